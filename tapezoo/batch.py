@@ -1,0 +1,17 @@
+"""What passes from a DataModule to a training or validation step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """Rows of paired audio; every row is independent of the others."""
+
+    input: Tensor  # (batch, 1, samples), full scale is +-1
+    target: Tensor  # (batch, 1, samples)
+    controls: Tensor  # (batch, num_controls) in 0..1
+    valid_samples: Tensor  # (batch,) int64: how much of each row is audio; what follows is zero padding
+    names: list[str]  # where each row comes from, for reports

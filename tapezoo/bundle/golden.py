@@ -1,0 +1,96 @@
+"""Replaying golden files: the same audio in the same blocks through any runtime, state carried.
+
+A runtime is a `Step`, a function of arrays; export's parity gate and `verify` are both this replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapezoo.bundle.arrays import read_arrays
+from tapezoo.bundle.errors import MalformedFileError
+from tapezoo.bundle.manifest import GOLDEN_INPUT, REST_STATE, GoldenCase, Manifest
+
+Audio = NDArray[np.float32]
+State = dict[str, NDArray[Any]]  # name -> (rows, ...)
+Step = Callable[[Audio, Audio, State], tuple[Audio, State]]
+"""(input (rows, 1, samples), controls (rows, num_controls), state) -> (output, new state)."""
+
+# Float32 sums in another order differ by some 1e-7 of the largest term; recurrence multiplies that a few times.
+# 1e-5 of the peak is -100 dB below the loudest sample, under the noise floor of 16 bits.
+RELATIVE_TOLERANCE = 1e-5
+LEAST_TOLERANCE = 1e-6  # -120 dBFS: for outputs near silence, where inner values are far above the output
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """How far one runtime was from one golden case; both figures are sample values, full scale is 1."""
+
+    case: str
+    max_abs_error: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        """False also for NaN."""
+        return self.max_abs_error <= self.tolerance
+
+
+def read_golden_input(root: Path) -> Audio:
+    """(rows, samples): the first row is the programme, the others test that rows are independent."""
+    audio: Audio = read_arrays(root, GOLDEN_INPUT, ["input"])["input"]
+    if audio.dtype != np.float32 or audio.ndim != 2:
+        raise MalformedFileError.about(root, GOLDEN_INPUT, f"{audio.dtype} {audio.shape}", "float32 (rows, samples)")
+    return audio
+
+
+def read_rest(root: Path, manifest: Manifest) -> State:
+    """The rest state, without the batch dimension, as the manifest describes it."""
+    rest = read_arrays(root, REST_STATE, manifest.state_names)
+    for tensor in manifest.state:
+        found = rest[tensor.name]
+        if found.shape != tensor.shape or found.dtype != tensor.dtype:
+            raise MalformedFileError.about(
+                root, REST_STATE, f"{tensor.name} {found.dtype} {found.shape}", f"{tensor.dtype} {tensor.shape}"
+            )
+    return rest
+
+
+def replay_case(step: Step, root: Path, manifest: Manifest, case: GoldenCase, audio: Audio, rest: State) -> CaseResult:
+    """Plays one golden case and compares it with the expected output, sample by sample.
+
+    Raises:
+        MalformedFileError: The case's arrays do not fit the manifest.
+    """
+    golden = read_arrays(root, case.file, ["controls", "output"])
+    controls, expected = golden["controls"], golden["output"]
+    plain = controls.dtype == expected.dtype == np.float32
+    fits = controls.shape[1:] == (case.rows, len(manifest.controls)) and controls.ndim == 3 and len(controls) > 0
+    if not (plain and fits and expected.ndim == 2 and len(expected) == case.rows):
+        raise MalformedFileError.about(
+            root, case.file, f"controls {controls.shape}, output {expected.shape}", "arrays that fit the manifest"
+        )
+    if case.samples > min(expected.shape[1], audio.shape[1]) or case.rows > len(audio):
+        raise MalformedFileError.about(root, case.file, "less audio than the case needs", f"{case.samples} samples")
+    output = stream(step, audio[: case.rows, : case.samples], controls, rest, case.block_samples)
+    wanted = expected[:, : case.samples]
+    tolerance = max(RELATIVE_TOLERANCE * float(np.abs(wanted).max()), LEAST_TOLERANCE)
+    return CaseResult(case.name, float(np.abs(output - wanted).max()), tolerance)
+
+
+def stream(step: Step, audio: Audio, controls: Audio, rest: State, block_samples: int) -> Audio:
+    """Plays (rows, samples) in blocks from rest; `controls` (blocks, rows, n), the last one held."""
+    rows, samples = audio.shape
+    state = {name: np.repeat(value[np.newaxis], rows, axis=0) for name, value in rest.items()}
+    output = np.empty_like(audio)
+    for index, start in enumerate(range(0, samples, block_samples)):
+        block = np.ascontiguousarray(audio[:, np.newaxis, start : start + block_samples])
+        result, state = step(block, controls[min(index, len(controls) - 1)], state)
+        output[:, start : start + block_samples] = result[:, 0]
+    return output

@@ -1,0 +1,128 @@
+"""SHA256SUMS: one line per file, in the format of sha256sum(1); a changed byte anywhere names its file.
+
+The manifest holds the hash of every file but itself and SHA256SUMS; SHA256SUMS holds the manifest's too. So a
+difference between the two says which of them to believe. SHA256SUMS' own hash is for whoever registers the bundle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from tapezoo.bundle.errors import (
+    BundleError,
+    ChangedFileError,
+    ExtraFileError,
+    MalformedFileError,
+    MissingFileError,
+    NotABundleError,
+)
+from tapezoo.bundle.manifest import MANIFEST, MANIFEST_LIMIT_BYTES, Manifest, read_manifest
+
+SUMS = "SHA256SUMS"
+_LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n")
+
+
+def file_hashes(root: Path) -> dict[str, str]:
+    """sha256 of every file below `root` but manifest.json and SHA256SUMS, by bundle path, sorted."""
+    return {file: _sha256(root / file) for file in sorted(_files_below(root) - {MANIFEST, SUMS})}
+
+
+def seal(root: Path, manifest: Manifest) -> str:
+    """Writes manifest.json and SHA256SUMS, the last two files of a bundle; returns the sha256 of SHA256SUMS."""
+    (root / MANIFEST).write_bytes(manifest.to_json().encode())
+    (root / SUMS).write_bytes(_sums_text({**manifest.files, MANIFEST: _sha256(root / MANIFEST)}))
+    return _sha256(root / SUMS)
+
+
+def verify_hashes(root: Path, seal_sha256: str | None = None) -> tuple[Manifest, str]:
+    """Checks that `root` holds exactly the files that were sealed, byte for byte.
+
+    Args:
+        root: The bundle's folder.
+        seal_sha256: The expected sha256 of SHA256SUMS, where a registry knows it. Without it a bundle that was
+            changed and sealed anew cannot be told from an honest one.
+
+    Returns:
+        The manifest, and the sha256 of SHA256SUMS.
+
+    Raises:
+        BundleError: A subclass that says the fault, with the file at fault as `file`.
+    """
+    found = _files_below(root)
+    if not found & {MANIFEST, SUMS}:
+        raise NotABundleError.about(root, "", "no manifest.json and no SHA256SUMS", "a bundle made by export")
+    for file in (MANIFEST, SUMS):
+        if file not in found:
+            raise _missing(root, file)
+    sums_sha256 = _sha256(root / SUMS)
+    if seal_sha256 is not None and sums_sha256 != seal_sha256:
+        raise ChangedFileError.about(root, SUMS, f"sha256 {sums_sha256}", f"the registered {seal_sha256}")
+    sums = _read_sums(root)
+    if MANIFEST not in sums:
+        raise ChangedFileError.about(root, SUMS, "no line for manifest.json", "one")
+    if _sha256(root / MANIFEST) != sums[MANIFEST]:
+        raise ChangedFileError.about(
+            root, MANIFEST, "other content than its line in SHA256SUMS says", "both as they were sealed"
+        )
+    manifest = read_manifest(root)
+    if sums != {**manifest.files, MANIFEST: sums[MANIFEST]}:  # the manifest is as sealed, so SHA256SUMS is not
+        differing = sorted(
+            file
+            for file in {*sums, *manifest.files} - {MANIFEST}
+            if sums.get(file) != manifest.files.get(file)
+        )
+        raise ChangedFileError.about(root, SUMS, f"another line for {', '.join(differing)}", "the manifest's hashes")
+    for file, sha256 in sorted(manifest.files.items()):
+        if file not in found:
+            raise _missing(root, file)
+        if _sha256(root / file) != sha256:
+            raise ChangedFileError.about(root, file, "other content than was sealed", f"sha256 {sha256}")
+    if extra := sorted(found - {*manifest.files, MANIFEST, SUMS}):
+        raise ExtraFileError(
+            root, extra[0], found="a file that the bundle does not list", expected="none", fix="Remove it."
+        )
+    return manifest, sums_sha256
+
+
+def _read_sums(root: Path) -> dict[str, str]:
+    if (root / SUMS).stat().st_size > MANIFEST_LIMIT_BYTES:
+        raise MalformedFileError.about(root, SUMS, "a very large file", "one line per file")
+    data = (root / SUMS).read_bytes()
+    sums = {file: sha256 for sha256, file in _LINE.findall(data.decode("utf-8", errors="replace"))}
+    if _sums_text(sums) != data:  # exactly what `seal` writes: sorted, no double, nothing between the lines
+        raise ChangedFileError.about(root, SUMS, "lines that were not written by export", "'sha256  file', sorted")
+    return sums
+
+
+def _sums_text(sums: dict[str, str]) -> bytes:
+    return "".join(f"{sums[file]}  {file}\n" for file in sorted(sums)).encode()
+
+
+def _files_below(root: Path) -> set[str]:
+    """Bundle paths of all files and empty folders; refuses links and devices, which could lead anywhere."""
+    if not root.is_dir():
+        raise NotABundleError.about(root, "", "no folder of this name", "a bundle made by export")
+    found = set()
+    for folder, folders, files in os.walk(root):
+        for name in [*folders, *files]:
+            path = Path(folder, name)
+            file = path.relative_to(root).as_posix()
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                raise ExtraFileError(
+                    root, file, found="a link or a device", expected="plain files", fix="Fetch the bundle again."
+                )
+            if path.is_file() or not any(path.iterdir()):
+                found.add(file)
+    return found
+
+
+def _missing(root: Path, file: str) -> BundleError:
+    return MissingFileError.about(root, file, "no such file", "a file the bundle lists")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,73 @@
+"""Checkpoints on disk: which architecture, which weights; read without running any code in them."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tapezoo import models
+from tapezoo.effect import EffectModel
+from tapezoo.errors import TapezooError
+
+
+class CheckpointError(TapezooError):
+    """The file is no tapezoo checkpoint, or does not fit what it is asked for."""
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The checkpoint's content, on the CPU; unpickles tensors and plain values only.
+
+    Raises:
+        CheckpointError: Missing, unreadable, or not written by tapezoo.
+    """
+    if not path.is_file():
+        raise _error(path, "no such file", "a checkpoint such as best.ckpt in the folder of a run")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+        raise _error(path, "a file that is no PyTorch checkpoint") from error
+    if not isinstance(content, dict) or "tapezoo" not in content:
+        raise _error(path, "a checkpoint of some other program")
+    return content
+
+
+def load_model(path: Path) -> EffectModel:
+    """The trained model, in eval mode on the CPU.
+
+    Raises:
+        CheckpointError: See `read_checkpoint`; or the weights do not fit the architecture as installed.
+        UnknownModelError: The distribution that provides the architecture is not installed.
+    """
+    content = read_checkpoint(path)
+    model_class = models.resolve(content["tapezoo"]["architecture"])
+    model = model_class(**content["tapezoo"]["arguments"])
+    _load_weights(model, content, path)
+    return model.eval()
+
+
+def warm_start(model: EffectModel, path: Path) -> None:
+    """Gives `model` the weights of a checkpoint of the same architecture and size.
+
+    Raises:
+        CheckpointError: Another architecture or size.
+    """
+    content = read_checkpoint(path)
+    architecture, wanted = content["tapezoo"]["architecture"], type(model).__name__
+    if architecture != wanted:
+        raise _error(path, f"a checkpoint of {architecture}", f"a checkpoint of {wanted}")
+    _load_weights(model, content, path)
+
+
+def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> None:
+    try:
+        model.load_state_dict(content["state_dict"])
+    except RuntimeError as error:
+        mismatch = " ".join(str(error).split())
+        raise _error(path, f"weights that do not fit ({mismatch})", "weights of the same architecture and size") from error
+
+
+def _error(path: Path, found: str, expected: str = "a checkpoint written by tapezoo fit") -> CheckpointError:
+    return CheckpointError(str(path), found=found, expected=expected, fix="Pass the path of another checkpoint.")

@@ -1,0 +1,82 @@
+"""The knobs of a machine: users speak in their units, nets see 0..1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tapezoo.errors import TapezooError
+
+
+class ControlError(TapezooError):
+    """A control that does not exist, or a value outside its range."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """One knob.
+
+    Args:
+        name: As it stands in pairs files and on the command line.
+        min: Lowest value, in `unit`.
+        max: Highest value, in `unit`.
+        default: Where the knob stands when nobody touches it, in `unit`.
+        unit: For people: "dB", "ms", "" for a plain number.
+        curve: "linear", or "log" for knobs whose ratios are heard (then `min` > 0).
+    """
+
+    name: str
+    min: float = 0.0
+    max: float = 1.0
+    default: float = 0.5
+    unit: str = ""
+    curve: str = "linear"
+
+    def __post_init__(self) -> None:
+        if self.curve not in ("linear", "log"):
+            raise self._error(f"curve {self.curve!r}", "'linear' or 'log'")
+        if not self.min < self.max or (self.curve == "log" and self.min <= 0):
+            raise self._error(f"a range of {self.min} to {self.max}", "min < max, and min > 0 for a log curve")
+        if not self.min <= self.default <= self.max:
+            raise self._error(f"default {self.default}", f"{self.min} to {self.max}")
+
+    def normalize(self, value: float) -> float:
+        """`value` in the user's unit -> 0..1. Raises ControlError outside the range."""
+        if not self.min <= value <= self.max:
+            raise self._error(f"{value}", f"{self.min} to {self.max} {self.unit}".rstrip())
+        if self.curve == "log":
+            return math.log(value / self.min) / math.log(self.max / self.min)
+        return (value - self.min) / (self.max - self.min)
+
+    def denormalize(self, position: float) -> float:
+        """0..1 -> the user's unit."""
+        if self.curve == "log":
+            return self.min * (self.max / self.min) ** position
+        return self.min + position * (self.max - self.min)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as checkpoints and manifests store them."""
+        return asdict(self)
+
+    def _error(self, found: str, expected: str) -> ControlError:
+        return ControlError(f"control {self.name!r}", found=found, expected=expected, fix="Change the value.")
+
+
+def control_vector(controls: Sequence[Control], values: Mapping[str, float]) -> list[float]:
+    """Values by name in user units -> one net position 0..1 per control, defaults where a name is missing.
+
+    Raises:
+        ControlError: A name that no control has, or a value outside its range.
+    """
+    known = [control.name for control in controls]
+    for name in values:
+        if name not in known:
+            raise ControlError(
+                f"control {name!r}",
+                found="no such control",
+                expected=f"one of {', '.join(known)}" if known else "no control: this model has none",
+                fix="Correct the name.",
+            )
+    return [control.normalize(values.get(control.name, control.default)) for control in controls]

@@ -1,0 +1,33 @@
+"""What the checks saw and did not refuse: the lines a user reads before training."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Severity = Literal["note", "corrected", "warning"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found in the audio.
+
+    Args:
+        severity: "corrected": it was mended; "warning": it was kept, the user should know; "note": a figure.
+        kind: Stable short name, for tests and tables: "delay", "tail", "polarity", "dc", "clipping",
+            "over_full_scale", "drift", "unaligned", "noise_floor", "silent_split".
+        subject: The file or row it is about.
+        text: What was found and what follows from it, as one sentence.
+    """
+
+    severity: Severity
+    kind: str
+    subject: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.subject}: {self.text}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as the cache index stores them."""
+        return asdict(self)

@@ -1,0 +1,44 @@
+"""The errors a user meets: one paragraph that says what was found, what was expected and what to do."""
+
+from __future__ import annotations
+
+
+class TapezooError(Exception):
+    """A fault the user can mend, said in one paragraph; the command line ends with exit code 2.
+
+    Subclass it once per fault, so that callers can tell faults apart.
+
+    Args:
+        subject: The file, argument or name the fault is about.
+        found: What is there.
+        expected: What would have been right.
+        fix: What to do, as a full sentence.
+    """
+
+    def __init__(self, subject: str, *, found: str, expected: str, fix: str) -> None:
+        super().__init__(f"{subject}: found {found}; expected {expected}. {fix}")
+        self.subject, self.found, self.expected, self.fix = subject, found, expected, fix
+
+
+class OutputExistsError(TapezooError):
+    """A file or folder is already where the result should go."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            str(path),
+            found="something already there",
+            expected="a free name",
+            fix="Choose another name or pass --overwrite.",
+        )
+
+
+class UnwritableOutputError(TapezooError):
+    """The result cannot be written where it should go."""
+
+    def __init__(self, path: object, reason: object) -> None:
+        super().__init__(
+            str(path),
+            found=f"a place that cannot be written ({reason})",
+            expected="an existing, writable folder",
+            fix="Create the folder, change its permissions or choose another place.",
+        )

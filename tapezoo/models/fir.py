@@ -1,0 +1,108 @@
+"""FIR: the smallest model, one causal filter; its closed form is the linear floor of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.signal
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tapezoo.effect import EffectModel
+from tapezoo.layers.convolution import causal_convolution
+from tapezoo.net import Net, State
+
+LINEAR_FLOOR_TAPS = 257
+
+
+class FIRNet(Net):
+    """`y[n] = sum_k (g0[k] + sum_c controls[c] g_c[k]) x[n - k]`: one FIR, its taps linear in the controls.
+
+    Receptive field: `taps` samples. Latency: 0. Parameters: `taps (1 + num_controls)`.
+
+    Args:
+        num_controls: Knobs.
+        taps: Length in samples, 2 or more.
+    """
+
+    def __init__(self, num_controls: int, taps: int) -> None:
+        super().__init__(num_controls, receptive_field=taps)
+        identity = torch.zeros(1 + num_controls, 1, taps)
+        identity[0, 0, -1] = 1.0
+        self.taps = nn.Parameter(identity)  # the last tap meets the current sample
+        self.register_rest("past", torch.zeros(1, taps - 1))
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `Net.forward`."""
+        filtered, past = causal_convolution(input, state["past"], self.taps)  # (batch, 1 + K, samples)
+        output = filtered[:, :1]
+        if self.num_controls:
+            output = output + (controls.unsqueeze(-1) * filtered[:, 1:]).sum(dim=1, keepdim=True)
+        return output, {"past": past}
+
+
+class FIR(EffectModel):
+    """Trains a `FIRNet` by gradient, as every other model; `least_squares_fir` is its closed form.
+
+    Args:
+        taps: Length of the filter in samples.
+        training: See `EffectModel`.
+    """
+
+    def __init__(self, taps: int = LINEAR_FLOOR_TAPS, **training: Any) -> None:
+        super().__init__(**training)
+        self.net = FIRNet(self.num_controls, taps)
+
+
+Signals = Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+
+def least_squares_fir(pairs: Signals, taps: int = LINEAR_FLOOR_TAPS) -> NDArray[np.float64]:
+    """The causal FIR with the least squared error over all pairs, silence before each one.
+
+    Solves the normal equations `R g = p` exactly (covariance method, Makhoul 1975): R's first row is a
+    correlation, every further diagonal entry drops the product that leaves the window,
+    `R[i+1, j+1] = R[i, j] - x[N-1-i] x[N-1-j]`.
+
+    Args:
+        pairs: (input, target) arrays of equal length.
+        taps: Length of the filter.
+
+    Shape:
+        result: (taps,), the current sample's coefficient first.
+    """
+    normal, projection = np.zeros((taps, taps)), np.zeros(taps)
+    for input, target in pairs:
+        x, d = input.astype(np.float64), target.astype(np.float64)
+        samples = len(x)
+        if samples < taps:
+            continue
+        lags = slice(samples - 1, samples - 1 + taps)
+        projection += scipy.signal.correlate(d, x, method="fft")[lags]
+        autocorrelation = scipy.signal.correlate(x, x, method="fft")[lags]
+        leaving = x[::-1][: taps - 1]
+        rows = np.empty((taps, taps))
+        rows[0] = autocorrelation
+        for row in range(taps - 1):
+            rows[row + 1, 1:] = rows[row, :-1] - leaving[row] * leaving
+            rows[row + 1, 0] = rows[0, row + 1]
+        normal += (rows + rows.T) / 2
+    # recordings are band-limited, which leaves R nearly singular; 1e-9 of its mean power is far below any noise
+    normal += 1e-9 * np.trace(normal) / taps * np.eye(taps)
+    solution: NDArray[np.float64] = scipy.linalg.solve(normal, projection, assume_a="pos")
+    return solution
+
+
+def linear_floor(train: Signals, validation: Signals, skip_samples: int, taps: int = LINEAR_FLOOR_TAPS) -> float:
+    """ESR on `validation`, after `skip_samples` of each pair, of the FIR that is best on `train`."""
+    coefficients = least_squares_fir(train, taps)
+    error = energy = 0.0
+    for input, target in validation:
+        output = scipy.signal.oaconvolve(input.astype(np.float64), coefficients)[: len(target)]
+        error += float(np.square(output - target)[skip_samples:].sum())
+        energy += float(np.square(target.astype(np.float64))[skip_samples:].sum())
+    return error / energy

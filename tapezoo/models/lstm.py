@@ -1,0 +1,74 @@
+"""LSTM: a recurrent net with a trained linear path around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tapezoo.effect import EffectModel
+from tapezoo.layers.convolution import causal_convolution
+from tapezoo.net import Net, State
+
+
+class LSTMNet(Net):
+    """`y[n] = w . h[n] + b + sum_k g[k] x[n - k]`, `h[n], c[n] = LSTM((x[n], controls), h[n-1], c[n-1])`.
+
+    Wright, Damskägg, Välimäki, "Real-time black-box modelling with recurrent neural networks", DAFx 2019:
+    their net has one layer and adds the input to the output (`g[0] = 1`); here that path is trained, and
+    may be longer, since a machine's linear part costs a recurrent net many units.
+
+    Receptive field: unbounded. Latency: 0. Parameters for one layer of H units, K controls, L taps:
+    `4 H (1 + K + H) + 8 H + H + 1 + L`; 4514 at H = 32, K = 0, L = 1.
+
+    Args:
+        num_controls: Knobs, given to every layer's input beside the signal.
+        hidden_size: Units per layer, H.
+        num_layers: Stacked LSTM layers, 1 or more.
+        linear_taps: Length of the linear path in samples, L: 0 none, 1 a gain (the residual path).
+    """
+
+    def __init__(self, num_controls: int, hidden_size: int, num_layers: int, linear_taps: int) -> None:
+        super().__init__(num_controls, receptive_field=None)
+        self.lstm = nn.LSTM(1 + num_controls, hidden_size, num_layers, batch_first=True)
+        self.head = nn.Linear(hidden_size, 1)
+        identity = torch.zeros(1, 1, linear_taps)
+        identity[..., -1:] = 1.0
+        self.linear_path = nn.Parameter(identity) if linear_taps else None
+        self.register_rest("hidden", torch.zeros(num_layers, hidden_size))
+        self.register_rest("cell", torch.zeros(num_layers, hidden_size))
+        if linear_taps > 1:
+            self.register_rest("past", torch.zeros(1, linear_taps - 1))
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `Net.forward`."""
+        signal = input.transpose(1, 2)  # (batch, samples, 1)
+        if self.num_controls:
+            signal = torch.cat([signal, controls.unsqueeze(1).expand(-1, signal.shape[1], -1)], dim=-1)
+        hidden, cell = state["hidden"].transpose(0, 1), state["cell"].transpose(0, 1)  # (layers, batch, H)
+        features, (hidden, cell) = self.lstm(signal, (hidden.contiguous(), cell.contiguous()))
+        output = self.head(features).transpose(1, 2)  # (batch, 1, samples)
+        after = {"hidden": hidden.transpose(0, 1), "cell": cell.transpose(0, 1)}
+        if self.linear_path is None:
+            return output, after
+        past = state["past"] if "past" in state else input[..., :0]
+        linear, past = causal_convolution(input, past, self.linear_path)
+        if "past" in state:
+            after["past"] = past
+        return output + linear, after
+
+
+class LSTM(EffectModel):
+    """Trains an `LSTMNet`.
+
+    Args:
+        hidden_size: Units per layer.
+        num_layers: Stacked LSTM layers.
+        linear_taps: Length of the trained linear path around the net, in samples: 0 none, 1 a gain.
+        training: See `EffectModel`.
+    """
+
+    def __init__(self, hidden_size: int = 32, num_layers: int = 1, linear_taps: int = 1, **training: Any) -> None:
+        super().__init__(**training)
+        self.net = LSTMNet(self.num_controls, hidden_size, num_layers, linear_taps)

@@ -1,0 +1,329 @@
+"""The laws every model keeps, as plain functions: for tapezoo's own tests, `tapezoo check` and plugins.
+
+A plugin's whole test file:
+
+    from tapezoo.testing import parametrize_with_checks
+    from my_plugin import MyModel
+
+    @parametrize_with_checks(MyModel)
+    def test_law(law):
+        law()
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from tapezoo.checkpoint import load_model
+from tapezoo.controls import Control
+from tapezoo.effect import EffectModel
+from tapezoo.export import export_bundle
+from tapezoo.net import State, settle
+
+SAMPLE_RATE_HZ = 44100
+SPLITS_SAMPLES = (1, 7, 64, 333)
+TOLERANCE = 1e-5
+SETTLED_TOLERANCE = 1e-4
+FADING_MEMORY_SAMPLES = SAMPLE_RATE_HZ // 2
+CONTROLS = [Control("first", default=0.3).to_dict(), Control("second", 1.0, 100.0, 10.0, curve="log").to_dict()]
+
+ModelClass = type[EffectModel]
+
+
+class LawBroken(AssertionError):
+    """A model breaks a law; the message says which value, and by how much."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """One law on one model: call it; it raises LawBroken, or returns."""
+
+    name: str
+    model_class: ModelClass
+    controls: tuple[dict[str, Any], ...]
+    check: Callable[[EffectModel], None]
+
+    @property
+    def exemption(self) -> str | None:
+        """Why the architecture declares that it cannot keep this law, if it does."""
+        return self.model_class.cannot_keep.get(self.name)
+
+    def __call__(self) -> None:
+        """Checks the law on seeded, perturbed weights with the rest state settled."""
+        self.check(perturbed(self.model_class, list(self.controls)))
+
+    def __str__(self) -> str:
+        return f"{self.model_class.__name__}-{self.name}-{len(self.controls)} controls"
+
+
+def laws(model_class: ModelClass) -> list[Law]:
+    """Every law, without controls and with two."""
+    return [
+        Law(name, model_class, controls, check)
+        for name, check in CHECKS.items()
+        for controls in ((), tuple(CONTROLS))
+        if controls or name not in CONTROLLED_ONLY
+    ]
+
+
+def parametrize_with_checks(model_class: ModelClass) -> Any:
+    """A pytest decorator: one test per law; a declared exemption is skipped with its reason."""
+    import pytest
+
+    parameters = [
+        pytest.param(law, id=str(law), marks=pytest.mark.skip(reason=law.exemption) if law.exemption else ())
+        for law in laws(model_class)
+    ]
+    return pytest.mark.parametrize("law", parameters)
+
+
+def perturbed(model_class: ModelClass, controls: list[dict[str, Any]], seed: int = 0) -> EffectModel:
+    """A model as after some training: fresh weights plus noise, so that nothing is exactly zero.
+
+    Noise has a tenth of a fresh tensor's own spread, at least 0.01.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = model_class(sample_rate=SAMPLE_RATE_HZ, controls=controls)
+        with torch.no_grad():
+            for parameter in model.net.parameters():
+                spread = float(parameter.std()) if parameter.numel() > 1 else 0.0
+                parameter.add_(torch.randn_like(parameter) * max(0.1 * spread, 0.01))
+    model.eval()
+    state, _ = settle(model.net, model.default_controls())
+    model.net.store_rest(state)
+    return model
+
+
+def check_streaming(model: EffectModel) -> None:
+    """Any split of the signal gives the same output, also while controls change."""
+    net, hop = model.net, model.net.hop_samples
+    input = _signal(2, 2664 // hop * hop)
+    half = input.shape[-1] // 2 // hop * hop
+    settings = [_rows(model), 1.0 - _rows(model)]
+    with torch.no_grad():
+        first, state = net(input[..., :half], settings[0], net.initial_state(settings[0]))
+        second, _ = net(input[..., half:], settings[1], state)
+        whole = torch.cat([first, second], dim=-1)
+        for split in SPLITS_SAMPLES:
+            block = -(-split // hop) * hop
+            parts, state = [], net.initial_state(settings[0])
+            for part, controls in ((input[..., :half], settings[0]), (input[..., half:], settings[1])):
+                for start in range(0, part.shape[-1], block):
+                    output, state = net(part[..., start : start + block], controls, state)
+                    parts.append(output)
+            _close(torch.cat(parts, dim=-1), whole, f"blocks of {block} against the whole signal")
+
+
+def check_pure(model: EffectModel) -> None:
+    """The given state is not modified; names and shapes are stable; rows are independent."""
+    net = model.net
+    input, controls = _signal(3, 64 * net.hop_samples), _rows(model, 3)
+    state = net.initial_state(controls)
+    before = deepcopy(state)
+    with torch.no_grad():
+        output, after = net(input, controls, state)
+        _same_state(state, before, "the state passed in")
+        if {name: value.shape for name, value in after.items()} != {n: v.shape for n, v in before.items()}:
+            raise LawBroken(f"state went in as {_shapes(before)} and came out as {_shapes(after)}")
+        if output.shape != input.shape:
+            raise LawBroken(f"input of shape {tuple(input.shape)} gave output of shape {tuple(output.shape)}")
+        again, _ = net(input, controls, state)
+        _close(again, output, "a second call with the same arguments", 0.0)
+        for row in range(3):
+            alone, _ = net(input[row : row + 1], controls[row : row + 1], _row(state, row))
+            _close(alone, output[row : row + 1], f"row {row} alone against row {row} in a batch")
+
+
+def check_causal(model: EffectModel) -> None:
+    """Nothing later than `latency_samples` ahead is used; `receptive_field` is true."""
+    net, hop = model.net, model.net.hop_samples
+    total = -(-max(2048, 2 * (net.receptive_field or 0) + 64) // hop) * hop
+    input, controls = _signal(1, total), _rows(model, 1)
+    moment = total // 2 // hop * hop
+    changed = input.clone()
+    changed[..., moment] += 0.5
+    with torch.no_grad():
+        state = net.initial_state(controls)
+        difference = (net(changed, controls, state)[0] - net(input, controls, state)[0]).abs()[0, 0]
+    if float(difference[:moment].max()) > TOLERANCE:
+        raise LawBroken(f"input sample {moment} changes output before it, by {float(difference[:moment].max()):.2e}")
+    if float(difference[moment:].max()) <= TOLERANCE:
+        raise LawBroken(f"input sample {moment} changes no output at all")
+    if net.receptive_field is not None:
+        last = int(torch.nonzero(difference > TOLERANCE).max())
+        if last - moment >= net.receptive_field:
+            raise LawBroken(f"receptive_field is {net.receptive_field}, but {last - moment} samples later still hear it")
+
+
+def check_gradients(model: EffectModel) -> None:
+    """Every parameter receives a gradient."""
+    net = model.net
+    controls = _rows(model)
+    output, _ = net(_signal(2, 256 * net.hop_samples), controls, net.initial_state(controls))
+    output.square().sum().backward()
+    for name, parameter in net.named_parameters():
+        silent = parameter.grad is None or not bool(parameter.grad.abs().max() > 0)
+        if silent and name not in model.dead_parameters:
+            raise LawBroken(f"parameter {name} receives no gradient and is not in dead_parameters")
+        if not silent and name in model.dead_parameters:
+            raise LawBroken(f"parameter {name} is declared dead but receives a gradient")
+
+
+def check_controls(model: EffectModel) -> None:
+    """Every control changes the output."""
+    net = model.net
+    input, low = _signal(1, 1024 * net.hop_samples), torch.full((1, model.num_controls), 0.2)
+    with torch.no_grad():
+        reference, _ = net(input, low, net.initial_state(low))
+        for index, control in enumerate(model.controls):
+            turned = low.clone()
+            turned[:, index] = 0.9
+            output, _ = net(input, turned, net.initial_state(turned))
+            if float((output - reference).abs().max()) <= TOLERANCE:
+                raise LawBroken(f"control {control.name} changes nothing")
+
+
+def check_finite(model: EffectModel) -> None:
+    """Silence, full scale and DC stay finite."""
+    net, controls = model.net, _rows(model, 1)
+    signals = {"silence": torch.zeros(1, 1, 8192), "DC": torch.ones(1, 1, 8192)}
+    signals["full scale"] = torch.sign(_signal(1, 8192))
+    for name, signal in signals.items():
+        input = signal[..., : 8192 // net.hop_samples * net.hop_samples]
+        with torch.no_grad():
+            output, state = net(input, controls, net.initial_state(controls))
+        if not all(bool(torch.isfinite(value).all()) for value in (output, *state.values())):
+            raise LawBroken(f"{name} gives NaN or infinity")
+
+
+def check_fading_memory(model: EffectModel) -> None:
+    """Whatever the starting state, outputs converge on the same input."""
+    net, hop = model.net, model.net.hop_samples
+    samples = -(-max(FADING_MEMORY_SAMPLES, net.receptive_field or 0) // hop) * hop
+    input, controls = _signal(3, samples + 1024 * hop)[:1].expand(3, -1, -1), _rows(model, 1).expand(3, -1)
+    rest = net.initial_state(controls)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        _, loud = net(torch.sign(_signal(3, 1024 * hop)), controls, rest)
+        noise = {n: v + 0.1 * torch.randn(v.shape, generator=generator) for n, v in rest.items()}
+        state = {n: torch.cat([rest[n][:1], noise[n][1:2], loud[n][2:3]]) for n in rest}
+        output, _ = net(input, controls, state)
+    tail = output[..., samples:]
+    _close(tail[1:2], tail[:1], f"{samples} samples after a random state", SETTLED_TOLERANCE)
+    _close(tail[2:3], tail[:1], f"{samples} samples after a loud passage", SETTLED_TOLERANCE)
+
+
+def check_rest(model: EffectModel) -> None:
+    """Silence from rest stays within 1e-4 of its settled output: no pop at the start."""
+    net, controls = model.net, model.default_controls()
+    silence = torch.zeros(1, 1, -(-SAMPLE_RATE_HZ // net.hop_samples) * net.hop_samples)
+    with torch.no_grad():
+        output, _ = net(silence, controls, net.initial_state(controls))
+    _close(output, output[..., -1:].expand_as(output), "silence from rest against its end", SETTLED_TOLERANCE)
+
+
+def check_checkpoint(model: EffectModel) -> None:
+    """A checkpoint gives back the same net, rest state included."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.ckpt"
+        trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
+        trainer.strategy.connect(model)
+        trainer.save_checkpoint(path)
+        loaded = load_model(path)
+    input, controls = _signal(2, 256 * model.net.hop_samples), _rows(model)
+    with torch.no_grad():
+        expected, _ = model.net(input, controls, model.net.initial_state(controls))
+        output, _ = loaded.net(input, controls, loaded.net.initial_state(controls))
+    _close(output, expected, "the loaded model against the saved one", 0.0)
+
+
+def check_export(model: EffectModel) -> None:
+    """ONNX and TorchScript pass the parity gate."""
+    audio = _signal(1, SAMPLE_RATE_HZ // 4)[0, 0].numpy().astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        export_bundle(
+            model.net,
+            architecture=type(model).__name__,
+            sample_rate=model.sample_rate,
+            controls=model.controls,
+            out=Path(folder) / "bundle",
+            audio=audio,
+            metrics={},
+            provenance={},
+        )
+
+
+CHECKS: dict[str, Callable[[EffectModel], None]] = {
+    "streaming": check_streaming,
+    "pure": check_pure,
+    "causal": check_causal,
+    "gradients": check_gradients,
+    "controls": check_controls,
+    "finite": check_finite,
+    "fading_memory": check_fading_memory,
+    "rest": check_rest,
+    "checkpoint": check_checkpoint,
+    "export": check_export,
+}
+CONTROLLED_ONLY = frozenset({"controls"})
+
+
+def outcomes(model_class: ModelClass) -> Iterator[tuple[Law, str, str]]:
+    """Runs every law: (law, "kept" | "broken" | "declared", detail)."""
+    for law in laws(model_class):
+        if law.exemption:
+            yield law, "declared", law.exemption
+            continue
+        try:
+            law()
+        except Exception as error:  # a model under test can fail with anything; that is the outcome
+            yield law, "broken", f"{type(error).__name__}: {error}"
+        else:
+            yield law, "kept", ""
+
+
+def _signal(rows: int, samples: int, seed: int = 0) -> Tensor:
+    """Noise bursts and a tone, (rows, 1, samples), within +-1."""
+    generator = torch.Generator().manual_seed(seed)
+    time = torch.arange(samples) / SAMPLE_RATE_HZ
+    tone = 0.4 * torch.sin(2 * torch.pi * 220.0 * time)
+    noise = 0.15 * torch.randn(rows, 1, samples, generator=generator)
+    return (tone + noise).clamp(-1.0, 1.0)
+
+
+def _rows(model: EffectModel, rows: int = 2) -> Tensor:
+    generator = torch.Generator().manual_seed(2)
+    return torch.rand(rows, model.num_controls, generator=generator)
+
+
+def _row(state: State, row: int) -> State:
+    return {name: value[row : row + 1] for name, value in state.items()}
+
+
+def _shapes(state: State) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in state.items()}
+
+
+def _same_state(state: State, expected: State, what: str) -> None:
+    for name, value in expected.items():
+        if not torch.equal(state[name], value):
+            raise LawBroken(f"{what}: {name} was modified")
+
+
+def _close(output: Tensor, expected: Tensor, what: str, tolerance: float = TOLERANCE) -> None:
+    error = float((output - expected).abs().max())
+    scale = max(1.0, float(expected.abs().max()))
+    if not error <= tolerance * scale:
+        raise LawBroken(f"{what}: largest difference {error:.2e}, allowed {tolerance * scale:.0e}")
