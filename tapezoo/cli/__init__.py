@@ -1,0 +1,67 @@
+"""The command line: one file per verb, each with its arguments; heavy imports stay inside the verb's run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from tapezoo import __version__
+from tapezoo.cli import check, export, models, render, verify
+from tapezoo.errors import TapezooError
+
+TRAINING_VERBS = {
+    "fit": "train a model from a recipe",
+    "validate": "score a checkpoint on the validation split",
+    "test": "score a checkpoint on the test split, clip by clip",
+    "predict": "write what a checkpoint makes of the test split as WAV files",
+}
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one verb; returns the exit code: 0, 2 for a fault the user can mend, 130 for Ctrl-C.
+
+    Args:
+        argv: As on the command line, without the program's name; None: the command line itself.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        if arguments and arguments[0] in TRAINING_VERBS:
+            from tapezoo.cli import training
+
+            return training.run(arguments)
+        options = _parser().parse_args(arguments)
+        verb: Callable[[argparse.Namespace], int] = options.verb
+        return verb(options)
+    except TapezooError as error:
+        if debug:
+            traceback.print_exc()
+        sys.stderr.write(f"tapezoo: {error}\n")
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        sys.stderr.write("tapezoo: interrupted\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `tapezoo models | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tapezoo",
+        description="Learns what an analog machine does to sound, and hands over a verified artifact.",
+        epilog="Every verb takes --help, and --debug for stack traces.",
+    )
+    parser.add_argument("--version", action="version", version=f"tapezoo {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for name, purpose in TRAINING_VERBS.items():
+        verbs.add_parser(name, help=purpose)  # listed here, parsed by LightningCLI
+    for verb in (models, check, render, export, verify):
+        verb.add_parser(verbs)
+    return parser

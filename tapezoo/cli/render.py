@@ -1,0 +1,54 @@
+"""`tapezoo render CHECKPOINT IN OUT`: a sound file through a trained model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(verbs: Any) -> None:
+    """Adds the verb to the command line."""
+    parser = verbs.add_parser("render", help="process a sound file with a checkpoint")
+    parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run (its best.ckpt)")
+    parser.add_argument("source", type=Path, help="WAV or FLAC of any rate, length and channel count")
+    parser.add_argument("target", type=Path, help="what to write; rate and length are the source's")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a control, in its own unit")
+    parser.add_argument("--mix", type=float, default=1.0, help="0 is dry, 1 is wet (default)")
+    parser.add_argument("--input-gain-db", type=float, default=0.0, metavar="DB")
+    parser.add_argument("--output-gain-db", type=float, default=0.0, metavar="DB")
+    parser.add_argument("--limiter", action="store_true", help="keep peaks below full scale")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing target")
+    parser.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Renders, with a progress bar, and says what was done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from tapezoo.checkpoint import best_checkpoint, load_model
+    from tapezoo.controls import control_vector, parse_settings
+    from tapezoo.limiter import Limiter
+    from tapezoo.render import render
+
+    model = load_model(best_checkpoint(options.checkpoint))
+    controls = control_vector(model.controls, parse_settings(options.set))
+    console = Console()
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("rendering", total=None)
+        report = render(
+            model.net,
+            model.sample_rate,
+            controls,
+            options.source,
+            options.target,
+            mix=options.mix,
+            input_gain_db=options.input_gain_db,
+            output_gain_db=options.output_gain_db,
+            limiter=Limiter() if options.limiter else None,
+            overwrite=options.overwrite,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    console.print(str(report), soft_wrap=True, highlight=False)
+    return 0

@@ -1,0 +1,41 @@
+"""Knobs between the user's units and the net's 0..1."""
+
+import pytest
+
+from tapezoo.controls import Control, ControlError, control_vector, parse_settings
+
+GAIN = Control("gain", 0.0, 100.0, 50.0, "%")
+RELEASE = Control("release", 10.0, 1000.0, 100.0, "ms", "log")
+
+
+def test_units_map_to_positions_and_back():
+    assert GAIN.normalize(25.0) == 0.25
+    assert RELEASE.normalize(100.0) == pytest.approx(0.5)
+    for value in (10.0, 33.0, 1000.0):
+        assert RELEASE.denormalize(RELEASE.normalize(value)) == pytest.approx(value)
+
+
+def test_a_vector_holds_every_control_in_order_and_defaults_where_unset():
+    assert control_vector([GAIN, RELEASE], {"release": 1000.0}) == [0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [({"gian": 1.0}, ["gian", "gain", "release"]), ({"gain": 101.0}, ["gain", "101", "0.0 to 100.0 %"])],
+)
+def test_a_wrong_name_or_value_says_what_is_possible(values, words):
+    with pytest.raises(ControlError) as error:
+        control_vector([GAIN, RELEASE], values)
+    assert all(word in str(error.value) for word in words)
+
+
+def test_a_control_that_cannot_be_is_refused():
+    for wrong in ({"min": 1.0, "max": 1.0}, {"default": 2.0}, {"curve": "log"}, {"curve": "cubic"}):
+        with pytest.raises(ControlError):
+            Control("x", **wrong)
+
+
+def test_settings_are_read_as_typed():
+    assert parse_settings(["gain=25", "release = 1e2"]) == {"gain": 25.0, "release": 100.0}
+    with pytest.raises(ControlError, match="NAME=NUMBER"):
+        parse_settings(["gain"])

@@ -1,0 +1,149 @@
+"""The training loop, on a small machine with a known answer."""
+
+import math
+
+import pytest
+import torch
+from lightning.pytorch import LightningDataModule, Trainer
+from torch.utils.data import DataLoader
+
+from tapezoo.batch import Batch
+from tapezoo.effect import ChunkTooShortError, NonFiniteLossError
+from tapezoo.losses import MRSTFT
+from tapezoo.models.fir import FIR
+from tapezoo.models.lstm import LSTM, LSTMNet
+
+
+def batch(rows=4, samples=1280, seed=0, target=None) -> Batch:
+    input = torch.randn(rows, 1, samples, generator=torch.Generator().manual_seed(seed)) * 0.3
+    wet = torch.tanh(2 * input) if target is None else target(input)
+    return Batch(input, wet, torch.zeros(rows, 0), torch.full((rows,), samples), [f"row {n}" for n in range(rows)])
+
+
+class Fixed(LightningDataModule):
+    """Always the same batches."""
+
+    def __init__(self, train, val=None):
+        super().__init__()
+        self.train, self.val = train, val or train
+
+    def train_dataloader(self):
+        return DataLoader(self.train, batch_size=None)
+
+    def val_dataloader(self):
+        return DataLoader(self.val, batch_size=None)
+
+    test_dataloader = predict_dataloader = val_dataloader
+
+
+def trainer(**options) -> Trainer:
+    defaults = {"max_epochs": 1, "accelerator": "cpu", "logger": False, "enable_checkpointing": False}
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
+    return Trainer(**{**defaults, **quiet, "log_every_n_steps": 1, **options})
+
+
+def test_truncated_backpropagation_makes_one_step_per_chunk_after_an_unscored_burn_in():
+    model = LSTM(hidden_size=4, burn_in_samples=256, tbptt_samples=512)
+    run = trainer()
+    run.fit(model, datamodule=Fixed([batch(samples=256 + 2 * 512)] * 3))
+    assert run.global_step == 3 * 2
+
+
+def test_the_chunked_loop_equals_a_loop_written_out_by_hand():
+    torch.manual_seed(3)
+    model = LSTM(hidden_size=4, burn_in_samples=100, tbptt_samples=300, gradient_clip_norm=0.1)
+    net = LSTMNet(0, 4, 1, 1)
+    net.load_state_dict(model.net.state_dict())
+    data = batch(samples=1000)
+    trainer(limit_val_batches=0).fit(model, datamodule=Fixed([data]))
+
+    optimizer = torch.optim.Adam(net.parameters())
+    with torch.no_grad():
+        _, state = net(data.input[..., :100], data.controls, net.initial_state(data.controls))
+    for start in (100, 400, 700):
+        state = {name: value.detach() for name, value in state.items()}
+        output, state = net(data.input[..., start : start + 300], data.controls, state)
+        target = data.target[..., start : start + 300]
+        optimizer.zero_grad()
+        ((output - target).square().sum() / target.square().sum()).backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 0.1)
+        optimizer.step()
+    for name, expected in net.named_parameters():
+        torch.testing.assert_close(model.net.get_parameter(name), expected, atol=1e-6, rtol=1e-4)
+
+
+def test_validation_ignores_padding_and_the_burn_in():
+    model = FIR(taps=8, burn_in_samples=200)
+    data = batch(rows=2, samples=1000, target=lambda input: 0.9 * input)
+    spoilt = data.target.clone()
+    spoilt[..., :200] = 5.0  # inside the burn-in
+    spoilt[1, :, 600:] = 5.0  # inside the padding
+    spoilt_data = data._replace(target=spoilt, valid_samples=torch.tensor([1000, 600]))
+    [result] = trainer().validate(model, datamodule=Fixed([spoilt_data]), verbose=False)
+    assert result["val_esr"] == pytest.approx((0.1 / 0.9) ** 2, rel=1e-4)
+
+
+def test_validation_in_blocks_equals_one_pass(monkeypatch):
+    model = LSTM(hidden_size=4).eval()
+    data = batch(rows=2, samples=1000)
+    with torch.no_grad():
+        whole = model.run(data.input, data.controls)
+        monkeypatch.setattr("tapezoo.effect.VALIDATION_BLOCK_SAMPLES", 77)
+        pieces = model.run(data.input, data.controls)
+    torch.testing.assert_close(pieces, whole)
+
+
+def test_validation_settles_the_rest_state_the_checkpoint_keeps():
+    model = LSTM(hidden_size=4)
+    trainer(max_epochs=2).fit(model, datamodule=Fixed([batch()]))
+    rest = model.net.initial_state(torch.zeros(1, 0))
+    with torch.no_grad():
+        output, after = model.net(torch.zeros(1, 1, 2048), torch.zeros(1, 0), rest)
+    assert rest["hidden"].abs().max() > 1e-3
+    torch.testing.assert_close(after["hidden"], rest["hidden"], atol=1e-5, rtol=0)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run():
+    data = batch()
+    data.target[0, 0, 700] = math.nan
+    with pytest.raises(NonFiniteLossError, match=r"epoch 0, batch 0.*nan"):
+        trainer().fit(LSTM(hidden_size=4), datamodule=Fixed([data]))
+
+
+def test_a_loss_that_needs_longer_blocks_is_refused_before_training():
+    with pytest.raises(ChunkTooShortError, match=r"512.*2048, which MRSTFT needs"):
+        LSTM(tbptt_samples=512, loss=MRSTFT())
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5),
+        lambda optimizer: torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=-1, threshold=10),
+    ],
+)
+def test_schedulers_step_once_per_epoch(scheduler):
+    model = FIR(taps=4, optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1e-3), lr_scheduler=scheduler)
+    run = trainer(max_epochs=3)
+    run.fit(model, datamodule=Fixed([batch()] * 2))
+    assert run.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-3 * 0.5**3)
+
+
+def test_a_linear_machine_is_learnt():
+    def machine(input):
+        return 0.5 * input + 0.3 * torch.nn.functional.pad(input, (2, 0))[..., :-2]
+
+    model = FIR(taps=8, burn_in_samples=8, optimizer=lambda parameters: torch.optim.Adam(parameters, lr=0.02))
+    run = trainer(max_epochs=30)
+    run.fit(model, datamodule=Fixed([batch(seed=s, target=machine) for s in range(8)], [batch(seed=9, target=machine)]))
+    assert run.callback_metrics["val_esr"] < 1e-4
+    torch.testing.assert_close(model.net.taps[0, 0, -3], torch.tensor(0.3), atol=0.01, rtol=0)
+
+
+def test_test_step_returns_the_energies_of_every_row():
+    model = FIR(taps=8)
+    data = batch(rows=3, target=lambda input: 0.9 * input)
+    energies = model.test_step.__func__(model, data, 0)["energies"]
+    expected = data.target.double().square().sum(dim=(1, 2))
+    torch.testing.assert_close(energies[:, 1], expected)
+    torch.testing.assert_close(energies[:, 0] / energies[:, 1], torch.full((3,), (0.1 / 0.9) ** 2).double(), rtol=1e-4, atol=0)

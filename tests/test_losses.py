@@ -1,0 +1,58 @@
+"""Losses against closed forms."""
+
+import pytest
+import torch
+
+from tapezoo.losses import DC, ESR, L1, MRSTFT, MSE, WeightedSum
+
+
+@pytest.fixture
+def pair() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(3, 1, 4096, generator=generator), torch.randn(3, 1, 4096, generator=generator)
+
+
+def test_esr_is_error_energy_over_target_energy_of_the_whole_batch(pair):
+    output, target = pair
+    target = target * torch.tensor([0.01, 1.0, 2.0]).reshape(3, 1, 1)
+    expected = (output - target).square().sum() / target.square().sum()
+    torch.testing.assert_close(ESR()(output, target), expected, rtol=1e-4, atol=0)
+
+
+def test_esr_stays_finite_on_silence():
+    silence = torch.zeros(2, 1, 512)
+    assert ESR()(silence, silence) == 0
+    assert torch.isfinite(ESR()(silence + 1e-3, silence))
+
+
+def test_pre_emphasis_weights_an_error_by_the_filter_response():
+    time = torch.arange(44100) / 44100
+    ratios = []
+    for frequency_hz in (100.0, 8000.0):
+        tone = torch.sin(2 * torch.pi * frequency_hz * time).reshape(1, 1, -1)
+        target = torch.sin(2 * torch.pi * 1000.0 * time).reshape(1, 1, -1)
+        ratios.append(ESR(pre_emphasis=0.95)(target + 0.1 * tone, target))
+    response = [abs(1 - 0.95 * torch.exp(torch.tensor(-2j * torch.pi * f / 44100))) ** 2 for f in (100.0, 8000.0)]
+    torch.testing.assert_close(ratios[1] / ratios[0], response[1] / response[0], rtol=1e-3, atol=0)
+
+
+def test_dc_sees_offsets_only(pair):
+    _, target = pair
+    target = target - target.mean(dim=-1, keepdim=True)
+    assert DC()(-target, target) < 1e-10
+    expected = 0.25 / target.square().mean()
+    torch.testing.assert_close(DC()(target + 0.5, target), expected, rtol=1e-4, atol=1e-8)
+
+
+def test_weighted_sum_adds_its_terms(pair):
+    expected = 0.5 * MSE()(*pair) + 2.0 * L1()(*pair)
+    torch.testing.assert_close(WeightedSum([MSE(), L1()], [0.5, 2.0])(*pair), expected)
+    with pytest.raises(ValueError, match="2 losses need 2 weights"):
+        WeightedSum([MSE(), L1()], [1.0])
+
+
+def test_the_hybrid_papers_resolutions_are_a_named_choice(pair):
+    loss = MRSTFT("hybrid")
+    assert [stft.fft_size for stft in loss.distance.stft_losses] == [256, 512, 1024]
+    assert loss(pair[1], pair[1]) < 1e-5 < loss(*pair)
+    assert MRSTFT().min_samples == 2048

@@ -1,0 +1,70 @@
+"""The contract's own code: rest states and blocks."""
+
+import pytest
+import torch
+
+from tapezoo.models.fir import FIRNet
+from tapezoo.models.lstm import LSTMNet
+from tapezoo.net import SETTLE_BLOCK_SAMPLES, Net, blocks, settle
+
+
+class Leak(Net):
+    """`s[n] = decay s[n-1] + (1 - decay) (x[n] + 0.5)`: at rest at 0.5 + controls, far from zero."""
+
+    def __init__(self, decay: float) -> None:
+        super().__init__(1, receptive_field=None)
+        self.decay = decay
+        self.register_rest("level", torch.zeros(1))
+
+    def forward(self, input, controls, state):
+        level, output = state["level"], []
+        for sample in input.unbind(-1):  # (batch, 1)
+            level = self.decay * level + (1 - self.decay) * (sample + 0.5 + controls)
+            output.append(level)
+        return torch.stack(output, dim=-1), {"level": level}
+
+
+def test_settling_finds_the_state_after_silence_for_every_row_of_controls():
+    state, samples = settle(Leak(0.999), torch.tensor([[0.0], [0.25]]))
+    torch.testing.assert_close(state["level"], torch.tensor([[0.5], [0.75]]), atol=1e-4, rtol=0)
+    assert SETTLE_BLOCK_SAMPLES < samples < 20 * SETTLE_BLOCK_SAMPLES
+
+
+def test_settling_stops_at_its_limit_with_a_memory_that_never_fades():
+    _, samples = settle(Leak(1.0 - 1e-6), torch.zeros(1, 1), tolerance=1e-9, limit_samples=8192)
+    assert samples == 8192
+
+
+def test_a_stored_rest_state_is_what_the_net_starts_from_and_survives_saving():
+    net = LSTMNet(0, 4, 1, 1)
+    state, _ = settle(net, torch.zeros(1, 0))
+    net.store_rest(state)
+    copy = LSTMNet(0, 4, 1, 1)
+    copy.load_state_dict(net.state_dict())
+    start = copy.initial_state(torch.zeros(3, 0))
+    assert start["hidden"].shape == (3, 1, 4)
+    torch.testing.assert_close(start["hidden"], state["hidden"].expand(3, -1, -1))
+    start["hidden"].zero_()  # a copy: writing to it must not reach the net
+    assert copy.initial_state(torch.zeros(1, 0))["hidden"].abs().max() > 0
+
+
+def test_blocks_cover_everything_once():
+    assert [(part.start, part.stop) for part in blocks(10, 4)] == [(0, 4), (4, 8), (8, 10)]
+    assert list(blocks(0, 4)) == []
+
+
+def test_a_net_without_a_forward_cannot_be_made():
+    class Half(Net):
+        pass
+
+    with pytest.raises(TypeError, match="forward"):
+        Half(0, None)  # type: ignore[abstract]
+
+
+def test_fir_taps_are_linear_in_the_controls():
+    net = FIRNet(1, 3)
+    with torch.no_grad():
+        net.taps.copy_(torch.tensor([[[0.0, 0.0, 1.0]], [[2.0, 0.0, 0.0]]]))
+    input = torch.tensor([[[1.0, 0.0, 0.0, 0.0]]])
+    output, _ = net(input, torch.tensor([[0.25]]), net.initial_state(torch.zeros(1, 1)))
+    torch.testing.assert_close(output, torch.tensor([[[1.0, 0.0, 0.5, 0.0]]]))
