@@ -13,8 +13,16 @@ from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
 
 
+BEST, LAST = "best.ckpt", "last.ckpt"
+
+
 class CheckpointError(TapezooError):
     """The file is no tapezoo checkpoint, or does not fit what it is asked for."""
+
+
+def best_checkpoint(path: Path) -> Path:
+    """The best checkpoint of a run's folder; a file is taken as it is."""
+    return path / BEST if path.is_dir() else path
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -66,8 +74,12 @@ def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> No
         model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
         mismatch = " ".join(str(error).split())
-        raise _error(path, f"weights that do not fit ({mismatch})", "weights of the same architecture and size") from error
+        raise _error(
+            path, f"weights that do not fit ({mismatch})", "weights of the same architecture and size"
+        ) from error
 
 
 def _error(path: Path, found: str, expected: str = "a checkpoint written by tapezoo fit") -> CheckpointError:
-    return CheckpointError(str(path), found=found, expected=expected, fix="Pass the path of another checkpoint.")
+    return CheckpointError(
+        str(path), found=found, expected=expected, fix="Pass the path of another checkpoint."
+    )

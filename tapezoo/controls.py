@@ -38,7 +38,9 @@ class Control:
         if self.curve not in ("linear", "log"):
             raise self._error(f"curve {self.curve!r}", "'linear' or 'log'")
         if not self.min < self.max or (self.curve == "log" and self.min <= 0):
-            raise self._error(f"a range of {self.min} to {self.max}", "min < max, and min > 0 for a log curve")
+            raise self._error(
+                f"a range of {self.min} to {self.max}", "min < max, and min > 0 for a log curve"
+            )
         if not self.min <= self.default <= self.max:
             raise self._error(f"default {self.default}", f"{self.min} to {self.max}")
 
@@ -80,3 +82,24 @@ def control_vector(controls: Sequence[Control], values: Mapping[str, float]) -> 
                 fix="Correct the name.",
             )
     return [control.normalize(values.get(control.name, control.default)) for control in controls]
+
+
+def parse_settings(assignments: Sequence[str]) -> dict[str, float]:
+    """`["drive=0.5", ...]` as typed on a command line -> values by name.
+
+    Raises:
+        ControlError: Not of the form NAME=NUMBER.
+    """
+    settings = {}
+    for assignment in assignments:
+        name, _, value = assignment.partition("=")
+        try:
+            settings[name.strip()] = float(value)
+        except ValueError as error:
+            raise ControlError(
+                "--set",
+                found=repr(assignment),
+                expected="NAME=NUMBER, such as drive=0.5",
+                fix="Write the control's name, an equals sign and its value.",
+            ) from error
+    return settings

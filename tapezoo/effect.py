@@ -136,7 +136,9 @@ class EffectModel(LightningModule):
 
         mean_loss = torch.stack(losses).mean()
         self._stop_on_non_finite(mean_loss, batch_idx)
-        self.log("train_loss", mean_loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=input.shape[0])
+        self.log(
+            "train_loss", mean_loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=input.shape[0]
+        )
         return mean_loss
 
     def on_train_epoch_end(self) -> None:
@@ -171,7 +173,10 @@ class EffectModel(LightningModule):
         energies = []
         for row_output, row_target in self.scored_rows(output, batch):
             self.test_metrics.update(row_output, row_target)
-            error, energy = (row_output - row_target).double().square().sum(), row_target.double().square().sum()
+            error, energy = (
+                (row_output - row_target).double().square().sum(),
+                row_target.double().square().sum(),
+            )
             energies.append(torch.stack([error, energy]))
         return {"energies": torch.stack(energies)}  # (rows, 2)
 

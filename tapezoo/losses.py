@@ -121,5 +121,7 @@ class WeightedSum(Loss):
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """(batch, 1, samples) twice -> scalar."""
-        terms = [weight * loss(output, target) for weight, loss in zip(self.weights, self.losses, strict=True)]
+        terms = [
+            weight * loss(output, target) for weight, loss in zip(self.weights, self.losses, strict=True)
+        ]
         return torch.stack(terms).sum()

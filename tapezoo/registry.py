@@ -35,7 +35,9 @@ class Registration:
 
 def registrations() -> list[Registration]:
     """Everything registered, sorted by name; imports no plugin."""
-    return sorted((_registration(entry) for entry in _entries()), key=lambda found: (found.name, found.distribution))
+    return sorted(
+        (_registration(entry) for entry in _entries()), key=lambda found: (found.name, found.distribution)
+    )
 
 
 def load(name: str) -> object:

@@ -36,7 +36,10 @@ SPLITS_SAMPLES = (1, 7, 64, 333)
 TOLERANCE = 1e-5
 SETTLED_TOLERANCE = 1e-4
 FADING_MEMORY_SAMPLES = SAMPLE_RATE_HZ // 2
-CONTROLS = [Control("first", default=0.3).to_dict(), Control("second", 1.0, 100.0, 10.0, curve="log").to_dict()]
+CONTROLS = [
+    Control("first", default=0.3).to_dict(),
+    Control("second", 1.0, 100.0, 10.0, curve="log").to_dict(),
+]
 
 ModelClass = type[EffectModel]
 
@@ -158,13 +161,17 @@ def check_causal(model: EffectModel) -> None:
         state = net.initial_state(controls)
         difference = (net(changed, controls, state)[0] - net(input, controls, state)[0]).abs()[0, 0]
     if float(difference[:moment].max()) > TOLERANCE:
-        raise LawBroken(f"input sample {moment} changes output before it, by {float(difference[:moment].max()):.2e}")
+        raise LawBroken(
+            f"input sample {moment} changes output before it, by {float(difference[:moment].max()):.2e}"
+        )
     if float(difference[moment:].max()) <= TOLERANCE:
         raise LawBroken(f"input sample {moment} changes no output at all")
     if net.receptive_field is not None:
         last = int(torch.nonzero(difference > TOLERANCE).max())
         if last - moment >= net.receptive_field:
-            raise LawBroken(f"receptive_field is {net.receptive_field}, but {last - moment} samples later still hear it")
+            raise LawBroken(
+                f"receptive_field is {net.receptive_field}, but {last - moment} samples later still hear it"
+            )
 
 
 def check_gradients(model: EffectModel) -> None:
@@ -238,7 +245,9 @@ def check_checkpoint(model: EffectModel) -> None:
     """A checkpoint gives back the same net, rest state included."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.ckpt"
-        trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
+        trainer = Trainer(
+            accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False
+        )
         trainer.strategy.connect(model)
         trainer.save_checkpoint(path)
         loaded = load_model(path)

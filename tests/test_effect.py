@@ -17,7 +17,9 @@ from tapezoo.models.lstm import LSTM, LSTMNet
 def batch(rows=4, samples=1280, seed=0, target=None) -> Batch:
     input = torch.randn(rows, 1, samples, generator=torch.Generator().manual_seed(seed)) * 0.3
     wet = torch.tanh(2 * input) if target is None else target(input)
-    return Batch(input, wet, torch.zeros(rows, 0), torch.full((rows,), samples), [f"row {n}" for n in range(rows)])
+    return Batch(
+        input, wet, torch.zeros(rows, 0), torch.full((rows,), samples), [f"row {n}" for n in range(rows)]
+    )
 
 
 class Fixed(LightningDataModule):
@@ -119,11 +121,15 @@ def test_a_loss_that_needs_longer_blocks_is_refused_before_training():
     "scheduler",
     [
         lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5),
-        lambda optimizer: torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=-1, threshold=10),
+        lambda optimizer: torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, factor=0.5, patience=-1, threshold=10
+        ),
     ],
 )
 def test_schedulers_step_once_per_epoch(scheduler):
-    model = FIR(taps=4, optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1e-3), lr_scheduler=scheduler)
+    model = FIR(
+        taps=4, optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1e-3), lr_scheduler=scheduler
+    )
     run = trainer(max_epochs=3)
     run.fit(model, datamodule=Fixed([batch()] * 2))
     assert run.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-3 * 0.5**3)
@@ -135,7 +141,10 @@ def test_a_linear_machine_is_learnt():
 
     model = FIR(taps=8, burn_in_samples=8, optimizer=lambda parameters: torch.optim.Adam(parameters, lr=0.02))
     run = trainer(max_epochs=30)
-    run.fit(model, datamodule=Fixed([batch(seed=s, target=machine) for s in range(8)], [batch(seed=9, target=machine)]))
+    run.fit(
+        model,
+        datamodule=Fixed([batch(seed=s, target=machine) for s in range(8)], [batch(seed=9, target=machine)]),
+    )
     assert run.callback_metrics["val_esr"] < 1e-4
     torch.testing.assert_close(model.net.taps[0, 0, -3], torch.tensor(0.3), atol=0.01, rtol=0)
 
@@ -146,4 +155,6 @@ def test_test_step_returns_the_energies_of_every_row():
     energies = model.test_step.__func__(model, data, 0)["energies"]
     expected = data.target.double().square().sum(dim=(1, 2))
     torch.testing.assert_close(energies[:, 1], expected)
-    torch.testing.assert_close(energies[:, 0] / energies[:, 1], torch.full((3,), (0.1 / 0.9) ** 2).double(), rtol=1e-4, atol=0)
+    torch.testing.assert_close(
+        energies[:, 0] / energies[:, 1], torch.full((3,), (0.1 / 0.9) ** 2).double(), rtol=1e-4, atol=0
+    )

@@ -32,7 +32,9 @@ def test_pre_emphasis_weights_an_error_by_the_filter_response():
         tone = torch.sin(2 * torch.pi * frequency_hz * time).reshape(1, 1, -1)
         target = torch.sin(2 * torch.pi * 1000.0 * time).reshape(1, 1, -1)
         ratios.append(ESR(pre_emphasis=0.95)(target + 0.1 * tone, target))
-    response = [abs(1 - 0.95 * torch.exp(torch.tensor(-2j * torch.pi * f / 44100))) ** 2 for f in (100.0, 8000.0)]
+    response = [
+        abs(1 - 0.95 * torch.exp(torch.tensor(-2j * torch.pi * f / 44100))) ** 2 for f in (100.0, 8000.0)
+    ]
     torch.testing.assert_close(ratios[1] / ratios[0], response[1] / response[0], rtol=1e-3, atol=0)
 
 

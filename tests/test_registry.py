@@ -59,7 +59,9 @@ def test_an_unknown_name_gets_the_nearest_and_all_known_ones():
 
 def test_a_broken_plugin_is_named_with_its_cause_and_breaks_nothing_else(site):
     install(site, "zoo-broken", "Broken = zoo_broken:Broken", zoo_broken="import a_module_that_is_not_there")
-    with pytest.raises(registry.BrokenPluginError, match=r"zoo-broken 1\.2.*a_module_that_is_not_there") as error:
+    with pytest.raises(
+        registry.BrokenPluginError, match=r"zoo-broken 1\.2.*a_module_that_is_not_there"
+    ) as error:
         models.resolve("Broken")
     assert isinstance(error.value.__cause__, ModuleNotFoundError)
     assert models.resolve("FIR").__name__ == "FIR"

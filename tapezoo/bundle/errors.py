@@ -30,6 +30,10 @@ class MissingFileError(BundleError):
     """A file the manifest or SHA256SUMS lists is not there."""
 
 
+class UnreadableFileError(BundleError):
+    """A file the system does not let us read."""
+
+
 class ExtraFileError(BundleError):
     """A file nobody lists, or a link, which could lead anywhere."""
 

@@ -22,7 +22,7 @@ State = dict[str, NDArray[Any]]  # name -> (rows, ...)
 Step = Callable[[Audio, Audio, State], tuple[Audio, State]]
 """(input (rows, 1, samples), controls (rows, num_controls), state) -> (output, new state)."""
 
-# Float32 sums in another order differ by some 1e-7 of the largest term; recurrence multiplies that a few times.
+# Float32 sums in another order differ by some 1e-7 of the largest term, and recurrence multiplies that.
 # 1e-5 of the peak is -100 dB below the loudest sample, under the noise floor of 16 bits.
 RELATIVE_TOLERANCE = 1e-5
 LEAST_TOLERANCE = 1e-6  # -120 dBFS: for outputs near silence, where inner values are far above the output
@@ -46,7 +46,9 @@ def read_golden_input(root: Path) -> Audio:
     """(rows, samples): the first row is the programme, the others test that rows are independent."""
     audio: Audio = read_arrays(root, GOLDEN_INPUT, ["input"])["input"]
     if audio.dtype != np.float32 or audio.ndim != 2:
-        raise MalformedFileError.about(root, GOLDEN_INPUT, f"{audio.dtype} {audio.shape}", "float32 (rows, samples)")
+        raise MalformedFileError.about(
+            root, GOLDEN_INPUT, f"{audio.dtype} {audio.shape}", "float32 (rows, samples)"
+        )
     return audio
 
 
@@ -57,12 +59,17 @@ def read_rest(root: Path, manifest: Manifest) -> State:
         found = rest[tensor.name]
         if found.shape != tensor.shape or found.dtype != tensor.dtype:
             raise MalformedFileError.about(
-                root, REST_STATE, f"{tensor.name} {found.dtype} {found.shape}", f"{tensor.dtype} {tensor.shape}"
+                root,
+                REST_STATE,
+                f"{tensor.name} {found.dtype} {found.shape}",
+                f"{tensor.dtype} {tensor.shape}",
             )
     return rest
 
 
-def replay_case(step: Step, root: Path, manifest: Manifest, case: GoldenCase, audio: Audio, rest: State) -> CaseResult:
+def replay_case(
+    step: Step, root: Path, manifest: Manifest, case: GoldenCase, audio: Audio, rest: State
+) -> CaseResult:
     """Plays one golden case and compares it with the expected output, sample by sample.
 
     Raises:
@@ -71,16 +78,23 @@ def replay_case(step: Step, root: Path, manifest: Manifest, case: GoldenCase, au
     golden = read_arrays(root, case.file, ["controls", "output"])
     controls, expected = golden["controls"], golden["output"]
     plain = controls.dtype == expected.dtype == np.float32
-    fits = controls.shape[1:] == (case.rows, len(manifest.controls)) and controls.ndim == 3 and len(controls) > 0
+    fits = (
+        controls.shape[1:] == (case.rows, len(manifest.controls)) and controls.ndim == 3 and len(controls) > 0
+    )
     if not (plain and fits and expected.ndim == 2 and len(expected) == case.rows):
         raise MalformedFileError.about(
-            root, case.file, f"controls {controls.shape}, output {expected.shape}", "arrays that fit the manifest"
+            root,
+            case.file,
+            f"controls {controls.shape}, output {expected.shape}",
+            "arrays that fit the manifest",
         )
     if case.samples > min(expected.shape[1], audio.shape[1]) or case.rows > len(audio):
-        raise MalformedFileError.about(root, case.file, "less audio than the case needs", f"{case.samples} samples")
+        raise MalformedFileError.about(
+            root, case.file, "less audio than the case needs", f"{case.samples} samples"
+        )
     output = stream(step, audio[: case.rows, : case.samples], controls, rest, case.block_samples)
     wanted = expected[:, : case.samples]
-    tolerance = max(RELATIVE_TOLERANCE * float(np.abs(wanted).max()), LEAST_TOLERANCE)
+    tolerance = max(RELATIVE_TOLERANCE * float(np.abs(expected).max()), LEAST_TOLERANCE)
     return CaseResult(case.name, float(np.abs(output - wanted).max()), tolerance)
 
 

@@ -1,4 +1,4 @@
-"""manifest.json: what a bundle holds and how to play it. Read as a stranger's file: every field is checked."""
+"""manifest.json: what a bundle holds and how to play it; every field is checked on reading."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ class Manifest:
 
     def to_json(self) -> str:
         """The text of manifest.json."""
-        return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=2, allow_nan=False) + "\n"
+        return (
+            json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=2, allow_nan=False) + "\n"
+        )
 
 
 def read_manifest(root: Path) -> Manifest:
@@ -124,7 +126,7 @@ def read_manifest(root: Path) -> Manifest:
         )
     try:
         return _checked(document)
-    except (ValueError, TypeError, KeyError, TapezooError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, TapezooError) as error:
         raise _malformed(root, str(error), "the fields of a bundle's manifest") from error
 
 
@@ -136,15 +138,24 @@ def _checked(document: dict[str, Any]) -> Manifest:
         architecture=_string(document, "architecture"),
         sample_rate=_count(document, "sample_rate", 1),
         controls=_tuple(document, "controls", _control),
-        receptive_field=None if document["receptive_field"] is None else _count(document, "receptive_field", 1),
+        receptive_field=None
+        if document["receptive_field"] is None
+        else _count(document, "receptive_field", 1),
         latency_samples=_count(document, "latency_samples", 0),
         hop_samples=_count(document, "hop_samples", 1),
         settle_samples=_count(document, "settle_samples", 0),
         state=_tuple(document, "state", _state_tensor),
-        targets={_match(_NAME, name): _match(_FILE, file) for name, file in _mapping(document, "targets").items()},
+        targets={
+            _match(_NAME, name): _match(_FILE, file) for name, file in _mapping(document, "targets").items()
+        },
         golden=_tuple(document, "golden", _golden_case),
-        files={_match(_FILE, file): _match(_SHA256, sha) for file, sha in _mapping(document, "files").items()},
-        metrics={name: None if value is None else float(value) for name, value in _mapping(document, "metrics").items()},
+        files={
+            _match(_FILE, file): _match(_SHA256, sha) for file, sha in _mapping(document, "files").items()
+        },
+        metrics={
+            name: None if value is None else float(value)
+            for name, value in _mapping(document, "metrics").items()
+        },
         parity=_tuple(document, "parity", dict),
         cost=_mapping(document, "cost"),
         provenance=_mapping(document, "provenance"),

@@ -1,7 +1,8 @@
 """SHA256SUMS: one line per file, in the format of sha256sum(1); a changed byte anywhere names its file.
 
-The manifest holds the hash of every file but itself and SHA256SUMS; SHA256SUMS holds the manifest's too. So a
-difference between the two says which of them to believe. SHA256SUMS' own hash is for whoever registers the bundle.
+The manifest holds the hash of every file but itself and SHA256SUMS; SHA256SUMS holds the manifest's too.
+So a difference between the two says which of them to believe. The hash of SHA256SUMS itself, the seal, is
+for whoever registers the bundle.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tapezoo.bundle.errors import (
     MalformedFileError,
     MissingFileError,
     NotABundleError,
+    UnreadableFileError,
 )
 from tapezoo.bundle.manifest import MANIFEST, MANIFEST_LIMIT_BYTES, Manifest, read_manifest
 
@@ -31,7 +33,7 @@ def file_hashes(root: Path) -> dict[str, str]:
 
 
 def seal(root: Path, manifest: Manifest) -> str:
-    """Writes manifest.json and SHA256SUMS, the last two files of a bundle; returns the sha256 of SHA256SUMS."""
+    """Writes manifest.json and SHA256SUMS, the last two files of a bundle; returns the latter's sha256."""
     (root / MANIFEST).write_bytes(manifest.to_json().encode())
     (root / SUMS).write_bytes(_sums_text({**manifest.files, MANIFEST: _sha256(root / MANIFEST)}))
     return _sha256(root / SUMS)
@@ -42,8 +44,8 @@ def verify_hashes(root: Path, seal_sha256: str | None = None) -> tuple[Manifest,
 
     Args:
         root: The bundle's folder.
-        seal_sha256: The expected sha256 of SHA256SUMS, where a registry knows it. Without it a bundle that was
-            changed and sealed anew cannot be told from an honest one.
+        seal_sha256: The expected sha256 of SHA256SUMS, where a registry knows it. Without it a bundle that
+            was changed and sealed anew cannot be told from an honest one.
 
     Returns:
         The manifest, and the sha256 of SHA256SUMS.
@@ -51,6 +53,14 @@ def verify_hashes(root: Path, seal_sha256: str | None = None) -> tuple[Manifest,
     Raises:
         BundleError: A subclass that says the fault, with the file at fault as `file`.
     """
+    try:
+        return _verified(root, seal_sha256)
+    except OSError as error:
+        file = Path(error.filename or root)
+        raise UnreadableFileError.about(root, file.name, str(error), "a readable file") from error
+
+
+def _verified(root: Path, seal_sha256: str | None) -> tuple[Manifest, str]:
     found = _files_below(root)
     if not found & {MANIFEST, SUMS}:
         raise NotABundleError.about(root, "", "no manifest.json and no SHA256SUMS", "a bundle made by export")
@@ -68,13 +78,18 @@ def verify_hashes(root: Path, seal_sha256: str | None = None) -> tuple[Manifest,
             root, MANIFEST, "other content than its line in SHA256SUMS says", "both as they were sealed"
         )
     manifest = read_manifest(root)
-    if sums != {**manifest.files, MANIFEST: sums[MANIFEST]}:  # the manifest is as sealed, so SHA256SUMS is not
+    if sums != {
+        **manifest.files,
+        MANIFEST: sums[MANIFEST],
+    }:  # the manifest is as sealed, so SHA256SUMS is not
         differing = sorted(
             file
             for file in {*sums, *manifest.files} - {MANIFEST}
             if sums.get(file) != manifest.files.get(file)
         )
-        raise ChangedFileError.about(root, SUMS, f"another line for {', '.join(differing)}", "the manifest's hashes")
+        raise ChangedFileError.about(
+            root, SUMS, f"another line for {', '.join(differing)}", "the manifest's hashes"
+        )
     for file, sha256 in sorted(manifest.files.items()):
         if file not in found:
             raise _missing(root, file)
@@ -93,7 +108,9 @@ def _read_sums(root: Path) -> dict[str, str]:
     data = (root / SUMS).read_bytes()
     sums = {file: sha256 for sha256, file in _LINE.findall(data.decode("utf-8", errors="replace"))}
     if _sums_text(sums) != data:  # exactly what `seal` writes: sorted, no double, nothing between the lines
-        raise ChangedFileError.about(root, SUMS, "lines that were not written by export", "'sha256  file', sorted")
+        raise ChangedFileError.about(
+            root, SUMS, "lines that were not written by export", "'sha256  file', sorted"
+        )
     return sums
 
 
@@ -112,7 +129,11 @@ def _files_below(root: Path) -> set[str]:
             file = path.relative_to(root).as_posix()
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
                 raise ExtraFileError(
-                    root, file, found="a link or a device", expected="plain files", fix="Fetch the bundle again."
+                    root,
+                    file,
+                    found="a link or a device",
+                    expected="plain files",
+                    fix="Fetch the bundle again.",
                 )
             if path.is_file() or not any(path.iterdir()):
                 found.add(file)

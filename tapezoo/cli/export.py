@@ -15,3 +15,45 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--audio", type=Path, help="sound for the parity gate (default: built-in programme)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing bundle")
     parser.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exports the best checkpoint and says what the parity gate measured."""
+    import numpy as np
+    from rich.console import Console
+
+    from tapezoo.checkpoint import best_checkpoint, load_model, read_checkpoint
+    from tapezoo.data.audio import read_audio
+    from tapezoo.devices.program import program_material
+    from tapezoo.export import export_bundle
+
+    path = best_checkpoint(options.checkpoint)
+    model = load_model(path)
+    content = read_checkpoint(path)["tapezoo"]
+    if options.audio is not None:
+        audio = read_audio(options.audio, model.sample_rate)
+    else:
+        excerpts = program_material(20.0, model.sample_rate, seed=1)
+        audio = np.concatenate([excerpt.audio[: model.sample_rate] for excerpt in excerpts])
+    console = Console()
+    with console.status("exporting") as status:
+        report = export_bundle(
+            model.net,
+            architecture=content["architecture"],
+            sample_rate=model.sample_rate,
+            controls=model.controls,
+            out=options.out,
+            audio=audio,
+            metrics=content["metrics"],
+            provenance=content["provenance"],
+            overwrite=options.overwrite,
+            progress=lambda step: status.update(step),
+        )
+    lines = [f"{options.out}: {content['architecture']} from {path}"]
+    for target in report.targets:
+        lines.append(
+            f"{target.target:<12} {target.file:<14} parity {target.max_abs_error:.1e} over {len(target.results)} golden cases"
+        )
+    lines.append(f"check it     tapezoo verify {options.out}")
+    console.print("\n".join(lines), soft_wrap=True, highlight=False)
+    return 0

@@ -13,7 +13,9 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run (its best.ckpt)")
     parser.add_argument("source", type=Path, help="WAV or FLAC of any rate, length and channel count")
     parser.add_argument("target", type=Path, help="what to write; rate and length are the source's")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a control, in its own unit")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a control, in its own unit"
+    )
     parser.add_argument("--mix", type=float, default=1.0, help="0 is dry, 1 is wet (default)")
     parser.add_argument("--input-gain-db", type=float, default=0.0, metavar="DB")
     parser.add_argument("--output-gain-db", type=float, default=0.0, metavar="DB")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
 import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
 from jsonargparse import set_parsing_settings
 from lightning.pytorch import LightningDataModule, Trainer
@@ -18,14 +16,21 @@ from rich.console import Console
 
 import tapezoo.data  # noqa: F401  (its DataModules are named without their module on the command line)
 from tapezoo import checkpoint
-from tapezoo.callbacks import ClipTable, LinearFloor, Progress, RunRecorder, WritePredictions, make_checkpointing
+from tapezoo.callbacks import (
+    ClipTable,
+    DataReport,
+    Progress,
+    RunRecorder,
+    WritePredictions,
+    make_checkpointing,
+)
+from tapezoo.callbacks.recorder import CONFIG
 from tapezoo.cli.memory import keep_memory
 from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
-from tapezoo.tracking import Tracking, check_server, make_logger
+from tapezoo.tracking import Tracking, make_logger, tracking_uri, versions
 
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
-CONFIG_FILE = "config.yaml"
 # a recipe can name any importable class; these are the packages one may come from, and every plugin's
 # architecture is reached through tapezoo.models
 ALLOWED_IMPORTS = ["tapezoo", "torch.optim", "lightning.pytorch", "pytorch_lightning"]
@@ -44,53 +49,50 @@ class TrainingCLI(LightningCLI):
 
     run_dir: Path
     console: Console
-    linear_floor: LinearFloor
+    data_report: DataReport
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds tapezoo's own arguments, and what the model is told by the data."""
-        parser.add_argument("--run_dir", type=str | None, default=None, help="Folder of the run; default: runs/NAME-TIME.")
-        parser.add_argument("--warm_start", type=str | None, default=None, help="Checkpoint whose weights to start from.")
+        parser.add_argument(
+            "--run_dir", type=str | None, default=None, help="Folder of the run; default: runs/NAME-TIME."
+        )
+        parser.add_argument(
+            "--warm_start", type=str | None, default=None, help="Checkpoint whose weights to start from."
+        )
         parser.add_class_arguments(Tracking, "tracking")
         for name in DECLARED_BY_DATA:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
-    def instantiate_classes(self) -> None:
-        """Builds everything; a contradiction between recipe and data is an error, not an override."""
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parses, and keeps apart what the user said from what are defaults."""
         self.console = Console()
-        given = self.config[self.subcommand].get("model.init_args", {})
-        given = {name: given.get(name) for name in DECLARED_BY_DATA if given.get(name) is not None}
-        super().instantiate_classes()
-        for name, value in given.items():
-            declared = getattr(self.datamodule, name)
-            if value != declared:
-                raise ContradictionError(
-                    f"model.{name}",
-                    found=f"{value} in the recipe",
-                    expected=f"{declared}, which the data has",
-                    fix=f"Leave model.{name} out: it is declared by the data.",
-                )
+        self.config = parser.parse_args(args)
+        self.said = parser.parse_args(args, defaults=False)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the run's folder, its tracking and its callbacks to the recipe's trainer."""
+        self._check_contradictions()
         config = self.config_init[self.subcommand]
         checkpoint_path = self.config[self.subcommand].get("ckpt_path")
         self.run_dir = _run_dir(config.run_dir, checkpoint_path, type(self.model).__name__)
         callbacks: list[Any] = [Progress()]
         logger: Any = False
         if self.subcommand == "fit":
+            found = versions(Path.cwd())
             if config.trainer.logger is not False and not config.trainer.fast_dev_run:
-                check_server(config.tracking.uri)
-                logger = make_logger(config.tracking, self.run_dir, {"architecture": type(self.model).__name__})
+                logger = make_logger(config.tracking, self.run_dir, found)
             text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
-            self.linear_floor = LinearFloor()
-            callbacks += [self.linear_floor, RunRecorder(self.run_dir, text), make_checkpointing(self.run_dir)]
+            self.data_report = DataReport(self.console, found)
+            callbacks += [self.data_report, RunRecorder(self.run_dir, text), make_checkpointing(self.run_dir)]
         elif self.subcommand == "test":
             callbacks += [ClipTable(self.run_dir / "report", self.console)]
         elif self.subcommand == "predict":
             callbacks += [WritePredictions(self.run_dir / "predictions")]
         return self._instantiate_trainer({**config.trainer, "logger": logger, **kwargs}, callbacks)
 
-    def fit(self, model: EffectModel, datamodule: LightningDataModule, ckpt_path: str | None, **kwargs: Any) -> None:
+    def fit(
+        self, model: EffectModel, datamodule: LightningDataModule, ckpt_path: str | None, **kwargs: Any
+    ) -> None:
         """Trains, then says what came out and what to do with it, however the run ended."""
         warm_start = self.config[self.subcommand].warm_start
         if ckpt_path is not None:
@@ -122,6 +124,19 @@ class TrainingCLI(LightningCLI):
         self.trainer.predict(self._trained(model), datamodule=datamodule, return_predictions=False)
         self.console.print(f"written to {self.run_dir / 'predictions'}", soft_wrap=True, highlight=False)
 
+    def _check_contradictions(self) -> None:
+        # jsonargparse overrides the target of a link without a word
+        for name in DECLARED_BY_DATA:
+            said = self.said[self.subcommand].get(f"model.init_args.{name}")
+            declared = getattr(self.datamodule, name)
+            if said is not None and said != declared:
+                raise ContradictionError(
+                    f"model.{name}",
+                    found=f"{said} in the recipe",
+                    expected=f"{declared}, which the data has",
+                    fix=f"Leave model.{name} out: it is declared by the data.",
+                )
+
     def _trained(self, model: EffectModel) -> EffectModel:
         path = self.config[self.subcommand].ckpt_path
         if path is None:
@@ -136,7 +151,7 @@ class TrainingCLI(LightningCLI):
 
     def _say_result(self) -> None:
         best = self.run_dir / checkpoint.BEST
-        floor = self.linear_floor.value
+        floor = self.data_report.linear_floor
         score = float(self.trainer.checkpoint_callback.best_model_score)  # type: ignore[union-attr,arg-type]
         lines = [
             f"best val_esr {score:.5f}; best linear filter {floor:.5f}, {floor / score:.1f} times as much",
@@ -144,12 +159,17 @@ class TrainingCLI(LightningCLI):
             f"listen       tapezoo render {best} IN.wav OUT.wav (excerpts and pictures: {self.run_dir / 'report'})",
             f"export       tapezoo export {best} --out BUNDLE",
         ]
-        for logger in self.trainer.loggers:
-            lines.append(f"all runs     mlflow ui --backend-store-uri {logger.experiment.tracking_uri}")
+        if self.trainer.loggers:
+            uri = tracking_uri(self.config_init[self.subcommand].tracking)
+            lines.append(f"all runs     mlflow ui --backend-store-uri {uri}")
         self.console.print("\n".join(lines), soft_wrap=True, highlight=False)
 
     def _say_what_is_left(self, how: str) -> None:
-        kept = [str(self.run_dir / name) for name in (checkpoint.BEST, checkpoint.LAST) if (self.run_dir / name).exists()]
+        kept = [
+            str(self.run_dir / name)
+            for name in (checkpoint.BEST, checkpoint.LAST)
+            if (self.run_dir / name).exists()
+        ]
         if kept:
             message = f"{how}; kept {' and '.join(kept)}. Resume: add --ckpt_path {kept[-1]}"
         else:
@@ -159,7 +179,10 @@ class TrainingCLI(LightningCLI):
 
 def run(arguments: list[str]) -> int:
     """Runs one training verb; returns 0, or raises what stopped it."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for chatty in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("tapezoo.data").setLevel(logging.ERROR)  # DataReport shows its findings
+    warnings.filterwarnings("ignore", ".*LeafSpec.*", module="lightning.*")  # between lightning and torch
     warnings.filterwarnings("ignore", ".*does not have many workers.*")  # segments come from a memory map
     set_parsing_settings(import_path_allowlist=ALLOWED_IMPORTS)
     torch.set_float32_matmul_precision("highest")
@@ -194,7 +217,7 @@ def _expand(arguments: list[str]) -> list[str]:
         expanded.append(argument)
     checkpoint_path = _option(expanded, "--ckpt_path")
     if checkpoint_path and _option(expanded, "--config") is None and _option(expanded, "--model") is None:
-        recipe = Path(checkpoint_path).parent / CONFIG_FILE
+        recipe = Path(checkpoint_path).parent / CONFIG
         if recipe.is_file():
             expanded[1:1] = ["--config", str(recipe)]
     return expanded

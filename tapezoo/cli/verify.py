@@ -12,3 +12,27 @@ def add_parser(verbs: Any) -> None:
     parser = verbs.add_parser("verify", help="check every hash of a bundle and replay it")
     parser.add_argument("bundle", type=Path, help="a folder written by tapezoo export")
     parser.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Verifies, and says target by target what was replayed."""
+    import importlib.util
+    import sys
+
+    from tapezoo import runtime
+
+    openers = runtime.ONNX_ONLY
+    if importlib.util.find_spec("torch") is not None:
+        from tapezoo.export import openers as every_opener
+
+        openers = every_opener()
+    report = runtime.verify(options.bundle, openers)
+    manifest = report.manifest
+    lines = [f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, every hash is right"]
+    for target in report.targets:
+        line = f"{target.target:<12} {target.file:<14} {target.status}"
+        if target.results:
+            line += f", {len(target.results)} golden cases, largest error {target.max_abs_error:.1e}"
+        lines.append(line)
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0

@@ -1,10 +1,10 @@
 """Finds the constant delay between dry and wet, on the user's own audio.
 
 Plain cross-correlation picks the wrong lag on tonal or distorted material. Here the cross-spectrum of many
-windows is averaged and whitened (generalized cross-correlation: Knapp and Carter, "The generalized correlation
-method for estimation of time delay", IEEE Trans. ASSP 24(4), 1976; the weighting is their SCOT, which is PHAT
-where the windows agree and falls to nothing where they do not), so that windows confirm one another: noise and
-distortion average out, a delay common to all windows stays.
+windows is averaged and whitened (generalized cross-correlation: Knapp and Carter, "The generalized
+correlation method for estimation of time delay", IEEE Trans. ASSP 24(4), 1976). The weighting is their SCOT:
+PHAT where the windows agree, nothing where they do not. So windows confirm one another: noise and distortion
+average out, a delay common to all windows stays.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ MAX_WINDOWS = 24
 DRIFT_WINDOW_SAMPLES = 16384  # a third of a second: short enough to follow wow below 2 Hz
 NEIGHBOUR_SAMPLES = 64  # lags this near the winner belong to it: a filter or a wander of the tape smears it
 CONFIDENT = 1.5  # measured on the recordings of PEERS.md: right 1.9 and more, no constant delay 1.3 and less
-EDGE_SAMPLES = 8  # how far the leading edge may lie before the peak
-DRIFT_SAMPLES = 2.0  # a spread of window delays beyond it is movement, not estimation noise
+EDGE_SAMPLES = 4  # how far the leading edge may lie before the peak
+DRIFT_SAMPLES = 4.0  # a level-dependent phase (klon) spreads window delays by up to 3 without any movement
 MAX_WANDER_SAMPLES = 128
 
 
@@ -84,18 +84,19 @@ def find_delay(dry: Real, wet: Real, max_delay_samples: int) -> Alignment:
     others = np.delete(energy, near)
     rest = float(others.max()) if others.size else 0.0
     confidence = float(np.sqrt(energy[best] / max(rest, 1e-30)))
-    fine = _correlation(spectra, floor=1e-9)[:lags]
+    fine = _correlation(spectra, floor=1e-12)[:lags]
     low = max(0, best - NEIGHBOUR_SAMPLES // 2)
     peak = low + int(np.argmax(np.abs(fine[low : best + NEIGHBOUR_SAMPLES // 2 + 1])))
-    delay = _refine(np.abs(fine), peak) - max_delay_samples
-    edge = _leading_edge(_impulse_response(spectra)[:lags], peak) - max_delay_samples
+    delay = _refine(fine, peak) - max_delay_samples
+    edge = _leading_edge(np.abs(fine), peak) - max_delay_samples
     window_delays = delays_over_time(dry, wet, round(delay))
     drift = _spread(window_delays)
     if drift:
         delay = float(np.median(window_delays))
     return Alignment(
         delay_samples=delay,
-        correction_samples=min(edge, round(delay)),
+        # below three quarters of a sample there is nothing to take off
+        correction_samples=0 if abs(delay) < 0.75 else min(edge, round(delay)),
         confidence=min(confidence, 1000.0),
         inverted=bool(fine[peak] < 0),
         drift_samples=drift,
@@ -117,11 +118,12 @@ def delays_over_time(dry: Real, wet: Real, around_samples: int) -> Real:
     weight = _weight(spectra, floor=1e-6)
     found = []
     for cross in spectra.cross:
-        lag_values = np.abs(irfft(cross * weight, spectra.fft_samples))[: high - low + 1]
-        peak = int(np.argmax(lag_values))
-        others = np.delete(lag_values, slice(max(0, peak - 16), peak + 17))
-        if 0 < peak < high - low and lag_values[peak] > 3 * float(others.max()):
-            found.append(_refine(lag_values, peak) + low)
+        values = irfft(cross * weight, spectra.fft_samples)[: high - low + 1]
+        heights = np.abs(values)
+        peak = int(np.argmax(heights))
+        others = np.delete(heights, slice(max(0, peak - 16), peak + 17))
+        if 0 < peak < high - low and heights[peak] > 2 * float(others.max()):
+            found.append(_refine(values, peak) + low)
     return np.asarray(found)
 
 
@@ -129,13 +131,20 @@ def _window_starts(dry: Real, length: int, window_samples: int) -> list[int]:
     # the loudest windows tell most: those within 40 dB of the loudest, spread over the file
     grid = np.unique(np.linspace(0, length - window_samples, 4 * MAX_WINDOWS).astype(int))
     if length < 4 * MAX_WINDOWS * window_samples // 2:
-        grid = np.unique(np.linspace(0, length - window_samples, max(1, 2 * length // window_samples)).astype(int))
+        grid = np.unique(
+            np.linspace(0, length - window_samples, max(1, 2 * length // window_samples)).astype(int)
+        )
     energy = np.array([float(np.var(dry[start : start + window_samples])) for start in grid])
     loud = grid[energy >= 1e-4 * energy.max()]
-    return [int(start) for start in loud[np.unique(np.linspace(0, len(loud) - 1, MAX_WINDOWS).round().astype(int))]]
+    return [
+        int(start)
+        for start in loud[np.unique(np.linspace(0, len(loud) - 1, MAX_WINDOWS).round().astype(int))]
+    ]
 
 
-def _cross_spectra(dry: Real, wet: Real, starts: list[int], window_samples: int, low: int, high: int) -> _Spectra:
+def _cross_spectra(
+    dry: Real, wet: Real, starts: list[int], window_samples: int, low: int, high: int
+) -> _Spectra:
     # wet windows reach over the whole lag range, so that no lag is at a disadvantage; lag `low` is index 0
     fft_samples = next_fast_len(2 * window_samples + high - low, real=True)
     taper = np.hanning(window_samples)
@@ -166,29 +175,20 @@ def _correlation(spectra: _Spectra, floor: float) -> Real:
     return np.asarray(irfft(mean * _weight(spectra, floor), spectra.fft_samples))
 
 
-def _impulse_response(spectra: _Spectra) -> Real:
-    # Wiener deconvolution, dry's spectrum smoothed over frequency against its nulls
-    power = uniform_filter1d(spectra.dry, 65)
-    return np.asarray(irfft(np.mean(spectra.cross, axis=0) / (power + 1e-6 * power.max()), spectra.fft_samples))
-
-
-def _leading_edge(response: Real, peak: int) -> int:
-    height = np.abs(response)
-    low = max(0, peak - EDGE_SAMPLES)
-    edge = low + int(np.argmax(height[low : peak + EDGE_SAMPLES + 1]))
-    threshold = 0.5 * height[edge]
-    while edge > low and height[edge - 1] >= threshold:
+def _leading_edge(height: Real, peak: int) -> int:
+    # where the whitened response first reaches half its peak: a device's own phase spreads it
+    edge = peak
+    while edge > max(0, peak - EDGE_SAMPLES) and height[edge - 1] >= 0.5 * height[peak]:
         edge -= 1
     return edge
 
 
-def _refine(height: Real, peak: int) -> float:
-    # vertex of the parabola through the peak and its neighbours
-    if not 0 < peak < len(height) - 1:
-        return float(peak)
-    before, at, after = height[peak - 1 : peak + 2]
-    bend = before - 2 * at + after
-    return peak + (float(0.5 * (before - after) / bend) if bend < 0 else 0.0)
+def _refine(correlation: Real, peak: int) -> float:
+    # the top of the band-limited interpolation around the peak; a parabola is off by up to .2 samples
+    indices = np.arange(max(0, peak - 64), min(len(correlation), peak + 65))
+    around = peak + np.linspace(-1, 1, 101)
+    height = np.abs(np.sinc(around[:, None] - indices) @ correlation[indices])
+    return float(around[int(np.argmax(height))])
 
 
 def _spread(delays: Real) -> float:

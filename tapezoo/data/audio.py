@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tapezoo.errors import TapezooError
 
 Audio = NDArray[np.float32]
 
+HASH_BLOCK_SAMPLES = 1 << 18
 SILENCE_PEAK = 1e-4  # -80 dBFS: below it a file holds no programme
 
 
@@ -57,7 +59,10 @@ def read_header(path: Path) -> Header:
     if not path.is_file():
         found = "a folder" if path.is_dir() else "no file"
         raise MissingFileError(
-            str(path), found=found, expected="an audio file", fix="Correct the path; it may hold a typing error."
+            str(path),
+            found=found,
+            expected="an audio file",
+            fix="Correct the path; it may hold a typing error.",
         )
     if path.stat().st_size == 0:
         raise _empty(path, "0 bytes")
@@ -91,6 +96,23 @@ def read_audio(path: Path) -> Audio:
     check_finite(path, audio, int(sample_rate))
     check_not_silent(path, audio)
     return audio
+
+
+def audio_hash(path: Path) -> str:
+    """SHA-256 of the samples: the same for WAV and FLAC, blind to the time stamps in float WAV files.
+
+    Raises:
+        NotAudioError: Decoding fails.
+    """
+    digest = hashlib.sha256()
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            digest.update(f"{file.samplerate} {file.channels}".encode())
+            for block in file.blocks(HASH_BLOCK_SAMPLES, dtype="float32", always_2d=True):
+                digest.update(block.astype("<f4").tobytes())
+    except soundfile.LibsndfileError as error:
+        raise _not_audio(path, error) from error
+    return digest.hexdigest()
 
 
 def check_finite(path: Path, audio: Audio, sample_rate: int) -> None:
@@ -127,7 +149,10 @@ def level_db(amplitude: float) -> str:
 
 def _empty(path: Path, found: str) -> EmptyFileError:
     return EmptyFileError(
-        str(path), found=found, expected="audio", fix="Export or record the file again; the last attempt wrote nothing."
+        str(path),
+        found=found,
+        expected="audio",
+        fix="Export or record the file again; the last attempt wrote nothing.",
     )
 
 

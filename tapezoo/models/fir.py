@@ -97,7 +97,9 @@ def least_squares_fir(pairs: Signals, taps: int = LINEAR_FLOOR_TAPS) -> NDArray[
     return solution
 
 
-def linear_floor(train: Signals, validation: Signals, skip_samples: int, taps: int = LINEAR_FLOOR_TAPS) -> float:
+def linear_floor(
+    train: Signals, validation: Signals, skip_samples: int, taps: int = LINEAR_FLOOR_TAPS
+) -> float:
     """ESR on `validation`, after `skip_samples` of each pair, of the FIR that is best on `train`."""
     coefficients = least_squares_fir(train, taps)
     error = energy = 0.0

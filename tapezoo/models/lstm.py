@@ -69,6 +69,8 @@ class LSTM(EffectModel):
         training: See `EffectModel`.
     """
 
-    def __init__(self, hidden_size: int = 32, num_layers: int = 1, linear_taps: int = 1, **training: Any) -> None:
+    def __init__(
+        self, hidden_size: int = 32, num_layers: int = 1, linear_taps: int = 1, **training: Any
+    ) -> None:
         super().__init__(**training)
         self.net = LSTMNet(self.num_controls, hidden_size, num_layers, linear_taps)

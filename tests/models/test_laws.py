@@ -17,7 +17,9 @@ def test_law(law):
     law()
 
 
-@pytest.mark.parametrize("variant", [{"num_layers": 2}, {"linear_taps": 0}, {"linear_taps": 64, "hidden_size": 8}])
+@pytest.mark.parametrize(
+    "variant", [{"num_layers": 2}, {"linear_taps": 0}, {"linear_taps": 64, "hidden_size": 8}]
+)
 @pytest.mark.parametrize("name", ["streaming", "pure", "gradients", "rest", "export"])
 def test_lstm_variants_keep_the_laws(variant, name):
     class Variant(LSTM):

@@ -1,0 +1,87 @@
+"""What `tapezoo test` and `tapezoo predict` leave behind, clip by clip."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import soundfile
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.table import Table
+
+from tapezoo.batch import Batch
+from tapezoo.models.fir import linear_floor
+
+
+class ClipTable(Callback):
+    """Prints and writes the ESR of every clip of the test split, beside its linear floor.
+
+    Args:
+        folder: Where `test_clips.csv` goes.
+        console: Where the table is shown.
+    """
+
+    def __init__(self, folder: Path, console: Console) -> None:
+        self.folder, self.console = folder, console
+        self.energies: dict[str, torch.Tensor] = {}
+
+    def on_test_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *args: Any
+    ) -> None:
+        """Collects each row's error and target energy."""
+        for name, energies in zip(batch.names, outputs["energies"].cpu(), strict=True):
+            self.energies[name] = self.energies.get(name, torch.zeros(2, dtype=torch.float64)) + energies
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Writes and shows the table."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        train = [(row.input, row.target) for row in data.split_arrays("train")]
+        skip = data.burn_in_samples
+        rows = []
+        for row in data.split_arrays("test"):
+            error, energy = self.energies[row.name].tolist()
+            floor = linear_floor(train, [(row.input, row.target)], skip)
+            rows.append((row.name, error / energy, floor))
+        error, energy = torch.stack(list(self.energies.values())).sum(dim=0).tolist()
+        every = [(row.input, row.target) for row in data.split_arrays("test")]
+        rows.append(("all", error / energy, linear_floor(train, every, skip)))
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "test_clips.csv"
+        table = Table(
+            "clip", "test_esr", "linear floor", title="Error energy over target energy, after the burn-in"
+        )
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["clip", "test_esr", "linear_floor"])
+            for name, esr, floor in rows:
+                writer.writerow([name, f"{esr:.6g}", f"{floor:.6g}"])
+                table.add_row(name, f"{esr:.5f}", f"{floor:.5f}")
+        self.console.print(table)
+        self.console.print(f"written to {path}", soft_wrap=True, highlight=False)
+
+
+class WritePredictions(Callback):
+    """Writes every predicted row as a float WAV file.
+
+    Args:
+        folder: Where the files go; made when the first one comes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Batch, *args: Any
+    ) -> None:
+        """Writes the rows of one batch."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, samples, output in zip(
+            batch.names, batch.valid_samples.tolist(), outputs.cpu(), strict=True
+        ):
+            file_name = "".join(letter if letter.isalnum() or letter in "-._" else "_" for letter in name)
+            path = self.folder / f"{file_name}.wav"
+            soundfile.write(path, output[0, :samples].numpy(), pl_module.sample_rate, subtype="FLOAT")

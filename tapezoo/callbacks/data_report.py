@@ -1,0 +1,43 @@
+"""What is said about the data before the first epoch: findings, and the ESR of the best linear filter."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+from rich.console import Console
+
+from tapezoo.models.fir import LINEAR_FLOOR_TAPS, linear_floor
+
+
+class DataReport(Callback):
+    """Shows what the checks saw, and fits the linear floor: the best FIR on train, scored on validation.
+
+    `linear_floor` holds it afterwards; the model's provenance gets the data set's hash.
+
+    Args:
+        console: Where to show it.
+        provenance: What else every checkpoint says of its origin.
+    """
+
+    def __init__(self, console: Console, provenance: dict[str, str]) -> None:
+        self.console, self.provenance = console, provenance
+        self.linear_floor = math.nan
+
+    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Describes, fits and logs `linear_floor`."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        self._say(data.describe())
+        train = ((row.input, row.target) for row in data.split_arrays("train"))
+        validation = ((row.input, row.target) for row in data.split_arrays("val"))
+        self.linear_floor = linear_floor(train, validation, skip_samples=data.burn_in_samples)
+        self._say(
+            f"linear floor: the best {LINEAR_FLOOR_TAPS}-tap filter reaches a val_esr of {self.linear_floor:.5f}"
+        )
+        for logger in trainer.loggers:
+            logger.log_metrics({"linear_floor": self.linear_floor}, step=0)
+        pl_module.provenance = {**self.provenance, "dataset_hash": data.dataset_hash}
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,122 @@
+"""One bar for the whole training, with val_esr; lines now and then where there is no terminal."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from rich import progress as rich_progress
+from rich.console import Console
+from rich.markup import escape
+
+LINE_INTERVAL_S = 15.0  # a log of a training of ten minutes keeps some forty lines
+
+
+class Progress(ProgressBar):
+    """Shows epoch, train_loss, val_esr and the best val_esr so far.
+
+    Args:
+        console: Where to; None: standard error.
+        line_interval_s: Without a terminal: least time between two lines, seconds.
+    """
+
+    def __init__(self, console: Console | None = None, line_interval_s: float = LINE_INTERVAL_S) -> None:
+        super().__init__()
+        self._console = console or Console(file=sys.stderr)
+        self._line_interval_s = line_interval_s
+        self._enabled = True
+        self._bar: rich_progress.Progress | None = None
+        self._task = rich_progress.TaskID(0)
+        self._best = math.inf
+        self._line_at_s = -math.inf
+
+    def disable(self) -> None:
+        """Lightning calls it on every process but the first."""
+        self._enabled = False
+        self._stop()
+
+    def enable(self) -> None:
+        """Undoes `disable`."""
+        self._enabled = True
+
+    def print(self, *args: Any, **kwargs: Any) -> None:
+        """Writes a line above the bar."""
+        if self._enabled:
+            self._console.print(*args, **kwargs)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Opens the bar; a resumed training starts where it left off."""
+        self._best, self._line_at_s = math.inf, time.monotonic()
+        if self._enabled and self._console.is_terminal:
+            self._bar = rich_progress.Progress(
+                rich_progress.TextColumn("{task.description}"),
+                rich_progress.BarColumn(bar_width=None),
+                rich_progress.TimeElapsedColumn(),
+                rich_progress.TimeRemainingColumn(compact=True),
+                console=self._console,
+                refresh_per_second=4,
+                expand=True,
+            )
+            self._task = self._bar.add_task(self._text(trainer), total=_total_batches(trainer))
+            self._bar.update(self._task, completed=trainer.current_epoch * _epoch_batches(trainer))
+            self._bar.start()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Moves the bar."""
+        if self._bar is not None:
+            done = trainer.current_epoch * _epoch_batches(trainer) + batch_idx + 1
+            self._bar.update(self._task, completed=done)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Shows the epoch's figures."""
+        self._best = min(self._best, float(trainer.callback_metrics.get("val_esr", math.inf)))
+        text = self._text(trainer)
+        if self._bar is not None:
+            self._bar.update(self._task, description=text)
+        elif self._enabled and time.monotonic() - self._line_at_s >= self._line_interval_s:
+            self._line_at_s = time.monotonic()
+            self._console.print(text, soft_wrap=True)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Closes the bar and leaves the last figures."""
+        self._stop()
+        if self._enabled and not self._console.is_terminal:
+            self._console.print(self._text(trainer), soft_wrap=True)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Gives the terminal back."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _text(self, trainer: Trainer) -> str:
+        last = trainer.max_epochs if trainer.max_epochs not in (None, -1) else "?"
+        # after the last epoch Lightning already counts one further
+        epoch = min(trainer.current_epoch + 1, last) if isinstance(last, int) else trainer.current_epoch + 1
+        parts = [f"epoch {epoch}/{last}"]
+        for name in ("train_loss", "val_esr"):
+            if name in trainer.callback_metrics:
+                parts.append(f"{name} {float(trainer.callback_metrics[name]):.4g}")
+        if math.isfinite(self._best):
+            parts.append(f"best {self._best:.4g}")
+        return escape("  ".join(parts))
+
+
+def _epoch_batches(trainer: Trainer) -> int:
+    batches = trainer.num_training_batches
+    return int(batches) if math.isfinite(batches) else 0
+
+
+def _total_batches(trainer: Trainer) -> int | None:
+    if trainer.max_epochs in (None, -1) or not _epoch_batches(trainer):
+        return None  # it ends by time or by itself
+    return trainer.max_epochs * _epoch_batches(trainer)

@@ -1,0 +1,6 @@
+"""Data modules: recordings and virtual devices in, batches out."""
+
+from tapezoo.data.paired_audio import PairedAudio
+from tapezoo.data.virtual_devices import VirtualDevices
+
+__all__ = ["PairedAudio", "VirtualDevices"]

@@ -1,0 +1,218 @@
+"""What makes a pair of recordings unusable, and what a user should know about a usable one.
+
+Refusals are one error class per fault. Everything else becomes a `Finding`; the audio is kept as it is,
+because polarity, a constant offset, clipping and noise belong to the device.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapezoo.data.audio import Audio, Header, level_db
+from tapezoo.data.findings import Finding
+from tapezoo.data.splits import Split
+from tapezoo.errors import TapezooError
+
+MAX_LENGTH_DIFFERENCE_S = 1.0
+EQUAL_ESR = 1e-7  # -70 dB: a copy, if need be through a 16-bit file at a level of -30 dBFS
+DC_LEVEL = 10 ** (-50 / 20)  # converters stay below it
+CLIPPED_RUN_SAMPLES = 4  # a quantized low-frequency peak holds its value for up to three samples
+CLIPPED_RUNS = 3
+FRAME_S = 0.02
+SILENT_DRY = 1e-4  # -80 dBFS peak
+TAIL_S = 0.3  # after dry falls silent the device still rings and releases
+MIN_NOISE_S = 0.1
+
+
+class RateMismatchError(TapezooError):
+    """Two files that belong together have different sample rates."""
+
+
+class ChannelMismatchError(TapezooError):
+    """Dry and wet have different channel counts."""
+
+
+class LengthMismatchError(TapezooError):
+    """Dry and wet differ in length by more than a second."""
+
+
+class WetEqualsDryError(TapezooError):
+    """Wet is a copy of dry: the device was not in the path."""
+
+
+class TooShortError(TapezooError):
+    """A split is shorter than what one row needs."""
+
+
+def check_headers(dry: Header, wet: Header, offset_samples: int | None) -> None:
+    """Raises where the headers alone show that two files cannot be a pair.
+
+    Args:
+        dry: Header of the dry file.
+        wet: Header of the wet file.
+        offset_samples: The user's delay of wet against dry, if given: lengths may differ by it.
+
+    Raises:
+        RateMismatchError: Different sample rates.
+        ChannelMismatchError: Different channel counts.
+        LengthMismatchError: More than a second apart.
+    """
+    check_same_rate(dry, wet)
+    if dry.channels != wet.channels:
+        raise ChannelMismatchError(
+            str(wet.path),
+            found=f"{_channels(wet.channels)} against {_channels(dry.channels)} in {dry.path}",
+            expected="the same number of channels",
+            fix="Export both as mono or both as stereo.",
+        )
+    difference_s = abs(wet.frames - (offset_samples or 0) - dry.frames) / dry.sample_rate
+    if difference_s > MAX_LENGTH_DIFFERENCE_S:
+        raise LengthMismatchError(
+            str(wet.path),
+            found=f"{_seconds(wet)} against {_seconds(dry)} in {dry.path}, {difference_s:.2f} s apart",
+            expected=f"lengths at most {MAX_LENGTH_DIFFERENCE_S:.0f} s apart",
+            fix="Cut both to the same passage; if wet only starts late, give offset_samples in a pairs file.",
+        )
+
+
+def check_same_rate(first: Header, second: Header) -> None:
+    """Raises RateMismatchError where two files of one data set have different sample rates."""
+    if first.sample_rate != second.sample_rate:
+        raise RateMismatchError(
+            str(second.path),
+            found=f"{second.sample_rate} Hz against {first.sample_rate} Hz in {first.path}",
+            expected="one sample rate",
+            fix=f"Resample it to {first.sample_rate} Hz.",
+        )
+
+
+def check_not_equal(wet_path: Path, dry_path: Path, dry: Audio, wet: Audio) -> None:
+    """Raises WetEqualsDryError where aligned wet differs from dry by less than -70 dB.
+
+    Shape:
+        dry, wet: (channels, samples), aligned.
+    """
+    energy = float(np.sum(np.square(dry, dtype=np.float64)))
+    error = float(np.sum(np.square(wet.astype(np.float64) - dry)))
+    if error <= EQUAL_ESR * energy:
+        raise WetEqualsDryError(
+            str(wet_path),
+            found=f"the same signal as {dry_path}",
+            expected="a processed recording",
+            fix="Check that the device was in the path and that wet is not a second copy of dry.",
+        )
+
+
+def check_region(
+    name: str,
+    split: Split,
+    samples: int,
+    segment_samples: int,
+    burn_in_samples: int,
+    sample_rate: int,
+    longer_audio: str,
+) -> None:
+    """Raises TooShortError where a region of a split cannot hold one row.
+
+    Args:
+        name: The row, for the message.
+        split: Training rows need burn-in and segment; others need more than the burn-in.
+        samples: Length of the region.
+        segment_samples: As given to the DataModule.
+        burn_in_samples: As given to the DataModule.
+        sample_rate: In Hz, for the message.
+        longer_audio: How the user gets by without other segments, as half a sentence.
+    """
+    needed = burn_in_samples + (segment_samples if split == "train" else 1)
+    if samples >= needed:
+        return
+    purpose = "burn-in and segment" if split == "train" else "more than the burn-in, which is not scored"
+    found = f"{samples} samples ({samples / sample_rate:.2f} s) in its {split} part"
+    room = samples - burn_in_samples
+    if split == "train" and room >= 256:
+        # a power of two keeps the updates of truncated backpropagation whole
+        fix = f"Pass --data.segment_samples {1 << (room.bit_length() - 1)}, or {longer_audio}."
+    elif samples >= 64:
+        half = samples // 2
+        fix = f"Pass --data.burn_in_samples {half} --data.segment_samples {half}, or {longer_audio}."
+    else:
+        fix = f"It is too short for any segment: {longer_audio}."
+    raise TooShortError(name, found=found, expected=f"at least {needed} ({purpose})", fix=fix)
+
+
+def signal_findings(name: str, samples: NDArray[np.float32]) -> list[Finding]:
+    """Constant offset, clipping and samples over full scale in one channel."""
+    findings = []
+    mean, peak = float(np.mean(samples, dtype=np.float64)), float(np.max(np.abs(samples)))
+    rms = float(np.std(samples, dtype=np.float64))
+    if abs(mean) > DC_LEVEL and abs(mean) > 0.01 * rms:
+        text = f"a constant offset (DC) of {mean:+.3f}; it is kept as part of the device"
+        findings.append(Finding("warning", "dc", name, text))
+    if peak > 1.0:
+        over = int(np.count_nonzero(np.abs(samples) > 1.0))
+        text = f"{over} samples over full scale, up to {level_db(peak)} dBFS; they are kept"
+        findings.append(Finding("warning", "over_full_scale", name, text))
+    for sign, side in ((1.0, "top"), (-1.0, "bottom")):
+        runs, flat = clipped(sign * samples)
+        if runs >= CLIPPED_RUNS:
+            level = float(np.max(sign * samples)) * sign
+            text = f"clipped at {level:+.4f} ({side}): {flat} samples in {runs} flat runs; it is kept"
+            findings.append(Finding("warning", "clipping", name, text))
+    return findings
+
+
+def clipped(samples: NDArray[np.float32]) -> tuple[int, int]:
+    """Runs of four and more samples that stand at the highest value, and the samples in them."""
+    top = float(samples.max())
+    if top <= 0:
+        return 0, 0
+    at_top = np.concatenate(([0], (samples >= top - 1e-6 * abs(top)).astype(np.int8), [0]))
+    edges = np.flatnonzero(np.diff(at_top))
+    lengths = edges[1::2] - edges[::2]
+    lengths = lengths[lengths >= CLIPPED_RUN_SAMPLES]
+    return len(lengths), int(lengths.sum())
+
+
+def noise_power(dry: NDArray[np.float32], wet: NDArray[np.float32], sample_rate: int) -> float | None:
+    """Mean square of wet, less its mean, where dry has been silent for 0.3 s; None where it never is.
+
+    Args:
+        dry: (samples,).
+        wet: (samples,), aligned with dry.
+        sample_rate: In Hz.
+    """
+    frame = max(1, round(FRAME_S * sample_rate))
+    count = len(dry) // frame
+    silent = np.abs(dry[: count * frame].reshape(count, frame)).max(axis=1) < SILENT_DRY
+    tail_frames = round(TAIL_S / FRAME_S)
+    # a frame counts if it and all frames of the tail time before it are silent, as is all before the file
+    history = np.concatenate((np.ones(tail_frames, dtype=bool), silent))
+    settled = np.lib.stride_tricks.sliding_window_view(history, tail_frames + 1).all(axis=1)
+    if np.count_nonzero(settled) * FRAME_S < MIN_NOISE_S:
+        return None
+    frames = wet[: count * frame].reshape(count, frame)[settled].astype(np.float64)
+    return float(np.median(np.mean(np.square(frames - frames.mean()), axis=1)))
+
+
+def noise_finding(
+    name: str, dry: NDArray[np.float32], wet: NDArray[np.float32], sample_rate: int
+) -> Finding | None:
+    """The noise floor of wet and the best ESR any noiseless model can reach on it."""
+    noise = noise_power(dry, wet, sample_rate)
+    if noise is None:
+        return None
+    best = noise / float(np.mean(np.square(wet, dtype=np.float64)))
+    floor = f"noise floor {level_db(noise**0.5)} dBFS where dry is silent"
+    text = f"{floor}, so the best reachable ESR is about {best:.1e}"
+    return Finding("warning" if best > 1e-3 else "note", "noise_floor", name, text)
+
+
+def _channels(count: int) -> str:
+    return {1: "mono", 2: "stereo"}.get(count, f"{count} channels")
+
+
+def _seconds(header: Header) -> str:
+    return f"{header.frames / header.sample_rate:.2f} s"

@@ -1,0 +1,236 @@
+"""What all data modules share: prepared rows in, loaders out."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from lightning.pytorch import LightningDataModule
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from tapezoo.batch import Batch
+from tapezoo.controls import Control
+from tapezoo.data.cache import Store, cache_root, content_hash, open_store, write_store
+from tapezoo.data.checks import check_region
+from tapezoo.data.findings import Finding
+from tapezoo.data.prepare import PreparedRow
+from tapezoo.data.segments import Segments, SegmentSampler, WholeRegions, regions_of
+from tapezoo.data.splits import SPLITS, Split
+from tapezoo.errors import TapezooError
+
+_log = logging.getLogger(__name__)
+_LEVELS = {"note": logging.INFO, "corrected": logging.INFO, "warning": logging.WARNING}
+
+
+class DataArgumentError(TapezooError):
+    """An argument of a data module that cannot be."""
+
+
+class EmptySplitError(TapezooError):
+    """No recording is in a split that training needs."""
+
+
+class Row(NamedTuple):
+    """One region of a split as arrays, for reports and closed-form fits."""
+
+    name: str
+    input: NDArray[np.float32]  # (samples,)
+    target: NDArray[np.float32]  # (samples,)
+    controls: NDArray[np.float32]  # (num_controls,) in 0..1
+
+
+class PairsDataModule(LightningDataModule, ABC):
+    """Loaders over prepared pairs; a subclass says what to prepare and what makes it unique.
+
+    Args:
+        sample_rate: In Hz.
+        controls: The knobs the recordings are made at; empty for a fixed device.
+        batch_size: Rows of a training batch, at least 1.
+        segment_samples: Scored samples of a training row, at least 1.
+        burn_in_samples: Unscored samples before each segment, at least 0.
+        seed: Of the choice of segments, at least 0.
+        cache_dir: Folder of the memory maps; None: TAPEZOO_CACHE, else the user's cache folder.
+    """
+
+    longer_audio: ClassVar[str]
+    """Half a sentence: what a user can do about audio too short for a segment."""
+
+    def __init__(
+        self,
+        sample_rate: int,
+        controls: list[Control],
+        batch_size: int,
+        segment_samples: int,
+        burn_in_samples: int,
+        seed: int,
+        cache_dir: str | None,
+    ) -> None:
+        super().__init__()
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("segment_samples", segment_samples, 1),
+            ("burn_in_samples", burn_in_samples, 0),
+            ("seed", seed, 0),
+        ):
+            if value < least:
+                raise DataArgumentError(
+                    f"--data.{name}",
+                    found=str(value),
+                    expected=f"{least} or more",
+                    fix="Correct the argument.",
+                )
+        self.sample_rate = sample_rate
+        self.controls: list[dict[str, Any]] = [control.to_dict() for control in controls]
+        self.batch_size = batch_size
+        self.segment_samples = segment_samples
+        self.burn_in_samples = burn_in_samples
+        self.seed = seed
+        self.findings: list[Finding] = []
+        self.dataset_hash = ""
+        self._cache_root: Path = cache_root(cache_dir)
+        self._store: Store | None = None
+
+    @abstractmethod
+    def fingerprint(self) -> dict[str, Any]:
+        """Plain values of all that shapes the audio; equal on every machine, free of paths."""
+
+    @abstractmethod
+    def row_names(self) -> list[str]:
+        """Names as they stand in the store; part of its key, not of the data set's hash."""
+
+    @abstractmethod
+    def prepared_rows(self) -> Iterator[PreparedRow]:
+        """Makes the rows, one at a time."""
+
+    def prepare_data(self) -> None:
+        """Reads or renders, checks, aligns and caches everything that is not cached yet."""
+        self._open()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Opens the cache; `findings`, `dataset_hash` and the loaders are ready afterwards.
+
+        Raises:
+            TooShortError: A region too short for one row.
+            EmptySplitError: No training or no validation audio.
+        """
+        self._open()
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches of random segments, each with its burn-in; an epoch covers the audio about once."""
+        store = self._open()
+        regions = regions_of(store, "train", self.sample_rate)
+        lengths = [region.length for region in regions]
+        sampler = SegmentSampler(
+            lengths, self.burn_in_samples, self.segment_samples, self.batch_size, self.seed
+        )
+        dataset = Segments(store, regions, self.burn_in_samples + self.segment_samples)
+        # the sampler's items are whole batches: no workers and no collation, one gather each
+        return DataLoader(dataset, sampler=sampler, batch_size=None, collate_fn=_as_it_is)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Whole validation regions as rows."""
+        return self._whole("val")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Whole test regions as rows, named by file and time."""
+        return self._whole("test")
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """The same as test."""
+        return self._whole("test")
+
+    def split_arrays(self, split: Split) -> list[Row]:
+        """Every region of `split`, without padding; views into the memory map."""
+        store = self._open()
+        return [
+            Row(
+                region.name,
+                store.input(region.row, region.start, region.stop),
+                store.target(region.row, region.start, region.stop),
+                np.asarray(region.row.controls, dtype=np.float32),
+            )
+            for region in regions_of(store, split, self.sample_rate)
+        ]
+
+    def describe(self) -> str:
+        """A few lines for the user: how much audio there is, and what the checks saw."""
+        store = self._open()
+        parts = []
+        for split in SPLITS:
+            regions = regions_of(store, split, self.sample_rate)
+            seconds = sum(region.length for region in regions) / self.sample_rate
+            parts.append(f"{split} {seconds:.1f} s in {len(regions)}")
+        names = ", ".join(control["name"] for control in self.controls) or "none"
+        lines = [f"audio at {self.sample_rate} Hz: {'; '.join(parts)}. Controls: {names}."]
+        return "\n".join(lines + [str(finding) for finding in self.findings])
+
+    def _whole(self, split: Split) -> DataLoader[Batch]:
+        store = self._open()
+        dataset = WholeRegions(store, regions_of(store, split, self.sample_rate))
+        return DataLoader(dataset, batch_size=None, shuffle=False, collate_fn=_as_it_is)
+
+    def _open(self) -> Store:
+        if self._store is not None:
+            return self._store
+        fingerprint = self.fingerprint()
+        self.dataset_hash = content_hash(fingerprint)
+        key = content_hash([fingerprint, self.row_names()])[:32]
+        store = open_store(self._cache_root, key)
+        if store is None:
+            write_store(self._cache_root, key, self.prepared_rows())
+            store = open_store(self._cache_root, key)
+        if store is None:
+            raise RuntimeError(f"the cache entry {key} in {self._cache_root} vanished while it was opened")
+        self._check(store)
+        self.findings = store.findings + self._silent_splits(store)
+        for finding in self.findings:
+            _log.log(_LEVELS[finding.severity], "%s", finding)
+        self._store = store
+        return store
+
+    def _check(self, store: Store) -> None:
+        for split in SPLITS:
+            regions = regions_of(store, split, self.sample_rate)
+            if not regions and split != "test":
+                raise EmptySplitError(
+                    "the pairs",
+                    found=f"no recording in the split {split!r}",
+                    expected="audio to train and to validate on",
+                    fix=f"Mark a pair with 'split: {split}', or leave 'split' out to split by time.",
+                )
+            for region in regions:
+                self._check_region(region.name, split, region.length)
+
+    def _check_region(self, name: str, split: Split, samples: int) -> None:
+        check_region(
+            name,
+            split,
+            samples,
+            self.segment_samples,
+            self.burn_in_samples,
+            self.sample_rate,
+            self.longer_audio,
+        )
+
+    def _silent_splits(self, store: Store) -> list[Finding]:
+        findings = []
+        for split in SPLITS:
+            targets = [
+                store.target(region.row, region.start, region.stop)
+                for region in regions_of(store, split, self.sample_rate)
+            ]
+            if targets and max(float(np.std(target)) for target in targets) < 1e-4:
+                text = (
+                    "silent throughout, so its ESR means nothing; name splits by file in a pairs file instead"
+                )
+                findings.append(Finding("warning", "silent_split", split, text))
+        return findings
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch

@@ -1,0 +1,128 @@
+"""The user's own recordings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tapezoo.data.audio import audio_hash, read_header
+from tapezoo.data.checks import check_headers, check_same_rate
+from tapezoo.data.module import DataArgumentError, PairsDataModule
+from tapezoo.data.pairs import Pair, PairsFile, read_pairs
+from tapezoo.data.prepare import Align, PreparedRow, prepare_pair
+from tapezoo.data.splits import TRAIN_SHARE
+
+REVISION = 1  # raise it when preparation changes what comes out
+
+
+class PairedAudio(PairsDataModule):
+    """Dry and wet recordings: one pair, or a pairs file with many, their control values and splits.
+
+    Args:
+        dry: The file that went into the device (with `wet`: the short form for one pair).
+        wet: The file that came out of it.
+        pairs: YAML or CSV file naming many pairs; instead of `dry` and `wet`.
+        batch_size: Rows of a training batch, at least 1.
+        segment_samples: Scored samples of a training row.
+        burn_in_samples: Samples before each segment that only bring the model's state up to date.
+        seed: Chooses the segments of every epoch.
+        align: "auto" finds and takes off a constant delay of either sign; "off" takes the files as they lie.
+        cache_dir: Folder for prepared audio; else the environment's TAPEZOO_CACHE, else the user's cache.
+
+    Raises:
+        TapezooError: A missing or unreadable file, files that do not fit together, a faulty pairs file.
+    """
+
+    longer_audio = "leave the file out, or record a longer one"
+
+    def __init__(
+        self,
+        dry: str | None = None,
+        wet: str | None = None,
+        pairs: str | None = None,
+        batch_size: int = 32,
+        segment_samples: int = 8192,
+        burn_in_samples: int = 1024,
+        seed: int = 0,
+        align: Align = "auto",
+        cache_dir: str | None = None,
+    ) -> None:
+        self._file = _pairs(dry, wet, pairs)
+        headers = [(read_header(pair.dry), read_header(pair.wet)) for pair in self._file.pairs]
+        first = headers[0][0]
+        for pair, (dry_header, wet_header) in zip(self._file.pairs, headers, strict=True):
+            check_same_rate(first, dry_header)
+            check_headers(dry_header, wet_header, pair.offset_samples)
+        super().__init__(
+            first.sample_rate,
+            self._file.controls,
+            batch_size,
+            segment_samples,
+            burn_in_samples,
+            seed,
+            cache_dir,
+        )
+        for pair, (dry_header, wet_header) in zip(self._file.pairs, headers, strict=True):
+            shorter = min(dry_header, wet_header, key=lambda header: header.frames)
+            samples = round(shorter.frames * (1.0 if pair.split else TRAIN_SHARE))
+            split = pair.split or "train"
+            self._check_region(str(shorter.path), split, samples)
+        self._align: Align = align
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Hashes of the files' samples, control values, splits, offsets and the way of aligning."""
+        paths = {path for pair in self._file.pairs for path in (pair.dry, pair.wet)}
+        hashes = {path: audio_hash(path) for path in paths}
+        return {
+            "data": "PairedAudio",
+            "revision": REVISION,
+            "align": self._align,
+            "controls": self.controls,
+            "pairs": [
+                {
+                    "dry": hashes[pair.dry],
+                    "wet": hashes[pair.wet],
+                    "controls": dict(pair.controls),
+                    "split": pair.split,
+                    "offset_samples": pair.offset_samples,
+                }
+                for pair in self._file.pairs
+            ],
+        }
+
+    def row_names(self) -> list[str]:
+        """The wet files' names, with their folder or a number where names repeat."""
+        return _unique_names(self._file.pairs)
+
+    def prepared_rows(self) -> Iterator[PreparedRow]:
+        """Reads, checks and aligns pair after pair."""
+        for name, pair in zip(self.row_names(), self._file.pairs, strict=True):
+            yield from prepare_pair(name, pair, self._file.positions(pair), self.sample_rate, self._align)
+
+
+def _pairs(dry: str | None, wet: str | None, pairs: str | None) -> PairsFile:
+    if pairs is not None and dry is None and wet is None:
+        return read_pairs(Path(pairs))
+    if pairs is None and dry is not None and wet is not None:
+        return PairsFile([], [Pair(Path(dry), Path(wet), {})])
+    given = {"--data.dry": dry, "--data.wet": wet, "--data.pairs": pairs}
+    found = " and ".join(name for name, value in given.items() if value is not None) or "none of the three"
+    raise DataArgumentError(
+        "PairedAudio",
+        found=found,
+        expected="--data.dry with --data.wet, or --data.pairs alone",
+        fix="Name one dry and one wet file, or a pairs file.",
+    )
+
+
+def _unique_names(pairs: list[Pair]) -> list[str]:
+    short = [pair.wet.name for pair in pairs]
+    count = Counter(short)
+    long = [
+        f"{pair.wet.parent.name}/{name}" if count[name] > 1 else name
+        for name, pair in zip(short, pairs, strict=True)
+    ]
+    count = Counter(long)
+    return [f"{name} ({number})" if count[name] > 1 else name for number, name in enumerate(long, start=1)]

@@ -1,0 +1,226 @@
+"""The list of recordings: which wet belongs to which dry, at which control values."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from tapezoo.controls import Control, control_vector
+from tapezoo.data.splits import SPLITS, Split
+from tapezoo.errors import TapezooError
+
+PAIR_KEYS = ("dry", "wet", "controls", "split", "offset_samples")
+
+
+class PairsFileError(TapezooError):
+    """The pairs file cannot be read or does not say what it must."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One recording.
+
+    Args:
+        dry: What went into the machine.
+        wet: What came out.
+        controls: Control values by name, in the user's units.
+        split: The split it is in as a whole; None: split by time.
+        offset_samples: Known delay of wet against dry; None: found by alignment.
+    """
+
+    dry: Path
+    wet: Path
+    controls: Mapping[str, float]
+    split: Split | None = None
+    offset_samples: int | None = None
+
+
+@dataclass(frozen=True)
+class PairsFile:
+    """Every pair, and the controls they are recorded at."""
+
+    controls: list[Control]
+    pairs: list[Pair]
+
+    def positions(self, pair: Pair) -> list[float]:
+        """The pair's control values as net positions 0..1."""
+        return control_vector(self.controls, pair.controls)
+
+
+def read_pairs(path: Path) -> PairsFile:
+    """Reads a YAML or CSV pairs file; paths in it are relative to it.
+
+    YAML has a list `pairs` (keys dry, wet and optionally controls, split, offset_samples) and optionally a
+    mapping `controls` (name: {min, max, default, unit, curve}). In CSV every other column is a control.
+    Undeclared controls range from their smallest to their largest value, with the middle one as default.
+
+    Raises:
+        PairsFileError: Unreadable, an unknown key, a missing one or a value of the wrong kind.
+        ControlError: A value outside its declared range.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PairsFileError(
+            str(path),
+            found=f"no readable text file ({error})",
+            expected="a YAML or CSV pairs file",
+            fix="Correct --data.pairs.",
+        ) from error
+    if path.suffix.lower() == ".csv":
+        declared: Mapping[str, Any] = {}
+        entries = _csv_entries(path, text)
+    else:
+        declared, entries = _yaml_entries(path, text)
+    if not entries:
+        raise _fault(path, "no pairs", "at least one pair of dry and wet", "Add one.")
+    pairs = [_pair(path, number, entry) for number, entry in enumerate(entries, start=1)]
+    controls = _declared(path, declared) if declared else _inferred(path, pairs)
+    file = PairsFile(controls, pairs)
+    for pair in pairs:
+        file.positions(pair)  # a value out of range is said now, not in the middle of preparing
+    return file
+
+
+def _yaml_entries(path: Path, text: str) -> tuple[Mapping[str, Any], list[Any]]:
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise _fault(path, f"text that is not YAML ({error})", "YAML", "Correct the file.") from error
+    if isinstance(content, list):
+        content = {"pairs": content}
+    if not isinstance(content, dict) or not isinstance(content.get("pairs"), list):
+        raise _fault(path, "no list of pairs", "a list under the key 'pairs'", "Add it.")
+    _known_keys(path, "the file", content, ("pairs", "controls"))
+    declared = content.get("controls") or {}
+    if not isinstance(declared, dict):
+        raise _fault(
+            path, "controls that are no mapping", "'name: {min: ..., max: ...}'", "Correct the section."
+        )
+    return declared, content["pairs"]
+
+
+def _csv_entries(path: Path, text: str) -> list[Any]:
+    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+    entries: list[Any] = []
+    for line in reader:
+        if None in line or None in line.values():
+            raise _fault(
+                path,
+                f"line {reader.line_num} with more or fewer cells than the header",
+                "one cell per column",
+                "Correct the line.",
+            )
+        cells = {name.strip(): cell.strip() for name, cell in line.items() if cell.strip()}
+        entry: dict[str, Any] = {name: cell for name, cell in cells.items() if name in PAIR_KEYS}
+        entry["controls"] = {name: cell for name, cell in cells.items() if name not in PAIR_KEYS}
+        entries.append(entry)
+    return entries
+
+
+def _pair(path: Path, number: int, entry: Any) -> Pair:
+    where = f"pair {number}"
+    if not isinstance(entry, dict):
+        raise _fault(path, f"{where} that is no mapping", "the keys dry and wet", "Correct it.")
+    _known_keys(path, where, entry, PAIR_KEYS)
+    for key in ("dry", "wet"):
+        if not isinstance(entry.get(key), str):
+            raise _fault(path, f"{where} without the path {key!r}", "both dry and wet", "Add it.")
+    split = entry.get("split")
+    if split is not None and split not in SPLITS:
+        raise _fault(path, f"{where} with split {split!r}", "train, val or test", "Correct it.")
+    offset = entry.get("offset_samples")
+    values = entry.get("controls") or {}
+    if not isinstance(values, dict):
+        raise _fault(path, f"{where} with controls that are no mapping", "'name: value'", "Correct it.")
+    return Pair(
+        dry=path.parent / entry["dry"],
+        wet=path.parent / entry["wet"],
+        controls={
+            str(name): _number(path, f"{where}, control {name!r}", value) for name, value in values.items()
+        },
+        split=split,
+        offset_samples=None if offset is None else _whole(path, f"{where}, offset_samples", offset),
+    )
+
+
+def _declared(path: Path, declared: Mapping[str, Any]) -> list[Control]:
+    known = [field.name for field in fields(Control) if field.name != "name"]
+    controls = []
+    for name, section in declared.items():
+        section = section or {}
+        if not isinstance(section, dict):
+            raise _fault(path, f"control {name!r} that is no mapping", "{min: ..., max: ...}", "Correct it.")
+        _known_keys(path, f"control {name!r}", section, known)
+        numbers = {
+            key: _number(path, f"control {name!r}, {key}", section[key])
+            for key in ("min", "max", "default")
+            if key in section
+        }
+        low, high = numbers.get("min", 0.0), numbers.get("max", 1.0)
+        default = numbers.get("default", (low + high) / 2)
+        unit, curve = str(section.get("unit") or ""), str(section.get("curve") or "linear")
+        controls.append(Control(str(name), low, high, default, unit, curve))
+    return controls
+
+
+def _inferred(path: Path, pairs: Sequence[Pair]) -> list[Control]:
+    names = list(dict.fromkeys(name for pair in pairs for name in pair.controls))
+    controls = []
+    for name in names:
+        missing = [number for number, pair in enumerate(pairs, start=1) if name not in pair.controls]
+        if missing:
+            raise _fault(
+                path,
+                f"control {name!r} without a value in pair {missing[0]}",
+                "a value in every pair, or a declared default",
+                "Add the value, or declare the control under 'controls'.",
+            )
+        values = [pair.controls[name] for pair in pairs]
+        if min(values) == max(values):
+            raise _fault(
+                path,
+                f"control {name!r} with the one value {values[0]:g}",
+                "at least two different values",
+                "Leave the control out, or declare its min and max under 'controls'.",
+            )
+        middle = float(np.quantile(values, 0.5, method="lower"))
+        controls.append(Control(name, min=min(values), max=max(values), default=middle))
+    return controls
+
+
+def _known_keys(path: Path, where: str, section: Mapping[Any, Any], known: Sequence[str]) -> None:
+    for key in section:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            raise _fault(path, f"{where} with the key {key!r}", ", ".join(known), f"{hint}Correct the key.")
+
+
+def _number(path: Path, where: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if isinstance(value, bool) or not np.isfinite(number):
+        raise _fault(path, f"{where}: {value!r}", "a finite number", "Correct it.")
+    return number
+
+
+def _whole(path: Path, where: str, value: Any) -> int:
+    number = _number(path, where, value)
+    if number != int(number):
+        raise _fault(path, f"{where}: {value!r}", "a whole number of samples", "Round it.")
+    return int(number)
+
+
+def _fault(path: Path, found: str, expected: str, fix: str) -> PairsFileError:
+    return PairsFileError(str(path), found=found, expected=expected, fix=fix)

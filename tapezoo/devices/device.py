@@ -1,0 +1,91 @@
+"""What every virtual machine is: dry signal and settings in, wet signal out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapezoo.controls import Control, control_vector
+from tapezoo.errors import TapezooError
+
+
+class UnknownDeviceError(TapezooError):
+    """No virtual device has this name."""
+
+
+class DeviceOptionError(TapezooError):
+    """A construction option that the device does not have, or a value that it cannot take."""
+
+
+class DeviceSignalError(TapezooError):
+    """A signal that a device cannot process."""
+
+
+class Device(ABC):
+    """A virtual analog machine. Subclasses keep only their construction options; `render` is a pure function.
+
+    Args:
+        name: As users write it.
+        controls: Its knobs, in the user's units.
+        revision: Changes whenever the sound changes; part of the key of cached renderings.
+    """
+
+    name: str
+    controls: tuple[Control, ...]
+    revision: str
+
+    @abstractmethod
+    def render(
+        self, dry: NDArray[np.float32], sample_rate: int, settings: Mapping[str, float], seed: int
+    ) -> NDArray[np.float32]:
+        """The wet signal, aligned with `dry`: the device removes its own constant delay.
+
+        Args:
+            dry: Full scale is +-1.
+            sample_rate: In Hz.
+            settings: Control values by name in user units; defaults where a name is missing.
+            seed: Of everything random (hiss, transport); nothing else depends on it.
+
+        Shape:
+            dry (samples,) -> wet (samples,).
+
+        Raises:
+            ControlError: A setting no control has, or a value outside its range.
+            DeviceSignalError: `dry` is not one channel of finite samples, or the rate is out of range.
+        """
+
+
+def resolved(controls: tuple[Control, ...], settings: Mapping[str, float]) -> dict[str, float]:
+    """Every control's value in user units, defaults filled in. Raises ControlError like `control_vector`."""
+    control_vector(controls, settings)
+    return {control.name: float(settings.get(control.name, control.default)) for control in controls}
+
+
+def checked_signal(name: str, dry: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
+    """`dry` in float64, or a DeviceSignalError in the name of the device."""
+    if dry.ndim != 1:
+        raise DeviceSignalError(
+            f"device {name!r}",
+            found=f"a signal of shape {tuple(dry.shape)}",
+            expected="one channel, (samples,)",
+            fix="Render one channel at a time.",
+        )
+    if not 8_000 <= sample_rate <= 192_000:
+        raise DeviceSignalError(
+            f"device {name!r}",
+            found=f"a sample rate of {sample_rate} Hz",
+            expected="8000 to 192000 Hz",
+            fix="Resample the signal.",
+        )
+    signal = dry.astype(np.float64)
+    if not np.isfinite(signal).all():
+        raise DeviceSignalError(
+            f"device {name!r}",
+            found="NaN or infinite samples",
+            expected="finite samples",
+            fix="Repair the signal.",
+        )
+    return signal

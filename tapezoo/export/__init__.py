@@ -1,0 +1,20 @@
+"""Export: a trained net becomes a sealed bundle, or an error says why not."""
+
+from tapezoo.export.golden import GoldenAudioError
+from tapezoo.export.make import TARGETS, UnexportableError, export_bundle, openers, settled_copy
+from tapezoo.export.parity import ParityError
+from tapezoo.export.staging import NotReplaceableError
+from tapezoo.export.target import Graph, Target
+
+__all__ = [
+    "TARGETS",
+    "GoldenAudioError",
+    "Graph",
+    "NotReplaceableError",
+    "ParityError",
+    "Target",
+    "UnexportableError",
+    "export_bundle",
+    "openers",
+    "settled_copy",
+]

@@ -1,0 +1,109 @@
+"""Golden files: what the net itself makes of real audio, offline and while controls change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tapezoo.bundle import GoldenCase, State, Step, write_arrays
+from tapezoo.bundle.golden import Audio, stream
+from tapezoo.bundle.manifest import GOLDEN_INPUT
+from tapezoo.errors import TapezooError
+from tapezoo.net import Net
+
+BLOCKS_SAMPLES = (1, 64, 333, 2048)
+SINGLE_SAMPLES = 512  # how much is played sample by sample
+ROWS_BLOCK_SAMPLES = 333
+LEAST_SAMPLES = 3 * 2048
+MOST_SAMPLES = 1 << 18  # six seconds at 44.1 kHz: verify stays quick
+
+
+class GoldenAudioError(TapezooError):
+    """Audio that cannot show whether a target is right."""
+
+
+def net_step(net: Net) -> Step:
+    """The net as a function of arrays."""
+
+    def step(input: Audio, controls: Audio, state: State) -> tuple[Audio, State]:
+        tensors = {name: torch.from_numpy(value) for name, value in state.items()}
+        with torch.no_grad():
+            output, after = net(torch.from_numpy(input), torch.from_numpy(controls), tensors)
+        return output.numpy(), {name: value.numpy() for name, value in after.items()}
+
+    return step
+
+
+def golden_input(audio: Audio, hop_samples: int) -> Audio:
+    """(samples,) of programme -> (2, samples): it, and itself backwards at half the level.
+
+    Leading silence is dropped: the first samples are what is played in the shortest blocks.
+
+    Raises:
+        GoldenAudioError: Too short, silent or not finite.
+    """
+    usable = audio.ndim == 1 and len(audio) >= LEAST_SAMPLES and np.isfinite(audio).all() and audio.any()
+    if not usable:
+        raise GoldenAudioError(
+            "the audio for golden files",
+            found=f"shape {audio.shape}, or silence, or values that are not finite",
+            expected=f"one channel of programme, {LEAST_SAMPLES} samples or more, finite and not silent",
+            fix="Give a few seconds of real audio.",
+        )
+    level = np.abs(audio)
+    start = min(int(np.argmax(level > level.max() / 4)), len(audio) - LEAST_SAMPLES)
+    samples = min(len(audio) - start, MOST_SAMPLES) // hop_samples * hop_samples
+    programme = np.asarray(audio[start : start + samples], dtype=np.float32)
+    return np.stack([programme, programme[::-1] / 2])
+
+
+def write_golden(net: Net, audio: Audio, rest: State, default: Audio, root: Path) -> tuple[GoldenCase, ...]:
+    """Writes golden/ and returns its cases.
+
+    `held_*`: controls at their defaults, expected is the net's offline output in one block, whatever the
+    block length. `changing_*`: a new control vector per block. `rows`: two channels, each its own controls.
+
+    Args:
+        net: In evaluation mode on the CPU.
+        audio: (2, samples) of `golden_input`.
+        rest: State at rest, without the batch dimension.
+        default: (num_controls,) positions of the defaults.
+        root: The bundle's folder.
+    """
+    (root / GOLDEN_INPUT).parent.mkdir()
+    write_arrays(root / GOLDEN_INPUT, {"input": audio})
+    samples = audio.shape[1]
+    play = net_step(net)
+
+    def write(file: str, rows: int, block_samples: int, samples: int, controls: Audio) -> None:
+        output = stream(play, audio[:rows, :samples], controls, rest, block_samples)
+        write_arrays(root / file, {"controls": controls, "output": output})
+
+    blocks = {_rounded(block, net.hop_samples) for block in BLOCKS_SAMPLES}
+    lengths = {block: samples if block > 1 else SINGLE_SAMPLES for block in sorted(blocks)}
+    held = "golden/held.npz"
+    write(held, 1, samples, samples, default[np.newaxis, np.newaxis])
+    cases = [GoldenCase(f"held_{block}", held, block, length, 1) for block, length in lengths.items()]
+    cases.append(GoldenCase("held_whole", held, samples, samples, 1))
+
+    block = _rounded(ROWS_BLOCK_SAMPLES, net.hop_samples)
+    cases.append(GoldenCase("rows", "golden/rows.npz", block, samples, 2))
+    write("golden/rows.npz", 2, block, samples, control_path(-(-samples // block), 2, default))
+    for block, length in lengths.items() if net.num_controls else ():
+        case = GoldenCase(f"changing_{block}", f"golden/changing_{block}.npz", block, length, 1)
+        cases.append(case)
+        write(case.file, 1, block, length, control_path(-(-length // block), 1, default))
+    return tuple(cases)
+
+
+def control_path(blocks: int, rows: int, default: Audio) -> Audio:
+    """(blocks, rows, num_controls): default, all 0, all 1, then anything: jumps are the hardest case."""
+    path = np.random.default_rng(0).random((blocks, rows, len(default)), dtype=np.float32)
+    path[:1], path[1:2], path[2:3] = default, 0.0, 1.0
+    return path
+
+
+def _rounded(block_samples: int, hop_samples: int) -> int:
+    return -(-block_samples // hop_samples) * hop_samples

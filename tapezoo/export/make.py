@@ -1,0 +1,184 @@
+"""Makes a bundle out of a trained net: settle, write, pass the gate, seal, verify."""
+
+from __future__ import annotations
+
+import copy
+import math
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tapezoo.bundle import (
+    Manifest,
+    OpenTarget,
+    Report,
+    StateTensor,
+    file_hashes,
+    seal,
+    verify_bundle,
+    write_arrays,
+)
+from tapezoo.bundle.manifest import REST_STATE
+from tapezoo.controls import Control, control_vector
+from tapezoo.errors import TapezooError
+from tapezoo.export.card import model_card
+from tapezoo.export.cost import measured_cost
+from tapezoo.export.golden import golden_input, write_golden
+from tapezoo.export.onnx_target import OnnxTarget
+from tapezoo.export.parity import parity_table
+from tapezoo.export.staging import staged_folder
+from tapezoo.export.target import Target, graph_of
+from tapezoo.export.torchscript_target import TorchScriptTarget
+from tapezoo.net import Net, settle
+
+TARGETS: tuple[Target, ...] = (OnnxTarget(), TorchScriptTarget())
+CARD = "MODEL_CARD.md"
+PACKAGES = ("tapezoo", "torch", "onnx", "onnxruntime", "numpy")
+
+
+class UnexportableError(TapezooError):
+    """A target this net cannot honestly be exported to."""
+
+
+def openers() -> dict[str, OpenTarget]:
+    """How to open every target, for `tapezoo.runtime.verify`."""
+    return {target.name: target.open for target in TARGETS}
+
+
+def export_bundle(
+    net: Net,
+    *,
+    architecture: str,
+    sample_rate: int,
+    controls: Sequence[Control],
+    out: Path,
+    audio: NDArray[np.float32],
+    metrics: Mapping[str, float],
+    provenance: Mapping[str, Any],
+    overwrite: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+    targets: Sequence[Target] = TARGETS,
+) -> Report:
+    """Exports a copy of `net` to the folder `out`, which appears only when everything passed.
+
+    Args:
+        net: The trained net, with the best weights; it is not changed.
+        architecture: Its registered name.
+        sample_rate: Hz.
+        controls: As many as the net has, in its order.
+        out: The bundle's folder; its parent must exist.
+        audio: (samples,) of real programme, a few seconds, for golden files and the parity gate.
+        metrics: What training measured, by name.
+        provenance: Where the weights come from, as JSON values; versions and the time are added.
+        overwrite: Replace a bundle at `out`, after the new one was verified.
+        progress: Called with each step's name.
+        targets: File formats to write.
+
+    Returns:
+        What `tapezoo.runtime.verify` said of the finished bundle, with its manifest.
+
+    Raises:
+        OutputExistsError, NotReplaceableError, UnwritableOutputError: See `staged_folder`.
+        GoldenAudioError: The audio is too short, silent or not finite.
+        UnexportableError: A target cannot be written.
+        ParityError: A target does not sound like the net.
+    """
+    if len(controls) != net.num_controls:
+        raise ValueError(f"{len(controls)} controls for a net with {net.num_controls}")
+    with staged_folder(out, overwrite) as folder:
+        programme = golden_input(audio, net.hop_samples)
+        default = np.array(control_vector(controls, {}), dtype=np.float32)
+        progress("settling the rest state")
+        frozen, settle_samples = settled_copy(net, default)
+        rest = {
+            name: value[0].numpy()
+            for name, value in frozen.initial_state(torch.from_numpy(default[np.newaxis])).items()
+        }
+        write_arrays(folder / REST_STATE, rest)
+        progress("writing golden files")
+        cases = write_golden(frozen, programme, rest, default, folder)
+        metadata = {"sample_rate": str(sample_rate), "architecture": architecture}
+        for target in targets:
+            progress(f"writing {target.file}")
+            _write(target, frozen, metadata, folder)
+        manifest = Manifest(
+            architecture=architecture,
+            sample_rate=sample_rate,
+            controls=tuple(controls),
+            receptive_field=net.receptive_field,
+            latency_samples=net.latency_samples,
+            hop_samples=net.hop_samples,
+            settle_samples=settle_samples,
+            state=tuple(StateTensor(name, value.shape, str(value.dtype)) for name, value in rest.items()),
+            targets={target.name: target.file for target in targets},
+            golden=cases,
+            files={},
+            metrics={name: float(value) if math.isfinite(value) else None for name, value in metrics.items()},
+            parity=(),
+            cost={},
+            provenance={**provenance, "created_utc": _now(), "versions": _versions()},
+        )
+        progress("comparing every target with the net")
+        manifest = replace(manifest, parity=parity_table(folder, manifest, frozen, targets))
+        progress("measuring the cost")
+        costs = {}
+        for target in targets:
+            if target.name == "onnx":  # the only one that runs on one thread without changing the process
+                step = target.open(folder / target.file, manifest.state_names)
+                costs[target.name] = measured_cost(step, manifest, programme[:1], rest, default)
+        manifest = replace(manifest, cost=costs)
+        (folder / CARD).write_text(model_card(manifest), encoding="utf-8")
+        seal(folder, replace(manifest, files=file_hashes(folder)))
+        progress("verifying the bundle")
+        return verify_bundle(folder, {target.name: target.open for target in targets})
+
+
+def settled_copy(net: Net, default: NDArray[np.float32]) -> tuple[Net, int]:
+    """A copy on the CPU in evaluation mode, at rest at its defaults, and the silence that takes elsewhere.
+
+    Args:
+        net: Left as it is.
+        default: (num_controls,) positions.
+
+    Returns:
+        The copy, and the samples of silence after which it stands still with every control at either end.
+    """
+    frozen = copy.deepcopy(net).cpu().eval().requires_grad_(False)
+    state, samples = settle(frozen, torch.from_numpy(default[np.newaxis]))
+    frozen.store_rest(state)
+    if net.num_controls:
+        ends = np.repeat(default[np.newaxis], 2 * net.num_controls, axis=0)
+        for index in range(net.num_controls):
+            ends[2 * index : 2 * index + 2, index] = 0.0, 1.0
+        _, samples = settle(frozen, torch.from_numpy(ends))
+    return frozen, samples
+
+
+def _write(target: Target, net: Net, metadata: dict[str, str], folder: Path) -> None:
+    try:
+        target.write(graph_of(net, metadata), folder / target.file)
+    except OSError:
+        raise  # the disk's fault, not the net's
+    except Exception as error:  # exporters fail with anything
+        raise UnexportableError(
+            f"export target {target.name!r}",
+            found=f"a net its exporter cannot write ({type(error).__name__}: {error})",
+            expected="a net made of operations the exporter knows",
+            fix="No bundle was written. Write the net's forward with other operations.",
+        ) from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

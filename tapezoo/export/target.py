@@ -1,0 +1,71 @@
+"""What an export target is, and the one graph signature all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from tapezoo.bundle import Step
+from tapezoo.net import Net
+
+# neither a length nor a row count of any golden case, so that parity is shown at others than the traced ones
+TRACED_ROWS = 3
+TRACED_SAMPLES = 97
+
+
+class Target(Protocol):
+    """One file format a net is exported to; a new one is a file with a class and a line in `make.TARGETS`."""
+
+    name: str
+    file: str
+
+    def write(self, graph: Graph, path: Path) -> None:
+        """Writes `graph` to `path`; may raise anything, which refuses the target."""
+
+    def open(self, path: Path, state_names: Sequence[str]) -> Step:
+        """Opens what `write` wrote, or somebody else's file of that kind."""
+
+
+class FlatNet(nn.Module):
+    """A net with its state as separate tensors: `(input, controls, *state) -> (output, *next_state)`."""
+
+    def __init__(self, net: Net, state_names: Sequence[str]) -> None:
+        super().__init__()
+        self.net = net
+        self.state_names = list(state_names)
+
+    def forward(self, input: Tensor, controls: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """See `Net.forward`."""
+        output, after = self.net(input, controls, dict(zip(self.state_names, state, strict=True)))
+        return (output, *(after[name] for name in self.state_names))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What a target gets: the net, tensors to trace it with, and the names of its inputs and outputs."""
+
+    net: FlatNet
+    example: tuple[Tensor, ...]
+    inputs: list[str]
+    outputs: list[str]
+    metadata: dict[str, str]
+
+
+def graph_of(net: Net, metadata: dict[str, str]) -> Graph:
+    """The graph of a net in evaluation mode on the CPU."""
+    controls = torch.full((TRACED_ROWS, net.num_controls), 0.5)
+    state = net.initial_state(controls)
+    samples = -(-TRACED_SAMPLES // net.hop_samples) * net.hop_samples
+    noise = torch.randn(TRACED_ROWS, 1, samples, generator=torch.Generator().manual_seed(0)) * 0.1
+    return Graph(
+        FlatNet(net, list(state)),
+        (noise, controls, *state.values()),
+        ["input", "controls", *(f"state_{name}" for name in state)],
+        ["output", *(f"next_{name}" for name in state)],
+        metadata,
+    )

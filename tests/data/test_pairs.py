@@ -1,0 +1,93 @@
+"""Pairs files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tapezoo.controls import ControlError
+from tapezoo.data.pairs import PairsFileError, read_pairs
+
+YAML = """
+controls:
+  gain: {min: 0, max: 100, default: 20, unit: "%"}
+  tone: {min: 20, max: 20000, default: 1000, unit: Hz, curve: log}
+pairs:
+  - {dry: a.wav, wet: sub/b.wav, controls: {gain: 25}, split: test}
+  - {dry: a.wav, wet: c.wav, controls: {gain: 100, tone: 20}, offset_samples: -96}
+"""
+
+
+def write(folder: Path, text: str, name: str = "pairs.yaml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_yaml_gives_pairs_controls_splits_and_offsets_relative_to_the_file(tmp_path: Path) -> None:
+    file = read_pairs(write(tmp_path, YAML))
+    first, second = file.pairs
+    assert (first.dry, first.wet) == (tmp_path / "a.wav", tmp_path / "sub" / "b.wav")
+    assert (first.split, first.offset_samples) == ("test", None)
+    assert (second.split, second.offset_samples) == (None, -96)
+    assert [control.name for control in file.controls] == ["gain", "tone"]
+    assert file.controls[0].to_dict() == {
+        "name": "gain",
+        "min": 0.0,
+        "max": 100.0,
+        "default": 20.0,
+        "unit": "%",
+        "curve": "linear",
+    }
+    assert file.positions(second) == [1.0, 0.0]
+    # tone is not given: its default, on the log curve: log(50) / log(1000)
+    assert file.positions(first) == [0.25, pytest.approx(0.566323)]
+
+
+def test_csv_says_the_same_and_ranges_are_inferred_from_the_values(tmp_path: Path) -> None:
+    text = "dry, wet, split, gain\na.wav, b.wav, train, 0\na.wav, c.wav, , 25\na.wav, d.wav, test, 100\n"
+    file = read_pairs(write(tmp_path, text, "pairs.csv"))
+    assert [pair.split for pair in file.pairs] == ["train", None, "test"]
+    assert file.pairs[1].wet == tmp_path / "c.wav"
+    (gain,) = file.controls
+    assert (gain.min, gain.max, gain.default) == (0, 100, 25)
+    assert file.positions(file.pairs[1]) == [0.25]
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("pairs: [{dry: a, wet: b, spilt: test}]", "'spilt'.*Did you mean 'split'"),
+        ("pairs: [{dry: a}]", "pair 1 without the path 'wet'"),
+        ("pairs: [{dry: a, wet: b, split: dev}]", "split 'dev'.*train, val or test"),
+        ("pairs: [{dry: a, wet: b, controls: {g: loud}}]", "control 'g': 'loud'.*a finite number"),
+        ("pairs: [{dry: a, wet: b, offset_samples: 1.5}]", "whole number"),
+        ("pairs: []", "no pairs"),
+        ("pears: []", "no list of pairs"),
+        ("pairs: [", "not YAML"),
+        ("pairs: [{dry: a, wet: b, controls: {g: 1}}, {dry: a, wet: c}]", "'g' without a value in pair 2"),
+        ("pairs: [{dry: a, wet: b, controls: {g: 1}}]", "'g' with the one value 1"),
+        ("{controls: {g: {mim: 0}}, pairs: [{dry: a, wet: b}]}", "'mim'.*Did you mean 'min'"),
+    ],
+)
+def test_a_faulty_file_is_refused_with_its_place(tmp_path: Path, text: str, part: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(PairsFileError, match=f"(?s){part}") as caught:
+        read_pairs(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_value_outside_its_declared_range_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ControlError, match="101"):
+        read_pairs(write(tmp_path, YAML.replace("gain: 25", "gain: 101")))
+
+
+def test_a_missing_pairs_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PairsFileError, match=r"none\.yaml.*Correct --data\.pairs"):
+        read_pairs(tmp_path / "none.yaml")
+
+
+def test_a_csv_line_with_too_few_cells_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PairsFileError, match="line 2"):
+        read_pairs(write(tmp_path, "dry,wet,gain\na.wav,b.wav\n", "pairs.csv"))

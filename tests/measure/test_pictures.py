@@ -1,0 +1,86 @@
+"""Pictures: what is drawn, read back from the axes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from tapezoo.measure.pictures import spectrograms, transfer_curve, waveforms, write_png
+from tapezoo.measure.transfer import TransferLoop
+
+RATE = 8000
+TIME_S = np.arange(2 * RATE) / RATE
+SINE = 0.5 * np.sin(2 * np.pi * 1000 * TIME_S)
+
+
+def test_spectrograms_show_level_and_frequency_truly() -> None:
+    figure = spectrograms(SINE, SINE, 0.9 * SINE, RATE, "a title")
+    axes = [at for at in figure.axes if at.images]
+    assert [at.get_title(loc="left") for at in axes] == [
+        "input",
+        "target",
+        "output",
+        "error (output - target)",
+    ]
+    for at, peak in zip(axes, (0.5, 0.5, 0.45, 0.05), strict=True):
+        level = at.images[0].get_array()
+        assert level is not None
+        frequency, _ = np.unravel_index(np.argmax(level), level.shape)
+        assert frequency / (level.shape[0] - 1) * RATE / 2 == pytest.approx(1000, abs=4)
+        assert level.max() == pytest.approx(20 * np.log10(peak), abs=0.1)
+        assert at.get_ylabel() == "frequency (kHz)"
+    assert axes[-1].get_xlabel() == "time (s)"
+    assert {at.images[0].get_clim() for at in axes} == {axes[0].images[0].get_clim()}  # one scale for all
+
+
+def test_waveforms_overlay_target_output_and_error_and_say_the_esr() -> None:
+    figure = waveforms(SINE, 0.9 * SINE, RATE, "a title")
+    assert figure.get_suptitle() == "a title: ESR 0.01"
+    whole, close = figure.axes
+    for at in (whole, close):
+        assert [line.get_label() for line in at.lines] == ["target", "output", "error"]
+        assert at.get_xlabel() == "time (s)"
+    target, output, error = (np.asarray(line.get_ydata()) for line in close.lines)
+    np.testing.assert_allclose(error, output - target, atol=1e-12)
+    assert np.abs(error).max() == pytest.approx(0.05, rel=0.01)
+
+
+def test_a_long_waveform_is_thinned_without_losing_its_peaks() -> None:
+    long = np.zeros(400_000)
+    long[123_456] = -0.9
+    drawn = np.asarray(waveforms(long, long, RATE, "").axes[0].lines[0].get_ydata())
+    assert len(drawn) < 5000
+    assert drawn.min() == -0.9
+
+
+def test_silence_and_short_signals_can_be_drawn(tmp_path: Path) -> None:
+    silence = np.zeros(100)
+    write_png(spectrograms(silence, silence, silence, RATE, ""), tmp_path / "s.png")
+    write_png(waveforms(silence, silence, RATE, ""), tmp_path / "w.png")
+
+
+def test_a_transfer_curve_has_a_closed_line_per_level() -> None:
+    period = np.sin(2 * np.pi * np.arange(80) / 80)
+    loops = [
+        TransferLoop(level, 10 ** (level / 20) * period, np.tanh(period), target=period)
+        for level in (-6.0, 0.0)
+    ]
+    figure = transfer_curve(loops, 100.0, "a net")
+    (at,) = figure.axes
+    labels = [line.get_label() for line in at.lines]
+    assert "-6 dB" in labels
+    assert "0 dB" in labels
+    line = at.lines[labels.index("0 dB")]
+    assert (line.get_xdata()[0], line.get_ydata()[0]) == (line.get_xdata()[-1], line.get_ydata()[-1])  # type: ignore[index]
+    assert len(at.lines) == 2 + 2 + 1  # outputs, targets, the straight line
+    assert "100 Hz" in at.get_title()
+
+
+def test_a_png_is_a_picture_with_more_than_one_colour(tmp_path: Path) -> None:
+    path = write_png(waveforms(SINE, 0.9 * SINE, RATE, "a title"), tmp_path / "w.png")
+    pixels = imread(path)
+    assert pixels.shape[:2] == (700, 1000)
+    assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 20
