@@ -55,7 +55,7 @@ class Control:
     def denormalize(self, position: float) -> float:
         """0..1 -> the user's unit."""
         if self.curve == "log":
-            return self.min * (self.max / self.min) ** position
+            return self.min * math.pow(self.max / self.min, position)
         return self.min + position * (self.max - self.min)
 
     def to_dict(self) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class EffectModel(LightningModule):
 
     net: Net
     provenance: dict[str, str]
-    """Where the weights come from (data set hash, versions): set by who trains, stored in checkpoints."""
+    """Where the weights come from (data set hash, versions); RunRecorder sets it, checkpoints store it."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class EffectModel(LightningModule):
                 _, state = self.net(input[..., : self.burn_in_samples], controls, state)
             input, target = input[..., self.burn_in_samples :], target[..., self.burn_in_samples :]
 
-        losses = []
+        losses: list[Tensor] = []
         for chunk in blocks(input.shape[-1], self.tbptt_samples or input.shape[-1]):
             if losses and chunk.stop - chunk.start < self.loss.min_samples:
                 continue  # a last chunk too short to be judged

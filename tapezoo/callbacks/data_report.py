@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 
 from tapezoo.models.fir import LINEAR_FLOOR_TAPS, linear_floor
@@ -14,18 +14,17 @@ from tapezoo.models.fir import LINEAR_FLOOR_TAPS, linear_floor
 class DataReport(Callback):
     """Shows what the checks saw, and fits the linear floor: the best FIR on train, scored on validation.
 
-    `linear_floor` holds it afterwards; the model's provenance gets the data set's hash.
+    `linear_floor` holds it afterwards.
 
     Args:
         console: Where to show it.
-        provenance: What else every checkpoint says of its origin.
     """
 
-    def __init__(self, console: Console, provenance: dict[str, str]) -> None:
-        self.console, self.provenance = console, provenance
+    def __init__(self, console: Console) -> None:
+        self.console = console
         self.linear_floor = math.nan
 
-    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Describes, fits and logs `linear_floor`."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         self._say(data.describe())
@@ -37,7 +36,6 @@ class DataReport(Callback):
         )
         for logger in trainer.loggers:
             logger.log_metrics({"linear_floor": self.linear_floor}, step=0)
-        pl_module.provenance = {**self.provenance, "dataset_hash": data.dataset_hash}
 
     def _say(self, text: str) -> None:
         self.console.print(text, soft_wrap=True, highlight=False, markup=False)

@@ -20,18 +20,24 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exports the best checkpoint and says what the parity gate measured."""
     import numpy as np
+    import soxr
+    import torch
     from rich.console import Console
 
     from tapezoo.checkpoint import best_checkpoint, load_model, read_checkpoint
-    from tapezoo.data.audio import read_audio
+    from tapezoo.data.audio import read_audio, read_header
     from tapezoo.devices.program import program_material
     from tapezoo.export import export_bundle
 
+    torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     path = best_checkpoint(options.checkpoint)
     model = load_model(path)
     content = read_checkpoint(path)["tapezoo"]
     if options.audio is not None:
-        audio = read_audio(options.audio, model.sample_rate)
+        header = read_header(options.audio)
+        audio = read_audio(options.audio)[0]
+        if header.sample_rate != model.sample_rate:
+            audio = soxr.resample(audio, header.sample_rate, model.sample_rate)
     else:
         excerpts = program_material(20.0, model.sample_rate, seed=1)
         audio = np.concatenate([excerpt.audio[: model.sample_rate] for excerpt in excerpts])

@@ -26,6 +26,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Renders, with a progress bar, and says what was done."""
+    import torch
     from rich.console import Console
     from rich.progress import Progress
 
@@ -34,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.limiter import Limiter
     from tapezoo.render import render
 
+    torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     model = load_model(best_checkpoint(options.checkpoint))
     controls = control_vector(model.controls, parse_settings(options.set))
     console = Console()

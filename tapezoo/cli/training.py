@@ -28,7 +28,7 @@ from tapezoo.callbacks.recorder import CONFIG
 from tapezoo.cli.memory import keep_memory
 from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
-from tapezoo.tracking import Tracking, make_logger, tracking_uri, versions
+from tapezoo.tracking import Tracking, make_logger, tracking_uri
 
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
 # a recipe can name any importable class; these are the packages one may come from, and every plugin's
@@ -78,11 +78,10 @@ class TrainingCLI(LightningCLI):
         callbacks: list[Any] = [Progress()]
         logger: Any = False
         if self.subcommand == "fit":
-            found = versions(Path.cwd())
             if config.trainer.logger is not False and not config.trainer.fast_dev_run:
-                logger = make_logger(config.tracking, self.run_dir, found)
+                logger = make_logger(config.tracking, self.run_dir, {})
             text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
-            self.data_report = DataReport(self.console, found)
+            self.data_report = DataReport(self.console)
             callbacks += [self.data_report, RunRecorder(self.run_dir, text), make_checkpointing(self.run_dir)]
         elif self.subcommand == "test":
             callbacks += [ClipTable(self.run_dir / "report", self.console)]
@@ -152,7 +151,7 @@ class TrainingCLI(LightningCLI):
     def _say_result(self) -> None:
         best = self.run_dir / checkpoint.BEST
         floor = self.data_report.linear_floor
-        score = float(self.trainer.checkpoint_callback.best_model_score)  # type: ignore[union-attr,arg-type]
+        score = float(self.trainer.checkpoint_callback.best_model_score)  # type: ignore[union-attr]
         lines = [
             f"best val_esr {score:.5f}; best linear filter {floor:.5f}, {floor / score:.1f} times as much",
             f"checkpoint   {best}",
@@ -182,6 +181,8 @@ def run(arguments: list[str]) -> int:
     for chatty in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.getLogger("tapezoo.data").setLevel(logging.ERROR)  # DataReport shows its findings
+    # resuming goes on in the folder of the run
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     warnings.filterwarnings("ignore", ".*LeafSpec.*", module="lightning.*")  # between lightning and torch
     warnings.filterwarnings("ignore", ".*does not have many workers.*")  # segments come from a memory map
     set_parsing_settings(import_path_allowlist=ALLOWED_IMPORTS)

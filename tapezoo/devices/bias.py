@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from tapezoo.devices.losses import Transport, wave_number
 
 RECORD_GAP_M = 18e-6  # professional record heads have 12 to 25 um
-_LAYERS = 64  # Gauss-Legendre nodes through the coating; 32 give the same response to 1e-9
+_LAYERS = 64  # Gauss-Legendre nodes through the coating; 32 give the same response to 1e-13
 
 
 def bias_ratio(bias_db: float) -> float:

@@ -103,7 +103,7 @@ def langevin(x: float) -> tuple[float, float]:
 
 @compiled
 def susceptibility(M: float, H: float, delta: float, tape: JilesAtherton) -> float:
-    """dM/dH while the field moves in direction `delta` (+1 or -1): DAFx 2019, eq. 9 divided by dH/dt."""
+    """dM/dH while the field moves in direction `delta` (+1 or -1): the paper's dM/dt divided by dH/dt."""
     L, dL = langevin((H + tape.alpha * M) / tape.a)
     difference = tape.Ms * L - M
     reversible = tape.c * tape.Ms / tape.a * dL
@@ -133,11 +133,12 @@ def magnetise(
 ) -> tuple[NDArray[np.float64], Magnetic]:
     """Magnetisation of the tape under a field, and the state after it.
 
-    The model is rate independent (the paper's dM/dt is proportional to dH/dt), so it is integrated as dM/dH along
-    the straight line between two samples of the field. This needs no numerical dH/dt, whose own error dominates
-    the paper's time-stepping solvers, and the direction of the field is exact. Each line is one step of the
-    explicit midpoint rule: music, noise and sweeps at 16 times 44.1 kHz stay within an ESR of 3e-8 of RK4 at 64
-    times, and RK4 (7e-9) or smaller steps would spend their time better on a higher rate, which also aliases less.
+    The model is rate independent (the paper's dM/dt is proportional to dH/dt), so it is integrated as dM/dH
+    along the straight line between two samples of the field. This needs no numerical dH/dt, whose own error
+    dominates the paper's time-stepping solvers, and the direction of the field is exact. Each line is one
+    step of the explicit midpoint rule: music, noise and sweeps at 16 times 44.1 kHz stay within an ESR of
+    3e-8 of RK4 at 64 times, and RK4 (7e-9) or smaller steps would spend their time better on a higher rate,
+    which also aliases less.
 
     Args:
         field: Magnetic field, full scale +-1.

@@ -1,7 +1,7 @@
 """Wavelength losses of replay: the spacing, thickness and gap of Kadis and Bertram.
 
 Kadis, "The Science of Sound Recording", 2012, and Bertram, "Theory of Magnetic Recording", 1994, as in
-Chowdhury, DAFx 2019, section 3.3; the thickness loss is Wallace's, "The reproduction of magnetically recorded
+Chowdhury, DAFx 2019; the thickness loss is Wallace's, "The reproduction of magnetically recorded
 signals", Bell Syst. Tech. J. 30, 1951. With wave number k = 2 pi f / v:
 
     |L(f)| = exp(-k d) * (1 - exp(-k delta)) / (k delta) * |sin(k g / 2) / (k g / 2)|

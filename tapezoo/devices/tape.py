@@ -43,10 +43,10 @@ class Tape(Device):
 
     The hysteresis and its parametrisation are Chowdhury's, "Real-time physical modelling for analog tape
     machines", DAFx 2019; the other stages name their sources in their own modules. In order: record
-    equalisation, Jiles-Atherton hysteresis at 16 times the sample rate, recording depth by bias, replay losses
-    and replay equalisation, wow and flutter, hiss. Record treble and replay level are aligned at optimum
-    bias, as a technician would. Wow, flutter and hiss are off by default: the machine is then a deterministic
-    effect.
+    equalisation, Jiles-Atherton hysteresis at 16 times the sample rate, recording depth by bias, replay
+    losses and replay equalisation, wow and flutter, hiss. Record treble and replay level are aligned at
+    optimum bias, as a technician would. Wow, flutter and hiss are off by default: the machine is then a
+    deterministic effect.
 
     The default settings are frozen: a well-driven tape whose linear floor (ESR on the last 10 % of each
     excerpt of the causal 257-tap FIR fitted by least squares on the first 80 %) is 0.026 on

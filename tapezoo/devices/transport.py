@@ -1,6 +1,6 @@
 """Wow and flutter: the replay time wanders, and the signal is read between its samples.
 
-Reading a signal at a wandering time is Chowdhury's delay line (DAFx 2019, section 4.2); the rates are those
+Reading a signal at a wandering time is Chowdhury's delay line (DAFx 2019); the rates are those
 measured on reel-to-reel machines (wow near 0.5 and 2.7 Hz, flutter near 8 Hz, and a random part below 20 Hz).
 """
 
