@@ -32,7 +32,9 @@ ROWS, SAMPLES, HIDDEN_SIZE = 64, 1024, 32
 
 def main() -> None:
     """Times both settings in child processes and prints one table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batches", type=int, default=60, help="per round and loop")
     parser.add_argument("--child", choices=["default", "kept"], help=argparse.SUPPRESS)
@@ -41,10 +43,14 @@ def main() -> None:
         print(json.dumps(measure(options)))
         return
     print(f"LSTM-{HIDDEN_SIZE}, {ROWS} x {SAMPLES} samples, one thread, {options.rounds} rounds")
-    print(f"{'malloc':<10}{'plain loop':>12}{'tapezoo':>12}{'tapezoo/plain':>16}   audio-seconds per CPU-second")
+    print(
+        f"{'malloc':<10}{'plain loop':>12}{'tapezoo':>12}{'tapezoo/plain':>16}   audio-seconds per CPU-second"
+    )
     for setting in ("default", "kept"):
         arguments = ["--child", setting, "--rounds", str(options.rounds), "--batches", str(options.batches)]
-        done = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, __file__, *arguments], check=True, capture_output=True, text=True
+        )
         plain, ours = json.loads(done.stdout.splitlines()[-1])
         ratio = statistics.median(b / a for a, b in zip(plain, ours, strict=True))
         print(f"{setting:<10}{statistics.median(plain):>12.1f}{statistics.median(ours):>12.1f}{ratio:>16.2f}")

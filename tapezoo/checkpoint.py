@@ -12,7 +12,6 @@ from tapezoo import models
 from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
 
-
 BEST, LAST = "best.ckpt", "last.ckpt"
 
 

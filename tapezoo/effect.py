@@ -17,6 +17,7 @@ from tapezoo.errors import TapezooError
 from tapezoo.losses import ESR, Loss
 from tapezoo.metrics import metric_collection
 from tapezoo.net import Net, State, blocks, settle
+from tapezoo.schedules import CosineDecay
 
 VALIDATION_BLOCK_SAMPLES = 16384
 # silence fed before a validation; a net that drifts longer than this starts from where it got to
@@ -215,7 +216,10 @@ class EffectModel(LightningModule):
         optimizer = self.make_optimizer(self.net.parameters())
         if self.make_lr_scheduler is None:
             return optimizer
-        return [optimizer], [self.make_lr_scheduler(optimizer)]
+        scheduler = self.make_lr_scheduler(optimizer)
+        if isinstance(scheduler, CosineDecay):
+            scheduler.spans(self.trainer.max_epochs or 1)
+        return [optimizer], [scheduler]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Stores what `tapezoo.checkpoint.load_model` needs to rebuild this model.

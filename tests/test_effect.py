@@ -100,7 +100,7 @@ def test_validation_settles_the_rest_state_the_checkpoint_keeps():
     trainer(max_epochs=2).fit(model, datamodule=Fixed([batch()]))
     rest = model.net.initial_state(torch.zeros(1, 0))
     with torch.no_grad():
-        output, after = model.net(torch.zeros(1, 1, 2048), torch.zeros(1, 0), rest)
+        _, after = model.net(torch.zeros(1, 1, 2048), torch.zeros(1, 0), rest)
     assert rest["hidden"].abs().max() > 1e-3
     torch.testing.assert_close(after["hidden"], rest["hidden"], atol=1e-5, rtol=0)
 

@@ -57,9 +57,8 @@ def run(options: argparse.Namespace) -> int:
         )
     lines = [f"{options.out}: {content['architecture']} from {path}"]
     for target in report.targets:
-        lines.append(
-            f"{target.target:<12} {target.file:<14} parity {target.max_abs_error:.1e} over {len(target.results)} golden cases"
-        )
+        gate = f"parity {target.max_abs_error:.1e} over {len(target.results)} golden cases"
+        lines.append(f"{target.target:<12} {target.file:<14} {gate}")
     lines.append(f"check it     tapezoo verify {options.out}")
     console.print("\n".join(lines), soft_wrap=True, highlight=False)
     return 0

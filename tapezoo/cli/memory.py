@@ -26,4 +26,5 @@ def keep_memory() -> bool:
     # mallopt takes an int, so the thresholds of several GB that an environment variable can set are out of
     # reach; switching mmap off for allocations has the same effect
     settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, LARGEST_INT), (M_TOP_PAD, TOP_PAD_BYTES))
-    return all([bool(mallopt(name, value)) for name, value in settings])
+    taken = [bool(mallopt(name, value)) for name, value in settings]
+    return all(taken)

@@ -126,7 +126,7 @@ class TrainingCLI(LightningCLI):
     def _check_contradictions(self) -> None:
         # jsonargparse overrides the target of a link without a word
         for name in DECLARED_BY_DATA:
-            said = self.said[self.subcommand].get(f"model.init_args.{name}")
+            said = self.said[str(self.subcommand)].get(f"model.init_args.{name}")
             declared = getattr(self.datamodule, name)
             if said is not None and said != declared:
                 raise ContradictionError(

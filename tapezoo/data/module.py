@@ -52,6 +52,7 @@ class PairsDataModule(LightningDataModule, ABC):
         controls: The knobs the recordings are made at; empty for a fixed device.
         batch_size: Rows of a training batch, at least 1.
         segment_samples: Scored samples of a training row, at least 1.
+        batches_per_epoch: Length of an epoch; None: as many batches as cover the training audio once.
         burn_in_samples: Unscored samples before each segment, at least 0.
         seed: Of the choice of segments, at least 0.
         cache_dir: Folder of the memory maps; None: TAPEZOO_CACHE, else the user's cache folder.
@@ -66,6 +67,7 @@ class PairsDataModule(LightningDataModule, ABC):
         controls: list[Control],
         batch_size: int,
         segment_samples: int,
+        batches_per_epoch: int | None,
         burn_in_samples: int,
         seed: int,
         cache_dir: str | None,
@@ -74,6 +76,7 @@ class PairsDataModule(LightningDataModule, ABC):
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("segment_samples", segment_samples, 1),
+            ("batches_per_epoch", batches_per_epoch or 1, 1),
             ("burn_in_samples", burn_in_samples, 0),
             ("seed", seed, 0),
         ):
@@ -88,6 +91,7 @@ class PairsDataModule(LightningDataModule, ABC):
         self.controls: list[dict[str, Any]] = [control.to_dict() for control in controls]
         self.batch_size = batch_size
         self.segment_samples = segment_samples
+        self.batches_per_epoch = batches_per_epoch
         self.burn_in_samples = burn_in_samples
         self.seed = seed
         self.findings: list[Finding] = []
@@ -126,7 +130,12 @@ class PairsDataModule(LightningDataModule, ABC):
         regions = regions_of(store, "train", self.sample_rate)
         lengths = [region.length for region in regions]
         sampler = SegmentSampler(
-            lengths, self.burn_in_samples, self.segment_samples, self.batch_size, self.seed
+            lengths,
+            self.burn_in_samples,
+            self.segment_samples,
+            self.batch_size,
+            self.batches_per_epoch,
+            self.seed,
         )
         dataset = Segments(store, regions, self.burn_in_samples + self.segment_samples)
         # the sampler's items are whole batches: no workers and no collation, one gather each

@@ -26,6 +26,8 @@ class PairedAudio(PairsDataModule):
         pairs: YAML or CSV file naming many pairs; instead of `dry` and `wet`.
         batch_size: Rows of a training batch, at least 1.
         segment_samples: Scored samples of a training row.
+        batches_per_epoch: Length of an epoch, so that a recipe's budget does not depend on how much audio there is;
+            without it, as many batches as cover the training audio once.
         burn_in_samples: Samples before each segment that only bring the model's state up to date.
         seed: Chooses the segments of every epoch.
         align: "auto" finds and takes off a constant delay of either sign; "off" takes the files as they lie.
@@ -44,6 +46,7 @@ class PairedAudio(PairsDataModule):
         pairs: str | None = None,
         batch_size: int = 32,
         segment_samples: int = 8192,
+        batches_per_epoch: int | None = None,
         burn_in_samples: int = 1024,
         seed: int = 0,
         align: Align = "auto",
@@ -60,6 +63,7 @@ class PairedAudio(PairsDataModule):
             self._file.controls,
             batch_size,
             segment_samples,
+            batches_per_epoch,
             burn_in_samples,
             seed,
             cache_dir,

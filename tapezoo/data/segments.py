@@ -82,16 +82,24 @@ class SegmentSampler(Sampler[tuple[NDArray[np.int64], NDArray[np.int64]]]):
         burn_in_samples: Put before each segment.
         segment_samples: Scored samples of a row.
         batch_size: Rows of every batch; all batches are full.
+        batches_per_epoch: None: as many as cover the audio once.
         seed: Of the run.
     """
 
     def __init__(
-        self, lengths: Sequence[int], burn_in_samples: int, segment_samples: int, batch_size: int, seed: int
+        self,
+        lengths: Sequence[int],
+        burn_in_samples: int,
+        segment_samples: int,
+        batch_size: int,
+        batches_per_epoch: int | None,
+        seed: int,
     ) -> None:
         self.lengths = list(lengths)
         self.row_samples = burn_in_samples + segment_samples
         self.batch_size = batch_size
-        self.batches = max(1, round(sum(lengths) / segment_samples / batch_size))
+        once = max(1, round(sum(lengths) / segment_samples / batch_size))
+        self.batches = batches_per_epoch or once
         self.seed = seed
         self.epoch = 0
 

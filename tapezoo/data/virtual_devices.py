@@ -37,6 +37,8 @@ class VirtualDevices(PairsDataModule):
         hiss_db: RMS level of the hiss in dB of full scale; none is off. For devices that hiss.
         batch_size: Rows of a training batch, at least 1.
         segment_samples: Scored samples of a training row.
+        batches_per_epoch: Length of an epoch, so that a recipe's budget does not depend on how much audio there is;
+            without it, as many batches as cover the training audio once.
         burn_in_samples: Samples before each segment that only bring the model's state up to date.
         seed: Chooses the programme, the hiss, and the segments of every epoch.
         cache_dir: Folder for rendered audio; else the environment's TAPEZOO_CACHE, else the user's cache.
@@ -60,6 +62,7 @@ class VirtualDevices(PairsDataModule):
         hiss_db: float | None = None,
         batch_size: int = 32,
         segment_samples: int = 8192,
+        batches_per_epoch: int | None = None,
         burn_in_samples: int = 1024,
         seed: int = 0,
         cache_dir: str | None = None,
@@ -86,7 +89,9 @@ class VirtualDevices(PairsDataModule):
         self._seconds = float(seconds)
         self._noisy = hiss_db is not None
         # the settings are fixed, so for the model they are no controls
-        super().__init__(sample_rate, [], batch_size, segment_samples, burn_in_samples, seed, cache_dir)
+        super().__init__(
+            sample_rate, [], batch_size, segment_samples, batches_per_epoch, burn_in_samples, seed, cache_dir
+        )
 
     def fingerprint(self) -> dict[str, Any]:
         """Device, revision, settings, programme and the sources of both."""

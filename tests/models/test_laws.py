@@ -90,7 +90,7 @@ def divides(net, input, controls, state, forward):
 
 
 def remembers_everything(net, input, controls, state, forward):
-    output, after = forward(input, controls, state)
+    output, _ = forward(input, controls, state)
     return output + state["past"].sum(), {"past": state["past"] + 0.0}
 
 
