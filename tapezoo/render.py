@@ -15,6 +15,7 @@ import soxr
 import torch
 
 from tapezoo.controls import ControlError
+from tapezoo.data.audio import NonFiniteError
 from tapezoo.errors import UnwritableOutputError
 from tapezoo.limiter import Limiter, Reduction, limit
 from tapezoo.net import Net, settle
@@ -22,7 +23,6 @@ from tapezoo.soundfiles import (
     PCM_BITS,
     Audio,
     Layout,
-    NotFiniteAudioError,
     check_target,
     inspect,
     open_writer,
@@ -118,8 +118,8 @@ def render(
         progress: Called with samples done and samples in all.
 
     Raises:
-        SourceAudioError: `source` is missing, empty, or not audio.
-        NotFiniteAudioError: NaN or infinity in the file, or out of the net.
+        MissingFileError, EmptyFileError, NotAudioError, DamagedAudioError: `source` cannot be read.
+        NonFiniteError: NaN or infinity in the file, or out of the net.
         SameFileError: `source` and `target` are one file.
         OutputExistsError, UnwritableOutputError, OutputFormatError: Nothing was written.
         ControlError: Not as many controls as the net has.
@@ -246,7 +246,7 @@ def _through_net(
         output, state = net(input, rows, state)  # (channels, 1, samples)
         wet = output[:, 0, :].T.cpu().numpy().astype(np.float64)
         if not np.isfinite(wet).all():
-            raise NotFiniteAudioError(
+            raise NonFiniteError(
                 "the model's output",
                 found="NaN or infinity",
                 expected="finite samples",

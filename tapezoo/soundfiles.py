@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from tapezoo.data.audio import NonFiniteError, read_header
 from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
 
 Audio = NDArray[np.float64]  # (samples, channels), full scale is +-1
@@ -27,12 +28,8 @@ FORMATS = {
 }
 
 
-class SourceAudioError(TapezooError):
-    """The file to read is missing, empty, damaged, or not audio."""
-
-
-class NotFiniteAudioError(TapezooError):
-    """NaN or infinity in the audio: a net with a memory would never recover from it."""
+class DamagedAudioError(TapezooError):
+    """The audio cannot be decoded to its end."""
 
 
 class SameFileError(TapezooError):
@@ -55,19 +52,13 @@ class Layout:
 
 
 def inspect(source: Path) -> Layout:
-    """Reads the header of `source`. Raises SourceAudioError."""
-    if not source.exists():
-        raise _source_error(source, "no such file")
-    if not source.is_file():
-        raise _source_error(source, "a folder or device")
-    if source.stat().st_size == 0:
-        raise _source_error(source, "an empty file")
-    try:
-        info = soundfile.info(str(source))
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise _source_error(source, f"something that cannot be read as audio ({error})") from error
-    if info.frames == 0:
-        raise _source_error(source, "an audio file without samples")
+    """Reads the header of `source`.
+
+    Raises:
+        MissingFileError, EmptyFileError, NotAudioError: See `tapezoo.data.audio.read_header`.
+    """
+    read_header(source)
+    info = soundfile.info(str(source))
     return Layout(info.samplerate, info.channels, info.frames, info.format, info.subtype)
 
 
@@ -75,8 +66,8 @@ def read_blocks(source: Path, block_samples: int) -> Iterator[Audio]:
     """The file in blocks of `block_samples`, the last one shorter.
 
     Raises:
-        SourceAudioError: The audio ends before its header says, or cannot be decoded.
-        NotFiniteAudioError: With the place of the first NaN or infinity.
+        DamagedAudioError: The audio ends before its header says, or cannot be decoded.
+        NonFiniteError: With the place of the first NaN or infinity.
     """
     position = 0
     with soundfile.SoundFile(source) as reader:
@@ -84,13 +75,13 @@ def read_blocks(source: Path, block_samples: int) -> Iterator[Audio]:
             try:
                 block: Audio = reader.read(block_samples, dtype="float64", always_2d=True)
             except soundfile.LibsndfileError as error:
-                raise _source_error(source, f"damaged audio after sample {position} ({error})") from error
+                raise _damaged(source, f"damaged audio after sample {position} ({error})") from error
             if len(block) == 0:
-                raise _source_error(source, f"{position} samples where its header says {reader.frames}")
+                raise _damaged(source, f"{position} samples where its header says {reader.frames}")
             finite = np.isfinite(block).all(axis=1)
             if not finite.all():
                 first = position + int(np.argmin(finite))
-                raise NotFiniteAudioError(
+                raise NonFiniteError(
                     str(source),
                     found=f"NaN or infinity at sample {first} ({first / reader.samplerate:.3f} s)",
                     expected="finite samples",
@@ -169,10 +160,10 @@ def write_block(writer: soundfile.SoundFile, block: Audio) -> None:
         raise OSError(f"the disk may be full: {error or 'not all samples were written'}") from error
 
 
-def _source_error(source: Path, found: str) -> SourceAudioError:
-    return SourceAudioError(
+def _damaged(source: Path, found: str) -> DamagedAudioError:
+    return DamagedAudioError(
         str(source),
         found=found,
-        expected="a WAV or FLAC file with audio in it",
-        fix="Correct the path or the file.",
+        expected="audio as long as the header says",
+        fix="Copy or export the file again.",
     )

@@ -1,0 +1,180 @@
+"""`tapezoo fit` from the outside: what it leaves, how it ends, how it goes on."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+import torch
+
+from tapezoo.cli import main
+from tapezoo.models.lstm import LSTM
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "lstm.yaml"
+SMALL = [
+    *("--model.hidden_size", "4", "--data.seconds", "12", "--data.batches_per_epoch", "2"),
+    *("--data.batch_size", "4", "--data.segment_samples", "2048"),
+]
+
+
+def fit(*arguments: str) -> int:
+    return main(["fit", "--config", str(RECIPE), *SMALL, *arguments])
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    yield
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def history(metric: str, run_dir: str) -> dict[int, float]:
+    """Epoch -> value, over all tracked runs of one run folder."""
+    client = mlflow.MlflowClient(f"sqlite:///{Path('mlruns.db').absolute()}")
+    [experiment] = client.search_experiments(filter_string="name = 'tapezoo'")
+    values = {}
+    for run in client.search_runs([experiment.experiment_id]):
+        if run.data.tags["run_dir"].endswith(run_dir):
+            values |= {
+                point.step: point.value for point in client.get_metric_history(run.info.run_id, metric)
+            }
+    return values
+
+
+def tags(run_dir: str) -> list[dict[str, str]]:
+    client = mlflow.MlflowClient(f"sqlite:///{Path('mlruns.db').absolute()}")
+    [experiment] = client.search_experiments(filter_string="name = 'tapezoo'")
+    runs = client.search_runs([experiment.experiment_id])
+    return [run.data.tags for run in runs if run.data.tags["run_dir"].endswith(run_dir)]
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, epoch: int, error: BaseException) -> None:
+    step = LSTM.training_step
+
+    def training_step(self, batch, batch_idx):
+        if self.current_epoch == epoch and batch_idx == 1:
+            raise error
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(LSTM, "training_step", training_step)
+
+
+def test_a_resumed_training_has_the_losses_of_an_uninterrupted_one(monkeypatch, capsys):
+    assert fit("--trainer.max_epochs", "4", "--run_dir", "whole") == 0
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 2, KeyboardInterrupt())
+        assert fit("--trainer.max_epochs", "4", "--run_dir", "parts") == 130
+    assert "interrupted; kept parts/best.ckpt and parts/last.ckpt" in capsys.readouterr().out
+    assert fit("--trainer.max_epochs", "4", "--ckpt_path", "parts/last.ckpt") == 0
+    for metric in ("train_loss", "val_esr"):
+        whole, parts = history(metric, "whole"), history(metric, "parts")
+        assert sorted(whole) == sorted(parts) == [0, 1, 2, 3]
+        assert parts == pytest.approx(whole, rel=1e-6), metric
+    weights = [torch.load(f"{run}/last.ckpt", weights_only=True)["state_dict"] for run in ("whole", "parts")]
+    torch.testing.assert_close(weights[1], weights[0])
+    assert sorted(found["status"] for found in tags("parts")) == ["finished", "interrupted"]
+
+
+def test_an_exception_keeps_the_checkpoints_and_marks_the_run(monkeypatch, capsys):
+    interrupt_at(monkeypatch, 1, RuntimeError("the disk is on fire"))
+    with pytest.raises(RuntimeError, match="on fire"):
+        fit("--trainer.max_epochs", "3", "--run_dir", "run")
+    assert "failed; kept run/best.ckpt and run/last.ckpt" in capsys.readouterr().out
+    assert [found["status"] for found in tags("run")] == ["failed"]
+
+
+def test_a_loss_that_becomes_nan_stops_with_a_message_and_keeps_the_best(monkeypatch, capsys):
+    step = LSTM.training_step
+
+    def training_step(self, batch, batch_idx):
+        if self.current_epoch == 1:
+            batch.target.fill_(float("nan"))
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(LSTM, "training_step", training_step)
+    assert fit("--trainer.max_epochs", "3", "--run_dir", "run") == 2
+    printed = capsys.readouterr()
+    assert "a loss of nan" in printed.err
+    assert "kept run/best.ckpt" in printed.out
+    weights = torch.load("run/best.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.isfinite(value).all() for name, value in weights.items() if name.startswith("net."))
+    assert [found["status"] for found in tags("run")] == ["nan"]
+
+
+def test_an_interruption_before_the_first_checkpoint_says_so(monkeypatch, capsys):
+    interrupt_at(monkeypatch, 0, KeyboardInterrupt())
+    assert fit("--run_dir", "run") == 130
+    assert "before the end of the first epoch" in capsys.readouterr().out
+
+
+def test_ctrl_c_on_the_real_command_ends_it_with_its_checkpoints(tmp_path):
+    arguments = [sys.executable, "-m", "tapezoo", "fit", "--config", str(RECIPE), *SMALL]
+    arguments += ["--trainer.max_epochs", "100000", "--run_dir", "run", "--trainer.logger", "false"]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "last.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "interrupted; kept run/best.ckpt and run/last.ckpt" in output
+    assert "Traceback" not in output
+
+
+def test_the_end_says_what_came_out_and_the_run_holds_everything(capsys):
+    assert fit("--trainer.max_epochs", "1", "--run_dir", "run", "--tracking.run_name", "first") == 0
+    output = capsys.readouterr().out
+    assert re.search(r"best val_esr \d\.\d+; best linear filter 0\.\d+", output)
+    for command in ("tapezoo render run/best.ckpt", "tapezoo export run/best.ckpt", "mlflow ui"):
+        assert command in output
+    client = mlflow.MlflowClient(f"sqlite:///{Path('mlruns.db').absolute()}")
+    [found] = tags("run")
+    assert {"architecture", "dataset_hash", "tapezoo", "torch", "status"} <= set(found)
+    [experiment] = client.search_experiments(filter_string="name = 'tapezoo'")
+    [run] = client.search_runs([experiment.experiment_id])
+    artifacts = {
+        item.path
+        for folder in ("", "report", "checkpoints")
+        for item in client.list_artifacts(run.info.run_id, folder)
+    }
+    assert {"config.yaml", "checkpoints/best.ckpt", "report/transfer_curve.png"} <= artifacts
+    assert any(path.endswith("_output.wav") for path in artifacts)
+    assert {"train_loss", "val_esr", "val_loss", "linear_floor"} <= set(run.data.metrics)
+    assert "hidden_size: 4" in Path("run/config.yaml").read_text()
+
+
+def test_a_warm_start_takes_the_weights_and_refuses_another_size(capsys):
+    assert fit("--trainer.max_epochs", "1", "--run_dir", "first") == 0
+    still = ["--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", "1e-12"]
+    assert (
+        fit("--trainer.max_epochs", "1", "--run_dir", "second", "--warm_start", "first/last.ckpt", *still)
+        == 0
+    )
+    weights = [torch.load(f"{run}/last.ckpt", weights_only=True)["state_dict"] for run in ("first", "second")]
+    torch.testing.assert_close(weights[1]["net.head.weight"], weights[0]["net.head.weight"])
+    assert fit("--model.hidden_size", "5", "--warm_start", "first/last.ckpt", "--run_dir", "third") == 2
+    assert "first/last.ckpt: found weights that do not fit" in capsys.readouterr().err
+
+
+def test_what_the_data_declares_cannot_be_contradicted(capsys):
+    assert fit("--model.sample_rate", "48000") == 2
+    assert "model.sample_rate: found 48000 in the recipe; expected 44100" in capsys.readouterr().err
+    assert not Path("runs").exists()
+    assert not Path("mlruns.db").exists()
+
+
+def test_early_stopping_is_a_recipe_choice():
+    stop = {
+        "class_path": "lightning.pytorch.callbacks.EarlyStopping",
+        "init_args": {"monitor": "val_esr", "patience": 1},
+    }
+    still = ["--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", "1e-12"]
+    assert (
+        fit("--trainer.callbacks+", str(stop), *still, "--trainer.max_epochs", "9", "--run_dir", "run") == 0
+    )
+    assert len(history("val_esr", "run")) == 2
