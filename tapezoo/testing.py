@@ -248,6 +248,7 @@ def check_checkpoint(model: EffectModel) -> None:
             accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False
         )
         trainer.strategy.connect(model)
+        model.trainer = trainer
         trainer.save_checkpoint(path)
         loaded = load_model(path)
     input, controls = _signal(2, 256 * model.net.hop_samples), _rows(model)

@@ -91,7 +91,7 @@ def divides(net, input, controls, state, forward):
 
 def remembers_everything(net, input, controls, state, forward):
     output, _ = forward(input, controls, state)
-    return output + state["past"].sum(), {"past": state["past"] + 0.0}
+    return output + state["past"].sum(dim=-1, keepdim=True), {"past": state["past"] + 0.0}
 
 
 @pytest.mark.parametrize(
