@@ -37,6 +37,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise _error(path, "a file that is no PyTorch checkpoint") from error
     if not isinstance(content, dict) or "tapezoo" not in content:
         raise _error(path, "a checkpoint of some other program")
+    own = content["tapezoo"]
+    parts = ("architecture", "arguments", "metrics", "provenance")
+    whole = isinstance(own, dict) and all(part in own for part in parts)
+    if not whole or not isinstance(content.get("state_dict"), dict):
+        raise _error(path, "a checkpoint without the model's arguments or weights")
     return content
 
 
@@ -49,7 +54,11 @@ def load_model(path: Path) -> EffectModel:
     """
     content = read_checkpoint(path)
     model_class = models.resolve(content["tapezoo"]["architecture"])
-    model = model_class(**content["tapezoo"]["arguments"])
+    try:
+        model = model_class(**content["tapezoo"]["arguments"])
+    except (TypeError, ValueError) as error:
+        found = f"arguments that {model_class.__name__} as installed does not take ({error})"
+        raise _error(path, found) from error
     _load_weights(model, content, path)
     return model.eval()
 
@@ -71,7 +80,8 @@ def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> No
     try:
         model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
-        mismatch = " ".join(str(error).split())
+        # torch lists every tensor: the first is enough
+        mismatch = " ".join(str(error).splitlines()[1].split())
         raise _error(
             path, f"weights that do not fit ({mismatch})", "weights of the same architecture and size"
         ) from error

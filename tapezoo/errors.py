@@ -16,8 +16,21 @@ class TapezooError(Exception):
     """
 
     def __init__(self, subject: str, *, found: str, expected: str, fix: str) -> None:
-        super().__init__(f"{subject}: found {found}; expected {expected}. {fix}")
+        text = f"{subject}: found {found}; expected {expected}. {fix}"
+        super().__init__(" ".join(text.split()))  # one paragraph, whatever a parser's message brings along
         self.subject, self.found, self.expected, self.fix = subject, found, expected, fix
+
+
+class UsageError(TapezooError):
+    """A command line or recipe that cannot be understood."""
+
+    def __init__(self, command: str, found: str) -> None:
+        super().__init__(
+            command,
+            found=found.rstrip("."),
+            expected="a command line and a recipe as its help describes them",
+            fix=f"Correct it, or the recipe that --config names; `{command} --help` lists what there is.",
+        )
 
 
 class OutputExistsError(TapezooError):

@@ -31,6 +31,7 @@ from tapezoo.soundfiles import (
     write_block,
 )
 
+GAIN_LIMIT_DB = 200.0  # beyond it float32 overflows, or nothing is left of 24 bits
 EDGE_SAMPLES = 2048  # silence around the file where it is resampled: soxr's filters ring past both its ends
 
 
@@ -126,6 +127,8 @@ def render(
     """
     started_s = time.monotonic()
     _check_numbers(net, controls, mix, block_samples)
+    _check_gain("--input-gain-db", input_gain_db)
+    _check_gain("--output-gain-db", output_gain_db)
     layout = inspect(source)
     written = output_layout(layout, target)
     check_target(source, target, overwrite)
@@ -302,6 +305,12 @@ def _take(waiting: deque[Audio], samples: int) -> Audio:
         parts.append(head)
         samples -= len(head)
     return np.concatenate(parts)
+
+
+def _check_gain(name: str, gain_db: float) -> None:
+    if not -GAIN_LIMIT_DB <= gain_db <= GAIN_LIMIT_DB:
+        expected = f"-{GAIN_LIMIT_DB:g} to {GAIN_LIMIT_DB:g} dB"
+        raise ControlError(name, found=f"{gain_db:.10g}", expected=expected, fix="Change the value.")
 
 
 def _check_numbers(net: Net, controls: Sequence[float], mix: float, block_samples: int) -> None:

@@ -7,10 +7,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from tapezoo import __version__
 from tapezoo.cli import check, export, models, render, verify
-from tapezoo.errors import TapezooError
+from tapezoo.errors import TapezooError, UsageError
 
 TRAINING_VERBS = {
     "fit": "train a model from a recipe",
@@ -18,12 +19,13 @@ TRAINING_VERBS = {
     "test": "score a checkpoint on the test split, clip by clip",
     "predict": "write what a checkpoint makes of the test split as WAV files",
 }
+EXIT_UNEXPECTED = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one verb; returns the exit code: 0, 2 for a fault the user can mend, 130 for Ctrl-C.
+    """Runs one verb; returns the exit code: 0, 2 for a fault the user can mend, 130 for Ctrl-C, 1 for a bug.
 
     Args:
         argv: As on the command line, without the program's name; None: the command line itself.
@@ -50,10 +52,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `tapezoo models | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:  # ours to mend, not the user's; the trace is for a report
+        if debug:
+            traceback.print_exc()
+        sys.stderr.write(f"tapezoo: unexpected {type(error).__name__}: {error} (--debug shows where)\n")
+        return EXIT_UNEXPECTED
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but a fault in the line is said as every other."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(self.prog, message)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="tapezoo",
         description="Learns what an analog machine does to sound, and hands over a verified artifact.",
         epilog="Every verb takes --help, and --debug for stack traces.",

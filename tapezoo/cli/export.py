@@ -27,7 +27,8 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.checkpoint import best_checkpoint, load_model, read_checkpoint
     from tapezoo.data.audio import read_audio, read_header
     from tapezoo.devices.program import program_material
-    from tapezoo.export import export_bundle
+    from tapezoo.export import GoldenAudioError, export_bundle
+    from tapezoo.export.golden import LEAST_SAMPLES
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     path = best_checkpoint(options.checkpoint)
@@ -35,6 +36,14 @@ def run(options: argparse.Namespace) -> int:
     content = read_checkpoint(path)["tapezoo"]
     if options.audio is not None:
         header = read_header(options.audio)
+        seconds = header.frames / header.sample_rate
+        if seconds * model.sample_rate < LEAST_SAMPLES:
+            raise GoldenAudioError(
+                str(options.audio),
+                found=f"{header.frames} samples ({seconds:.2f} s)",
+                expected=f"{LEAST_SAMPLES / model.sample_rate:.2f} s or more",
+                fix="Give a few seconds of real audio.",
+            )
         audio = read_audio(options.audio)[0]
         if header.sample_rate != model.sample_rate:
             audio = soxr.resample(audio, header.sample_rate, model.sample_rate)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from jsonargparse import set_parsing_settings
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -25,10 +28,11 @@ from tapezoo.callbacks import (
     make_checkpointing,
 )
 from tapezoo.callbacks.recorder import CONFIG
+from tapezoo.cli.faults import said_plainly
 from tapezoo.cli.memory import keep_memory
 from tapezoo.effect import EffectModel
-from tapezoo.errors import TapezooError
-from tapezoo.tracking import Tracking, make_logger, tracking_uri
+from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
+from tapezoo.tracking import Tracking, check_server, make_logger, tracking_uri
 
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
 # a recipe can name any importable class; these are the packages one may come from, and every plugin's
@@ -42,6 +46,14 @@ class ContradictionError(TapezooError):
 
 class MissingCheckpointError(TapezooError):
     """A verb that scores a trained model was given none."""
+
+
+class RecipeError(TapezooError):
+    """The recipe is missing, or is no YAML mapping."""
+
+
+class MissingRecipeError(TapezooError):
+    """A checkpoint without the recipe of its run beside it, and no other recipe."""
 
 
 class TrainingCLI(LightningCLI):
@@ -59,6 +71,7 @@ class TrainingCLI(LightningCLI):
         parser.add_argument(
             "--warm_start", type=str | None, default=None, help="Checkpoint whose weights to start from."
         )
+        parser.add_argument("--overwrite", type=bool, default=False, help="Replace the run in --run_dir.")
         parser.add_class_arguments(Tracking, "tracking")
         for name in DECLARED_BY_DATA:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
@@ -66,8 +79,21 @@ class TrainingCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parses, and keeps apart what the user said from what are defaults."""
         self.console = Console()
-        self.config = parser.parse_args(args)
-        self.said = parser.parse_args(args, defaults=False)
+        with said_plainly(_command(args)):
+            self.config = parser.parse_args(args)
+            self.said = parser.parse_args(args, defaults=False)
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """Faults are raised, for `said_plainly`; the parser's own way out prints forty lines of usage."""
+        return super().init_parser(**{"exit_on_error": False, **kwargs})
+
+    def instantiate_classes(self) -> None:
+        """As Lightning does, with faults said plainly."""
+        with said_plainly(f"tapezoo {self.subcommand}"):
+            super().instantiate_classes()
+
+    def _parse_ckpt_path(self) -> None:
+        """Lightning reads arguments from the checkpoint here; ours holds them elsewhere (`on_save_checkpoint`)."""
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the run's folder, its tracking and its callbacks to the recipe's trainer."""
@@ -76,10 +102,12 @@ class TrainingCLI(LightningCLI):
         checkpoint_path = self.config[self.subcommand].get("ckpt_path")
         self.run_dir = _run_dir(config.run_dir, checkpoint_path, type(self.model).__name__)
         callbacks: list[Any] = [Progress()]
-        logger: Any = False
         if self.subcommand == "fit":
-            if config.trainer.logger is not False and not config.trainer.fast_dev_run:
-                logger = make_logger(config.tracking, self.run_dir, {})
+            _check_run_dir(
+                self.run_dir, config.run_dir is not None and checkpoint_path is None, config.overwrite
+            )
+            if self._is_tracked():
+                check_server(tracking_uri(config.tracking))  # before the data, which take longer
             text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
             self.data_report = DataReport(self.console)
             callbacks += [self.data_report, RunRecorder(self.run_dir, text), make_checkpointing(self.run_dir)]
@@ -87,7 +115,11 @@ class TrainingCLI(LightningCLI):
             callbacks += [ClipTable(self.run_dir / "report", self.console)]
         elif self.subcommand == "predict":
             callbacks += [WritePredictions(self.run_dir / "predictions")]
-        return self._instantiate_trainer({**config.trainer, "logger": logger, **kwargs}, callbacks)
+        return self._instantiate_trainer({**config.trainer, "logger": False, **kwargs}, callbacks)
+
+    def _is_tracked(self) -> bool:
+        trainer = self.config_init[self.subcommand].trainer
+        return trainer.logger is not False and not trainer.fast_dev_run
 
     def fit(
         self, model: EffectModel, datamodule: LightningDataModule, ckpt_path: str | None, **kwargs: Any
@@ -98,6 +130,10 @@ class TrainingCLI(LightningCLI):
             checkpoint.warm_start(model, Path(ckpt_path))  # resuming replaces them; this finds a misfit early
         elif warm_start is not None:
             checkpoint.warm_start(model, Path(warm_start))
+        datamodule.prepare_data()  # before the run exists: recordings that are refused leave nothing
+        datamodule.setup("fit")
+        if self._is_tracked():
+            self.trainer.loggers = [make_logger(self.config_init[self.subcommand].tracking, self.run_dir, {})]
         keep_memory()
         self.console.print(f"run folder: {self.run_dir}", soft_wrap=True, highlight=False)
         try:
@@ -150,8 +186,11 @@ class TrainingCLI(LightningCLI):
 
     def _say_result(self) -> None:
         best = self.run_dir / checkpoint.BEST
+        callback: Any = self.trainer.checkpoint_callback
+        if callback is None or callback.best_model_score is None:
+            return  # fast_dev_run, or no epoch was trained
         floor = self.data_report.linear_floor
-        score = float(self.trainer.checkpoint_callback.best_model_score)  # type: ignore[union-attr]
+        score = float(callback.best_model_score)
         lines = [
             f"best val_esr {score:.5f}; best linear filter {floor:.5f}, {floor / score:.1f} times as much",
             f"checkpoint   {best}",
@@ -198,6 +237,7 @@ def run(arguments: list[str]) -> int:
             "enable_model_summary": False,
             "num_sanity_val_steps": 0,
             "log_every_n_steps": 1,  # nothing is logged per step; this silences a warning on short epochs
+            "devices": 1,
             "use_distributed_sampler": False,  # the batch sampler is a function of seed and epoch
         },
         args=_expand(arguments),
@@ -216,12 +256,56 @@ def _expand(arguments: list[str]) -> list[str]:
         elif follows_model and argument.isidentifier():
             argument = f"tapezoo.models.{argument}"
         expanded.append(argument)
+    recipe_path = _option(expanded, "--config") or _option(expanded, "-c")
+    if recipe_path is not None:
+        _check_recipe(Path(recipe_path))
     checkpoint_path = _option(expanded, "--ckpt_path")
-    if checkpoint_path and _option(expanded, "--config") is None and _option(expanded, "--model") is None:
+    if checkpoint_path and recipe_path is None and _option(expanded, "--model") is None:
         recipe = Path(checkpoint_path).parent / CONFIG
-        if recipe.is_file():
-            expanded[1:1] = ["--config", str(recipe)]
+        if not recipe.is_file():
+            checkpoint.read_checkpoint(Path(checkpoint_path))  # a wrong path is the likelier fault
+            raise MissingRecipeError(
+                str(recipe),
+                found="no recipe beside the checkpoint",
+                expected=f"the {CONFIG} that fit wrote there",
+                fix="Pass --config RECIPE.",
+            )
+        expanded[1:1] = ["--config", str(recipe)]
     return expanded
+
+
+def _check_recipe(path: Path) -> None:
+    # jsonargparse names no file where the text is no YAML
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = "" if isinstance(content, dict) else "no mapping"
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        found = f"no readable YAML ({error})"
+    if found:
+        raise RecipeError(
+            str(path),
+            found=found,
+            expected="a recipe: YAML with model, data and trainer",
+            fix="Correct --config or the file; recipes/lstm.yaml is an example.",
+        )
+
+
+def _command(arguments: list[str]) -> str:
+    return " ".join(["tapezoo", *arguments[:1]])
+
+
+def _check_run_dir(run_dir: Path, is_named: bool, overwrite: bool) -> None:
+    if run_dir.exists() and not run_dir.is_dir():
+        raise UnwritableOutputError(run_dir, "it is a file")
+    if (
+        is_named
+        and not overwrite
+        and any((run_dir / name).exists() for name in (checkpoint.BEST, checkpoint.LAST))
+    ):
+        raise OutputExistsError(run_dir)
+    above = next(parent for parent in run_dir.absolute().parents if parent.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise UnwritableOutputError(run_dir, f"{above} is no folder that can be written")
 
 
 def _option(arguments: list[str], name: str) -> str | None:
@@ -238,4 +322,6 @@ def _run_dir(given: str | None, checkpoint_path: str | None, architecture: str) 
         return Path(given)
     if checkpoint_path is not None:
         return Path(checkpoint_path).parent  # a resumed run goes on where it was
-    return Path("runs") / f"{architecture}-{datetime.now():%Y%m%d-%H%M%S}"
+    named = Path("runs") / f"{architecture}-{datetime.now():%Y%m%d-%H%M%S}"
+    free = (named.with_name(f"{named.name}-{number}") for number in count(2))
+    return named if not named.exists() else next(path for path in free if not path.exists())

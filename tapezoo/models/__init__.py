@@ -46,4 +46,6 @@ def resolve(name: str) -> type[EffectModel]:
 def __getattr__(name: str) -> type[EffectModel]:
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return resolve(name)
+    found = resolve(name)
+    globals()[name] = found  # a parse of a recipe asks some fifty times, and each answer reads all metadata
+    return found

@@ -1,0 +1,49 @@
+"""What jsonargparse and Lightning raise about a command line or a recipe, as one paragraph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tapezoo.errors import TapezooError, UsageError
+
+# jsonargparse tries every member of a union and reports each; these lines say nothing to a user
+_NOISE = re.compile(
+    r"(- )?(Does not validate against any of the Union subtypes|Subtypes: .*|Errors:|Expected a <class 'NoneType'>"
+    r"|Given value type.*|Given value: (Namespace|NestedArg|\{).*|Expected a path but .*|Parser key \"(model|data)\":)"
+)
+
+
+@contextmanager
+def said_plainly(command: str) -> Iterator[None]:
+    """Parsing and building inside: what goes wrong there is the command line's or the recipe's fault.
+
+    A fault that a class of ours raised itself comes out as it is; jsonargparse wraps it in its own.
+    """
+    try:
+        yield
+    except TapezooError:
+        raise
+    except Exception as error:  # ArgumentError, MisconfigurationException, and what any constructor raises
+        ours = _of_ours(error)
+        if ours is not None:
+            raise ours from error
+        raise UsageError(command, plain(str(error))) from error
+
+
+def plain(message: str) -> str:
+    """The message without what only its programmer understands."""
+    lines = (line.strip() for line in message.splitlines())
+    kept = [line.removeprefix("- ") for line in lines if line and not _NOISE.fullmatch(line)]
+    text = " ".join(kept) or " ".join(message.split())
+    return re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
+
+
+def _of_ours(error: BaseException) -> TapezooError | None:
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, TapezooError):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None
