@@ -54,7 +54,7 @@ def test_truncated_backpropagation_makes_one_step_per_chunk_after_an_unscored_bu
 def test_the_chunked_loop_equals_a_loop_written_out_by_hand():
     torch.manual_seed(3)
     model = LSTM(hidden_size=4, burn_in_samples=100, tbptt_samples=300, gradient_clip_norm=0.1)
-    net = LSTMNet(0, 4, 1, 1)
+    net = LSTMNet(0, 4, 1, 1, 1000.0)
     net.load_state_dict(model.net.state_dict())
     data = batch(samples=1000)
     trainer(limit_val_batches=0).fit(model, datamodule=Fixed([data]))

@@ -36,10 +36,11 @@ def test_settling_stops_at_its_limit_with_a_memory_that_never_fades():
 
 
 def test_a_stored_rest_state_is_what_the_net_starts_from_and_survives_saving():
-    net = LSTMNet(0, 4, 1, 1)
+    net = LSTMNet(0, 4, 1, 1, 1000.0)
+    torch.nn.init.normal_(net.lstm.bias_ih_l0)
     state, _ = settle(net, torch.zeros(1, 0))
     net.store_rest(state)
-    copy = LSTMNet(0, 4, 1, 1)
+    copy = LSTMNet(0, 4, 1, 1, 1000.0)
     copy.load_state_dict(net.state_dict())
     start = copy.initial_state(torch.zeros(3, 0))
     assert start["hidden"].shape == (3, 1, 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -19,6 +20,11 @@ class LSTMNet(Net):
     their net has one layer and adds the input to the output (`g[0] = 1`); here that path is trained, and
     may be longer, since a machine's linear part costs a recurrent net many units.
 
+    Units start as memories of different length: forget gates open for time constants spread geometrically
+    from 1 sample to `memory_samples`, input gates closed as far (Tallec, Ollivier, "Can recurrent neural
+    networks warp time?", ICLR 2018). At audio rates PyTorch's own start forgets within two samples, and the
+    first epochs go into finding what a bass note or a tape's equalisation takes.
+
     Receptive field: unbounded. Latency: 0. Parameters for one layer of H units, K controls, L taps:
     `4 H (1 + K + H) + 8 H + H + 1 + L`; 4514 at H = 32, K = 0, L = 1.
 
@@ -27,15 +33,19 @@ class LSTMNet(Net):
         hidden_size: Units per layer, H.
         num_layers: Stacked LSTM layers, 1 or more.
         linear_taps: Length of the linear path in samples, L: 0 none, 1 a gain (the residual path).
+        memory_samples: Longest time constant of a unit at the start of training, in samples, 2 or more.
     """
 
-    def __init__(self, num_controls: int, hidden_size: int, num_layers: int, linear_taps: int) -> None:
+    def __init__(
+        self, num_controls: int, hidden_size: int, num_layers: int, linear_taps: int, memory_samples: float
+    ) -> None:
         super().__init__(num_controls, receptive_field=None)
         self.lstm = nn.LSTM(1 + num_controls, hidden_size, num_layers, batch_first=True)
         self.head = nn.Linear(hidden_size, 1)
         identity = torch.zeros(1, 1, linear_taps)
         identity[..., -1:] = 1.0
         self.linear_path = nn.Parameter(identity) if linear_taps else None
+        self._spread_memories(memory_samples)
         self.register_rest("hidden", torch.zeros(num_layers, hidden_size))
         self.register_rest("cell", torch.zeros(num_layers, hidden_size))
         if linear_taps > 1:
@@ -58,6 +68,20 @@ class LSTMNet(Net):
             after["past"] = past
         return output + linear, after
 
+    def _spread_memories(self, memory_samples: float) -> None:
+        units = self.lstm.hidden_size
+        # sigmoid(b) = 1 - 1 / T is a time constant of T samples, for b = log(T - 1)
+        forget = torch.linspace(0.0, math.log(memory_samples - 1), units)
+        for layer in range(self.lstm.num_layers):
+            input_bias, hidden_bias = (
+                getattr(self.lstm, f"bias_{source}_l{layer}") for source in ("ih", "hh")
+            )
+            with torch.no_grad():
+                hidden_bias.zero_()
+                input_bias.zero_()
+                input_bias[:units] = -forget  # PyTorch's gates: input, forget, cell, output
+                input_bias[units : 2 * units] = forget
+
 
 class LSTM(EffectModel):
     """Trains an `LSTMNet`.
@@ -66,11 +90,17 @@ class LSTM(EffectModel):
         hidden_size: Units per layer.
         num_layers: Stacked LSTM layers.
         linear_taps: Length of the trained linear path around the net, in samples: 0 none, 1 a gain.
+        memory_samples: Longest time constant of a unit at the start of training, in samples.
         training: See `EffectModel`.
     """
 
     def __init__(
-        self, hidden_size: int = 32, num_layers: int = 1, linear_taps: int = 1, **training: Any
+        self,
+        hidden_size: int = 32,
+        num_layers: int = 1,
+        linear_taps: int = 1,
+        memory_samples: float = 1000.0,
+        **training: Any,
     ) -> None:
         super().__init__(**training)
-        self.net = LSTMNet(self.num_controls, hidden_size, num_layers, linear_taps)
+        self.net = LSTMNet(self.num_controls, hidden_size, num_layers, linear_taps, memory_samples)

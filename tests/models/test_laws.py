@@ -133,5 +133,5 @@ def test_published_parameter_counts():
     def count(net):
         return sum(parameter.numel() for parameter in net.parameters())
 
-    assert count(LSTMNet(0, 32, 1, 1)) == 4514
+    assert count(LSTMNet(0, 32, 1, 1, 1000.0)) == 4514
     assert count(FIRNet(2, 257)) == 257 * 3
