@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import yaml
 from jsonargparse import set_parsing_settings
+from jsonargparse.typing import PositiveInt
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from rich.console import Console
@@ -72,6 +73,9 @@ class TrainingCLI(LightningCLI):
             "--warm_start", type=str | None, default=None, help="Checkpoint whose weights to start from."
         )
         parser.add_argument("--overwrite", type=bool, default=False, help="Replace the run in --run_dir.")
+        parser.add_argument(
+            "--threads", type=PositiveInt | None, default=None, help="CPU threads; default: torch's choice."
+        )
         parser.add_class_arguments(Tracking, "tracking")
         for name in DECLARED_BY_DATA:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
@@ -89,6 +93,8 @@ class TrainingCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """As Lightning does, with faults said plainly."""
+        if self.config[str(self.subcommand)].threads is not None:
+            torch.set_num_threads(self.config[str(self.subcommand)].threads)
         with said_plainly(f"tapezoo {self.subcommand}"):
             super().instantiate_classes()
 
