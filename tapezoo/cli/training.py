@@ -35,6 +35,7 @@ from tapezoo.effect import EffectModel
 from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
 from tapezoo.tracking import Tracking, check_server, make_logger, tracking_uri
 
+NAMES_A_MODEL = ("--model", "--model.help")
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
 # a recipe can name any importable class; these are the packages one may come from, and every plugin's
 # architecture is reached through tapezoo.models
@@ -254,13 +255,13 @@ def run(arguments: list[str]) -> int:
 
 def _expand(arguments: list[str]) -> list[str]:
     """The short forms of the command line: `--model LSTM`, and the recipe of a checkpoint's own run."""
-    expanded = []
+    expanded: list[str] = []
     for position, argument in enumerate(arguments):
-        follows_model = position > 0 and arguments[position - 1] == "--model"
-        if argument.startswith("--model=") and "." not in argument:
-            argument = argument.replace("--model=", "--model=tapezoo.models.")
-        elif follows_model and argument.isidentifier():
+        option, equals, value = argument.partition("=")
+        if position > 0 and arguments[position - 1] in NAMES_A_MODEL and argument.isidentifier():
             argument = f"tapezoo.models.{argument}"
+        elif option in NAMES_A_MODEL and equals and value.isidentifier():
+            argument = f"{option}=tapezoo.models.{value}"
         expanded.append(argument)
     recipe_path = _option(expanded, "--config") or _option(expanded, "-c")
     if recipe_path is not None:

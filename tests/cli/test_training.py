@@ -179,3 +179,10 @@ def test_early_stopping_is_a_recipe_choice():
         fit("--trainer.callbacks+", str(stop), *still, "--trainer.max_epochs", "9", "--run_dir", "run") == 0
     )
     assert len(history("val_esr", "run")) == 2
+
+
+def test_an_architecture_explains_its_arguments_by_name(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["fit", "--model.help", "LSTM"])
+    assert end.value.code == 0
+    assert "--model.hidden_size" in capsys.readouterr().out
