@@ -16,7 +16,7 @@ from tapezoo.controls import Control
 from tapezoo.errors import TapezooError
 from tapezoo.losses import ESR, Loss
 from tapezoo.metrics import metric_collection
-from tapezoo.net import Net, State, blocks, settle
+from tapezoo.net import Net, State, blocks, settle, whole_hops
 from tapezoo.schedules import CosineDecay
 
 VALIDATION_BLOCK_SAMPLES = 16384
@@ -116,13 +116,17 @@ class EffectModel(LightningModule):
         optimizer = self.optimizers()
         input, target, controls = batch.input, batch.target, batch.controls
         state = self.net.initial_state(controls)
-        if self.burn_in_samples:
+        hop, latency = self.net.hop_samples, self.net.latency_samples
+        unscored = whole_hops(max(self.burn_in_samples, latency), hop)
+        scored = (input.shape[-1] - unscored) // hop * hop
+        if unscored:
             with torch.no_grad():
-                _, state = self.net(input[..., : self.burn_in_samples], controls, state)
-            input, target = input[..., self.burn_in_samples :], target[..., self.burn_in_samples :]
+                _, state = self.net(input[..., :unscored], controls, state)
+        input = input[..., unscored : unscored + scored]
+        target = target[..., unscored - latency : unscored - latency + scored]  # the output is that late
 
         losses: list[Tensor] = []
-        for chunk in blocks(input.shape[-1], self.tbptt_samples or input.shape[-1]):
+        for chunk in blocks(scored, whole_hops(self.tbptt_samples or scored, hop)):
             if losses and chunk.stop - chunk.start < self.loss.min_samples:
                 continue  # a last chunk too short to be judged
             output, state = self.net(input[..., chunk], controls, state)
@@ -146,7 +150,8 @@ class EffectModel(LightningModule):
         """Steps the scheduler: manual optimization leaves that to us."""
         scheduler = self.lr_schedulers()
         if isinstance(scheduler, ReduceLROnPlateau):
-            scheduler.step(self.trainer.callback_metrics["val_esr"])
+            if "val_esr" in self.trainer.callback_metrics:  # with check_val_every_n_epoch not from the start
+                scheduler.step(self.trainer.callback_metrics["val_esr"])
         elif scheduler is not None:
             scheduler.step()  # type: ignore[union-attr]
 
@@ -196,7 +201,7 @@ class EffectModel(LightningModule):
         hop = self.net.hop_samples
         padded = torch.nn.functional.pad(input, (0, -samples % hop))
         outputs = []
-        for block in blocks(padded.shape[-1], -(-VALIDATION_BLOCK_SAMPLES // hop) * hop):
+        for block in blocks(padded.shape[-1], whole_hops(VALIDATION_BLOCK_SAMPLES, hop)):
             output, state = self.net(padded[..., block], controls, state)
             outputs.append(output)
         return torch.cat(outputs, dim=-1)[..., :samples]
@@ -216,10 +221,13 @@ class EffectModel(LightningModule):
         optimizer = self.make_optimizer(self.net.parameters())
         if self.make_lr_scheduler is None:
             return optimizer
-        scheduler = self.make_lr_scheduler(optimizer)
+        return [optimizer], [self.make_lr_scheduler(optimizer)]
+
+    def on_train_start(self) -> None:
+        """Tells the schedule how long the training is, after a resumed one has said how long it was."""
+        scheduler = self.lr_schedulers()
         if isinstance(scheduler, CosineDecay):
             scheduler.spans(self.trainer.max_epochs or 1)
-        return [optimizer], [scheduler]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Stores what `tapezoo.checkpoint.load_model` needs to rebuild this model.

@@ -85,7 +85,7 @@ def settle(
         The settled state, and the samples of silence it took.
     """
     state = net.initial_state(controls)
-    block = -(-SETTLE_BLOCK_SAMPLES // net.hop_samples) * net.hop_samples
+    block = whole_hops(SETTLE_BLOCK_SAMPLES, net.hop_samples)
     silence = torch.zeros(controls.shape[0], 1, block, device=controls.device)
     samples = 0
     while state and samples < limit_samples:
@@ -97,6 +97,11 @@ def settle(
         if change <= tolerance and samples >= (net.receptive_field or 0):
             break
     return state, samples
+
+
+def whole_hops(samples: int, hop_samples: int) -> int:
+    """`samples` rounded up to a multiple of `hop_samples`."""
+    return -(-samples // hop_samples) * hop_samples
 
 
 def blocks(total_samples: int, block_samples: int) -> Iterator[slice]:

@@ -18,7 +18,7 @@ from tapezoo.controls import ControlError
 from tapezoo.data.audio import NonFiniteError
 from tapezoo.errors import UnwritableOutputError
 from tapezoo.limiter import Limiter, Reduction, limit
-from tapezoo.net import Net, settle
+from tapezoo.net import Net, settle, whole_hops
 from tapezoo.soundfiles import (
     PCM_BITS,
     Audio,
@@ -243,7 +243,7 @@ def _through_net(
     rows = position.expand(channels, -1).contiguous()
 
     hop = net.hop_samples
-    size = -(-block_samples // hop) * hop
+    size = whole_hops(block_samples, hop)
     for block, valid in _gathered(blocks, size, hop, channels):
         input = torch.from_numpy(np.ascontiguousarray(block.T, dtype=np.float32)[:, None, :]).to(device)
         output, state = net(input, rows, state)  # (channels, 1, samples)

@@ -10,8 +10,9 @@ from torch.utils.data import DataLoader
 from tapezoo.batch import Batch
 from tapezoo.effect import ChunkTooShortError, NonFiniteLossError
 from tapezoo.losses import MRSTFT
-from tapezoo.models.fir import FIR
+from tapezoo.models.fir import FIR, FIRNet
 from tapezoo.models.lstm import LSTM, LSTMNet
+from tapezoo.schedules import CosineDecay
 
 
 def batch(rows=4, samples=1280, seed=0, target=None) -> Batch:
@@ -158,3 +159,44 @@ def test_test_step_returns_the_energies_of_every_row():
     torch.testing.assert_close(
         energies[:, 0] / energies[:, 1], torch.full((3,), (0.1 / 0.9) ** 2).double(), rtol=1e-4, atol=0
     )
+
+
+def test_a_net_with_latency_and_hops_is_trained_as_it_is_scored():
+    class Late(FIRNet):
+        latency_samples, hop_samples = 16, 48
+
+        def forward(self, input, controls, state):
+            assert input.shape[-1] % self.hop_samples == 0
+            return super().forward(input, controls, state)
+
+    model = FIR(
+        taps=33, burn_in_samples=50, tbptt_samples=500, optimizer=lambda p: torch.optim.Adam(p, lr=0.02)
+    )
+    model.net = Late(0, 33)
+    data = [batch(seed=seed, samples=2100, target=lambda input: 0.5 * input) for seed in range(8)]
+    run = trainer(max_epochs=15)
+    run.fit(model, datamodule=Fixed(data, data[:1]))
+    assert run.callback_metrics["val_esr"] < 1e-3
+    torch.testing.assert_close(model.net.taps[0, 0, -1 - 16], torch.tensor(0.5), atol=0.02, rtol=0)
+
+
+def test_a_longer_training_that_is_resumed_has_the_longer_schedule(tmp_path):
+    rates = []
+
+    class Watched(FIR):
+        def on_train_batch_start(self, *args):
+            rates.append(self.optimizers().param_groups[0]["lr"])
+
+    def model():
+        return Watched(taps=4, optimizer=lambda p: torch.optim.SGD(p, lr=1.0), lr_scheduler=CosineDecay)
+
+    first = trainer(max_epochs=2)
+    first.fit(model(), datamodule=Fixed([batch()]))
+    first.save_checkpoint(tmp_path / "two.ckpt")
+    trainer(max_epochs=4).fit(
+        model(), datamodule=Fixed([batch()]), ckpt_path=tmp_path / "two.ckpt", weights_only=True
+    )
+    expected = [
+        (1 + math.cos(math.pi * epoch / total)) / 2 for epoch, total in ((0, 2), (1, 2), (2, 4), (3, 4))
+    ]
+    assert rates == pytest.approx(expected)

@@ -31,7 +31,9 @@ def test_a_resumed_schedule_goes_on_and_a_longer_training_stretches_it():
         schedule.step()
     state = schedule.state_dict()
     resumed = CosineDecay(torch.optim.SGD([parameter], lr=1.0))
-    resumed.load_state_dict(state)
     resumed.spans(8)
+    resumed.load_state_dict(state)  # which brings its own length
+    resumed.spans(8)  # as EffectModel does when training starts
+    assert resumed.optimizer.param_groups[0]["lr"] == pytest.approx((1 + math.cos(math.pi * 2 / 8)) / 2)
     resumed.step()
     assert resumed.get_last_lr() == pytest.approx([(1 + math.cos(math.pi * 3 / 8)) / 2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tapezoo.batch import Batch
-from tapezoo.models.fir import linear_floor
+from tapezoo.models.fir import fir_esr, least_squares_fir
 
 
 class ClipTable(Callback):
@@ -38,16 +39,16 @@ class ClipTable(Callback):
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes and shows the table."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        train = [(row.input, row.target) for row in data.split_arrays("train")]
+        best_filter = least_squares_fir((row.input, row.target) for row in data.split_arrays("train"))
         skip = data.burn_in_samples
         rows = []
         for row in data.split_arrays("test"):
             error, energy = self.energies[row.name].tolist()
-            floor = linear_floor(train, [(row.input, row.target)], skip)
-            rows.append((row.name, error / energy, floor))
+            floor = fir_esr(best_filter, [(row.input, row.target)], skip)
+            rows.append((row.name, _ratio(error, energy), floor))
         error, energy = torch.stack(list(self.energies.values())).sum(dim=0).tolist()
         every = [(row.input, row.target) for row in data.split_arrays("test")]
-        rows.append(("all", error / energy, linear_floor(train, every, skip)))
+        rows.append(("all", _ratio(error, energy), fir_esr(best_filter, every, skip)))
 
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "test_clips.csv"
@@ -62,6 +63,10 @@ class ClipTable(Callback):
                 table.add_row(name, f"{esr:.5f}", f"{floor:.5f}")
         self.console.print(table)
         self.console.print(f"written to {path}", soft_wrap=True, highlight=False)
+
+
+def _ratio(error: float, energy: float) -> float:
+    return error / energy if energy > 0 else math.nan  # a channel that rests: no error is relative to it
 
 
 class WritePredictions(Callback):

@@ -19,7 +19,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from rich.console import Console
 
 import tapezoo.data  # noqa: F401  (its DataModules are named without their module on the command line)
-from tapezoo import checkpoint
+from tapezoo import checkpoint, registry
 from tapezoo.callbacks import (
     ClipTable,
     DataReport,
@@ -37,8 +37,8 @@ from tapezoo.tracking import Tracking, check_server, make_logger, tracking_uri
 
 NAMES_A_MODEL = ("--model", "--model.help")
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
-# a recipe can name any importable class; these are the packages one may come from, and every plugin's
-# architecture is reached through tapezoo.models
+# a recipe could name any importable class; these are the packages one may come from, besides those that
+# register an architecture
 ALLOWED_IMPORTS = ["tapezoo", "torch.optim", "lightning.pytorch", "pytorch_lightning"]
 
 
@@ -110,9 +110,7 @@ class TrainingCLI(LightningCLI):
         self.run_dir = _run_dir(config.run_dir, checkpoint_path, type(self.model).__name__)
         callbacks: list[Any] = [Progress()]
         if self.subcommand == "fit":
-            _check_run_dir(
-                self.run_dir, config.run_dir is not None and checkpoint_path is None, config.overwrite
-            )
+            _check_run_dir(self.run_dir, _is_of(self.run_dir, checkpoint_path) or config.overwrite)
             if self._is_tracked():
                 check_server(tracking_uri(config.tracking))  # before the data, which take longer
             text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
@@ -141,6 +139,9 @@ class TrainingCLI(LightningCLI):
         datamodule.setup("fit")
         if self._is_tracked():
             self.trainer.loggers = [make_logger(self.config_init[self.subcommand].tracking, self.run_dir, {})]
+        if not _is_of(self.run_dir, ckpt_path) and not self.config_init[self.subcommand].trainer.fast_dev_run:
+            for name in (checkpoint.BEST, checkpoint.LAST):  # --overwrite: never taken for this run's
+                (self.run_dir / name).unlink(missing_ok=True)
         keep_memory()
         self.console.print(f"run folder: {self.run_dir}", soft_wrap=True, highlight=False)
         try:
@@ -167,6 +168,14 @@ class TrainingCLI(LightningCLI):
         self.console.print(f"written to {self.run_dir / 'predictions'}", soft_wrap=True, highlight=False)
 
     def _check_contradictions(self) -> None:
+        logger = self.config_init[str(self.subcommand)].trainer.logger
+        if logger not in (None, True, False):
+            raise ContradictionError(
+                "trainer.logger",
+                found="another logger in the recipe",
+                expected="MLflow (leave it out), or false",
+                fix="Leave trainer.logger out; tracking.uri says where the run is tracked.",
+            )
         # jsonargparse overrides the target of a link without a word
         for name in DECLARED_BY_DATA:
             said = self.said[str(self.subcommand)].get(f"model.init_args.{name}")
@@ -206,7 +215,8 @@ class TrainingCLI(LightningCLI):
         ]
         if self.trainer.loggers:
             uri = tracking_uri(self.config_init[self.subcommand].tracking)
-            lines.append(f"all runs     mlflow ui --backend-store-uri {uri}")
+            served = uri.startswith(("http://", "https://"))
+            lines.append(f"all runs     {uri if served else f'mlflow ui --backend-store-uri {uri}'}")
         self.console.print("\n".join(lines), soft_wrap=True, highlight=False)
 
     def _say_what_is_left(self, how: str) -> None:
@@ -231,7 +241,11 @@ def run(arguments: list[str]) -> int:
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     warnings.filterwarnings("ignore", ".*LeafSpec.*", module="lightning.*")  # between lightning and torch
     warnings.filterwarnings("ignore", ".*does not have many workers.*")  # segments come from a memory map
-    set_parsing_settings(import_path_allowlist=ALLOWED_IMPORTS)
+    # an allowlist alone only takes entries off the built-in denylist
+    plugins = {found.target.partition(":")[0].partition(".")[0] for found in registry.registrations()}
+    set_parsing_settings(
+        import_path_denylist=["*"], import_path_allowlist=[*ALLOWED_IMPORTS, *sorted(plugins - {"tapezoo"})]
+    )
     torch.set_float32_matmul_precision("highest")
     TrainingCLI(
         EffectModel,
@@ -301,16 +315,18 @@ def _command(arguments: list[str]) -> str:
     return " ".join(["tapezoo", *arguments[:1]])
 
 
-def _check_run_dir(run_dir: Path, is_named: bool, overwrite: bool) -> None:
+def _is_of(run_dir: Path, checkpoint_path: str | None) -> bool:
+    """Whether the checkpoint lies in `run_dir`: a resumed run goes on in its own folder."""
+    return checkpoint_path is not None and Path(checkpoint_path).resolve().parent == run_dir.resolve()
+
+
+def _check_run_dir(run_dir: Path, may_replace: bool) -> None:
     if run_dir.exists() and not run_dir.is_dir():
         raise UnwritableOutputError(run_dir, "it is a file")
-    if (
-        is_named
-        and not overwrite
-        and any((run_dir / name).exists() for name in (checkpoint.BEST, checkpoint.LAST))
-    ):
+    if not may_replace and any((run_dir / name).exists() for name in (checkpoint.BEST, checkpoint.LAST)):
         raise OutputExistsError(run_dir)
-    above = next(parent for parent in run_dir.absolute().parents if parent.exists())
+    place = run_dir.absolute()
+    above = next(folder for folder in (place, *place.parents) if folder.exists())
     if not (above.is_dir() and os.access(above, os.W_OK)):
         raise UnwritableOutputError(run_dir, f"{above} is no folder that can be written")
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tapezoo.net import Net, blocks, settle
+from tapezoo.net import Net, blocks, settle, whole_hops
 
 BLOCK_SAMPLES = 16384
 
@@ -33,7 +33,7 @@ def play(net: Net, input: NDArray[np.floating], controls: Sequence[float]) -> ND
     outputs = []
     with torch.no_grad():
         state, _ = settle(net, position)
-        for block in blocks(samples + padding, -(-BLOCK_SAMPLES // hop) * hop):
+        for block in blocks(samples + padding, whole_hops(BLOCK_SAMPLES, hop)):
             output, state = net(signal[..., block], position, state)
             outputs.append(output[:, 0])
     wet: NDArray[np.float64] = torch.cat(outputs, dim=1).double().cpu().numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -101,10 +102,14 @@ def linear_floor(
     train: Signals, validation: Signals, skip_samples: int, taps: int = LINEAR_FLOOR_TAPS
 ) -> float:
     """ESR on `validation`, after `skip_samples` of each pair, of the FIR that is best on `train`."""
-    coefficients = least_squares_fir(train, taps)
+    return fir_esr(least_squares_fir(train, taps), validation, skip_samples)
+
+
+def fir_esr(coefficients: NDArray[np.float64], pairs: Signals, skip_samples: int) -> float:
+    """ESR of a causal FIR on `pairs`, after `skip_samples` of each; NaN where the targets are silent."""
     error = energy = 0.0
-    for input, target in validation:
+    for input, target in pairs:
         output = scipy.signal.oaconvolve(input.astype(np.float64), coefficients)[: len(target)]
         error += float(np.square(output - target)[skip_samples:].sum())
         energy += float(np.square(target.astype(np.float64))[skip_samples:].sum())
-    return error / energy
+    return error / energy if energy > 0 else math.nan

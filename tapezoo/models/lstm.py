@@ -21,7 +21,7 @@ class LSTMNet(Net):
     may be longer, since a machine's linear part costs a recurrent net many units.
 
     Units start as memories of different length: forget gates open for time constants spread geometrically
-    from 1 sample to `memory_samples`, input gates closed as far (Tallec, Ollivier, "Can recurrent neural
+    from 2 samples to `memory_samples`, input gates closed as far (Tallec, Ollivier, "Can recurrent neural
     networks warp time?", ICLR 2018). At audio rates PyTorch's own start forgets within two samples, and the
     first epochs go into finding what a bass note or a tape's equalisation takes.
 

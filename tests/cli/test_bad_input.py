@@ -219,7 +219,7 @@ def test_recordings_named_by_halves(
         (("--model.sample_rate", "48000"), ("sample_rate", "48000", "8000")),
         (("--model.tbptt_samples", "0"), ("tbptt_samples", "0")),
         (("--model.loss", "tapezoo.losses.Nope"), ("Nope",)),
-        (("--model.loss", "tapezoo.losses.MRSTFT"), ("tbptt_samples", "512", "2048", "MRSTFT")),
+        (("--model.loss", "tapezoo.losses.MRSTFT"), ("tbptt_samples", "1024", "2048", "MRSTFT")),
         (("--data.batch_size", "0"), ("--data.batch_size", "0", "1 or more")),
         (("--data.cache_dir", "dry.wav/cache"), ("dry.wav/cache", "cannot be written")),
         (("--trainer.accelerator", "nosuch"), ("nosuch", "cpu")),
