@@ -1,6 +1,6 @@
 """Audio-seconds per CPU-second of training: the real loop against a plain nn.LSTM loop, in one run.
 
-    python benchmarks/train.py [--rounds 5] [--batches 8]
+    python benchmarks/train.py [--rounds 7] [--batches 60]
 
 Both loops train LSTM-32 on 64 rows of 1024 samples, one update per batch: forward, backward, Adam, one
 thread. The plain loop has nothing else; the real one is Lightning, EffectModel and everything in between,

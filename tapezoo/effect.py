@@ -25,7 +25,7 @@ VALIDATION_SETTLE_SAMPLES = 1 << 15
 
 
 class NonFiniteLossError(TapezooError):
-    """The training loss became NaN or infinite."""
+    """The loss or the validation error became NaN or infinite."""
 
 
 class ChunkTooShortError(TapezooError):
@@ -147,7 +147,10 @@ class EffectModel(LightningModule):
         return mean_loss
 
     def on_train_epoch_end(self) -> None:
-        """Steps the scheduler: manual optimization leaves that to us."""
+        """Steps the scheduler, which manual optimization leaves to us; stops before a broken net is saved."""
+        val_esr = self.trainer.callback_metrics.get("val_esr")
+        if val_esr is not None and not torch.isfinite(val_esr):
+            raise _non_finite(f"validation, epoch {self.current_epoch}", f"a val_esr of {float(val_esr)}")
         scheduler = self.lr_schedulers()
         if isinstance(scheduler, ReduceLROnPlateau):
             if "val_esr" in self.trainer.callback_metrics:  # with check_val_every_n_epoch not from the start
@@ -165,9 +168,9 @@ class EffectModel(LightningModule):
         output = self.run(batch.input, batch.controls)
         for row_output, row_target in self.scored_rows(output, batch):
             self.val_metrics.update(row_output, row_target)
-            self.log(
-                "val_loss", self.loss(row_output[None], row_target[None]), batch_size=row_target.shape[-1]
-            )
+            samples = row_target.shape[-1]
+            if samples >= self.loss.min_samples:
+                self.log("val_loss", self.loss(row_output[None], row_target[None]), batch_size=samples)
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the whole split."""
@@ -254,10 +257,14 @@ class EffectModel(LightningModule):
 
     def _stop_on_non_finite(self, loss: Tensor, batch_idx: int) -> None:
         if not torch.isfinite(loss):
-            raise NonFiniteLossError(
-                f"training, epoch {self.current_epoch}, batch {batch_idx}",
-                found=f"a loss of {float(loss)}",
-                expected="a finite loss",
-                fix="Lower the learning rate or gradient_clip_norm and start again; "
-                "the best checkpoint so far is kept.",
-            )
+            where = f"training, epoch {self.current_epoch}, batch {batch_idx}"
+            raise _non_finite(where, f"a loss of {float(loss)}")
+
+
+def _non_finite(where: str, found: str) -> NonFiniteLossError:
+    return NonFiniteLossError(
+        where,
+        found=found,
+        expected="a finite one",
+        fix="Lower the learning rate or gradient_clip_norm and start again; the best checkpoint so far is kept.",
+    )

@@ -149,7 +149,7 @@ def check_pure(model: EffectModel) -> None:
 
 
 def check_causal(model: EffectModel) -> None:
-    """Nothing later than `latency_samples` ahead is used; `receptive_field` is true."""
+    """No output hears a later input (lookahead delays the output instead); `receptive_field` is no smaller."""
     net, hop = model.net, model.net.hop_samples
     total = -(-max(2048, 2 * (net.receptive_field or 0) + 64) // hop) * hop
     input, controls = _signal(1, total), _rows(model, 1)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
-from datetime import datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from jsonargparse import set_parsing_settings
 from jsonargparse.typing import PositiveInt
 from lightning.pytorch import LightningDataModule, Trainer
@@ -28,14 +24,14 @@ from tapezoo.callbacks import (
     WritePredictions,
     make_checkpointing,
 )
-from tapezoo.callbacks.recorder import CONFIG
 from tapezoo.cli.faults import said_plainly
 from tapezoo.cli.memory import keep_memory
+from tapezoo.cli.run_folder import belongs_to, check_run_dir, run_dir_of
+from tapezoo.cli.short_forms import expand
 from tapezoo.effect import EffectModel
-from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
+from tapezoo.errors import OutputExistsError, TapezooError
 from tapezoo.tracking import Tracking, check_server, make_logger, tracking_uri
 
-NAMES_A_MODEL = ("--model", "--model.help")
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
 # a recipe could name any importable class; these are the packages one may come from, besides those that
 # register an architecture
@@ -48,14 +44,6 @@ class ContradictionError(TapezooError):
 
 class MissingCheckpointError(TapezooError):
     """A verb that scores a trained model was given none."""
-
-
-class RecipeError(TapezooError):
-    """The recipe is missing, or is no YAML mapping."""
-
-
-class MissingRecipeError(TapezooError):
-    """A checkpoint without the recipe of its run beside it, and no other recipe."""
 
 
 class TrainingCLI(LightningCLI):
@@ -73,7 +61,9 @@ class TrainingCLI(LightningCLI):
         parser.add_argument(
             "--warm_start", type=str | None, default=None, help="Checkpoint whose weights to start from."
         )
-        parser.add_argument("--overwrite", type=bool, default=False, help="Replace the run in --run_dir.")
+        parser.add_argument(
+            "--overwrite", type=bool, default=False, help="Replace the run, or its predictions, in --run_dir."
+        )
         parser.add_argument(
             "--threads", type=PositiveInt | None, default=None, help="CPU threads; default: torch's choice."
         )
@@ -84,7 +74,7 @@ class TrainingCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parses, and keeps apart what the user said from what are defaults."""
         self.console = Console()
-        with said_plainly(_command(args)):
+        with said_plainly(" ".join(["tapezoo", *args[:1]])):
             self.config = parser.parse_args(args)
             self.said = parser.parse_args(args, defaults=False)
 
@@ -107,19 +97,24 @@ class TrainingCLI(LightningCLI):
         self._check_contradictions()
         config = self.config_init[self.subcommand]
         checkpoint_path = self.config[self.subcommand].get("ckpt_path")
-        self.run_dir = _run_dir(config.run_dir, checkpoint_path, type(self.model).__name__)
+        self.run_dir = run_dir_of(config.run_dir, checkpoint_path, type(self.model).__name__)
         callbacks: list[Any] = [Progress()]
         if self.subcommand == "fit":
-            _check_run_dir(self.run_dir, _is_of(self.run_dir, checkpoint_path) or config.overwrite)
+            check_run_dir(self.run_dir, belongs_to(self.run_dir, checkpoint_path) or config.overwrite)
             if self._is_tracked():
                 check_server(tracking_uri(config.tracking))  # before the data, which take longer
-            text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
+            recipe = self.config[self.subcommand].clone()
+            recipe.ckpt_path, recipe.overwrite = None, False  # of this call; the recipe trains from the start
+            text = self._parser(self.subcommand).dump(recipe, skip_none=False)
             self.data_report = DataReport(self.console)
             callbacks += [self.data_report, RunRecorder(self.run_dir, text), make_checkpointing(self.run_dir)]
         elif self.subcommand == "test":
             callbacks += [ClipTable(self.run_dir / "report", self.console)]
         elif self.subcommand == "predict":
-            callbacks += [WritePredictions(self.run_dir / "predictions")]
+            predictions = self.run_dir / "predictions"
+            if predictions.exists() and not config.overwrite:
+                raise OutputExistsError(predictions)
+            callbacks += [WritePredictions(predictions)]
         return self._instantiate_trainer({**config.trainer, "logger": False, **kwargs}, callbacks)
 
     def _is_tracked(self) -> bool:
@@ -139,7 +134,10 @@ class TrainingCLI(LightningCLI):
         datamodule.setup("fit")
         if self._is_tracked():
             self.trainer.loggers = [make_logger(self.config_init[self.subcommand].tracking, self.run_dir, {})]
-        if not _is_of(self.run_dir, ckpt_path) and not self.config_init[self.subcommand].trainer.fast_dev_run:
+        if (
+            not belongs_to(self.run_dir, ckpt_path)
+            and not self.config_init[self.subcommand].trainer.fast_dev_run
+        ):
             for name in (checkpoint.BEST, checkpoint.LAST):  # --overwrite: never taken for this run's
                 (self.run_dir / name).unlink(missing_ok=True)
         keep_memory()
@@ -261,90 +259,7 @@ def run(arguments: list[str]) -> int:
             "devices": 1,
             "use_distributed_sampler": False,  # the batch sampler is a function of seed and epoch
         },
-        args=_expand(arguments),
+        args=expand(arguments),
         parser_kwargs={"prog": "tapezoo"},
     )
     return 0
-
-
-def _expand(arguments: list[str]) -> list[str]:
-    """The short forms of the command line: `--model LSTM`, and the recipe of a checkpoint's own run."""
-    expanded: list[str] = []
-    for position, argument in enumerate(arguments):
-        option, equals, value = argument.partition("=")
-        if position > 0 and arguments[position - 1] in NAMES_A_MODEL and argument.isidentifier():
-            argument = f"tapezoo.models.{argument}"
-        elif option in NAMES_A_MODEL and equals and value.isidentifier():
-            argument = f"{option}=tapezoo.models.{value}"
-        expanded.append(argument)
-    recipe_path = _option(expanded, "--config") or _option(expanded, "-c")
-    if recipe_path is not None:
-        _check_recipe(Path(recipe_path))
-    checkpoint_path = _option(expanded, "--ckpt_path")
-    if checkpoint_path and recipe_path is None and _option(expanded, "--model") is None:
-        recipe = Path(checkpoint_path).parent / CONFIG
-        if not recipe.is_file():
-            checkpoint.read_checkpoint(Path(checkpoint_path))  # a wrong path is the likelier fault
-            raise MissingRecipeError(
-                str(recipe),
-                found="no recipe beside the checkpoint",
-                expected=f"the {CONFIG} that fit wrote there",
-                fix="Pass --config RECIPE.",
-            )
-        expanded[1:1] = ["--config", str(recipe)]
-    return expanded
-
-
-def _check_recipe(path: Path) -> None:
-    # jsonargparse names no file where the text is no YAML
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        found = "" if isinstance(content, dict) else "no mapping"
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        found = f"no readable YAML ({error})"
-    if found:
-        raise RecipeError(
-            str(path),
-            found=found,
-            expected="a recipe: YAML with model, data and trainer",
-            fix="Correct --config or the file; recipes/lstm.yaml is an example.",
-        )
-
-
-def _command(arguments: list[str]) -> str:
-    return " ".join(["tapezoo", *arguments[:1]])
-
-
-def _is_of(run_dir: Path, checkpoint_path: str | None) -> bool:
-    """Whether the checkpoint lies in `run_dir`: a resumed run goes on in its own folder."""
-    return checkpoint_path is not None and Path(checkpoint_path).resolve().parent == run_dir.resolve()
-
-
-def _check_run_dir(run_dir: Path, may_replace: bool) -> None:
-    if run_dir.exists() and not run_dir.is_dir():
-        raise UnwritableOutputError(run_dir, "it is a file")
-    if not may_replace and any((run_dir / name).exists() for name in (checkpoint.BEST, checkpoint.LAST)):
-        raise OutputExistsError(run_dir)
-    place = run_dir.absolute()
-    above = next(folder for folder in (place, *place.parents) if folder.exists())
-    if not (above.is_dir() and os.access(above, os.W_OK)):
-        raise UnwritableOutputError(run_dir, f"{above} is no folder that can be written")
-
-
-def _option(arguments: list[str], name: str) -> str | None:
-    for position, argument in enumerate(arguments):
-        if argument == name and position + 1 < len(arguments):
-            return arguments[position + 1]
-        if argument.startswith(f"{name}="):
-            return argument.partition("=")[2]
-    return None
-
-
-def _run_dir(given: str | None, checkpoint_path: str | None, architecture: str) -> Path:
-    if given is not None:
-        return Path(given)
-    if checkpoint_path is not None:
-        return Path(checkpoint_path).parent  # a resumed run goes on where it was
-    named = Path("runs") / f"{architecture}-{datetime.now():%Y%m%d-%H%M%S}"
-    free = (named.with_name(f"{named.name}-{number}") for number in count(2))
-    return named if not named.exists() else next(path for path in free if not path.exists())

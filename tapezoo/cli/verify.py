@@ -22,7 +22,9 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo import runtime
 
     openers = runtime.ONNX_ONLY
-    if importlib.util.find_spec("torch") is not None:
+    if all(
+        importlib.util.find_spec(name) is not None for name in ("torch", "onnx")
+    ):  # what tapezoo.export needs
         from tapezoo.export import openers as every_opener
 
         openers = every_opener()

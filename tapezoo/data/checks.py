@@ -68,7 +68,9 @@ def check_headers(dry: Header, wet: Header, offset_samples: int | None) -> None:
             expected="the same number of channels",
             fix="Export both as mono or both as stereo.",
         )
-    difference_s = abs(wet.frames - (offset_samples or 0) - dry.frames) / dry.sample_rate
+    # files of one session are as long as each other, or wet is longer by the delay the user gives
+    surplus = wet.frames - dry.frames
+    difference_s = min(abs(surplus), abs(surplus - (offset_samples or 0))) / dry.sample_rate
     if difference_s > MAX_LENGTH_DIFFERENCE_S:
         raise LengthMismatchError(
             str(wet.path),

@@ -23,6 +23,8 @@ from tapezoo.data.segments import Segments, SegmentSampler, WholeRegions, region
 from tapezoo.data.splits import SPLITS, Split
 from tapezoo.errors import TapezooError
 
+SILENT_RMS = 1e-4  # -80 dBFS
+
 _log = logging.getLogger(__name__)
 _LEVELS = {"note": logging.INFO, "corrected": logging.INFO, "warning": logging.WARNING}
 
@@ -33,6 +35,10 @@ class DataArgumentError(TapezooError):
 
 class EmptySplitError(TapezooError):
     """No recording is in a split that training needs."""
+
+
+class SilentSplitError(TapezooError):
+    """A split that training needs holds nothing but silence."""
 
 
 class Row(NamedTuple):
@@ -233,11 +239,17 @@ class PairsDataModule(LightningDataModule, ABC):
                 store.target(region.row, region.start, region.stop)
                 for region in regions_of(store, split, self.sample_rate)
             ]
-            if targets and max(float(np.std(target)) for target in targets) < 1e-4:
-                text = (
-                    "silent throughout, so its ESR means nothing; name splits by file in a pairs file instead"
+            if not targets or max(float(np.std(target)) for target in targets) >= SILENT_RMS:
+                continue
+            if split != "test":
+                raise SilentSplitError(
+                    f"the split {split!r}",
+                    found="a target that is silent throughout",
+                    expected="programme to train and to validate on",
+                    fix="Name splits by file in a pairs file, or use recordings that play to their end.",
                 )
-                findings.append(Finding("warning", "silent_split", split, text))
+            text = "silent throughout, so its ESR means nothing; name splits by file in a pairs file instead"
+            findings.append(Finding("warning", "silent_split", split, text))
         return findings
 
 

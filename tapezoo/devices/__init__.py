@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from tapezoo.devices.device import Device, DeviceOptionError, DeviceSignalError, UnknownDeviceError
-from tapezoo.devices.program import KINDS, PROGRAM_REVISION, Excerpt, program_material
+from tapezoo.devices.program import KINDS, Excerpt, program_material
 from tapezoo.devices.tape import Tape
 
 DEVICES: dict[str, type[Device]] = {Tape.name: Tape}
@@ -14,7 +14,6 @@ DEVICES: dict[str, type[Device]] = {Tape.name: Tape}
 __all__ = [
     "DEVICES",
     "KINDS",
-    "PROGRAM_REVISION",
     "Device",
     "DeviceOptionError",
     "DeviceSignalError",

@@ -42,7 +42,6 @@ _KINDS = {
     "tones": _Kind(0.05, 0.4, 0.9, 24.0, 0.5, tone_phrase),
 }
 KINDS = tuple(_KINDS)
-PROGRAM_REVISION = "1"  # changes whenever the programme does; part of the key of cached renderings
 
 LEVEL_RANGE_DB = 40.0
 _SILENCE_S = (0.08, 0.3)
