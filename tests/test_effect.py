@@ -8,6 +8,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
 from tapezoo.batch import Batch
+from tapezoo.callbacks import BestAndLast
 from tapezoo.effect import ChunkTooShortError, NonFiniteLossError
 from tapezoo.losses import MRSTFT
 from tapezoo.models.fir import FIR, FIRNet
@@ -200,3 +201,15 @@ def test_a_longer_training_that_is_resumed_has_the_longer_schedule(tmp_path):
         (1 + math.cos(math.pi * epoch / total)) / 2 for epoch, total in ((0, 2), (1, 2), (2, 4), (3, 4))
     ]
     assert rates == pytest.approx(expected)
+
+
+def test_an_output_that_becomes_nan_in_the_last_step_of_an_epoch_is_not_saved(tmp_path):
+    class Breaks(FIR):
+        def on_validation_start(self):
+            super().on_validation_start()
+            torch.nn.init.constant_(self.net.taps, math.nan)
+
+    run = trainer(enable_checkpointing=True, callbacks=[BestAndLast(tmp_path)])
+    with pytest.raises(NonFiniteLossError, match="validation, epoch 0"):
+        run.fit(Breaks(taps=4), datamodule=Fixed([batch()]))
+    assert list(tmp_path.iterdir()) == []

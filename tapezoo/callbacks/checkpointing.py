@@ -44,8 +44,3 @@ class BestAndLast(ModelCheckpoint):
         if trainer.is_global_zero:
             part.replace(last)
         self.last_model_path = str(last)
-
-
-def make_checkpointing(run_dir: Path) -> ModelCheckpoint:
-    """The checkpointing of every run, see `BestAndLast`; resuming starts at the boundary of an epoch."""
-    return BestAndLast(run_dir)

@@ -17,12 +17,12 @@ from rich.console import Console
 import tapezoo.data  # noqa: F401  (its DataModules are named without their module on the command line)
 from tapezoo import checkpoint, registry
 from tapezoo.callbacks import (
+    BestAndLast,
     ClipTable,
     DataReport,
     Progress,
     RunRecorder,
     WritePredictions,
-    make_checkpointing,
 )
 from tapezoo.cli.faults import said_plainly
 from tapezoo.cli.memory import keep_memory
@@ -107,7 +107,7 @@ class TrainingCLI(LightningCLI):
             recipe.ckpt_path, recipe.overwrite = None, False  # of this call; the recipe trains from the start
             text = self._parser(self.subcommand).dump(recipe, skip_none=False)
             self.data_report = DataReport(self.console)
-            callbacks += [self.data_report, RunRecorder(self.run_dir, text), make_checkpointing(self.run_dir)]
+            callbacks += [self.data_report, RunRecorder(self.run_dir, text), BestAndLast(self.run_dir)]
         elif self.subcommand == "test":
             callbacks += [ClipTable(self.run_dir / "report", self.console)]
         elif self.subcommand == "predict":

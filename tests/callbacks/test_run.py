@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from rich.console import Console
 from scipy.signal import lfilter
 
-from tapezoo.callbacks import Progress, RunRecorder, make_checkpointing
+from tapezoo.callbacks import BestAndLast, Progress, RunRecorder
 from tapezoo.callbacks.recorder import best_net, loudest_excerpt
 from tapezoo.checkpoint import read_checkpoint
 from tapezoo.data import PairedAudio
@@ -66,7 +66,7 @@ def trainer(run_dir: Path, logger: Any, *callbacks: Callback, epochs: int = 3, *
         accelerator="cpu",
         max_epochs=epochs,
         logger=logger,
-        callbacks=[RunRecorder(run_dir, CONFIG, excerpt_s=0.25), make_checkpointing(run_dir), *callbacks],
+        callbacks=[RunRecorder(run_dir, CONFIG, excerpt_s=0.25), BestAndLast(run_dir), *callbacks],
         enable_progress_bar=any(isinstance(callback, Progress) for callback in callbacks),
         enable_model_summary=False,
         num_sanity_val_steps=0,

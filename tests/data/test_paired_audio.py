@@ -29,7 +29,7 @@ from tapezoo.data.checks import (
     TooShortError,
     WetEqualsDryError,
 )
-from tapezoo.data.module import DataArgumentError, EmptySplitError
+from tapezoo.data.module import DataArgumentError, EmptySplitError, SilentSplitError
 from tapezoo.errors import TapezooError
 
 from .signals import RATE, amplifier, delayed, noise_bursts, plucked_notes, write
@@ -458,3 +458,24 @@ def test_an_unwritable_cache_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(CacheError, match=r"TAPEZOO_CACHE or --data\.cache_dir") as caught:
         recorded(tmp_path, noise_bursts(3.0), amplifier(noise_bursts(3.0)), cache_dir=str(blocker / "cache"))
     assert str(blocker / "cache") in str(caught.value)
+
+
+def test_a_validation_split_without_any_target_is_refused(tmp_path: Path) -> None:
+    dry = noise_bursts(10.0)
+    wet = amplifier(dry)
+    wet[len(wet) * 7 // 10 :] = 0.0  # the machine was switched off too early
+    with pytest.raises(SilentSplitError, match=r"'val'.*silent throughout"):
+        recorded(tmp_path, dry, wet, segment_samples=1024, burn_in_samples=64)
+
+
+def test_an_offset_given_for_files_of_equal_length_is_no_length_fault(tmp_path: Path) -> None:
+    dry = noise_bursts(20.0)
+    wet = delayed(amplifier(dry), 1.5 * RATE)
+    write(tmp_path / "dry.wav", dry)
+    write(tmp_path / "wet.wav", wet[: len(dry)])
+    pairs = tmp_path / "pairs.yaml"
+    pairs.write_text(f"pairs:\n  - {{dry: dry.wav, wet: wet.wav, offset_samples: {int(1.5 * RATE)}}}\n")
+    module = PairedAudio(pairs=str(pairs), segment_samples=1024, burn_in_samples=64)
+    module.setup("fit")
+    row = module.split_arrays("train")[0]
+    np.testing.assert_allclose(row.target, amplifier(row.input), atol=1e-4)
