@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import soundfile
@@ -28,6 +28,14 @@ log = logging.getLogger(__name__)
 CONFIG, REPORT = "config.yaml", "report"
 PREROLL_S = 1.0  # played before an excerpt and dropped, so that the net's memory is filled
 SINE_HZ = 100.0  # of the transfer curve
+
+
+@runtime_checkable
+class Machine(Protocol):
+    """A DataModule that can play anything through the machine it learns from."""
+
+    def respond(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(samples,) -> (samples,)"""
 
 
 class RunRecorder(Callback):
@@ -119,7 +127,8 @@ class RunRecorder(Callback):
                 folder, f"{architecture}, {row.name}", _slug(row.name), model.sample_rate, excerpt
             )
         defaults = [control.normalize(control.default) for control in model.controls]
-        loops = transfer_loops(net, model.sample_rate, defaults, frequency_hz=SINE_HZ)
+        machine = data.respond if isinstance(data, Machine) else None
+        loops = transfer_loops(net, model.sample_rate, defaults, frequency_hz=SINE_HZ, machine=machine)
         curve = transfer_curve(loops, SINE_HZ, architecture)
         files.append(write_png(curve, folder / "transfer_curve.png"))
         if run is not None:

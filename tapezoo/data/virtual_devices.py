@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
@@ -40,7 +42,8 @@ class VirtualDevices(PairsDataModule):
         batches_per_epoch: Length of an epoch, so that a recipe's budget does not depend on how much audio there is;
             without it, as many batches as cover the training audio once.
         burn_in_samples: Samples before each segment that only bring the model's state up to date.
-        seed: Chooses the programme, the hiss, and the segments of every epoch.
+        seed: Chooses the segments of every epoch.
+        program_seed: Chooses the programme and the hiss: another one is another data set.
         cache_dir: Folder for rendered audio; else the environment's TAPEZOO_CACHE, else the user's cache.
 
     Raises:
@@ -65,6 +68,7 @@ class VirtualDevices(PairsDataModule):
         batches_per_epoch: int | None = None,
         burn_in_samples: int = 1024,
         seed: int = 0,
+        program_seed: int = 0,
         cache_dir: str | None = None,
     ) -> None:
         # off is every device's default and is not passed on, so that devices without tape transport take it
@@ -74,6 +78,7 @@ class VirtualDevices(PairsDataModule):
         if hiss_db is not None:
             self._options["hiss_db"] = hiss_db
         self._device = tapezoo.devices.device(device, **self._options)
+        self._program_seed = program_seed
         self._settings = {control.name: control.default for control in self._device.controls} | (
             settings or {}
         )
@@ -93,6 +98,10 @@ class VirtualDevices(PairsDataModule):
             sample_rate, [], batch_size, segment_samples, batches_per_epoch, burn_in_samples, seed, cache_dir
         )
 
+    def respond(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the device makes of `dry`, (samples,), at the settings of the data set."""
+        return self._device.render(dry, self.sample_rate, self._settings, self._program_seed)
+
     def fingerprint(self) -> dict[str, Any]:
         """Device, revision, settings, programme and the sources of both."""
         return {
@@ -105,7 +114,7 @@ class VirtualDevices(PairsDataModule):
             "settings": {name: float(value) for name, value in self._settings.items()},
             "seconds": self._seconds,
             "sample_rate": self.sample_rate,
-            "seed": self.seed,
+            "seed": self._program_seed,
         }
 
     def row_names(self) -> list[str]:
@@ -116,12 +125,14 @@ class VirtualDevices(PairsDataModule):
         """Plays every excerpt through the device, with a progress bar on the terminal."""
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task(f"Rendering {self._device.name}", total=None)
-            excerpts = tapezoo.devices.program_material(self._seconds, self.sample_rate, self.seed)
+            excerpts = tapezoo.devices.program_material(self._seconds, self.sample_rate, self._program_seed)
             progress.update(task, total=sum(excerpt.audio.size for excerpt in excerpts))
             for number, excerpt in enumerate(excerpts):
                 dry = excerpt.audio
                 # each excerpt has its own hiss, so that none heard in training comes back in validation
-                wet = self._device.render(dry, self.sample_rate, self._settings, self.seed + 1000 * number)
+                wet = self._device.render(
+                    dry, self.sample_rate, self._settings, self._program_seed + 1000 * number
+                )
                 name = f"{self._device.name} {excerpt.kind}"
                 noise = noise_finding(name, dry, wet, self.sample_rate) if self._noisy else None
                 yield PreparedRow(

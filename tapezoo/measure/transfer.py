@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,7 @@ def transfer_loops(
     frequency_hz: float = 100.0,
     levels_db: Sequence[float] = (-24.0, -12.0, -6.0, 0.0),
     settle_periods: int = 20,
+    machine: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
 ) -> list[TransferLoop]:
     """Plays a sine at several levels, one row of the batch each, and keeps the last period.
 
@@ -42,16 +43,20 @@ def transfer_loops(
         frequency_hz: Of the sine, Hz.
         levels_db: Peaks, dB relative to full scale.
         settle_periods: Periods played before the one that is kept.
+        machine: What the net was trained on, (samples,) to (samples,), where it can be asked.
 
     Returns:
-        One loop per level, without targets.
+        One loop per level, with targets where there is a machine.
     """
     period = round(sample_rate / frequency_hz)
     time_s = np.arange((settle_periods + 1) * period) / sample_rate
     peaks = 10 ** (np.asarray(levels_db, dtype=np.float64) / 20)
     sines = peaks[:, None] * np.sin(2 * np.pi * frequency_hz * time_s)
     output = play(net, sines, controls)
-    return [
-        TransferLoop(float(level), sines[row, -period:], output[row, -period:])
-        for row, level in enumerate(levels_db)
-    ]
+    loops = []
+    for row, level in enumerate(levels_db):
+        target = None
+        if machine is not None:
+            target = machine(sines[row].astype(np.float32))[-period:].astype(np.float64)
+        loops.append(TransferLoop(float(level), sines[row, -period:], output[row, -period:], target))
+    return loops

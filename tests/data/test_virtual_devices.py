@@ -72,7 +72,11 @@ def test_rendering_is_cached_and_its_hash_follows_what_is_heard(tmp_path: Path) 
     again = made(batch_size=4, segment_samples=1024)
     assert Shaper.rendered == len(KINDS)
     assert again.dataset_hash == first.dataset_hash == made(cache_dir=str(tmp_path / "other")).dataset_hash
-    hashes = {first.dataset_hash, made(settings={"drive": 3.0}).dataset_hash, made(seed=1).dataset_hash}
+    hashes = {
+        first.dataset_hash,
+        made(settings={"drive": 3.0}).dataset_hash,
+        made(program_seed=1).dataset_hash,
+    }
     hashes |= {made(hiss_db=-60.0).dataset_hash, made(sample_rate=48000).dataset_hash}
     assert len(hashes) == 5
 
@@ -114,3 +118,13 @@ def test_the_tape_renders_with_every_option_on() -> None:
     module = VirtualDevices(seconds=12.0, wow_flutter=0.1, hiss_db=-60.0, settings={"drive": 0.7})
     module.setup()
     assert all(np.isfinite(row.target).all() for row in module.split_arrays("train"))
+
+
+def test_the_device_can_be_asked_for_any_signal_and_the_segments_reseeded_alone() -> None:
+    module, reseeded = made(), made(seed=1)
+    dry = np.linspace(-0.5, 0.5, 400, dtype=np.float32)
+    np.testing.assert_array_equal(module.respond(dry), reseeded.respond(dry))
+    assert not np.array_equal(module.respond(dry), dry)
+    assert module.dataset_hash == reseeded.dataset_hash
+    starts = [next(iter(found.train_dataloader())).input for found in (module, reseeded)]
+    assert not np.array_equal(starts[0].numpy(), starts[1].numpy())

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tapezoo.measure.playing import play
 from tapezoo.measure.transfer import transfer_loops
+from tapezoo.models.fir import FIRNet
 from tapezoo.net import Net, State
 
 RATE = 8000
@@ -52,3 +53,9 @@ def test_a_filters_loop_is_the_ellipse_of_its_gain_and_phase() -> None:
         np.testing.assert_allclose(loop.input, peak * np.sin(phase), atol=1e-9)
         expected = peak * np.abs(response) * np.sin(phase + np.angle(response))
         np.testing.assert_allclose(loop.output, expected, atol=1e-4)
+
+
+def test_a_machine_that_can_be_asked_gives_the_targets() -> None:
+    loops = transfer_loops(FIRNet(0, 2), 8000, [], frequency_hz=100.0, machine=lambda dry: np.tanh(3 * dry))
+    for loop in loops:
+        np.testing.assert_allclose(loop.target, np.tanh(3 * loop.input), atol=1e-6)
