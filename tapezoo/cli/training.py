@@ -211,6 +211,9 @@ class TrainingCLI(LightningCLI):
             f"listen       tapezoo render {best} IN.wav OUT.wav (excerpts and pictures: {self.run_dir / 'report'})",
             f"export       tapezoo export {best} --out BUNDLE",
         ]
+        done, planned = self.trainer.current_epoch, self.trainer.max_epochs
+        if planned is not None and done < planned:
+            lines.insert(0, f"stopped after epoch {done} of {planned}: early stopping, or trainer.max_time")
         if self.trainer.loggers:
             uri = tracking_uri(self.config_init[self.subcommand].tracking)
             served = uri.startswith(("http://", "https://"))

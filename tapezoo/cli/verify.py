@@ -25,8 +25,11 @@ def run(options: argparse.Namespace) -> int:
     if all(
         importlib.util.find_spec(name) is not None for name in ("torch", "onnx")
     ):  # what tapezoo.export needs
+        import torch
+
         from tapezoo.export import openers as every_opener
 
+        torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
         openers = every_opener()
     report = runtime.verify(options.bundle, openers)
     manifest = report.manifest

@@ -169,7 +169,7 @@ def test_what_the_data_declares_cannot_be_contradicted(capsys):
     assert not Path("mlruns.db").exists()
 
 
-def test_early_stopping_is_a_recipe_choice():
+def test_early_stopping_is_a_recipe_choice_and_is_said(capsys):
     stop = {
         "class_path": "lightning.pytorch.callbacks.EarlyStopping",
         "init_args": {"monitor": "val_esr", "patience": 1},
@@ -179,6 +179,7 @@ def test_early_stopping_is_a_recipe_choice():
         fit("--trainer.callbacks+", str(stop), *still, "--trainer.max_epochs", "9", "--run_dir", "run") == 0
     )
     assert len(history("val_esr", "run")) == 2
+    assert "stopped after epoch 2 of 9" in capsys.readouterr().out
 
 
 def test_an_architecture_explains_its_arguments_by_name(capsys):
