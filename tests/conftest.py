@@ -15,5 +15,6 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def _private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or fills the user's cache or tracking; one cache per session saves rendering again."""
+    torch.set_num_threads(1)  # a recipe of the test before may have asked for more
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # mlflow itself sets it
     monkeypatch.setenv("TAPEZOO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))

@@ -18,7 +18,7 @@ from tapezoo.models.lstm import LSTM
 RECIPE = Path(__file__).parents[2] / "recipes" / "lstm.yaml"
 SMALL = [
     *("--model.hidden_size", "4", "--data.seconds", "12", "--data.batches_per_epoch", "2"),
-    *("--data.batch_size", "4", "--data.segment_samples", "2048"),
+    *("--threads", "1", "--data.batch_size", "4", "--data.segment_samples", "2048"),
 ]
 
 

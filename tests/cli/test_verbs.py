@@ -25,7 +25,7 @@ SMALL_DATA = (
     *("--data.segment_samples", "1024", "--data.burn_in_samples", "64"),
     *("--data.batch_size", "4", "--data.batches_per_epoch", "2"),
 )
-SMALL = (*SMALL_DATA, "--model.hidden_size", "4", "--trainer.max_epochs", "1")
+SMALL = (*SMALL_DATA, "--model.hidden_size", "4", "--trainer.max_epochs", "1", "--threads", "1")
 CLIPS = ("quiet", "loud")
 
 

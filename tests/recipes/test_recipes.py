@@ -14,7 +14,16 @@ RECIPES = sorted(FOLDER.rglob("*.yaml"))
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_trains(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    short = ["--trainer.max_epochs", "1", "--data.batches_per_epoch", "1", "--data.seconds", "20"]
+    short = [
+        "--trainer.max_epochs",
+        "1",
+        "--data.batches_per_epoch",
+        "1",
+        "--data.seconds",
+        "20",
+        "--threads",
+        "1",
+    ]
     assert (
         main(["fit", "--config", str(recipe), *short, "--trainer.logger", "false", "--run_dir", "run"]) == 0
     )
