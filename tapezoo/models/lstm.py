@@ -22,7 +22,8 @@ class LSTMNet(Net):
 
     Units start as memories of different length: forget gates open for time constants spread geometrically
     from 2 samples to `memory_samples`, input gates closed as far (Tallec, Ollivier, "Can recurrent neural
-    networks warp time?", ICLR 2018). PyTorch's own start, with gates half open, has a time constant of about two samples.
+    networks warp time?", ICLR 2018). PyTorch's own start, with gates half open, has a time constant of about
+    two samples.
 
     Receptive field: unbounded. Latency: 0. Parameters for one layer of H units, K controls, L taps:
     `4 H (1 + K + H) + 8 H + H + 1 + L`; 4514 at H = 32, K = 0, L = 1.
