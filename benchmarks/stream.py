@@ -1,97 +1,142 @@
-"""Times real time of streaming one trained net: checkpoint, ONNX, TorchScript, at blocks of 64, 256, 2048.
+"""Times real time of streaming, block by block, for every architecture: torch eager, ONNX, TorchScript, Stream.
 
-    python benchmarks/stream.py CHECKPOINT BUNDLE [--rounds 5] [--seconds 5]
+    python benchmarks/stream.py                          every registered architecture at its default size
+    python benchmarks/stream.py WaveNet runs/LSTM-...    these architectures and checkpoints
 
-One thread, CPU time, state carried from block to block. Rounds go through all players in turn; printed are
-medians, and the ratio to the checkpoint's net run eagerly in torch in the same rounds. `Stream` is what an
-application calls: tapezoo.runtime with its checks and buffers around ONNX.
+One thread, CPU time, state carried from block to block, at blocks of 64, 256 and 2048 samples (rounded up to
+whole hops). Each net is exported as `tapezoo export` does it; an architecture by name has fresh weights, which
+cost what trained ones do. Rounds go through all players in turn; printed are medians, and the ratio to the net
+run eagerly in torch in the same rounds. `Stream` is what an application calls: tapezoo.runtime with its checks
+and buffers around ONNX.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tapezoo import runtime
+from tapezoo import models, registry, runtime
 from tapezoo.bundle import read_manifest
 from tapezoo.bundle.golden import read_rest
 from tapezoo.checkpoint import best_checkpoint, load_model
-from tapezoo.export import openers
+from tapezoo.effect import EffectModel
+from tapezoo.export import export_bundle, openers
+from tapezoo.net import whole_hops
+from tapezoo.testing import perturbed
 
 BLOCKS_SAMPLES = (64, 256, 2048)
-Play = Callable[[NDArray[np.float32], int], None]
+Block = NDArray[np.float32]
+Play = Callable[[Block], None]
 
 
 def main() -> None:
-    """Prints one table."""
+    """Prints one table per model."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("bundle", type=Path)
+    parser.add_argument("models", nargs="*", help="architectures or checkpoints; default: all architectures")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5.0, help="audio per measurement")
+    parser.add_argument("--seconds", type=float, default=0.3, help="CPU time per measurement, at least")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    manifest = read_manifest(options.bundle)
-    players = {"torch eager": eager(options.checkpoint)}
-    for name, open_target in openers().items():
-        step = open_target(options.bundle / manifest.targets[name], manifest.state_names)
-        players[name] = stepper(step, options.bundle)
-    players["Stream (ONNX)"] = streamer(options.bundle)
+    print(f"one thread, times real time (CPU time), median of {options.rounds} rounds")
+    for name in options.models or [found.name for found in registry.registrations()]:
+        measure(name, options.rounds, options.seconds)
 
-    audio = np.random.default_rng(0).standard_normal(round(options.seconds * manifest.sample_rate))
-    audio = (0.2 * audio).astype(np.float32)
-    print(f"{manifest.architecture} at {manifest.sample_rate} Hz, one thread, times real time (CPU time)")
+
+def measure(name: str, rounds: int, seconds: float) -> None:
+    """Prints the table of one model."""
+    model = (
+        load_model(best_checkpoint(Path(name)))
+        if Path(name).exists()
+        else perturbed(models.resolve(name), [])
+    )
+    audio = 0.2 * np.random.default_rng(0).standard_normal(model.sample_rate).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = Path(folder) / "bundle"
+        export_bundle(
+            model.net,
+            architecture=type(model).__name__,
+            sample_rate=model.sample_rate,
+            controls=model.controls,
+            out=bundle,
+            audio=audio,
+            metrics={},
+            provenance={},
+        )
+        players = all_players(model, bundle)
+    parameters = sum(parameter.numel() for parameter in model.net.parameters())
+    print(f"\n{type(model).__name__}, {parameters} parameters, {model.sample_rate} Hz")
     print(f"{'':<16}" + "".join(f"{f'block {block}':>14}{'ratio':>8}" for block in BLOCKS_SAMPLES))
     speeds: dict[tuple[str, int], list[float]] = {}
-    for _ in range(options.rounds):
-        for name, play in players.items():
-            for block in BLOCKS_SAMPLES:
-                started = time.process_time()
-                play(audio, block)
-                speed = options.seconds / (time.process_time() - started)
-                speeds.setdefault((name, block), []).append(speed)
-    for name in players:
-        row = f"{name:<16}"
-        for block in BLOCKS_SAMPLES:
-            ratio = [a / b for a, b in zip(speeds[name, block], speeds["torch eager", block], strict=True)]
-            row += f"{statistics.median(speeds[name, block]):>14.1f}{statistics.median(ratio):>8.1f}"
-        print(row)
+    for _ in range(rounds):
+        for player, play in players.items():
+            for length in BLOCKS_SAMPLES:
+                speed = real_time_factor(play, audio, whole_hops(length, model.net.hop_samples), seconds)
+                speeds.setdefault((player, length), []).append(speed / model.sample_rate)
+    for player in players:
+        row = f"{player:<16}"
+        for length in BLOCKS_SAMPLES:
+            pairs = zip(speeds[player, length], speeds["torch eager", length], strict=True)
+            row += f"{statistics.median(speeds[player, length]):>14.1f}"
+            row += f"{statistics.median(ours / eager for ours, eager in pairs):>8.1f}"
+        print(row, flush=True)
 
 
-def eager(checkpoint: Path) -> Play:
-    """The checkpoint's net in torch."""
-    model = load_model(best_checkpoint(checkpoint))
+def real_time_factor(play: Play, audio: Block, block: int, seconds: float) -> float:
+    """Samples per second of CPU time, over at least `seconds` of it and four blocks."""
+    blocks = [audio[start : start + block] for start in range(0, len(audio) - block + 1, block)]
+    play(blocks[0])  # the first call at a length allocates
+    samples, started = 0, time.process_time()
+    for count, part in enumerate(cycle(blocks), 1):
+        play(part)
+        samples += len(part)
+        if count >= 4 and time.process_time() - started >= seconds:
+            break
+    return samples / (time.process_time() - started)
 
-    def play(audio: NDArray[np.float32], block: int) -> None:
-        signal, controls = torch.from_numpy(audio).reshape(1, 1, -1), model.default_controls()
+
+def all_players(model: EffectModel, bundle: Path) -> dict[str, Play]:
+    """Name -> what plays one block, each with a state of its own."""
+    manifest = read_manifest(bundle)
+    rest = {name: value[np.newaxis] for name, value in read_rest(bundle, manifest).items()}
+    controls = model.default_controls()
+    players = {"torch eager": eager(model)}
+    for name, open_target in openers().items():
+        step = open_target(bundle / manifest.targets[name], manifest.state_names)
+        players[name] = stepper(step, rest, controls.numpy())
+    players["Stream (ONNX)"] = streamer(bundle)
+    return players
+
+
+def eager(model: EffectModel) -> Play:
+    """The net in torch."""
+    controls = model.default_controls()
+    state = model.net.initial_state(controls)
+
+    def play(block: Block) -> None:
+        nonlocal state
         with torch.inference_mode():
-            state = model.net.initial_state(controls)
-            for start in range(0, signal.shape[-1], block):
-                _, state = model.net(signal[..., start : start + block], controls, state)
+            _, state = model.net(torch.from_numpy(block).reshape(1, 1, -1), controls, state)
 
     return play
 
 
-def stepper(step: Callable, bundle: Path) -> Play:
-    """A target of the bundle, called block by block."""
-    manifest = read_manifest(bundle)
-    rest = {name: value[np.newaxis] for name, value in read_rest(bundle, manifest).items()}
-    controls = np.array([[c.normalize(c.default) for c in manifest.controls]], dtype=np.float32)
-    controls = controls.reshape(1, len(manifest.controls))
+def stepper(step: Callable, state: dict, controls: NDArray[np.float32]) -> Play:
+    """A target of the bundle."""
 
-    def play(audio: NDArray[np.float32], block: int) -> None:
-        state = rest
-        for start in range(0, len(audio), block):
-            _, state = step(audio[np.newaxis, np.newaxis, start : start + block], controls, state)
+    def play(block: Block) -> None:
+        nonlocal state
+        _, state = step(block[np.newaxis, np.newaxis], controls, state)
 
     return play
 
@@ -100,10 +145,8 @@ def streamer(bundle: Path) -> Play:
     """What an application calls."""
     stream = runtime.Stream(bundle)
 
-    def play(audio: NDArray[np.float32], block: int) -> None:
-        stream.reset()
-        for start in range(0, len(audio), block):
-            stream.process(audio[start : start + block])
+    def play(block: Block) -> None:
+        stream.process(block)
 
     return play
 

@@ -1,11 +1,16 @@
-"""Audio-seconds per CPU-second of training: the real loop against a plain nn.LSTM loop, in one run.
+"""Audio-seconds per CPU-second of training, every architecture: the real loop against plain ones, in one run.
 
-    python benchmarks/train.py [--rounds 7] [--batches 60]
+    python benchmarks/train.py                  every registered architecture at its default size
+    python benchmarks/train.py LSTM WaveNet     these
 
-Both loops train LSTM-32 on 64 rows of 1024 samples, one update per batch: forward, backward, Adam, one
-thread. The plain loop has nothing else; the real one is Lightning, EffectModel and everything in between,
-with the same loss. Each is timed with glibc's malloc as it comes and with `keep_memory` (a process of its
-own per setting). Rounds alternate; printed are medians of process CPU time, and ratios within the run.
+All train on the same 64 rows of 1024 samples, one update per batch: forward, backward, Adam, one thread.
+
+- textbook: the architecture as anyone would write it first, from torch.nn alone (LSTM, GRU, WaveNet);
+- plain: tapezoo's own net in a bare loop with nothing else;
+- tapezoo: Lightning, EffectModel and everything in between.
+
+`malloc` is glibc's as it comes, or `kept`: with `keep_memory`, as the training command sets it (a process of
+its own each). Rounds alternate; printed are medians of process CPU time, and ratios within the run.
 """
 
 from __future__ import annotations
@@ -17,78 +22,113 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
 
 import torch
-from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, Trainer
+from textbook import TEXTBOOK
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from tapezoo import models, registry
 from tapezoo.batch import Batch
 from tapezoo.cli.memory import keep_memory
-from tapezoo.models.lstm import LSTM
+from tapezoo.effect import EffectModel
+from tapezoo.net import Net
 
 SAMPLE_RATE_HZ = 44100
-ROWS, SAMPLES, HIDDEN_SIZE = 64, 1024, 32
+LOOPS = ("textbook", "plain", "tapezoo")
+Step = Callable[[], None]
 
 
 def main() -> None:
-    """Times both settings in child processes and prints one table."""
+    """Times every model and setting in child processes and prints one table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--batches", type=int, default=60, help="per round and loop")
-    parser.add_argument("--child", choices=["default", "kept"], help=argparse.SUPPRESS)
+    parser.add_argument("models", nargs="*", help="architectures; default: all")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="CPU time per round and loop, about")
+    parser.add_argument("--rows", type=int, default=64)
+    parser.add_argument("--samples", type=int, default=1024)
+    parser.add_argument("--child", choices=["as it comes", "kept"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         print(json.dumps(measure(options)))
         return
-    print(f"LSTM-{HIDDEN_SIZE}, {ROWS} x {SAMPLES} samples, one thread, {options.rounds} rounds")
-    print(
-        f"{'malloc':<10}{'plain loop':>12}{'tapezoo':>12}{'tapezoo/plain':>16}   audio-seconds per CPU-second"
-    )
-    for setting in ("default", "kept"):
-        arguments = ["--child", setting, "--rounds", str(options.rounds), "--batches", str(options.batches)]
-        done = subprocess.run(
-            [sys.executable, __file__, *arguments], check=True, capture_output=True, text=True
-        )
-        plain, ours = json.loads(done.stdout.splitlines()[-1])
-        ratio = statistics.median(b / a for a, b in zip(plain, ours, strict=True))
-        print(f"{setting:<10}{statistics.median(plain):>12.1f}{statistics.median(ours):>12.1f}{ratio:>16.2f}")
+    print(f"{options.rows} x {options.samples} samples, one thread, median of {options.rounds} rounds")
+    print(f"{'':<18}{'malloc':<13}{'textbook':>10}{'plain':>10}{'tapezoo':>10}{'/plain':>8}{'/textbook':>11}")
+    for name in options.models or [found.name for found in registry.registrations()]:
+        for setting in ("as it comes", "kept"):
+            speeds = in_child(name, setting, options)
+            row = f"{name:<18}{setting:<13}"
+            row += "".join(
+                f"{statistics.median(speeds[loop]):>10.2f}" if speeds[loop] else f"{'':>10}" for loop in LOOPS
+            )
+            for loop, width in (("plain", 8), ("textbook", 11)):
+                pairs = zip(speeds["tapezoo"], speeds[loop], strict=False)
+                ratios = [ours / other for ours, other in pairs]
+                row += f"{statistics.median(ratios):>{width}.2f}" if ratios else ""
+            print(row, flush=True)
 
 
-def measure(options: argparse.Namespace) -> tuple[list[float], list[float]]:
-    """Audio-seconds per CPU-second of the plain and the real loop, one value per round."""
+def in_child(name: str, setting: str, options: argparse.Namespace) -> dict[str, list[float]]:
+    """The speeds of one model with one malloc, measured in a process of its own."""
+    arguments = [name, "--child", setting]
+    for option in ("rounds", "seconds", "rows", "samples"):
+        arguments += [f"--{option}", str(getattr(options, option))]
+    done = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(options: argparse.Namespace) -> dict[str, list[float]]:
+    """Audio-seconds per CPU-second by loop, one value per round."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     if options.child == "kept":
         keep_memory()
-    batch = make_batch()
-    plain_step, model = plain_loop(batch), LSTM(hidden_size=HIDDEN_SIZE)
-    plain, ours = [], []
+    name, rows, samples = options.models[0], options.rows, options.samples
+    torch.manual_seed(0)
+    batch = make_batch(rows, samples)
+    model = models.resolve(name)()
+    loops = {"plain": plain_loop(bare(model.net, batch), model.net, batch)}
+    if name in TEXTBOOK:
+        net = TEXTBOOK[name]()
+        loops["textbook"] = plain_loop(lambda: net(batch.input), net, batch)
+    loops["plain"]()
+    started = time.process_time()
+    loops["plain"]()
+    batches = max(1, round(options.seconds / (time.process_time() - started)))
+    audio_seconds = batches * rows * samples / SAMPLE_RATE_HZ
+    speeds: dict[str, list[float]] = {loop: [] for loop in LOOPS}
     for round_number in range(options.rounds + 1):  # the first one warms up
-        plain.append(rate(lambda: [plain_step() for _ in range(options.batches)], options.batches))
-        ours.append(real_loop(model, batch, options.batches))
-        if round_number == 0:
-            plain, ours = [], []
-    return plain, ours
+        took = {loop: cpu_seconds(step, batches) for loop, step in loops.items()}
+        took["tapezoo"] = real_loop(model, batch, batches)
+        if round_number:
+            for loop, seconds in took.items():
+                speeds[loop].append(audio_seconds / seconds)
+    return speeds
 
 
-def make_batch() -> Batch:
+def make_batch(rows: int, samples: int) -> Batch:
     """Noise; what it is does not matter to the time it takes."""
-    input = 0.3 * torch.randn(ROWS, 1, SAMPLES)
-    lengths = torch.full((ROWS,), SAMPLES)
-    return Batch(input, torch.tanh(input), torch.zeros(ROWS, 0), lengths, [""] * ROWS)
+    input = 0.3 * torch.randn(rows, 1, samples)
+    lengths = torch.full((rows,), samples)
+    return Batch(input, torch.tanh(input), torch.zeros(rows, 0), lengths, [""] * rows)
 
 
-def plain_loop(batch: Batch):
-    """What anyone would write first: nn.LSTM, a linear layer, the input added, Adam."""
-    lstm, head = torch.nn.LSTM(1, HIDDEN_SIZE, batch_first=True), torch.nn.Linear(HIDDEN_SIZE, 1)
-    optimizer = torch.optim.Adam([*lstm.parameters(), *head.parameters()], lr=1e-3)
-    input, target = batch.input.transpose(1, 2), batch.target.transpose(1, 2)
+def bare(net: Net, batch: Batch) -> Callable[[], Tensor]:
+    """A pass of one of our nets from rest."""
+    return lambda: net(batch.input, batch.controls, net.initial_state(batch.controls))[0]
+
+
+def plain_loop(forward: Callable[[], Tensor], net: nn.Module, batch: Batch) -> Step:
+    """Forward, ESR, backward, Adam, and nothing else."""
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-4)
 
     def step() -> None:
-        output = head(lstm(input)[0]) + input
-        loss = (output - target).square().mean() / target.square().mean()
+        output = forward()
+        loss = (output - batch.target).square().sum() / batch.target.square().sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -108,26 +148,24 @@ class Repeated(LightningDataModule):
         return DataLoader([self.batch] * self.batches, batch_size=None)
 
 
-class Clock:
+class Clock(Callback):
     """CPU time between the first and the last batch of an epoch, without Lightning's set-up."""
 
     def __init__(self) -> None:
         self.started = self.stopped = 0.0
 
+    def on_train_epoch_start(self, *args) -> None:
+        """Lightning's hook."""
+        self.started = time.process_time()
 
-def real_loop(model: LSTM, batch: Batch, batches: int) -> float:
-    """One epoch of the real loop."""
-    from lightning.pytorch import Callback
+    def on_train_epoch_end(self, *args) -> None:
+        """Lightning's hook."""
+        self.stopped = time.process_time()
 
+
+def real_loop(model: EffectModel, batch: Batch, batches: int) -> float:
+    """CPU seconds of one epoch of the real loop."""
     clock = Clock()
-
-    class Timer(Callback):
-        def on_train_epoch_start(self, *args) -> None:
-            clock.started = time.process_time()
-
-        def on_train_epoch_end(self, *args) -> None:
-            clock.stopped = time.process_time()
-
     trainer = Trainer(
         max_epochs=1,
         accelerator="cpu",
@@ -135,18 +173,19 @@ def real_loop(model: LSTM, batch: Batch, batches: int) -> float:
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[Timer()],
+        callbacks=[clock],
         log_every_n_steps=1,
     )
     trainer.fit(model, datamodule=Repeated(batch, batches))
-    return ROWS * SAMPLES * batches / SAMPLE_RATE_HZ / (clock.stopped - clock.started)
+    return clock.stopped - clock.started
 
 
-def rate(work, batches: int) -> float:
-    """Audio-seconds per CPU-second of `work`."""
+def cpu_seconds(step: Step, times: int) -> float:
+    """CPU time of `times` steps."""
     started = time.process_time()
-    work()
-    return ROWS * SAMPLES * batches / SAMPLE_RATE_HZ / (time.process_time() - started)
+    for _ in range(times):
+        step()
+    return time.process_time() - started
 
 
 if __name__ == "__main__":
