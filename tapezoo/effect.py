@@ -17,7 +17,7 @@ from tapezoo.errors import TapezooError
 from tapezoo.losses import ESR, Loss
 from tapezoo.metrics import metric_collection
 from tapezoo.net import Net, State, blocks, settle, whole_hops
-from tapezoo.schedules import CosineDecay
+from tapezoo.schedules import CosineDecay, TrainingLength, training_length
 
 VALIDATION_BLOCK_SAMPLES = 16384
 # silence fed before a validation; a net that drifts longer than this starts from where it got to
@@ -50,7 +50,8 @@ class EffectModel(LightningModule):
         gradient_clip_norm: Largest norm of the gradient; None: unlimited.
         loss: What to minimise, called as (output, target).
         optimizer: Made from the parameters.
-        lr_scheduler: Made from the optimizer; stepped after every epoch, ReduceLROnPlateau on val_esr.
+        lr_scheduler: Made from the optimizer; stepped after every epoch, ReduceLROnPlateau on val_esr,
+            CosineDecay moved after every batch.
     """
 
     cannot_keep: ClassVar[dict[str, str]] = {}
@@ -61,6 +62,7 @@ class EffectModel(LightningModule):
     net: Net
     provenance: dict[str, str]
     """Where the weights come from (data set hash, versions); RunRecorder sets it, checkpoints store it."""
+    _length: TrainingLength
 
     def __init__(
         self,
@@ -155,6 +157,8 @@ class EffectModel(LightningModule):
         if isinstance(scheduler, ReduceLROnPlateau):
             if "val_esr" in self.trainer.callback_metrics:  # with check_val_every_n_epoch not from the start
                 scheduler.step(self.trainer.callback_metrics["val_esr"])
+        elif isinstance(scheduler, CosineDecay):
+            scheduler.reach(self._length.start_epoch(self.current_epoch + 1))
         elif scheduler is not None:
             scheduler.step()  # type: ignore[union-attr]
 
@@ -227,10 +231,18 @@ class EffectModel(LightningModule):
         return [optimizer], [self.make_lr_scheduler(optimizer)]
 
     def on_train_start(self) -> None:
-        """Tells the schedule how long the training is, after a resumed one has said how long it was."""
+        """Finds out what ends the training, where the schedule has to know, and how far a resumed one is."""
         scheduler = self.lr_schedulers()
         if isinstance(scheduler, CosineDecay):
-            scheduler.spans(self.trainer.max_epochs or 1)
+            self._length = training_length(self.trainer)
+            scheduler.reach(self._length.start_epoch(self.current_epoch))
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Moves a schedule that spans the training."""
+        scheduler = self.lr_schedulers()
+        batches = self.trainer.num_training_batches
+        if isinstance(scheduler, CosineDecay):
+            scheduler.reach(self._length.fraction_done(self.current_epoch + (batch_idx + 1) / batches))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Stores what `tapezoo.checkpoint.load_model` needs to rebuild this model.

@@ -289,9 +289,12 @@ CHECKS: dict[str, Callable[[EffectModel], None]] = {
 CONTROLLED_ONLY = frozenset({"controls"})
 
 
-def outcomes(model_class: ModelClass) -> Iterator[tuple[Law, str, str]]:
-    """Runs every law: (law, "kept" | "broken" | "declared", detail)."""
+def outcomes(
+    model_class: ModelClass, before: Callable[[str], None] = lambda name: None
+) -> Iterator[tuple[Law, str, str]]:
+    """Runs every law: (law, "kept" | "broken" | "declared", detail); `before` hears each one's name first."""
     for law in laws(model_class):
+        before(law.name)
         if law.exemption:
             yield law, "declared", law.exemption
             continue

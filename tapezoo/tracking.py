@@ -35,6 +35,7 @@ OTHER_SCHEMES = (
     "uc",
 )  # mlflow's own; their drivers say what fails
 VERSIONED = ("tapezoo", "torch", "lightning", "mlflow", "numpy", "numba")
+PARENT_TAG = "mlflow.parentRunId"  # mlflow.utils.mlflow_tags; its pages nest runs by it
 MLFLOW_STATUS = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED", "nan": "FAILED"}
 
 
@@ -55,11 +56,13 @@ class Tracking:
             MLFLOW_TRACKING_URI, and without that `sqlite:///mlruns.db` in the working directory.
         experiment: What the run is filed under.
         run_name: For people; without one MLflow makes one up.
+        parent_run: Id of the run this one belongs to, as the rows of a comparison do.
     """
 
     uri: str | None = None
     experiment: str = "tapezoo"
     run_name: str | None = None
+    parent_run: str | None = None
 
 
 class TrackedRun(MLFlowLogger):
@@ -96,6 +99,10 @@ class TrackedRun(MLFlowLogger):
                 name, lambda name=name, value=value: self.experiment.set_tag(self.run_id, name, value)
             )
 
+    def log_settings(self, settings: Mapping[str, str]) -> None:
+        """Stores what does not change as the run's parameters."""
+        self._attempt("settings", lambda: self.log_hyperparams(dict(settings)))
+
     def set_status(self, status: str) -> None:
         """Marks the run "finished", "interrupted", "failed" or "nan", for the tag and for MLflow."""
         self._final = MLFLOW_STATUS[status]
@@ -116,7 +123,9 @@ class TrackedRun(MLFlowLogger):
             log.warning("tracking stopped: %s could not be logged (%s); the training goes on", what, error)
 
 
-def make_logger(tracking: Tracking, run_dir: Path, tags: Mapping[str, str]) -> TrackedRun:
+def make_logger(
+    tracking: Tracking, run_dir: Path, tags: Mapping[str, str], run_id: str | None = None
+) -> TrackedRun:
     """The run's logger, after `check_server`; the run itself begins with the first thing logged.
 
     Artifacts of a sqlite store lie in `mlartifacts` beside the database (an experiment that exists keeps the
@@ -127,6 +136,7 @@ def make_logger(tracking: Tracking, run_dir: Path, tags: Mapping[str, str]) -> T
         tracking: Address and names.
         run_dir: Where checkpoints lie; stored as a tag.
         tags: Further tags of the run.
+        run_id: A run to go on with; None: a new one.
 
     Raises:
         TrackingServerError, TrackingStoreError: See `check_server`.
@@ -143,10 +153,23 @@ def make_logger(tracking: Tracking, run_dir: Path, tags: Mapping[str, str]) -> T
         experiment_name=tracking.experiment,
         run_name=tracking.run_name,
         tracking_uri=uri,
-        tags={"run_dir": str(run_dir.resolve()), **tags},
+        tags={"run_dir": str(run_dir.resolve()), **_parent_tag(tracking), **tags},
+        run_id=run_id,
         artifact_location=artifact_location(uri),
         synchronous=True,
     )
+
+
+def has_run(tracking: Tracking, run_id: str) -> bool:
+    """Whether the store still holds the run."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return bool(MlflowClient(tracking_uri(tracking)).get_run(run_id).info.lifecycle_stage == "active")
+    except MlflowException:
+        return False
 
 
 def tracking_uri(tracking: Tracking) -> str:
@@ -205,6 +228,10 @@ def versions(directory: Path) -> dict[str, str]:
             bool(_git(directory, "status", "--porcelain", "--untracked-files=no"))
         ).lower()
     return found
+
+
+def _parent_tag(tracking: Tracking) -> dict[str, str]:
+    return {PARENT_TAG: tracking.parent_run} if tracking.parent_run else {}
 
 
 def _check_http(uri: str, timeout_s: float) -> None:

@@ -1,9 +1,20 @@
 """Lightning callbacks: what surrounds a training and is no part of any model."""
 
+from tapezoo.callbacks.budget import AudioBudget
 from tapezoo.callbacks.checkpointing import BestAndLast
 from tapezoo.callbacks.clips import ClipTable, WritePredictions
 from tapezoo.callbacks.data_report import DataReport
+from tapezoo.callbacks.history import History
 from tapezoo.callbacks.progress import Progress
 from tapezoo.callbacks.recorder import RunRecorder
 
-__all__ = ["BestAndLast", "ClipTable", "DataReport", "Progress", "RunRecorder", "WritePredictions"]
+__all__ = [
+    "AudioBudget",
+    "BestAndLast",
+    "ClipTable",
+    "DataReport",
+    "History",
+    "Progress",
+    "RunRecorder",
+    "WritePredictions",
+]

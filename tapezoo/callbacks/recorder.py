@@ -11,13 +11,15 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import soundfile
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from numpy.typing import NDArray
 
 from tapezoo.checkpoint import BEST, read_checkpoint
 from tapezoo.data.module import PairsDataModule, Row
 from tapezoo.effect import EffectModel, NonFiniteLossError
-from tapezoo.measure.pictures import spectrograms, transfer_curve, waveforms, write_png
+from tapezoo.layers.explained import Explained, Response
+from tapezoo.measure.pictures import block_response, spectrograms, transfer_curve, waveforms, write_png
 from tapezoo.measure.playing import play
 from tapezoo.measure.transfer import transfer_loops
 from tapezoo.net import Net
@@ -131,6 +133,8 @@ class RunRecorder(Callback):
         loops = transfer_loops(net, model.sample_rate, defaults, frequency_hz=SINE_HZ, machine=machine)
         curve = transfer_curve(loops, SINE_HZ, architecture)
         files.append(write_png(curve, folder / "transfer_curve.png"))
+        if isinstance(net, Explained):
+            files += _write_blocks(folder, architecture, net, model.sample_rate, defaults)
         if run is not None:
             for path in files:
                 run.log_file(path, REPORT)
@@ -175,6 +179,21 @@ def _write_excerpt(
     files.append(write_png(picture, folder / f"{slug}_spectrograms.png"))
     picture = waveforms(excerpt["target"], excerpt["output"], sample_rate, title)
     files.append(write_png(picture, folder / f"{slug}_waveforms.png"))
+    return files
+
+
+def _write_blocks(
+    folder: Path, architecture: str, net: Explained, sample_rate: int, defaults: Sequence[float]
+) -> list[Path]:
+    """One picture per block of the net, numbered in the order of the signal."""
+    position = torch.tensor([list(defaults)], dtype=torch.float32).reshape(1, -1)
+    blocks: dict[str, list[Response]] = {}
+    for response in net.responses(sample_rate, position):
+        blocks.setdefault(response.block, []).append(response)
+    files = []
+    for number, (block, lines) in enumerate(blocks.items(), start=1):
+        picture = block_response(lines, f"{architecture}: {block}")
+        files.append(write_png(picture, folder / f"block_{number}_{_slug(block)}.png"))
     return files
 
 

@@ -1,32 +1,182 @@
-"""`tapezoo check NAME`: the laws on one registered architecture, as a table."""
+"""`tapezoo check NAME...` and `tapezoo check --all`: the laws on registered architectures, as a table."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tapezoo.errors import TapezooError, UsageError
+
+if TYPE_CHECKING:
+    from rich.status import Status
+    from rich.table import Table
+
+    from tapezoo.effect import EffectModel
+
+ABSENT = "-"
+FILE_WIDTH = 140  # characters: a file has no width to keep to, and no table is wider
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one law said of one model."""
+
+    law: str
+    num_controls: int
+    outcome: str  # "kept", "declared" or "broken"
+    detail: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One row of the table: a model with its findings, or why it could not be loaded."""
+
+    name: str
+    findings: tuple[Finding, ...] = ()
+    dead_parameters: tuple[tuple[str, str], ...] = ()
+    fault: str = ""
+
+    @property
+    def broken(self) -> bool:
+        """Whether anything is."""
+        return bool(self.fault) or any(found.outcome == "broken" for found in self.findings)
 
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
-    parser = verbs.add_parser("check", help="run the laws on an architecture")
-    parser.add_argument("name", help="as `tapezoo models` lists it")
+    parser = verbs.add_parser("check", help="run the laws on architectures")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="as `tapezoo models` lists it")
+    parser.add_argument("--all", action="store_true", help="every registered architecture")
     parser.set_defaults(verb=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints one line per law; returns 1 if one is broken."""
+    """Prints the table and what there is to say about it; returns 1 if anything is broken.
+
+    Raises:
+        UsageError: Both names and --all, or neither.
+        UnknownModelError, AmbiguousModelError, BrokenPluginError, NotAModelError: A name asked for cannot
+            be loaded; nothing was checked. With --all it is a line of the report.
+    """
+    if bool(options.names) == options.all:
+        found = "both names and --all" if options.all else "neither a name nor --all"
+        raise UsageError("tapezoo check", found)
+
+    import logging
+
+    import torch
     from rich.console import Console
+
+    from tapezoo import models, registry
+
+    for chatty in ("lightning.pytorch", "lightning.fabric"):  # the checkpoint law makes a Trainer
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
+    if options.all:
+        names = sorted({found.name for found in registry.registrations()})
+        classes = {name: _loaded(name) for name in names}
+    else:
+        classes = {name: models.resolve(name) for name in options.names}
+    checked = []
+    with Console(stderr=True).status("checking") as status:
+        for position, (name, model_class) in enumerate(classes.items(), start=1):
+            if isinstance(model_class, TapezooError):
+                checked.append(Checked(name, fault=str(model_class)))
+                continue
+            where = f"checking {name}, {position} of {len(classes)}"
+            checked.append(_checked(name, model_class, where, status))
+    console = Console()
+    table = by_law(checked[0]) if len(checked) == 1 else by_model(checked)
+    if not console.is_terminal:
+        console.width = max(console.width, FILE_WIDTH)
+    console.print(table)
+    console.print("\n".join(remarks(checked)), soft_wrap=True, highlight=False, markup=False)
+    return 1 if any(row.broken for row in checked) else 0
+
+
+def by_law(row: Checked) -> Table:
+    """One model: a line per law."""
+    table = _table("law", "without controls", "with two")
+    for law in _laws([row]):
+        table.add_row(law, _outcome(row, law, 0), _outcome(row, law, 2))
+    return table
+
+
+def by_model(checked: Sequence[Checked]) -> Table:
+    """A line per model, a column per law; two words in a cell: without controls, with two."""
+    laws = _laws(checked)
+    table = _table("model", *(law.replace("_", "\n") for law in laws))
+    for row in checked:
+        table.add_row(row.name, *(_cell(row, law) for law in laws))
+    return table
+
+
+def remarks(checked: Sequence[Checked]) -> list[str]:
+    """What the words in the table stand for: every fault, every declared law and parameter, and the sum."""
+    lines = []
+    for row in checked:
+        if row.fault:
+            lines.append(f"{row.name}: not loaded: {row.fault}")
+        told: dict[tuple[str, str], list[str]] = {}  # a fault common to many laws is told once
+        for found in row.findings:
+            if found.outcome != "kept":
+                where = f"{found.law} ({found.num_controls or 'no'} controls)"
+                told.setdefault((found.outcome, found.detail), []).append(where)
+        for (outcome, detail), places in told.items():
+            lines.append(f"{row.name}: {outcome}: {', '.join(places)}: {detail}")
+        for name, reason in row.dead_parameters:
+            lines.append(f"{row.name}: declared: no gradient reaches {name}: {reason}")
+    broken = [row.name for row in checked if row.broken]
+    verdict = f"broken: {', '.join(broken)}" if broken else "nothing broken"
+    lines.append(f"checked {len(checked)}; {verdict}")
+    return lines
+
+
+def _loaded(name: str) -> type[EffectModel] | TapezooError:
+    from tapezoo import models
+
+    try:
+        return models.resolve(name)
+    except TapezooError as error:
+        return error
+
+
+def _checked(name: str, model_class: type[EffectModel], where: str, status: Status) -> Checked:
+    from tapezoo import testing
+
+    def say(law: str) -> None:
+        status.update(f"{where}: {law}")
+
+    findings = []
+    for law, outcome, detail in testing.outcomes(model_class, before=say):
+        findings.append(Finding(law.name, len(law.controls), outcome, detail))
+    return Checked(name, tuple(findings), tuple(model_class.dead_parameters.items()))
+
+
+def _laws(checked: Sequence[Checked]) -> list[str]:
+    return list(dict.fromkeys(found.law for row in checked for found in row.findings))
+
+
+def _outcome(row: Checked, law: str, num_controls: int) -> str:
+    outcomes = (
+        found.outcome for found in row.findings if (found.law, found.num_controls) == (law, num_controls)
+    )
+    return next(outcomes, ABSENT)
+
+
+def _cell(row: Checked, law: str) -> str:
+    outcomes = [_outcome(row, law, num_controls) for num_controls in (0, 2)]
+    said = [outcome for outcome in outcomes if outcome != ABSENT] or [ABSENT]
+    return "\n".join(dict.fromkeys(said)) if len(set(said)) == 1 else "\n".join(said)
+
+
+def _table(*headers: str) -> Table:
+    from rich import box
     from rich.table import Table
 
-    from tapezoo import models, testing
-
-    model_class = models.resolve(options.name)
-    table = Table("law", "controls", "outcome", "detail", title=f"The laws on {options.name}")
-    broken = 0
-    console = Console()
-    with console.status("checking"):
-        for law, outcome, detail in testing.outcomes(model_class):
-            table.add_row(law.name, str(len(law.controls)), outcome, detail)
-            broken += outcome == "broken"
-    console.print(table)
-    return 1 if broken else 0
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    return table

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from jsonargparse import set_parsing_settings
 from jsonargparse.typing import PositiveInt
 from lightning.pytorch import LightningDataModule, Trainer
@@ -20,6 +22,7 @@ from tapezoo.callbacks import (
     BestAndLast,
     ClipTable,
     DataReport,
+    History,
     Progress,
     RunRecorder,
     WritePredictions,
@@ -27,7 +30,7 @@ from tapezoo.callbacks import (
 from tapezoo.cli.faults import said_plainly
 from tapezoo.cli.memory import keep_memory
 from tapezoo.cli.run_folder import belongs_to, check_run_dir, run_dir_of
-from tapezoo.cli.short_forms import expand
+from tapezoo.cli.short_forms import RecipeError, expand
 from tapezoo.effect import EffectModel
 from tapezoo.errors import OutputExistsError, TapezooError
 from tapezoo.tracking import Tracking, check_server, make_logger, tracking_uri
@@ -107,7 +110,8 @@ class TrainingCLI(LightningCLI):
             recipe.ckpt_path, recipe.overwrite = None, False  # of this call; the recipe trains from the start
             text = self._parser(self.subcommand).dump(recipe, skip_none=False)
             self.data_report = DataReport(self.console)
-            callbacks += [self.data_report, RunRecorder(self.run_dir, text), BestAndLast(self.run_dir)]
+            callbacks += [self.data_report, RunRecorder(self.run_dir, text), History(self.run_dir)]
+            callbacks += [BestAndLast(self.run_dir)]
         elif self.subcommand == "test":
             callbacks += [ClipTable(self.run_dir / "report", self.console)]
         elif self.subcommand == "predict":
@@ -213,7 +217,9 @@ class TrainingCLI(LightningCLI):
         ]
         done, planned = self.trainer.current_epoch, self.trainer.max_epochs
         if planned is not None and done < planned:
-            lines.insert(0, f"stopped after epoch {done} of {planned}: early stopping, or trainer.max_time")
+            lines.insert(
+                0, f"stopped after epoch {done} of {planned}: early stopping, or the end of a budget"
+            )
         if self.trainer.loggers:
             uri = tracking_uri(self.config_init[self.subcommand].tracking)
             served = uri.startswith(("http://", "https://"))
@@ -233,8 +239,45 @@ class TrainingCLI(LightningCLI):
         self.console.print(message, soft_wrap=True, highlight=False)
 
 
+class ReadingCLI(TrainingCLI):
+    """Understands a command line as the verb would, and builds nothing."""
+
+    def instantiate_classes(self) -> None:
+        """Nothing."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Nothing."""
+
+
 def run(arguments: list[str]) -> int:
     """Runs one training verb; returns 0, or raises what stopped it."""
+    _start(TrainingCLI, arguments)
+    return 0
+
+
+def resolved_recipe(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """What `tapezoo fit --config PATH OVERRIDES` would train with, every default filled in.
+
+    Args:
+        path: The recipe.
+        overrides: Further arguments of `fit`.
+
+    Raises:
+        RecipeError: It is missing, or cannot be understood.
+    """
+    try:
+        cli = _start(ReadingCLI, ["fit", "--config", str(path), *overrides])
+    except TapezooError as error:
+        if error.subject == str(path):
+            raise
+        found = f"{error.subject}: {error.found}"
+        raise RecipeError(str(path), found=found, expected=error.expected, fix=error.fix) from error
+    text = cli._parser("fit").dump(cli.config["fit"], skip_none=False)
+    content: dict[str, Any] = yaml.safe_load(text)
+    return content
+
+
+def _start(cli_class: type[TrainingCLI], arguments: list[str]) -> TrainingCLI:
     for chatty in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.getLogger("tapezoo.data").setLevel(logging.ERROR)  # DataReport shows its findings
@@ -248,7 +291,7 @@ def run(arguments: list[str]) -> int:
         import_path_denylist=["*"], import_path_allowlist=[*ALLOWED_IMPORTS, *sorted(plugins - {"tapezoo"})]
     )
     torch.set_float32_matmul_precision("highest")
-    TrainingCLI(
+    return cli_class(
         EffectModel,
         LightningDataModule,
         subclass_mode_model=True,
@@ -265,4 +308,3 @@ def run(arguments: list[str]) -> int:
         args=expand(arguments),
         parser_kwargs={"prog": "tapezoo"},
     )
-    return 0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 
+from tapezoo.layers.explained import Response
 from tapezoo.measure.transfer import TransferLoop
 
 Signal = NDArray[np.floating]  # (samples,), full scale is +-1
@@ -21,6 +22,7 @@ WINDOW_SAMPLES, SPECTRUM_HOP_SAMPLES = 2048, 512
 RANGE_DB = 90.0  # what a spectrogram shows below its loudest point
 COLUMNS = 1600  # more columns than pixels are not seen, and cost seconds to draw
 ZOOM_MS = 15.0
+SHOWN_DB = 60.0  # of a magnitude response, below its highest point
 
 
 def spectrograms(input: Signal, target: Signal, output: Signal, sample_rate: int, title: str) -> Figure:
@@ -123,6 +125,37 @@ def transfer_curve(loops: Sequence[TransferLoop], frequency_hz: float, title: st
     at.set_ylabel("output (full scale = 1)")
     at.grid(alpha=0.3)
     at.legend(title="input peak re full scale", loc="upper left")
+    return figure
+
+
+def block_response(responses: Sequence[Response], title: str) -> Figure:
+    """The lines of one block: level over frequency, or output over input; the first one stands out.
+
+    Args:
+        responses: Of one block, at least one, all of one kind.
+        title: What is shown.
+    """
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    at: Axes = figure.subplots()
+    for index, response in enumerate(responses):
+        style = (
+            {"color": TARGET, "linewidth": 2.2} if index == 0 else {"linewidth": 1.1, "color": f"C{index - 1}"}
+        )
+        at.plot(response.x, response.y, label=response.label, **style)
+    if responses[0].kind == "magnitude":
+        at.set_xscale("log")
+        at.set_xlabel("frequency (Hz)")
+        at.set_ylabel("gain (dB)")
+        top = max(float(response.y.max()) for response in responses)
+        lowest = min(float(response.y.min()) for response in responses)
+        at.set_ylim(max(lowest, top - SHOWN_DB) - 1.0, top + 1.0)
+    else:
+        at.set_xlabel("input (full scale = 1)")
+        at.set_ylabel("output (full scale = 1)")
+    at.set_title(title)
+    at.margins(x=0)
+    at.grid(alpha=0.3, which="both")
+    at.legend(fontsize="small")
     return figure
 
 

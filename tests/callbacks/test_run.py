@@ -23,6 +23,8 @@ from tapezoo.data.module import Row
 from tapezoo.effect import NonFiniteLossError
 from tapezoo.measure.playing import play
 from tapezoo.models.fir import FIR, FIRNet
+from tapezoo.models.grey_box import GreyBox
+from tapezoo.models.wiener_hammerstein import WienerHammerstein
 from tapezoo.tracking import TrackedRun, Tracking, make_logger
 
 RATE = 8000
@@ -187,6 +189,29 @@ def test_a_report_that_fails_does_not_fail_the_run(
     (tmp_path / "report").write_text("a file where the folder should be")
     trainer(tmp_path, False).fit(model(), datamodule=data)
     assert any("report could not be written" in record.message for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("explained", "blocks"),
+    [
+        (
+            lambda: GreyBox(peaks=0, followers=1, sample_rate=RATE, burn_in_samples=64),
+            ["1_input_equaliser", "2_lag", "3_curve", "4_output_equaliser"],
+        ),
+        (
+            lambda: WienerHammerstein(taps=4, units=2, sample_rate=RATE, burn_in_samples=64),
+            ["1_first_filter", "2_static_curve", "3_second_filter"],
+        ),
+    ],
+    ids=["GreyBox", "WienerHammerstein"],
+)
+def test_the_report_of_a_net_that_explains_itself_has_a_picture_of_each_block(
+    explained: Any, blocks: list[str], data: PairedAudio, tmp_path: Path
+) -> None:
+    trainer(tmp_path, False, epochs=1, limit_train_batches=1).fit(explained(), datamodule=data)
+    pictures = sorted((tmp_path / "report").glob("block_*"))
+    assert [path.name for path in pictures] == [f"block_{name}.png" for name in blocks]
+    assert all(path.stat().st_size > 5000 for path in pictures)
 
 
 def test_a_trial_run_leaves_nothing(data: PairedAudio, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from tapezoo.measure.pictures import spectrograms, transfer_curve, waveforms, write_png
+from tapezoo.layers.explained import Response
+from tapezoo.measure.pictures import block_response, spectrograms, transfer_curve, waveforms, write_png
 from tapezoo.measure.transfer import TransferLoop
 
 RATE = 8000
@@ -77,6 +78,27 @@ def test_a_transfer_curve_has_a_closed_line_per_level() -> None:
     assert (line.get_xdata()[0], line.get_ydata()[0]) == (line.get_xdata()[-1], line.get_ydata()[-1])  # type: ignore[index]
     assert len(at.lines) == 2 + 2 + 1  # outputs, targets, the straight line
     assert "100 Hz" in at.get_title()
+
+
+def test_a_filters_lines_are_levels_over_a_logarithmic_frequency() -> None:
+    frequencies = np.geomspace(20, 4000, 50)
+    whole = Response("equaliser", "all", "magnitude", frequencies, np.linspace(-200.0, 6.0, 50))
+    part = Response("equaliser", "peak", "magnitude", frequencies, np.linspace(0.0, 3.0, 50))
+    (at,) = block_response([whole, part], "a title").axes
+    assert [line.get_label() for line in at.lines] == ["all", "peak"]
+    np.testing.assert_array_equal(at.lines[1].get_ydata(), part.y)
+    assert (at.get_xscale(), at.get_xlabel(), at.get_ylabel()) == ("log", "frequency (Hz)", "gain (dB)")
+    lowest, highest = at.get_ylim()
+    assert highest > 6
+    assert lowest > -70  # a notch does not squeeze the rest
+
+
+def test_a_curve_is_output_over_input() -> None:
+    level = np.linspace(-1, 1, 11)
+    (at,) = block_response([Response("curve", "tanh", "curve", level, np.tanh(level))], "a title").axes
+    np.testing.assert_array_equal(at.lines[0].get_xydata(), np.stack([level, np.tanh(level)], axis=1))
+    assert (at.get_xscale(), at.get_xlabel()) == ("linear", "input (full scale = 1)")
+    assert at.get_title() == "a title"
 
 
 def test_a_png_is_a_picture_with_more_than_one_colour(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The linear recurrent unit for tapezoo; the architecture is `tapezoo_lru.model.LRU`."""

@@ -1,0 +1,64 @@
+"""A training that ends after an amount of audio: the same run on a fast machine and a slow one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from tapezoo.batch import Batch
+from tapezoo.errors import TapezooError
+
+
+class AudioBudgetError(TapezooError):
+    """An amount of audio nobody can train on."""
+
+
+class AudioBudget(Callback):
+    """Ends the training after `audio_seconds` of input, burn-ins and repetitions included.
+
+    In a recipe, under `trainer.callbacks`, together with `max_epochs: -1`:
+    `class_path: tapezoo.callbacks.AudioBudget`. CosineDecay ends with it.
+
+    Args:
+        audio_seconds: Rows times their length, s, above 0.
+    """
+
+    def __init__(self, audio_seconds: float) -> None:
+        if not 0 < audio_seconds < float("inf"):
+            raise AudioBudgetError(
+                "AudioBudget.audio_seconds", found=f"{audio_seconds:g}", expected="above 0", fix="Correct it."
+            )
+        self.audio_seconds = audio_seconds
+        self.trained_s = 0.0
+
+    def fraction_done(self) -> float:
+        """0 at the start, 1 at the end."""
+        return self.trained_s / self.audio_seconds
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A resumed training may have had enough."""
+        self._end_if_spent(trainer)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Counts."""
+        self.trained_s += audio_seconds_of(batch, pl_module)
+        self._end_if_spent(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was trained on so far."""
+        return {"trained_s": self.trained_s}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on counting."""
+        self.trained_s = state_dict["trained_s"]
+
+    def _end_if_spent(self, trainer: Trainer) -> None:
+        trainer.should_stop = trainer.should_stop or self.fraction_done() >= 1.0
+
+
+def audio_seconds_of(batch: Batch, model: Any) -> float:
+    """Length of the input of all rows together, s."""
+    return batch.input.shape[0] * batch.input.shape[-1] / float(model.sample_rate)

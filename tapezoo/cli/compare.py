@@ -1,0 +1,129 @@
+"""`tapezoo compare RECIPES`: several recipes under one budget on the same data, in one table."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tapezoo.errors import UsageError
+
+# arguments of `fit` that hold for every row
+OVERRIDES = ("--data", "--threads", "--seed_everything", "--tracking", "--trainer.logger")
+EPILOG = """
+The data come from the first recipe, or from the line: --data CLASS and --data.NAME VALUE as for `fit`; batch_size,
+segment_samples, batches_per_epoch and seed stay each recipe's own unless named on the line. All rows get the
+longest burn_in_samples, which decides what is scored. --threads (default 1), --seed_everything, --tracking.NAME and
+--trainer.logger false hold for every row. A recipe's max_epochs, max_time and early stopping are left out: the
+budget decides alone, and CosineDecay ends with it. The same line again goes on where it stopped; what failed starts
+again. With --engine ray, recordings must lie under the same path on every worker, and --tracking.uri must name a
+server that all of them reach.
+"""
+
+
+def add_parser(verbs: Any) -> None:
+    """Adds the verb to the command line."""
+    parser = verbs.add_parser(
+        "compare", help="train several recipes under one budget, in one table", epilog=EPILOG
+    )
+    parser.add_argument("recipes", type=Path, nargs="+", help="recipes, as for `fit --config`")
+    parser.add_argument("--minutes", type=float, help="budget of every row: minutes of training by the clock")
+    parser.add_argument(
+        "--audio-seconds", type=float, help="budget of every row: audio trained on, equal on all machines"
+    )
+    parser.add_argument("--out", type=Path, help="folder (default: comparisons/TIME)")
+    parser.add_argument("--overwrite", action="store_true", help="start all over in --out")
+    parser.add_argument("--engine", choices=("serial", "ray"), default="serial", help="who runs the rows")
+    parser.add_argument("--address", help="of the Ray cluster (default: one on this machine)")
+    parser.set_defaults(verb=run)
+
+
+def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The verb's own arguments, and those that go on to `fit`."""
+    if not arguments or arguments[0] != "compare":
+        return list(arguments), []
+    own: list[str] = []
+    overrides: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        option = argument.partition("=")[0]
+        if not any(option == name or option.startswith(f"{name}.") for name in OVERRIDES):
+            own.append(argument)
+            continue
+        overrides.append(argument)
+        if "=" not in argument and rest and not rest[0].startswith("--"):
+            overrides.append(rest.pop(0))
+    return own, overrides
+
+
+def run(options: argparse.Namespace) -> int:
+    """Trains what is not finished; returns 1 if a row failed."""
+    from rich.console import Console
+
+    from tapezoo.cli import training
+    from tapezoo.cli.faults import said_plainly
+    from tapezoo.compare.folder import check_unchanged, is_finished, open_folder
+    from tapezoo.compare.plan import Budget, check_rates, row_names, rows_of
+    from tapezoo.compare.ray_engine import connect
+    from tapezoo.compare.row import Task, data_of
+    from tapezoo.compare.run import Comparison, caption_of, on_ray, one_after_another
+    from tapezoo.tracking import Tracking, check_server, tracking_uri
+
+    budget = Budget(options.minutes, options.audio_seconds)
+    if options.address is not None and options.engine != "ray":
+        raise UsageError("tapezoo compare", "--address without --engine ray")
+    out = options.out or Path("comparisons") / f"{datetime.now():%Y%m%d-%H%M%S}"
+    known = open_folder(out, options.overwrite)
+    names = row_names(options.recipes)
+    overrides = ["--threads", "1", *options.overrides]
+    recipes = {
+        name: training.resolved_recipe(path, overrides)
+        for name, path in zip(names, options.recipes, strict=True)
+    }
+    rows = rows_of(recipes, budget)
+    first = rows[names[0]]
+    named = recipes[names[0]]["tracking"]
+    tracking = None if first["trainer"]["logger"] is False else Tracking(**named)
+    if tracking is not None:
+        check_server(tracking_uri(tracking))
+        if options.address is not None:
+            _check_reachable(tracking_uri(tracking))
+    ray = connect(options.address) if options.engine == "ray" else None  # before the data, which take longer
+
+    console = Console()
+    with console.status("preparing the data"):
+        with said_plainly("tapezoo compare"):
+            data = data_of(first)
+        declared = {name: recipe["data"]["init_args"].get("sample_rate") for name, recipe in recipes.items()}
+        check_rates(declared, data.sample_rate)
+        check_unchanged(out, known, rows, data.dataset_hash)
+        caption = caption_of(data, first, budget)
+    comparison = Comparison(
+        out, rows, data.dataset_hash, caption, tracking, known, options.overwrite, console
+    )
+    tasks = [
+        Task(name, config, data.dataset_hash, comparison.fit_arguments())
+        for name, config in rows.items()
+        if not is_finished(out / name)
+    ]
+    try:
+        if ray is not None:
+            on_ray(comparison, ray, tasks)
+        else:
+            one_after_another(comparison, tasks, budget)
+    except BaseException as error:
+        comparison.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        raise
+    return 0 if comparison.end("finished") else 1
+
+
+def _check_reachable(uri: str) -> None:
+    if not uri.startswith(("http://", "https://")):
+        raise UsageError(
+            "tapezoo compare",
+            f"--tracking.uri {uri}, which other machines cannot write (name an MLflow server, or add "
+            "--trainer.logger false)",
+        )

@@ -1,0 +1,1 @@
+"""Several recipes under one budget on the same data: what is trained, where it lies, what comes out."""

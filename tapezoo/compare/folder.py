@@ -1,0 +1,183 @@
+"""The folder of a comparison: what is done already, and whether it may go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tapezoo.checkpoint import LAST
+from tapezoo.compare.plan import Config, differences
+from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
+
+COMPARISON, ROW, SETTINGS, LOG = "comparison.json", "row.json", "row.yaml", "train.log"
+SHOWN_DIFFERENCES = 5
+
+
+class ChangedSettingsError(TapezooError):
+    """The folder holds rows that were trained with other settings."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a trained row reached and cost; None: could not be measured.
+
+    Args:
+        model: Its architecture.
+        parameters: Trained numbers in the net.
+        val_esr: Of the best checkpoint.
+        val_mrstft: Multi-resolution STFT distance, of the same.
+        test_esr: Of the same, on the test split.
+        updates: Optimizer steps.
+        audio_s: Trained on, burn-ins included.
+        train_cpu_s: CPU time of the training steps.
+        train_wall_s: The same by the clock.
+        wall_s: The whole training by the clock.
+        real_time_factors: Of the exported ONNX on one thread, by block length.
+        processor: Where these were measured.
+        export_error: Why there are none.
+    """
+
+    model: str
+    parameters: int
+    val_esr: float
+    val_mrstft: float | None
+    test_esr: float | None
+    updates: int
+    audio_s: float
+    train_cpu_s: float
+    train_wall_s: float
+    wall_s: float
+    real_time_factors: dict[str, float] | None
+    processor: str | None
+    export_error: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a row ended.
+
+    Args:
+        status: "finished", "failed", "interrupted" or "running".
+        reason: Of a failure, in one line.
+        figures: Of a finished row.
+        log: Where the output of the training lies.
+    """
+
+    status: str
+    reason: str = ""
+    figures: Figures | None = None
+    log: str = ""
+
+
+def open_folder(out: Path, overwrite: bool) -> dict[str, Any]:
+    """What `comparison.json` says of the comparison that lies in `out`; {} where there is none.
+
+    Raises:
+        OutputExistsError: The folder holds something else.
+        UnwritableOutputError: It is a file, or cannot be written.
+    """
+    if out.exists() and not out.is_dir():
+        raise UnwritableOutputError(out, "it is a file")
+    above = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise UnwritableOutputError(out, f"{above} is no folder that can be written")
+    if not out.exists() or not any(out.iterdir()):
+        return {}
+    try:
+        content: dict[str, Any] = json.loads((out / COMPARISON).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _OtherContentError(out) from error
+    return {} if overwrite else content
+
+
+class _OtherContentError(OutputExistsError):
+    """Not even --overwrite removes what is not ours."""
+
+    def __init__(self, out: Path) -> None:
+        TapezooError.__init__(
+            self,
+            str(out),
+            found="a folder with something else in it",
+            expected="a free name, or the folder of a comparison to go on with",
+            fix="Choose another --out.",
+        )
+
+
+def check_unchanged(
+    out: Path, known: Mapping[str, Any], rows: Mapping[str, Config], dataset_hash: str
+) -> None:
+    """Whether what is finished or begun in `out` was trained as `rows` say.
+
+    Failed rows, and rows that left no checkpoint, start again whatever they were.
+
+    Raises:
+        ChangedSettingsError: Names what changed.
+    """
+    begun = [name for name in rows if is_finished(out / name) or may_resume(out / name)]
+    changed = []
+    if begun and known.get("dataset_hash") != dataset_hash:
+        changed.append("the data themselves")
+    for name in begun:
+        old = yaml.safe_load((out / name / SETTINGS).read_text(encoding="utf-8"))
+        changed += [f"{name}: {difference}" for difference in differences(old, rows[name])]
+    if changed:
+        more = len(changed) - SHOWN_DIFFERENCES
+        found = "; ".join(changed[:SHOWN_DIFFERENCES]) + (f"; {more} more" if more > 0 else "")
+        raise ChangedSettingsError(
+            str(out),
+            found=f"rows trained with other settings ({found})",
+            expected="the settings it was begun with",
+            fix="Choose another --out, or pass --overwrite to start all over.",
+        )
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    """How the row in `folder` ended, or that it is under way; None: nothing is there."""
+    try:
+        content = json.loads((folder / ROW).read_text(encoding="utf-8"))
+        figures = Figures(**content["figures"]) if content["figures"] else None
+        return Outcome(content["status"], content["reason"], figures, content["log"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def is_finished(folder: Path) -> bool:
+    """Nothing is left to do for this row."""
+    outcome = read_outcome(folder)
+    return outcome is not None and outcome.status == "finished"
+
+
+def may_resume(folder: Path) -> bool:
+    """The row was stopped, and left a checkpoint to go on from."""
+    outcome = read_outcome(folder)
+    stopped = outcome is not None and outcome.status in ("running", "interrupted")
+    return stopped and (folder / LAST).is_file()
+
+
+def begin_row(folder: Path, config: Config) -> None:
+    """Makes the row's folder; empties it unless the row goes on."""
+    if not may_resume(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SETTINGS).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    write_outcome(folder, Outcome("running"))
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Stores how the row ended."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / ROW, asdict(outcome))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes the file as a whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    part.replace(path)

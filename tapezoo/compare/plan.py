@@ -1,0 +1,191 @@
+"""From recipes to rows: the same data, the same budget, everything else as each recipe has it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tapezoo.errors import TapezooError
+
+# of the data's arguments: how a recipe trains, not what on
+OF_TRAINING = ("batch_size", "segment_samples", "batches_per_epoch", "seed")
+# they end a training before its budget
+ENDINGS = ("lightning.pytorch.callbacks.EarlyStopping", "lightning.pytorch.callbacks.Timer")
+AUDIO_BUDGET = "tapezoo.callbacks.AudioBudget"
+# of a row's settings: where it goes, not what is trained
+NOT_COMPARED = ("tracking", "run_dir", "ckpt_path", "overwrite")
+
+Config = dict[str, Any]
+"""A resolved recipe, as `fit --config` takes it."""
+
+
+class BudgetError(TapezooError):
+    """No budget, two of them, or one nobody can spend."""
+
+
+class SameRecipeError(TapezooError):
+    """One recipe is named twice."""
+
+
+class DifferentRatesError(TapezooError):
+    """A recipe made for another sample rate than the data of the comparison have."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every row may spend: minutes by the clock, validation included, or seconds of audio trained on.
+
+    Args:
+        minutes: Above 0.
+        audio_seconds: Input with its burn-ins, above 0.
+
+    Raises:
+        BudgetError: Not exactly one of them, or one out of range.
+    """
+
+    minutes: float | None = None
+    audio_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        given = [value for value in (self.minutes, self.audio_seconds) if value is not None]
+        least_minutes = 1 / 60  # the trainer counts whole seconds
+        fine = self.minutes is None or self.minutes >= least_minutes
+        if len(given) != 1 or not 0 < given[0] < math.inf or not fine:
+            raise BudgetError(
+                "the budget",
+                found=", ".join(f"{value:g}" for value in given) or "none",
+                expected="--minutes (a second or more) or --audio-seconds (above 0)",
+                fix="Give exactly one of them, such as --minutes 3.",
+            )
+
+    def __str__(self) -> str:
+        if self.minutes is not None:
+            return f"{self.minutes:g} minutes by the clock"
+        return f"{self.audio_seconds:g} s of audio"
+
+    def seconds(self) -> float:
+        """Of either kind."""
+        return 60 * self.minutes if self.minutes is not None else float(self.audio_seconds or 0.0)
+
+
+def row_names(paths: Sequence[Path]) -> list[str]:
+    """The recipes' stems, with as many of their folders as tell equal ones apart.
+
+    Raises:
+        SameRecipeError: Two paths lead to one file.
+    """
+    resolved = [path.resolve().with_suffix("") for path in paths]
+    for number, path in enumerate(resolved):
+        if path in resolved[:number]:
+            raise SameRecipeError(
+                str(paths[number]), found="it twice", expected="every recipe once", fix="Leave one out."
+            )
+    names = []
+    for path in resolved:
+        parts = 1
+        while sum(other.parts[-parts:] == path.parts[-parts:] for other in resolved) > 1:
+            parts += 1
+        names.append("-".join(path.parts[-parts:]))
+    return names
+
+
+def rows_of(recipes: Mapping[str, Config], budget: Budget) -> dict[str, Config]:
+    """What `fit` gets for every row.
+
+    The data come from the first recipe; `OF_TRAINING` stays each recipe's own. The burn-in decides which
+    samples are scored, so all get the longest. Epochs are unlimited and early stopping is left out: the
+    budget decides alone.
+
+    Args:
+        recipes: Resolved, by the row's name; one or more.
+        budget: Of every row.
+    """
+    source = _portable(next(iter(recipes.values()))["data"])
+    burn_ins = [recipe["data"]["init_args"].get("burn_in_samples") for recipe in recipes.values()]
+    burn_in_samples = max((value for value in burn_ins if value is not None), default=None)
+    return {name: _row(name, recipe, source, burn_in_samples, budget) for name, recipe in recipes.items()}
+
+
+def check_rates(declared: Mapping[str, int | None], sample_rate: int) -> None:
+    """Refuses a recipe that was written for another rate.
+
+    Args:
+        declared: What each recipe says of its data, Hz; None: nothing.
+        sample_rate: Of the data of the comparison, Hz.
+
+    Raises:
+        DifferentRatesError: Names the recipe.
+    """
+    for name, rate in declared.items():
+        if rate is not None and rate != sample_rate:
+            raise DifferentRatesError(
+                name,
+                found=f"a recipe for {rate} Hz",
+                expected=f"{sample_rate} Hz, as the data of the comparison",
+                fix="Leave it out, or name the data for all: --data CLASS, --data.sample_rate HZ.",
+            )
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """`key: old -> new` of every setting of a row that is not the same."""
+    before, after = _flat(old), _flat(new)
+    return [
+        f"{key}: {before.get(key)} -> {after.get(key)}"
+        for key in sorted(before | after)
+        if before.get(key) != after.get(key) and key.split(".")[0] not in NOT_COMPARED
+    ]
+
+
+def _row(name: str, recipe: Config, source: Config, burn_in_samples: int | None, budget: Budget) -> Config:
+    row = copy.deepcopy(recipe)
+    own = {
+        key: value
+        for key, value in recipe["data"]["init_args"].items()
+        if key in OF_TRAINING and key in source["init_args"]
+    }
+    if burn_in_samples is not None and "burn_in_samples" in source["init_args"]:
+        own["burn_in_samples"] = burn_in_samples
+    row["data"] = {**source, "init_args": {**source["init_args"], **own}}
+    trainer = row["trainer"]
+    trainer |= {"max_epochs": -1, "max_steps": -1, "min_epochs": None, "min_steps": None, "max_time": None}
+    callbacks = trainer.get("callbacks") or []
+    callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
+    callbacks = [callback for callback in callbacks if callback["class_path"] not in (*ENDINGS, AUDIO_BUDGET)]
+    if budget.audio_seconds is not None:
+        arguments = {"audio_seconds": budget.audio_seconds}
+        callbacks.append({"class_path": AUDIO_BUDGET, "init_args": arguments})
+    else:
+        trainer["max_time"] = _clock(round(budget.seconds()))
+    trainer["callbacks"] = callbacks or None
+    row["tracking"] = {**row["tracking"], "run_name": name}
+    row["run_dir"], row["ckpt_path"], row["warm_start"], row["overwrite"] = None, None, None, False
+    return row
+
+
+def _clock(seconds: int) -> str:
+    """DD:HH:MM:SS, as trainer.max_time takes it."""
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    return f"{days:02d}:{hours % 24:02d}:{minutes % 60:02d}:{seconds % 60:02d}"
+
+
+def _portable(data: Config) -> Config:
+    """With absolute paths: a row may run in another folder."""
+    arguments = {
+        key: str(Path(value).resolve()) if isinstance(value, str) and Path(value).exists() else value
+        for key, value in (data.get("init_args") or {}).items()
+    }
+    return {**data, "init_args": arguments}
+
+
+def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(content, Mapping) and content:
+        items = [(f"{prefix}.{key}" if prefix else str(key), value) for key, value in content.items()]
+    elif isinstance(content, list) and content:
+        items = [(f"{prefix}.{number}", value) for number, value in enumerate(content)]
+    else:
+        return {prefix: content}
+    return {key: value for name, part in items for key, value in _flat(part, name).items()}

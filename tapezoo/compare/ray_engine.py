@@ -1,0 +1,134 @@
+"""The rows of a comparison on a Ray cluster: Ray schedules, every worker trains what it is given."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tapezoo.compare.folder import LOG, Outcome, begin_row, write_outcome
+from tapezoo.compare.row import Task, run_row
+from tapezoo.errors import TapezooError
+
+
+class MissingRayError(TapezooError):
+    """The extra is not installed."""
+
+
+class RayClusterError(TapezooError):
+    """No cluster answers at the address."""
+
+
+def connect(address: str | None) -> Any:
+    """The ray module, connected: to the cluster at `address`, or to one on this machine.
+
+    Raises:
+        MissingRayError: Ray is not installed.
+        RayClusterError: Nothing answers.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingRayError(
+            "--engine ray",
+            found="no ray in this environment",
+            expected="the package ray",
+            fix="pip install 'tapezoo[ray]', here and on every worker.",
+        ) from error
+    try:
+        # output of workers comes back as files; dashboard and its packages are not needed
+        ray.init(
+            address=address or "local",
+            include_dashboard=False if address is None else None,
+            log_to_driver=False,
+            configure_logging=False,
+        )
+    except Exception as error:  # ConnectionError, RuntimeError, ValueError, by kind of address
+        raise RayClusterError(
+            f"--address {address or 'local'}",
+            found=" ".join(str(error).split()),
+            expected="a Ray cluster that answers",
+            fix="Start one with `ray start --head`, or correct the address.",
+        ) from error
+    return ray
+
+
+def run_on_ray(
+    ray: Any,
+    tasks: list[Task],
+    out: Path,
+    ended: Callable[[Task, Outcome], None],
+    waiting: Callable[[int], None],
+) -> None:
+    """Trains every task on one CPU of the cluster for each of its threads; folders come back as archives.
+
+    No file system is shared: a recipe travels with its task, and a row that was stopped starts again, since
+    its checkpoints may lie on another machine. Recordings must be readable under the same path by every
+    worker, and tapezoo installed there.
+
+    Args:
+        ray: Connected.
+        tasks: Not finished yet.
+        out: The comparison's folder.
+        ended: Called with each row as it ends, after its files are in place.
+        waiting: Called now and then with the number of rows under way.
+
+    Raises:
+        KeyboardInterrupt: After the tasks were cancelled; see above for what is under way.
+    """
+    remote = ray.remote(row_in_archive)
+    running: dict[Any, Task] = {}
+    for task in tasks:
+        folder = out / task.name
+        shutil.rmtree(folder, ignore_errors=True)
+        begin_row(folder, task.config)
+        job = remote.options(num_cpus=int(task.config["threads"]), name=f"compare {task.name}")
+        running[job.remote(task)] = task
+    try:
+        while running:
+            done, _ = ray.wait(list(running), timeout=0.5)
+            waiting(len(running))
+            for reference in done:
+                task = running.pop(reference)
+                ended(task, _received(ray, reference, out / task.name))
+    except KeyboardInterrupt:
+        for reference, task in running.items():
+            ray.cancel(reference)
+            write_outcome(out / task.name, Outcome("interrupted"))
+        raise
+
+
+def row_in_archive(task: Task) -> tuple[Mapping[str, Any], bytes]:
+    """On the worker: trains in a folder of its own; the outcome and the folder as a tar archive."""
+    with tempfile.TemporaryDirectory(prefix="tapezoo-") as place:
+        folder = Path(place) / task.name
+        outcome = run_row(task, folder)
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            tar.add(folder, arcname=".")
+        return {
+            "status": outcome.status,
+            "reason": outcome.reason,
+            "figures": outcome.figures,
+        }, archive.getvalue()
+
+
+def _received(ray: Any, reference: Any, folder: Path) -> Outcome:
+    try:
+        content, archive = ray.get(reference)
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(folder, filter="data")
+        outcome = Outcome(**content, log=str(folder / LOG))
+    except Exception as error:  # the worker died, or its environment lacks something
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        outcome = Outcome(
+            "failed", f"on the Ray worker: {type(error).__name__}: {lines[-1] if lines else ''}"
+        )
+    write_outcome(folder, outcome)
+    return outcome

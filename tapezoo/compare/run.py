@@ -1,0 +1,222 @@
+"""Carries a comparison out: its folder, its tracked run, its rows in their order, its table after each."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from tapezoo.callbacks.history import HISTORY, read_history
+from tapezoo.compare.folder import COMPARISON, Outcome, read_outcome, write_json
+from tapezoo.compare.plan import Budget, Config
+from tapezoo.compare.ray_engine import run_on_ray
+from tapezoo.compare.row import Task, run_row
+from tapezoo.compare.table import (
+    PICTURE,
+    TABLE_CSV,
+    TABLE_MD,
+    Caption,
+    csv_text,
+    lines_of,
+    markdown,
+    picture,
+    terminal,
+)
+from tapezoo.data.module import PairsDataModule
+from tapezoo.measure.pictures import write_png
+from tapezoo.models.fir import linear_floor
+from tapezoo.tracking import TrackedRun, Tracking, has_run, make_logger, tracking_uri, versions
+
+FIGURES = ("val_esr", "test_esr", "val_mrstft")
+
+
+class Comparison:
+    """The rows of one comparison, under way.
+
+    Args:
+        out: Its folder; made here.
+        rows: What `fit` gets, by name.
+        dataset_hash: Of the data of all rows.
+        caption: Of the table.
+        tracking: Where to track; None: nowhere.
+        known: What comparison.json said.
+        overwrite: Whether what lies in `out` goes.
+        console: Where rows and table are shown.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        rows: Mapping[str, Config],
+        dataset_hash: str,
+        caption: Caption,
+        tracking: Tracking | None,
+        known: Mapping[str, Any],
+        overwrite: bool,
+        console: Console,
+    ) -> None:
+        self.out, self.rows, self.caption, self.console = out, rows, caption, console
+        self.tracking = tracking
+        if overwrite:
+            shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True, exist_ok=True)
+        self.run = _parent_run(tracking, out, known.get("parent_run")) if tracking is not None else None
+        self._log_settings(dataset_hash)
+        content = {
+            "budget": caption.budget,
+            "data": caption.data,
+            "dataset_hash": dataset_hash,
+            "linear_floor": caption.linear_floor,
+            "parent_run": self.run.run_id if self.run is not None else None,
+        }
+        write_json(out / COMPARISON, content)
+
+    def fit_arguments(self) -> tuple[str, ...]:
+        """What every row's `fit` is told besides its recipe."""
+        if self.run is None or self.tracking is None:
+            return ()
+        uri = tracking_uri(self.tracking)
+        return ("--tracking.uri", uri, "--tracking.parent_run", str(self.run.run_id))
+
+    def outcomes(self) -> dict[str, Outcome]:
+        """How every row stands."""
+        found = {name: read_outcome(self.out / name) for name in self.rows}
+        return {name: outcome or Outcome("waiting") for name, outcome in found.items()}
+
+    def ended(self, task: Task, outcome: Outcome) -> None:
+        """Says how a row ended, and writes the table so far."""
+        figures = outcome.figures
+        text = f"val_esr {figures.val_esr:.5f}" if figures is not None else outcome.reason
+        self.console.print(
+            f"{task.name}: {outcome.status}, {text}", soft_wrap=True, highlight=False, markup=False
+        )
+        self.write_tables()
+
+    def write_tables(self) -> None:
+        """Table and picture of what there is, into the folder."""
+        lines = lines_of(self.out, self.outcomes())
+        (self.out / TABLE_MD).write_text(markdown(lines, self.caption), encoding="utf-8")
+        (self.out / TABLE_CSV).write_text(csv_text(lines), encoding="utf-8")
+        write_png(picture(lines, self.caption), self.out / PICTURE)
+
+    def end(self, status: str) -> bool:
+        """Writes, shows and tracks the table; whether every row is finished."""
+        self.write_tables()
+        lines = lines_of(self.out, self.outcomes())
+        self.console.print(terminal(lines, self.caption))
+        for line in lines:
+            if line.outcome.reason:
+                text = f"{line.name}: {line.outcome.reason} (log: {line.outcome.log})"
+                self.console.print(text, soft_wrap=True, highlight=False, markup=False)
+        self.console.print(f"written to {self.out}", soft_wrap=True, highlight=False, markup=False)
+        complete = all(line.outcome.status == "finished" for line in lines)
+        if self.run is not None:
+            for name in (TABLE_MD, TABLE_CSV, PICTURE):
+                self.run.log_file(self.out / name)
+            for line in lines:
+                if line.outcome.figures is not None:
+                    self.run.set_tags({f"val_esr {line.name}": f"{line.outcome.figures.val_esr:.6g}"})
+            self.run.set_status(status if complete or status != "finished" else "failed")
+        return complete
+
+    def _log_settings(self, dataset_hash: str) -> None:
+        if self.run is None:
+            return
+        caption = self.caption
+        self.run.log_settings(
+            {
+                "budget": caption.budget,
+                "data": caption.data_name,
+                "dataset_hash": dataset_hash,
+                "linear_floor": f"{caption.linear_floor:.6g}",
+                "burn_in_samples": str(caption.burn_in_samples),
+                "threads": str(caption.threads),
+            }
+        )
+        tags = {"recipes": ", ".join(self.rows), "kind": "comparison", "status": "running"}
+        self.run.set_tags({**tags, **versions(Path.cwd())})
+
+
+def one_after_another(comparison: Comparison, tasks: Sequence[Task], budget: Budget) -> None:
+    """Trains the rows on this machine; shows the one under way."""
+    for number, task in enumerate(tasks, start=1):
+        folder = comparison.out / task.name
+        head = f"{escape(task.name)} ({number} of {len(tasks)})"
+        start_s = time.monotonic()
+        if not comparison.console.is_terminal:
+            comparison.console.print(
+                f"{head}: log in {folder / 'train.log'}", soft_wrap=True, highlight=False
+            )
+        with comparison.console.status(f"{head}: starting") as status:
+
+            def watch(
+                head: str = head, folder: Path = folder, start_s: float = start_s, status: Any = status
+            ) -> None:
+                status.update(f"{head}  {_progress(folder, budget, time.monotonic() - start_s)}")
+
+            outcome = run_row(task, folder, watch)
+        comparison.ended(task, outcome)
+
+
+def on_ray(comparison: Comparison, ray: Any, tasks: Sequence[Task]) -> None:
+    """Trains the rows on the cluster that `ray` is connected to."""
+    with comparison.console.status("on Ray") as status:
+        run_on_ray(
+            ray,
+            list(tasks),
+            comparison.out,
+            comparison.ended,
+            lambda count: status.update(f"on Ray: {count} of {len(tasks)} rows under way or waiting"),
+        )
+
+
+def caption_of(data: PairsDataModule, config: Config, budget: Budget) -> Caption:
+    """What holds for all rows; fits the linear floor."""
+    arguments = config["data"]["init_args"]
+    facts = [
+        f"{name} {arguments[name]}"
+        for name in ("device", "settings", "dry", "wet", "pairs")
+        if arguments.get(name)
+    ]
+    name = " ".join([config["data"]["class_path"].rpartition(".")[2], ", ".join(facts)]).strip()
+    floor = linear_floor(
+        ((row.input, row.target) for row in data.split_arrays("train")),
+        ((row.input, row.target) for row in data.split_arrays("val")),
+        skip_samples=data.burn_in_samples,
+    )
+    found = versions(Path.cwd())
+    return Caption(
+        budget=str(budget),
+        data=f"{name}, {data.describe().splitlines()[0].rstrip('.')}, data set {data.dataset_hash[:12]}",
+        data_name=name,
+        linear_floor=floor,
+        burn_in_samples=arguments.get("burn_in_samples"),
+        threads=int(config["threads"]),
+        versions=", ".join(
+            f"{package} {found[package]}" for package in ("tapezoo", "torch") if package in found
+        ),
+    )
+
+
+def _parent_run(tracking: Tracking, out: Path, run_id: str | None) -> TrackedRun:
+    goes_on = run_id is not None and has_run(tracking, run_id)
+    named = replace(tracking, run_name=tracking.run_name or f"compare {out.name}")
+    return make_logger(named, out, {}, run_id if goes_on else None)
+
+
+def _progress(folder: Path, budget: Budget, elapsed_s: float) -> str:
+    path = folder / HISTORY
+    rows = read_history(path) if path.is_file() else []
+    text = f"{elapsed_s // 60:.0f}:{elapsed_s % 60:02.0f} by the clock"
+    if rows:
+        spent = rows[-1].wall_s if budget.minutes is not None else rows[-1].audio_s
+        esr = [row.val_esr for row in rows if row.val_esr is not None]
+        text += f"  {100 * min(1.0, spent / budget.seconds()):.0f} % of the budget  epoch {rows[-1].epoch}"
+        text += f"  val_esr {esr[-1]:.5f}, best {min(esr):.5f}" if esr else ""
+    return text

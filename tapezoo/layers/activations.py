@@ -1,0 +1,45 @@
+"""Activations of convolutional nets at the speed of their arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+
+def fast_tanh(input: Tensor) -> Tensor:
+    """`tanh(u) = 2 sigmoid(2 u) - 1`, equal to `torch.tanh` within 2e-7, several times faster on a CPU.
+
+    torch's tanh takes ten times as long as its sigmoid. An exported graph gets the one operator `tanh`,
+    which the runtimes compute fast.
+    """
+    if torch._C._get_tracing_state() is not None:
+        return torch.tanh(input)
+    output: Tensor = _TanhBySigmoid.apply(input)  # type: ignore[no-untyped-call]
+    return output
+
+
+class FastTanh(nn.Module):
+    """`fast_tanh` as a module."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The tanh of every element."""
+        return fast_tanh(input)
+
+
+class _TanhBySigmoid(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor) -> Tensor:
+        output = torch.mul(input, 2.0).sigmoid_()
+        torch.add(output.new_tensor(-1.0), output, alpha=2.0, out=output)
+        ctx.save_for_backward(output)
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (output,) = ctx.saved_tensors
+        result: Tensor = torch.ops.aten.tanh_backward(gradient, output)
+        return result

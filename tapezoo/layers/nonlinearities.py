@@ -1,0 +1,86 @@
+"""Memoryless curves with trained shapes; every one starts near the identity and maps 0 to 0."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class TanhSum(nn.Module):
+    """`f(x) = l x + sum_i a_i (tanh(c_i x + b_i) - tanh(b_i))`: one hidden layer and a straight line.
+
+    Units with b_i = 0 are odd, the others bend one side more than the other: any smooth curve with f(0) = 0
+    (Cybenko, "Approximation by superpositions of a sigmoidal function", 1989). At the start f is the
+    identity: a = 0, l = 1; the c_i are spread geometrically over 0.5 to 8, the b_i alternate around 0.
+
+    Args:
+        units: How many tanh, 1 or more; `3 units + 1` parameters.
+
+    Shape:
+        input, output: (batch, 1, samples).
+    """
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        spread = torch.linspace(0.0, 1.0, units)
+        signs = torch.tensor([0.0, 1.0, -1.0]).repeat(units)[:units]
+        self.linear = nn.Parameter(torch.ones(1))
+        self.amount = nn.Parameter(torch.zeros(units))
+        self.slope = nn.Parameter(0.5 * 16.0**spread)
+        self.offset = nn.Parameter(signs * (0.5 + spread))
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The curve, sample by sample."""
+        offset = self.offset.unsqueeze(-1)  # (units, 1)
+        bent = torch.tanh(self.slope.unsqueeze(-1) * input + offset) - torch.tanh(offset)
+        # (batch, units, samples) -> (batch, 1, samples)
+        return self.linear * input + torch.matmul(self.amount.unsqueeze(0), bent)
+
+
+class AsymmetricTanh(nn.Module):
+    """`f(x) = (tanh(d x + b) - tanh(b)) / (d (1 - tanh(b)^2))`: a saturation with two numbers.
+
+    The slope at 0 is 1. Drive d and bias b are what a technician would call them; b = 0 is symmetric, the
+    sign of b chooses the side that saturates first.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_drive = nn.Parameter(torch.tensor([math.log(0.5)]))  # d > 0
+        self.bias = nn.Parameter(torch.zeros(1))
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The curve, sample by sample."""
+        drive, rest = self.log_drive.exp(), torch.tanh(self.bias)
+        return (torch.tanh(drive * input + self.bias) - rest) / (drive * (1 - rest * rest))
+
+
+class MLPCurve(nn.Module):
+    """`f(x) = x + g(x) - g(0)`, g a perceptron with two hidden layers of tanh.
+
+    Args:
+        hidden_size: Units per hidden layer, H; `H^2 + 4 H` parameters.
+
+    Shape:
+        input, output: (batch, 1, samples).
+    """
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(1, hidden_size)
+        self.second = nn.Linear(hidden_size, hidden_size)
+        self.third = nn.Linear(hidden_size, 1, bias=False)  # a bias would cancel in g(x) - g(0)
+        with torch.no_grad():
+            self.third.weight.mul_(0.1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The curve, sample by sample."""
+        bent = self._bend(input.transpose(1, 2)) - self._bend(torch.zeros_like(input[:1, :, :1]))
+        return input + bent.transpose(1, 2)
+
+    def _bend(self, signal: Tensor) -> Tensor:
+        hidden = torch.tanh(self.first(signal))  # (batch, samples, H)
+        bent: Tensor = self.third(torch.tanh(self.second(hidden)))
+        return bent

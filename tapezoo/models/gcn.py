@@ -1,0 +1,154 @@
+"""GCN: a gated convolutional network, all of whose layers are mixed into the output."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from tapezoo.effect import EffectModel
+from tapezoo.errors import TapezooError
+from tapezoo.layers.activations import fast_tanh
+from tapezoo.layers.conditioning import FiLM
+from tapezoo.layers.convolution import causal_convolution, convolution
+from tapezoo.net import Net, State
+
+
+class GCNShapeError(TapezooError):
+    """Blocks, layers, channels, kernel or dilation growth of a GCN that describe no net."""
+
+
+class Layer(nn.Module):
+    """`z = FiLM(tanh(F * h) sigmoid(G * h))`, `h' = M z + h`."""
+
+    def __init__(
+        self, num_controls: int, in_channels: int, channels: int, kernel_size: int, dilation: int
+    ) -> None:
+        super().__init__()
+        self.dilation = dilation
+        self.dilated = nn.Conv1d(in_channels, 2 * channels, kernel_size, dilation=dilation)  # F, then G
+        self.modulation = FiLM(num_controls, channels)
+        self.mix = nn.Conv1d(channels, channels, 1)  # M
+
+    def forward(self, h: Tensor, controls: Tensor, past: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(h', z, past) from h (batch, in_channels, samples); a single channel is added to all of h'."""
+        u, past = causal_convolution(h, past, self.dilated.weight, self.dilated.bias, self.dilation)
+        filter, gate = u.chunk(2, dim=1)  # (batch, channels, samples) each
+        z = self.modulation(fast_tanh(filter) * torch.sigmoid(gate), controls)
+        return convolution(z, self.mix.weight, self.mix.bias, offset=h.expand_as(z)), z, past
+
+
+class GCNNet(Net):
+    """`z_l = FiLM(tanh(F_l * h_l) sigmoid(G_l * h_l))`, `h_{l+1} = M_l z_l + h_l`, output `= sum o_l . z_l + b`.
+
+    `*` is a causal convolution with dilation `dilation_growth^(l mod num_layers)`, `h_0 = x`; the output mixes
+    the z of all layers of all blocks by one 1x1. FiLM is a gain and an offset per channel, affine in the
+    controls; without controls there is none.
+
+    Comunità, Steinmetz, Phan, Reiss, "Modelling black-box audio effects with time-varying feature
+    modulation", ICASSP 2023, without the time-varying modulation (its GCN baseline); the gated net itself is
+    from Wright, Damskägg, Juvela, Välimäki, "Real-time guitar amplifier emulation with deep learning",
+    Applied Sciences 2020.
+
+    Receptive field: `1 + num_blocks (kernel_size - 1) sum_l dilation_growth^l`. Latency: 0. Parameters for L
+    layers in all of C channels, k taps, K controls: `2 C k (1 + (L - 1) C) + 2 C L + L C (C + 1) + L C + 1`, and
+    with controls `2 L C (K + 1)` more. The default, one block of ten layers of 16 channels, has 17 121 at
+    K = 0 and hears 2 047 samples; five layers of 7 taps and growth 4 hear as much with 16 161. C (C + 1) of
+    them are dead: nothing follows the last layer's h.
+
+    Args:
+        num_controls: Knobs, K.
+        channels: Of every layer, C.
+        num_blocks: Stacks of layers; each starts again at dilation 1.
+        num_layers: Layers of each block.
+        kernel_size: Taps of each convolution, k, 2 or more.
+        dilation_growth: Ratio of the dilations of two successive layers.
+    """
+
+    def __init__(
+        self,
+        num_controls: int,
+        channels: int,
+        num_blocks: int,
+        num_layers: int,
+        kernel_size: int,
+        dilation_growth: int,
+    ) -> None:
+        dilations = num_blocks * [dilation_growth**layer for layer in range(num_layers)]
+        super().__init__(num_controls, receptive_field=1 + (kernel_size - 1) * sum(dilations))
+        self.layers = nn.ModuleDict()
+        for index, dilation in enumerate(dilations):
+            name = "last" if index == len(dilations) - 1 else str(index)  # so called at every depth
+            in_channels = channels if index else 1
+            self.layers[name] = Layer(num_controls, in_channels, channels, kernel_size, dilation)
+        self.output = nn.Conv1d(len(dilations) * channels, 1, 1)  # o
+        # two tensors, however many layers: each further one costs a stream more than its samples
+        self.past_samples = [(kernel_size - 1) * dilation for dilation in dilations]
+        self.register_rest("past_input", torch.zeros(1, self.past_samples[0]))
+        if len(dilations) > 1:
+            self.register_rest("past_layers", torch.zeros(channels, sum(self.past_samples[1:])))
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `Net.forward`."""
+        pasts = [state["past_input"]]
+        if "past_layers" in state:
+            pasts += torch.split(state["past_layers"], self.past_samples[1:], dim=-1)
+        h, features, after = input, [], []
+        for layer, past in zip(self.layers.values(), pasts, strict=True):
+            h, z, past = layer(h, controls, past)
+            features.append(z)
+            after.append(past)
+        mixed = torch.cat(features, dim=1)  # (batch, layers * channels, samples)
+        output = convolution(mixed, self.output.weight, self.output.bias)
+        new_state = {"past_input": after[0]}
+        if "past_layers" in state:
+            new_state["past_layers"] = torch.cat(after[1:], dim=-1)
+        return output, new_state
+
+
+class GCN(EffectModel):
+    """Trains a `GCNNet`.
+
+    Args:
+        channels: Of every layer.
+        num_blocks: Stacks of layers.
+        num_layers: Layers of each block.
+        kernel_size: Taps of each convolution.
+        dilation_growth: Ratio of the dilations of two successive layers.
+        training: See `EffectModel`.
+
+    Raises:
+        GCNShapeError: A number below 1 (kernel_size: below 2).
+    """
+
+    dead_parameters: ClassVar[dict[str, str]] = {
+        f"layers.last.mix.{name}": "nothing follows the last layer's h; kept for the papers' shape"
+        for name in ("weight", "bias")
+    }
+
+    def __init__(
+        self,
+        channels: int = 16,
+        num_blocks: int = 1,
+        num_layers: int = 10,
+        kernel_size: int = 3,
+        dilation_growth: int = 2,
+        **training: Any,
+    ) -> None:
+        super().__init__(**training)
+        for subject, value, least in (
+            ("channels", channels, 1),
+            ("num_blocks", num_blocks, 1),
+            ("num_layers", num_layers, 1),
+            ("kernel_size", kernel_size, 2),
+            ("dilation_growth", dilation_growth, 1),
+        ):
+            if value < least:
+                raise GCNShapeError(
+                    f"model.{subject}",
+                    found=str(value),
+                    expected=f"{least} or more",
+                    fix="Correct it in the recipe, or leave it out for the default.",
+                )
+        self.net = GCNNet(self.num_controls, channels, num_blocks, num_layers, kernel_size, dilation_growth)

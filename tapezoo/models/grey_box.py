@@ -1,0 +1,164 @@
+"""GreyBox: equaliser, memory, curve, equaliser; every number in it has a unit and a name."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tapezoo.effect import EffectModel
+from tapezoo.errors import TapezooError
+from tapezoo.layers.explained import Response, audible_hz, decibels
+from tapezoo.layers.filters import HyperParameters, ParametricEQ, magnitudes
+from tapezoo.layers.memories import Lag, Level, Memory
+from tapezoo.layers.nonlinearities import AsymmetricTanh, MLPCurve, TanhSum
+from tapezoo.net import Net, State
+
+MemoryName = Literal["lag", "level"]
+NonlinearityName = Literal["tanh", "tanh_sum", "mlp"]
+MEMORIES: dict[str, type[Memory]] = {"lag": Lag, "level": Level}
+CURVE_UNITS = 8
+CURVE_REACH = 1.5  # how far the static curve is shown, in units of full scale
+CURVE_POINTS = 301
+
+
+class GreyBoxArgumentError(TapezooError):
+    """A block that does not exist, or as many of them as cannot be."""
+
+
+class GreyBoxNet(Net):
+    """A chain of differentiable blocks:
+
+        u = EQ_in(G_in x)                    gain; low shelf, peaks, high shelf
+        v = memory(u)                        `Lag` or `Level` (tapezoo.layers.memories)
+        z = f(v + b) - f(b)                  bias b; f a trained curve (tapezoo.layers.nonlinearities)
+        y = G_out EQ_out(z)
+
+    Nercessian, Sarroff, Werner, "Lightweight and interpretable neural modeling of an audio distortion effect
+    using hyperconditioned differentiable biquads", ICASSP 2021, whose chain is EQ, curve, EQ; Comunita,
+    Steinmetz, Reiss, "Differentiable black-box and gray-box modeling of nonlinear audio effects", 2025, who
+    let a controller move gain and bias in time, which `Level` does. Controls move every number but the
+    curve's (`HyperParameters`). The filters run exactly, in the time domain, not by frequency sampling.
+
+    Silence gives silence. G_out may be negative: a machine that inverts.
+    Receptive field: unbounded. Latency: 0. Parameters with P peaks, F followers, K controls: N numbers, and
+    `64 (1 + K) + 16 N` for the controls where K > 0, plus those of the curve (tanh 2, tanh_sum 25, mlp 96);
+    `N = 6 (2 + P) + 3 + 3 F`. 64 at P = 2, F = 4, K = 0 and tanh_sum.
+
+    Args:
+        num_controls: Knobs, K.
+        peaks: Peaking sections of each equaliser, P, 0 or more.
+        followers: One-pole followers of the memory, F, 1 or more.
+        memory: "lag" or "level".
+        nonlinearity: "tanh", "tanh_sum" or "mlp".
+        sample_rate: Hz.
+    """
+
+    def __init__(
+        self,
+        num_controls: int,
+        peaks: int,
+        followers: int,
+        memory: MemoryName,
+        nonlinearity: NonlinearityName,
+        sample_rate: int,
+    ) -> None:
+        super().__init__(num_controls, receptive_field=None)
+        self.input_eq = ParametricEQ(num_controls, peaks, sample_rate)
+        self.memory = MEMORIES[memory](num_controls, followers, sample_rate)
+        self.curve = _curve(nonlinearity)
+        self.output_eq = ParametricEQ(num_controls, peaks, sample_rate)
+        self.levels = HyperParameters(num_controls, torch.tensor([0.0, 0.0, 1.0]))  # log G_in, b, G_out
+        self.register_rest("input_eq", torch.zeros(2 + peaks, 2))
+        self.register_rest("memory", torch.zeros(followers, 2))
+        self.register_rest("output_eq", torch.zeros(2 + peaks, 2))
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `Net.forward`."""
+        gain_in, bias, gain_out = self.gains(controls)
+        u, input_eq = self.input_eq(gain_in * input, controls, state["input_eq"])
+        v, memory = self.memory(u, controls, state["memory"])
+        z = self.curve(v + bias) - self.curve(bias)
+        y, output_eq = self.output_eq(z, controls, state["output_eq"])
+        return gain_out * y, {"input_eq": input_eq, "memory": memory, "output_eq": output_eq}
+
+    def gains(self, controls: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """G_in, b and G_out, each (rows, 1, 1)."""
+        log_gain, bias, gain = self.levels(controls).unsqueeze(1).chunk(3, dim=-1)
+        return log_gain.exp(), bias, gain
+
+    @torch.no_grad()
+    def responses(self, sample_rate: int, controls: Tensor) -> list[Response]:
+        """Every block at these controls; see `tapezoo.layers.explained.Explained`."""
+        gain_in, bias, gain_out = self.gains(controls)
+        level = torch.linspace(-CURVE_REACH, CURVE_REACH, CURVE_POINTS, device=controls.device)
+        bent = self.curve(level.reshape(1, 1, -1) + bias) - self.curve(bias)
+        curve = Response("curve", f"bias {bias.item():+.2f}", "curve", _array(level), _array(bent))
+        return [
+            *_equaliser("input equaliser", self.input_eq, gain_in.item(), sample_rate, controls),
+            *self.memory.responses(controls),
+            curve,
+            *_equaliser("output equaliser", self.output_eq, gain_out.item(), sample_rate, controls),
+        ]
+
+
+class GreyBox(EffectModel):
+    """Trains a `GreyBoxNet`.
+
+    Args:
+        peaks: Peaking sections of each of the two equalisers, 0 or more.
+        followers: One-pole followers of the memory, 1 or more.
+        memory: "lag": the signal is pulled after its own past, as by hysteresis; "level": its level moves
+            gain and bias, as a sagging supply does.
+        nonlinearity: "tanh": drive and bias; "tanh_sum": any smooth curve; "mlp": the same, deeper.
+        training: See `EffectModel`.
+
+    Raises:
+        GreyBoxArgumentError: An argument outside its range.
+    """
+
+    def __init__(
+        self,
+        peaks: int = 2,
+        followers: int = 4,
+        memory: MemoryName = "lag",
+        nonlinearity: NonlinearityName = "tanh_sum",
+        **training: Any,
+    ) -> None:
+        super().__init__(**training)
+        for name, value, least in (("peaks", peaks, 0), ("followers", followers, 1)):
+            if value < least:
+                raise _bad(name, str(value), f"{least} or more")
+        for name, word, known in (("memory", memory, MemoryName), ("nonlinearity", nonlinearity, NonlinearityName)):
+            if word not in get_args(known):
+                raise _bad(name, word, "one of " + ", ".join(get_args(known)))
+        self.net = GreyBoxNet(self.num_controls, peaks, followers, memory, nonlinearity, self.sample_rate)
+
+
+def _bad(name: str, found: str, expected: str) -> GreyBoxArgumentError:
+    return GreyBoxArgumentError(f"model.{name}", found=found, expected=expected, fix=f"Correct {name}.")
+
+
+def _curve(name: NonlinearityName) -> nn.Module:
+    if name == "tanh":
+        return AsymmetricTanh()
+    return TanhSum(CURVE_UNITS) if name == "tanh_sum" else MLPCurve(CURVE_UNITS)
+
+
+def _equaliser(
+    block: str, eq: ParametricEQ, gain: float, sample_rate: int, controls: Tensor
+) -> list[Response]:
+    """The whole equaliser with its gain, then each section."""
+    x = audible_hz(sample_rate)
+    each = magnitudes(eq.sections(controls), x, sample_rate)
+    total = f"all, gain {decibels(np.array(abs(gain))):+.1f} dB" + (", inverted" if gain < 0 else "")
+    lines = [(total, abs(gain) * each.prod(axis=0)), *zip(eq.labels(controls), each, strict=True)]
+    return [Response(block, label, "magnitude", x, decibels(line)) for label, line in lines]
+
+
+def _array(tensor: Tensor) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = tensor.reshape(-1).cpu().double().numpy()
+    return values

@@ -1,0 +1,207 @@
+"""WaveNet: stacked dilated causal convolutions with residual and skip connections."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from tapezoo.effect import EffectModel
+from tapezoo.errors import TapezooError
+from tapezoo.layers.activations import fast_tanh
+from tapezoo.layers.convolution import causal_convolution, convolution
+from tapezoo.net import Net, State
+
+Activation = Literal["tanh", "gated"]
+NAM_DILATIONS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+
+
+class WaveNetShapeError(TapezooError):
+    """Channels, dilations or kernel of a WaveNet that describe no net."""
+
+
+class Layer(nn.Module):
+    """One dilated layer: `z = f(W * y + V c)`, `y' = y + R z`."""
+
+    def __init__(
+        self, cond_dim: int, channels: int, kernel_size: int, dilation: int, activation: Activation
+    ) -> None:
+        super().__init__()
+        self.dilation = dilation
+        self.gated = activation == "gated"
+        width = 2 * channels if self.gated else channels
+        self.dilated = nn.Conv1d(channels, width, kernel_size, dilation=dilation)  # W, b
+        self.mix = nn.Conv1d(cond_dim, width, 1, bias=False)  # V
+        self.residual = nn.Conv1d(channels, channels, 1)  # R, r
+        self.past_samples = (kernel_size - 1) * dilation
+
+    def forward(self, y: Tensor, input: Tensor, controls: Tensor, past: Tensor) -> tuple[Tensor, ...]:
+        """(y', z, past) from y (batch, channels, samples)."""
+        mixed = self.mix.weight[:, :1, 0] * input  # V c, (batch, width, samples)
+        if controls.shape[1]:  # they stand still within a block: their part is one number per row and channel
+            mixed = mixed + nn.functional.linear(controls, self.mix.weight[:, 1:, 0]).unsqueeze(-1)
+        u, past = causal_convolution(
+            y, past, self.dilated.weight, self.dilated.bias, self.dilation, offset=mixed
+        )
+        if self.gated:
+            filter, gate = u.chunk(2, dim=1)
+            z = fast_tanh(filter) * torch.sigmoid(gate)
+        else:
+            z = fast_tanh(u)
+        return convolution(z, self.residual.weight, self.residual.bias, offset=y), z, past
+
+
+class Array(nn.Module):
+    """A stack of layers of one width, and the 1x1 that mixes the sum of their z."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        cond_dim: int,
+        channels: int,
+        head_channels: int,
+        head_bias: bool,
+        kernel_size: int,
+        dilations: list[int],
+        activation: Activation,
+    ) -> None:
+        super().__init__()
+        self.widen = nn.Conv1d(in_channels, channels, 1, bias=False)
+        self.layers = nn.ModuleDict(
+            {
+                name: Layer(cond_dim, channels, kernel_size, dilation, activation)
+                for name, dilation in zip(names(len(dilations)), dilations, strict=True)
+            }
+        )
+        self.head = nn.Conv1d(channels, head_channels, 1, bias=head_bias)
+        self.past_samples = [(kernel_size - 1) * dilation for dilation in dilations]
+
+    def forward(
+        self, y: Tensor, head: Tensor | None, input: Tensor, controls: Tensor, past: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(y, head, past) after all layers; `past` holds every layer's left context, one after another."""
+        y = convolution(y, self.widen.weight)  # (batch, channels, samples)
+        pasts = []
+        for layer, layer_past in zip(
+            self.layers.values(), torch.split(past, self.past_samples, dim=-1), strict=True
+        ):
+            y, z, layer_past = layer(y, input, controls, layer_past)
+            head = z if head is None else head + z
+            pasts.append(layer_past)
+        assert head is not None
+        return y, convolution(head, self.head.weight, self.head.bias), torch.cat(pasts, dim=-1)
+
+
+def names(count: int) -> list[str]:
+    """Names of stacked parts: "0", "1", ..., "last", so that the last one is called so at every depth."""
+    return [*map(str, range(count - 1)), "last"]
+
+
+class WaveNetNet(Net):
+    """`z_l = f(W_l * y_l + b_l + V_l c)`, `y_{l+1} = y_l + R_l z_l + r_l`, output `= scale H(sum_l z_l)`.
+
+    `*` is a causal convolution with dilation, `c = (x, controls)` the raw input and the knobs, `f` tanh or
+    the gated `tanh(u_1) sigmoid(u_2)`. Layers of one width form an array: it starts with a 1x1 `y = E y`
+    from the width before, its head H mixes the sum of z by a 1x1 to the width of the next array, whose sum
+    starts there; the last head makes the output.
+
+    Damskägg, Juvela, Thuillier, Välimäki, "Deep learning for tube amplifier emulation", ICASSP 2019. The
+    paper's post-processing gives every layer its own mixing weights; summing first is from Neural Amp
+    Modeler (Atkinson), whose "standard" shape is the default here. NAM's scale is a constant, no parameter.
+
+    Receptive field: `1 + sum (kernel_size - 1) dilation` over all layers. Latency: 0. Parameters of an array of
+    L layers, width C from C' with head width O, K controls, k taps, G = C (tanh) or 2 C (gated):
+    `C' C + L (G C k + G + G (1 + K) + C^2 + C) + C O`, and 1 for the bias of the last head. The default
+    has 13 801 at K = 0, of which 72 are dead: nothing follows the last layer's y.
+
+    Args:
+        num_controls: Knobs, K.
+        channels: Width of each array.
+        dilations: Of the layers of each array, in samples.
+        kernel_size: Taps of each convolution, k, 2 or more.
+        activation: f.
+        head_scale: Factor on the output.
+    """
+
+    def __init__(
+        self,
+        num_controls: int,
+        channels: list[int],
+        dilations: list[int],
+        kernel_size: int,
+        activation: Activation,
+        head_scale: float,
+    ) -> None:
+        past_samples = (kernel_size - 1) * sum(dilations)
+        super().__init__(num_controls, receptive_field=1 + len(channels) * past_samples)
+        self.head_scale = head_scale
+        self.arrays = nn.ModuleDict()
+        for index, name in enumerate(names(len(channels))):
+            last = name == "last"
+            self.arrays[name] = Array(
+                in_channels=channels[index - 1] if index else 1,
+                cond_dim=1 + num_controls,
+                channels=channels[index],
+                head_channels=1 if last else channels[index + 1],
+                head_bias=last,
+                kernel_size=kernel_size,
+                dilations=dilations,
+                activation=activation,
+            )
+            self.register_rest(f"past_{name}", torch.zeros(channels[index], past_samples))
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `Net.forward`."""
+        y, head, after = input, None, {}
+        for name, array in self.arrays.items():
+            y, head, after[f"past_{name}"] = array(y, head, input, controls, state[f"past_{name}"])
+        assert head is not None
+        return self.head_scale * head, after
+
+
+class WaveNet(EffectModel):
+    """Trains a `WaveNetNet`; the defaults are Neural Amp Modeler's "standard" shape.
+
+    Args:
+        channels: Width of each array of layers.
+        dilations: Of the layers of each array, in samples.
+        kernel_size: Taps of each convolution.
+        activation: "tanh", or "gated" as in the paper: twice the convolution's channels.
+        head_scale: Factor on the output.
+        training: See `EffectModel`.
+
+    Raises:
+        WaveNetShapeError: An empty list, or a number below 1 (kernel_size: below 2).
+    """
+
+    dead_parameters: ClassVar[dict[str, str]] = {
+        f"arrays.last.layers.last.residual.{name}": "nothing follows the last layer's y; kept for NAM's shape"
+        for name in ("weight", "bias")
+    }
+
+    def __init__(
+        self,
+        channels: list[int] | None = None,
+        dilations: list[int] | None = None,
+        kernel_size: int = 3,
+        activation: Activation = "tanh",
+        head_scale: float = 0.02,
+        **training: Any,
+    ) -> None:
+        super().__init__(**training)
+        channels = [16, 8] if channels is None else channels
+        dilations = NAM_DILATIONS if dilations is None else dilations
+        for subject, values, least in (
+            ("channels", channels, 1),
+            ("dilations", dilations, 1),
+            ("kernel_size", [kernel_size], 2),
+        ):
+            if not values or min(values) < least:
+                raise WaveNetShapeError(
+                    f"model.{subject}",
+                    found=str(values),
+                    expected=f"whole numbers of {least} or more, at least one",
+                    fix="Correct it in the recipe, or leave it out for the standard shape.",
+                )
+        self.net = WaveNetNet(self.num_controls, channels, dilations, kernel_size, activation, head_scale)

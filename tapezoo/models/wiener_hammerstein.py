@@ -1,0 +1,126 @@
+"""WienerHammerstein: a static nonlinearity between two linear filters; the honest nonlinear baseline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tapezoo.effect import EffectModel
+from tapezoo.errors import TapezooError
+from tapezoo.layers.conditioning import FiLM
+from tapezoo.layers.convolution import causal_convolution
+from tapezoo.layers.explained import Response, fir_magnitude
+from tapezoo.layers.nonlinearities import TanhSum
+from tapezoo.net import Net, State
+
+CURVE_REACH = 1.5  # how far the static curve is shown, in units of full scale
+CURVE_POINTS = 301
+
+
+class WienerHammersteinShapeError(TapezooError):
+    """A filter or curve of a length that cannot be."""
+
+
+class ControlledFIR(nn.Module):
+    """`y[n] = sum_k (g0[k] + sum_c controls[c] g_c[k]) x[n - k]`; the identity at the start.
+
+    Args:
+        num_controls: Knobs, K.
+        taps: Length in samples, 2 or more; `taps (1 + K)` parameters.
+
+    Shape:
+        input, output: (batch, 1, samples); controls: (batch, K); past: (batch, 1, taps - 1).
+    """
+
+    def __init__(self, num_controls: int, taps: int) -> None:
+        super().__init__()
+        identity = torch.zeros(1 + num_controls, 1, taps)
+        identity[0, 0, -1] = 1.0
+        self.taps = nn.Parameter(identity)  # the last tap meets the current sample
+
+    def forward(self, input: Tensor, controls: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """The filtered block, and the `past` for the next one."""
+        filtered, past = causal_convolution(input, past, self.taps)  # (batch, 1 + K, samples)
+        output = filtered[:, :1]
+        if self.taps.shape[0] > 1:
+            output = output + (controls.unsqueeze(-1) * filtered[:, 1:]).sum(dim=1, keepdim=True)
+        return output, past
+
+    def at(self, controls: Tensor) -> Tensor:
+        """The filter at one setting, (taps,): the current sample's coefficient first."""
+        return (self.taps[0, 0] + controls[0] @ self.taps[1:, 0]).flip(0)
+
+
+class WienerHammersteinNet(Net):
+    """Linear, static, linear:
+
+        v[n] = sum_k g[k] x[n - k]
+        w[n] = v[n] gamma(controls) + beta(controls)
+        z[n] = l w[n] + sum_i a_i (tanh(c_i w[n] + b_i) - tanh(b_i))
+        y[n] = sum_k h[k] z[n - k]
+
+    Billings, Fakhouri, "Identification of systems containing linear dynamic and static nonlinear elements",
+    Automatica 18, 1982; Schetzen, "The Volterra and Wiener theories of nonlinear systems", 1980. Fitted by
+    gradient instead of by correlation. All taps are affine in the controls, gamma and beta are a FiLM. How
+    the gain is shared between g, the curve and h is not determined; nothing depends on it.
+
+    Receptive field: `2 taps - 1` samples. Latency: 0. Parameters with K controls, U units:
+    `2 taps (1 + K) + 3 U + 1`, and `2 (1 + K)` of the FiLM where K > 0; 539 at taps = 257, U = 8, K = 0.
+
+    Args:
+        num_controls: Knobs, K.
+        taps: Length of each filter in samples, 2 or more.
+        units: Tanh units of the curve, U, 1 or more.
+    """
+
+    def __init__(self, num_controls: int, taps: int, units: int) -> None:
+        for name, value, least in (("taps", taps, 2), ("units", units, 1)):
+            if value < least:
+                raise WienerHammersteinShapeError(
+                    f"model.{name}", found=str(value), expected=f"{least} or more", fix=f"Raise {name}."
+                )
+        super().__init__(num_controls, receptive_field=2 * taps - 1)
+        self.first = ControlledFIR(num_controls, taps)
+        self.drive = FiLM(num_controls, channels=1)
+        self.curve = TanhSum(units)
+        self.second = ControlledFIR(num_controls, taps)
+        self.register_rest("first_past", torch.zeros(1, taps - 1))
+        self.register_rest("second_past", torch.zeros(1, taps - 1))
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `Net.forward`."""
+        v, first_past = self.first(input, controls, state["first_past"])
+        z = self.curve(self.drive(v, controls))
+        y, second_past = self.second(z, controls, state["second_past"])
+        return y, {"first_past": first_past, "second_past": second_past}
+
+    @torch.no_grad()
+    def responses(self, sample_rate: int, controls: Tensor) -> list[Response]:
+        """Both filters and the curve (with the controls' drive); see `tapezoo.layers.explained.Explained`."""
+        level = torch.linspace(-CURVE_REACH, CURVE_REACH, CURVE_POINTS, device=controls.device)
+        bent = self.curve(self.drive(level.reshape(1, 1, -1), controls)).reshape(-1)
+        x, y = (values.cpu().double().numpy() for values in (level, bent))
+        return [
+            fir_magnitude("first filter", self.first.at(controls), sample_rate),
+            Response("static curve", "output over input", "curve", x, y),
+            fir_magnitude("second filter", self.second.at(controls), sample_rate),
+        ]
+
+
+class WienerHammerstein(EffectModel):
+    """Trains a `WienerHammersteinNet`.
+
+    Args:
+        taps: Length of each of the two filters in samples, 2 or more.
+        units: Tanh units of the static curve, 1 or more.
+        training: See `EffectModel`.
+
+    Raises:
+        WienerHammersteinShapeError: An argument below its least value.
+    """
+
+    def __init__(self, taps: int = 257, units: int = 8, **training: Any) -> None:
+        super().__init__(**training)
+        self.net = WienerHammersteinNet(self.num_controls, taps, units)

@@ -1,0 +1,124 @@
+"""`tapezoo check`: what the table says, and how it ends. Only a few laws are run: the rest are slow."""
+
+import pytest
+
+from tapezoo import registry, testing
+from tapezoo.cli import main
+
+FEW = ("pure", "causal", "gradients", "controls")
+MODELS = """
+import torch
+from tapezoo.models.fir import FIR, FIRNet
+
+class Declaring(FIR):
+    cannot_keep = {"causal": "it plays backwards"}
+    dead_parameters = {"idle": "kept for a reason"}
+
+class ShiftedNet(FIRNet):
+    def forward(self, input, controls, state):
+        output, after = super().forward(input, controls, state)
+        if not self.num_controls:
+            return output, after
+        return output + torch.nn.functional.pad(input, (0, 1))[..., 1:], after
+
+class Leaky(FIR):
+    def __init__(self, **training):
+        super().__init__(taps=8, **training)
+        self.net = ShiftedNet(self.num_controls, 8)
+
+class Unbuildable(FIR):
+    def __init__(self, **training):
+        raise RuntimeError("no net today")
+
+class Odd:
+    pass
+"""
+ENTRIES = {name: f"zoo_kinds:{name}" for name in ("Declaring", "Leaky", "Unbuildable", "Odd")}
+ENTRIES["Broken"] = "zoo_kinds_missing:Broken"
+
+
+@pytest.fixture(autouse=True)
+def zoo(tmp_path, monkeypatch):
+    """FIR and five strangers are all there is."""
+    (tmp_path / "zoo_kinds.py").write_text(MODELS)
+    info = tmp_path / "zoo_kinds-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo-kinds\nVersion: 1.2\n")
+    lines = [f"{name} = {target}" for name, target in ENTRIES.items()]
+    (info / "entry_points.txt").write_text("\n".join(["[tapezoo.models]", *lines]))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    everything = registry.entry_points
+    monkeypatch.setattr(
+        registry,
+        "entry_points",
+        lambda group: [entry for entry in everything(group=group) if entry.name in {"FIR", *ENTRIES}],
+    )
+    monkeypatch.setattr(testing, "CHECKS", {name: testing.CHECKS[name] for name in FEW})
+
+
+def check(capsys, *arguments):
+    code = main(["check", *arguments])
+    captured = capsys.readouterr()
+    return code, captured.out.splitlines(), captured.err
+
+
+def test_one_name_gives_a_line_per_law(capsys):
+    code, lines, _ = check(capsys, "FIR")
+    assert code == 0
+    assert [line.split() for line in lines if line.split()[:1] and line.split()[0] in FEW] == [
+        ["pure", "kept", "kept"],
+        ["causal", "kept", "kept"],
+        ["gradients", "kept", "kept"],
+        ["controls", "-", "kept"],
+    ]
+    assert lines[-1] == "checked 1; nothing broken"
+
+
+def test_all_gives_a_line_per_model_and_the_reasons_below(capsys):
+    code, lines, _ = check(capsys, "--all")
+    assert code == 1
+    rows = {line.split()[0]: line.split()[1:] for line in lines if line.split() and ":" not in line}
+    assert rows["FIR"] == ["kept"] * 4
+    assert rows["Declaring"] == ["kept", "declared", "kept", "kept"]
+    assert rows["Unbuildable"] == ["broken"] * 4
+    assert rows["Odd"] == rows["Broken"] == ["-"] * 4
+    # two words where it matters whether there are controls: without, with two
+    position = next(number for number, line in enumerate(lines) if line.split()[:1] == ["Leaky"])
+    assert lines[position].split() == ["Leaky", "kept", "kept", "kept", "kept"]
+    assert lines[position + 1].split() == ["broken"]
+
+    said = [line for line in lines if ": " in line]
+    assert "Declaring: declared: causal (no controls), causal (2 controls): it plays backwards" in said
+    assert "Declaring: declared: no gradient reaches idle: kept for a reason" in said
+    assert any(
+        line.startswith("Leaky: broken: causal (2 controls): LawBroken: input sample") for line in said
+    )
+    [unbuildable] = [line for line in said if line.startswith("Unbuildable: ")]  # seven laws, told once
+    assert unbuildable.endswith("controls (2 controls): RuntimeError: no net today")
+    for name in ("Odd", "Broken"):
+        [line] = [line for line in said if line.startswith(f"{name}: not loaded: ")]
+        assert "zoo-kinds 1.2" in line
+    assert lines[-1] == "checked 6; broken: Broken, Leaky, Odd, Unbuildable"
+
+
+def test_several_names_are_checked_together_each_once(capsys):
+    code, lines, _ = check(capsys, "FIR", "Declaring", "FIR")
+    assert code == 0
+    assert [line.split()[0] for line in lines if line.split()[1:2] == ["kept"]] == ["FIR", "Declaring"]
+    assert lines[-1] == "checked 2; nothing broken"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ([], "neither a name nor --all"),
+        (["FIR", "--all"], "both names and --all"),
+        (["FIR", "Odd"], "zoo-kinds 1.2"),
+        (["FIR", "Fur"], "Did you mean FIR?"),
+    ],
+)
+def test_a_line_that_cannot_be_followed_is_refused_before_any_work(arguments, found, capsys):
+    code, lines, error = check(capsys, *arguments)
+    assert code == 2
+    assert found in error
+    assert not lines

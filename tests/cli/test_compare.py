@@ -1,0 +1,165 @@
+"""`tapezoo compare` from the outside, on seconds of synthetic recordings."""
+
+import csv
+import math
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from scipy.signal import lfilter
+
+import tapezoo.compare.run as run
+from tapezoo.callbacks.history import read_history
+from tapezoo.cli import main
+from tapezoo.compare.folder import read_outcome
+
+RATE = 8000
+LSTM = {"hidden_size": 4, "tbptt_samples": 512}
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dry = np.random.default_rng(0).uniform(-0.5, 0.5, 12 * RATE)
+    soundfile.write("dry.wav", dry, RATE, subtype="FLOAT")
+    soundfile.write("wet.wav", np.tanh(lfilter([0.5, 0.3], [1], dry)), RATE, subtype="FLOAT")
+
+
+def write_recipe(name: str, model: str, lr: float = 0.01, burn_in_samples: int = 64, **arguments) -> str:
+    schedule = {"class_path": "tapezoo.schedules.CosineDecay"}
+    adam = {"class_path": "torch.optim.Adam", "init_args": {"lr": lr}}
+    sizes = {"batch_size": 4, "segment_samples": 2048, "batches_per_epoch": 4}
+    sizes["burn_in_samples"] = burn_in_samples
+    content = {
+        "threads": 2,
+        "model": {
+            "class_path": f"tapezoo.models.{model}",
+            "init_args": {**arguments, "optimizer": adam, "lr_scheduler": schedule},
+        },
+        "data": {
+            "class_path": "tapezoo.data.PairedAudio",
+            "init_args": {"dry": "dry.wav", "wet": "wet.wav", **sizes},
+        },
+        "trainer": {"accelerator": "cpu", "max_epochs": 1},
+    }
+    Path(name).write_text(yaml.safe_dump(content))
+    return name
+
+
+def compare(*arguments: str) -> int:
+    return main(["compare", *arguments, "--out", "out"])
+
+
+def table() -> dict[str, dict[str, str]]:
+    with Path("out/table.csv").open() as file:
+        return {row["recipe"]: row for row in csv.DictReader(file)}
+
+
+def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypatch, capsys):
+    recipes = [write_recipe("fir.yaml", "FIR", taps=8), write_recipe("lstm.yaml", "LSTM", **LSTM)]
+    recipes[0] = write_recipe("fir.yaml", "FIR", taps=8, burn_in_samples=32)
+    budget = ("--audio-seconds", "60")
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_progress", stop_when_a_checkpoint_is_there)
+        assert compare(*recipes, *budget, "--tracking.experiment", "e") == 130
+    assert "fir: finished" in capsys.readouterr().out
+    assert [table()[name]["status"] for name in ("fir", "lstm")] == ["finished", "interrupted"]
+    before = read_history(Path("out/lstm/history.csv"))
+    fir = Path("out/fir/best.ckpt").stat().st_mtime_ns
+
+    recipes.append(write_recipe("bad.yaml", "FIR", taps=-8))
+    assert compare(*recipes, *budget, "--tracking.experiment", "e") == 1
+    output = capsys.readouterr().out
+    assert "fir: finished" not in output  # not trained again
+    assert Path("out/fir/best.ckpt").stat().st_mtime_ns == fir
+    assert "bad: failed" in output
+    assert "out/bad/train.log" in output
+    rows = table()
+    assert list(rows)[-1] == "bad"
+    assert "negative dimension" in rows["bad"]["note"]
+    assert "negative dimension" in Path("out/bad/train.log").read_text()
+
+    # the row that was stopped went on, and every row spent the same
+    history = read_history(Path("out/lstm/history.csv"))
+    assert history[: len(before)] == before
+    assert len(history) > len(before)
+    batch_s = 4 * (2048 + 64) / RATE
+    for name in ("fir", "lstm"):
+        assert 60 <= float(rows[name]["audio_s"]) < 60 + batch_s
+        assert 0 < float(rows[name]["val_esr"]) < 1
+        assert float(rows[name]["real_time_factor_64"]) > 0
+        settings = yaml.safe_load(Path(f"out/{name}/row.yaml").read_text())
+        assert settings["data"]["init_args"]["burn_in_samples"] == 64
+        assert settings["threads"] == 1
+    assert rows["fir"]["parameters"] == "8"
+    assert int(rows["fir"]["updates"]) == math.ceil(60 / batch_s)
+    assert Path("out/comparison.png").read_bytes().startswith(b"\x89PNG")
+    assert Path("out/fir/bundle/model.onnx").is_file()
+    assert read_outcome(Path("out/fir")).figures.val_esr == float(rows["fir"]["val_esr"])
+
+    client = mlflow.MlflowClient(f"sqlite:///{Path('mlruns.db').absolute()}")
+    [experiment] = client.search_experiments(filter_string="name = 'e'")
+    runs = client.search_runs([experiment.experiment_id])
+    [parent] = [found for found in runs if found.data.tags.get("kind") == "comparison"]
+    children = [found for found in runs if found is not parent]
+    assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
+    assert sorted(child.info.run_name for child in children) == ["fir", "lstm", "lstm"]
+    assert parent.info.run_name == "compare out"
+    assert parent.data.params["budget"] == "60 s of audio"
+    names = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
+    assert names == {"table.md", "table.csv", "comparison.png"}
+
+    assert compare(*recipes, "--audio-seconds", "61") == 2
+    assert "audio_seconds: 60.0 -> 61.0" in capsys.readouterr().err
+
+
+def stop_when_a_checkpoint_is_there(folder: Path, *args: object) -> str:
+    if folder.name == "lstm" and (folder / "last.ckpt").exists():
+        raise KeyboardInterrupt
+    return ""
+
+
+def test_what_cannot_work_is_said_before_anything_is_trained(capsys):
+    fir = write_recipe("fir.yaml", "FIR")
+    unknown = write_recipe("unknown.yaml", "NoSuchModel")
+    for arguments, said in (
+        (["--minutes", "1"], "recipes"),
+        ([fir], "exactly one"),
+        ([fir, "--minutes", "1", "--audio-seconds", "1"], "exactly one"),
+        ([fir, "missing.yaml", "--minutes", "1"], "missing.yaml"),
+        ([fir, unknown, "--minutes", "1"], "unknown.yaml"),
+        ([fir, fir, "--minutes", "1"], "every recipe once"),
+        ([fir, "--minutes", "1", "--address", "auto"], "--address"),
+        ([fir, "--minutes", "1", "--data.dry", "gone.wav"], "gone.wav"),
+    ):
+        assert compare(*arguments) == 2, arguments
+        assert said in capsys.readouterr().err
+    assert not Path("out").exists()
+    assert not Path("mlruns.db").exists()
+
+
+@pytest.mark.slow
+def test_rows_train_on_a_ray_cluster(capsys):
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    recipes = [write_recipe("fir.yaml", "FIR", taps=8), write_recipe("lstm.yaml", "LSTM", **LSTM)]
+    recipes.append(write_recipe("bad.yaml", "FIR", lr=1e30))
+    engine = ("--engine", "ray", "--address", cluster.address)
+    try:
+        assert compare(*recipes, "--audio-seconds", "1", *engine) == 2
+        assert "--tracking.uri" in capsys.readouterr().err
+        assert compare(*recipes, "--audio-seconds", "1", *engine, "--trainer.logger", "false") == 1
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    rows = table()
+    assert [rows[name]["status"] for name in ("fir", "lstm", "bad")] == ["finished", "finished", "failed"]
+    for name in ("fir", "lstm"):
+        assert (Path("out") / name / "best.ckpt").is_file()
+        assert (Path("out") / name / "bundle" / "model.onnx").is_file()
+    assert "Lower the learning rate" in rows["bad"]["note"]

@@ -1,0 +1,187 @@
+"""What rows are made of, and the figures of a table, without training anything."""
+
+import json
+
+import pytest
+import yaml
+
+from tapezoo.callbacks.history import Epoch
+from tapezoo.compare.folder import (
+    ChangedSettingsError,
+    Figures,
+    Outcome,
+    begin_row,
+    check_unchanged,
+    is_finished,
+    may_resume,
+    open_folder,
+    read_outcome,
+    write_outcome,
+)
+from tapezoo.compare.plan import (
+    Budget,
+    BudgetError,
+    DifferentRatesError,
+    SameRecipeError,
+    check_rates,
+    differences,
+    row_names,
+    rows_of,
+)
+from tapezoo.compare.row import esr_within
+from tapezoo.compare.table import Caption, Line, csv_text, markdown
+from tapezoo.errors import OutputExistsError
+from tapezoo.measure.comparison import pareto_front
+
+
+def recipe(**data):
+    arguments = {"device": "tape", "seconds": 180.0, "batch_size": 8, "burn_in_samples": 100} | data
+    stop = {"class_path": "lightning.pytorch.callbacks.EarlyStopping", "init_args": {"monitor": "val_esr"}}
+    watch = {"class_path": "lightning.pytorch.callbacks.LearningRateMonitor"}
+    return {
+        "threads": 1,
+        "model": {"class_path": "tapezoo.models.FIR"},
+        "data": {"class_path": "tapezoo.data.VirtualDevices", "init_args": arguments},
+        "trainer": {"max_epochs": 90, "max_time": "00:00:09:00", "callbacks": [stop, watch]},
+        "tracking": {"run_name": None},
+    }
+
+
+def test_rows_share_the_data_and_the_longest_burn_in_and_keep_how_they_train():
+    recipes = {"a": recipe(), "b": recipe(seconds=20.0, batch_size=64, burn_in_samples=500)}
+    rows = rows_of(recipes, Budget(minutes=3))
+    assert [row["data"]["init_args"]["seconds"] for row in rows.values()] == [180.0, 180.0]
+    assert [row["data"]["init_args"]["batch_size"] for row in rows.values()] == [8, 64]
+    assert [row["data"]["init_args"]["burn_in_samples"] for row in rows.values()] == [500, 500]
+    assert [row["tracking"]["run_name"] for row in rows.values()] == ["a", "b"]
+    assert recipes["a"] == recipe()
+
+
+def test_the_budget_decides_alone():
+    trainer = rows_of({"a": recipe()}, Budget(minutes=75.5))["a"]["trainer"]
+    assert (trainer["max_epochs"], trainer["max_time"]) == (-1, "00:01:15:30")
+    assert [callback["class_path"].rpartition(".")[2] for callback in trainer["callbacks"]] == [
+        "LearningRateMonitor"
+    ]
+    trainer = rows_of({"a": recipe()}, Budget(audio_seconds=60.5))["a"]["trainer"]
+    assert (trainer["max_epochs"], trainer["max_time"]) == (-1, None)
+    assert trainer["callbacks"][-1] == {
+        "class_path": "tapezoo.callbacks.AudioBudget",
+        "init_args": {"audio_seconds": 60.5},
+    }
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"minutes": 1, "audio_seconds": 1}, {"minutes": 0.001}, {"minutes": -1}]
+)
+def test_a_budget_nobody_can_spend_is_refused(given):
+    with pytest.raises(BudgetError, match="exactly one"):
+        Budget(**given)
+
+
+def test_equal_stems_are_told_apart_by_their_folders(tmp_path):
+    paths = [tmp_path / name for name in ("x/lstm.yaml", "y/lstm.yaml", "fir.yaml")]
+    assert row_names(paths) == ["x-lstm", "y-lstm", "fir"]
+    with pytest.raises(SameRecipeError):
+        row_names([paths[0], paths[2], tmp_path / "y" / ".." / "x" / "lstm.yaml"])
+
+
+def test_a_recipe_for_another_rate_is_refused():
+    check_rates({"a": 44100, "b": None}, 44100)
+    with pytest.raises(DifferentRatesError, match="b: found a recipe for 48000 Hz"):
+        check_rates({"a": 44100, "b": 48000}, 44100)
+
+
+def history(*epochs):
+    return [
+        Epoch(number, number, 10.0 * number, cpu_s, cpu_s, cpu_s, esr, None)
+        for number, (cpu_s, esr) in enumerate(epochs, start=1)
+    ]
+
+
+def test_the_error_at_equal_cost_is_the_best_one_reached_by_then():
+    rows = history((1.0, 0.5), (2.0, 0.1), (3.0, None), (4.0, 0.3), (5.0, 0.05))
+    assert esr_within(rows, 4.5) == 0.1
+    assert esr_within(rows, 5.0) == 0.05
+    assert esr_within(rows, 0.5) is None
+
+
+def test_the_pareto_front_holds_what_nothing_beats():
+    points = [(1.0, 0.1), (2.0, 0.2), (2.0, 0.3), (3.0, 0.15), (4.0, 0.5), (0.5, 0.1)]
+    assert pareto_front(points) == [0, 3, 4]
+    assert pareto_front([(1.0, 1.0), (1.0, 1.0)]) == [0]
+    assert pareto_front([]) == []
+
+
+def figures(esr, cpu_s):
+    factors = {"128": 20.0, "2048": 50.0}  # a net with a hop of 128
+    return Figures("FIR", 1257, esr, 0.4, None, 7, 100.0, cpu_s, cpu_s, cpu_s, factors, "a chip", None)
+
+
+def test_the_table_ranks_the_rows_and_says_what_failed():
+    lines = [
+        Line("quick", Outcome("finished", figures=figures(0.2, 2.0)), history((1.0, 0.4), (2.0, 0.2))),
+        Line("slow", Outcome("finished", figures=figures(0.1, 9.0)), history((1.5, 0.3), (9.0, 0.1))),
+        Line("bad", Outcome("failed", "a loss of nan.", log="out/bad/train.log"), []),
+    ]
+    caption = Caption("3 minutes", "tape, data set 12ab", "tape", 0.0189, 100, 1, "tapezoo 1")
+    text = markdown(lines, caption)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:1] == "|"]
+    by_name = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[2:]}
+    assert by_name["slow"]["ESR at equal cost"] == "0.30000"
+    assert by_name["quick"]["ESR at equal cost"] == by_name["quick"]["val_esr"] == "0.20000"
+    assert by_name["quick"]["parameters"] == "1,257"
+    assert by_name["quick"]["x real time, 64"] == "20"
+    assert by_name["quick"]["x real time, 2048"] == "50"
+    assert by_name["quick"]["audio s / CPU s"] == "50"
+    assert (by_name["bad"]["model"], by_name["bad"]["val_esr"]) == ("failed", "-")
+    assert "val_esr 0.01890" in text
+    assert "bad (failed): a loss of nan; see out/bad/train.log" in text
+    assert csv_text(lines).splitlines()[1].startswith("quick,FIR,1257,0.2,")
+
+
+def test_what_is_begun_may_not_change_and_what_failed_may(tmp_path):
+    rows = rows_of({"a": recipe(), "b": recipe()}, Budget(minutes=3))
+    for name, status in (("a", "finished"), ("b", "failed")):
+        begin_row(tmp_path / name, rows[name])
+        write_outcome(tmp_path / name, Outcome(status, figures=figures(1.0, 1.0)))
+    (tmp_path / "comparison.json").write_text(json.dumps({"dataset_hash": "x"}))
+    known = open_folder(tmp_path, overwrite=False)
+    assert is_finished(tmp_path / "a")
+    assert read_outcome(tmp_path / "a").figures == figures(1.0, 1.0)
+    assert not may_resume(tmp_path / "b")
+    check_unchanged(tmp_path, known, rows, "x")
+    rows["b"]["model"]["class_path"] = "tapezoo.models.LSTM"
+    check_unchanged(tmp_path, known, rows, "x")
+    rows["a"]["tracking"]["run_name"] = "another"
+    check_unchanged(tmp_path, known, rows, "x")
+    rows["a"]["trainer"]["max_time"] = "00:00:04:00"
+    with pytest.raises(ChangedSettingsError, match=r"a: trainer.max_time: 00:00:03:00 -> 00:00:04:00"):
+        check_unchanged(tmp_path, known, rows, "x")
+    with pytest.raises(ChangedSettingsError, match="the data themselves"):
+        check_unchanged(tmp_path, known, {"a": yaml.safe_load((tmp_path / "a/row.yaml").read_text())}, "y")
+    assert open_folder(tmp_path, overwrite=True) == {}
+
+
+def test_a_row_that_failed_starts_in_an_empty_folder_and_one_that_was_stopped_goes_on(tmp_path):
+    for status, kept in (("failed", False), ("interrupted", True), ("running", True)):
+        folder = tmp_path / status
+        begin_row(folder, recipe())
+        (folder / "last.ckpt").write_text("weights")
+        write_outcome(folder, Outcome(status))
+        begin_row(folder, recipe())
+        assert (folder / "last.ckpt").exists() is kept
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path):
+    assert open_folder(tmp_path, overwrite=False) == {}
+    (tmp_path / "letter.txt").write_text("dear")
+    for overwrite in (False, True):
+        with pytest.raises(OutputExistsError, match="something else"):
+            open_folder(tmp_path, overwrite)
+
+
+def test_differences_are_named_by_their_path():
+    old = {"a": {"b": [1, {"c": 2}], "d": {}}, "run_dir": "x"}
+    new = {"a": {"b": [1, {"c": 3}], "d": {"e": 1}}, "run_dir": "y"}
+    assert differences(old, new) == ["a.b.1.c: 2 -> 3", "a.d: {} -> None", "a.d.e: None -> 1"]

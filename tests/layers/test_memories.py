@@ -1,0 +1,78 @@
+"""Memories against plain loops written from their formulas."""
+
+import numpy as np
+import pytest
+import torch
+
+from tapezoo.layers.memories import LONGEST_MS, SHORTEST_MS, Lag, Level
+
+RATE = 8000
+
+
+def moved(kind, num_controls, seed=0):
+    torch.manual_seed(seed)
+    memory = kind(num_controls, 3, RATE)
+    with torch.no_grad():
+        for parameter in memory.parameters():
+            parameter.add_(0.5 * torch.randn_like(parameter))
+    return memory
+
+
+def by_hand(kind, u, time_ms, first, second):
+    """One row, sample by sample in float64."""
+    p = np.exp(-1 / (time_ms * 1e-3 * RATE))
+    m, output = np.zeros(len(p)), []
+    for x in u:
+        s = np.tanh(np.exp(first) * x) if kind is Lag else np.full(len(p), abs(x))
+        m = p * m + (1 - p) * s
+        lag = x + np.sum(second * (m - s))
+        level = x * np.exp(np.sum(first * m)) + np.sum(second * m)
+        output.append(lag if kind is Lag else level)
+    return np.array(output)
+
+
+@pytest.mark.parametrize("num_controls", [0, 2])
+@pytest.mark.parametrize("kind", [Lag, Level])
+def test_a_memory_is_its_formula_in_any_blocks(kind, num_controls):
+    memory, controls = moved(kind, num_controls), torch.rand(2, num_controls)
+    u = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (2, 1, 400))).float()
+    parts, state = [], torch.zeros(2, 3, 2)
+    with torch.no_grad():
+        for start in range(0, 400, 90):
+            part, state = memory(u[..., start : start + 90], controls, state)
+            parts.append(part)
+        settings = [value.double().numpy() for value in memory.settings(controls)]
+    for row in range(2):
+        own = [value[row if num_controls else 0, :, 0] for value in settings]
+        expected = by_hand(kind, u[row, 0].double().numpy(), *own)
+        np.testing.assert_allclose(torch.cat(parts, -1)[row, 0], expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", [Lag, Level])
+def test_a_fresh_memory_changes_nothing(kind):
+    u = torch.randn(1, 1, 200)
+    output, _ = kind(0, 4, RATE)(u, torch.zeros(1, 0), torch.zeros(1, 4, 2))
+    torch.testing.assert_close(output, u)
+
+
+@pytest.mark.parametrize("push", [-30.0, 30.0])
+def test_time_constants_stay_in_their_range(push):
+    memory = Lag(0, 2, RATE)
+    with torch.no_grad():
+        memory.numbers.start.add_(push)
+    times = memory.settings(torch.zeros(1, 0))[0].detach()
+    assert float(times.min()) >= SHORTEST_MS * 0.999
+    assert float(times.max()) <= LONGEST_MS * 1.001
+
+
+def test_a_lag_leaves_slow_signals_alone_and_makes_a_loop_of_fast_ones():
+    memory = Lag(0, 1, RATE)
+    with torch.no_grad():
+        memory.numbers.start.copy_(torch.tensor([0.0, 0.0, 0.5]))  # 0.7 ms
+    time_s = torch.arange(RATE) / RATE
+    for frequency_hz, least, most in ((1.0, 0.0, 0.01), (1000.0, 0.05, 1.0)):
+        u = torch.sin(2 * torch.pi * frequency_hz * time_s)[None, None]
+        with torch.no_grad():
+            v, _ = memory(u, torch.zeros(1, 0), torch.zeros(1, 1, 2))
+        loop = float((v - u).abs().max())
+        assert least <= loop <= most

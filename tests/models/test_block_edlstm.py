@@ -1,0 +1,107 @@
+"""BlockEDLSTM against a plain loop, its parameter counts, and its seams."""
+
+import numpy as np
+import pytest
+import torch
+
+from tapezoo import testing
+from tapezoo.models.block_edlstm import BlockEDLSTM, BlockEDLSTMNet, HopTooShortError
+from tapezoo.models.edlstm import EDLSTMNet
+
+
+def count(net: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def lstm_step(
+    weights: dict[str, np.ndarray], lstm: str, x: float, h: np.ndarray, c: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hochreiter and Schmidhuber's cell with a forget gate; PyTorch's order of gates."""
+    sums = (
+        weights[f"{lstm}.weight_ih_l0"][:, 0] * x
+        + weights[f"{lstm}.bias_ih_l0"]
+        + weights[f"{lstm}.weight_hh_l0"] @ h
+        + weights[f"{lstm}.bias_hh_l0"]
+    )
+    i, f, o = (1 / (1 + np.exp(-gate)) for gate in (sums[0:8], sums[8:16], sums[24:32]))
+    c = f * c + i * np.tanh(sums[16:24])
+    return o * np.tanh(c), c
+
+
+def by_equations(
+    net: BlockEDLSTMNet, past: np.ndarray, input: np.ndarray, controls: np.ndarray
+) -> np.ndarray:
+    weights = {name: value.detach().double().numpy() for name, value in net.named_parameters()}
+    signal, hop, output = np.concatenate([past, input]), len(past), []
+    for start in range(hop, len(signal), hop):
+        h, c = np.zeros(8), np.zeros(8)
+        for x in signal[start - hop : start]:
+            h, c = lstm_step(weights, "encoder", x, h, c)
+        for x in signal[start : start + hop]:
+            h, c = lstm_step(weights, "decoder", x, h, c)
+            gain, offset = np.split(weights["film.affine.weight"] @ controls + weights["film.affine.bias"], 2)
+            mixed = weights["glu.mix.weight"] @ (h * gain + offset) + weights["glu.mix.bias"]
+            gated = mixed[:8] * mixed[8:] / (1 + np.abs(mixed[8:]))
+            output.append(weights["head.weight"][0] @ gated + weights["head.bias"][0])
+    return np.array(output)
+
+
+def shaken(net: torch.nn.Module) -> torch.nn.Module:
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+    return net
+
+
+def test_the_net_is_its_equations():
+    net = shaken(BlockEDLSTMNet(2, 8, 64))
+    generator = torch.Generator().manual_seed(1)
+    input = 0.5 * torch.randn(2, 1, 192, generator=generator)
+    state = {"past": 0.5 * torch.randn(2, 1, 64, generator=generator)}
+    controls = torch.rand(2, 2, generator=generator)
+    output, after = net(input, controls, state)
+    for row in range(2):
+        past, signal = state["past"][row, 0].double().numpy(), input[row, 0].double().numpy()
+        expected = by_equations(net, past, signal, controls[row].double().numpy())
+        np.testing.assert_allclose(output[row, 0].detach().numpy(), expected, atol=1e-5)
+    torch.testing.assert_close(after["past"], input[..., -64:], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("num_controls", "total"), [(0, 793), (1, 825), (3, 857)])
+def test_it_has_as_many_parameters_as_edlstm(num_controls, total):
+    net = BlockEDLSTMNet(num_controls, 8, 64)
+    assert count(net) == total + 64 == count(EDLSTMNet(num_controls, 8, 64))
+
+
+def test_at_the_first_sample_of_a_hop_it_is_edlstm_with_a_window_one_sample_longer():
+    block, window = shaken(BlockEDLSTMNet(0, 8, 64)), EDLSTMNet(0, 8, 65)
+    window.load_state_dict({**block.state_dict(), "rest_past": torch.zeros(1, 64)})
+    input, controls = 0.5 * torch.randn(1, 1, 256), torch.zeros(1, 0)
+    output, _ = block(input, controls, block.initial_state(controls))
+    expected, _ = window(input, controls, window.initial_state(controls))
+    torch.testing.assert_close(output[..., ::64], expected[..., ::64])
+    assert not torch.allclose(output, expected, atol=1e-3)  # other than at all the others
+
+
+def test_silence_from_rest_repeats_every_hop_from_the_first_on():
+    net = testing.perturbed(BlockEDLSTM, testing.CONTROLS).net
+    controls = torch.rand(1, 2)
+    with torch.no_grad():
+        output, _ = net(torch.zeros(1, 1, 640), controls, net.initial_state(controls))
+    hops = output.reshape(10, 64)
+    torch.testing.assert_close(hops, hops[-1:].expand_as(hops))
+
+
+def test_a_hop_of_one_sample_is_refused():
+    with pytest.raises(HopTooShortError, match="hop_samples: found 1"):
+        BlockEDLSTM(hop_samples=1)
+
+
+@pytest.mark.parametrize("name", ["streaming", "pure", "causal", "gradients", "export"])
+def test_another_hop_keeps_the_laws(name):
+    class Variant(BlockEDLSTM):
+        def __init__(self, **training):
+            super().__init__(hidden_size=4, hop_samples=24, **training)
+
+    testing.CHECKS[name](testing.perturbed(Variant, testing.CONTROLS))

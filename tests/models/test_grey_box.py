@@ -1,0 +1,109 @@
+"""What is particular to the grey box."""
+
+import numpy as np
+import pytest
+import torch
+
+from tapezoo import testing
+from tapezoo.layers.explained import Explained
+from tapezoo.models.grey_box import GreyBox, GreyBoxArgumentError, GreyBoxNet
+
+RATE = 44100
+
+
+def trained(num_controls=0, peaks=1, followers=2, memory="lag", nonlinearity="tanh"):
+    torch.manual_seed(0)
+    net = GreyBoxNet(num_controls, peaks, followers, memory, nonlinearity, RATE)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return net
+
+
+@pytest.mark.parametrize("num_controls", [0, 1])
+def test_the_blocks_are_chained_as_the_docstring_says(num_controls):
+    net, controls, x = trained(num_controls), torch.rand(2, num_controls), torch.randn(2, 1, 300)
+    state = net.initial_state(controls)
+    with torch.no_grad():
+        y, after = net(x, controls, state)
+        log_gain, b, gain = (value[:, None, None] for value in net.levels(controls).unbind(1))
+        u, _ = net.input_eq(x * torch.exp(log_gain), controls, state["input_eq"])
+        v, _ = net.memory(u, controls, state["memory"])
+        d, c = torch.exp(net.curve.log_drive), net.curve.bias
+        f = [(torch.tanh(d * w + c) - torch.tanh(c)) / (d * (1 - torch.tanh(c) ** 2)) for w in (v + b, b)]
+        expected, _ = net.output_eq(f[0] - f[1], controls, state["output_eq"])
+    torch.testing.assert_close(y, gain * expected, atol=1e-5, rtol=1e-5)
+    assert {name: value.shape for name, value in after.items()} == {n: v.shape for n, v in state.items()}
+
+
+@pytest.mark.parametrize("nonlinearity", ["tanh_sum", "mlp", "tanh"])
+def test_silence_gives_silence_and_a_fresh_net_changes_quiet_signals_little(nonlinearity):
+    controls = torch.zeros(1, 0)
+    net = trained(nonlinearity=nonlinearity)
+    silence, _ = net(torch.zeros(1, 1, 50), controls, net.initial_state(controls))
+    assert torch.equal(silence, torch.zeros(1, 1, 50))
+    fresh, x = GreyBoxNet(0, 2, 2, "level", nonlinearity, RATE), 0.01 * torch.randn(1, 1, 200)
+    y, _ = fresh(x, controls, fresh.initial_state(controls))
+    assert float((y - x).detach().square().sum() / x.square().sum()) < 0.05
+
+
+def test_stated_counts():
+    def count(*arguments):
+        return sum(parameter.numel() for parameter in GreyBoxNet(*arguments, RATE).parameters())
+
+    assert count(0, 2, 4, "lag", "tanh_sum") == 64
+    for peaks, followers, controls, name, curve in (
+        (0, 1, 0, "tanh", 2),
+        (3, 2, 2, "tanh_sum", 25),
+        (1, 4, 1, "mlp", 96),
+    ):
+        numbers = 6 * (2 + peaks) + 3 + 3 * followers
+        hyper = 4 * 16 * (1 + controls) + 16 * numbers if controls else 0
+        assert count(controls, peaks, followers, "level", name) == numbers + hyper + curve
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"), [("peaks", -1), ("followers", 0), ("memory", "elephant"), ("nonlinearity", "")]
+)
+def test_an_argument_out_of_range_is_refused_by_name(argument, value):
+    with pytest.raises(GreyBoxArgumentError, match=f"model.{argument}: found {value}"):
+        GreyBox(**{argument: value})
+
+
+@pytest.mark.parametrize("memory", ["lag", "level"])
+def test_its_responses_are_what_its_blocks_do(memory):
+    net, controls = trained(1, memory=memory), torch.tensor([[0.4]])
+    assert isinstance(net, Explained)
+    responses = net.responses(RATE, controls)
+    names = list(dict.fromkeys(response.block for response in responses))
+    assert names == ["input equaliser", memory, "curve", "output equaliser"]
+
+    whole, *parts = (response for response in responses if response.block == "output equaliser")
+    impulse = torch.zeros(1, 1, 1 << 16)
+    impulse[..., 0] = 1.0
+    with torch.no_grad():
+        heard, _ = net.output_eq(net.gains(controls)[2] * impulse, controls, torch.zeros(1, 3, 2))
+        spectrum = 20 * np.log10(np.abs(np.fft.rfft(heard[0, 0].double().numpy())))
+        bins = np.fft.rfftfreq(1 << 16, 1 / RATE)
+        np.testing.assert_allclose(whole.y, np.interp(whole.x, bins, spectrum), atol=0.02)
+        assert len(parts) == 3
+        assert all("Hz" in part.label and "dB" in part.label for part in parts)
+
+        (curve,) = (response for response in responses if response.block == "curve")
+        bias = net.gains(controls)[1]
+        at = torch.tensor(curve.x[70], dtype=torch.float32)
+        assert curve.y[70] == pytest.approx(float(net.curve(at + bias) - net.curve(bias)), abs=1e-6)
+
+
+@pytest.mark.parametrize("law", ["pure", "gradients", "finite", "fading_memory", "rest", "controls"])
+@pytest.mark.parametrize(
+    "variant",
+    [{"memory": "level", "nonlinearity": "mlp"}, {"peaks": 0, "followers": 1, "nonlinearity": "tanh"}],
+    ids=str,
+)
+def test_variants_keep_the_laws(variant, law):
+    class Variant(GreyBox):
+        def __init__(self, **training):
+            super().__init__(**variant, **training)
+
+    testing.CHECKS[law](testing.perturbed(Variant, testing.CONTROLS))

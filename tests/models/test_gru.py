@@ -1,0 +1,108 @@
+"""What is particular to the GRU."""
+
+import numpy as np
+import pytest
+import torch
+
+from tapezoo import testing
+from tapezoo.models.gru import GRU, GRUNet, MemoryTooShortError, gru_for_training
+
+
+def count(net: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def by_equations(net: GRUNet, input: np.ndarray, controls: np.ndarray) -> np.ndarray:
+    """One row through the equations of the docstring, sample by sample, one layer, from zeros."""
+    weights = {name: value.detach().double().numpy() for name, value in net.named_parameters()}
+    units = net.gru.hidden_size
+    gates = [slice(k * units, (k + 1) * units) for k in range(3)]  # reset, update, candidate
+    (w_r, w_z, w_m), (b_r, b_z, b_m) = (
+        [weights[f"gru.{kind}_ih_l0"][gate] for gate in gates] for kind in ("weight", "bias")
+    )
+    (u_r, u_z, u_m), (c_r, c_z, c_m) = (
+        [weights[f"gru.{kind}_hh_l0"][gate] for gate in gates] for kind in ("weight", "bias")
+    )
+    taps = weights["linear_path"][0, 0][::-1]
+    hidden, output = np.zeros(units), np.zeros(len(input))
+    for n in range(len(input)):
+        u = np.concatenate([input[n : n + 1], controls])
+        r = 1 / (1 + np.exp(-(w_r @ u + b_r + u_r @ hidden + c_r)))
+        z = 1 / (1 + np.exp(-(w_z @ u + b_z + u_z @ hidden + c_z)))
+        m = np.tanh(w_m @ u + b_m + r * (u_m @ hidden + c_m))
+        hidden = (1 - z) * m + z * hidden
+        linear = sum(taps[k] * input[n - k] for k in range(min(len(taps), n + 1)))
+        output[n] = weights["head.weight"][0] @ hidden + weights["head.bias"][0] + linear
+    return output
+
+
+@pytest.mark.parametrize(("num_controls", "taps"), [(0, 1), (2, 5)])
+def test_the_net_is_the_papers_equations(num_controls, taps):
+    torch.manual_seed(0)
+    net = GRUNet(num_controls, 6, 1, taps, 100.0)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    input, controls = 0.5 * torch.randn(1, 1, 80), torch.rand(1, num_controls)
+    output, _ = net(input, controls, net.initial_state(controls))
+    expected = by_equations(net, input[0, 0].double().numpy(), controls[0].double().numpy())
+    np.testing.assert_allclose(output[0, 0].detach().numpy(), expected, atol=1e-5)
+
+
+def decay_samples(net: GRUNet, unit: int) -> float:
+    """Time constant of one unit on silence, with the recurrence switched off."""
+    state = net.initial_state(torch.zeros(1, 0))
+    state["hidden"][0, 0, unit] = 1e-3
+    with torch.no_grad():
+        net.gru.weight_hh_l0.zero_()
+        _, after = net(torch.zeros(1, 1, 1), torch.zeros(1, 0), state)
+    kept = float(after["hidden"][0, 0, unit]) / 1e-3
+    return 1 / (1 - kept)
+
+
+def test_units_start_with_memories_from_two_samples_to_the_longest():
+    net = GRUNet(0, 8, 1, 1, memory_samples=500.0)
+    lengths = [decay_samples(net, unit) for unit in range(8)]
+    torch.testing.assert_close(lengths[0], 2.0, rtol=1e-3, atol=0)
+    torch.testing.assert_close(lengths[-1], 500.0, rtol=1e-2, atol=0)
+    assert lengths == sorted(lengths)
+
+
+def test_the_stated_parameter_counts():
+    assert count(GRUNet(0, 32, 1, 1, 1000.0)) == 3394
+    assert count(GRUNet(2, 16, 1, 0, 1000.0)) == 3 * 16 * (1 + 2 + 16) + 6 * 16 + 16 + 1
+
+
+def test_a_memory_below_two_samples_is_refused():
+    with pytest.raises(MemoryTooShortError, match="memory_samples: found 1"):
+        GRU(memory_samples=1.0)
+
+
+@pytest.mark.parametrize(("layers", "samples"), [(1, 1), (2, 150)])
+def test_the_gradient_written_by_hand_is_that_of_pytorch(layers, samples):
+    torch.manual_seed(0)
+    gru = torch.nn.GRU(3, 5, layers, batch_first=True).double()
+    input = torch.randn(4, samples, 3, dtype=torch.float64, requires_grad=True)
+    hidden = torch.randn(layers, 4, 5, dtype=torch.float64, requires_grad=True)
+    sources = [input, hidden, *gru.parameters()]
+    weights = torch.randn(4, samples, 5, dtype=torch.float64)
+    results = []
+    for recurrence in (torch.nn.GRU.__call__, gru_for_training):
+        output, last = recurrence(gru, input, hidden)
+        gradients = torch.autograd.grad((output * weights).sum() + last.square().sum(), sources)
+        results.append((output, last, *gradients))
+    for own, torchs in zip(*results, strict=True):
+        torch.testing.assert_close(own, torchs)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [{"num_layers": 2, "hidden_size": 6}, {"linear_taps": 0}, {"linear_taps": 64, "hidden_size": 8}],
+)
+@pytest.mark.parametrize("name", ["streaming", "pure", "gradients", "rest"])
+def test_variants_keep_the_laws(variant, name):
+    class Variant(GRU):
+        def __init__(self, **training):
+            super().__init__(**variant, **training)
+
+    testing.CHECKS[name](testing.perturbed(Variant, testing.CONTROLS))

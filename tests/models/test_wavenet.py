@@ -1,0 +1,86 @@
+"""WaveNet against a plain zero-padded one, its published size, its variants under the laws."""
+
+import pytest
+import torch
+from torch import nn
+
+from tapezoo import testing
+from tapezoo.models.wavenet import WaveNet, WaveNetNet, WaveNetShapeError
+
+
+def count(net: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def plain_wavenet(net: WaveNetNet, x: torch.Tensor, controls: torch.Tensor, activation: str) -> torch.Tensor:
+    """The paper's formulas on a whole signal after silence, from torch's convolutions alone."""
+    c = torch.cat([x, controls[:, :, None].expand(-1, -1, x.shape[-1])], dim=1)
+    y, head = x, 0.0
+    for array in net.arrays.values():
+        y = nn.functional.conv1d(y, array.widen.weight)
+        for layer in array.layers.values():
+            reach = (layer.dilated.kernel_size[0] - 1) * layer.dilated.dilation[0]
+            u = layer.dilated(nn.functional.pad(y, (reach, 0))) + layer.mix(c)
+            if activation == "gated":
+                half = u.shape[1] // 2
+                z = torch.tanh(u[:, :half]) * torch.sigmoid(u[:, half:])
+            else:
+                z = torch.tanh(u)
+            y, head = y + layer.residual(z), head + z
+        head = array.head(head)
+    return 0.02 * head
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gated"])
+@pytest.mark.parametrize("num_controls", [0, 2])
+def test_the_net_is_the_plain_one_after_silence(activation, num_controls):
+    torch.manual_seed(0)
+    net = WaveNetNet(num_controls, [6, 4], [1, 2, 4, 8], 3, activation, head_scale=0.02)
+    x, controls = torch.randn(2, 1, 200), torch.rand(2, num_controls)
+    output, _ = net(x, controls, net.initial_state(controls))
+    torch.testing.assert_close(output, plain_wavenet(net, x, controls, activation), atol=1e-6, rtol=1e-5)
+
+
+def test_the_default_is_nams_standard_with_its_published_size():
+    model = WaveNet()
+    assert count(model.net) == 13801
+    assert model.net.receptive_field == 4093
+    dead = dict(model.net.named_parameters())
+    assert sum(dead[name].numel() for name in WaveNet.dead_parameters) == 72
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gated"])
+@pytest.mark.parametrize(("channels", "layers", "taps", "controls"), [([5], 1, 2, 0), ([12, 6, 3], 4, 3, 2)])
+def test_the_parameter_formula_of_the_docstring(activation, channels, layers, taps, controls):
+    net = WaveNetNet(controls, channels, [2**layer for layer in range(layers)], taps, activation, 0.02)
+    expected = 1
+    for before, width, head in zip([1, *channels], channels, [*channels[1:], 1], strict=False):
+        doubled = 2 * width if activation == "gated" else width
+        layer = doubled * width * taps + doubled + doubled * (1 + controls) + width**2 + width
+        expected += before * width + layers * layer + width * head
+    assert count(net) == expected
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {"channels": [4], "dilations": [1], "kernel_size": 2},
+        {"channels": [4, 3, 2], "dilations": [1, 3, 9], "activation": "gated"},
+    ],
+    ids=["smallest", "gated"],
+)
+@pytest.mark.parametrize("law", ["streaming", "pure", "causal", "gradients", "controls", "rest", "export"])
+def test_variants_keep_the_laws(variant, law):
+    class Variant(WaveNet):
+        def __init__(self, **training):
+            super().__init__(**variant, **training)
+
+    testing.CHECKS[law](testing.perturbed(Variant, testing.CONTROLS))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"channels": []}, {"channels": [8, 0]}, {"dilations": [0]}, {"kernel_size": 1}]
+)
+def test_a_shape_that_is_no_net_is_refused(wrong):
+    with pytest.raises(WaveNetShapeError, match=next(iter(wrong))):
+        WaveNet(**wrong)
