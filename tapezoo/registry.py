@@ -61,7 +61,7 @@ def load(name: str) -> object:
         )
     try:
         return entries[0].load()
-    except Exception as error:  # a plugin can fail with anything; all of it is the plugin's
+    except (Exception, SystemExit) as error:  # a plugin can fail with anything; all of it is the plugin's
         raise BrokenPluginError(
             f"model {name!r}",
             found=f"{_label(entries[0])}, which fails to import ({type(error).__name__}: {error})",

@@ -53,7 +53,7 @@ def test_listing_imports_no_plugin(site):
 
 
 def test_an_unknown_name_gets_the_nearest_and_all_known_ones():
-    with pytest.raises(registry.UnknownModelError, match=r"'LTSM'.*FIR, LSTM.*Did you mean LSTM\?"):
+    with pytest.raises(registry.UnknownModelError, match=r"'LTSM'.*FIR.*LSTM.*Did you mean LSTM\?"):
         models.resolve("LTSM")
 
 
@@ -65,6 +65,14 @@ def test_a_broken_plugin_is_named_with_its_cause_and_breaks_nothing_else(site):
         models.resolve("Broken")
     assert isinstance(error.value.__cause__, ModuleNotFoundError)
     assert models.resolve("FIR").__name__ == "FIR"
+
+
+def test_a_plugin_that_ends_the_program_is_only_broken(site):
+    install(
+        site, "zoo-quitter", "Quitter = zoo_quitter:Quitter", zoo_quitter="raise SystemExit('no licence')"
+    )
+    with pytest.raises(registry.BrokenPluginError, match=r"zoo-quitter 1\.2.*SystemExit: no licence"):
+        models.resolve("Quitter")
 
 
 def test_two_claims_on_one_name_are_an_error_that_names_both(site):
@@ -91,7 +99,7 @@ def test_a_class_under_another_name_is_refused(site):
         models.resolve("Alias")
 
 
-@pytest.mark.parametrize("arguments", [["models"], ["--help"]])
+@pytest.mark.parametrize("arguments", [["models"], ["--help"], ["check", "--help"], ["check"]])
 def test_listing_and_help_import_no_torch(arguments):
     code = (
         "import sys; from tapezoo.cli import main\n"
@@ -101,4 +109,4 @@ def test_listing_and_help_import_no_torch(arguments):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "LSTM" in done.stdout or "models" in done.stdout
+    assert "LSTM" in done.stdout or "models" in done.stdout or "check" in done.stdout + done.stderr

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from socket import socket
@@ -22,6 +23,7 @@ from tapezoo.tracking import (
     TrackingStoreError,
     artifact_location,
     check_server,
+    has_run,
     make_logger,
     tracking_uri,
     versions,
@@ -122,6 +124,25 @@ def test_telemetry_is_off_unless_the_user_says_otherwise(
         monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", wanted)
     make_logger(Tracking(uri_in(store), "telemetry"), tmp_path, {})
     assert (os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true") is result
+
+
+def test_a_run_can_belong_to_another_and_be_gone_on_with(store: Path, tmp_path: Path) -> None:
+    tracking = Tracking(uri_in(store), "family")
+    parent = make_logger(tracking, tmp_path, {})
+    parent.log_settings({"budget": "3 minutes"})
+    assert parent.run_id is not None
+    child = make_logger(replace(tracking, parent_run=parent.run_id), tmp_path, {})
+    child.log_metrics({"val_esr": 0.5, "epoch": 0.0})
+    again = make_logger(tracking, tmp_path, {}, run_id=parent.run_id)
+    again.log_text("table", "table.md")
+
+    client = MlflowClient(uri_in(store))
+    assert child.run_id is not None
+    assert client.get_run(child.run_id).data.tags["mlflow.parentRunId"] == parent.run_id
+    assert [artifact.path for artifact in client.list_artifacts(parent.run_id)] == ["table.md"]
+    assert client.get_run(parent.run_id).data.params == {"budget": "3 minutes"}
+    assert has_run(tracking, parent.run_id)
+    assert not has_run(tracking, "0" * 32)
 
 
 # --- places that cannot take a run ---

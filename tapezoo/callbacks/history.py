@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ class Epoch(NamedTuple):
     train_wall_s: float  # the same by the clock
     wall_s: float  # by the clock, validation, checkpoints and logging included
     val_esr: float | None  # None: this epoch was not validated
-    val_mrstft: float | None
+    val_mrstft: float | None  # None: that, or no region is long enough
 
 
 class History(Callback):
@@ -72,9 +73,9 @@ class History(Callback):
         self._hold_clocks()
         self._wall_s = time.monotonic() - self._start_s
         metrics = trainer.callback_metrics if self._validated else {}
-        esr, mrstft = (
-            float(metrics[name]) if name in metrics else None for name in ("val_esr", "val_mrstft")
-        )
+        # regions too short for a spectral distance have none
+        figures = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+        esr, mrstft = figures.get("val_esr"), figures.get("val_mrstft")
         self.rows.append(
             Epoch(
                 trainer.current_epoch + 1,

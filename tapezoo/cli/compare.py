@@ -117,6 +117,9 @@ def run(options: argparse.Namespace) -> int:
     except BaseException as error:
         comparison.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
         raise
+    finally:
+        if ray is not None:
+            ray.shutdown()
     return 0 if comparison.end("finished") else 1
 
 

@@ -34,7 +34,8 @@ class FiLM(nn.Module):
         if self.affine is None:
             return features
         gain, offset = self.affine(controls).unsqueeze(-1).chunk(2, dim=1)  # (batch, channels, 1) each
-        return features * gain + offset
+        modulated: Tensor = features * gain + offset
+        return modulated
 
 
 class SoftsignGLU(nn.Module):
@@ -57,4 +58,5 @@ class SoftsignGLU(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """The gated features."""
         linear, gate = self.mix(features.transpose(1, 2)).transpose(1, 2).chunk(2, dim=1)
-        return linear * nn.functional.softsign(gate)
+        gated: Tensor = linear * nn.functional.softsign(gate)
+        return gated

@@ -38,9 +38,7 @@ def causal_convolution(
     context = torch.cat([past, input], dim=-1)
     output = convolution(context, weight, bias, dilation, offset)
     # a block shorter than the kernel leaves part of the old context in place
-    past_samples = int(
-        past.shape[-1]
-    )  # int: a constant in exported graphs, which then need no arithmetic on shapes
+    past_samples = int(past.shape[-1])  # int: a constant, so that exported graphs do no arithmetic on shapes
     return output, context[..., -past_samples:] if past_samples else past
 
 
@@ -55,12 +53,13 @@ def convolution(
 
     With the few channels of audio nets a library's dilated convolution and its gradient take several times
     as long as their multiplications. Here each tap is one matrix product on a shifted view, and nothing is
-    copied. A single input channel (a long FIR) and exported graphs keep the library's one operator.
+    copied. A single input channel (a long FIR), exported graphs and other devices keep the library's operator.
 
     Shape:
         context: (batch, in_channels, (taps - 1) * dilation + samples); others as `causal_convolution`.
     """
-    if weight.shape[1] == 1 or torch._C._get_tracing_state() is not None:
+    exporting: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    if weight.shape[1] == 1 or exporting or context.device.type != "cpu":
         output = nn.functional.conv1d(context, weight, bias, dilation=dilation)
         return output if offset is None else output + offset
     result: Tensor = _ConvolutionByTaps.apply(context, weight, bias, dilation, offset)  # type: ignore[no-untyped-call]

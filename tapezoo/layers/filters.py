@@ -75,67 +75,67 @@ def raw_between(value: Tensor | float, lowest: Tensor | float, highest: Tensor |
     return torch.logit((torch.log(value / lowest) / torch.log(highest / lowest)).clamp(0.02, 0.98))
 
 
-def svf_sections(g: Tensor, k: Tensor, m0: Tensor, m1: Tensor, m2: Tensor) -> Sections:
-    """Trapezoidal state-variable filters, `y = m0 x + m1 bandpass + m2 lowpass`.
+class StateVariable(NamedTuple):
+    """Filters `y = m0 x + m1 bandpass + m2 lowpass`, (sections, rows) each."""
+
+    g: Tensor
+    """tan(pi frequency / sample_rate), > 0"""
+    k: Tensor
+    """damping, 1 / Q, > 0"""
+    m0: Tensor
+    m1: Tensor
+    m2: Tensor
+
+
+def trapezoidal(filters: StateVariable) -> Sections:
+    """State-variable filters by the trapezoidal rule, which is the bilinear transform.
 
     Simper, "Solving the continuous SVF equations using trapezoidal integration and equivalent currents",
     Cytomic 2013. Stable for every g, k > 0, whether the poles are real or a pair, and well conditioned at low
     frequencies, where the direct forms lose single precision.
-
-    Args:
-        g: `tan(pi frequency / sample_rate)`, > 0.
-        k: Damping, 1 / Q, > 0.
-        m0: Gain of the direct path.
-        m1: Gain of the band-pass.
-        m2: Gain of the low-pass.
-
-    Shape:
-        all: (sections, rows).
     """
+    g, k, m0, m1, m2 = filters
     a1 = 1 / (1 + g * (g + k))
     a2 = g * a1
     a3 = g * a2
     # with bandpass v1 = a1 s1 + a2 (x - s2), lowpass v2 = s2 + a2 s1 + a3 (x - s2); s1' = 2 v1 - s1, ...
-    rows = (torch.stack([2 * a1 - 1, -2 * a2], -1), torch.stack([2 * a2, 1 - 2 * a3], -1))
     return Sections(
-        transition=torch.stack(rows, -2),
+        transition=torch.stack(
+            [torch.stack([2 * a1 - 1, -2 * a2], -1), torch.stack([2 * a2, 1 - 2 * a3], -1)], -2
+        ),
         enter=torch.stack([2 * a2, 2 * a3], -1),
         leave=torch.stack([m1 * a1 + m2 * a2, m2 * (1 - a3) - m1 * a2], -1),
         direct=m0 + m1 * a2 + m2 * a3,
     )
 
 
-def low_shelf(gain_db: Tensor, frequency_hz: Tensor, q: Tensor, sample_rate: int) -> Sections:
-    """Bristow-Johnson's low shelf ("Cookbook formulae for audio EQ biquad filter coefficients"), as an SVF.
+def low_shelf(gain_db: Tensor, frequency_hz: Tensor, q: Tensor, sample_rate: int) -> StateVariable:
+    """Bristow-Johnson's low shelf ("Cookbook formulae for audio EQ biquad filter coefficients").
 
     Args:
         gain_db: At 0 Hz.
         frequency_hz: Where half the gain in dB is reached, below half the sample rate.
-        q: Above 0.5; 0.707 is the steepest shelf without overshoot.
+        q: 0.707 is the steepest shelf without overshoot.
         sample_rate: Hz.
 
     Shape:
         all: (sections, rows).
     """
-    amplitude, g = _amplitude(gain_db), _warped(frequency_hz, sample_rate)
-    k = 1 / q
-    m = torch.ones_like(g), k * (amplitude - 1), amplitude.square() - 1
-    return svf_sections(g / amplitude.sqrt(), k, *m)
+    a, g, k = _amplitude(gain_db), _warped(frequency_hz, sample_rate), 1 / q
+    return StateVariable(g / a.sqrt(), k, torch.ones_like(g), k * (a - 1), a * a - 1)
 
 
-def high_shelf(gain_db: Tensor, frequency_hz: Tensor, q: Tensor, sample_rate: int) -> Sections:
+def high_shelf(gain_db: Tensor, frequency_hz: Tensor, q: Tensor, sample_rate: int) -> StateVariable:
     """Bristow-Johnson's high shelf, as `low_shelf`; `gain_db` is reached at half the sample rate."""
-    amplitude, g = _amplitude(gain_db), _warped(frequency_hz, sample_rate)
-    k = 1 / q
-    m = amplitude.square(), k * (1 - amplitude) * amplitude, 1 - amplitude.square()
-    return svf_sections(g * amplitude.sqrt(), k, *m)
+    a, g, k = _amplitude(gain_db), _warped(frequency_hz, sample_rate), 1 / q
+    return StateVariable(g * a.sqrt(), k, a * a, k * (1 - a) * a, 1 - a * a)
 
 
-def peak(gain_db: Tensor, frequency_hz: Tensor, q: Tensor, sample_rate: int) -> Sections:
+def peak(gain_db: Tensor, frequency_hz: Tensor, q: Tensor, sample_rate: int) -> StateVariable:
     """Bristow-Johnson's peaking filter, as `low_shelf`; `gain_db` is reached at `frequency_hz`."""
-    amplitude, g = _amplitude(gain_db), _warped(frequency_hz, sample_rate)
-    k = 1 / (q * amplitude)
-    return svf_sections(g, k, torch.ones_like(g), k * (amplitude.square() - 1), torch.zeros_like(g))
+    a, g = _amplitude(gain_db), _warped(frequency_hz, sample_rate)
+    k = 1 / (q * a)
+    return StateVariable(g, k, torch.ones_like(g), k * (a * a - 1), torch.zeros_like(g))
 
 
 def one_pole(time_samples: Tensor) -> Sections:
@@ -148,11 +148,6 @@ def one_pole(time_samples: Tensor) -> Sections:
     nought = torch.zeros_like(p)
     transition = torch.stack([torch.stack([p, nought], -1), torch.stack([nought, nought], -1)], -2)
     return Sections(transition, torch.stack([1 - p, nought], -1), torch.stack([p, nought], -1), 1 - p)
-
-
-def join(*parts: Sections) -> Sections:
-    """All sections of `parts`, in order."""
-    return Sections(*(torch.cat(tensors, dim=0) for tensors in zip(*parts, strict=True)))
 
 
 def joint_tables(sections: Sections) -> BlockTables:
@@ -175,7 +170,9 @@ def tables(sections: Sections) -> list[BlockTables]:
     return [BlockTables(*(table[i * rows : (i + 1) * rows] for table in made)) for i in range(count)]
 
 
-def run_section(signal: Tensor, table: BlockTables, state: Tensor, num_controls: int) -> tuple[Tensor, Tensor]:
+def run_section(
+    signal: Tensor, table: BlockTables, state: Tensor, num_controls: int
+) -> tuple[Tensor, Tensor]:
     """One section over a block, continuing from `state`.
 
     Args:
@@ -234,6 +231,9 @@ class ParametricEQ(nn.Module):
     """
 
     MAX_GAIN_DB = 15.0
+    lowest_hz: Tensor
+    highest_hz: Tensor
+    highest_q: Tensor
 
     def __init__(self, num_controls: int, peaks: int, sample_rate: int) -> None:
         super().__init__()
@@ -243,7 +243,9 @@ class ParametricEQ(nn.Module):
         highest = torch.tensor([500.0, *[16000.0] * peaks, 18000.0]).clamp(max=edge)
         self.register_buffer("lowest_hz", lowest.unsqueeze(1), persistent=False)  # (sections, 1)
         self.register_buffer("highest_hz", highest.unsqueeze(1), persistent=False)
-        self.register_buffer("highest_q", torch.tensor([1.4, *[4.0] * peaks, 1.4]).unsqueeze(1), persistent=False)
+        self.register_buffer(
+            "highest_q", torch.tensor([1.4, *[4.0] * peaks, 1.4]).unsqueeze(1), persistent=False
+        )
         start_hz = torch.tensor([100.0, *np.geomspace(250.0, 8000.0, peaks + 2)[1:-1], 6000.0])
         raw_hz = raw_between(start_hz.clamp(max=0.8 * edge).float(), lowest, highest)
         raw_q = raw_between(0.7, 0.3, self.highest_q[:, 0])
@@ -269,21 +271,20 @@ class ParametricEQ(nn.Module):
     def sections(self, controls: Tensor) -> Sections:
         """The filters at these controls."""
         gain_db, frequency_hz, q = self.settings(controls)
-        parts = [slice(0, 1), slice(1, 1 + self.peaks), slice(1 + self.peaks, 2 + self.peaks)]
-        shapes = [low_shelf, peak, high_shelf]
-        return join(
-            *(
-                shape(gain_db[part], frequency_hz[part], q[part], self.sample_rate)
-                for shape, part in zip(shapes, parts, strict=True)
-            )
+        low, middle, high = slice(0, 1), slice(1, 1 + self.peaks), slice(1 + self.peaks, 2 + self.peaks)
+        kinds = (
+            low_shelf(gain_db[low], frequency_hz[low], q[low], self.sample_rate),
+            peak(gain_db[middle], frequency_hz[middle], q[middle], self.sample_rate),
+            high_shelf(gain_db[high], frequency_hz[high], q[high], self.sample_rate),
         )
+        return trapezoidal(StateVariable(*(torch.cat(parts) for parts in zip(*kinds, strict=True))))
 
     def labels(self, controls: Tensor) -> list[str]:
         """What a technician would write beside each section, for the first row."""
         names = ["low shelf", *["peak"] * self.peaks, "high shelf"]
         values = torch.stack([value[:, 0] for value in self.settings(controls)], dim=1).tolist()
         return [
-            f"{name} {frequency:.3g} Hz, {gain:+.1f} dB, Q {q:.2f}"
+            f"{name} {frequency:.0f} Hz, {gain:+.1f} dB, Q {q:.2f}"
             for name, (gain, frequency, q) in zip(names, values, strict=True)
         ]
 

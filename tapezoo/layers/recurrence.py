@@ -63,7 +63,9 @@ def recur(input: Tensor, tables: BlockTables, state: Tensor) -> tuple[Tensor, Te
     Args:
         input: The signals; rows of one filter share its coefficients.
         tables: Of the filters, at the current coefficients.
-        state: At the start of the block; zeros for a filter that has heard nothing.
+        state: At the start of the block; zeros for a filter that has heard nothing. It is computed in its own
+            type: float64 (then give `matrix_powers` A in float64 too) keeps what thousands of short blocks
+            round in float32, for poles that ring for 1000 samples and more some 1e-5 of the signal.
 
     Returns:
         The output and the state after the last sample.
@@ -86,17 +88,18 @@ def recur(input: Tensor, tables: BlockTables, state: Tensor) -> tuple[Tensor, Te
     if torch.jit.is_tracing() or last < piece:  # type: ignore[attr-defined,no-untyped-call]
         signal = torch.nn.functional.pad(input, (0, piece - last))
     signal = signal.reshape(-1, rows * pieces, piece)  # (filters, rows pieces, L)
-    written = torch.bmm(signal, write).reshape(-1, rows, pieces, 2 * modes).transpose(1, 2)
+    written = torch.bmm(signal, write).reshape(-1, rows, pieces, 2 * modes).transpose(1, 2).to(state.dtype)
     # what enters the scan: the given state, then what each piece but the last leaves to the next
     given = state.reshape(-1, 1, rows, 2 * modes)
-    starts = _scan(torch.cat([given, written[:, : pieces - 1]], dim=1), _joined(tables.powers[:, longest]))
-    heard = starts.transpose(1, 2).reshape(-1, rows * pieces, 2 * modes)  # (filters, rows pieces, 2 modes)
+    powers = tables.powers.to(state.dtype)
+    starts = _scan(torch.cat([given, written[:, : pieces - 1]], dim=1), _joined(powers[:, longest]))
+    heard = starts.transpose(1, 2).reshape(-1, rows * pieces, 2 * modes).to(input.dtype)
     output = torch.baddbmm(torch.bmm(heard, read), signal, toeplitz)
     output = output.reshape(-1, rows, pieces * piece)[..., :samples]
 
     # the padding must not age the state: the last piece's own length decides
     left = torch.bmm(input[..., samples - last :], tables.write[:, longest - last :])
-    after = torch.baddbmm(left, starts[:, pieces - 1], _joined(tables.powers[:, last]))
+    after = torch.baddbmm(left.to(state.dtype), starts[:, pieces - 1], _joined(powers[:, last]))
     return output, after.reshape(-1, rows, modes, 2)
 
 
@@ -135,8 +138,9 @@ def block_tables(powers: Tensor, enter: Tensor, leave: Tensor, direct: Tensor) -
         powers: (filters, L + 1, modes, 2, 2); enter, leave: (filters, modes, 2); direct: (filters,).
     """
     longest, modes = _sizes(powers)
-    entered = (powers[:, :longest] * enter[:, None, :, None, :]).sum(-1)  # A^k B  (filters, L, modes, 2)
-    read = (powers[:, :longest] * leave[:, None, :, :, None]).sum(-2)  # C A^k  (filters, L, modes, 2)
+    table = powers[:, :longest].to(enter.dtype)
+    entered = (table * enter[:, None, :, None, :]).sum(-1)  # A^k B  (filters, L, modes, 2)
+    read = (table * leave[:, None, :, :, None]).sum(-2)  # C A^k  (filters, L, modes, 2)
     backwards = torch.arange(longest - 1, -1, -1, device=powers.device)
     # h[0] = D, h[k] = C A^(k-1) B
     response = (entered * leave[:, None]).sum((-1, -2))[:, : longest - 1]

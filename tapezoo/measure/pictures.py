@@ -138,10 +138,8 @@ def block_response(responses: Sequence[Response], title: str) -> Figure:
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     at: Axes = figure.subplots()
     for index, response in enumerate(responses):
-        style = (
-            {"color": TARGET, "linewidth": 2.2} if index == 0 else {"linewidth": 1.1, "color": f"C{index - 1}"}
-        )
-        at.plot(response.x, response.y, label=response.label, **style)
+        colour, width = (f"C{index - 1}", 1.1) if index else (TARGET, 2.2)
+        at.plot(response.x, response.y, label=response.label, color=colour, linewidth=width)
     if responses[0].kind == "magnitude":
         at.set_xscale("log")
         at.set_xlabel("frequency (Hz)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -19,7 +20,7 @@ from tapezoo.net import Net, State
 
 MemoryName = Literal["lag", "level"]
 NonlinearityName = Literal["tanh", "tanh_sum", "mlp"]
-MEMORIES: dict[str, type[Memory]] = {"lag": Lag, "level": Level}
+MEMORIES: dict[str, Callable[[int, int, int], Memory]] = {"lag": Lag, "level": Level}
 CURVE_UNITS = 8
 CURVE_REACH = 1.5  # how far the static curve is shown, in units of full scale
 CURVE_POINTS = 301
@@ -132,7 +133,10 @@ class GreyBox(EffectModel):
         for name, value, least in (("peaks", peaks, 0), ("followers", followers, 1)):
             if value < least:
                 raise _bad(name, str(value), f"{least} or more")
-        for name, word, known in (("memory", memory, MemoryName), ("nonlinearity", nonlinearity, NonlinearityName)):
+        for name, word, known in (
+            ("memory", memory, MemoryName),
+            ("nonlinearity", nonlinearity, NonlinearityName),
+        ):
             if word not in get_args(known):
                 raise _bad(name, word, "one of " + ", ".join(get_args(known)))
         self.net = GreyBoxNet(self.num_controls, peaks, followers, memory, nonlinearity, self.sample_rate)

@@ -85,7 +85,7 @@ class DiagonalStateSpaces(nn.Module):
         heard_real = c_real * real - c_imag * imag
         heard_imag = c_real * imag + c_imag * real
         return block_tables(
-            matrix_powers(transition, self.block_samples),
+            matrix_powers(transition.double(), self.block_samples),
             enter=torch.stack([b_real, b_imag], -1),
             leave=torch.stack([2 * heard_real, -2 * heard_imag], -1),
             direct=self.D + 2 * (c_real * b_real - c_imag * b_imag).sum(-1),
@@ -152,8 +152,8 @@ class S4DNet(Net):
         self.filters = DiagonalStateSpaces(
             num_blocks, channels, modes, shortest_memory_samples, longest_memory_samples, block_samples
         )
-        # x of every filter, as (Re, Im)
-        self.register_rest("modes", torch.zeros(num_blocks, channels, modes, 2))
+        # x of every filter, as (Re, Im); see `recur` for the type
+        self.register_rest("modes", torch.zeros(num_blocks, channels, modes, 2, dtype=torch.float64))
         self.head = nn.Linear(channels, 1)
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:

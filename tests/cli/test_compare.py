@@ -2,6 +2,7 @@
 
 import csv
 import math
+import sys
 from pathlib import Path
 
 import mlflow
@@ -79,8 +80,8 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypat
     assert "out/bad/train.log" in output
     rows = table()
     assert list(rows)[-1] == "bad"
-    assert "negative dimension" in rows["bad"]["note"]
-    assert "negative dimension" in Path("out/bad/train.log").read_text()
+    assert "must be non-negative" in rows["bad"]["note"]
+    assert "must be non-negative" in Path("out/bad/train.log").read_text()
 
     # the row that was stopped went on, and every row spent the same
     history = read_history(Path("out/lstm/history.csv"))
@@ -122,7 +123,8 @@ def stop_when_a_checkpoint_is_there(folder: Path, *args: object) -> str:
     return ""
 
 
-def test_what_cannot_work_is_said_before_anything_is_trained(capsys):
+def test_what_cannot_work_is_said_before_anything_is_trained(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
     fir = write_recipe("fir.yaml", "FIR")
     unknown = write_recipe("unknown.yaml", "NoSuchModel")
     for arguments, said in (
@@ -133,6 +135,7 @@ def test_what_cannot_work_is_said_before_anything_is_trained(capsys):
         ([fir, unknown, "--minutes", "1"], "unknown.yaml"),
         ([fir, fir, "--minutes", "1"], "every recipe once"),
         ([fir, "--minutes", "1", "--address", "auto"], "--address"),
+        ([fir, "--minutes", "1", "--engine", "ray"], "tapezoo[ray]"),
         ([fir, "--minutes", "1", "--data.dry", "gone.wav"], "gone.wav"),
     ):
         assert compare(*arguments) == 2, arguments

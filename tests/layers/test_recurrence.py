@@ -105,6 +105,21 @@ def test_any_split_gives_the_same_output(split):
     torch.testing.assert_close(state, end, atol=1e-5 * float(end.abs().max()), rtol=0)
 
 
+def test_a_float64_state_hardly_rounds_over_thousands_of_single_samples():
+    A, B, C, D = bank(filters=1, modes=1, radius=0.9999)
+    A = torch.diag_embed(A[..., 0].norm(dim=-1, keepdim=True).expand(1, 1, 2))  # a slow mean: rounds one way
+    input, made = torch.ones(1, 1, 3000), block_tables(matrix_powers(A.double(), 64), B, C, D)
+    expected, _ = sample_by_sample(A[0], B[0], C[0], D[0], input[0, 0], torch.zeros(1, 2))
+    for dtype, least, most in [(torch.float64, 0.0, 1e-7), (torch.float32, 2e-7, 1.0)]:
+        state, parts = torch.zeros(1, 1, 1, 2, dtype=dtype), []
+        for part in input.split(1, dim=-1):
+            output, state = recur(part, made, state)
+            parts.append(output)
+        error = abs(torch.cat(parts, dim=-1)[0, 0].numpy() - expected).max() / abs(expected).max()
+        assert state.dtype == dtype
+        assert least <= error <= most
+
+
 def test_powers_keep_float32_precision_over_a_whole_block():
     A = bank(filters=1, modes=8)[0]
     expected = np.stack(

@@ -72,7 +72,7 @@ def test_the_parameter_formula_of_the_docstring(controls):
     "variant",
     [
         {"channels": 3, "num_layers": 1, "kernel_size": 2},
-        {"channels": 4, "num_blocks": 2, "num_layers": 3, "dilation_growth": 3},
+        {"channels": 4, "num_blocks": 2, "num_layers": 2, "dilation_growth": 9},
     ],
     ids=["one layer", "two blocks"],
 )

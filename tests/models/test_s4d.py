@@ -54,7 +54,7 @@ def test_filters_start_with_the_time_constants_and_frequencies_of_s4d_lin():
     filters = DiagonalStateSpaces(num_blocks=1, channels=5, modes=3, shortest_memory_samples=10.0,
                                  longest_memory_samples=1000.0, block_samples=64)  # fmt: skip
     with torch.no_grad():
-        step = filters.tables().powers[:, 1, :, :, 0]  # (H, N, 2): one sample's factor, (Re, Im)
+        step = filters.tables().powers[:, 1, :, :, 0].float()  # (H, N, 2): one sample's factor, (Re, Im)
     pole = torch.complex(step[..., 0], step[..., 1])
     lengths = torch.tensor(np.geomspace(1000.0, 10.0, 5), dtype=torch.float32)
     torch.testing.assert_close(-1 / pole.abs().log(), lengths[:, None].expand(5, 3), rtol=1e-3, atol=0)

@@ -71,7 +71,7 @@ def test_the_parameter_formula_of_the_docstring(activation, controls):
     "variant",
     [
         {"channels": 3, "num_blocks": 1, "kernel_size": 2},
-        {"channels": 6, "num_blocks": 5, "kernel_size": 3, "dilation_growth": 2, "activation": "tanh"},
+        {"channels": 6, "num_blocks": 2, "kernel_size": 3, "dilation_growth": 9, "activation": "tanh"},
     ],
     ids=["smallest", "tanh"],
 )

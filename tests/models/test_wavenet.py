@@ -65,7 +65,7 @@ def test_the_parameter_formula_of_the_docstring(activation, channels, layers, ta
     "variant",
     [
         {"channels": [4], "dilations": [1], "kernel_size": 2},
-        {"channels": [4, 3, 2], "dilations": [1, 3, 9], "activation": "gated"},
+        {"channels": [4, 3], "dilations": [1, 9], "activation": "gated"},
     ],
     ids=["smallest", "gated"],
 )

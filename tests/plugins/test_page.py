@@ -5,6 +5,7 @@ import importlib
 import re
 import shlex
 import subprocess
+import tomllib
 
 import pytest
 from environment import ROOT, Environment
@@ -49,6 +50,19 @@ def test_the_page_followed_to_the_letter_ends_in_a_verified_bundle(tmp_path):
     assert "checked 1; nothing broken" in done.stdout, said
     assert "Fold at 44100 Hz, every hash is right" in done.stdout, said
     assert not (ROOT / "plugins" / "template" / "build").exists()
+
+
+def test_the_renamed_copy_registers_the_new_name(tmp_path):
+    (tmp_path / "tapezoo").symlink_to(ROOT)
+    [first, *_] = BLOCK.finditer(STEPS)
+    subprocess.run(["bash", "-c", f"set -eu\n{first['text']}"], cwd=tmp_path, check=True)
+    project = tomllib.loads((tmp_path / "tapezoo-fold" / "pyproject.toml").read_text())
+    assert project["project"]["name"] == "tapezoo-fold"
+    assert project["project"]["entry-points"]["tapezoo.models"] == {"Fold": "tapezoo_fold:Fold"}
+    assert project["tool"]["setuptools"]["py-modules"] == ["tapezoo_fold"]
+    for text in (tmp_path / "tapezoo-fold").rglob("*.[mty]*"):
+        if text.suffix in {".md", ".toml", ".yaml"}:
+            assert "aturator" not in text.read_text(), text
 
 
 def test_the_page_has_every_step():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
 from tapezoo.layers import FiLM
 from tapezoo.net import Net, State
-from tapezoo_lru.scan import complex_powers, linear_recurrence
+from tapezoo_lru.scan import ChunkMatrices, chunk_matrices, linear_recurrence
 
 CHUNK_SAMPLES = 16  # shorter ones leave more to the scan across chunks, longer ones cost more arithmetic
 
@@ -59,17 +60,25 @@ class LinearRecurrentUnit(nn.Module):
         self.C = nn.Parameter(torch.randn(channels, modes, 2) / math.sqrt(modes))
         self.D = nn.Parameter(torch.randn(channels))
 
-    def forward(self, features: Tensor, state: Tensor, last: Tensor | int) -> tuple[Tensor, Tensor]:
-        """The output, and the state after sample `last` of the last chunk."""
+    def forward(
+        self, features: Tensor, state: Tensor, matrices: ChunkMatrices, last: Tensor | int
+    ) -> tuple[Tensor, Tensor]:
+        """The output, and the state after sample `last` of the last chunk; `matrices` is `unit_matrices([unit])`."""
         modes, channels = self.B.shape[0], self.B.shape[2]
         batch = state.shape[-1]
         driven = (torch.exp(self.gamma_log)[:, None, None] * self.B).reshape(2 * modes, channels)
         v = (driven @ features).reshape(modes, 2, CHUNK_SAMPLES, -1, batch)
-        powers = complex_powers(torch.exp(self.nu_log), torch.exp(self.theta_log), CHUNK_SAMPLES + 1)
-        x = linear_recurrence(v, state, powers)  # (modes, 2, length, chunks, batch)
+        x = linear_recurrence(v, state, matrices)  # (modes, 2, length, chunks, batch)
         real_part = self.C * self.C.new_tensor([1.0, -1.0])  # Re(C x) = Re C Re x - Im C Im x
         y = real_part.reshape(channels, 2 * modes) @ x.reshape(2 * modes, -1)
         return y + self.D.unsqueeze(-1) * features, x[:, :, last : last + 1, -1].squeeze(2)
+
+
+def unit_matrices(units: Sequence[LinearRecurrentUnit]) -> ChunkMatrices:
+    """The matrices of all modes of all units; together, since short blocks cost what the operations count."""
+    nu_log = torch.cat([unit.nu_log for unit in units])
+    theta_log = torch.cat([unit.theta_log for unit in units])
+    return chunk_matrices(torch.exp(nu_log), torch.exp(theta_log), CHUNK_SAMPLES)
 
 
 class LRUNet(Net):
@@ -109,6 +118,7 @@ class LRUNet(Net):
     ) -> None:
         _check(channels, modes, num_layers, r_min, r_max, max_phase)
         super().__init__(num_controls, receptive_field=None)
+        self.modes = modes
         self.encoder = Mix(1, channels)
         self.units = nn.ModuleList(
             LinearRecurrentUnit(channels, modes, r_min, r_max, max_phase) for _ in range(num_layers)
@@ -129,14 +139,16 @@ class LRUNet(Net):
         # channels first and the batch last: every step below is a matrix product without a transposition
         h = self.encoder(signal.reshape(1, -1))  # (H, length * chunks * batch)
         after = []
+        matrices = unit_matrices(list(self.units)).split(self.modes)
+        states = state["x"].permute(1, 2, 3, 0)  # (layers, modes, 2, batch)
         for layer, (unit, film, gate) in enumerate(zip(self.units, self.films, self.gates, strict=True)):
-            y, x = unit(h, state["x"][:, layer].permute(1, 2, 0), last)
-            after.append(x.permute(2, 0, 1))  # (batch, modes, 2)
+            y, x = unit(h, states[layer], matrices[layer], last)
+            after.append(x)
             if self.num_controls:
                 y = _by_row(film, y, controls)
             h = h + nn.functional.glu(gate(nn.functional.gelu(y)), dim=0)
         output = self.decoder(h).reshape(CHUNK_SAMPLES, -1, batch).permute(2, 1, 0)
-        return output.reshape(batch, 1, -1)[..., :samples], {"x": torch.stack(after, dim=1)}
+        return output.reshape(batch, 1, -1)[..., :samples], {"x": torch.stack(after).permute(3, 0, 1, 2)}
 
 
 class LRU(EffectModel):

@@ -9,6 +9,8 @@ for torch, because complex arithmetic does not reach ONNX.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -25,33 +27,64 @@ def complex_powers(nu: Tensor, theta: Tensor, count: int) -> Tensor:
     return torch.stack([magnitude * torch.cos(phase), magnitude * torch.sin(phase)], dim=1)
 
 
-def linear_recurrence(drive: Tensor, start: Tensor, powers: Tensor) -> Tensor:
+class ChunkMatrices(NamedTuple):
+    """What one chunk does to its input and to the state before it, for every mode.
+
+    Shape:
+        within: (modes, 2 length, 2 length), input to states; ends: (modes, 2, 2 length), its rows of the
+        last sample; decay: (modes, 2 length, 2), state before the chunk to states; across: (modes, 2),
+        lambda^length.
+    """
+
+    within: Tensor
+    ends: Tensor
+    decay: Tensor
+    across: Tensor
+
+    def split(self, modes: int) -> list[ChunkMatrices]:
+        """Cut into pieces of `modes` modes each."""
+        pieces = zip(*(matrix.split(modes) for matrix in self), strict=True)
+        return [ChunkMatrices(*piece) for piece in pieces]
+
+
+def chunk_matrices(nu: Tensor, theta: Tensor, length: int) -> ChunkMatrices:
+    """The matrices for `lambda = exp(-nu + i theta)` and chunks of `length` samples.
+
+    Shape:
+        nu, theta: (modes,).
+    """
+    powers = complex_powers(nu, theta, length + 1)  # (modes, 2, length + 1)
+    time = torch.arange(length, device=nu.device)
+    # lambda^(t-s) for s <= t; a zero in front of the powers stands for every s > t
+    index = (time.unsqueeze(1) - time.unsqueeze(0) + 1).clamp(min=0).reshape(-1)
+    padded = torch.cat([torch.zeros_like(powers[..., :1]), powers[..., :length]], dim=-1)
+    toeplitz = padded.index_select(-1, index).reshape(-1, 2, length, length)
+    within = _real_matrix(toeplitz[:, 0], toeplitz[:, 1])
+    ends = within.reshape(-1, 2, length, 2 * length)[:, :, length - 1]
+    later = powers[..., 1:].unsqueeze(-1)  # lambda^(t+1), (modes, 2, length, 1)
+    return ChunkMatrices(within, ends, _real_matrix(later[:, 0], later[:, 1]), powers[..., length])
+
+
+def linear_recurrence(drive: Tensor, start: Tensor, matrices: ChunkMatrices) -> Tensor:
     """`x[n] = lambda x[n-1] + v[n]` for every mode, all samples at once.
 
     Args:
         drive: v, cut into chunks; chunk m holds the samples m * length and following.
         start: x before the first sample.
-        powers: `complex_powers(nu, theta, length + 1)`.
+        matrices: `chunk_matrices(nu, theta, length)`.
 
     Returns:
         x, cut as `drive`.
 
     Shape:
-        drive, output: (modes, 2, length, chunks, batch); start: (modes, 2, batch);
-        powers: (modes, 2, length + 1).
+        drive, output: (modes, 2, length, chunks, batch); start: (modes, 2, batch).
     """
     modes, _, length, chunks, batch = drive.shape
     flat = drive.reshape(modes, 2 * length, chunks * batch)
-    within = _chunk_matrix(powers)  # (modes, 2 length, 2 length)
-    # what each chunk adds to the state at its end: the last sample's rows, of the real and imaginary part
-    last_rows = within.reshape(modes, 2, length, 2 * length)[:, :, -1]  # (modes, 2, 2 length)
-    ends = torch.bmm(last_rows, flat).reshape(modes, 2, chunks, batch)
+    ends = torch.bmm(matrices.ends, flat).reshape(modes, 2, chunks, batch)  # what each chunk adds by its end
     before = torch.cat([start.unsqueeze(2), ends[:, :, :-1]], dim=2)
-    across = powers[:, :, length]  # lambda^length
-    starts = doubling_scan(before, across).reshape(modes, 2, chunks * batch)
-    real, imaginary = powers[:, 0, 1:], powers[:, 1, 1:]  # (modes, length): lambda^(t+1)
-    decay = _complex_matrix(real.unsqueeze(-1), imaginary.unsqueeze(-1))  # (modes, 2 length, 2)
-    states = torch.baddbmm(torch.bmm(decay, starts), within, flat)
+    starts = doubling_scan(before, matrices.across).reshape(modes, 2, chunks * batch)
+    states = torch.baddbmm(torch.bmm(matrices.decay, starts), matrices.within, flat)
     return states.reshape(modes, 2, length, chunks, batch)
 
 
@@ -82,18 +115,7 @@ def doubling_scan(terms: Tensor, factor: Tensor) -> Tensor:
     return torch.stack([real, imaginary], dim=1)
 
 
-def _chunk_matrix(powers: Tensor) -> Tensor:
-    """`x = M v` within one chunk from rest: `lambda^(t-s)` for s <= t, (modes, 2 length, 2 length)."""
-    modes, length = powers.shape[0], powers.shape[-1] - 1
-    time = torch.arange(length, device=powers.device)
-    # a zero in front of the powers stands for every s > t
-    index = (time.unsqueeze(1) - time.unsqueeze(0) + 1).clamp(min=0).reshape(-1)
-    padded = torch.cat([torch.zeros_like(powers[..., :1]), powers[..., :length]], dim=-1)
-    toeplitz = padded.index_select(-1, index).reshape(modes, 2, length, length)
-    return _complex_matrix(toeplitz[:, 0], toeplitz[:, 1])
-
-
-def _complex_matrix(real: Tensor, imaginary: Tensor) -> Tensor:
+def _real_matrix(real: Tensor, imaginary: Tensor) -> Tensor:
     """The real matrix that multiplies stacked (real; imaginary) vectors; (modes, 2 rows, 2 columns)."""
     upper = torch.cat([real, -imaginary], dim=-1)
     lower = torch.cat([imaginary, real], dim=-1)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from tapezoo_lru.model import CHUNK_SAMPLES, LRU, LinearRecurrentUnit, LRUNet, LRUShapeError
-from tapezoo_lru.scan import complex_powers, doubling_scan, linear_recurrence
+from tapezoo_lru.model import CHUNK_SAMPLES, LRU, LinearRecurrentUnit, LRUNet, LRUShapeError, unit_matrices
+from tapezoo_lru.scan import chunk_matrices, doubling_scan, linear_recurrence
 
 from tapezoo.testing import parametrize_with_checks
 
@@ -45,8 +45,8 @@ def test_the_scan_is_the_recurrence(length, chunks):
     def cut(values):  # (samples, modes, batch) -> (modes, 2, length, chunks, batch)
         return pairs(values.reshape(chunks, length, modes, batch).swapaxes(0, 1))
 
-    powers = complex_powers(*(torch.from_numpy(v.astype(np.float32)) for v in (nu, theta)), length + 1)
-    states = linear_recurrence(cut(drive), pairs(start), powers)
+    matrices = chunk_matrices(*(torch.from_numpy(v.astype(np.float32)) for v in (nu, theta)), length)
+    states = linear_recurrence(cut(drive), pairs(start), matrices)
     torch.testing.assert_close(states, cut(expected), rtol=2e-5, atol=2e-5)
 
 
@@ -72,7 +72,7 @@ def test_a_unit_computes_what_the_paper_says():
     # (length, chunks, batch) is the order of the columns
     columns = u.reshape(channels, 4, CHUNK_SAMPLES, batch).transpose(1, 2).reshape(channels, -1)
     with torch.no_grad():
-        output, state = unit(columns, torch.zeros(modes, 2, batch), CHUNK_SAMPLES - 1)
+        output, state = unit(columns, torch.zeros(modes, 2, batch), unit_matrices([unit]), CHUNK_SAMPLES - 1)
     y = output.reshape(channels, CHUNK_SAMPLES, 4, batch).transpose(1, 2).reshape(channels, samples, batch)
 
     weights = {name: value.detach().double().numpy() for name, value in unit.named_parameters()}

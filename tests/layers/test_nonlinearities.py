@@ -1,0 +1,60 @@
+"""Static curves against their formulas."""
+
+import numpy as np
+import pytest
+import torch
+
+from tapezoo.layers.nonlinearities import AsymmetricTanh, MLPCurve, TanhSum
+
+X = torch.linspace(-2, 2, 41)[None, None]
+
+
+def moved(curve):
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in curve.parameters():
+            parameter.add_(0.5 * torch.randn_like(parameter))
+    return curve
+
+
+def weights(curve):
+    return {name: value.detach().double().numpy() for name, value in curve.named_parameters()}
+
+
+def test_a_sum_of_tanh():
+    curve, x = moved(TanhSum(3)), X[0, 0].double().numpy()
+    w = weights(curve)
+    expected = w["linear"] * x
+    for a, c, b in zip(w["amount"], w["slope"], w["offset"], strict=True):
+        expected = expected + a * (np.tanh(c * x + b) - np.tanh(b))
+    np.testing.assert_allclose(curve(X)[0, 0].detach(), expected, atol=1e-5)
+
+
+def test_a_perceptron_with_two_hidden_layers():
+    curve = moved(MLPCurve(4))
+    w = weights(curve)
+
+    def g(x):
+        hidden = np.tanh(w["first.weight"][:, 0] * x + w["first.bias"])
+        return w["third.weight"][0] @ np.tanh(w["second.weight"] @ hidden + w["second.bias"])
+
+    expected = [x + g(x) - g(0.0) for x in X[0, 0].double().numpy()]
+    np.testing.assert_allclose(curve(X)[0, 0].detach(), expected, atol=1e-5)
+
+
+def test_an_asymmetric_tanh_has_slope_one_at_nought_and_bends_one_side_first():
+    curve = AsymmetricTanh()
+    with torch.no_grad():
+        curve.bias.fill_(0.8)
+        curve.log_drive.fill_(0.5)
+        step = 1e-3
+        at = curve(torch.tensor([[[-step, 0.0, step, -1.0, 1.0]]]))[0, 0]
+    assert float(at[1]) == 0.0
+    assert float((at[2] - at[0]) / (2 * step)) == pytest.approx(1.0, abs=1e-3)
+    assert float(at[4]) < 0.7 * -float(at[3])
+
+
+@pytest.mark.parametrize("curve", [TanhSum(5), AsymmetricTanh(), MLPCurve(6)], ids=lambda c: type(c).__name__)
+def test_a_curve_starts_near_the_identity_for_quiet_signals_and_maps_nought_to_nought(curve):
+    torch.testing.assert_close(curve(0.1 * X), 0.1 * X, atol=0.02, rtol=0)
+    assert float(curve(torch.zeros(1, 1, 1)).detach()) == 0.0
