@@ -46,6 +46,8 @@ class EffectModel(LightningModule):
         sample_rate: Hz; declared by the data.
         controls: `Control.to_dict()` of every knob; declared by the data.
         burn_in_samples: Unscored samples at the start of every segment; declared by the data.
+        score_after_samples: Unscored samples at the start of every validation and test region, where the
+            burn-in is shorter: makes the errors of trainings with different burn-ins comparable.
         tbptt_samples: Samples per optimizer step; None: one step per segment.
         gradient_clip_norm: Largest norm of the gradient; None: unlimited.
         loss: What to minimise, called as (output, target).
@@ -69,6 +71,7 @@ class EffectModel(LightningModule):
         sample_rate: int = 44100,
         controls: list[dict[str, Any]] | None = None,
         burn_in_samples: int = 0,
+        score_after_samples: int = 0,
         tbptt_samples: int | None = None,
         gradient_clip_norm: float | None = 1.0,
         loss: Loss | None = None,
@@ -83,6 +86,7 @@ class EffectModel(LightningModule):
         self.sample_rate = sample_rate
         self.controls = [Control(**control) for control in controls or []]
         self.burn_in_samples = burn_in_samples
+        self.score_after_samples = score_after_samples
         self.tbptt_samples = tbptt_samples
         self.gradient_clip_norm = gradient_clip_norm
         self.loss = loss or ESR()
@@ -216,10 +220,11 @@ class EffectModel(LightningModule):
     def scored_rows(self, output: Tensor, batch: Batch) -> list[tuple[Tensor, Tensor]]:
         """(1, samples) of output and target per row, after the burn-in, without the padding, latency removed."""
         rows = []
+        start = max(self.burn_in_samples, self.score_after_samples)
         for row, valid_samples in enumerate(batch.valid_samples.tolist()):
             latency = self.net.latency_samples
-            row_output = output[row, :, self.burn_in_samples + latency : valid_samples]
-            row_target = batch.target[row, :, self.burn_in_samples : valid_samples - latency]
+            row_output = output[row, :, start + latency : valid_samples]
+            row_target = batch.target[row, :, start : valid_samples - latency]
             rows.append((row_output, row_target))
         return rows
 

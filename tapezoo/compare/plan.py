@@ -12,7 +12,7 @@ from typing import Any
 from tapezoo.errors import TapezooError
 
 # of the data's arguments: how a recipe trains, not what on
-OF_TRAINING = ("batch_size", "segment_samples", "batches_per_epoch", "seed")
+OF_TRAINING = ("batch_size", "segment_samples", "batches_per_epoch", "burn_in_samples", "seed")
 # they end a training before its budget
 ENDINGS = ("lightning.pytorch.callbacks.EarlyStopping", "lightning.pytorch.callbacks.Timer")
 AUDIO_BUDGET = "tapezoo.callbacks.AudioBudget"
@@ -96,8 +96,8 @@ def row_names(paths: Sequence[Path]) -> list[str]:
 def rows_of(recipes: Mapping[str, Config], budget: Budget) -> dict[str, Config]:
     """What `fit` gets for every row.
 
-    The data come from the first recipe; `OF_TRAINING` stays each recipe's own. The burn-in decides which
-    samples are scored, so all get the longest. Epochs are unlimited and early stopping is left out: the
+    The data come from the first recipe; `OF_TRAINING` stays each recipe's own. Validation and test score all
+    rows after the longest burn-in, so that they score the same samples. Epochs are unlimited and early stopping is left out: the
     budget decides alone.
 
     Args:
@@ -105,9 +105,13 @@ def rows_of(recipes: Mapping[str, Config], budget: Budget) -> dict[str, Config]:
         budget: Of every row.
     """
     source = _portable(next(iter(recipes.values()))["data"])
-    burn_ins = [recipe["data"]["init_args"].get("burn_in_samples") for recipe in recipes.values()]
-    burn_in_samples = max((value for value in burn_ins if value is not None), default=None)
-    return {name: _row(name, recipe, source, burn_in_samples, budget) for name, recipe in recipes.items()}
+    score_after_samples = longest_burn_in(recipes)
+    return {name: _row(name, recipe, source, score_after_samples, budget) for name, recipe in recipes.items()}
+
+
+def longest_burn_in(recipes: Mapping[str, Config]) -> int:
+    """After how many samples of a region all rows are scored."""
+    return max(recipe["data"]["init_args"].get("burn_in_samples") or 0 for recipe in recipes.values())
 
 
 def check_rates(declared: Mapping[str, int | None], sample_rate: int) -> None:
@@ -140,15 +144,17 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _row(name: str, recipe: Config, source: Config, burn_in_samples: int | None, budget: Budget) -> Config:
+def _row(name: str, recipe: Config, source: Config, score_after_samples: int, budget: Budget) -> Config:
     row = copy.deepcopy(recipe)
     own = {
         key: value
         for key, value in recipe["data"]["init_args"].items()
         if key in OF_TRAINING and key in source["init_args"]
     }
-    if burn_in_samples is not None and "burn_in_samples" in source["init_args"]:
-        own["burn_in_samples"] = burn_in_samples
+    row["model"]["init_args"] = {
+        **row["model"].get("init_args", {}),
+        "score_after_samples": score_after_samples,
+    }
     row["data"] = {**source, "init_args": {**source["init_args"], **own}}
     trainer = row["trainer"]
     trainer |= {"max_epochs": -1, "max_steps": -1, "min_epochs": None, "min_steps": None, "max_time": None}

@@ -135,7 +135,7 @@ class Comparison:
                 "data": caption.data_name,
                 "dataset_hash": dataset_hash,
                 "linear_floor": f"{caption.linear_floor:.6g}",
-                "burn_in_samples": str(caption.burn_in_samples),
+                "score_after_samples": str(caption.score_after_samples),
                 "threads": str(caption.threads),
             }
         )
@@ -177,7 +177,14 @@ def on_ray(comparison: Comparison, ray: Any, tasks: Sequence[Task]) -> None:
 
 
 def caption_of(data: PairsDataModule, config: Config, budget: Budget) -> Caption:
-    """What holds for all rows; fits the linear floor."""
+    """What holds for all rows; fits the linear floor.
+
+    Args:
+        data: Of the comparison.
+        config: Of one row.
+        budget: Of every row.
+    """
+    score_after_samples = int(config["model"]["init_args"]["score_after_samples"])
     arguments = config["data"]["init_args"]
     facts = [
         f"{name} {arguments[name]}"
@@ -188,7 +195,7 @@ def caption_of(data: PairsDataModule, config: Config, budget: Budget) -> Caption
     floor = linear_floor(
         ((row.input, row.target) for row in data.split_arrays("train")),
         ((row.input, row.target) for row in data.split_arrays("val")),
-        skip_samples=data.burn_in_samples,
+        skip_samples=score_after_samples,
     )
     found = versions(Path.cwd())
     return Caption(
@@ -196,7 +203,7 @@ def caption_of(data: PairsDataModule, config: Config, budget: Budget) -> Caption
         data=f"{name}, {data.describe().splitlines()[0].rstrip('.')}, data set {data.dataset_hash[:12]}",
         data_name=name,
         linear_floor=floor,
-        burn_in_samples=arguments.get("burn_in_samples"),
+        score_after_samples=score_after_samples,
         threads=int(config["threads"]),
         versions=", ".join(
             f"{package} {found[package]}" for package in ("tapezoo", "torch") if package in found

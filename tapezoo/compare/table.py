@@ -33,7 +33,7 @@ class Caption:
         data: In words, with the hash.
         data_name: The same for a heading.
         linear_floor: ESR of the best linear filter on validation.
-        burn_in_samples: Unscored at the start of every region; None: the data have no burn-in.
+        score_after_samples: Unscored at the start of every region: the longest burn-in of the rows.
         threads: Of every training.
         versions: Of tapezoo and torch.
     """
@@ -42,7 +42,7 @@ class Caption:
     data: str
     data_name: str
     linear_floor: float
-    burn_in_samples: int | None
+    score_after_samples: int
     threads: int
     versions: str
 
@@ -137,9 +137,9 @@ def caption_text(caption: Caption, lines: Sequence[Line]) -> str:
     cost_s = equal_cost_s(lines)
     figures = [line.outcome.figures for line in lines if line.outcome.figures]
     processors = " or ".join(sorted({row.processor for row in figures if row.processor})) or "-"
-    scored = "" if caption.burn_in_samples is None else f" after {caption.burn_in_samples} samples of burn-in"
     return (
-        f"Budget of every row: {caption.budget}, {caption.threads} thread(s). Data: {caption.data}; scored{scored}. "
+        f"Budget of every row: {caption.budget}, {caption.threads} thread(s). Data: {caption.data}. "
+        f"Every region is scored after {caption.score_after_samples} samples, the longest burn-in. "
         f"Linear floor (best 257-tap filter): val_esr {caption.linear_floor:.5f}. "
         f"ESR at equal cost: the best val_esr within {cost_s:.0f} s of CPU time in training steps, which is all "
         "the cheapest row took; where a row's schedule spans more, its learning rate is still high there. "

@@ -155,12 +155,7 @@ def joint_tables(sections: Sections) -> BlockTables:
     # not `flatten`, whose ONNX form fixes the number of rows
     powers = matrix_powers(sections.transition.reshape(-1, 1, 2, 2), TABLE_SAMPLES)
     enter, leave = sections.enter.reshape(-1, 1, 2), sections.leave.reshape(-1, 1, 2)
-    made = block_tables(powers, enter, leave, sections.direct.reshape(-1))
-    # coefficients that depend on the controls stay in the ONNX graph, and ONNX Runtime (GatherToSliceFusion)
-    # makes an empty slice of a reversal by a range that counts down; by a constant it is left alone
-    order = torch.tensor(list(range(TABLE_SAMPLES))[::-1], device=powers.device)
-    entered = (powers[:, :TABLE_SAMPLES] * enter[:, None, :, None, :]).sum(-1)  # A^k B  (filters, L, 1, 2)
-    return made._replace(write=entered.index_select(1, order).reshape(-1, TABLE_SAMPLES, 2))
+    return block_tables(powers, enter, leave, sections.direct.reshape(-1))
 
 
 def tables(sections: Sections) -> list[BlockTables]:

@@ -60,8 +60,8 @@ def table() -> dict[str, dict[str, str]]:
 
 
 def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypatch, capsys):
-    recipes = [write_recipe("fir.yaml", "FIR", taps=8), write_recipe("lstm.yaml", "LSTM", **LSTM)]
-    recipes[0] = write_recipe("fir.yaml", "FIR", taps=8, burn_in_samples=32)
+    recipes = [write_recipe("fir.yaml", "FIR", taps=8, burn_in_samples=32)]
+    recipes.append(write_recipe("lstm.yaml", "LSTM", **LSTM))
     budget = ("--audio-seconds", "60")
     with monkeypatch.context() as patch:
         patch.setattr(run, "_progress", stop_when_a_checkpoint_is_there)
@@ -87,16 +87,17 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypat
     history = read_history(Path("out/lstm/history.csv"))
     assert history[: len(before)] == before
     assert len(history) > len(before)
-    batch_s = 4 * (2048 + 64) / RATE
-    for name in ("fir", "lstm"):
+    for name, burn_in_samples in (("fir", 32), ("lstm", 64)):
+        batch_s = 4 * (2048 + burn_in_samples) / RATE
         assert 60 <= float(rows[name]["audio_s"]) < 60 + batch_s
         assert 0 < float(rows[name]["val_esr"]) < 1
         assert float(rows[name]["real_time_factor_64"]) > 0
         settings = yaml.safe_load(Path(f"out/{name}/row.yaml").read_text())
-        assert settings["data"]["init_args"]["burn_in_samples"] == 64
+        assert settings["data"]["init_args"]["burn_in_samples"] == burn_in_samples
+        assert settings["model"]["init_args"]["score_after_samples"] == 64
         assert settings["threads"] == 1
     assert rows["fir"]["parameters"] == "8"
-    assert int(rows["fir"]["updates"]) == math.ceil(60 / batch_s)
+    assert int(rows["fir"]["updates"]) == math.ceil(60 / (4 * (2048 + 32) / RATE))
     assert Path("out/comparison.png").read_bytes().startswith(b"\x89PNG")
     assert Path("out/fir/bundle/model.onnx").is_file()
     assert read_outcome(Path("out/fir")).figures.val_esr == float(rows["fir"]["val_esr"])

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+import torch
 import yaml
 
+from tapezoo.batch import Batch
 from tapezoo.callbacks.history import Epoch
 from tapezoo.compare.folder import (
     ChangedSettingsError,
@@ -32,6 +34,7 @@ from tapezoo.compare.row import esr_within
 from tapezoo.compare.table import Caption, Line, csv_text, markdown
 from tapezoo.errors import OutputExistsError
 from tapezoo.measure.comparison import pareto_front
+from tapezoo.models.fir import FIR
 
 
 def recipe(**data):
@@ -47,12 +50,13 @@ def recipe(**data):
     }
 
 
-def test_rows_share_the_data_and_the_longest_burn_in_and_keep_how_they_train():
+def test_rows_share_the_data_and_what_is_scored_and_keep_how_they_train():
     recipes = {"a": recipe(), "b": recipe(seconds=20.0, batch_size=64, burn_in_samples=500)}
     rows = rows_of(recipes, Budget(minutes=3))
     assert [row["data"]["init_args"]["seconds"] for row in rows.values()] == [180.0, 180.0]
     assert [row["data"]["init_args"]["batch_size"] for row in rows.values()] == [8, 64]
-    assert [row["data"]["init_args"]["burn_in_samples"] for row in rows.values()] == [500, 500]
+    assert [row["data"]["init_args"]["burn_in_samples"] for row in rows.values()] == [100, 500]
+    assert [row["model"]["init_args"]["score_after_samples"] for row in rows.values()] == [500, 500]
     assert [row["tracking"]["run_name"] for row in rows.values()] == ["a", "b"]
     assert recipes["a"] == recipe()
 
@@ -185,3 +189,17 @@ def test_differences_are_named_by_their_path():
     old = {"a": {"b": [1, {"c": 2}], "d": {}}, "run_dir": "x"}
     new = {"a": {"b": [1, {"c": 3}], "d": {"e": 1}}, "run_dir": "y"}
     assert differences(old, new) == ["a.b.1.c: 2 -> 3", "a.d: {} -> None", "a.d.e: None -> 1"]
+
+
+def test_models_with_different_burn_ins_can_be_scored_on_the_same_samples():
+    batch = Batch(
+        torch.zeros(1, 1, 1000), torch.randn(1, 1, 1000), torch.zeros(1, 0), torch.tensor([900]), ["a"]
+    )
+    scored = [
+        FIR(burn_in_samples=burn_in_samples, score_after_samples=300).scored_rows(batch.input, batch)[0][1]
+        for burn_in_samples in (0, 100, 300)
+    ]
+    for target in scored:
+        torch.testing.assert_close(target, batch.target[0, :, 300:900])
+    [(_, target)] = FIR(burn_in_samples=400, score_after_samples=300).scored_rows(batch.input, batch)
+    assert target.shape[-1] == 500
