@@ -13,6 +13,12 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """The same noise whichever tests ran before: tolerances must not depend on luck."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
 def _private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or fills the user's cache or tracking; one cache per session saves rendering again."""
     torch.set_num_threads(1)  # a recipe of the test before may have asked for more

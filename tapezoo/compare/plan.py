@@ -97,8 +97,8 @@ def rows_of(recipes: Mapping[str, Config], budget: Budget) -> dict[str, Config]:
     """What `fit` gets for every row.
 
     The data come from the first recipe; `OF_TRAINING` stays each recipe's own. Validation and test score all
-    rows after the longest burn-in, so that they score the same samples. Epochs are unlimited and early stopping is left out: the
-    budget decides alone.
+    rows after the longest burn-in, so that they score the same samples. Epochs are unlimited and early
+    stopping is left out: the budget decides alone.
 
     Args:
         recipes: Resolved, by the row's name; one or more.

@@ -43,14 +43,15 @@ def sample_by_sample(A, B, C, D, input, start):
 @pytest.mark.parametrize("block_samples", [1, 64])
 def test_output_and_state_are_those_of_a_loop_over_samples(samples, block_samples):
     A, B, C, D = bank()
-    input, start = torch.randn(3, 2, samples), torch.randn(3, 2, 4, 2)
+    generator = torch.Generator().manual_seed(samples)
+    input, start = (torch.randn(shape, generator=generator) for shape in ((3, 2, samples), (3, 2, 4, 2)))
     output, after = recur(input, tables(A, B, C, D, block_samples), start)
     assert output.shape == input.shape
     assert after.shape == start.shape
     for f in range(3):
         for row in range(2):
             expected, state = sample_by_sample(A[f], B[f], C[f], D[f], input[f, row], start[f, row])
-            np.testing.assert_allclose(output[f, row].numpy(), expected, atol=1e-5 * abs(expected).max())
+            np.testing.assert_allclose(output[f, row].numpy(), expected, atol=2e-5 * abs(expected).max())
             np.testing.assert_allclose(after[f, row].numpy(), state, atol=3e-5 * abs(state).max())
 
 
