@@ -17,9 +17,9 @@ The data come from the first recipe, or from the line: --data CLASS and --data.N
 segment_samples, batches_per_epoch, burn_in_samples and seed stay each recipe's own unless named on the line. All
 rows are scored on the same samples, after the longest burn-in. --threads (default 1), --seed_everything,
 --tracking.NAME and --trainer.logger false hold for every row. A recipe's max_epochs, max_time and early stopping
-are left out: the budget decides alone, and CosineDecay ends with it. The same line again goes on where it stopped; what failed starts
-again. With --engine ray, recordings must lie under the same path on every worker, and --tracking.uri must name a
-server that all of them reach.
+are left out: the budget decides alone, and CosineDecay ends with it. The same line again goes on where it stopped;
+what failed starts again. With --engine ray, recordings must lie under the same path on every worker, and
+--tracking.uri must name a server that all of them reach.
 """
 
 
