@@ -16,8 +16,9 @@ EPILOG = """
 The data come from the first recipe, or from the line: --data CLASS and --data.NAME VALUE as for `fit`; batch_size,
 segment_samples, batches_per_epoch, burn_in_samples and seed stay each recipe's own unless named on the line. All
 rows are scored on the same samples, after the longest burn-in. --threads (default 1), --seed_everything,
---tracking.NAME and --trainer.logger false hold for every row. A recipe's max_epochs, max_time and early stopping
-are left out: the budget decides alone, and CosineDecay ends with it. The same line again goes on where it stopped;
+--tracking.NAME and --trainer.logger false hold for every row. A recipe's max_epochs, max_time, early stopping,
+warm_start and limits of validation are left out: the budget decides alone, and CosineDecay ends with it. With
+--minutes, leave the machine alone: what else runs on it takes from the row. The same line goes on where it stopped;
 what failed starts again. With --engine ray, recordings must lie under the same path on every worker, and
 --tracking.uri must name a server that all of them reach.
 """
@@ -66,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.cli import training
     from tapezoo.cli.faults import said_plainly
     from tapezoo.compare.folder import check_unchanged, is_finished, open_folder
+    from tapezoo.compare.lock import held
     from tapezoo.compare.plan import Budget, check_rates, row_names, rows_of
     from tapezoo.compare.ray_engine import connect
     from tapezoo.compare.row import Task, data_of
@@ -99,28 +101,31 @@ def run(options: argparse.Namespace) -> int:
             data = data_of(first)
         declared = {name: recipe["data"]["init_args"].get("sample_rate") for name, recipe in recipes.items()}
         check_rates(declared, data.sample_rate)
-        check_unchanged(out, known, rows, data.dataset_hash)
+        if known:  # empty with --overwrite, whatever lies there
+            check_unchanged(out, known, rows, data.dataset_hash)
         caption = caption_of(data, first, budget)
-    comparison = Comparison(
-        out, rows, data.dataset_hash, caption, tracking, known, options.overwrite, console
-    )
-    tasks = [
-        Task(name, config, data.dataset_hash, comparison.fit_arguments())
-        for name, config in rows.items()
-        if not is_finished(out / name)
-    ]
-    try:
-        if ray is not None:
-            on_ray(comparison, ray, tasks)
-        else:
-            one_after_another(comparison, tasks, budget)
-    except BaseException as error:
-        comparison.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
-        raise
-    finally:
-        if ray is not None:
-            ray.shutdown()
-    return 0 if comparison.end("finished") else 1
+    out.mkdir(parents=True, exist_ok=True)
+    with held(out) as lock:
+        comparison = Comparison(
+            out, rows, data.dataset_hash, caption, tracking, known, options.overwrite, console
+        )
+        tasks = [
+            Task(name, config, data.dataset_hash, comparison.fit_arguments())
+            for name, config in rows.items()
+            if not is_finished(out / name)
+        ]
+        try:
+            if ray is not None:
+                on_ray(comparison, ray, tasks)
+            else:
+                one_after_another(comparison, tasks, budget, lock)
+        except BaseException as error:
+            comparison.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+            raise
+        finally:
+            if ray is not None:
+                ray.shutdown()
+        return 0 if comparison.end("finished") else 1
 
 
 def _check_reachable(uri: str) -> None:

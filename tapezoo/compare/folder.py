@@ -24,6 +24,10 @@ class ChangedSettingsError(TapezooError):
     """The folder holds rows that were trained with other settings."""
 
 
+class UnreadableRowError(TapezooError):
+    """A row was left by something that wrote other figures than this version reads."""
+
+
 @dataclass(frozen=True)
 class Figures:
     """What a trained row reached and cost; None: could not be measured.
@@ -119,6 +123,7 @@ def check_unchanged(
 
     Raises:
         ChangedSettingsError: Names what changed.
+        UnreadableRowError: See `read_outcome`.
     """
     begun = [name for name in rows if is_finished(out / name) or may_resume(out / name)]
     changed = []
@@ -139,13 +144,25 @@ def check_unchanged(
 
 
 def read_outcome(folder: Path) -> Outcome | None:
-    """How the row in `folder` ended, or that it is under way; None: nothing is there."""
+    """How the row in `folder` ended, or that it is under way; None: nothing is there.
+
+    Raises:
+        UnreadableRowError: Something is there, and taking it for nothing would train over it.
+    """
+    path = folder / ROW
+    if not path.is_file():
+        return None
     try:
-        content = json.loads((folder / ROW).read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
         figures = Figures(**content["figures"]) if content["figures"] else None
         return Outcome(content["status"], content["reason"], figures, content["log"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnreadableRowError(
+            str(path),
+            found=f"what this version of tapezoo does not write ({type(error).__name__}: {error})",
+            expected="the figures of a row",
+            fix="Choose another --out, go on with the version that wrote it, or pass --overwrite.",
+        ) from error
 
 
 def is_finished(folder: Path) -> bool:

@@ -15,6 +15,10 @@ from tapezoo.errors import TapezooError
 OF_TRAINING = ("batch_size", "segment_samples", "batches_per_epoch", "burn_in_samples", "seed")
 # they end a training before its budget
 ENDINGS = ("lightning.pytorch.callbacks.EarlyStopping", "lightning.pytorch.callbacks.Timer")
+# of the data's arguments: files and folders
+PATHS = ("dry", "wet", "pairs", "cache_dir")
+# of the trainer's: they cut short what is scored
+WHOLE = {"limit_val_batches": None, "limit_test_batches": None, "overfit_batches": 0.0, "fast_dev_run": False}
 AUDIO_BUDGET = "tapezoo.callbacks.AudioBudget"
 # of a row's settings: where it goes, not what is trained
 NOT_COMPARED = ("tracking", "run_dir", "ckpt_path", "overwrite")
@@ -28,7 +32,7 @@ class BudgetError(TapezooError):
 
 
 class SameRecipeError(TapezooError):
-    """One recipe is named twice."""
+    """One recipe is named twice, or two cannot be told apart by name."""
 
 
 class DifferentRatesError(TapezooError):
@@ -76,7 +80,7 @@ def row_names(paths: Sequence[Path]) -> list[str]:
     """The recipes' stems, with as many of their folders as tell equal ones apart.
 
     Raises:
-        SameRecipeError: Two paths lead to one file.
+        SameRecipeError: Two paths lead to one file, or folders joined by hyphens to the name of another.
     """
     resolved = [path.resolve().with_suffix("") for path in paths]
     for number, path in enumerate(resolved):
@@ -89,7 +93,12 @@ def row_names(paths: Sequence[Path]) -> list[str]:
         parts = 1
         while sum(other.parts[-parts:] == path.parts[-parts:] for other in resolved) > 1:
             parts += 1
-        names.append("-".join(path.parts[-parts:]))
+        name = "-".join(part for part in path.parts[-parts:] if part != path.anchor)
+        if name in names:
+            raise SameRecipeError(
+                str(path), found=f"a second row {name}", expected="a name of its own", fix="Rename it."
+            )
+        names.append(name)
     return names
 
 
@@ -97,8 +106,8 @@ def rows_of(recipes: Mapping[str, Config], budget: Budget) -> dict[str, Config]:
     """What `fit` gets for every row.
 
     The data come from the first recipe; `OF_TRAINING` stays each recipe's own. Validation and test score all
-    rows after the longest burn-in, so that they score the same samples. Epochs are unlimited and early
-    stopping is left out: the budget decides alone.
+    rows after the longest burn-in and in full, so that they score the same samples. Epochs are unlimited, early
+    stopping and warm starts are left out: the budget decides alone.
 
     Args:
         recipes: Resolved, by the row's name; one or more.
@@ -158,6 +167,7 @@ def _row(name: str, recipe: Config, source: Config, score_after_samples: int, bu
     row["data"] = {**source, "init_args": {**source["init_args"], **own}}
     trainer = row["trainer"]
     trainer |= {"max_epochs": -1, "max_steps": -1, "min_epochs": None, "min_steps": None, "max_time": None}
+    trainer |= WHOLE
     callbacks = trainer.get("callbacks") or []
     callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
     callbacks = [callback for callback in callbacks if callback["class_path"] not in (*ENDINGS, AUDIO_BUDGET)]
@@ -181,7 +191,7 @@ def _clock(seconds: int) -> str:
 def _portable(data: Config) -> Config:
     """With absolute paths: a row may run in another folder."""
     arguments = {
-        key: str(Path(value).resolve()) if isinstance(value, str) and Path(value).exists() else value
+        key: str(Path(value).resolve()) if key in PATHS and value is not None else value
         for key, value in (data.get("init_args") or {}).items()
     }
     return {**data, "init_args": arguments}

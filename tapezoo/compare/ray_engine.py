@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tapezoo.compare.folder import LOG, Outcome, begin_row, write_outcome
-from tapezoo.compare.row import Task, run_row
+from tapezoo.compare.row import STOP_WITHIN_S, Task, run_row
 from tapezoo.errors import TapezooError
 
 
@@ -80,7 +80,7 @@ def run_on_ray(
         waiting: Called now and then with the number of rows under way.
 
     Raises:
-        KeyboardInterrupt: After the tasks were cancelled; see above for what is under way.
+        KeyboardInterrupt: After the tasks were cancelled and their trainings have stopped.
     """
     remote = ray.remote(row_in_archive)
     running: dict[Any, Task] = {}
@@ -97,10 +97,13 @@ def run_on_ray(
             for reference in done:
                 task = running.pop(reference)
                 ended(task, _received(ray, reference, out / task.name))
-    except KeyboardInterrupt:
+    except BaseException:
         for reference, task in running.items():
             ray.cancel(reference)
             write_outcome(out / task.name, Outcome("interrupted"))
+        # a worker that goes with its cluster leaves its training behind, in a session of its own
+        if running:
+            ray.wait(list(running), num_returns=len(running), timeout=STOP_WITHIN_S)
         raise
 
 

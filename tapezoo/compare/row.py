@@ -53,13 +53,16 @@ class _RowError(Exception):
     """Why a row has no figures, in one line."""
 
 
-def run_row(task: Task, folder: Path, watch: Callable[[], None] = lambda: None) -> Outcome:
+def run_row(
+    task: Task, folder: Path, watch: Callable[[], None] = lambda: None, inherited: Sequence[int] = ()
+) -> Outcome:
     """Trains and measures; what goes wrong is the outcome, only an interruption is raised.
 
     Args:
         task: What to train.
         folder: Of the row; a training that was stopped there goes on.
         watch: Called while the training runs.
+        inherited: File descriptors that the training keeps open; see `held`.
 
     Raises:
         KeyboardInterrupt: After the training has stopped and the outcome is stored.
@@ -68,7 +71,7 @@ def run_row(task: Task, folder: Path, watch: Callable[[], None] = lambda: None) 
     begin_row(folder, task.config)
     log = str(folder / LOG)
     try:
-        train(task, folder, resumes, watch)
+        train(task, folder, resumes, watch, inherited)
         outcome = Outcome("finished", figures=measured(task, folder), log=log)
     except KeyboardInterrupt:
         write_outcome(folder, Outcome("interrupted", log=log))
@@ -81,7 +84,9 @@ def run_row(task: Task, folder: Path, watch: Callable[[], None] = lambda: None) 
     return outcome
 
 
-def train(task: Task, folder: Path, resumes: bool, watch: Callable[[], None]) -> None:
+def train(
+    task: Task, folder: Path, resumes: bool, watch: Callable[[], None], inherited: Sequence[int] = ()
+) -> None:
     """`tapezoo fit` until it ends; its output goes to the row's log."""
     command = [sys.executable, "-m", "tapezoo", "fit", "--config", str(folder / SETTINGS)]
     command += ["--run_dir", str(folder), *task.arguments]
@@ -97,6 +102,7 @@ def train(task: Task, folder: Path, resumes: bool, watch: Callable[[], None]) ->
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,
+            pass_fds=inherited,
         )
         try:
             while True:

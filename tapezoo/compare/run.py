@@ -40,7 +40,7 @@ class Comparison:
     """The rows of one comparison, under way.
 
     Args:
-        out: Its folder; made here.
+        out: Its folder, which exists.
         rows: What `fit` gets, by name.
         dataset_hash: Of the data of all rows.
         caption: Of the table.
@@ -64,8 +64,7 @@ class Comparison:
         self.out, self.rows, self.caption, self.console = out, rows, caption, console
         self.tracking = tracking
         if overwrite:
-            shutil.rmtree(out, ignore_errors=True)
-        out.mkdir(parents=True, exist_ok=True)
+            _empty(out)
         self.run = _parent_run(tracking, out, known.get("parent_run")) if tracking is not None else None
         self._log_settings(dataset_hash)
         content = {
@@ -143,8 +142,15 @@ class Comparison:
         self.run.set_tags({**tags, **versions(Path.cwd())})
 
 
-def one_after_another(comparison: Comparison, tasks: Sequence[Task], budget: Budget) -> None:
-    """Trains the rows on this machine; shows the one under way."""
+def one_after_another(comparison: Comparison, tasks: Sequence[Task], budget: Budget, lock: int) -> None:
+    """Trains the rows on this machine; shows the one under way.
+
+    Args:
+        comparison: Whose rows these are.
+        tasks: Not finished yet.
+        budget: Of every row.
+        lock: Holds the folder; see `held`.
+    """
     for number, task in enumerate(tasks, start=1):
         folder = comparison.out / task.name
         head = f"{escape(task.name)} ({number} of {len(tasks)})"
@@ -160,7 +166,7 @@ def one_after_another(comparison: Comparison, tasks: Sequence[Task], budget: Bud
             ) -> None:
                 status.update(f"{head}  {_progress(folder, budget, time.monotonic() - start_s)}")
 
-            outcome = run_row(task, folder, watch)
+            outcome = run_row(task, folder, watch, [lock])
         comparison.ended(task, outcome)
 
 
@@ -209,6 +215,15 @@ def caption_of(data: PairsDataModule, config: Config, budget: Budget) -> Caption
             f"{package} {found[package]}" for package in ("tapezoo", "torch") if package in found
         ),
     )
+
+
+def _empty(folder: Path) -> None:
+    # the folder itself stays: the lock is on it
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _parent_run(tracking: Tracking, out: Path, run_id: str | None) -> TrackedRun:

@@ -22,6 +22,7 @@ from tapezoo.measure.comparison import Learned, comparison
 
 TABLE_MD, TABLE_CSV, PICTURE = "table.md", "table.csv", "comparison.png"
 SHORT, LONG = "64", "2048"  # blocks of the real-time factors; nets with a hop have the next multiple
+UNDISTURBED = 0.9  # CPU time over clock time of training steps; less, and something else used the processor
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Caption:
         budget: In words.
         data: In words, with the hash.
         data_name: The same for a heading.
-        linear_floor: ESR of the best linear filter on validation.
+        linear_floor: ESR on validation of the linear filter that fits the training split.
         score_after_samples: Unscored at the start of every region: the longest burn-in of the rows.
         threads: Of every training.
         versions: Of tapezoo and torch.
@@ -68,6 +69,17 @@ def lines_of(out: Path, outcomes: Mapping[str, Outcome]) -> list[Line]:
 def equal_cost_s(lines: Sequence[Line]) -> float:
     """The CPU time that the cheapest finished row trained for."""
     return min((line.outcome.figures.train_cpu_s for line in lines if line.outcome.figures), default=0.0)
+
+
+def disturbed(lines: Sequence[Line], threads: int) -> list[str]:
+    """`row (39 %)` of every row whose training had less than `UNDISTURBED` of its threads."""
+    found = []
+    for line in lines:
+        figures = line.outcome.figures
+        share = _ratio(figures.train_cpu_s, figures.train_wall_s * threads) if figures else None
+        if share is not None and share < UNDISTURBED:
+            found.append(f"{line.name} ({100 * share:.0f} %)")
+    return found
 
 
 def cells(line: Line, cost_s: float) -> dict[str, float | int | str | None]:
@@ -136,15 +148,23 @@ def caption_text(caption: Caption, lines: Sequence[Line]) -> str:
     """What holds for all rows, as one paragraph."""
     cost_s = equal_cost_s(lines)
     figures = [line.outcome.figures for line in lines if line.outcome.figures]
+    busy = disturbed(lines, caption.threads)
+    warning = (
+        f" Trained on a busy machine, with this share of the thread(s): {', '.join(busy)}; a budget by the clock "
+        "is unfair to these rows."
+        if busy
+        else ""
+    )
     processors = " or ".join(sorted({row.processor for row in figures if row.processor})) or "-"
     return (
         f"Budget of every row: {caption.budget}, {caption.threads} thread(s). Data: {caption.data}. "
         f"Every region is scored after {caption.score_after_samples} samples, the longest burn-in. "
-        f"Linear floor (best 257-tap filter): val_esr {caption.linear_floor:.5f}. "
+        f"Linear floor (the 257-tap filter of least squares on the training split): val_esr "
+        f"{caption.linear_floor:.5f}. "
         f"ESR at equal cost: the best val_esr within {cost_s:.0f} s of CPU time in training steps, which is all "
         "the cheapest row took; where a row's schedule spans more, its learning rate is still high there. "
         "Speeds of training leave validation out; x real time: the exported ONNX on one thread, in blocks of "
-        f"{SHORT} and {LONG}. {caption.versions}; {processors}."
+        f"{SHORT} and {LONG}. {caption.versions}; {processors}.{warning}"
     )
 
 
@@ -193,6 +213,7 @@ def terminal(lines: Sequence[Line], caption: Caption) -> Table:
 def picture(lines: Sequence[Line], caption: Caption) -> Figure:
     """Learning curves, and quality against the cost of playing."""
     rows = {}
+    cost_s = equal_cost_s(lines)
     for line in lines:
         validated = [(row.train_cpu_s, row.val_esr) for row in line.history if row.val_esr is not None]
         if line.outcome.figures is None:
@@ -204,7 +225,8 @@ def picture(lines: Sequence[Line], caption: Caption) -> Figure:
             line.outcome.figures.val_esr,
             None if factor is None else float(factor),
         )
-    return comparison(rows, caption.linear_floor, f"{caption.data_name}: {caption.budget} each", SHORT)
+    title = f"{caption.data_name}: {caption.budget} each"
+    return comparison(rows, caption.linear_floor, cost_s, title, SHORT)
 
 
 def _written(row: Mapping[str, float | int | str | None], shown: Sequence[Shown] = SHOWN) -> list[str]:

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 
 def fast_tanh(input: Tensor) -> Tensor:
-    """`tanh(u) = 2 sigmoid(2 u) - 1`, equal to `torch.tanh` within 2e-7, several times faster on a CPU.
+    """`tanh(u) = 2 sigmoid(2 u) - 1`, within 2e-7 (absolute) of `torch.tanh`, several times faster on a CPU.
 
     torch's tanh takes ten times as long there as its sigmoid. Exported graphs and other devices keep the one
     operator, which they compute fast.

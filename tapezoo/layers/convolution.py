@@ -42,6 +42,35 @@ def causal_convolution(
     return output, context[..., -past_samples:] if past_samples else past
 
 
+def controlled_fir(input: Tensor, controls: Tensor, past: Tensor, taps: Tensor) -> tuple[Tensor, Tensor]:
+    """`y[n] = sum_k (g0[k] + sum_c controls[c] g_c[k]) x[n - k]`: one FIR, its taps affine in the controls.
+
+    Args:
+        input: The block.
+        controls: One setting per row.
+        past: The samples before the block.
+        taps: g0, then one g_c per control; `taps[..., -1]` meets the current sample.
+
+    Returns:
+        The filtered block, and the `past` for the next one.
+
+    Shape:
+        input, output: (batch, 1, samples); controls: (batch, K); past: (batch, 1, taps - 1); taps: (1 + K, 1, taps).
+    """
+    filtered, past = causal_convolution(input, past, taps)  # (batch, 1 + K, samples)
+    output = filtered[:, :1]
+    if taps.shape[0] > 1:
+        output = output + (controls.unsqueeze(-1) * filtered[:, 1:]).sum(dim=1, keepdim=True)
+    return output, past
+
+
+def identity_taps(num_controls: int, taps: int) -> Tensor:
+    """Taps of a `controlled_fir` that changes nothing at any setting, (1 + num_controls, 1, taps)."""
+    identity = torch.zeros(1 + num_controls, 1, taps)
+    identity[0, 0, -1] = 1.0
+    return identity
+
+
 def convolution(
     context: Tensor,
     weight: Tensor,

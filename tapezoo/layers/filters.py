@@ -10,7 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tapezoo.layers.recurrence import BlockTables, block_tables, matrix_powers, recur
+from tapezoo.layers.recurrence import (
+    BlockTables,
+    FittedTables,
+    block_tables,
+    cut,
+    fill,
+    fit,
+    matrix_powers,
+    recur,
+    recur_pieces,
+)
 
 TABLE_SAMPLES = 64  # longest piece that `recur` handles by one matrix product
 HYPER_UNITS = 16
@@ -158,32 +168,34 @@ def joint_tables(sections: Sections) -> BlockTables:
     return block_tables(powers, enter, leave, sections.direct.reshape(-1))
 
 
-def tables(sections: Sections) -> list[BlockTables]:
-    """One set of tables per section."""
-    count, rows = sections.transition.shape[0], sections.transition.shape[1]
-    made = joint_tables(sections)
-    return [BlockTables(*(table[i * rows : (i + 1) * rows] for table in made)) for i in range(count)]
-
-
-def run_section(
-    signal: Tensor, table: BlockTables, state: Tensor, num_controls: int
-) -> tuple[Tensor, Tensor]:
-    """One section over a block, continuing from `state`.
+def run_chain(input: Tensor, sections: Sections, state: Tensor, num_controls: int) -> tuple[Tensor, Tensor]:
+    """All sections over a block, one after the other.
 
     Args:
-        signal: The block.
-        table: One of `tables`.
-        state: (s1, s2) before the block.
+        input: The block.
+        sections: In the order of the signal.
+        state: (s1, s2) of every section before the block.
         num_controls: 0: the whole batch shares the coefficients; else each row has its own.
 
     Shape:
-        signal, output: (batch, 1, samples); state: (batch, 2).
+        input, output: (batch, 1, samples); state: (batch, sections, 2).
     """
-    if num_controls:
-        output, after = recur(signal, table, state[:, None, None, :])
-        return output, after[:, 0, 0]
-    output, after = recur(signal.transpose(0, 1), table, state[None, :, None, :])
-    return output.transpose(0, 1), after[0, :, 0]
+    count, rows = sections.transition.shape[0], sections.transition.shape[1]
+    tables = joint_tables(sections)
+    # (filters, rows, samples): the batch is the filters where it has coefficients of its own, else the rows
+    across = 2 if num_controls else 1
+    before = state.transpose(0, 1).unsqueeze(across).unsqueeze(3)  # (sections, filters, rows, 1, 2)
+    signal = input if num_controls else input.transpose(0, 1)
+    pieces = cut(signal, tables)
+    signal, fitted = fill(signal, pieces), fit(tables, pieces)
+    after = []
+    for index in range(count):
+        own = FittedTables(*(table[index * rows : (index + 1) * rows] for table in fitted))
+        signal, left = recur_pieces(signal, own, pieces, before[index])
+        after.append(left)
+    output = signal[..., : pieces.samples]
+    left = torch.stack(after).squeeze(3).squeeze(across).transpose(0, 1)
+    return output if num_controls else output.transpose(0, 1), left
 
 
 def run_followers(
@@ -195,7 +207,7 @@ def run_followers(
         signals: The block, one channel per section.
         sections: As many as channels.
         state: Before the block.
-        num_controls: As for `run_section`.
+        num_controls: As for `run_chain`.
 
     Shape:
         signals, output: (batch, sections, samples); state: (batch, sections, 2).
@@ -248,11 +260,7 @@ class ParametricEQ(nn.Module):
 
     def forward(self, input: Tensor, controls: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """The equalised block, and the state after it."""
-        signal, after = input, []
-        for index, table in enumerate(tables(self.sections(controls))):
-            signal, left = run_section(signal, table, state[:, index], self.num_controls)
-            after.append(left)
-        return signal, torch.stack(after, dim=1)
+        return run_chain(input, self.sections(controls), state, self.num_controls)
 
     def settings(self, controls: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """gain_db, frequency_hz and q, (sections, rows) each."""

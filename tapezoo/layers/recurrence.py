@@ -45,10 +45,11 @@ def recur(input: Tensor, tables: BlockTables, state: Tensor) -> tuple[Tensor, Te
         C = [m1 a1 + m2 a2, m2 (1 - a3) - m1 a2]               D = m0 + m1 a2 + m2 a3
 
     The block is cut into pieces of L samples (the duality of Dao, Gu, "Transformers are SSMs", ICML 2024,
-    section 6, for filters that stand still): inside pieces and between state and signal all pieces go at once
-    through matrix products; the states at the pieces' starts follow from a scan in log2(pieces) steps. Blocks
-    shorter than L use the corners of the tables. Cost per sample and filter: 2 L + 8 modes multiply-adds.
-    Differentiable in everything; traces to TorchScript and ONNX (a Loop over the scan's steps) at any length.
+    section 6, for filters that stand still), the last one filled up with zeros: inside pieces and between state
+    and signal all pieces go at once through matrix products; the states at the pieces' starts follow from a scan
+    in log2(pieces) steps. Cost per sample and filter: L + 4 modes multiply-adds. Differentiable in everything;
+    traces to TorchScript and ONNX (a Loop over the scan's steps) at any length. Nets that run several filters
+    over one block cut it once, with `cut`, `fill`, `fit` and `recur_pieces`.
 
     A typical use, with coefficients that depend on each batch row's controls (`filters` is the batch, one row
     each; `state` is then batch first as a Net wants it):
@@ -74,33 +75,85 @@ def recur(input: Tensor, tables: BlockTables, state: Tensor) -> tuple[Tensor, Te
         input, output: (filters, rows, samples), samples 1 or more;
         state: (filters, rows, modes, 2).
     """
+    pieces = cut(input, tables)
+    output, after = recur_pieces(fill(input, pieces), fit(tables, pieces), pieces, state)
+    return output[..., : pieces.samples], after
+
+
+class Pieces(NamedTuple):
+    """How a block is cut; made by `cut`."""
+
+    rows: int
+    samples: int
+    length: int
+    """Of a piece, L samples."""
+    count: int
+    last: int
+    """Samples of the last piece that belong to the block, 1 to L."""
+
+
+class FittedTables(NamedTuple):
+    """A bank's tables for one way to cut a block; made by `fit`."""
+
+    toeplitz: Tensor
+    """This and the next two as in `BlockTables`."""
+    write: Tensor
+    read: Tensor
+    step: Tensor
+    """(filters, 2 modes, 2 modes): the transition over a piece, transposed."""
+    last_write: Tensor
+    """(filters, last, 2 modes): what the last piece leaves in the state."""
+    last_step: Tensor
+    """As `step`, over the last piece."""
+
+
+def cut(input: Tensor, tables: BlockTables) -> Pieces:
+    """Cuts a block (filters, rows, samples) into pieces of the tables' length."""
     rows, samples = input.shape[1], input.shape[2]
-    longest, modes = _sizes(tables.powers)
-    # slices stop at the tables' ends: a piece is min(samples, L) long, also in a traced graph
-    toeplitz = tables.toeplitz[:, :samples, :samples]
-    piece = toeplitz.shape[2]
-    write, read = tables.write[:, longest - piece :], tables.read[:, :, :samples]
-    pieces = (samples + piece - 1) // piece
-    last = samples - (pieces - 1) * piece  # length of the last piece, 1 to L
+    longest, _ = _sizes(tables.powers)
+    count = (samples + longest - 1) // longest
+    return Pieces(rows, samples, longest, count, samples - (count - 1) * longest)
 
-    signal = input
+
+def fill(input: Tensor, pieces: Pieces) -> Tensor:
+    """`input` with zeros behind it, up to the end of the last piece."""
     # without padding a copy less; but a traced graph must not remember that it needed none
-    if torch.jit.is_tracing() or last < piece:  # type: ignore[attr-defined,no-untyped-call]
-        signal = torch.nn.functional.pad(input, (0, piece - last))
-    signal = signal.reshape(-1, rows * pieces, piece)  # (filters, rows pieces, L)
-    written = torch.bmm(signal, write).reshape(-1, rows, pieces, 2 * modes).transpose(1, 2).to(state.dtype)
-    # what enters the scan: the given state, then what each piece but the last leaves to the next
-    given = state.reshape(-1, 1, rows, 2 * modes)
-    powers = tables.powers.to(state.dtype)
-    starts = _scan(torch.cat([given, written[:, : pieces - 1]], dim=1), _joined(powers[:, longest]))
-    heard = starts.transpose(1, 2).reshape(-1, rows * pieces, 2 * modes).to(input.dtype)
-    output = torch.baddbmm(torch.bmm(heard, read), signal, toeplitz)
-    output = output.reshape(-1, rows, pieces * piece)[..., :samples]
+    if torch.jit.is_tracing() or pieces.last < pieces.length:  # type: ignore[attr-defined,no-untyped-call]
+        return torch.nn.functional.pad(input, (0, pieces.length - pieces.last))
+    return input
 
-    # the padding must not age the state: the last piece's own length decides
-    left = torch.bmm(input[..., samples - last :], tables.write[:, longest - last :])
-    after = torch.baddbmm(left.to(state.dtype), starts[:, pieces - 1], _joined(powers[:, last]))
-    return output, after.reshape(-1, rows, modes, 2)
+
+def fit(tables: BlockTables, pieces: Pieces) -> FittedTables:
+    """What filters need of their tables for a block; of all filters at once, also where they run apart."""
+    return FittedTables(
+        toeplitz=tables.toeplitz,
+        write=tables.write,
+        read=tables.read,
+        step=_joined(tables.powers[:, pieces.length]),
+        last_write=tables.write[:, pieces.length - pieces.last :],
+        last_step=_joined(tables.powers[:, pieces.last]),
+    )
+
+
+def recur_pieces(input: Tensor, tables: FittedTables, pieces: Pieces, state: Tensor) -> tuple[Tensor, Tensor]:
+    """`recur` on a block that `fill` has filled up; what stands behind its end reaches neither state nor output.
+
+    Shape:
+        input, output: (filters, rows, count L); state: (filters, rows, modes, 2).
+    """
+    rows, samples, length, count, last = pieces
+    size = int(tables.write.shape[2])  # 2 modes
+    signal = input.reshape(-1, rows * count, length)  # (filters, rows count, L)
+    written = torch.bmm(signal, tables.write).reshape(-1, rows, count, size).transpose(1, 2).to(state.dtype)
+    # what enters the scan: the given state, then what each piece but the last leaves to the next
+    given = state.reshape(-1, 1, rows, size)
+    starts = _scan(torch.cat([given, written[:, : count - 1]], dim=1), tables.step.to(state.dtype))
+    heard = starts.transpose(1, 2).reshape(-1, rows * count, size).to(input.dtype)
+    output = torch.baddbmm(torch.bmm(heard, tables.read), signal, tables.toeplitz)
+    # what stands behind the end must not age the state: the last piece's own length decides
+    left = torch.bmm(input[..., samples - last : samples], tables.last_write).to(state.dtype)
+    after = torch.baddbmm(left, starts[:, -1], tables.last_step.to(state.dtype))
+    return output.reshape(-1, rows, count * length), after.reshape(-1, rows, size // 2, 2)
 
 
 def matrix_powers(transition: Tensor, block_samples: int) -> Tensor:

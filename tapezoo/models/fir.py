@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.layers.convolution import causal_convolution
+from tapezoo.layers.convolution import controlled_fir, identity_taps
 from tapezoo.net import Net, State
 
 LINEAR_FLOOR_TAPS = 257
@@ -32,17 +32,12 @@ class FIRNet(Net):
 
     def __init__(self, num_controls: int, taps: int) -> None:
         super().__init__(num_controls, receptive_field=taps)
-        identity = torch.zeros(1 + num_controls, 1, taps)
-        identity[0, 0, -1] = 1.0
-        self.taps = nn.Parameter(identity)  # the last tap meets the current sample
+        self.taps = nn.Parameter(identity_taps(num_controls, taps))
         self.register_rest("past", torch.zeros(1, taps - 1))
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
-        filtered, past = causal_convolution(input, state["past"], self.taps)  # (batch, 1 + K, samples)
-        output = filtered[:, :1]
-        if self.num_controls:
-            output = output + (controls.unsqueeze(-1) * filtered[:, 1:]).sum(dim=1, keepdim=True)
+        output, past = controlled_fir(input, controls, state["past"], self.taps)
         return output, {"past": past}
 
 

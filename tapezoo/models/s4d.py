@@ -11,7 +11,17 @@ from torch import Tensor, nn
 from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
 from tapezoo.layers.conditioning import FiLM
-from tapezoo.layers.recurrence import BlockTables, block_tables, matrix_powers, recur
+from tapezoo.layers.recurrence import (
+    BlockTables,
+    FittedTables,
+    Pieces,
+    block_tables,
+    cut,
+    fill,
+    fit,
+    matrix_powers,
+    recur_pieces,
+)
 from tapezoo.net import Net, State
 
 
@@ -101,11 +111,11 @@ class S4DBlock(nn.Module):
         self.film = FiLM(num_controls, channels)
 
     def forward(
-        self, features: Tensor, controls: Tensor, filters: BlockTables, state: Tensor
+        self, features: Tensor, controls: Tensor, filters: FittedTables, pieces: Pieces, state: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Features and output (channels, batch, samples), state (channels, batch, modes, 2)."""
         mixed = torch.addmm(self.mix.bias.unsqueeze(1), self.mix.weight, features.flatten(1))
-        filtered, state = recur(mixed.tanh().reshape(features.shape), filters, state)
+        filtered, state = recur_pieces(mixed.tanh().reshape(features.shape), filters, pieces, state)
         modulated = self.film(filtered.transpose(0, 1), controls).transpose(0, 1)
         return features + modulated.tanh(), state
 
@@ -160,16 +170,18 @@ class S4DNet(Net):
         """See `Net.forward`."""
         # (channels, batch, samples) throughout: then a filter's rows, and a matrix product's columns, are
         # contiguous and nothing is copied
-        features = input.transpose(0, 1) * self.lift.weight.unsqueeze(-1) + self.lift.bias[:, None, None]
-        parts = zip(*(table.chunk(len(self.blocks)) for table in self.filters.tables()), strict=True)
-        states = state["modes"].unbind(1)  # (batch, channels, modes, 2) each
+        signal, tables = input.transpose(0, 1), self.filters.tables()
+        pieces = cut(signal, tables)
+        features = fill(signal, pieces) * self.lift.weight.unsqueeze(-1) + self.lift.bias[:, None, None]
+        parts = zip(*(table.chunk(len(self.blocks)) for table in fit(tables, pieces)), strict=True)
+        states = state["modes"].permute(1, 2, 0, 3, 4).unbind()  # (channels, batch, modes, 2) each
         after = []
-        for block, tables, before in zip(self.blocks, parts, states, strict=True):
-            features, carried = block(features, controls, BlockTables(*tables), before.transpose(0, 1))
-            after.append(carried.transpose(0, 1))
+        for block, filters, before in zip(self.blocks, parts, states, strict=True):
+            features, carried = block(features, controls, FittedTables(*filters), pieces, before)
+            after.append(carried)
         output = torch.addmm(self.head.bias, self.head.weight, features.flatten(1))
-        output = output.reshape(1, *features.shape[1:]).transpose(0, 1)  # (batch, 1, samples)
-        return output, {"modes": torch.stack(after, dim=1)}
+        output = output.reshape(1, *features.shape[1:]).transpose(0, 1)  # (batch, 1, filled up)
+        return output[..., : pieces.samples], {"modes": torch.stack(after).permute(2, 0, 1, 3, 4)}
 
 
 class S4D(EffectModel):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
 from tapezoo.layers.conditioning import FiLM
-from tapezoo.layers.convolution import causal_convolution
+from tapezoo.layers.convolution import controlled_fir, identity_taps
 from tapezoo.layers.explained import Response, fir_magnitude
 from tapezoo.layers.nonlinearities import TanhSum
 from tapezoo.net import Net, State
@@ -24,29 +24,20 @@ class WienerHammersteinShapeError(TapezooError):
 
 
 class ControlledFIR(nn.Module):
-    """`y[n] = sum_k (g0[k] + sum_c controls[c] g_c[k]) x[n - k]`; the identity at the start.
+    """A `controlled_fir` with its taps; the identity at the start.
 
     Args:
         num_controls: Knobs, K.
         taps: Length in samples, 2 or more; `taps (1 + K)` parameters.
-
-    Shape:
-        input, output: (batch, 1, samples); controls: (batch, K); past: (batch, 1, taps - 1).
     """
 
     def __init__(self, num_controls: int, taps: int) -> None:
         super().__init__()
-        identity = torch.zeros(1 + num_controls, 1, taps)
-        identity[0, 0, -1] = 1.0
-        self.taps = nn.Parameter(identity)  # the last tap meets the current sample
+        self.taps = nn.Parameter(identity_taps(num_controls, taps))
 
     def forward(self, input: Tensor, controls: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """The filtered block, and the `past` for the next one."""
-        filtered, past = causal_convolution(input, past, self.taps)  # (batch, 1 + K, samples)
-        output = filtered[:, :1]
-        if self.taps.shape[0] > 1:
-            output = output + (controls.unsqueeze(-1) * filtered[:, 1:]).sum(dim=1, keepdim=True)
-        return output, past
+        return controlled_fir(input, controls, past, self.taps)
 
     def at(self, controls: Tensor) -> Tensor:
         """The filter at one setting, (taps,): the current sample's coefficient first."""

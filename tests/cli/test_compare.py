@@ -15,7 +15,8 @@ from scipy.signal import lfilter
 import tapezoo.compare.run as run
 from tapezoo.callbacks.history import read_history
 from tapezoo.cli import main
-from tapezoo.compare.folder import read_outcome
+from tapezoo.compare.folder import Figures, Outcome, begin_row, read_outcome, write_json, write_outcome
+from tapezoo.compare.lock import held
 
 RATE = 8000
 LSTM = {"hidden_size": 4, "tbptt_samples": 512}
@@ -143,6 +144,28 @@ def test_what_cannot_work_is_said_before_anything_is_trained(monkeypatch, capsys
         assert said in capsys.readouterr().err
     assert not Path("out").exists()
     assert not Path("mlruns.db").exists()
+
+
+def test_overwriting_starts_all_over_and_two_at_once_are_refused(monkeypatch, capsys):
+    fir = write_recipe("fir.yaml", "FIR")
+    begin_row(Path("out/fir"), {"threads": 4})
+    write_outcome(Path("out/fir"), Outcome("finished", figures=Figures(*["FIR", *[1] * 9, None, None, None])))
+    write_json(Path("out/comparison.json"), {"dataset_hash": "other"})
+    left = []
+
+    def train_nothing(comparison, tasks, budget, lock) -> None:
+        left.append(([task.name for task in tasks], sorted(path.name for path in comparison.out.iterdir())))
+
+    monkeypatch.setattr(run, "one_after_another", train_nothing)
+    line = (fir, "--minutes", "1", "--trainer.logger", "false")
+    assert compare(*line) == 2
+    assert "pass --overwrite" in capsys.readouterr().err
+    with held(Path("out")):
+        assert compare(*line, "--overwrite") == 2
+    assert "another `tapezoo compare`" in capsys.readouterr().err
+    assert Path("out/fir/row.json").is_file()
+    assert compare(*line, "--overwrite") == 1  # nothing was trained
+    assert left == [(["fir"], ["comparison.json"])]
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 """What rows are made of, and the figures of a table, without training anything."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from tapezoo.compare.folder import (
     ChangedSettingsError,
     Figures,
     Outcome,
+    UnreadableRowError,
     begin_row,
     check_unchanged,
     is_finished,
@@ -31,7 +34,7 @@ from tapezoo.compare.plan import (
     rows_of,
 )
 from tapezoo.compare.row import esr_within
-from tapezoo.compare.table import Caption, Line, csv_text, markdown
+from tapezoo.compare.table import Caption, Line, caption_text, csv_text, markdown
 from tapezoo.errors import OutputExistsError
 from tapezoo.measure.comparison import pareto_front
 from tapezoo.models.fir import FIR
@@ -90,6 +93,36 @@ def test_equal_stems_are_told_apart_by_their_folders(tmp_path):
         row_names([paths[0], paths[2], tmp_path / "y" / ".." / "x" / "lstm.yaml"])
 
 
+def test_names_that_folders_make_equal_are_refused(tmp_path):
+    paths = [tmp_path / name for name in ("x/lstm.yaml", "y/lstm.yaml", "x-lstm.yaml")]
+    with pytest.raises(SameRecipeError, match="a second row x-lstm"):
+        row_names(paths)
+
+
+def test_a_recipe_at_the_root_keeps_its_row_in_the_folder():
+    assert row_names([Path("/lstm.yaml"), Path("/x/lstm.yaml")]) == ["lstm", "x-lstm"]
+
+
+def test_rows_find_their_files_from_anywhere_and_a_folder_named_like_a_device_is_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("tape").mkdir()
+    rows = rows_of({"a": recipe(cache_dir="made later")}, Budget(minutes=3))
+    arguments = rows["a"]["data"]["init_args"]
+    assert arguments["device"] == "tape"
+    assert arguments["cache_dir"] == str(tmp_path / "made later")
+
+
+def test_no_recipe_scores_less_than_the_others():
+    short = recipe()
+    short["trainer"] |= {"limit_val_batches": 1, "fast_dev_run": True, "overfit_batches": 2}
+    trainer = rows_of({"a": short}, Budget(minutes=3))["a"]["trainer"]
+    assert (trainer["limit_val_batches"], trainer["fast_dev_run"], trainer["overfit_batches"]) == (
+        None,
+        False,
+        0.0,
+    )
+
+
 def test_a_recipe_for_another_rate_is_refused():
     check_rates({"a": 44100, "b": None}, 44100)
     with pytest.raises(DifferentRatesError, match="b: found a recipe for 48000 Hz"):
@@ -144,6 +177,14 @@ def test_the_table_ranks_the_rows_and_says_what_failed():
     assert csv_text(lines).splitlines()[1].startswith("quick,FIR,1257,0.2,")
 
 
+def test_rows_that_a_busy_machine_held_up_are_named():
+    quiet = Line("quiet", Outcome("finished", figures=figures(0.2, 9.5)), [])
+    held_up = Line("held-up", Outcome("finished", figures=replace(figures(0.2, 2.0), train_wall_s=5.0)), [])
+    caption = Caption("3 minutes", "tape, data set 12ab", "tape", 0.0189, 100, 1, "tapezoo 1")
+    assert "this share of the thread(s): held-up (40 %);" in caption_text(caption, [quiet, held_up])
+    assert "busy" not in caption_text(caption, [quiet])
+
+
 def test_what_is_begun_may_not_change_and_what_failed_may(tmp_path):
     rows = rows_of({"a": recipe(), "b": recipe()}, Budget(minutes=3))
     for name, status in (("a", "finished"), ("b", "failed")):
@@ -175,6 +216,18 @@ def test_a_row_that_failed_starts_in_an_empty_folder_and_one_that_was_stopped_go
         write_outcome(folder, Outcome(status))
         begin_row(folder, recipe())
         assert (folder / "last.ckpt").exists() is kept
+
+
+def test_a_row_of_another_version_is_refused_and_not_trained_over(tmp_path):
+    rows = rows_of({"a": recipe()}, Budget(minutes=3))
+    begin_row(tmp_path / "a", rows["a"])
+    content = {"status": "finished", "reason": "", "figures": {"val_esr": 0.1}, "log": ""}
+    (tmp_path / "a" / "row.json").write_text(json.dumps(content))
+    with pytest.raises(UnreadableRowError, match=r"row\.json: found what this version"):
+        check_unchanged(tmp_path, {"dataset_hash": "x"}, rows, "x")
+    with pytest.raises(UnreadableRowError):
+        begin_row(tmp_path / "a", rows["a"])
+    assert json.loads((tmp_path / "a" / "row.json").read_text()) == content
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path):

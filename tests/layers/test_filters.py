@@ -39,8 +39,8 @@ def section(kind, *numbers):
 
 def run(sections: Sections, x, num_controls=0):
     signal = torch.tensor(x, dtype=torch.float32).reshape(-1, 1, len(np.atleast_2d(x)[0]))
-    for table in filters.tables(sections):
-        signal, _ = filters.run_section(signal, table, torch.zeros(len(signal), 2), num_controls)
+    state = torch.zeros(len(signal), len(sections.transition), 2)
+    signal, _ = filters.run_chain(signal, sections, state, num_controls)
     return signal[:, 0].numpy()
 
 

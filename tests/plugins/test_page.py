@@ -14,6 +14,7 @@ PAGE = (ROOT / "PLUGINS.md").read_text(encoding="utf-8")
 STEPS, RELIABLE = PAGE.split("# What a plugin may rely on")
 BLOCK = re.compile(r"(?:In `(?P<path>[^`\n]+)`:\n\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
 NAMES = re.findall(r"`(tapezoo\.[\w.]+)`", "".join(re.findall(r"^\| `.*?\|", RELIABLE, re.MULTILINE)))
+RECIPES = sorted((ROOT / "plugins").glob("*/recipes/*.yaml"))
 SOURCES = sorted((ROOT / "plugins").rglob("*.py"))
 
 
@@ -94,3 +95,11 @@ def test_our_plugins_use_nothing_else(source):
             assert used <= set(NAMES), f"{source} imports {used - set(NAMES)}"
         if isinstance(node, ast.Import):
             assert not [alias.name for alias in node.names if alias.name.split(".")[0] == "tapezoo"]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
+def test_nor_do_their_recipes(recipe):
+    ours = {f"tapezoo.models.{name}" for name in ("LRU", "Saturator")}
+    used = set(re.findall(r"class_path: (tapezoo\.[\w.]+)", recipe.read_text(encoding="utf-8")))
+    assert len(used) > 1
+    assert used - ours <= set(NAMES)

@@ -1,0 +1,25 @@
+"""Two comparisons never write into one folder."""
+
+import subprocess
+
+import pytest
+
+from tapezoo.compare.lock import BusyFolderError, held
+
+
+def test_a_folder_is_held_by_one_and_then_free_again(tmp_path):
+    with held(tmp_path), pytest.raises(BusyFolderError, match="at work there"), held(tmp_path):
+        pass
+    with held(tmp_path):
+        pass
+
+
+def test_a_training_that_outlives_its_comparison_goes_on_holding_it(tmp_path):
+    with held(tmp_path) as lock:
+        training = subprocess.Popen(["sleep", "60"], pass_fds=[lock])
+    with pytest.raises(BusyFolderError), held(tmp_path):
+        pass
+    training.kill()
+    training.wait()
+    with held(tmp_path):
+        pass
