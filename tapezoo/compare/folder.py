@@ -98,6 +98,8 @@ def open_folder(out: Path, overwrite: bool) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((out / COMPARISON).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _OtherContentError(out) from error
+    if not isinstance(content, dict) or "dataset_hash" not in content:  # somebody else's comparison.json
+        raise _OtherContentError(out)
     return {} if overwrite else content
 
 

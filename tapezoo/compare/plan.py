@@ -14,14 +14,14 @@ from tapezoo.errors import TapezooError
 # of the data's arguments: how a recipe trains, not what on
 OF_TRAINING = ("batch_size", "segment_samples", "batches_per_epoch", "burn_in_samples", "seed")
 # they end a training before its budget
-ENDINGS = ("lightning.pytorch.callbacks.EarlyStopping", "lightning.pytorch.callbacks.Timer")
+ENDINGS = ("EarlyStopping", "Timer", "AudioBudget")  # by name: a class has several paths
 # of the data's arguments: files and folders
 PATHS = ("dry", "wet", "pairs", "cache_dir")
 # of the trainer's: they cut short what is scored
 WHOLE = {"limit_val_batches": None, "limit_test_batches": None, "overfit_batches": 0.0, "fast_dev_run": False}
 AUDIO_BUDGET = "tapezoo.callbacks.AudioBudget"
 # of a row's settings: where it goes, not what is trained
-NOT_COMPARED = ("tracking", "run_dir", "ckpt_path", "overwrite")
+NOT_COMPARED = ("tracking", "run_dir", "ckpt_path", "overwrite", "trainer.logger")
 
 Config = dict[str, Any]
 """A resolved recipe, as `fit --config` takes it."""
@@ -44,7 +44,7 @@ class Budget:
     """What every row may spend: minutes by the clock, validation included, or seconds of audio trained on.
 
     Args:
-        minutes: Above 0.
+        minutes: From a second to a year.
         audio_seconds: Input with its burn-ins, above 0.
 
     Raises:
@@ -56,13 +56,13 @@ class Budget:
 
     def __post_init__(self) -> None:
         given = [value for value in (self.minutes, self.audio_seconds) if value is not None]
-        least_minutes = 1 / 60  # the trainer counts whole seconds
-        fine = self.minutes is None or self.minutes >= least_minutes
+        least_minutes, most_minutes = 1 / 60, 366 * 24 * 60  # the trainer counts whole seconds, as a C int
+        fine = self.minutes is None or least_minutes <= self.minutes <= most_minutes
         if len(given) != 1 or not 0 < given[0] < math.inf or not fine:
             raise BudgetError(
                 "the budget",
                 found=", ".join(f"{value:g}" for value in given) or "none",
-                expected="--minutes (a second or more) or --audio-seconds (above 0)",
+                expected="--minutes (a second or more, a year or less) or --audio-seconds (above 0)",
                 fix="Give exactly one of them, such as --minutes 3.",
             )
 
@@ -149,7 +149,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return [
         f"{key}: {before.get(key)} -> {after.get(key)}"
         for key in sorted(before | after)
-        if before.get(key) != after.get(key) and key.split(".")[0] not in NOT_COMPARED
+        if before.get(key) != after.get(key) and not {key, key.split(".")[0]} & set(NOT_COMPARED)
     ]
 
 
@@ -170,7 +170,9 @@ def _row(name: str, recipe: Config, source: Config, score_after_samples: int, bu
     trainer |= WHOLE
     callbacks = trainer.get("callbacks") or []
     callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
-    callbacks = [callback for callback in callbacks if callback["class_path"] not in (*ENDINGS, AUDIO_BUDGET)]
+    callbacks = [
+        callback for callback in callbacks if callback["class_path"].rpartition(".")[2] not in ENDINGS
+    ]
     if budget.audio_seconds is not None:
         arguments = {"audio_seconds": budget.audio_seconds}
         callbacks.append({"class_path": AUDIO_BUDGET, "init_args": arguments})

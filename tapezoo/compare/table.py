@@ -161,7 +161,7 @@ def caption_text(caption: Caption, lines: Sequence[Line]) -> str:
         f"Every region is scored after {caption.score_after_samples} samples, the longest burn-in. "
         f"Linear floor (the 257-tap filter of least squares on the training split): val_esr "
         f"{caption.linear_floor:.5f}. "
-        f"ESR at equal cost: the best val_esr within {cost_s:.0f} s of CPU time in training steps, which is all "
+        f"ESR at equal cost: the best val_esr within {cost_s:.3g} s of CPU time in training steps, which is all "
         "the cheapest row took; where a row's schedule spans more, its learning rate is still high there. "
         "Speeds of training leave validation out; x real time: the exported ONNX on one thread, in blocks of "
         f"{SHORT} and {LONG}. {caption.versions}; {processors}.{warning}"
@@ -236,8 +236,14 @@ def _written(row: Mapping[str, float | int | str | None], shown: Sequence[Shown]
         if value is None:
             written.append(str(row["status"]) if column == "model" and "model" not in row else "-")
         else:
-            written.append(format(value, style))
+            written.append(_figure(value, style))
     return written
+
+
+def _figure(value: float | int | str, style: str) -> str:
+    """A training that diverged has an error of any length; the column has not."""
+    far = style in (".5f", ".3f") and isinstance(value, float) and value >= 1000
+    return format(value, ".2e" if far else style)
 
 
 def _ratio(audio_s: float, time_s: float) -> float | None:

@@ -79,11 +79,21 @@ def test_the_budget_decides_alone():
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"minutes": 1, "audio_seconds": 1}, {"minutes": 0.001}, {"minutes": -1}]
+    "given", [{}, {"minutes": 1, "audio_seconds": 1}, {"minutes": 0.001}, {"minutes": -1}, {"minutes": 1e300}]
 )
 def test_a_budget_nobody_can_spend_is_refused(given):
     with pytest.raises(BudgetError, match="exactly one"):
         Budget(**given)
+
+
+@pytest.mark.parametrize(
+    "module", ["lightning.pytorch.callbacks.early_stopping", "pytorch_lightning.callbacks"]
+)
+def test_early_stopping_is_left_out_by_whatever_path_it_is_named(module):
+    stopping = recipe()
+    stopping["trainer"]["callbacks"] = [{"class_path": f"{module}.EarlyStopping"}]
+    assert rows_of({"a": stopping}, Budget(minutes=1))["a"]["trainer"]["callbacks"] is None
+    assert differences({"trainer": {"logger": None}}, {"trainer": {"logger": False}}) == []
 
 
 def test_equal_stems_are_told_apart_by_their_folders(tmp_path):
@@ -174,6 +184,8 @@ def test_the_table_ranks_the_rows_and_says_what_failed():
     assert (by_name["bad"]["model"], by_name["bad"]["val_esr"]) == ("failed", "-")
     assert "val_esr 0.01890" in text
     assert "bad (failed): a loss of nan; see out/bad/train.log" in text
+    diverged = Line("lost", Outcome("finished", figures=figures(7.87e15, 2.0)), [])
+    assert " 7.87e+15 " in markdown([diverged], caption)
     assert csv_text(lines).splitlines()[1].startswith("quick,FIR,1257,0.2,")
 
 
@@ -232,6 +244,11 @@ def test_a_row_of_another_version_is_refused_and_not_trained_over(tmp_path):
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path):
     assert open_folder(tmp_path, overwrite=False) == {}
+    for foreign in ("[]", '{"theirs": 1}'):
+        (tmp_path / "comparison.json").write_text(foreign)
+        with pytest.raises(OutputExistsError):
+            open_folder(tmp_path, overwrite=True)
+    (tmp_path / "comparison.json").unlink()
     (tmp_path / "letter.txt").write_text("dear")
     for overwrite in (False, True):
         with pytest.raises(OutputExistsError, match="something else"):
