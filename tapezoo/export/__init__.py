@@ -2,7 +2,7 @@
 
 from tapezoo.export.golden import GoldenAudioError
 from tapezoo.export.make import TARGETS, UnexportableError, export_bundle, openers, settled_copy
-from tapezoo.export.parity import ParityError
+from tapezoo.export.parity import ParityError, UnsteadyNetError
 from tapezoo.export.staging import NotReplaceableError
 from tapezoo.export.target import Graph, Target
 
@@ -14,6 +14,7 @@ __all__ = [
     "ParityError",
     "Target",
     "UnexportableError",
+    "UnsteadyNetError",
     "export_bundle",
     "openers",
     "settled_copy",

@@ -90,6 +90,7 @@ def export_bundle(
         GoldenAudioError: The audio is too short, silent or not finite.
         UnexportableError: A target cannot be written.
         ParityError: A target does not sound like the net.
+        UnsteadyNetError: The net blows up rounding errors; nothing can sound like it.
     """
     if len(controls) != net.num_controls:
         raise ValueError(f"{len(controls)} controls for a net with {net.num_controls}")

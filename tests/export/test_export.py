@@ -30,6 +30,7 @@ from tapezoo.export import (
     NotReplaceableError,
     ParityError,
     UnexportableError,
+    UnsteadyNetError,
     export_bundle,
     openers,
     settled_copy,
@@ -270,6 +271,17 @@ def test_a_target_that_lies_is_caught_and_nothing_is_left(target, case, tmp_path
 def test_a_net_that_cannot_be_exported_honestly_is_refused_and_nothing_is_left(net, error, says, tmp_path):
     with pytest.raises(error, match=says):
         export_bundle(net(), **arguments(net(), tmp_path / "bundle"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_net_that_blows_up_rounding_is_told_from_a_graph_that_lost_something(tmp_path):
+    net = lstm()
+    with torch.no_grad():
+        for weight in (net.lstm.weight_hh_l0, net.lstm.weight_ih_l0):
+            weight.mul_(20.0)  # chaos: two processors never agree for long
+        net.lstm.bias_ih_l0.zero_()
+    with pytest.raises(UnsteadyNetError, match="an output that moves"):
+        export_bundle(net, **arguments(net, tmp_path / "bundle"))
     assert list(tmp_path.iterdir()) == []
 
 
