@@ -1,4 +1,4 @@
-"""What is said about the data before the first epoch: findings, and the ESR of the best linear filter."""
+"""What is said about the data before the first epoch: findings, and the linear floor."""
 
 from __future__ import annotations
 

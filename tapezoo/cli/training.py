@@ -210,7 +210,7 @@ class TrainingCLI(LightningCLI):
         floor = self.data_report.linear_floor
         score = float(callback.best_model_score)
         lines = [
-            f"best val_esr {score:.5f}; best linear filter {floor:.5f}, {floor / score:.1f} times as much",
+            f"best val_esr {score:.5f}; linear floor {floor:.5f}, {floor / score:.1f} times as much",
             f"checkpoint   {best}",
             f"listen       tapezoo render {best} IN.wav OUT.wav (excerpts and pictures: {self.run_dir / 'report'})",
             f"export       tapezoo export {best} --out BUNDLE",
