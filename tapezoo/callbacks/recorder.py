@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from tapezoo.checkpoint import BEST, read_checkpoint
 from tapezoo.data.module import PairsDataModule, Row
 from tapezoo.effect import EffectModel, NonFiniteLossError
-from tapezoo.layers.explained import Explained, Response
 from tapezoo.measure.pictures import block_response, spectrograms, transfer_curve, waveforms, write_png
 from tapezoo.measure.playing import play
 from tapezoo.measure.transfer import transfer_loops
 from tapezoo.net import Net
+from tapezoo.responses import Explained, Response
 from tapezoo.tracking import TrackedRun, versions
 
 log = logging.getLogger(__name__)

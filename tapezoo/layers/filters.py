@@ -73,6 +73,11 @@ class HyperParameters(nn.Module):
         return moved
 
 
+def within(raw: Tensor, reach: float) -> Tensor:
+    """Any number to -`reach`..`reach`, nearly unchanged far below it: `reach tanh(raw / reach)`."""
+    return reach * torch.tanh(raw / reach)
+
+
 def between(raw: Tensor, lowest: Tensor | float, highest: Tensor | float) -> Tensor:
     """Any number to `lowest`..`highest` (both > 0), geometrically: `lowest (highest/lowest)^sigmoid(raw)`."""
     lowest, highest = torch.as_tensor(lowest), torch.as_tensor(highest)

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tapezoo.layers.explained import Response
-from tapezoo.layers.filters import HyperParameters, between, one_pole, raw_between, run_followers
+from tapezoo.layers.filters import HyperParameters, between, one_pole, raw_between, run_followers, within
+from tapezoo.responses import Response
 
 SHORTEST_MS, LONGEST_MS = 0.01, 50.0  # ten times the longest is half a second: the memory fades
+GAIN_REACH = 4.0  # nepers, 35 dB: what a level turns the gain up or down at most
 LEVEL_REACH = 1.5  # how far curves are shown, in units of full scale
 LEVEL_POINTS = 200
 
@@ -106,11 +107,12 @@ class Lag(Memory):
 
 
 class Level(Memory):
-    """`v = u exp(sum_k kappa_k m_k) + sum_k beta_k m_k`, `s_k = |u|`: the level moves gain and bias.
+    """`v = u exp(g) + sum_k beta_k m_k`, `g = 4 tanh(sum_k kappa_k m_k / 4)`, `s_k = |u|`: a level-moved gain.
 
-    A compressor (kappa < 0) or the bias shift of a stage whose supply or coupling capacitor follows the level.
-    Attack and release are one time constant per follower; several followers give more than one. They start
-    at 1 to 20 ms. Comunita, Steinmetz, Reiss 2025 drive such a gain and offset by a recurrent controller.
+    The level moves gain and bias: a compressor (kappa < 0), or the bias shift of a stage whose supply or
+    coupling capacitor follows the level. Attack and release are one time constant per follower; several
+    followers give more than one. They start at 1 to 20 ms. The gain stays within 35 dB of 1, however loud the
+    input. Comunita, Steinmetz, Reiss 2025 drive such a gain and offset by a recurrent controller.
 
     Args:
         num_controls: Knobs.
@@ -128,13 +130,13 @@ class Level(Memory):
     def bend(self, input: Tensor, heard: Tensor, followed: Tensor, *numbers: Tensor) -> Tensor:
         """See `Memory.bend`."""
         gain, bias = ((number * followed).sum(dim=1, keepdim=True) for number in numbers)
-        return input * gain.exp() + bias
+        return input * within(gain, GAIN_REACH).exp() + bias
 
     def responses(self, controls: Tensor) -> list[Response]:
-        """Steady levels in, `u exp(kappa_k |u|) + beta_k |u|` out: each follower's own doing."""
+        """Steady levels in, `u exp(g) + beta_k |u|` out with `kappa_k |u|` in g: each follower's own doing."""
         time_ms, gain, bias = (number[0] for number in self.settings(controls))  # (F, 1) each
         level = torch.linspace(-LEVEL_REACH, LEVEL_REACH, LEVEL_POINTS, device=controls.device)
-        curves = level * torch.exp(gain * level.abs()) + bias * level.abs()  # (F, points)
+        curves = level * within(gain * level.abs(), GAIN_REACH).exp() + bias * level.abs()  # (F, points)
         return _lines("level", level, curves, [f"after {time:.3g} ms" for time in time_ms[:, 0].tolist()])
 
 

@@ -7,6 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from tapezoo.layers.filters import within
+
+REACH = 3.0  # of an AsymmetricTanh's log drive and bias: beyond it little is left to normalise in float32
+
 
 class TanhSum(nn.Module):
     """`f(x) = l x + sum_i a_i (tanh(c_i x + b_i) - tanh(b_i))`: one hidden layer and a straight line.
@@ -43,18 +47,20 @@ class AsymmetricTanh(nn.Module):
     """`f(x) = (tanh(d x + b) - tanh(b)) / (d (1 - tanh(b)^2))`: a saturation with two numbers.
 
     The slope at 0 is 1. Drive d and bias b are what a technician would call them; b = 0 is symmetric, the
-    sign of b chooses the side that saturates first.
+    sign of b chooses the side that saturates first. Their trained numbers p and q have no bounds, but
+    `log d = 3 tanh(p / 3)` and `b = 3 tanh(q / 3)`: the divisor is never 0.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.log_drive = nn.Parameter(torch.tensor([math.log(0.5)]))  # d > 0
-        self.bias = nn.Parameter(torch.zeros(1))
+        self.log_drive = nn.Parameter(torch.tensor([math.log(0.5)]))  # p
+        self.bias = nn.Parameter(torch.zeros(1))  # q
 
     def forward(self, input: Tensor) -> Tensor:
         """The curve, sample by sample."""
-        drive, rest = self.log_drive.exp(), torch.tanh(self.bias)
-        return (torch.tanh(drive * input + self.bias) - rest) / (drive * (1 - rest * rest))
+        drive, bias = within(self.log_drive, REACH).exp(), within(self.bias, REACH)
+        rest = torch.tanh(bias)
+        return (torch.tanh(drive * input + bias) - rest) / (drive * (1 - rest * rest))
 
 
 class MLPCurve(nn.Module):

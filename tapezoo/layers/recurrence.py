@@ -87,7 +87,7 @@ class Pieces(NamedTuple):
     samples: int
     length: int
     """Of a piece, L samples."""
-    count: int
+    total: int
     last: int
     """Samples of the last piece that belong to the block, 1 to L."""
 

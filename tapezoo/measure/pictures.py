@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 
-from tapezoo.layers.explained import Response
 from tapezoo.measure.transfer import TransferLoop
+from tapezoo.responses import Response
 
 Signal = NDArray[np.floating]  # (samples,), full scale is +-1
 

@@ -8,22 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.errors import TapezooError
 from tapezoo.layers.conditioning import FiLM, SoftsignGLU
-from tapezoo.models.edlstm import spread_memories
+from tapezoo.layers.gates import spread_lstm_memories
+from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, whole
 from tapezoo.net import Net, State
-
-
-class HopTooShortError(TapezooError):
-    """A hop that leaves nothing to share."""
-
-    def __init__(self, hop_samples: int) -> None:
-        super().__init__(
-            "hop_samples",
-            found=str(hop_samples),
-            expected="2 samples or more",
-            fix="Raise it; 64 is the default.",
-        )
 
 
 class BlockEDLSTMNet(Net):
@@ -64,12 +52,12 @@ class BlockEDLSTMNet(Net):
         hop_samples: Length of a hop, T, 2 or more.
 
     Raises:
-        HopTooShortError: `hop_samples` is below 2.
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(self, num_controls: int, hidden_size: int, hop_samples: int) -> None:
-        if hop_samples < 2:
-            raise HopTooShortError(hop_samples)
+        whole("hidden_size", hidden_size, 1, WIDEST)
+        whole("hop_samples", hop_samples, 2, LONGEST_SAMPLES // 2)
         super().__init__(num_controls, receptive_field=2 * hop_samples)
         self.hop_samples = hop_samples
         self.encoder = nn.LSTM(1, hidden_size)
@@ -78,7 +66,7 @@ class BlockEDLSTMNet(Net):
         self.glu = SoftsignGLU(hidden_size)
         self.head = nn.Linear(hidden_size, 1)
         for lstm in (self.encoder, self.decoder):
-            spread_memories(lstm, hop_samples)
+            spread_lstm_memories(lstm, hop_samples)
         self.register_rest("past", torch.zeros(1, hop_samples))
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
@@ -103,6 +91,9 @@ class BlockEDLSTM(EffectModel):
         hidden_size: Units of encoder and decoder.
         hop_samples: Samples that share one encoder pass; blocks are multiples of it.
         training: See `EffectModel`.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
     """
 
     cannot_keep: ClassVar[dict[str, str]] = {

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.errors import TapezooError
 from tapezoo.layers.conditioning import FiLM, SoftsignGLU
+from tapezoo.layers.gates import spread_lstm_memories
+from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, whole
 from tapezoo.net import Net, State
 
 CHUNK_WINDOWS = 8192  # encoded at once; bounds the memory of a long block, 66 MB for 63 samples and 8 units
-
-
-class WindowTooShortError(TapezooError):
-    """A window that leaves the encoder nothing to read."""
-
-    def __init__(self, window_samples: int) -> None:
-        super().__init__(
-            "window_samples",
-            found=str(window_samples),
-            expected="2 or more: the current sample and at least one before it",
-            fix="Raise it; the paper's is 64.",
-        )
 
 
 class EDLSTMNet(Net):
@@ -62,12 +50,12 @@ class EDLSTMNet(Net):
         window_samples: Length of the window, T: the current sample and those before it, 2 or more.
 
     Raises:
-        WindowTooShortError: `window_samples` is below 2.
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(self, num_controls: int, hidden_size: int, window_samples: int) -> None:
-        if window_samples < 2:
-            raise WindowTooShortError(window_samples)
+        whole("hidden_size", hidden_size, 1, WIDEST)
+        whole("window_samples", window_samples, 2, LONGEST_SAMPLES)
         super().__init__(num_controls, receptive_field=window_samples)
         self.encoder = nn.LSTM(1, hidden_size)
         self.decoder = nn.LSTM(1, hidden_size)
@@ -75,58 +63,54 @@ class EDLSTMNet(Net):
         self.glu = SoftsignGLU(hidden_size)
         self.head = nn.Linear(hidden_size, 1)
         for lstm in (self.encoder, self.decoder):
-            spread_memories(lstm, window_samples)
+            spread_lstm_memories(lstm, window_samples)
         self.register_rest("past", torch.zeros(1, window_samples - 1))
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
         past = state["past"]
         context = torch.cat([past, input], dim=-1)  # (batch, 1, T - 1 + samples)
-        decoded = self._decode(context, input)  # (batch, U, samples)
+        encoder, decoder = list(self.encoder.parameters()), list(self.decoder.parameters())
+        decoded = _decode(context, input, encoder, decoder, CHUNK_WINDOWS)  # (batch, U, samples)
         features = self.glu(self.film(decoded, controls))
         output = self.head(features.transpose(1, 2)).transpose(1, 2)  # (batch, 1, samples)
         return output, {"past": context[..., context.shape[-1] - past.shape[-1] :]}
 
-    def _decode(self, context: Tensor, input: Tensor) -> Tensor:
-        batch, _, samples = input.shape
-        chunk = max(CHUNK_WINDOWS // batch, 1)
-        if samples <= chunk:
-            return self._windows(context, input)
-        past_samples = context.shape[-1] - samples
-        parts = []
-        for start in range(0, samples, chunk):
-            stop = min(start + chunk, samples)
-            parts.append(self._windows(context[..., start : stop + past_samples], input[..., start:stop]))
-        return torch.cat(parts, dim=-1)
 
-    def _windows(self, context: Tensor, input: Tensor) -> Tensor:
-        batch, _, samples = input.shape
-        steps = context.shape[-1] - samples  # T - 1
-        # step k of every window is the context, k samples on
-        step, sample = (torch.arange(count, device=input.device) for count in (steps, samples))
-        index = step.unsqueeze(1) + sample  # (T - 1, samples)
-        windows = context.index_select(-1, index.flatten()).reshape(batch, steps, samples)
-        _, encoded = self.encoder(windows.transpose(0, 1).reshape(steps, batch * samples, 1))
-        decoded: Tensor
-        decoded, _ = self.decoder(input.reshape(1, batch * samples, 1), encoded)  # (1, batch samples, U)
-        return decoded.reshape(batch, samples, -1).transpose(1, 2)
+def _lstm(input: Tensor, start: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    # biases, layers, dropout, train (as a gradient on a GPU needs it; else it changes nothing), directions, layout
+    return torch.lstm(input, start, weights, True, 1, 0.0, True, False, False)
 
 
-def spread_memories(lstm: nn.LSTM, memory_samples: float) -> None:
-    """Opens forget gates for time constants from 2 to `memory_samples`, closes input gates as far.
+# scripted so that its loop has as many steps as the block asks for in a traced graph too
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def _decode(
+    context: Tensor, input: Tensor, encoder: list[Tensor], decoder: list[Tensor], chunk_windows: int
+) -> Tensor:
+    """What the decoder gives for every sample (d), a bounded number of windows at once.
 
-    Tallec, Ollivier, "Can recurrent neural networks warp time?", ICLR 2018.
+    Shape:
+        context: (batch, 1, T - 1 + samples); input: (batch, 1, samples); result: (batch, U, samples).
     """
-    units = lstm.hidden_size
-    # sigmoid(b) = 1 - 1 / T is a time constant of T samples, for b = log(T - 1)
-    forget = torch.linspace(0.0, math.log(memory_samples - 1), units)
-    bias = torch.cat(
-        [-forget, forget, torch.zeros(2 * units)]
-    )  # PyTorch's gates: input, forget, cell, output
-    with torch.no_grad():
-        for name, parameter in lstm.named_parameters():
-            if name.startswith("bias"):
-                parameter.copy_(bias if name.startswith("bias_ih") else torch.zeros_like(bias))
+    batch, samples = input.shape[0], input.shape[2]
+    steps, units = context.shape[2] - samples, encoder[1].shape[1]  # T - 1, U
+    chunk = max(chunk_windows // batch, 1)
+    decoded = torch.zeros([batch, 0, units], dtype=input.dtype, device=input.device)
+    start = 0
+    while start < samples:
+        now = input[:, :, start : start + chunk]
+        count = now.shape[2]
+        # step k of every window is the context, k samples on
+        step = torch.arange(steps, device=input.device)
+        sample = torch.arange(count, device=input.device)
+        index = (start + step.unsqueeze(1) + sample).flatten()  # (T - 1, count)
+        windows = context.index_select(2, index).reshape(batch, steps, count).transpose(0, 1)
+        rest = torch.zeros([1, batch * count, units], dtype=input.dtype, device=input.device)
+        _, h, c = _lstm(windows.reshape(steps, batch * count, 1), [rest, rest], encoder)
+        d, _, _ = _lstm(now.reshape(1, batch * count, 1), [h, c], decoder)
+        decoded = torch.cat([decoded, d.reshape(batch, count, units)], dim=1)
+        start = start + chunk
+    return decoded.transpose(1, 2)
 
 
 class EDLSTM(EffectModel):
@@ -136,6 +120,9 @@ class EDLSTM(EffectModel):
         hidden_size: Units of encoder and decoder.
         window_samples: Samples the net hears: the current one and those before it.
         training: See `EffectModel`.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(self, hidden_size: int = 8, window_samples: int = 64, **training: Any) -> None:

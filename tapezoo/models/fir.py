@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
 from tapezoo.layers.convolution import controlled_fir, identity_taps
+from tapezoo.models.arguments import LONGEST_SAMPLES, whole
 from tapezoo.net import Net, State
 
 LINEAR_FLOOR_TAPS = 257
@@ -28,9 +29,13 @@ class FIRNet(Net):
     Args:
         num_controls: Knobs.
         taps: Length in samples, 2 or more.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(self, num_controls: int, taps: int) -> None:
+        whole("taps", taps, 2, LONGEST_SAMPLES)
         super().__init__(num_controls, receptive_field=taps)
         self.taps = nn.Parameter(identity_taps(num_controls, taps))
         self.register_rest("past", torch.zeros(1, taps - 1))
@@ -47,6 +52,9 @@ class FIR(EffectModel):
     Args:
         taps: Length of the filter in samples.
         training: See `EffectModel`.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(self, taps: int = LINEAR_FLOOR_TAPS, **training: Any) -> None:

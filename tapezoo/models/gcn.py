@@ -8,15 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.errors import TapezooError
 from tapezoo.layers.activations import fast_tanh
 from tapezoo.layers.conditioning import FiLM
 from tapezoo.layers.convolution import causal_convolution, convolution
+from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, reach, whole
 from tapezoo.net import Net, State
-
-
-class GCNShapeError(TapezooError):
-    """Blocks, layers, channels, kernel or dilation growth of a GCN that describe no net."""
 
 
 class Layer(nn.Module):
@@ -63,7 +59,10 @@ class GCNNet(Net):
         num_blocks: Stacks of layers; each starts again at dilation 1.
         num_layers: Layers of each block.
         kernel_size: Taps of each convolution, k, 2 or more.
-        dilation_growth: Ratio of the dilations of two successive layers.
+        dilation_growth: Ratio of the dilations of two successive layers, 1 or more.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(
@@ -75,8 +74,15 @@ class GCNNet(Net):
         kernel_size: int,
         dilation_growth: int,
     ) -> None:
+        whole("channels", channels, 1, WIDEST)
+        whole("num_blocks", num_blocks, 1, DEEPEST)
+        whole("num_layers", num_layers, 1, DEEPEST)
+        whole("kernel_size", kernel_size, 2, WIDEST)
+        whole("dilation_growth", dilation_growth, 1, LONGEST_SAMPLES)
         dilations = num_blocks * [dilation_growth**layer for layer in range(num_layers)]
-        super().__init__(num_controls, receptive_field=1 + (kernel_size - 1) * sum(dilations))
+        receptive_field = 1 + (kernel_size - 1) * sum(dilations)
+        reach("dilation_growth", dilation_growth, receptive_field)
+        super().__init__(num_controls, receptive_field)
         self.layers = nn.ModuleDict()
         for index, dilation in enumerate(dilations):
             name = "last" if index == len(dilations) - 1 else str(index)  # so called at every depth
@@ -119,7 +125,7 @@ class GCN(EffectModel):
         training: See `EffectModel`.
 
     Raises:
-        GCNShapeError: A number below 1 (kernel_size: below 2).
+        ModelArgumentError: An argument is out of its range.
     """
 
     dead_parameters: ClassVar[dict[str, str]] = {
@@ -137,18 +143,4 @@ class GCN(EffectModel):
         **training: Any,
     ) -> None:
         super().__init__(**training)
-        for subject, value, least in (
-            ("channels", channels, 1),
-            ("num_blocks", num_blocks, 1),
-            ("num_layers", num_layers, 1),
-            ("kernel_size", kernel_size, 2),
-            ("dilation_growth", dilation_growth, 1),
-        ):
-            if value < least:
-                raise GCNShapeError(
-                    f"model.{subject}",
-                    found=str(value),
-                    expected=f"{least} or more",
-                    fix="Correct it in the recipe, or leave it out for the default.",
-                )
         self.net = GCNNet(self.num_controls, channels, num_blocks, num_layers, kernel_size, dilation_growth)

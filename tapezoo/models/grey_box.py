@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.errors import TapezooError
-from tapezoo.layers.explained import Response, audible_hz, decibels
 from tapezoo.layers.filters import HyperParameters, ParametricEQ, magnitudes
 from tapezoo.layers.memories import Lag, Level, Memory
 from tapezoo.layers.nonlinearities import AsymmetricTanh, MLPCurve, TanhSum
+from tapezoo.models.arguments import DEEPEST, one_of, whole
 from tapezoo.net import Net, State
+from tapezoo.responses import Response, audible_hz, decibels
 
 MemoryName = Literal["lag", "level"]
 NonlinearityName = Literal["tanh", "tanh_sum", "mlp"]
@@ -24,10 +24,6 @@ MEMORIES: dict[str, Callable[[int, int, int], Memory]] = {"lag": Lag, "level": L
 CURVE_UNITS = 8
 CURVE_REACH = 1.5  # how far the static curve is shown, in units of full scale
 CURVE_POINTS = 301
-
-
-class GreyBoxArgumentError(TapezooError):
-    """A block that does not exist, or as many of them as cannot be."""
 
 
 class GreyBoxNet(Net):
@@ -56,6 +52,9 @@ class GreyBoxNet(Net):
         memory: "lag" or "level".
         nonlinearity: "tanh", "tanh_sum" or "mlp".
         sample_rate: Hz.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(
@@ -67,6 +66,10 @@ class GreyBoxNet(Net):
         nonlinearity: NonlinearityName,
         sample_rate: int,
     ) -> None:
+        whole("peaks", peaks, 0, DEEPEST)
+        whole("followers", followers, 1, DEEPEST)
+        one_of("memory", memory, get_args(MemoryName))
+        one_of("nonlinearity", nonlinearity, get_args(NonlinearityName))
         super().__init__(num_controls, receptive_field=None)
         self.input_eq = ParametricEQ(num_controls, peaks, sample_rate)
         self.memory = MEMORIES[memory](num_controls, followers, sample_rate)
@@ -93,7 +96,7 @@ class GreyBoxNet(Net):
 
     @torch.no_grad()
     def responses(self, sample_rate: int, controls: Tensor) -> list[Response]:
-        """Every block at these controls; see `tapezoo.layers.explained.Explained`."""
+        """Every block at these controls; see `tapezoo.responses.Explained`."""
         gain_in, bias, gain_out = self.gains(controls)
         level = torch.linspace(-CURVE_REACH, CURVE_REACH, CURVE_POINTS, device=controls.device)
         bent = self.curve(level.reshape(1, 1, -1) + bias) - self.curve(bias)
@@ -118,7 +121,7 @@ class GreyBox(EffectModel):
         training: See `EffectModel`.
 
     Raises:
-        GreyBoxArgumentError: An argument outside its range.
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(
@@ -130,20 +133,7 @@ class GreyBox(EffectModel):
         **training: Any,
     ) -> None:
         super().__init__(**training)
-        for name, value, least in (("peaks", peaks, 0), ("followers", followers, 1)):
-            if value < least:
-                raise _bad(name, str(value), f"{least} or more")
-        for name, word, known in (
-            ("memory", memory, MemoryName),
-            ("nonlinearity", nonlinearity, NonlinearityName),
-        ):
-            if word not in get_args(known):
-                raise _bad(name, word, "one of " + ", ".join(get_args(known)))
         self.net = GreyBoxNet(self.num_controls, peaks, followers, memory, nonlinearity, self.sample_rate)
-
-
-def _bad(name: str, found: str, expected: str) -> GreyBoxArgumentError:
-    return GreyBoxArgumentError(f"model.{name}", found=found, expected=expected, fix=f"Correct {name}.")
 
 
 def _curve(name: NonlinearityName) -> nn.Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -10,23 +9,12 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from tapezoo.effect import EffectModel
-from tapezoo.errors import TapezooError
 from tapezoo.layers.convolution import causal_convolution
+from tapezoo.layers.gates import spread_gru_memories
+from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, number, whole
 from tapezoo.net import Net, State
 
 STEPS_AT_ONCE = 64  # of the gradient: as much as stays in a core's cache
-
-
-class MemoryTooShortError(TapezooError):
-    """A time constant that no update gate has."""
-
-    def __init__(self, memory_samples: float) -> None:
-        super().__init__(
-            "memory_samples",
-            found=f"{memory_samples:g}",
-            expected="2 samples or more",
-            fix="Raise it; 1000 suits a machine with a bass boost at 44.1 kHz.",
-        )
 
 
 class GRUNet(Net):
@@ -59,21 +47,23 @@ class GRUNet(Net):
         memory_samples: Longest time constant of a unit at the start of training, in samples, 2 or more.
 
     Raises:
-        MemoryTooShortError: `memory_samples` is below 2.
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(
         self, num_controls: int, hidden_size: int, num_layers: int, linear_taps: int, memory_samples: float
     ) -> None:
-        if memory_samples < 2:
-            raise MemoryTooShortError(memory_samples)
+        whole("hidden_size", hidden_size, 1, WIDEST)
+        whole("num_layers", num_layers, 1, DEEPEST)
+        whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
+        number("memory_samples", memory_samples, 2, LONGEST_SAMPLES)
         super().__init__(num_controls, receptive_field=None)
         self.gru = nn.GRU(1 + num_controls, hidden_size, num_layers, batch_first=True)
         self.head = nn.Linear(hidden_size, 1)
         identity = torch.zeros(1, 1, linear_taps)
         identity[..., -1:] = 1.0
         self.linear_path = nn.Parameter(identity) if linear_taps else None
-        self._spread_memories(memory_samples)
+        spread_gru_memories(self.gru, memory_samples)
         self.register_rest("hidden", torch.zeros(num_layers, hidden_size))
         if linear_taps > 1:
             self.register_rest("past", torch.zeros(1, linear_taps - 1))
@@ -96,19 +86,6 @@ class GRUNet(Net):
             after["past"] = past
         return output + linear, after
 
-    def _spread_memories(self, memory_samples: float) -> None:
-        units = self.gru.hidden_size
-        # sigmoid(b) = 1 - 1 / T is a time constant of T samples, for b = log(T - 1)
-        update = torch.linspace(0.0, math.log(memory_samples - 1), units)
-        for layer in range(self.gru.num_layers):
-            input_bias, hidden_bias = (
-                getattr(self.gru, f"bias_{source}_l{layer}") for source in ("ih", "hh")
-            )
-            with torch.no_grad():
-                hidden_bias.zero_()
-                input_bias.zero_()
-                input_bias[units : 2 * units] = update  # PyTorch's gates: reset, update, candidate
-
 
 class GRU(EffectModel):
     """Trains a `GRUNet`.
@@ -119,6 +96,9 @@ class GRU(EffectModel):
         linear_taps: Length of the trained linear path around the net, in samples: 0 none, 1 a gain.
         memory_samples: Longest time constant of a unit at the start of training, in samples.
         training: See `EffectModel`.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -10,6 +9,8 @@ from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
 from tapezoo.layers.convolution import causal_convolution
+from tapezoo.layers.gates import spread_lstm_memories
+from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, number, whole
 from tapezoo.net import Net, State
 
 
@@ -34,18 +35,25 @@ class LSTMNet(Net):
         num_layers: Stacked LSTM layers, 1 or more.
         linear_taps: Length of the linear path in samples, L: 0 none, 1 a gain (the residual path).
         memory_samples: Longest time constant of a unit at the start of training, in samples, 2 or more.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(
         self, num_controls: int, hidden_size: int, num_layers: int, linear_taps: int, memory_samples: float
     ) -> None:
+        whole("hidden_size", hidden_size, 1, WIDEST)
+        whole("num_layers", num_layers, 1, DEEPEST)
+        whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
+        number("memory_samples", memory_samples, 2, LONGEST_SAMPLES)
         super().__init__(num_controls, receptive_field=None)
         self.lstm = nn.LSTM(1 + num_controls, hidden_size, num_layers, batch_first=True)
         self.head = nn.Linear(hidden_size, 1)
         identity = torch.zeros(1, 1, linear_taps)
         identity[..., -1:] = 1.0
         self.linear_path = nn.Parameter(identity) if linear_taps else None
-        self._spread_memories(memory_samples)
+        spread_lstm_memories(self.lstm, memory_samples)
         self.register_rest("hidden", torch.zeros(num_layers, hidden_size))
         self.register_rest("cell", torch.zeros(num_layers, hidden_size))
         if linear_taps > 1:
@@ -68,20 +76,6 @@ class LSTMNet(Net):
             after["past"] = past
         return output + linear, after
 
-    def _spread_memories(self, memory_samples: float) -> None:
-        units = self.lstm.hidden_size
-        # sigmoid(b) = 1 - 1 / T is a time constant of T samples, for b = log(T - 1)
-        forget = torch.linspace(0.0, math.log(memory_samples - 1), units)
-        for layer in range(self.lstm.num_layers):
-            input_bias, hidden_bias = (
-                getattr(self.lstm, f"bias_{source}_l{layer}") for source in ("ih", "hh")
-            )
-            with torch.no_grad():
-                hidden_bias.zero_()
-                input_bias.zero_()
-                input_bias[:units] = -forget  # PyTorch's gates: input, forget, cell, output
-                input_bias[units : 2 * units] = forget
-
 
 class LSTM(EffectModel):
     """Trains an `LSTMNet`.
@@ -92,6 +86,9 @@ class LSTM(EffectModel):
         linear_taps: Length of the trained linear path around the net, in samples: 0 none, 1 a gain.
         memory_samples: Longest time constant of a unit at the start of training, in samples.
         training: See `EffectModel`.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.errors import TapezooError
 from tapezoo.layers.conditioning import FiLM
 from tapezoo.layers.recurrence import (
     BlockTables,
@@ -22,15 +21,18 @@ from tapezoo.layers.recurrence import (
     matrix_powers,
     recur_pieces,
 )
+from tapezoo.models.arguments import (
+    DEEPEST,
+    LONGEST_SAMPLES,
+    WIDEST,
+    ModelArgumentError,
+    number,
+    one_of,
+    whole,
+)
 from tapezoo.net import Net, State
 
-
-class StateSpaceSizeError(TapezooError):
-    """A size of an S4D net that does not exist."""
-
-
-class MemoryRangeError(TapezooError):
-    """Time constants that S4D's filters cannot start with."""
+BLOCK_SAMPLES = [2**power for power in range(11)]  # a filter's tables are that long, squared
 
 
 class DiagonalStateSpaces(nn.Module):
@@ -138,10 +140,10 @@ class S4DNet(Net):
         num_blocks: P, 1 or more.
         shortest_memory_samples: Time constant of the fastest filters at the start of training, in samples.
         longest_memory_samples: Of the slowest filters. The net forgets within ten to twenty times this.
-        block_samples: Length of the blocks the filters are computed in, a power of two.
+        block_samples: Length of the blocks the filters are computed in, a power of two up to 1024.
 
     Raises:
-        StateSpaceSizeError, MemoryRangeError: An argument is out of its range.
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(
@@ -154,9 +156,20 @@ class S4DNet(Net):
         longest_memory_samples: float,
         block_samples: int,
     ) -> None:
+        whole("channels", channels, 1, WIDEST)
+        whole("modes", modes, 1, WIDEST)
+        whole("num_blocks", num_blocks, 1, DEEPEST)
+        number("shortest_memory_samples", shortest_memory_samples, 1, LONGEST_SAMPLES)
+        number("longest_memory_samples", longest_memory_samples, 1, LONGEST_SAMPLES)
+        if shortest_memory_samples > longest_memory_samples:
+            raise ModelArgumentError(
+                "shortest_memory_samples",
+                found=f"{shortest_memory_samples!r}",
+                expected=f"no more than longest_memory_samples, {longest_memory_samples!r}",
+            )
+        whole("block_samples", block_samples, 1, BLOCK_SAMPLES[-1])
+        one_of("block_samples", block_samples, BLOCK_SAMPLES)
         super().__init__(num_controls, receptive_field=None)
-        _check_sizes(channels=channels, modes=modes, num_blocks=num_blocks, block_samples=block_samples)
-        _check_memories(shortest_memory_samples, longest_memory_samples)
         self.lift = nn.Linear(1, channels)
         self.blocks = nn.ModuleList(S4DBlock(num_controls, channels) for _ in range(num_blocks))
         self.filters = DiagonalStateSpaces(
@@ -195,6 +208,9 @@ class S4D(EffectModel):
         longest_memory_samples: Of the slowest filters, in samples.
         block_samples: Length of the blocks the filters are computed in; changes the speed, not the sound.
         training: See `EffectModel`.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(
@@ -216,26 +232,4 @@ class S4D(EffectModel):
             shortest_memory_samples,
             longest_memory_samples,
             block_samples,
-        )
-
-
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        blocks = name == "block_samples"
-        if size < 1 or (blocks and size & (size - 1)):
-            raise StateSpaceSizeError(
-                name,
-                found=str(size),
-                expected="a power of two" if blocks else "1 or more",
-                fix=f"Set {name} to {64 if blocks else 4}.",
-            )
-
-
-def _check_memories(shortest_samples: float, longest_samples: float) -> None:
-    if not 1.0 <= shortest_samples <= longest_samples < math.inf:
-        raise MemoryRangeError(
-            "shortest_memory_samples, longest_memory_samples",
-            found=f"{shortest_samples:g} and {longest_samples:g}",
-            expected="time constants of at least one sample, the shortest no longer than the longest",
-            fix="8 and 1000 suit most machines at 44.1 kHz.",
         )

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from itertools import chain, pairwise
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.errors import TapezooError
 from tapezoo.layers.activations import FastTanh
 from tapezoo.layers.conditioning import FiLM
 from tapezoo.layers.convolution import causal_convolution, convolution
+from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, one_of, reach, whole
 from tapezoo.net import Net, State
 
 Activation = Literal["prelu", "tanh"]
-
-
-class TCNShapeError(TapezooError):
-    """Blocks, channels, kernel or dilation growth of a TCN that describe no net."""
 
 
 class Block(nn.Module):
@@ -81,6 +77,9 @@ class TCNNet(Net):
         dilation_growth: Ratio of the dilations of two successive blocks.
         activation: f.
         cond_dim: Size of the controls' embedding, D.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(
@@ -93,8 +92,16 @@ class TCNNet(Net):
         activation: Activation,
         cond_dim: int,
     ) -> None:
+        whole("channels", channels, 1, WIDEST)
+        whole("num_blocks", num_blocks, 1, DEEPEST)
+        whole("kernel_size", kernel_size, 2, WIDEST)
+        whole("dilation_growth", dilation_growth, 1, LONGEST_SAMPLES)
+        one_of("activation", activation, get_args(Activation))
+        whole("cond_dim", cond_dim, 1, WIDEST)
         dilations = [dilation_growth**block for block in range(num_blocks)]
-        super().__init__(num_controls, receptive_field=1 + (kernel_size - 1) * sum(dilations))
+        receptive_field = 1 + (kernel_size - 1) * sum(dilations)
+        reach("dilation_growth", dilation_growth, receptive_field)
+        super().__init__(num_controls, receptive_field)
         self.embedding = _embedding(num_controls, cond_dim) if num_controls else None
         self.blocks = nn.ModuleList()
         for index, dilation in enumerate(dilations):
@@ -132,7 +139,7 @@ class TCN(EffectModel):
         training: See `EffectModel`.
 
     Raises:
-        TCNShapeError: A number below 1 (kernel_size: below 2).
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(
@@ -146,20 +153,6 @@ class TCN(EffectModel):
         **training: Any,
     ) -> None:
         super().__init__(**training)
-        for subject, value, least in (
-            ("channels", channels, 1),
-            ("num_blocks", num_blocks, 1),
-            ("kernel_size", kernel_size, 2),
-            ("dilation_growth", dilation_growth, 1),
-            ("cond_dim", cond_dim, 1),
-        ):
-            if value < least:
-                raise TCNShapeError(
-                    f"model.{subject}",
-                    found=str(value),
-                    expected=f"{least} or more",
-                    fix="Correct it in the recipe, or leave it out for the paper's uTCN-100.",
-                )
         self.net = TCNNet(
             self.num_controls, channels, num_blocks, kernel_size, dilation_growth, activation, cond_dim
         )

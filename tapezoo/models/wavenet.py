@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.errors import TapezooError
 from tapezoo.layers.activations import fast_tanh
 from tapezoo.layers.convolution import causal_convolution, convolution
+from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, factor, one_of, reach, whole, wholes
 from tapezoo.net import Net, State
 
 Activation = Literal["tanh", "gated"]
 NAM_DILATIONS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
-
-
-class WaveNetShapeError(TapezooError):
-    """Channels, dilations or kernel of a WaveNet that describe no net."""
 
 
 class Layer(nn.Module):
@@ -121,7 +117,10 @@ class WaveNetNet(Net):
         dilations: Of the layers of each array, in samples.
         kernel_size: Taps of each convolution, k, 2 or more.
         activation: f.
-        head_scale: Factor on the output.
+        head_scale: Factor on the output, not 0.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(
@@ -133,8 +132,15 @@ class WaveNetNet(Net):
         activation: Activation,
         head_scale: float,
     ) -> None:
+        wholes("channels", channels, 1, WIDEST)
+        wholes("dilations", dilations, 1, LONGEST_SAMPLES)
+        whole("kernel_size", kernel_size, 2, WIDEST)
+        one_of("activation", activation, get_args(Activation))
+        factor("head_scale", head_scale)
         past_samples = (kernel_size - 1) * sum(dilations)
-        super().__init__(num_controls, receptive_field=1 + len(channels) * past_samples)
+        receptive_field = 1 + len(channels) * past_samples
+        reach("dilations", dilations, receptive_field)
+        super().__init__(num_controls, receptive_field)
         self.head_scale = head_scale
         self.arrays = nn.ModuleDict()
         for index, name in enumerate(names(len(channels))):
@@ -172,7 +178,7 @@ class WaveNet(EffectModel):
         training: See `EffectModel`.
 
     Raises:
-        WaveNetShapeError: An empty list, or a number below 1 (kernel_size: below 2).
+        ModelArgumentError: An argument is out of its range.
     """
 
     dead_parameters: ClassVar[dict[str, str]] = {
@@ -192,16 +198,4 @@ class WaveNet(EffectModel):
         super().__init__(**training)
         channels = [16, 8] if channels is None else channels
         dilations = NAM_DILATIONS if dilations is None else dilations
-        for subject, values, least in (
-            ("channels", channels, 1),
-            ("dilations", dilations, 1),
-            ("kernel_size", [kernel_size], 2),
-        ):
-            if not values or min(values) < least:
-                raise WaveNetShapeError(
-                    f"model.{subject}",
-                    found=str(values),
-                    expected=f"whole numbers of {least} or more, at least one",
-                    fix="Correct it in the recipe, or leave it out for the standard shape.",
-                )
         self.net = WaveNetNet(self.num_controls, channels, dilations, kernel_size, activation, head_scale)

@@ -8,19 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.errors import TapezooError
 from tapezoo.layers.conditioning import FiLM
 from tapezoo.layers.convolution import controlled_fir, identity_taps
-from tapezoo.layers.explained import Response, fir_magnitude
 from tapezoo.layers.nonlinearities import TanhSum
+from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, whole
 from tapezoo.net import Net, State
+from tapezoo.responses import Response, fir_magnitude
 
 CURVE_REACH = 1.5  # how far the static curve is shown, in units of full scale
 CURVE_POINTS = 301
-
-
-class WienerHammersteinShapeError(TapezooError):
-    """A filter or curve of a length that cannot be."""
 
 
 class ControlledFIR(nn.Module):
@@ -64,14 +60,14 @@ class WienerHammersteinNet(Net):
         num_controls: Knobs, K.
         taps: Length of each filter in samples, 2 or more.
         units: Tanh units of the curve, U, 1 or more.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(self, num_controls: int, taps: int, units: int) -> None:
-        for name, value, least in (("taps", taps, 2), ("units", units, 1)):
-            if value < least:
-                raise WienerHammersteinShapeError(
-                    f"model.{name}", found=str(value), expected=f"{least} or more", fix=f"Raise {name}."
-                )
+        whole("taps", taps, 2, LONGEST_SAMPLES // 2)
+        whole("units", units, 1, WIDEST)
         super().__init__(num_controls, receptive_field=2 * taps - 1)
         self.first = ControlledFIR(num_controls, taps)
         self.drive = FiLM(num_controls, channels=1)
@@ -89,7 +85,7 @@ class WienerHammersteinNet(Net):
 
     @torch.no_grad()
     def responses(self, sample_rate: int, controls: Tensor) -> list[Response]:
-        """Both filters and the curve (with the controls' drive); see `tapezoo.layers.explained.Explained`."""
+        """Both filters and the curve (with the controls' drive); see `tapezoo.responses.Explained`."""
         level = torch.linspace(-CURVE_REACH, CURVE_REACH, CURVE_POINTS, device=controls.device)
         bent = self.curve(self.drive(level.reshape(1, 1, -1), controls)).reshape(-1)
         x, y = (values.cpu().double().numpy() for values in (level, bent))
@@ -109,7 +105,7 @@ class WienerHammerstein(EffectModel):
         training: See `EffectModel`.
 
     Raises:
-        WienerHammersteinShapeError: An argument below its least value.
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(self, taps: int = 257, units: int = 8, **training: Any) -> None:

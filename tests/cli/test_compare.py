@@ -81,8 +81,8 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypat
     assert "out/bad/train.log" in output
     rows = table()
     assert list(rows)[-1] == "bad"
-    assert "must be non-negative" in rows["bad"]["note"]
-    assert "must be non-negative" in Path("out/bad/train.log").read_text()
+    assert "model.taps: found -8" in rows["bad"]["note"]
+    assert "model.taps: found -8" in Path("out/bad/train.log").read_text()
 
     # the row that was stopped went on, and every row spent the same
     history = read_history(Path("out/lstm/history.csv"))

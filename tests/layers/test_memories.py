@@ -26,7 +26,7 @@ def by_hand(kind, u, time_ms, first, second):
         s = np.tanh(np.exp(first) * x) if kind is Lag else np.full(len(p), abs(x))
         m = p * m + (1 - p) * s
         lag = x + np.sum(second * (m - s))
-        level = x * np.exp(np.sum(first * m)) + np.sum(second * m)
+        level = x * np.exp(4 * np.tanh(np.sum(first * m) / 4)) + np.sum(second * m)
         output.append(lag if kind is Lag else level)
     return np.array(output)
 
@@ -76,3 +76,16 @@ def test_a_lag_leaves_slow_signals_alone_and_makes_a_loop_of_fast_ones():
             v, _ = memory(u, torch.zeros(1, 0), torch.zeros(1, 1, 2))
         loop = float((v - u).abs().max())
         assert least <= loop <= most
+
+
+@pytest.mark.parametrize("push", [-1e4, 1e4])
+def test_a_level_moves_the_gain_by_at_most_35_db_however_loud_it_is(push):
+    memory = Level(0, 2, RATE)
+    with torch.no_grad():
+        memory.numbers.start[2:4] = push
+        u = torch.linspace(0.5, 100.0, 4000)[None, None]
+        v, state = memory(u, torch.zeros(1, 0), torch.zeros(1, 2, 2))
+    gain_db = 20 * torch.log10(v / u)[0, 0, 1000:]
+    assert bool(state.isfinite().all())
+    expected = torch.full_like(gain_db, 20 * np.log10(np.e) * np.copysign(4.0, push))
+    torch.testing.assert_close(gain_db, expected, atol=1e-2, rtol=0)

@@ -49,6 +49,9 @@ def test_an_asymmetric_tanh_has_slope_one_at_nought_and_bends_one_side_first():
         curve.log_drive.fill_(0.5)
         step = 1e-3
         at = curve(torch.tensor([[[-step, 0.0, step, -1.0, 1.0]]]))[0, 0]
+    drive, bias = np.exp(3 * np.tanh(0.5 / 3)), 3 * np.tanh(0.8 / 3)
+    expected = (np.tanh(drive + bias) - np.tanh(bias)) / (drive * (1 - np.tanh(bias) ** 2))
+    assert float(at[4]) == pytest.approx(expected, rel=1e-5)
     assert float(at[1]) == 0.0
     assert float((at[2] - at[0]) / (2 * step)) == pytest.approx(1.0, abs=1e-3)
     assert float(at[4]) < 0.7 * -float(at[3])
@@ -58,3 +61,23 @@ def test_an_asymmetric_tanh_has_slope_one_at_nought_and_bends_one_side_first():
 def test_a_curve_starts_near_the_identity_for_quiet_signals_and_maps_nought_to_nought(curve):
     torch.testing.assert_close(curve(0.1 * X), 0.1 * X, atol=0.02, rtol=0)
     assert float(curve(torch.zeros(1, 1, 1)).detach()) == 0.0
+
+
+@pytest.mark.parametrize("bias", [-1e6, -9.5, 9.5, 1e6])
+@pytest.mark.parametrize("log_drive", [-1e6, 0.0, 1e6])
+def test_an_asymmetric_tanh_is_a_rising_curve_with_a_gradient_wherever_its_numbers_drift(bias, log_drive):
+    curve = AsymmetricTanh()
+    with torch.no_grad():
+        curve.bias.fill_(bias)
+        curve.log_drive.fill_(log_drive)
+    x = torch.linspace(-0.4, 0.4, 9)[None, None].requires_grad_()
+    y = curve(x)
+    y.sum().backward()
+    assert bool(y.isfinite().all())
+    assert bool((y[..., 1:] >= y[..., :-1]).all())
+    assert float(y[0, 0, 4].detach()) == 0.0
+    for gradient in (x.grad, curve.bias.grad, curve.log_drive.grad):
+        assert bool(gradient.isfinite().all())
+    at_nought = torch.zeros(1, 1, 1, requires_grad=True)
+    (slope,) = torch.autograd.grad(curve(at_nought).sum(), at_nought)
+    assert float(slope) == pytest.approx(1.0, abs=1e-3)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from tapezoo.layers.explained import Response
 from tapezoo.measure.pictures import block_response, spectrograms, transfer_curve, waveforms, write_png
 from tapezoo.measure.transfer import TransferLoop
+from tapezoo.responses import Response
 
 RATE = 8000
 TIME_S = np.arange(2 * RATE) / RATE

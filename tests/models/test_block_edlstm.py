@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tapezoo import testing
-from tapezoo.models.block_edlstm import BlockEDLSTM, BlockEDLSTMNet, HopTooShortError
+from tapezoo.models.block_edlstm import BlockEDLSTM, BlockEDLSTMNet
 from tapezoo.models.edlstm import EDLSTMNet
 
 
@@ -91,11 +91,6 @@ def test_silence_from_rest_repeats_every_hop_from_the_first_on():
         output, _ = net(torch.zeros(1, 1, 640), controls, net.initial_state(controls))
     hops = output.reshape(10, 64)
     torch.testing.assert_close(hops, hops[-1:].expand_as(hops))
-
-
-def test_a_hop_of_one_sample_is_refused():
-    with pytest.raises(HopTooShortError, match="hop_samples: found 1"):
-        BlockEDLSTM(hop_samples=1)
 
 
 @pytest.mark.parametrize("name", ["streaming", "pure", "causal", "gradients", "export"])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tapezoo import testing
-from tapezoo.models.edlstm import EDLSTM, EDLSTMNet, WindowTooShortError
+from tapezoo.models.edlstm import EDLSTM, EDLSTMNet
 
 
 def count(net: torch.nn.Module) -> int:
@@ -130,15 +130,17 @@ def test_units_start_with_memories_from_two_samples_to_the_window():
         torch.testing.assert_close(torch.sigmoid(bias[:8]), 1 - kept)  # what is let in, as much as is lost
 
 
-def test_a_window_without_a_past_is_refused():
-    with pytest.raises(WindowTooShortError, match="window_samples: found 1"):
-        EDLSTM(window_samples=1)
+class Smaller(EDLSTM):
+    def __init__(self, **training):
+        super().__init__(hidden_size=4, window_samples=17, **training)
 
 
-@pytest.mark.parametrize("name", ["streaming", "pure", "causal", "gradients", "export"])
+def test_exported_graphs_work_in_chunks_too(monkeypatch):
+    # the gate plays blocks of 1 to 2048 samples
+    monkeypatch.setattr("tapezoo.models.edlstm.CHUNK_WINDOWS", 300)
+    testing.CHECKS["export"](testing.perturbed(Smaller, testing.CONTROLS))
+
+
+@pytest.mark.parametrize("name", ["streaming", "pure", "causal", "gradients"])
 def test_a_smaller_net_keeps_the_laws(name):
-    class Variant(EDLSTM):
-        def __init__(self, **training):
-            super().__init__(hidden_size=4, window_samples=17, **training)
-
-    testing.CHECKS[name](testing.perturbed(Variant, testing.CONTROLS))
+    testing.CHECKS[name](testing.perturbed(Smaller, testing.CONTROLS))

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from tapezoo import testing
-from tapezoo.layers.explained import Explained
-from tapezoo.models.grey_box import GreyBox, GreyBoxArgumentError, GreyBoxNet
+from tapezoo.models.grey_box import GreyBox, GreyBoxNet
+from tapezoo.responses import Explained
 
 RATE = 44100
 
@@ -29,7 +29,7 @@ def test_the_blocks_are_chained_as_the_docstring_says(num_controls):
         log_gain, b, gain = (value[:, None, None] for value in net.levels(controls).unbind(1))
         u, _ = net.input_eq(x * torch.exp(log_gain), controls, state["input_eq"])
         v, _ = net.memory(u, controls, state["memory"])
-        d, c = torch.exp(net.curve.log_drive), net.curve.bias
+        d, c = torch.exp(3 * torch.tanh(net.curve.log_drive / 3)), 3 * torch.tanh(net.curve.bias / 3)
         f = [(torch.tanh(d * w + c) - torch.tanh(c)) / (d * (1 - torch.tanh(c) ** 2)) for w in (v + b, b)]
         expected, _ = net.output_eq(f[0] - f[1], controls, state["output_eq"])
     torch.testing.assert_close(y, gain * expected, atol=1e-5, rtol=1e-5)
@@ -60,14 +60,6 @@ def test_stated_counts():
         numbers = 6 * (2 + peaks) + 3 + 3 * followers
         hyper = 4 * 16 * (1 + controls) + 16 * numbers if controls else 0
         assert count(controls, peaks, followers, "level", name) == numbers + hyper + curve
-
-
-@pytest.mark.parametrize(
-    ("argument", "value"), [("peaks", -1), ("followers", 0), ("memory", "elephant"), ("nonlinearity", "")]
-)
-def test_an_argument_out_of_range_is_refused_by_name(argument, value):
-    with pytest.raises(GreyBoxArgumentError, match=f"model.{argument}: found {value}"):
-        GreyBox(**{argument: value})
 
 
 @pytest.mark.parametrize("memory", ["lag", "level"])

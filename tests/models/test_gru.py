@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tapezoo import testing
-from tapezoo.models.gru import GRU, GRUNet, MemoryTooShortError, gru_for_training
+from tapezoo.models.gru import GRU, GRUNet, gru_for_training
 
 
 def count(net: torch.nn.Module) -> int:
@@ -71,11 +71,6 @@ def test_units_start_with_memories_from_two_samples_to_the_longest():
 def test_the_stated_parameter_counts():
     assert count(GRUNet(0, 32, 1, 1, 1000.0)) == 3394
     assert count(GRUNet(2, 16, 1, 0, 1000.0)) == 3 * 16 * (1 + 2 + 16) + 6 * 16 + 16 + 1
-
-
-def test_a_memory_below_two_samples_is_refused():
-    with pytest.raises(MemoryTooShortError, match="memory_samples: found 1"):
-        GRU(memory_samples=1.0)
 
 
 @pytest.mark.parametrize(("layers", "samples"), [(1, 1), (2, 150)])

@@ -7,7 +7,7 @@ import torch
 
 from tapezoo import testing
 from tapezoo.layers.recurrence import recur
-from tapezoo.models.s4d import S4D, DiagonalStateSpaces, MemoryRangeError, S4DNet, StateSpaceSizeError
+from tapezoo.models.s4d import S4D, DiagonalStateSpaces, S4DNet
 
 
 def count(net):
@@ -103,15 +103,3 @@ def test_the_smallest_net_keeps_the_laws(name):
             super().__init__(channels=1, modes=1, num_blocks=1, block_samples=16, **training)
 
     testing.CHECKS[name](testing.perturbed(Smallest, testing.CONTROLS))
-
-
-@pytest.mark.parametrize("sizes", [{"channels": 0}, {"modes": 0}, {"num_blocks": 0}, {"block_samples": 48}])
-def test_sizes_that_do_not_exist_are_named(sizes):
-    with pytest.raises(StateSpaceSizeError, match=next(iter(sizes))):
-        S4D(**sizes)
-
-
-@pytest.mark.parametrize("shortest", [0.0, 2000.0, float("nan")])
-def test_time_constants_out_of_order_are_named(shortest):
-    with pytest.raises(MemoryRangeError, match="longest_memory_samples"):
-        S4D(shortest_memory_samples=shortest)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tapezoo import testing
-from tapezoo.models.tcn import TCN, TCNNet, TCNShapeError
+from tapezoo.models.tcn import TCN, TCNNet
 
 
 def count(net: nn.Module) -> int:
@@ -82,9 +82,3 @@ def test_variants_keep_the_laws(variant, law):
             super().__init__(**variant, **training)
 
     testing.CHECKS[law](testing.perturbed(Variant, testing.CONTROLS))
-
-
-@pytest.mark.parametrize("wrong", [{"channels": 0}, {"kernel_size": 1}, {"dilation_growth": 0}])
-def test_a_shape_that_is_no_net_is_refused(wrong):
-    with pytest.raises(TCNShapeError, match=next(iter(wrong))):
-        TCN(**wrong)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tapezoo import testing
-from tapezoo.models.wavenet import WaveNet, WaveNetNet, WaveNetShapeError
+from tapezoo.models.wavenet import WaveNet, WaveNetNet
 
 
 def count(net: nn.Module) -> int:
@@ -76,11 +76,3 @@ def test_variants_keep_the_laws(variant, law):
             super().__init__(**variant, **training)
 
     testing.CHECKS[law](testing.perturbed(Variant, testing.CONTROLS))
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"channels": []}, {"channels": [8, 0]}, {"dilations": [0]}, {"kernel_size": 1}]
-)
-def test_a_shape_that_is_no_net_is_refused(wrong):
-    with pytest.raises(WaveNetShapeError, match=next(iter(wrong))):
-        WaveNet(**wrong)

@@ -1,0 +1,49 @@
+"""How gates of recurrent layers start: units as memories of different length.
+
+Tallec, Ollivier, "Can recurrent neural networks warp time?", ICLR 2018.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+def spread_lstm_memories(lstm: nn.LSTM, memory_samples: float) -> None:
+    """Opens forget gates for time constants from 2 to `memory_samples`, closes input gates as far.
+
+    Args:
+        lstm: Of any number of layers; its biases are overwritten.
+        memory_samples: The last unit's time constant, in samples, 2 or more; spread geometrically.
+    """
+    forget = _opening(lstm.hidden_size, memory_samples)
+    others = torch.zeros(2 * lstm.hidden_size)
+    _set_biases(lstm, torch.cat([-forget, forget, others]))  # PyTorch's gates: input, forget, cell, output
+
+
+def spread_gru_memories(gru: nn.GRU, memory_samples: float) -> None:
+    """Opens update gates for time constants from 2 to `memory_samples`; what is let in shares the gate.
+
+    Args:
+        gru: As `spread_lstm_memories`.
+        memory_samples: As `spread_lstm_memories`.
+    """
+    update = _opening(gru.hidden_size, memory_samples)
+    zeros = torch.zeros_like(update)
+    _set_biases(gru, torch.cat([zeros, update, zeros]))  # PyTorch's gates: reset, update, candidate
+
+
+def _opening(units: int, memory_samples: float) -> Tensor:
+    # sigmoid(b) = 1 - 1 / T is a time constant of T samples, for b = log(T - 1)
+    return torch.linspace(0.0, math.log(memory_samples - 1), units)
+
+
+@torch.no_grad()
+def _set_biases(recurrence: nn.RNNBase, bias: Tensor) -> None:
+    for name, parameter in recurrence.named_parameters():
+        if name.startswith("bias_ih"):
+            parameter.copy_(bias)
+        elif name.startswith("bias_hh"):
+            parameter.zero_()

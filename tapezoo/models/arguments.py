@@ -1,0 +1,81 @@
+"""What a model's arguments may be: one error, raised by a net before it builds anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+
+from tapezoo.errors import TapezooError
+
+# no machine or paper asks for more; beyond them a slip of the pen would fill the memory before anyone is told
+WIDEST = 4096
+"""Channels, units and kernel taps of a layer, at most."""
+DEEPEST = 256
+"""Layers, blocks and sections in series, at most."""
+LONGEST_SAMPLES = 1 << 20
+"""What a net hears at most where that is finite, and the longest time constant: 24 s at 44.1 kHz."""
+
+
+class ModelArgumentError(TapezooError):
+    """An argument of a model that describes no net.
+
+    Args:
+        name: The argument, as a recipe's `model` section calls it.
+        found: Its value.
+        expected: What would have been right.
+    """
+
+    def __init__(self, name: str, found: str, expected: str) -> None:
+        fix = "Correct it in the recipe, or leave it out for the default."
+        super().__init__(f"model.{name}", found=found, expected=expected, fix=fix)
+
+
+def whole(name: str, value: int, least: int, most: int) -> None:
+    """Raises ModelArgumentError unless `value` is a whole number from `least` to `most`."""
+    if not (_is_whole(value) and least <= value <= most):
+        raise ModelArgumentError(name, repr(value), f"a whole number from {least} to {most}")
+
+
+def wholes(name: str, values: Sequence[int], least: int, most: int) -> None:
+    """Raises ModelArgumentError unless `values` are 1 to DEEPEST whole numbers from `least` to `most`."""
+    if not 1 <= len(values) <= DEEPEST:
+        raise ModelArgumentError(name, f"{len(values)} numbers", f"1 to {DEEPEST} of them")
+    if not all(_is_whole(value) and least <= value <= most for value in values):
+        raise ModelArgumentError(name, repr(values), f"whole numbers from {least} to {most}")
+
+
+def number(name: str, value: float, least: float, most: float) -> None:
+    """Raises ModelArgumentError unless `value` is a number from `least` to `most`."""
+    if not (_is_number(value) and least <= value <= most):  # NaN compares false
+        raise ModelArgumentError(name, repr(value), f"a number from {least:g} to {most:g}")
+
+
+def factor(name: str, value: float) -> None:
+    """Raises ModelArgumentError unless `value` is finite and not 0."""
+    if not (_is_number(value) and math.isfinite(value) and value != 0):
+        raise ModelArgumentError(name, repr(value), "a finite number other than 0")
+
+
+def one_of(name: str, value: object, known: Sequence[object]) -> None:
+    """Raises ModelArgumentError unless `value` is one of `known`."""
+    if value not in known:
+        raise ModelArgumentError(name, repr(value), "one of " + ", ".join(map(str, known)))
+
+
+def reach(name: str, value: object, receptive_field: int) -> None:
+    """Raises ModelArgumentError, about the argument `name`, where a net would hear more than LONGEST_SAMPLES."""
+    if receptive_field > LONGEST_SAMPLES:
+        raise ModelArgumentError(
+            name,
+            f"{value!r}, which reaches back more than {LONGEST_SAMPLES} samples",
+            "a receptive field of no more than that",
+        )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)

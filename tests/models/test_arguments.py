@@ -1,0 +1,138 @@
+"""No built-in model builds anything from an argument out of its range, and each says which one it was."""
+
+import functools
+import inspect
+
+import numpy as np
+import pytest
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from tapezoo import models, registry
+from tapezoo.models.arguments import LONGEST_SAMPLES, ModelArgumentError, factor, number, reach, whole, wholes
+
+NAN, INFINITE = float("nan"), float("inf")
+HUGE = 10**9
+SIZES = [0, -1, HUGE, 2.5, True, NAN]  # wrong for every size of 1 or more
+WORDS = ["elephant", "", None]
+RECURRENT = {
+    "hidden_size": SIZES,
+    "num_layers": SIZES,
+    "linear_taps": [-1, HUGE, 1.0],
+    "memory_samples": [0, 1, -5.0, 1.99, NAN, INFINITE, "long"],
+}
+WRONG = {
+    "FIR": {"taps": [*SIZES, 1, -8]},
+    "LSTM": RECURRENT,
+    "GRU": RECURRENT,
+    "EDLSTM": {"hidden_size": SIZES, "window_samples": [*SIZES, 1]},
+    "BlockEDLSTM": {"hidden_size": SIZES, "hop_samples": [*SIZES, 1]},
+    "WaveNet": {
+        "channels": [[], [8, 0], [HUGE], [2.5], [1] * 300],
+        "dilations": [[], [0], [1, HUGE], [1, 1 << 20], [-1], [1] * 300],
+        "kernel_size": [*SIZES, 1],
+        "activation": [*WORDS, "prelu"],
+        "head_scale": [NAN, INFINITE, -INFINITE, 0.0],
+    },
+    "TCN": {
+        "channels": SIZES,
+        "num_blocks": SIZES,
+        "kernel_size": [*SIZES, 1],
+        "dilation_growth": [*SIZES, 1 << 20],
+        "activation": [*WORDS, "gated"],
+        "cond_dim": SIZES,
+    },
+    "GCN": {
+        "channels": SIZES,
+        "num_blocks": SIZES,
+        "num_layers": SIZES,
+        "kernel_size": [*SIZES, 1],
+        "dilation_growth": [*SIZES, 5],
+    },
+    "S4D": {
+        "channels": SIZES,
+        "modes": SIZES,
+        "num_blocks": SIZES,
+        "shortest_memory_samples": [0.0, 0.5, 2000.0, NAN, INFINITE],
+        "longest_memory_samples": [0.0, NAN, INFINITE],
+        "block_samples": [*SIZES, 48, 64.0, 2048],
+    },
+    "GreyBox": {
+        "peaks": [-1, HUGE, 1.5],
+        "followers": SIZES,
+        "memory": WORDS,
+        "nonlinearity": [*WORDS, "relu"],
+    },
+    "WienerHammerstein": {"taps": [*SIZES, 1], "units": SIZES},
+}
+CASES = [
+    pytest.param(model, name, value, id=f"{model} {name} {str(value)[:20]}")
+    for model, wrong in WRONG.items()
+    for name, values in wrong.items()
+    for value in values
+]
+
+
+def own_arguments(model: str) -> list[str]:
+    return [name for name in inspect.signature(models.resolve(model)).parameters if name != "training"]
+
+
+def test_every_argument_of_every_built_in_model_is_among_the_cases():
+    built_in = {
+        entry.name for entry in registry.registrations() if entry.target.startswith("tapezoo.models.")
+    }
+    assert set(WRONG) == built_in
+    for model, wrong in WRONG.items():
+        assert list(wrong) == own_arguments(model)
+
+
+class NoWork(TorchDispatchMode):
+    """Fails at the first tensor that is made or touched."""
+
+    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
+        raise AssertionError(f"{operation} ran before the arguments were checked")
+
+
+@functools.cache
+def default_net(model: str) -> tuple[type, dict[str, object]]:
+    """The class of a model's net, and the arguments its defaults give it."""
+    kind = models.resolve(model)
+    built = kind()
+    given = {name: built.hparams[name] for name in own_arguments(model)}
+    if model == "WaveNet":
+        given |= {"channels": [16, 8], "dilations": [1, 2]}
+    if model == "GreyBox":
+        given["sample_rate"] = 44100
+    return type(built.net), given
+
+
+@pytest.mark.parametrize(("model", "name", "value"), CASES)
+def test_a_net_refuses_an_argument_out_of_range_by_name_before_any_work(model, name, value):
+    net, given = default_net(model)
+    with NoWork(), pytest.raises(ModelArgumentError, match=f"^model.{name}: found .*; expected .*default"):
+        net(num_controls=1, **{**given, name: value})
+
+
+@pytest.mark.parametrize("model", WRONG)
+def test_a_model_leaves_that_to_its_net(model):
+    for name, (value, *_) in WRONG[model].items():
+        with pytest.raises(ModelArgumentError, match=f"^model.{name}: found "):
+            models.resolve(model)(**{name: value})
+
+
+def test_what_a_message_says():
+    with pytest.raises(ModelArgumentError) as fault:
+        models.resolve("FIR")(taps=-8)
+    assert str(fault.value) == (
+        "model.taps: found -8; expected a whole number from 2 to 1048576. "
+        "Correct it in the recipe, or leave it out for the default."
+    )
+
+
+def test_the_limits_themselves_and_numbers_of_numpy_are_allowed():
+    whole("n", 2, 2, 4)
+    whole("n", np.int64(4), 2, 4)
+    wholes("n", [2, 4], 2, 4)
+    number("x", 2, 2, 4)
+    number("x", np.float32(4.0), 2, 4)
+    factor("x", -0.5)
+    reach("n", 1, LONGEST_SAMPLES)
