@@ -208,7 +208,7 @@ def test_recordings_named_by_halves(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--model", "LSMT"), ("LSMT", "Did you mean LSTM?", "FIR, LSTM")),
+        (("--model", "LSMT"), ("LSMT", "Did you mean LSTM?", "FIR, GCN")),
         (("--model", "os.system"), ("os.system",)),
         (("--data", "NoData"), ("NoData",)),
         (("--nosuch", "3"), ("--nosuch",)),
@@ -368,7 +368,7 @@ def test_wrong_checkpoints_to_render_with(name: str, here: Path, capsys: pytest.
 def test_a_checkpoint_of_a_model_that_is_not_installed(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("'Nope'", "FIR, LSTM", "install")
+    words = ("'Nope'", "FIR, GCN", "install")
     refused(capsys, here, words, "render", "unknown.ckpt", "wet.wav", "out.wav")
 
 

@@ -261,10 +261,9 @@ def test_models_lists_what_is_registered(capsys: pytest.CaptureFixture[str]) -> 
     assert {"FIR", "LSTM"} <= {row[0] for row in rows}
 
 
-@pytest.mark.parametrize("name", ["FIR", "LSTM"])
-def test_the_built_in_models_keep_the_laws(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    result = invoke(capsys, "check", name)
-    assert "broken" not in result.out
+def test_check_says_that_the_laws_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    result = invoke(capsys, "check", "FIR")
+    assert "nothing broken" in result.out
     assert "streaming" in result.out
     assert result.code == 0
 
