@@ -19,52 +19,38 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exports the best checkpoint and says what the parity gate measured."""
-    import numpy as np
     import soxr
     import torch
     from rich.console import Console
 
-    from tapezoo.checkpoint import best_checkpoint, load_model, read_checkpoint
+    from tapezoo.checkpoint import best_checkpoint, load_model
     from tapezoo.data.audio import read_audio, read_header
-    from tapezoo.devices.program import program_material
-    from tapezoo.export import GoldenAudioError, export_bundle
+    from tapezoo.export import GoldenAudioError, export_checkpoint
     from tapezoo.export.golden import LEAST_SAMPLES
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     path = best_checkpoint(options.checkpoint)
-    model = load_model(path)
-    content = read_checkpoint(path)["tapezoo"]
+    audio = None
     if options.audio is not None:
+        sample_rate = load_model(path).sample_rate
         header = read_header(options.audio)
         seconds = header.frames / header.sample_rate
-        if seconds * model.sample_rate < LEAST_SAMPLES:
+        if seconds * sample_rate < LEAST_SAMPLES:
             raise GoldenAudioError(
                 str(options.audio),
                 found=f"{header.frames} samples ({seconds:.2f} s)",
-                expected=f"{LEAST_SAMPLES / model.sample_rate:.2f} s or more",
+                expected=f"{LEAST_SAMPLES / sample_rate:.2f} s or more",
                 fix="Give a few seconds of real audio.",
             )
         audio = read_audio(options.audio)[0]
-        if header.sample_rate != model.sample_rate:
-            audio = soxr.resample(audio, header.sample_rate, model.sample_rate)
-    else:
-        excerpts = program_material(20.0, model.sample_rate, seed=1)
-        audio = np.concatenate([excerpt.audio[: model.sample_rate] for excerpt in excerpts])
+        if header.sample_rate != sample_rate:
+            audio = soxr.resample(audio, header.sample_rate, sample_rate)
     console = Console()
     with console.status("exporting") as status:
-        report = export_bundle(
-            model.net,
-            architecture=content["architecture"],
-            sample_rate=model.sample_rate,
-            controls=model.controls,
-            out=options.out,
-            audio=audio,
-            metrics=content["metrics"],
-            provenance=content["provenance"],
-            overwrite=options.overwrite,
-            progress=lambda step: status.update(step),
+        report = export_checkpoint(
+            path, options.out, audio, options.overwrite, progress=lambda step: status.update(step)
         )
-    lines = [f"{options.out}: {content['architecture']} from {path}"]
+    lines = [f"{options.out}: {report.manifest.architecture} from {path}"]
     for target in report.targets:
         gate = f"parity {target.max_abs_error:.1e} over {len(target.results)} golden cases"
         lines.append(f"{target.target:<12} {target.file:<14} {gate}")

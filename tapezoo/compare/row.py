@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import signal
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jsonargparse import ArgumentParser
 from lightning.pytorch import LightningDataModule
@@ -23,9 +21,8 @@ from tapezoo.checkpoint import BEST, LAST, load_model, read_checkpoint
 from tapezoo.compare.folder import LOG, SETTINGS, Figures, Outcome, begin_row, may_resume, write_outcome
 from tapezoo.compare.plan import Config
 from tapezoo.data.module import PairsDataModule
-from tapezoo.devices.program import program_material
 from tapezoo.effect import EffectModel
-from tapezoo.export import export_bundle
+from tapezoo.export import export_checkpoint
 
 BUNDLE = "bundle"
 POLL_S = 0.5
@@ -130,7 +127,7 @@ def measured(task: Task, folder: Path) -> Figures:
     history = read_history(folder / HISTORY)
     last = history[-1]
     test_esr = split_esr(model, data)
-    cost, export_error = _exported(model, own, folder / BUNDLE)
+    cost, export_error = _exported(folder / BEST, folder / BUNDLE)
     return Figures(
         model=own["architecture"],
         parameters=sum(parameter.numel() for parameter in model.net.parameters()),
@@ -175,23 +172,11 @@ def esr_within(history: Sequence[Epoch], cpu_s: float) -> float | None:
     return min(reached, default=None)
 
 
-def _exported(model: EffectModel, own: Any, bundle: Path) -> tuple[dict[str, Any], str | None]:
+def _exported(checkpoint: Path, bundle: Path) -> tuple[dict[str, Any], str | None]:
     shutil.rmtree(bundle, ignore_errors=True)
     torch.set_num_threads(1)  # as `tapezoo export`
-    excerpts = program_material(20.0, model.sample_rate, seed=1)
-    audio = np.concatenate([excerpt.audio[: model.sample_rate] for excerpt in excerpts])
-    metrics = {name: value for name, value in own["metrics"].items() if math.isfinite(value)}
     try:
-        report = export_bundle(
-            model.net,
-            architecture=own["architecture"],
-            sample_rate=model.sample_rate,
-            controls=model.controls,
-            out=bundle,
-            audio=audio,
-            metrics=metrics,
-            provenance=own["provenance"],
-        )
+        report = export_checkpoint(checkpoint, bundle)
     except Exception as error:  # exporters raise anything; the row keeps its other figures
         return {}, f"{type(error).__name__}: {' '.join(str(error).split())}"
     return dict(report.manifest.cost["onnx"]), None

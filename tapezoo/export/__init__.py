@@ -5,6 +5,7 @@ from tapezoo.export.make import TARGETS, UnexportableError, export_bundle, opene
 from tapezoo.export.parity import ParityError, UnsteadyNetError
 from tapezoo.export.staging import NotReplaceableError
 from tapezoo.export.target import Graph, Target
+from tapezoo.export.trained import export_checkpoint
 
 __all__ = [
     "TARGETS",
@@ -16,6 +17,7 @@ __all__ = [
     "UnexportableError",
     "UnsteadyNetError",
     "export_bundle",
+    "export_checkpoint",
     "openers",
     "settled_copy",
 ]

@@ -1,0 +1,56 @@
+"""Export of what a training left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapezoo.bundle import Report
+from tapezoo.checkpoint import load_model, read_checkpoint
+from tapezoo.devices.program import program_material
+from tapezoo.export.make import export_bundle
+
+
+def export_checkpoint(
+    path: Path,
+    out: Path,
+    audio: NDArray[np.float32] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Report:
+    """Exports a checkpoint with the metrics and the provenance it holds.
+
+    Args:
+        path: The checkpoint.
+        out: The bundle's folder; its parent must exist.
+        audio: (samples,) for golden files and the parity gate; None: a second of each kind of programme.
+        overwrite: Replace a bundle at `out`, after the new one was verified.
+        progress: Called with each step's name.
+
+    Raises:
+        CheckpointError: See `load_model`.
+        As `export_bundle`.
+    """
+    model = load_model(path)
+    own = read_checkpoint(path)["tapezoo"]
+    return export_bundle(
+        model.net,
+        architecture=own["architecture"],
+        sample_rate=model.sample_rate,
+        controls=model.controls,
+        out=out,
+        audio=programme(model.sample_rate) if audio is None else audio,
+        metrics=own["metrics"],
+        provenance=own["provenance"],
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def programme(sample_rate: int) -> NDArray[np.float32]:
+    """(samples,): one second of each kind of made-up programme."""
+    excerpts = program_material(20.0, sample_rate, seed=1)
+    return np.concatenate([excerpt.audio[:sample_rate] for excerpt in excerpts])
