@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import Bbox, Transform
 
 Point = tuple[float, float]
@@ -100,7 +100,8 @@ def comparison(
     points: dict[str, Point] = {}
     for number, (name, row) in enumerate(rows.items()):
         colour, style = f"C{number % 10}", STYLES[number // 10 % len(STYLES)]
-        left.plot(row.cpu_s, row.val_esr, style.line, color=colour, linewidth=0.8, alpha=0.25)
+        # dots: a row with one epoch is seen too
+        left.plot(row.cpu_s, row.val_esr, style.line, marker=".", color=colour, linewidth=0.8, alpha=0.25)
         best = np.minimum.accumulate(np.asarray(row.val_esr))
         left.step(row.cpu_s, best, style.line, where="post", color=colour, linewidth=1.4, label=name)
         if row.real_time_factor is not None:
@@ -121,6 +122,7 @@ def comparison(
     for axis in (left.yaxis, right.xaxis):
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
     left.axvline(equal_cost_s, color=FAINT, linewidth=0.8, linestyle=":")
     right.axvline(1.0, color=FAINT, linewidth=0.8, linestyle=":")
     _say(left, "equal cost", equal_cost_s, 0.99, left.get_xaxis_transform(), rotation=90)
