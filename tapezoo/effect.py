@@ -190,11 +190,7 @@ class EffectModel(LightningModule):
         energies = []
         for row_output, row_target in self.scored_rows(output, batch):
             self.test_metrics.update(row_output, row_target)
-            error, energy = (
-                (row_output - row_target).double().square().sum(),
-                row_target.double().square().sum(),
-            )
-            energies.append(torch.stack([error, energy]))
+            energies.append(error_and_energy(row_output, row_target))
         return {"energies": torch.stack(energies)}  # (rows, 2)
 
     def on_test_epoch_end(self) -> None:
@@ -276,6 +272,11 @@ class EffectModel(LightningModule):
         if not torch.isfinite(loss):
             where = f"training, epoch {self.current_epoch}, batch {batch_idx}"
             raise _non_finite(where, f"a loss of {float(loss)}")
+
+
+def error_and_energy(output: Tensor, target: Tensor) -> Tensor:
+    """(2,): energy of the error and of the target, whose ratio over a whole split is its ESR."""
+    return torch.stack([(output - target).double().square().sum(), target.double().square().sum()])
 
 
 def _non_finite(where: str, found: str) -> NonFiniteLossError:

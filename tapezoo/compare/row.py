@@ -21,7 +21,7 @@ from tapezoo.checkpoint import BEST, LAST, load_model, read_checkpoint
 from tapezoo.compare.folder import LOG, SETTINGS, Figures, Outcome, begin_row, may_resume, write_outcome
 from tapezoo.compare.plan import Config
 from tapezoo.data.module import PairsDataModule
-from tapezoo.effect import EffectModel
+from tapezoo.effect import EffectModel, error_and_energy
 from tapezoo.export import export_checkpoint
 
 BUNDLE = "bundle"
@@ -157,12 +157,12 @@ def data_of(config: Config) -> PairsDataModule:
 
 def split_esr(model: EffectModel, data: Any) -> float | None:
     """ESR on the test split; None where there is none, or only silence."""
-    error = energy = 0.0
+    sums = torch.zeros(2, dtype=torch.float64)
     with torch.no_grad():
         for batch in data.test_dataloader():
             for output, target in model.scored_rows(model.run(batch.input, batch.controls), batch):
-                error += float((output - target).double().square().sum())
-                energy += float(target.double().square().sum())
+                sums += error_and_energy(output, target)
+    error, energy = sums.tolist()
     return error / energy if energy > 0 else None
 
 

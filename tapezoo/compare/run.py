@@ -33,8 +33,6 @@ from tapezoo.measure.pictures import write_png
 from tapezoo.models.fir import linear_floor
 from tapezoo.tracking import TrackedRun, Tracking, has_run, make_logger, tracking_uri, versions
 
-FIGURES = ("val_esr", "test_esr", "val_mrstft")
-
 
 class Comparison:
     """The rows of one comparison, under way.

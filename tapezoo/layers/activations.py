@@ -10,10 +10,10 @@ from torch.autograd.function import once_differentiable
 
 
 def fast_tanh(input: Tensor) -> Tensor:
-    """`tanh(u) = 2 sigmoid(2 u) - 1`, within 2e-7 (absolute) of `torch.tanh`, several times faster on a CPU.
+    """`tanh(u) = 2 sigmoid(2 u) - 1`, within 2e-7 (absolute) of `torch.tanh`, faster on a CPU.
 
-    torch's tanh takes ten times as long there as its sigmoid. Exported graphs and other devices keep the one
-    operator, which they compute fast.
+    torch's tanh took ten times as long as its sigmoid where it was measured (131,072 values, one thread). Exported
+    graphs and other devices keep the one operator.
     """
     exporting: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     if exporting or input.device.type != "cpu":

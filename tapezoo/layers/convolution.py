@@ -80,9 +80,9 @@ def convolution(
 ) -> Tensor:
     """`conv1d(context, weight, bias, dilation=dilation) + offset`, on the CPU as fast as its arithmetic.
 
-    With the few channels of audio nets a library's dilated convolution and its gradient take several times
-    as long as their multiplications. Here each tap is one matrix product on a shifted view, and nothing is
-    copied. A single input channel (a long FIR), exported graphs and other devices keep the library's operator.
+    With the few channels of audio nets a library's dilated convolution and its gradient are slower than their
+    arithmetic. Here each tap is one matrix product on a shifted view, and nothing is copied. A single input
+    channel (a long FIR), exported graphs and other devices keep the library's operator.
 
     Shape:
         context: (batch, in_channels, (taps - 1) * dilation + samples); others as `causal_convolution`.

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from tapezoo.effect import EffectModel
-from tapezoo.layers.convolution import causal_convolution
+from tapezoo.layers.convolution import identity_taps
 from tapezoo.layers.gates import spread_gru_memories
+from tapezoo.layers.recurrent import add_linear_path, with_controls
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, number, whole
 from tapezoo.net import Net, State
 
@@ -23,7 +24,7 @@ class GRUNet(Net):
     Wright, Damskägg, Välimäki, "Real-time black-box modelling with recurrent neural networks", DAFx 2019, and
     Wright, Damskägg, Juvela, Välimäki, "Real-time guitar amplifier emulation with deep learning", Applied
     Sciences 2020, which compare it with the LSTM: three gates instead of four, about three quarters of its
-    cost. In PyTorch's form, with update gate z, reset gate r and candidate m of the input u:
+    arithmetic. In PyTorch's form, with update gate z, reset gate r and candidate m of the input u:
 
         r[n] = sigmoid(W_r u[n] + b_r + U_r h[n-1] + c_r)
         z[n] = sigmoid(W_z u[n] + b_z + U_z h[n-1] + c_z)
@@ -60,9 +61,7 @@ class GRUNet(Net):
         super().__init__(num_controls, receptive_field=None)
         self.gru = nn.GRU(1 + num_controls, hidden_size, num_layers, batch_first=True)
         self.head = nn.Linear(hidden_size, 1)
-        identity = torch.zeros(1, 1, linear_taps)
-        identity[..., -1:] = 1.0
-        self.linear_path = nn.Parameter(identity) if linear_taps else None
+        self.linear_path = nn.Parameter(identity_taps(0, linear_taps)) if linear_taps else None
         spread_gru_memories(self.gru, memory_samples)
         self.register_rest("hidden", torch.zeros(num_layers, hidden_size))
         if linear_taps > 1:
@@ -70,21 +69,14 @@ class GRUNet(Net):
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
-        signal = input.transpose(1, 2)  # (batch, samples, 1)
-        if self.num_controls:
-            signal = torch.cat([signal, controls.unsqueeze(1).expand(-1, signal.shape[1], -1)], dim=-1)
+        signal = with_controls(input, controls)  # (batch, samples, 1 + K)
         hidden = state["hidden"].transpose(0, 1)  # (layers, batch, H)
         recurrence = gru_for_training if torch.is_grad_enabled() and not input.is_cuda else nn.GRU.__call__
         features, hidden = recurrence(self.gru, signal, hidden.contiguous())  # (batch, samples, H)
         output = self.head(features).transpose(1, 2)  # (batch, 1, samples)
         after = {"hidden": hidden.transpose(0, 1)}
-        if self.linear_path is None:
-            return output, after
-        past = state["past"] if "past" in state else input[..., :0]
-        linear, past = causal_convolution(input, past, self.linear_path)
-        if "past" in state:
-            after["past"] = past
-        return output + linear, after
+        output, past = add_linear_path(output, input, self.linear_path, state)
+        return output, {**after, **past}
 
 
 class GRU(EffectModel):
@@ -114,10 +106,10 @@ class GRU(EffectModel):
 
 
 def gru_for_training(gru: nn.GRU, input: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-    """`gru(input, hidden)` with a gradient written by hand, about 2.5 times faster on a CPU.
+    """`gru(input, hidden)` with a gradient written by hand, for speed on a CPU.
 
-    PyTorch's own makes some twenty small operations of every sample's gradient. Here all that does not depend
-    on the gradient of the sample after is computed for many samples at once; what is left are three operations.
+    All that does not depend on the gradient of the sample after is computed for many samples at once; what is left
+    for each sample are three operations. `benchmarks/train.py` compares the whole net with one on `nn.GRU`.
 
     Shape:
         input: (batch, samples, channels); hidden: (layers, batch, H); output: (batch, samples, H).

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.layers.convolution import causal_convolution
+from tapezoo.layers.convolution import identity_taps
 from tapezoo.layers.gates import spread_lstm_memories
+from tapezoo.layers.recurrent import add_linear_path, with_controls
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, number, whole
 from tapezoo.net import Net, State
 
@@ -50,9 +51,7 @@ class LSTMNet(Net):
         super().__init__(num_controls, receptive_field=None)
         self.lstm = nn.LSTM(1 + num_controls, hidden_size, num_layers, batch_first=True)
         self.head = nn.Linear(hidden_size, 1)
-        identity = torch.zeros(1, 1, linear_taps)
-        identity[..., -1:] = 1.0
-        self.linear_path = nn.Parameter(identity) if linear_taps else None
+        self.linear_path = nn.Parameter(identity_taps(0, linear_taps)) if linear_taps else None
         spread_lstm_memories(self.lstm, memory_samples)
         self.register_rest("hidden", torch.zeros(num_layers, hidden_size))
         self.register_rest("cell", torch.zeros(num_layers, hidden_size))
@@ -61,20 +60,13 @@ class LSTMNet(Net):
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
-        signal = input.transpose(1, 2)  # (batch, samples, 1)
-        if self.num_controls:
-            signal = torch.cat([signal, controls.unsqueeze(1).expand(-1, signal.shape[1], -1)], dim=-1)
+        signal = with_controls(input, controls)  # (batch, samples, 1 + K)
         hidden, cell = state["hidden"].transpose(0, 1), state["cell"].transpose(0, 1)  # (layers, batch, H)
         features, (hidden, cell) = self.lstm(signal, (hidden.contiguous(), cell.contiguous()))
         output = self.head(features).transpose(1, 2)  # (batch, 1, samples)
         after = {"hidden": hidden.transpose(0, 1), "cell": cell.transpose(0, 1)}
-        if self.linear_path is None:
-            return output, after
-        past = state["past"] if "past" in state else input[..., :0]
-        linear, past = causal_convolution(input, past, self.linear_path)
-        if "past" in state:
-            after["past"] = past
-        return output + linear, after
+        output, past = add_linear_path(output, input, self.linear_path, state)
+        return output, {**after, **past}
 
 
 class LSTM(EffectModel):

@@ -3,29 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from numpy_cells import count, lstm_step
 
 from tapezoo import testing
 from tapezoo.models.block_edlstm import BlockEDLSTM, BlockEDLSTMNet
 from tapezoo.models.edlstm import EDLSTMNet
-
-
-def count(net: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in net.parameters())
-
-
-def lstm_step(
-    weights: dict[str, np.ndarray], lstm: str, x: float, h: np.ndarray, c: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Hochreiter and Schmidhuber's cell with a forget gate; PyTorch's order of gates."""
-    sums = (
-        weights[f"{lstm}.weight_ih_l0"][:, 0] * x
-        + weights[f"{lstm}.bias_ih_l0"]
-        + weights[f"{lstm}.weight_hh_l0"] @ h
-        + weights[f"{lstm}.bias_hh_l0"]
-    )
-    i, f, o = (1 / (1 + np.exp(-gate)) for gate in (sums[0:8], sums[8:16], sums[24:32]))
-    c = f * c + i * np.tanh(sums[16:24])
-    return o * np.tanh(c), c
 
 
 def by_equations(
