@@ -15,3 +15,4 @@ class Batch(NamedTuple):
     controls: Tensor  # (batch, num_controls) in 0..1
     valid_samples: Tensor  # (batch,) int64: how much of each row is audio; what follows is zero padding
     names: list[str]  # where each row comes from, for reports
+    scale: Tensor | None = None  # (batch,): factor of output and target before the loss; None: 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tapezoo.batch import Batch
 from tapezoo.controls import Control
 from tapezoo.errors import TapezooError
-from tapezoo.losses import ESR, Loss
+from tapezoo.losses import ESR, MRSTFT, Loss
 from tapezoo.metrics import metric_collection
 from tapezoo.net import Net, State, blocks, settle, whole_hops
 from tapezoo.schedules import CosineDecay, TrainingLength, training_length
@@ -94,6 +95,7 @@ class EffectModel(LightningModule):
         self.make_lr_scheduler = lr_scheduler
         self.val_metrics = metric_collection("val_")
         self.test_metrics = metric_collection("test_")
+        self.test_distance = MRSTFT("hybrid")
         if tbptt_samples is not None and tbptt_samples < self.loss.min_samples:
             raise ChunkTooShortError(
                 "model.tbptt_samples",
@@ -130,13 +132,14 @@ class EffectModel(LightningModule):
                 _, state = self.net(input[..., :unscored], controls, state)
         input = input[..., unscored : unscored + scored]
         target = target[..., unscored - latency : unscored - latency + scored]  # the output is that late
+        scale = 1.0 if batch.scale is None else batch.scale[:, None, None]
 
         losses: list[Tensor] = []
         for chunk in blocks(scored, whole_hops(self.tbptt_samples or scored, hop)):
             if losses and chunk.stop - chunk.start < self.loss.min_samples:
                 continue  # a last chunk too short to be judged
             output, state = self.net(input[..., chunk], controls, state)
-            loss = self.loss(output, target[..., chunk])
+            loss = self.loss(output * scale, target[..., chunk] * scale)
             optimizer.zero_grad()  # type: ignore[union-attr]
             self.manual_backward(loss)
             if self.gradient_clip_norm is not None:
@@ -185,13 +188,27 @@ class EffectModel(LightningModule):
         self._log_metrics(self.val_metrics)
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """As validation; returns each row's error and target energy for tables by clip."""
+        """As validation; returns what tables by clip and by setting need of each row.
+
+        Returns:
+            energies: (rows, 2), of the error and of the target.
+            mrstft: (rows,), distance over windows of 256, 512 and 1024 samples; NaN for shorter rows.
+            samples: (rows,), how many were scored.
+        """
         output = self.run(batch.input, batch.controls)
-        energies = []
+        energies, distances, samples = [], [], []
         for row_output, row_target in self.scored_rows(output, batch):
             self.test_metrics.update(row_output, row_target)
             energies.append(error_and_energy(row_output, row_target))
-        return {"energies": torch.stack(energies)}  # (rows, 2)
+            judged = row_target.shape[-1] >= self.test_distance.min_samples
+            distance = self.test_distance(row_output[None], row_target[None]) if judged else math.nan
+            distances.append(float(distance))
+            samples.append(row_target.shape[-1])
+        return {
+            "energies": torch.stack(energies),
+            "mrstft": torch.tensor(distances),
+            "samples": torch.tensor(samples),
+        }
 
     def on_test_epoch_end(self) -> None:
         """Logs the metrics of the whole split."""

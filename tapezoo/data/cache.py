@@ -28,7 +28,7 @@ from tapezoo.data.prepare import PreparedRow
 from tapezoo.data.splits import Regions
 from tapezoo.errors import TapezooError
 
-FORMAT = 1  # raise it when the meaning of the files below changes
+FORMAT = 2  # raise it when the meaning of the files below changes
 AUDIO_FILE, INDEX_FILE = "audio.f32", "index.json"
 CHUNK_BYTES = 1 << 24
 
@@ -47,6 +47,7 @@ class StoredRow:
         length: Samples of the input, and of the target.
         controls: Net positions 0..1.
         regions: Where each split lies in the row.
+        idle: Controls that change nothing in this row.
     """
 
     name: str
@@ -54,6 +55,7 @@ class StoredRow:
     length: int
     controls: Sequence[float]
     regions: Regions
+    idle: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def open_store(root: Path, key: str) -> Store | None:
                 row["length"],
                 row["controls"],
                 {split: (start, stop) for split, (start, stop) in row["regions"].items()},
+                row["idle"],
             )
             for row in index["rows"]
         ]
@@ -154,6 +157,7 @@ def _write_files(building: Path, root: Path, rows: Iterable[PreparedRow]) -> Non
                 "length": length,
                 "controls": [float(position) for position in row.controls],
                 "regions": row.regions,
+                "idle": list(row.idle),
             }
         )
         index["findings"] += [finding.to_dict() for finding in row.findings]

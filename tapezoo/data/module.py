@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,11 +15,19 @@ from torch.utils.data import DataLoader
 
 from tapezoo.batch import Batch
 from tapezoo.controls import Control
+from tapezoo.data.arguments import DataArgumentError
 from tapezoo.data.cache import Store, cache_root, content_hash, open_store, write_store
 from tapezoo.data.checks import check_region
 from tapezoo.data.findings import Finding
 from tapezoo.data.prepare import PreparedRow
-from tapezoo.data.segments import Segments, SegmentSampler, WholeRegions, regions_of
+from tapezoo.data.segments import (
+    Region,
+    Segments,
+    SegmentSampler,
+    WholeRegions,
+    regions_of,
+    settings_of,
+)
 from tapezoo.data.splits import SPLITS, Split
 from tapezoo.errors import TapezooError
 
@@ -27,10 +35,6 @@ SILENT_RMS = 1e-4  # -80 dBFS
 
 _log = logging.getLogger(__name__)
 _LEVELS = {"note": logging.INFO, "corrected": logging.INFO, "warning": logging.WARNING}
-
-
-class DataArgumentError(TapezooError):
-    """An argument of a data module that cannot be."""
 
 
 class EmptySplitError(TapezooError):
@@ -61,6 +65,7 @@ class PairsDataModule(LightningDataModule, ABC):
         batches_per_epoch: Length of an epoch; None: as many batches as cover the training audio once.
         burn_in_samples: Unscored samples before each segment, at least 0.
         seed: Of the choice of segments, at least 0.
+        balance_energy: Whether the loss hears rows divided by the RMS of their setting's training target.
         cache_dir: Folder of the memory maps; None: TAPEZOO_CACHE, else the user's cache folder.
     """
 
@@ -76,6 +81,7 @@ class PairsDataModule(LightningDataModule, ABC):
         batches_per_epoch: int | None,
         burn_in_samples: int,
         seed: int,
+        balance_energy: bool,
         cache_dir: str | None,
     ) -> None:
         super().__init__()
@@ -100,6 +106,7 @@ class PairsDataModule(LightningDataModule, ABC):
         self.batches_per_epoch = batches_per_epoch
         self.burn_in_samples = burn_in_samples
         self.seed = seed
+        self.balance_energy = balance_energy
         self.findings: list[Finding] = []
         self.dataset_hash = ""
         self._cache_root: Path = cache_root(cache_dir)
@@ -131,19 +138,22 @@ class PairsDataModule(LightningDataModule, ABC):
         self._open()
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Batches of random segments, each with its burn-in; an epoch covers the audio about once."""
+        """Batches of random segments, each with its burn-in; every control setting has an equal share."""
         store = self._open()
         regions = regions_of(store, "train", self.sample_rate)
         lengths = [region.length for region in regions]
         sampler = SegmentSampler(
             lengths,
+            settings_of(regions),
+            len(self.controls),
             self.burn_in_samples,
             self.segment_samples,
             self.batch_size,
             self.batches_per_epoch,
             self.seed,
         )
-        dataset = Segments(store, regions, self.burn_in_samples + self.segment_samples)
+        scales = _scales(store, regions) if self.balance_energy else None
+        dataset = Segments(store, regions, self.burn_in_samples + self.segment_samples, scales)
         # the sampler's items are whole batches: no workers and no collation, one gather each
         return DataLoader(dataset, sampler=sampler, batch_size=None, collate_fn=_as_it_is)
 
@@ -251,6 +261,20 @@ class PairsDataModule(LightningDataModule, ABC):
             text = "silent throughout, so its ESR means nothing; name splits by file in a pairs file instead"
             findings.append(Finding("warning", "silent_split", split, text))
         return findings
+
+
+def _scales(store: Store, regions: Sequence[Region]) -> NDArray[np.float32]:
+    """(regions,): one over the RMS of the training target of each region's setting."""
+    settings = np.asarray(settings_of(regions))
+    energy, samples = np.zeros(len(regions)), np.zeros(len(regions))
+    for setting, region in zip(settings, regions, strict=True):
+        target = store.target(region.row, region.start, region.stop).astype(np.float64)
+        energy[setting] += float(target @ target)
+        samples[setting] += target.size
+    rms = np.sqrt(energy / np.maximum(samples, 1))
+    # a setting that is silent throughout has nothing to be divided by
+    scales: NDArray[np.float32] = (1 / np.maximum(rms, SILENT_RMS))[settings].astype(np.float32)
+    return scales
 
 
 def _as_it_is(batch: Any) -> Any:

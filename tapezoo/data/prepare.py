@@ -31,6 +31,7 @@ class PreparedRow:
         controls: Net positions 0..1.
         regions: Where each split lies.
         findings: What the user should know.
+        idle: Controls that change nothing in this row (knobs of a machine that is not selected).
     """
 
     name: str
@@ -39,6 +40,7 @@ class PreparedRow:
     controls: Sequence[float]
     regions: Regions
     findings: Sequence[Finding]
+    idle: Sequence[int] = ()
 
 
 def prepare_pair(

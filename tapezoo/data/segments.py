@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -46,7 +47,7 @@ def regions_of(store: Store, split: Split, sample_rate: int) -> list[Region]:
 
 
 def segment_starts(
-    lengths: Sequence[int], row_samples: int, count: int, seed: int, epoch: int
+    lengths: Sequence[int], row_samples: int, count: int, seed: int | Sequence[int], epoch: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where `count` rows of one epoch start: a pure function of its arguments.
 
@@ -63,7 +64,7 @@ def segment_starts(
     Returns:
         For every row the index of its region, and its first sample in it.
     """
-    rng = np.random.default_rng([seed, epoch])
+    rng = np.random.default_rng([*np.atleast_1d(seed), epoch])
     ends = np.cumsum(lengths)
     position = (np.arange(count) + rng.random(count)) / count * ends[-1]
     region = np.minimum(np.searchsorted(ends, position, side="right"), len(ends) - 1)
@@ -74,11 +75,24 @@ def segment_starts(
     return region[order].astype(np.int64), start[order]
 
 
-class SegmentSampler(Sampler[tuple[NDArray[np.int64], NDArray[np.int64]]]):
-    """Yields whole batches of (region indices, starts). Lightning calls `set_epoch` before each epoch.
+class Chosen(NamedTuple):
+    """The rows of one training batch."""
+
+    regions: NDArray[np.int64]  # (rows,) index of the region
+    starts: NDArray[np.int64]  # (rows,) first sample in it
+    knobs: NDArray[np.float32]  # (num_controls,) where idle controls stand in this batch, 0..1
+
+
+class SegmentSampler(Sampler[Chosen]):
+    """Yields whole batches. Lightning calls `set_epoch` before each epoch.
+
+    Every group of regions has the same share of every batch, up to one row, however long its audio is; within
+    a group segments are spread as `segment_starts` says.
 
     Args:
         lengths: Of the training regions, in samples.
+        groups: Of each region: one number per control setting, from 0.
+        num_controls: How many idle positions to draw for each batch.
         burn_in_samples: Put before each segment.
         segment_samples: Scored samples of a row.
         batch_size: Rows of every batch; all batches are full.
@@ -89,13 +103,17 @@ class SegmentSampler(Sampler[tuple[NDArray[np.int64], NDArray[np.int64]]]):
     def __init__(
         self,
         lengths: Sequence[int],
+        groups: Sequence[int],
+        num_controls: int,
         burn_in_samples: int,
         segment_samples: int,
         batch_size: int,
         batches_per_epoch: int | None,
         seed: int,
     ) -> None:
-        self.lengths = list(lengths)
+        self.lengths = np.asarray(lengths)
+        self.members = [np.flatnonzero(np.asarray(groups) == group) for group in range(max(groups) + 1)]
+        self.num_controls = num_controls
         self.row_samples = burn_in_samples + segment_samples
         self.batch_size = batch_size
         once = max(1, round(sum(lengths) / segment_samples / batch_size))
@@ -110,12 +128,24 @@ class SegmentSampler(Sampler[tuple[NDArray[np.int64], NDArray[np.int64]]]):
     def __len__(self) -> int:
         return self.batches
 
-    def __iter__(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    def __iter__(self) -> Iterator[Chosen]:
         count = self.batches * self.batch_size
-        region, start = segment_starts(self.lengths, self.row_samples, count, self.seed, self.epoch)
-        for first in range(0, count, self.batch_size):
-            chosen = slice(first, first + self.batch_size)
-            yield region[chosen], start[chosen]
+        region, start = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+        # groups take turns, so that any batch has the same share of each
+        turn = np.arange(count) % len(self.members)
+        for group, members in enumerate(self.members):
+            mine = np.flatnonzero(turn == group)
+            if mine.size:
+                seed = self.seed if group == 0 else [self.seed, group]
+                own, first = segment_starts(
+                    self.lengths[members].tolist(), self.row_samples, mine.size, seed, self.epoch
+                )
+                region[mine], start[mine] = members[own], first
+        random = np.random.default_rng([self.seed, self.epoch, 1])
+        for first_row in range(0, count, self.batch_size):
+            chosen = slice(first_row, first_row + self.batch_size)
+            knobs = random.random(self.num_controls).astype(np.float32)
+            yield Chosen(region[chosen], start[chosen], knobs)
 
 
 class Segments(Dataset[Batch]):
@@ -125,26 +155,36 @@ class Segments(Dataset[Batch]):
         store: The prepared audio.
         regions: The training regions.
         row_samples: Burn-in and segment.
+        scales: Factor of each region's rows in the loss; None: 1.
     """
 
-    def __init__(self, store: Store, regions: Sequence[Region], row_samples: int) -> None:
+    def __init__(
+        self, store: Store, regions: Sequence[Region], row_samples: int, scales: NDArray[np.float32] | None
+    ) -> None:
         # every possible row as a view; indexing it copies exactly the rows asked for
         self._windows = np.lib.stride_tricks.sliding_window_view(store.samples, row_samples)
         self._names = [region.name for region in regions]
         self._inputs = np.array([region.row.offset + region.start for region in regions])
         self._targets = self._inputs + np.array([region.row.length for region in regions])
         self._controls = controls_tensor([region.row for region in regions])
+        self._idle = torch.zeros_like(self._controls, dtype=torch.bool)
+        for number, region in enumerate(regions):
+            self._idle[number, list(region.row.idle)] = True
+        self._scales = None if scales is None else torch.from_numpy(scales)
         self._row_samples = row_samples
 
-    def __getitem__(self, chosen: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Batch:
+    def __getitem__(self, chosen: Chosen) -> Batch:
         """The rows of one batch, as `SegmentSampler` chose them."""
-        region, start = chosen
+        region, start, knobs = chosen
+        rows = torch.from_numpy(region)
+        controls = torch.where(self._idle[rows], torch.from_numpy(knobs), self._controls[rows])
         return Batch(
             input=torch.from_numpy(self._windows[self._inputs[region] + start]).unsqueeze(1),
             target=torch.from_numpy(self._windows[self._targets[region] + start]).unsqueeze(1),
-            controls=self._controls[torch.from_numpy(region)],
+            controls=controls,
             valid_samples=torch.full((len(region),), self._row_samples, dtype=torch.int64),
             names=[self._names[index] for index in region],
+            scale=None if self._scales is None else self._scales[rows],
         )
 
 
@@ -195,3 +235,9 @@ def grouped(regions: Sequence[Region]) -> list[list[Region]]:
 def controls_tensor(rows: Sequence[StoredRow]) -> torch.Tensor:
     """Net positions of the rows, (rows, num_controls); num_controls may be 0."""
     return torch.tensor([list(row.controls) for row in rows], dtype=torch.float32).reshape(len(rows), -1)
+
+
+def settings_of(regions: Sequence[Region]) -> list[int]:
+    """Of each region the number of its control setting, in the order of their first appearance."""
+    numbers: dict[tuple[float, ...], int] = {}
+    return [numbers.setdefault(tuple(region.row.controls), len(numbers)) for region in regions]

@@ -1,10 +1,13 @@
-"""The built-in data set: programme material played through a virtual device, with a known ground truth."""
+"""The built-in data set: programme material played through virtual devices, with a known ground truth."""
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +17,33 @@ from rich.console import Console
 from rich.progress import Progress
 
 import tapezoo.devices
-from tapezoo.controls import control_vector
+from tapezoo.controls import Control
+from tapezoo.data.arguments import DataArgumentError
 from tapezoo.data.checks import noise_finding
-from tapezoo.data.module import DataArgumentError, PairsDataModule
+from tapezoo.data.module import PairsDataModule
 from tapezoo.data.prepare import PreparedRow
+from tapezoo.data.renderings import Rendering, renderings_of
 from tapezoo.data.splits import split_by_time
+from tapezoo.devices import Device, DeviceOptionError, Excerpt
 
-REVISION = 1  # raise it when preparation changes what comes out
+REVISION = 2  # raise it when preparation changes what comes out
 LEAST_SECONDS = 10.0  # below it the rarer kinds of programme are too short to be split
 
 
 class VirtualDevices(PairsDataModule):
-    """Programme material rendered through a virtual device at fixed settings; works offline, cached.
+    """Programme material rendered through one or several virtual devices; works offline, cached.
 
-    Every kind of programme (music, percussion, speech, noise, sweeps, tones) is one row and is split by time,
-    so each kind is in each split.
+    Every kind of programme (music, percussion, speech, noise, sweeps, tones) is one row per setting and is
+    split by time, so each kind is in each split, and nothing heard in training comes back in validation at
+    another setting.
 
     Args:
-        device: Name of the virtual device, such as "tape".
-        settings: Values of its controls in their own units; the device's defaults where one is missing.
-        seconds: Length of the programme material in s, at least 10.
+        device: Name of a virtual device ("tape", "preamp", "compressor"), or a list of several: a hybrid, with
+            controls that choose among them (`tapezoo.data.renderings`).
+        settings: Values of the device's controls in their own units; its defaults where one is missing. A list
+            of values makes the knob a control of the data set, and all combinations are rendered. For a hybrid
+            nested under the devices' names.
+        seconds: Length of the programme material in s, at least 10; of every setting.
         sample_rate: In Hz.
         wow_flutter: RMS deviation of the tape speed in percent, unweighted; 0 is off. For tape only.
         hiss_db: RMS level of the hiss in dB of full scale; none is off. For devices that hiss.
@@ -44,21 +54,23 @@ class VirtualDevices(PairsDataModule):
         burn_in_samples: Samples before each segment that only bring the model's state up to date.
         seed: Chooses the segments of every epoch.
         program_seed: Chooses the programme and the hiss: another one is another data set.
+        balance_energy: Give every setting the same weight in a loss that knows only energies, such as MSE: the
+            loss hears its rows divided by the RMS of the setting's training target.
         cache_dir: Folder for rendered audio; else the environment's TAPEZOO_CACHE, else the user's cache.
 
     Raises:
         UnknownDeviceError: No device of this name.
         DeviceOptionError: The device has no wow, flutter or hiss, or refuses the value.
         ControlError: A setting that the device does not have, or outside its range.
-        DataArgumentError: Too few seconds, or a sample rate out of range.
+        DataArgumentError: Too few seconds, a sample rate out of range, settings that make no data set.
     """
 
     longer_audio = "raise --data.seconds"
 
     def __init__(
         self,
-        device: str = "tape",
-        settings: dict[str, float] | None = None,
+        device: str | list[str] = "tape",
+        settings: dict[str, float | list[float] | dict[str, float | list[float]]] | None = None,
         seconds: float = 180.0,
         sample_rate: int = 44100,
         wow_flutter: float = 0.0,
@@ -69,6 +81,7 @@ class VirtualDevices(PairsDataModule):
         burn_in_samples: int = 1024,
         seed: int = 0,
         program_seed: int = 0,
+        balance_energy: bool = False,
         cache_dir: str | None = None,
     ) -> None:
         # off is every device's default and is not passed on, so that devices without tape transport take it
@@ -77,12 +90,10 @@ class VirtualDevices(PairsDataModule):
             self._options["wow_flutter"] = wow_flutter
         if hiss_db is not None:
             self._options["hiss_db"] = hiss_db
-        self._device = tapezoo.devices.device(device, **self._options)
+        names = [device] if isinstance(device, str) else device
+        self._devices = _with_options(names, self._options)
         self._program_seed = program_seed
-        self._settings = {control.name: control.default for control in self._device.controls} | (
-            settings or {}
-        )
-        control_vector(self._device.controls, self._settings)
+        controls, self._renderings = renderings_of(self._devices, settings or {})
         if not LEAST_SECONDS <= seconds < math.inf:
             raise DataArgumentError(
                 "--data.seconds", found=f"{seconds:g}", expected=f"{LEAST_SECONDS:g} or more", fix="Raise it."
@@ -93,52 +104,108 @@ class VirtualDevices(PairsDataModule):
             )
         self._seconds = float(seconds)
         self._noisy = hiss_db is not None
-        # the settings are fixed, so for the model they are no controls
         super().__init__(
-            sample_rate, [], batch_size, segment_samples, batches_per_epoch, burn_in_samples, seed, cache_dir
+            sample_rate,
+            controls,
+            batch_size,
+            segment_samples,
+            batches_per_epoch,
+            burn_in_samples,
+            seed,
+            balance_energy,
+            cache_dir,
         )
 
     def respond(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the device makes of `dry`, (samples,), at the settings of the data set."""
-        return self._device.render(dry, self.sample_rate, self._settings, self._program_seed)
+        """What the (first) device makes of `dry`, (samples,), at the controls' defaults."""
+        first = self._renderings[0]
+        defaults = {control["name"]: control["default"] for control in self.controls}
+        prefix = "" if len(self._devices) == 1 else f"{first.device.name}_"
+        settings = {name: defaults.get(f"{prefix}{name}", value) for name, value in first.settings.items()}
+        return first.device.render(dry, self.sample_rate, settings, self._program_seed)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Device, revision, settings, programme and the sources of both."""
+        """Devices, revisions, settings, programme and the sources of all."""
         return {
             "data": "VirtualDevices",
             "revision": REVISION,
-            "device": self._device.name,
-            "device_revision": self._device.revision,
+            "devices": [[device.name, device.revision] for device in self._devices],
             "sources": sources_hash(),
             "options": self._options,
-            "settings": {name: float(value) for name, value in self._settings.items()},
+            "controls": self.controls,
+            "renderings": [
+                [rendering.device.name, _resolved(rendering), list(rendering.positions)]
+                for rendering in self._renderings
+            ],
             "seconds": self._seconds,
             "sample_rate": self.sample_rate,
             "seed": self._program_seed,
         }
 
     def row_names(self) -> list[str]:
-        """The device; the kinds of programme are known once they are made."""
-        return [self._device.name]
+        """The machines and their settings; the kinds of programme are known once they are made."""
+        return [rendering.name for rendering in self._renderings]
 
     def prepared_rows(self) -> Iterator[PreparedRow]:
-        """Plays every excerpt through the device, with a progress bar on the terminal."""
+        """Plays every excerpt through every device at every setting, on all cores, with a progress bar."""
+        what = ", ".join(device.name for device in self._devices)
         with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task(f"Rendering {self._device.name}", total=None)
+            task = progress.add_task(f"Rendering {what}", total=None)
             excerpts = tapezoo.devices.program_material(self._seconds, self.sample_rate, self._program_seed)
-            progress.update(task, total=sum(excerpt.audio.size for excerpt in excerpts))
-            for number, excerpt in enumerate(excerpts):
-                dry = excerpt.audio
-                # each excerpt has its own hiss, so that none heard in training comes back in validation
-                wet = self._device.render(
-                    dry, self.sample_rate, self._settings, self._program_seed + 1000 * number
-                )
-                name = f"{self._device.name} {excerpt.kind}"
-                noise = noise_finding(name, dry, wet, self.sample_rate) if self._noisy else None
-                yield PreparedRow(
-                    name, dry, wet, (), split_by_time(dry, self.sample_rate), [noise] if noise else []
-                )
-                progress.advance(task, dry.size)
+            samples = sum(excerpt.audio.size for excerpt in excerpts)
+            progress.update(task, total=samples * len(self._renderings))
+            regions = [split_by_time(excerpt.audio, self.sample_rate) for excerpt in excerpts]
+            # numba's loops let go of the interpreter; one setting at a time bounds the memory
+            with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
+                for rendering in self._renderings:
+                    wets = pool.map(
+                        lambda job: self._wet(*job), [(rendering, *job) for job in enumerate(excerpts)]
+                    )
+                    for excerpt, region, wet in zip(excerpts, regions, wets, strict=True):
+                        name = f"{rendering.name} {excerpt.kind}"
+                        dry = excerpt.audio
+                        noise = noise_finding(name, dry, wet, self.sample_rate) if self._noisy else None
+                        found = [noise] if noise else []
+                        yield PreparedRow(name, dry, wet, rendering.positions, region, found, rendering.idle)
+                        progress.advance(task, dry.size)
+
+    def _wet(self, rendering: Rendering, number: int, excerpt: Excerpt) -> NDArray[np.float32]:
+        # each excerpt has its own hiss, so that none heard in training comes back in validation
+        seed = self._program_seed + 1000 * number
+        return rendering.device.render(excerpt.audio, self.sample_rate, rendering.settings, seed)
+
+
+def _with_options(names: Sequence[str], options: dict[str, Any]) -> list[Device]:
+    """The devices, each with the options it has.
+
+    Raises:
+        DeviceOptionError: No device has an option.
+    """
+    taken = {
+        name: set(inspect.signature(tapezoo.devices.DEVICES[name]).parameters)
+        for name in names
+        if name in tapezoo.devices.DEVICES
+    }
+    devices = [
+        tapezoo.devices.device(
+            name, **{key: value for key, value in options.items() if key in taken.get(name, {key})}
+        )
+        for name in names
+    ]
+    for option in options:
+        if not any(option in known for known in taken.values()):
+            raise DeviceOptionError(
+                f"--data.{option}",
+                found=f"{', '.join(names)}, which cannot do it",
+                expected="a device with this option, such as tape",
+                fix="Leave it out.",
+            )
+    return devices
+
+
+def _resolved(rendering: Rendering) -> dict[str, float]:
+    known: Sequence[Control] = rendering.device.controls
+    return {control.name: float(rendering.settings.get(control.name, control.default)) for control in known}
 
 
 def sources_hash() -> str:

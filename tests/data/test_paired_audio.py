@@ -14,6 +14,7 @@ from lightning.fabric.utilities.data import _set_sampler_epoch
 
 from tapezoo.data import PairedAudio
 from tapezoo.data import cache as cache_module
+from tapezoo.data.arguments import DataArgumentError
 from tapezoo.data.audio import (
     EmptyFileError,
     MissingFileError,
@@ -29,7 +30,7 @@ from tapezoo.data.checks import (
     TooShortError,
     WetEqualsDryError,
 )
-from tapezoo.data.module import DataArgumentError, EmptySplitError, SilentSplitError
+from tapezoo.data.module import EmptySplitError, SilentSplitError
 from tapezoo.errors import TapezooError
 
 from .signals import RATE, amplifier, delayed, noise_bursts, plucked_notes, write
@@ -111,7 +112,7 @@ def test_an_epoch_covers_the_training_audio(tmp_path: Path) -> None:
         tmp_path, noise_bursts(8.0), amplifier(noise_bursts(8.0)), batch_size=2, segment_samples=2048
     )
     loader = module.train_dataloader()
-    starts = np.sort(np.concatenate([start for _, start in loader.sampler]))
+    starts = np.sort(np.concatenate([chosen.starts for chosen in loader.sampler]))
     (train,) = module.split_arrays("train")
     # one start per stratum: no gap wider than two strata, and the ends are reached
     assert np.diff(starts).max() < 2.1 * 2048

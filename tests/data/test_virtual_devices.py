@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import tapezoo.devices
 from tapezoo.controls import Control, ControlError
 from tapezoo.data import VirtualDevices
-from tapezoo.data.module import DataArgumentError
+from tapezoo.data.arguments import DataArgumentError
 from tapezoo.devices import Device, DeviceOptionError, UnknownDeviceError
 from tapezoo.devices.program import KINDS
 
@@ -128,3 +128,133 @@ def test_the_device_can_be_asked_for_any_signal_and_the_segments_reseeded_alone(
     assert module.dataset_hash == reseeded.dataset_hash
     starts = [next(iter(found.train_dataloader())).input for found in (module, reseeded)]
     assert not np.array_equal(starts[0].numpy(), starts[1].numpy())
+
+
+class Gain(Device):
+    """A plain gain, for hybrids."""
+
+    name = "gain"
+    revision = "1"
+    controls = (Control("level", -40.0, 0.0, -6.0, unit="dB"),)
+
+    def render(
+        self, dry: NDArray[np.float32], sample_rate: int, settings: Mapping[str, float], seed: int
+    ) -> NDArray[np.float32]:
+        """Wet."""
+        return (dry * 10 ** (settings.get("level", -6.0) / 20)).astype(np.float32)
+
+
+class Inverter(Gain):
+    """A third machine."""
+
+    name = "inverter"
+    controls = ()
+
+    def render(
+        self, dry: NDArray[np.float32], sample_rate: int, settings: Mapping[str, float], seed: int
+    ) -> NDArray[np.float32]:
+        """Wet."""
+        return -dry
+
+
+@pytest.fixture
+def machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(tapezoo.devices.DEVICES, "gain", Gain)
+    monkeypatch.setitem(tapezoo.devices.DEVICES, "inverter", Inverter)
+
+
+def opened(**arguments: object) -> VirtualDevices:
+    module = VirtualDevices(**{"seconds": 12.0, "segment_samples": 1024, **arguments})  # type: ignore[arg-type]
+    module.setup()
+    return module
+
+
+def test_a_list_of_values_makes_a_knob_a_control_in_its_own_unit() -> None:
+    module = opened(device="shaper", settings={"drive": [8.0, 1.0, 4.0]})
+    (control,) = module.controls
+    assert (control["name"], control["min"], control["max"], control["default"]) == ("drive", 1.0, 8.0, 2.0)
+    rows = module.split_arrays("val")
+    assert sorted({float(row.controls[0]) for row in rows}) == pytest.approx([0.0, 3 / 7, 1.0])
+    for row in rows:
+        drive = Control(**control).denormalize(float(row.controls[0]))
+        np.testing.assert_allclose(row.target, np.tanh(drive * row.input), atol=1e-5)
+
+
+@pytest.mark.usefixtures("machines")
+def test_two_machines_are_told_apart_by_one_blend_and_three_by_one_control_each() -> None:
+    pair = opened(device=["gain", "inverter"])
+    assert [control["name"] for control in pair.controls] == ["blend"]
+    for row in pair.split_arrays("test"):
+        gain = -1.0 if row.controls[0] == 1.0 else 10 ** (-6 / 20)
+        np.testing.assert_allclose(row.target, gain * row.input, rtol=1e-5)
+    triple = opened(device=["inverter", "gain", "shaper"], settings={"shaper": {"drive": 3.0}})
+    assert [control["name"] for control in triple.controls] == ["inverter", "gain", "shaper"]
+    expected = {"inverter": (1, 0, 0), "gain": (0, 1, 0), "shaper": (0, 0, 1)}
+    for row in triple.split_arrays("val"):
+        assert tuple(row.controls) == expected[row.name.split(" ")[0]]
+
+
+@pytest.mark.usefixtures("machines")
+def test_every_machine_has_its_share_of_every_batch() -> None:
+    module = opened(device=["inverter", "gain", "shaper"], settings={"shaper": {"drive": 3.0}}, batch_size=12)
+    for batch in module.train_dataloader():
+        assert batch.controls.sum(dim=0).tolist() == [4.0, 4.0, 4.0]
+
+
+@pytest.mark.usefixtures("machines")
+def test_knobs_of_a_machine_that_does_not_play_stand_anywhere_in_training_only() -> None:
+    settings = {"gain": {"level": [-20.0, 0.0]}, "shaper": {"drive": [1.0, 5.0]}}
+    module = opened(device=["gain", "shaper"], settings=settings, batch_size=8)
+    assert [control["name"] for control in module.controls] == ["blend", "gain_level", "shaper_drive"]
+    batches = [batch.controls for batch in module.train_dataloader()]
+    idle = np.array(
+        [batch[batch[:, 0] == 1.0][0, 1].item() for batch in batches]
+    )  # the gain's, while shaping
+    assert len(set(idle)) == len(batches)
+    own = np.concatenate([batch[batch[:, 0] == 0.0][:, 1].numpy() for batch in batches])
+    assert set(own) == {0.0, 1.0}
+    default = [row.controls[1] for row in module.split_arrays("val") if row.controls[0] == 1.0]
+    assert set(default) == {np.float32(0.7)}  # -6 dB between -20 and 0
+
+
+@pytest.mark.usefixtures("machines")
+def test_balanced_energy_gives_a_quiet_machine_the_weight_of_a_loud_one() -> None:
+    module = opened(
+        device=["gain", "inverter"], settings={"gain": {"level": -40.0}}, balance_energy=True, batch_size=8
+    )
+    energy: dict[float, list[float]] = {0.0: [], 1.0: []}
+    rows = {0.0: [], 1.0: []}  # type: dict[float, list[NDArray[np.float32]]]
+    for row in module.split_arrays("train"):
+        rows[float(row.controls[0])].append(row.target)
+    rms = {blend: np.sqrt(np.mean(np.square(np.concatenate(targets)))) for blend, targets in rows.items()}
+    for batch in module.train_dataloader():
+        assert batch.scale is not None
+        for scale, blend in zip(batch.scale.tolist(), batch.controls[:, 0].tolist(), strict=True):
+            energy[blend].append(scale * rms[blend])
+    for blend in energy:
+        np.testing.assert_allclose(energy[blend], 1.0, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("machines")
+@pytest.mark.parametrize(
+    ("arguments", "error", "part"),
+    [
+        ({"device": ["gain", "gain"]}, DataArgumentError, "different machines"),
+        ({"device": []}, DataArgumentError, "no machine"),
+        ({"device": "shaper", "settings": {"drive": [2.0, 2.0]}}, DataArgumentError, "two or more"),
+        ({"device": "shaper", "settings": {"drive": [2.0, 20.0]}}, ControlError, "20"),
+        ({"device": ["gain", "inverter"], "settings": {"level": 3.0}}, DataArgumentError, "under the name"),
+        ({"device": ["gain", "inverter"], "settings": {"tape": {"drive": 1.0}}}, DataArgumentError, "tape"),
+        ({"device": ["gain", "inverter"], "hiss_db": -60.0}, DeviceOptionError, "cannot do it"),
+        (
+            {"device": "shaper", "settings": {"drive": [1 + i / 100 for i in range(300)]}},
+            DataArgumentError,
+            "300",
+        ),
+    ],
+)
+def test_faulty_sets_of_machines_are_refused(
+    arguments: dict[str, object], error: type[Exception], part: str
+) -> None:
+    with pytest.raises(error, match=part):
+        VirtualDevices(**arguments)  # type: ignore[arg-type]
