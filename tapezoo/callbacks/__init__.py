@@ -7,6 +7,7 @@ from tapezoo.callbacks.data_report import DataReport
 from tapezoo.callbacks.history import History
 from tapezoo.callbacks.progress import Progress
 from tapezoo.callbacks.recorder import RunRecorder
+from tapezoo.callbacks.settings import SettingsReport
 
 __all__ = [
     "AudioBudget",
@@ -16,5 +17,6 @@ __all__ = [
     "History",
     "Progress",
     "RunRecorder",
+    "SettingsReport",
     "WritePredictions",
 ]

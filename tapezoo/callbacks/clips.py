@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tapezoo.batch import Batch
-from tapezoo.models.fir import fir_esr, least_squares_fir
+from tapezoo.measure.floor import fitted_floor
 
 
 class ClipTable(Callback):
@@ -39,16 +39,14 @@ class ClipTable(Callback):
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes and shows the table."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        best_filter = least_squares_fir((row.input, row.target) for row in data.split_arrays("train"))
+        linear = fitted_floor(data.split_arrays("train"))
         skip = data.burn_in_samples
         rows = []
         for row in data.split_arrays("test"):
             error, energy = self.energies[row.name].tolist()
-            floor = fir_esr(best_filter, [(row.input, row.target)], skip)
-            rows.append((row.name, _ratio(error, energy), floor))
+            rows.append((row.name, _ratio(error, energy), linear.esr([row], skip)))
         error, energy = torch.stack(list(self.energies.values())).sum(dim=0).tolist()
-        every = [(row.input, row.target) for row in data.split_arrays("test")]
-        rows.append(("all", _ratio(error, energy), fir_esr(best_filter, every, skip)))
+        rows.append(("all", _ratio(error, energy), linear.esr(data.split_arrays("test"), skip)))
 
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "test_clips.csv"

@@ -8,11 +8,12 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 
-from tapezoo.models.fir import LINEAR_FLOOR_TAPS, linear_floor
+from tapezoo.measure.floor import fitted_floor
+from tapezoo.models.fir import LINEAR_FLOOR_TAPS
 
 
 class DataReport(Callback):
-    """Shows what the checks saw, and fits the linear floor: the best FIR on train, scored on validation.
+    """Shows what the checks saw, and fits the linear floor (`tapezoo.measure.floor`), scored on validation.
 
     `linear_floor` holds it afterwards.
 
@@ -28,11 +29,12 @@ class DataReport(Callback):
         """Describes, fits and logs `linear_floor`."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         self._say(data.describe())
-        train = ((row.input, row.target) for row in data.split_arrays("train"))
-        validation = ((row.input, row.target) for row in data.split_arrays("val"))
-        self.linear_floor = linear_floor(train, validation, skip_samples=data.burn_in_samples)
+        floor = fitted_floor(data.split_arrays("train"))
+        self.linear_floor = floor.esr(data.split_arrays("val"), data.burn_in_samples)
+        each = f" of each of the {len(floor.filters)} settings" if len(floor.filters) > 1 else ""
         self._say(
-            f"linear floor: the best {LINEAR_FLOOR_TAPS}-tap filter reaches a val_esr of {self.linear_floor:.5f}"
+            f"linear floor: the best {LINEAR_FLOOR_TAPS}-tap filter{each} reaches a val_esr of "
+            f"{self.linear_floor:.5f}"
         )
         for logger in trainer.loggers:
             logger.log_metrics({"linear_floor": self.linear_floor}, step=0)

@@ -29,8 +29,8 @@ from tapezoo.compare.table import (
     terminal,
 )
 from tapezoo.data.module import PairsDataModule
+from tapezoo.measure.floor import fitted_floor
 from tapezoo.measure.pictures import write_png
-from tapezoo.models.fir import linear_floor
 from tapezoo.tracking import TrackedRun, Tracking, has_run, make_logger, tracking_uri, versions
 
 
@@ -196,11 +196,7 @@ def caption_of(data: PairsDataModule, config: Config, budget: Budget) -> Caption
         if arguments.get(name)
     ]
     name = " ".join([config["data"]["class_path"].rpartition(".")[2], ", ".join(facts)]).strip()
-    floor = linear_floor(
-        ((row.input, row.target) for row in data.split_arrays("train")),
-        ((row.input, row.target) for row in data.split_arrays("val")),
-        skip_samples=score_after_samples,
-    )
+    floor = fitted_floor(data.split_arrays("train")).esr(data.split_arrays("val"), score_after_samples)
     found = versions(Path.cwd())
     return Caption(
         budget=str(budget),

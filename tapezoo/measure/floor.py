@@ -1,0 +1,61 @@
+"""The linear floor: what the best linear filter of each control setting reaches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.signal
+from numpy.typing import NDArray
+
+from tapezoo.data.module import Row
+from tapezoo.models.fir import least_squares_fir
+
+Setting = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class LinearFloor:
+    """One causal least-squares filter per trained setting, and one for all of them.
+
+    A model with controls must beat the filters of the single settings: one filter for several machines would
+    be beaten by telling the machines apart.
+
+    Args:
+        filters: Control positions 0..1 -> (taps,).
+        overall: For settings that were not trained, (taps,).
+    """
+
+    filters: Mapping[Setting, NDArray[np.float64]]
+    overall: NDArray[np.float64]
+
+    def esr(self, rows: Iterable[Row], skip_samples: int) -> float:
+        """Error energy over target energy of all rows, after `skip_samples` of each; NaN for silent targets."""
+        error = energy = 0.0
+        for row in rows:
+            taps = self.filters.get(setting_of(row), self.overall)
+            output = scipy.signal.oaconvolve(row.input.astype(np.float64), taps)[: len(row.target)]
+            error += float(np.square(output - row.target)[skip_samples:].sum())
+            energy += float(np.square(row.target.astype(np.float64))[skip_samples:].sum())
+        return error / energy if energy > 0 else math.nan
+
+
+def fitted_floor(train: Sequence[Row]) -> LinearFloor:
+    """The filters that fit `train` best; 257 taps."""
+    members: dict[Setting, list[Row]] = {}
+    for row in train:
+        members.setdefault(setting_of(row), []).append(row)
+    filters = {setting: _fit(rows) for setting, rows in members.items()}
+    overall = next(iter(filters.values())) if len(filters) == 1 else _fit(train)
+    return LinearFloor(filters, overall)
+
+
+def setting_of(row: Row) -> Setting:
+    """The row's control positions."""
+    return tuple(row.controls.tolist())
+
+
+def _fit(rows: Sequence[Row]) -> NDArray[np.float64]:
+    return least_squares_fir((row.input, row.target) for row in rows)
