@@ -5,19 +5,23 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from tapezoo.devices.compressor import Compressor
 from tapezoo.devices.device import Device, DeviceOptionError, DeviceSignalError, UnknownDeviceError
+from tapezoo.devices.preamp import Preamp
 from tapezoo.devices.program import KINDS, Excerpt, program_material
 from tapezoo.devices.tape import Tape
 
-DEVICES: dict[str, type[Device]] = {Tape.name: Tape}
+DEVICES: dict[str, type[Device]] = {machine.name: machine for machine in (Compressor, Tape, Preamp)}
 
 __all__ = [
     "DEVICES",
     "KINDS",
+    "Compressor",
     "Device",
     "DeviceOptionError",
     "DeviceSignalError",
     "Excerpt",
+    "Preamp",
     "Tape",
     "UnknownDeviceError",
     "device",
