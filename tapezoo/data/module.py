@@ -28,6 +28,7 @@ from tapezoo.data.segments import (
     regions_of,
     settings_of,
 )
+from tapezoo.data.settings import Setting, in_order, kind_of, setting_text
 from tapezoo.data.splits import SPLITS, Split
 from tapezoo.errors import TapezooError
 
@@ -52,6 +53,7 @@ class Row(NamedTuple):
     input: NDArray[np.float32]  # (samples,)
     target: NDArray[np.float32]  # (samples,)
     controls: NDArray[np.float32]  # (num_controls,) in 0..1
+    setting: Setting = ()  # the same, without what is idle
 
 
 class PairsDataModule(LightningDataModule, ABC):
@@ -67,6 +69,8 @@ class PairsDataModule(LightningDataModule, ABC):
         seed: Of the choice of segments, at least 0.
         balance_energy: Whether the loss hears rows divided by the RMS of their setting's training target.
         cache_dir: Folder of the memory maps; None: TAPEZOO_CACHE, else the user's cache folder.
+        held_out: Settings of the controls whose rows are in the test split alone.
+        switches: Controls that choose among machines, by number: nothing can be recorded between their values.
     """
 
     longer_audio: ClassVar[str]
@@ -83,6 +87,8 @@ class PairsDataModule(LightningDataModule, ABC):
         seed: int,
         balance_energy: bool,
         cache_dir: str | None,
+        held_out: frozenset[Setting] = frozenset(),
+        switches: frozenset[int] = frozenset(),
     ) -> None:
         super().__init__()
         for name, value, least in (
@@ -108,6 +114,8 @@ class PairsDataModule(LightningDataModule, ABC):
         self.seed = seed
         self.balance_energy = balance_energy
         self.findings: list[Finding] = []
+        self.held_out = held_out
+        self.switches = switches
         self.dataset_hash = ""
         self._cache_root: Path = cache_root(cache_dir)
         self._store: Store | None = None
@@ -140,7 +148,7 @@ class PairsDataModule(LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of random segments, each with its burn-in; every control setting has an equal share."""
         store = self._open()
-        regions = regions_of(store, "train", self.sample_rate)
+        regions = self._regions(store, "train")
         lengths = [region.length for region in regions]
         sampler = SegmentSampler(
             lengths,
@@ -178,32 +186,52 @@ class PairsDataModule(LightningDataModule, ABC):
                 store.input(region.row, region.start, region.stop),
                 store.target(region.row, region.start, region.stop),
                 np.asarray(region.row.controls, dtype=np.float32),
+                region.setting,
             )
-            for region in regions_of(store, split, self.sample_rate)
+            for region in self._regions(store, split)
         ]
+
+    def settings(self, *splits: Split) -> set[Setting]:
+        """The settings of the controls that have a part in any of the splits."""
+        store = self._open()
+        return {region.setting for split in splits for region in self._regions(store, split)}
 
     def describe(self) -> str:
         """A few lines for the user: how much audio there is, and what the checks saw."""
         store = self._open()
         parts = []
         for split in SPLITS:
-            regions = regions_of(store, split, self.sample_rate)
+            regions = self._regions(store, split)
             seconds = sum(region.length for region in regions) / self.sample_rate
             parts.append(f"{split} {seconds:.1f} s in {len(regions)}")
         names = ", ".join(control["name"] for control in self.controls) or "none"
         lines = [f"audio at {self.sample_rate} Hz: {'; '.join(parts)}. Controls: {names}."]
+        lines += self._held_out_lines()
         return "\n".join(lines + [str(finding) for finding in self.findings])
+
+    def _held_out_lines(self) -> list[str]:
+        controls = [Control(**control) for control in self.controls]
+        trained, recorded = self.settings("train"), self.settings(*SPLITS)
+        return [
+            f"held out: {setting_text(controls, setting)} ({kind_of(setting, trained, recorded)})"
+            for setting in in_order(self.held_out)
+        ]
+
+    def _regions(self, store: Store, split: Split) -> list[Region]:
+        return regions_of(store, split, self.sample_rate, self.held_out)
 
     def _whole(self, split: Split) -> DataLoader[Batch]:
         store = self._open()
-        dataset = WholeRegions(store, regions_of(store, split, self.sample_rate))
+        dataset = WholeRegions(store, self._regions(store, split))
         return DataLoader(dataset, batch_size=None, shuffle=False, collate_fn=_as_it_is)
 
     def _open(self) -> Store:
         if self._store is not None:
             return self._store
         fingerprint = self.fingerprint()
-        self.dataset_hash = content_hash(fingerprint)
+        # what is held out changes what is trained on, but nothing that is stored
+        held_out = in_order(self.held_out)
+        self.dataset_hash = content_hash([fingerprint, {"held_out": held_out}] if held_out else fingerprint)
         key = content_hash([fingerprint, self.row_names()])[:32]
         store = open_store(self._cache_root, key)
         if store is None:
@@ -220,7 +248,7 @@ class PairsDataModule(LightningDataModule, ABC):
 
     def _check(self, store: Store) -> None:
         for split in SPLITS:
-            regions = regions_of(store, split, self.sample_rate)
+            regions = self._regions(store, split)
             if not regions and split != "test":
                 raise EmptySplitError(
                     "the pairs",
@@ -246,8 +274,7 @@ class PairsDataModule(LightningDataModule, ABC):
         findings = []
         for split in SPLITS:
             targets = [
-                store.target(region.row, region.start, region.stop)
-                for region in regions_of(store, split, self.sample_rate)
+                store.target(region.row, region.start, region.stop) for region in self._regions(store, split)
             ]
             if not targets or max(float(np.std(target)) for target in targets) >= SILENT_RMS:
                 continue

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tapezoo.data.arguments import DataArgumentError
 from tapezoo.data.audio import audio_hash, read_header
 from tapezoo.data.checks import check_headers, check_same_rate
-from tapezoo.data.module import DataArgumentError, PairsDataModule
+from tapezoo.data.module import PairsDataModule
 from tapezoo.data.pairs import Pair, PairsFile, read_pairs
 from tapezoo.data.prepare import Align, PreparedRow, prepare_pair
-from tapezoo.data.splits import TRAIN_SHARE
+from tapezoo.data.settings import HoldOut, HoldOutError, Setting, check_trainable, drawn_by_rule, setting_text
+from tapezoo.data.splits import TRAIN_SHARE, VAL_SHARE, Split
 
 REVISION = 1  # raise it when preparation changes what comes out
 
@@ -31,6 +33,10 @@ class PairedAudio(PairsDataModule):
         burn_in_samples: Samples before each segment that only bring the model's state up to date.
         seed: Chooses the segments of every epoch.
         align: "auto" finds and takes off a constant delay of either sign; "off" takes the files as they lie.
+        balance_energy: Give every control setting the same weight in a loss that knows only energies, such as
+            MSE: the loss hears its rows divided by the RMS of the setting's training target.
+        hold_out: Rule that draws settings of the controls which training and validation do not see; else the
+            pairs file says which (`held_out`).
         cache_dir: Folder for prepared audio; else the environment's TAPEZOO_CACHE, else the user's cache.
 
     Raises:
@@ -50,9 +56,12 @@ class PairedAudio(PairsDataModule):
         burn_in_samples: int = 1024,
         seed: int = 0,
         align: Align = "auto",
+        balance_energy: bool = False,
+        hold_out: HoldOut | None = None,
         cache_dir: str | None = None,
     ) -> None:
         self._file = _pairs(dry, wet, pairs)
+        held_out = _held_out(self._file, hold_out)
         headers = [(read_header(pair.dry), read_header(pair.wet)) for pair in self._file.pairs]
         first = headers[0][0]
         for pair, (dry_header, wet_header) in zip(self._file.pairs, headers, strict=True):
@@ -66,12 +75,15 @@ class PairedAudio(PairsDataModule):
             batches_per_epoch,
             burn_in_samples,
             seed,
+            balance_energy,
             cache_dir,
+            held_out,
         )
         for pair, (dry_header, wet_header) in zip(self._file.pairs, headers, strict=True):
             shorter = min(dry_header, wet_header, key=lambda header: header.frames)
-            samples = round(shorter.frames * (1.0 if pair.split else TRAIN_SHARE))
-            split = pair.split or "train"
+            split: Split = "test" if self._file.setting(pair) in held_out else pair.split or "train"
+            share = {"train": TRAIN_SHARE, "val": VAL_SHARE, "test": 1 - TRAIN_SHARE - VAL_SHARE}[split]
+            samples = round(shorter.frames * (1.0 if pair.split else share))
             self._check_region(str(shorter.path), split, samples)
         self._align: Align = align
 
@@ -119,6 +131,31 @@ def _pairs(dry: str | None, wet: str | None, pairs: str | None) -> PairsFile:
         expected="--data.dry with --data.wet, or --data.pairs alone",
         fix="Name one dry and one wet file, or a pairs file.",
     )
+
+
+def _held_out(file: PairsFile, rule: HoldOut | None) -> frozenset[Setting]:
+    """The settings held out, by the file or by a rule; refused where they leave nothing to train or to test on."""
+    recorded = [file.setting(pair) for pair in file.pairs]
+    named, drawn = file.held_out(), drawn_by_rule(rule, recorded, file.controls)
+    if named and drawn:
+        raise HoldOutError(
+            "--data.hold_out",
+            found="a rule, and held_out in the pairs file",
+            expected="one of the two",
+            fix="Leave one out.",
+        )
+    held_out = named | drawn
+    check_trainable(held_out, recorded, file.controls)
+    for setting in held_out:
+        splits = [pair.split for pair in file.pairs if file.setting(pair) == setting]
+        if not any(split in (None, "test") for split in splits):
+            raise HoldOutError(
+                f"the held-out setting {setting_text(file.controls, setting)}",
+                found=f"recordings in the split {splits[0]!r} only",
+                expected="audio to test on",
+                fix="Leave 'split' out, or hold out another setting.",
+            )
+    return held_out
 
 
 def _unique_names(pairs: list[Pair]) -> list[str]:

@@ -14,10 +14,12 @@ import numpy as np
 import yaml
 
 from tapezoo.controls import Control, control_vector
+from tapezoo.data.settings import Setting, setting_of
 from tapezoo.data.splits import SPLITS, Split
 from tapezoo.errors import TapezooError
 
-PAIR_KEYS = ("dry", "wet", "controls", "split", "offset_samples")
+PAIR_KEYS = ("dry", "wet", "controls", "split", "offset_samples", "held_out")
+TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}  # in CSV cells
 
 
 class PairsFileError(TapezooError):
@@ -34,6 +36,7 @@ class Pair:
         controls: Control values by name, in the user's units.
         split: The split it is in as a whole; None: split by time.
         offset_samples: Known delay of wet against dry; None: found by alignment.
+        held_out: Its setting of the controls is kept from training and validation.
     """
 
     dry: Path
@@ -41,6 +44,7 @@ class Pair:
     controls: Mapping[str, float]
     split: Split | None = None
     offset_samples: int | None = None
+    held_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,22 @@ class PairsFile:
         """The pair's control values as net positions 0..1."""
         return control_vector(self.controls, pair.controls)
 
+    def setting(self, pair: Pair) -> Setting:
+        """The pair's setting, to be compared with others."""
+        return setting_of(self.positions(pair))
+
+    def held_out(self) -> frozenset[Setting]:
+        """The settings the file names as held out."""
+        return frozenset(self.setting(pair) for pair in self.pairs if pair.held_out)
+
 
 def read_pairs(path: Path) -> PairsFile:
     """Reads a YAML or CSV pairs file; paths in it are relative to it.
 
-    YAML has a list `pairs` (keys dry, wet and optionally controls, split, offset_samples) and optionally a
-    mapping `controls` (name: {min, max, default, unit, curve}). In CSV every other column is a control.
-    Undeclared controls range from their smallest to their largest value, with the middle one as default.
+    YAML has a list `pairs` (keys dry, wet and optionally controls, split, offset_samples, held_out) and
+    optionally a mapping `controls` (name: {min, max, default, unit, curve}). In CSV every other column is a
+    control. Undeclared controls range from their smallest to their largest value, with the middle one as
+    default. A setting is held out in all of its pairs or in none.
 
     Raises:
         PairsFileError: Unreadable, an unknown key, a missing one or a value of the wrong kind.
@@ -87,6 +100,7 @@ def read_pairs(path: Path) -> PairsFile:
     file = PairsFile(controls, pairs)
     for pair in pairs:
         file.positions(pair)  # a value out of range is said now, not in the middle of preparing
+    _check_held_out(path, file)
     return file
 
 
@@ -149,7 +163,29 @@ def _pair(path: Path, number: int, entry: Any) -> Pair:
         },
         split=split,
         offset_samples=None if offset is None else _whole(path, f"{where}, offset_samples", offset),
+        held_out=_truth(path, f"{where}, held_out", entry.get("held_out", False)),
     )
+
+
+def _check_held_out(path: Path, file: PairsFile) -> None:
+    held_out = file.held_out()
+    if held_out and not file.controls:
+        raise _fault(path, "held_out without a control", "a setting to hold out", "Leave held_out out.")
+    for number, pair in enumerate(file.pairs, start=1):
+        if pair.held_out and pair.split not in (None, "test"):
+            raise _fault(
+                path,
+                f"pair {number} held out and with split {pair.split!r}",
+                "a held-out pair in the split test, or without a split",
+                "Leave one of the two out.",
+            )
+        if not pair.held_out and file.setting(pair) in held_out:
+            raise _fault(
+                path,
+                f"pair {number} at a setting that another pair holds out",
+                "held_out in every pair of a setting",
+                "Add 'held_out: true' to it, or take it away from the others.",
+            )
 
 
 def _declared(path: Path, declared: Mapping[str, Any]) -> list[Control]:
@@ -213,6 +249,13 @@ def _number(path: Path, where: str, value: Any) -> float:
     if isinstance(value, bool) or not np.isfinite(number):
         raise _fault(path, f"{where}: {value!r}", "a finite number", "Correct it.")
     return number
+
+
+def _truth(path: Path, where: str, value: Any) -> bool:
+    truth = value if isinstance(value, bool) else TRUTHS.get(str(value).lower())
+    if truth is None:
+        raise _fault(path, f"{where}: {value!r}", "true or false", "Correct it.")
+    return truth
 
 
 def _whole(path: Path, where: str, value: Any) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tapezoo.controls import Control, control_vector
 from tapezoo.data.arguments import DataArgumentError
 from tapezoo.devices import Device
+from tapezoo.devices.device import resolved
 
 Values = float | list[float]
 Settings = Mapping[str, Values | Mapping[str, Values]]
@@ -33,6 +34,11 @@ class Rendering:
     settings: Mapping[str, float]
     positions: tuple[float, ...]
     idle: tuple[int, ...] = ()
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Every control of the machine in its own unit, defaults filled in."""
+        return resolved(self.device.controls, self.settings)
 
     @property
     def name(self) -> str:
@@ -70,7 +76,7 @@ def renderings_of(devices: Sequence[Device], settings: Settings) -> tuple[list[C
         raise _fault("--data.settings", f"{count} combinations", f"at most {MAX_RENDERINGS}")
 
     controls = _selectors(names)
-    chosen = len(controls)
+    chosen = num_selectors(len(devices))
     for device, (_, varied) in zip(devices, knobs, strict=True):
         prefix = "" if len(devices) == 1 else f"{device.name}_"
         controls += [_control(prefix, _found(device, name), values) for name, values in varied.items()]
@@ -88,6 +94,11 @@ def renderings_of(devices: Sequence[Device], settings: Settings) -> tuple[list[C
             at = fixed | dict(zip(varied, combination, strict=True))
             renderings.append(Rendering(device, at, tuple(positions), idle))
     return controls, renderings
+
+
+def num_selectors(machines: int) -> int:
+    """How many controls choose among so many machines; they come first."""
+    return machines if machines > 2 else machines - 1
 
 
 def _selectors(names: Sequence[str]) -> list[Control]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from torch.utils.data import Dataset, Sampler
 
 from tapezoo.batch import Batch
 from tapezoo.data.cache import Store, StoredRow
+from tapezoo.data.settings import Setting, setting_of
 from tapezoo.data.splits import Split
 
 MAX_ROWS = 16  # of a batch of whole regions: bounds memory
@@ -34,12 +35,24 @@ class Region:
         """In samples."""
         return self.stop - self.start
 
+    @property
+    def setting(self) -> Setting:
+        """Of the controls."""
+        return setting_of(self.row.controls, self.row.idle)
 
-def regions_of(store: Store, split: Split, sample_rate: int) -> list[Region]:
-    """Every row's part in `split`, in the order of the rows; named by row, split and time."""
+
+def regions_of(
+    store: Store, split: Split, sample_rate: int, held_out: Collection[Setting] = frozenset()
+) -> list[Region]:
+    """Every row's part in `split`, in the order of the rows; named by row, split and time.
+
+    Rows at the settings `held_out` have a part in the test split only, and there the one they have anyway, so
+    that neither their programme nor their setting is heard in training.
+    """
     found = []
     for row in store.rows:
-        if split in row.regions:
+        kept = split == "test" or setting_of(row.controls, row.idle) not in held_out
+        if kept and split in row.regions:
             start, stop = row.regions[split]
             name = f"{row.name} [{split} {start / sample_rate:.2f}-{stop / sample_rate:.2f} s]"
             found.append(Region(name, row, start, stop))

@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 import tapezoo.devices
-from tapezoo.controls import Control
 from tapezoo.data.arguments import DataArgumentError
 from tapezoo.data.checks import noise_finding
 from tapezoo.data.module import PairsDataModule
 from tapezoo.data.prepare import PreparedRow
-from tapezoo.data.renderings import Rendering, renderings_of
+from tapezoo.data.renderings import Rendering, num_selectors, renderings_of
+from tapezoo.data.settings import HoldOut, drawn_by_rule, setting_of
 from tapezoo.data.splits import split_by_time
 from tapezoo.devices import Device, DeviceOptionError, Excerpt
 
@@ -56,12 +56,14 @@ class VirtualDevices(PairsDataModule):
         program_seed: Chooses the programme and the hiss: another one is another data set.
         balance_energy: Give every setting the same weight in a loss that knows only energies, such as MSE: the
             loss hears its rows divided by the RMS of the setting's training target.
+        hold_out: Rule that draws settings of the controls which training and validation do not see.
         cache_dir: Folder for rendered audio; else the environment's TAPEZOO_CACHE, else the user's cache.
 
     Raises:
         UnknownDeviceError: No device of this name.
         DeviceOptionError: The device has no wow, flutter or hiss, or refuses the value.
         ControlError: A setting that the device does not have, or outside its range.
+        HoldOutError: A rule that these settings cannot follow.
         DataArgumentError: Too few seconds, a sample rate out of range, settings that make no data set.
     """
 
@@ -82,6 +84,7 @@ class VirtualDevices(PairsDataModule):
         seed: int = 0,
         program_seed: int = 0,
         balance_energy: bool = False,
+        hold_out: HoldOut | None = None,
         cache_dir: str | None = None,
     ) -> None:
         # off is every device's default and is not passed on, so that devices without tape transport take it
@@ -104,6 +107,7 @@ class VirtualDevices(PairsDataModule):
             )
         self._seconds = float(seconds)
         self._noisy = hiss_db is not None
+        recorded = [setting_of(rendering.positions, rendering.idle) for rendering in self._renderings]
         super().__init__(
             sample_rate,
             controls,
@@ -114,6 +118,8 @@ class VirtualDevices(PairsDataModule):
             seed,
             balance_energy,
             cache_dir,
+            drawn_by_rule(hold_out, recorded, controls),
+            frozenset(range(num_selectors(len(names)))),
         )
 
     def respond(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -121,7 +127,7 @@ class VirtualDevices(PairsDataModule):
         first = self._renderings[0]
         defaults = {control["name"]: control["default"] for control in self.controls}
         prefix = "" if len(self._devices) == 1 else f"{first.device.name}_"
-        settings = {name: defaults.get(f"{prefix}{name}", value) for name, value in first.settings.items()}
+        settings = {name: defaults.get(f"{prefix}{name}", value) for name, value in first.values.items()}
         return first.device.render(dry, self.sample_rate, settings, self._program_seed)
 
     def fingerprint(self) -> dict[str, Any]:
@@ -134,7 +140,7 @@ class VirtualDevices(PairsDataModule):
             "options": self._options,
             "controls": self.controls,
             "renderings": [
-                [rendering.device.name, _resolved(rendering), list(rendering.positions)]
+                [rendering.device.name, rendering.values, list(rendering.positions)]
                 for rendering in self._renderings
             ],
             "seconds": self._seconds,
@@ -172,7 +178,7 @@ class VirtualDevices(PairsDataModule):
     def _wet(self, rendering: Rendering, number: int, excerpt: Excerpt) -> NDArray[np.float32]:
         # each excerpt has its own hiss, so that none heard in training comes back in validation
         seed = self._program_seed + 1000 * number
-        return rendering.device.render(excerpt.audio, self.sample_rate, rendering.settings, seed)
+        return rendering.device.render(excerpt.audio, self.sample_rate, rendering.values, seed)
 
 
 def _with_options(names: Sequence[str], options: dict[str, Any]) -> list[Device]:
@@ -201,11 +207,6 @@ def _with_options(names: Sequence[str], options: dict[str, Any]) -> list[Device]
                 fix="Leave it out.",
             )
     return devices
-
-
-def _resolved(rendering: Rendering) -> dict[str, float]:
-    known: Sequence[Control] = rendering.device.controls
-    return {control.name: float(rendering.settings.get(control.name, control.default)) for control in known}
 
 
 def sources_hash() -> str:

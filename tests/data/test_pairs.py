@@ -78,6 +78,45 @@ def test_a_faulty_file_is_refused_with_its_place(tmp_path: Path, text: str, part
     assert str(path) in str(caught.value)
 
 
+HELD = """
+controls: {gain: {max: 100}}
+pairs:
+  - {dry: a.wav, wet: b.wav, controls: {gain: 0}}
+  - {dry: a.wav, wet: c.wav, controls: {gain: 25}, held_out: true}
+  - {dry: d.wav, wet: e.wav, controls: {gain: 25}, held_out: true, split: test}
+  - {dry: a.wav, wet: f.wav, controls: {gain: 100}, held_out: false}
+"""
+
+
+def test_pairs_name_the_settings_that_are_held_out(tmp_path: Path) -> None:
+    file = read_pairs(write(tmp_path, HELD))
+    assert [pair.held_out for pair in file.pairs] == [False, True, True, False]
+    assert file.held_out() == {(0.25,)}
+    text = "dry,wet,gain,held_out\na.wav,b.wav,0,\na.wav,c.wav,25,Yes\na.wav,d.wav,100,false\n"
+    file = read_pairs(write(tmp_path, text, "pairs.csv"))
+    assert [control.name for control in file.controls] == ["gain"]
+    assert file.held_out() == {(0.25,)}
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "part"),
+    [
+        ("held_out: true}", "held_out: maybe}", "pair 2, held_out: 'maybe'.*true or false"),
+        ("held_out: true}", "held_out: false}", "pair 2 at a setting that another pair holds out"),
+        ("split: test", "split: val", "pair 3 held out and with split 'val'"),
+        ("split: test", "split: train", "pair 3 held out and with split 'train'"),
+    ],
+)
+def test_a_setting_cannot_be_held_out_by_half(tmp_path: Path, was: str, now: str, part: str) -> None:
+    with pytest.raises(PairsFileError, match=f"(?s){part}"):
+        read_pairs(write(tmp_path, HELD.replace(was, now)))
+
+
+def test_holding_out_needs_a_control(tmp_path: Path) -> None:
+    with pytest.raises(PairsFileError, match="held_out without a control"):
+        read_pairs(write(tmp_path, "pairs: [{dry: a, wet: b}, {dry: a, wet: c, held_out: true}]"))
+
+
 def test_a_value_outside_its_declared_range_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ControlError, match="101"):
         read_pairs(write(tmp_path, YAML.replace("gain: 25", "gain: 101")))

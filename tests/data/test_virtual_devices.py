@@ -13,6 +13,8 @@ import tapezoo.devices
 from tapezoo.controls import Control, ControlError
 from tapezoo.data import VirtualDevices
 from tapezoo.data.arguments import DataArgumentError
+from tapezoo.data.settings import HoldOut, HoldOutError
+from tapezoo.data.splits import SPLITS
 from tapezoo.devices import Device, DeviceOptionError, UnknownDeviceError
 from tapezoo.devices.program import KINDS
 
@@ -215,6 +217,20 @@ def test_knobs_of_a_machine_that_does_not_play_stand_anywhere_in_training_only()
     assert set(own) == {0.0, 1.0}
     default = [row.controls[1] for row in module.split_arrays("val") if row.controls[0] == 1.0]
     assert set(default) == {np.float32(0.7)}  # -6 dB between -20 and 0
+
+
+def test_a_rule_keeps_settings_from_training() -> None:
+    drives = [1.0, 2.0, 4.0, 8.0]
+    rule = HoldOut("extrapolation", 1)
+    module = opened(device="shaper", settings={"drive": drives}, hold_out=rule)
+    heard = {split: {float(row.controls[0]) for row in module.split_arrays(split)} for split in SPLITS}
+    assert heard["train"] == heard["val"] == {0.0, np.float32(1 / 7), np.float32(3 / 7)}
+    assert heard["test"] == heard["train"] | {1.0}
+    assert Shaper.rendered == 4 * len(KINDS)
+    assert module.dataset_hash != opened(device="shaper", settings={"drive": drives}).dataset_hash
+    assert Shaper.rendered == 4 * len(KINDS)  # the same renderings serve both
+    with pytest.raises(HoldOutError):
+        VirtualDevices(device="shaper", hold_out=rule)
 
 
 @pytest.mark.usefixtures("machines")
