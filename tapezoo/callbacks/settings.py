@@ -77,7 +77,10 @@ class SettingsReport(Callback):
             return
         tested = data.split_arrays("test")
         settings = {row.name: row.setting for row in tested}
-        rows = [RowScore(settings[name], *found) for name, *found in self.rows]
+        rows = [
+            RowScore(settings[name], error, energy, mrstft, samples)
+            for name, error, energy, mrstft, samples in self.rows
+        ]
         self.rows = []
         trained = data.settings("train")
         scored = scores_by_setting(rows, trained, data.settings(*SPLITS), data.sample_rate)

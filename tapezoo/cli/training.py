@@ -25,8 +25,10 @@ from tapezoo.callbacks import (
     History,
     Progress,
     RunRecorder,
+    SettingsReport,
     WritePredictions,
 )
+from tapezoo.cli.ensemble import load_ensemble
 from tapezoo.cli.faults import said_plainly
 from tapezoo.cli.memory import keep_memory
 from tapezoo.cli.run_folder import belongs_to, check_run_dir, run_dir_of
@@ -77,6 +79,12 @@ class TrainingCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parses, and keeps apart what the user said from what are defaults."""
         self.console = Console()
+        self._parser("test").add_argument(
+            "--ensemble",
+            type=list[str] | None,
+            default=None,
+            help="Checkpoints of the same task from other seeds: where they disagree, a recording is missing.",
+        )
         with said_plainly(" ".join(["tapezoo", *args[:1]])):
             self.config = parser.parse_args(args)
             self.said = parser.parse_args(args, defaults=False)
@@ -113,7 +121,9 @@ class TrainingCLI(LightningCLI):
             callbacks += [self.data_report, RunRecorder(self.run_dir, text), History(self.run_dir)]
             callbacks += [BestAndLast(self.run_dir)]
         elif self.subcommand == "test":
-            callbacks += [ClipTable(self.run_dir / "report", self.console)]
+            members = load_ensemble(self.model, checkpoint_path, config.ensemble) if config.ensemble else []
+            report = self.run_dir / "report"
+            callbacks += [ClipTable(report, self.console), SettingsReport(report, self.console, members)]
         elif self.subcommand == "predict":
             predictions = self.run_dir / "predictions"
             if predictions.exists() and not config.overwrite:

@@ -78,6 +78,7 @@ class PairedAudio(PairsDataModule):
             balance_energy,
             cache_dir,
             held_out,
+            self._file.switches,
         )
         for pair, (dry_header, wet_header) in zip(self._file.pairs, headers, strict=True):
             shorter = min(dry_header, wet_header, key=lambda header: header.frames)

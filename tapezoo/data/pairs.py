@@ -49,10 +49,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairsFile:
-    """Every pair, and the controls they are recorded at."""
+    """Every pair, and the controls they are recorded at.
+
+    Args:
+        controls: The knobs.
+        pairs: The recordings.
+        switches: Controls that choose among machines, by number: nothing can be recorded between their values.
+    """
 
     controls: list[Control]
     pairs: list[Pair]
+    switches: frozenset[int] = frozenset()
 
     def positions(self, pair: Pair) -> list[float]:
         """The pair's control values as net positions 0..1."""
@@ -71,9 +78,10 @@ def read_pairs(path: Path) -> PairsFile:
     """Reads a YAML or CSV pairs file; paths in it are relative to it.
 
     YAML has a list `pairs` (keys dry, wet and optionally controls, split, offset_samples, held_out) and
-    optionally a mapping `controls` (name: {min, max, default, unit, curve}). In CSV every other column is a
-    control. Undeclared controls range from their smallest to their largest value, with the middle one as
-    default. A setting is held out in all of its pairs or in none.
+    optionally a mapping `controls` (name: {min, max, default, unit, curve}) and a list `switches` of those
+    controls that choose among machines. In CSV every other column is a control. Undeclared controls range from
+    their smallest to their largest value, with the middle one as default. A setting is held out in all of its
+    pairs or in none.
 
     Raises:
         PairsFileError: Unreadable, an unknown key, a missing one or a value of the wrong kind.
@@ -90,21 +98,22 @@ def read_pairs(path: Path) -> PairsFile:
         ) from error
     if path.suffix.lower() == ".csv":
         declared: Mapping[str, Any] = {}
+        switches: list[Any] = []
         entries = _csv_entries(path, text)
     else:
-        declared, entries = _yaml_entries(path, text)
+        declared, entries, switches = _yaml_entries(path, text)
     if not entries:
         raise _fault(path, "no pairs", "at least one pair of dry and wet", "Add one.")
     pairs = [_pair(path, number, entry) for number, entry in enumerate(entries, start=1)]
     controls = _declared(path, declared) if declared else _inferred(path, pairs)
-    file = PairsFile(controls, pairs)
+    file = PairsFile(controls, pairs, _numbers_of(path, switches, controls))
     for pair in pairs:
         file.positions(pair)  # a value out of range is said now, not in the middle of preparing
     _check_held_out(path, file)
     return file
 
 
-def _yaml_entries(path: Path, text: str) -> tuple[Mapping[str, Any], list[Any]]:
+def _yaml_entries(path: Path, text: str) -> tuple[Mapping[str, Any], list[Any], list[Any]]:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -113,13 +122,16 @@ def _yaml_entries(path: Path, text: str) -> tuple[Mapping[str, Any], list[Any]]:
         content = {"pairs": content}
     if not isinstance(content, dict) or not isinstance(content.get("pairs"), list):
         raise _fault(path, "no list of pairs", "a list under the key 'pairs'", "Add it.")
-    _known_keys(path, "the file", content, ("pairs", "controls"))
+    _known_keys(path, "the file", content, ("pairs", "controls", "switches"))
     declared = content.get("controls") or {}
     if not isinstance(declared, dict):
         raise _fault(
             path, "controls that are no mapping", "'name: {min: ..., max: ...}'", "Correct the section."
         )
-    return declared, content["pairs"]
+    switches = content.get("switches") or []
+    if not isinstance(switches, list):
+        raise _fault(path, f"switches that are no list ({switches!r})", "names of controls", "Correct it.")
+    return declared, content["pairs"], switches
 
 
 def _csv_entries(path: Path, text: str) -> list[Any]:
@@ -165,6 +177,16 @@ def _pair(path: Path, number: int, entry: Any) -> Pair:
         offset_samples=None if offset is None else _whole(path, f"{where}, offset_samples", offset),
         held_out=_truth(path, f"{where}, held_out", entry.get("held_out", False)),
     )
+
+
+def _numbers_of(path: Path, switches: Sequence[Any], controls: Sequence[Control]) -> frozenset[int]:
+    names = [control.name for control in controls]
+    for name in switches:
+        if name not in names:
+            raise _fault(
+                path, f"the switch {name!r}", f"a control: {', '.join(names) or 'none'}", "Correct it."
+            )
+    return frozenset(names.index(name) for name in switches)
 
 
 def _check_held_out(path: Path, file: PairsFile) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from jsonargparse import ArgumentParser
 
 from tapezoo.data import PairedAudio
@@ -173,7 +174,9 @@ def test_naming_everything_is_refused(grid: Path) -> None:
 
 
 def test_one_pair_has_no_setting_to_hold_out(tmp_path: Path) -> None:
-    dry, wet = (str(write(tmp_path / name, noise_bursts(1.0, seed))) for seed, name in enumerate(("a.wav", "b.wav")))
+    dry, wet = (
+        str(write(tmp_path / name, noise_bursts(1.0, seed))) for seed, name in enumerate(("a.wav", "b.wav"))
+    )
     with pytest.raises(HoldOutError, match="no control that varies"):
         PairedAudio(dry, wet, hold_out=HoldOut("interpolation"))
 
@@ -199,6 +202,21 @@ def test_a_recipe_and_a_flag_can_say_the_rule(grid: Path) -> None:
         assert len(data.held_out) == 2
     with pytest.raises(Exception, match="sideways"):
         parser.parse_args([f"--data.pairs={grid}", '--data.hold_out={"rule": "sideways"}'])
+
+
+def test_switches_of_a_pairs_file_reach_whoever_proposes_settings(grid: Path) -> None:
+    lines = [
+        dict(zip(("dry", "wet", "gain", "tone"), line.split(","), strict=True))
+        for line in grid.read_text().splitlines()[1:]
+    ]
+    pairs = [
+        {"dry": line["dry"], "wet": line["wet"], "controls": {"gain": line["gain"], "tone": line["tone"]}}
+        for line in lines
+    ]
+    path = grid.with_suffix(".yaml")
+    path.write_text(yaml.safe_dump({"switches": ["tone"], "pairs": pairs}))
+    assert PairedAudio(pairs=str(path), **SIZES).switches == {1}
+    assert PairedAudio(pairs=str(grid), **SIZES).switches == frozenset()
 
 
 def test_every_split_still_has_a_part(grid: Path) -> None:

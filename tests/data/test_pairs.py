@@ -112,6 +112,16 @@ def test_a_setting_cannot_be_held_out_by_half(tmp_path: Path, was: str, now: str
         read_pairs(write(tmp_path, HELD.replace(was, now)))
 
 
+def test_a_file_says_which_controls_choose_among_machines(tmp_path: Path) -> None:
+    machines = "{dry: a, wet: b, controls: {amp: 0, tape: 1}}, {dry: a, wet: c, controls: {amp: 1, tape: 0}}"
+    file = read_pairs(write(tmp_path, f"{{switches: [tape], pairs: [{machines}]}}"))
+    assert file.switches == {1}
+    assert read_pairs(write(tmp_path, YAML)).switches == frozenset()
+    for wrong, part in (("[tap]", "the switch 'tap'.*amp, tape"), ("tape", "switches that are no list")):
+        with pytest.raises(PairsFileError, match=f"(?s){part}"):
+            read_pairs(write(tmp_path, f"{{switches: {wrong}, pairs: [{machines}]}}"))
+
+
 def test_holding_out_needs_a_control(tmp_path: Path) -> None:
     with pytest.raises(PairsFileError, match="held_out without a control"):
         read_pairs(write(tmp_path, "pairs: [{dry: a, wet: b}, {dry: a, wet: c, held_out: true}]"))
