@@ -8,10 +8,19 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from tapezoo.errors import TapezooError
+from tapezoo.layers.smoothing import Knobs, aim, moves, ramp
+
 State = dict[str, Tensor]  # name -> (batch, ...); empty for a memoryless net
 
 SETTLE_BLOCK_SAMPLES = 2048
+# 23 ms at 44.1 kHz: long enough for a jump of a gain not to click, short under a hand
+SMOOTHING_SAMPLES = 1024
 SETTLE_LIMIT_SAMPLES = 1 << 18  # about six seconds at 44.1 kHz: slower memories are left where they are
+
+
+class StateError(TapezooError):
+    """A net returned another state than it declared."""
 
 
 class Net(nn.Module, ABC):
@@ -19,6 +28,20 @@ class Net(nn.Module, ABC):
 
     A subclass fills the three fields below in its `__init__`, declares each state tensor with
     `register_rest`, and writes `forward`. It never keeps anything between two calls of `forward`.
+
+    Controls glide to a new value over `smoothing_samples`, whatever the block length. A net with controls has
+    three state tensors for that, "controls", "control_targets" and "control_ramp", and its `forward` begins with
+    `smoothed`:
+
+        trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
+        ...
+        return output, {**after, **knobs}
+
+    Args:
+        num_controls: Knobs, K.
+        receptive_field: See the field.
+        smoothing_samples: What a control takes from one value to the next; 0 for a net that needs no glide, or
+            does it in its own way: it has no such state, and may use `controls` as they come.
     """
 
     receptive_field: int | None
@@ -29,11 +52,21 @@ class Net(nn.Module, ABC):
     """Block lengths must be multiples of it; 1 for all but block-based nets."""
     num_controls: int
 
-    def __init__(self, num_controls: int, receptive_field: int | None) -> None:
+    def __init__(
+        self, num_controls: int, receptive_field: int | None, smoothing_samples: int = SMOOTHING_SAMPLES
+    ) -> None:
         super().__init__()
+        if smoothing_samples < 0:
+            raise ValueError(f"smoothing_samples is {smoothing_samples}; 0 or more")
         self.num_controls = num_controls
         self.receptive_field = receptive_field
+        self.smoothing_samples = smoothing_samples
         self._state_names: list[str] = []
+        self._glides = bool(num_controls and smoothing_samples)
+        if self._glides:
+            self.register_rest("controls", torch.zeros(num_controls))
+            self.register_rest("control_targets", torch.zeros(num_controls))
+            self.register_rest("control_ramp", torch.zeros(1))
 
     @abstractmethod
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
@@ -51,17 +84,45 @@ class Net(nn.Module, ABC):
         self._state_names.append(name)
 
     def initial_state(self, controls: Tensor) -> State:
-        """The stored rest state, one copy per row of `controls` (batch, num_controls).
+        """The stored rest state with the knobs at `controls` (batch, num_controls), one copy per row.
 
         Training settles it at the controls' defaults (`store_rest`) before each validation; `settle`
         carries it on to any other controls.
         """
-        batch = controls.shape[0]
+        state = self.rest_state(controls.shape[0])
+        if self._glides:
+            state.update(controls=controls.clone(), control_targets=controls.clone())
+        return state
+
+    def rest_state(self, rows: int) -> State:
+        """The stored rest state as it is, knobs included, one copy per row."""
         state = {}
         for name in self._state_names:
             rest = self.get_buffer(f"rest_{name}")
-            state[name] = rest.unsqueeze(0).expand(batch, *rest.shape).clone()
+            state[name] = rest.unsqueeze(0).expand(rows, *rest.shape).clone()
         return state
+
+    def smoothed(self, controls: Tensor, state: State, samples: int) -> tuple[Tensor, State]:
+        """The path of the controls over a block, and their part of the state after it.
+
+        Args:
+            controls: (batch, K), where the knobs shall go.
+            state: Of the net, before the block.
+            samples: Length of the block.
+
+        Shape:
+            path: (batch, K, samples); (batch, K, 1) where no row moves, except in a graph being traced.
+        """
+        if not self._glides:
+            return controls.unsqueeze(-1), {}
+        knobs = aim(knobs_of(state), controls, self.smoothing_samples)
+        tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if tracing or moves(knobs):
+            path, knobs = ramp(knobs, samples)
+        else:
+            path, knobs = controls.unsqueeze(-1), Knobs(controls, controls, knobs.left)
+        after = {"controls": knobs.value, "control_targets": knobs.target, "control_ramp": knobs.left}
+        return path, after
 
     def store_rest(self, state: State) -> None:
         """Keeps the first row of `state` as what `initial_state` returns from now on."""
@@ -69,11 +130,16 @@ class Net(nn.Module, ABC):
             self.get_buffer(f"rest_{name}").copy_(state[name][0])
 
 
+def knobs_of(state: State) -> Knobs:
+    """Where the controls are in the state of a net that has some."""
+    return Knobs(state["controls"], state["control_targets"], state["control_ramp"])
+
+
 @torch.no_grad()
 def settle(
     net: Net, controls: Tensor, tolerance: float = 1e-6, limit_samples: int = SETTLE_LIMIT_SAMPLES
 ) -> tuple[State, int]:
-    """Feeds silence from the stored rest state until the state stands still.
+    """Feeds silence from the stored rest state until the state stands still; the controls glide first.
 
     Args:
         net: Any net.
@@ -83,13 +149,17 @@ def settle(
 
     Returns:
         The settled state, and the samples of silence it took.
+
+    Raises:
+        StateError: The net does not return the state it declares.
     """
-    state = net.initial_state(controls)
+    state = net.rest_state(controls.shape[0])
     block = whole_hops(SETTLE_BLOCK_SAMPLES, net.hop_samples)
     silence = torch.zeros(controls.shape[0], 1, block, device=controls.device)
     samples = 0
     while state and samples < limit_samples:
         _, after = net(silence, controls, state)
+        _check_state(net, state, after)
         samples += block
         change = max(float((after[name] - state[name]).abs().max()) for name in state)
         state = after
@@ -97,6 +167,23 @@ def settle(
         if change <= tolerance and samples >= (net.receptive_field or 0):
             break
     return state, samples
+
+
+def _check_state(net: Net, before: State, after: State) -> None:
+    if after.keys() == before.keys():
+        return
+    fix = "Return every tensor declared with register_rest, and no other."
+    if {"controls", "control_targets", "control_ramp"} & (before.keys() - after.keys()):
+        fix = (
+            "Begin forward with `trajectory, knobs = self.smoothed(controls, state, input.shape[-1])` and return "
+            "`{..., **knobs}`; or pass smoothing_samples=0 to Net.__init__, if controls need no glide."
+        )
+    raise StateError(
+        f"{type(net).__name__}.forward",
+        found=f"a state with {', '.join(sorted(after)) or 'nothing'}",
+        expected=f"{', '.join(sorted(before))}",
+        fix=fix,
+    )
 
 
 def whole_hops(samples: int, hop_samples: int) -> int:

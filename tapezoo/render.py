@@ -14,6 +14,7 @@ import numpy as np
 import soxr
 import torch
 
+from tapezoo.automation import CONTROL_STEP_SAMPLES, Constant, ControlPath, stretches
 from tapezoo.controls import ControlError
 from tapezoo.data.audio import NonFiniteError
 from tapezoo.errors import UnwritableOutputError
@@ -84,7 +85,7 @@ class RenderReport:
 def render(
     net: Net,
     sample_rate: int,
-    controls: Sequence[float],
+    controls: Sequence[float] | ControlPath,
     source: Path,
     target: Path,
     *,
@@ -100,13 +101,16 @@ def render(
 
     Every channel is a row of the batch and starts from the settled rest state. At another rate than the
     net's the audio is resampled there and back by soxr's streaming resampler; the net's latency and the
-    resamplers' are taken out, so that output and input lie on each other. The result does not depend on
-    `block_samples`. It is written beside `target` under another name and moved there at the end.
+    resamplers' are taken out, so that output and input lie on each other. Moving controls are given to the
+    net every 64 samples (rounded up to its hop), at their time in the file, whatever its rate and the net's
+    latency. The result does not depend on `block_samples`. It is written beside `target` under another name
+    and moved there at the end.
 
     Args:
         net: The effect.
         sample_rate: What the net was trained at, Hz.
-        controls: One position 0..1 per control of the net.
+        controls: One position 0..1 per control of the net; or where they stand over time, counted from the
+            start of the file.
         source: A file libsndfile can read: WAV, FLAC, ...; any rate and channel count.
         target: Its suffix names the format; the subtype is the source's where that format has it, else
             24 bit.
@@ -126,7 +130,8 @@ def render(
         ControlError: Not as many controls as the net has.
     """
     started_s = time.monotonic()
-    _check_numbers(net, controls, mix, block_samples)
+    path = controls if isinstance(controls, ControlPath) else Constant(controls)
+    _check_numbers(net, path, mix, block_samples)
     _check_gain("--input-gain-db", input_gain_db)
     _check_gain("--output-gain-db", output_gain_db)
     layout = inspect(source)
@@ -144,7 +149,7 @@ def render(
             blocks = read_blocks(source, block_samples)
             if mix < 1:
                 blocks = _copied(blocks, dry)
-            output = _effect(net, sample_rate, controls, blocks, layout, input_gain_db, block_samples)
+            output = _effect(net, sample_rate, path, blocks, layout, input_gain_db, block_samples)
             output = _mixed(output, dry, mix, output_gain_db)
             if limiter is not None:
                 output = limit(output, limiter, layout.sample_rate, reduction)
@@ -186,7 +191,7 @@ def render(
 def _effect(
     net: Net,
     sample_rate: int,
-    controls: Sequence[float],
+    path: ControlPath,
     blocks: Iterator[Audio],
     layout: Layout,
     input_gain_db: float,
@@ -198,7 +203,9 @@ def _effect(
     latency = net.latency_samples
     if sample_rate == layout.sample_rate:
         driven = chain(driven, _silence(latency, layout.channels, block_samples))
-        output = _through_net(net, controls, driven, layout.channels, block_samples)
+        output = _through_net(
+            net, sample_rate, path, -latency / sample_rate, driven, layout.channels, block_samples
+        )
         return _window(output, skip=latency, length=layout.samples)
     # the silence before the file is dropped again at the end; the latency is dropped at the net's own rate
     tail = EDGE_SAMPLES + -(-latency * layout.sample_rate // sample_rate)
@@ -208,7 +215,8 @@ def _effect(
         _silence(tail, layout.channels, block_samples),
     )
     driven = _resampled(driven, layout.sample_rate, sample_rate, layout.channels)
-    output = _through_net(net, controls, driven, layout.channels, block_samples)
+    offset_s = -EDGE_SAMPLES / layout.sample_rate - latency / sample_rate
+    output = _through_net(net, sample_rate, path, offset_s, driven, layout.channels, block_samples)
     output = _resampled(_dropped(output, latency), sample_rate, layout.sample_rate, layout.channels)
     return _window(output, skip=EDGE_SAMPLES, length=layout.samples)
 
@@ -233,21 +241,35 @@ def _resampled(blocks: Iterable[Audio], from_hz: int, to_hz: int, channels: int)
 
 
 def _through_net(
-    net: Net, controls: Sequence[float], blocks: Iterable[Audio], channels: int, block_samples: int
+    net: Net,
+    sample_rate: int,
+    path: ControlPath,
+    offset_s: float,
+    blocks: Iterable[Audio],
+    channels: int,
+    block_samples: int,
 ) -> Iterator[Audio]:
-    """Gathers blocks the net's hop divides; the last one is padded with silence and trimmed."""
-    device = next(chain(net.parameters(), net.buffers()), torch.zeros(0)).device
-    position = torch.tensor([list(controls)], dtype=torch.float32, device=device).reshape(1, len(controls))
-    rest, _ = settle(net, position)  # one row: the channels start alike
-    state = {name: value.expand(channels, *value.shape[1:]).clone() for name, value in rest.items()}
-    rows = position.expand(channels, -1).contiguous()
+    """Gathers blocks the net's hop divides; the last one is padded with silence and trimmed.
 
+    `offset_s` is where in the file the net's first output sample lies.
+    """
+    device = next(chain(net.parameters(), net.buffers()), torch.zeros(0)).device
     hop = net.hop_samples
-    size = whole_hops(block_samples, hop)
-    for block, valid in _gathered(blocks, size, hop, channels):
+    step = whole_hops(CONTROL_STEP_SAMPLES, hop)
+    [(_, first)] = stretches([path], 0, 1, step, sample_rate, offset_s)
+    rest, _ = settle(net, torch.from_numpy(first).to(device))  # one row: the channels start alike
+    state = {name: value.expand(channels, *value.shape[1:]).clone() for name, value in rest.items()}
+
+    start = 0
+    for block, valid in _gathered(blocks, whole_hops(block_samples, step), hop, channels):
         input = torch.from_numpy(np.ascontiguousarray(block.T, dtype=np.float32)[:, None, :]).to(device)
-        output, state = net(input, rows, state)  # (channels, 1, samples)
-        wet = output[:, 0, :].T.cpu().numpy().astype(np.float64)
+        outputs = []
+        for piece, positions in stretches([path], start, len(block), step, sample_rate, offset_s):
+            rows = torch.from_numpy(positions).to(device).expand(channels, -1).contiguous()
+            output, state = net(input[..., piece], rows, state)  # (channels, 1, samples)
+            outputs.append(output[:, 0, :])
+        start += len(block)
+        wet = torch.cat(outputs, dim=1).T.cpu().numpy().astype(np.float64)
         if not np.isfinite(wet).all():
             raise NonFiniteError(
                 "the model's output",
@@ -313,13 +335,21 @@ def _check_gain(name: str, gain_db: float) -> None:
         raise ControlError(name, found=f"{gain_db:.10g}", expected=expected, fix="Change the value.")
 
 
-def _check_numbers(net: Net, controls: Sequence[float], mix: float, block_samples: int) -> None:
-    if len(controls) != net.num_controls or not all(0 <= value <= 1 for value in controls):
+def _check_numbers(net: Net, path: ControlPath, mix: float, block_samples: int) -> None:
+    fits = path.num_controls == net.num_controls
+    if isinstance(path, Constant) and not (fits and all(0 <= value <= 1 for value in path.positions)):
         raise ControlError(
             "controls",
-            found=f"{list(controls)}",
+            found=f"{path.positions.tolist()}",
             expected=f"{net.num_controls} positions in 0..1",
             fix="Give one value per control of the model.",
+        )
+    if not fits:
+        raise ControlError(
+            "controls",
+            found=f"the paths of {path.num_controls}",
+            expected=f"as many as the net has, {net.num_controls}",
+            fix="Give one column per control of the model.",
         )
     if not 0 <= mix <= 1:
         raise ControlError("mix", found=f"{mix}", expected="0 (dry) to 1 (wet)", fix="Change the value.")

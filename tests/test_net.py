@@ -5,7 +5,7 @@ import torch
 
 from tapezoo.models.fir import FIRNet
 from tapezoo.models.lstm import LSTMNet
-from tapezoo.net import SETTLE_BLOCK_SAMPLES, Net, blocks, settle
+from tapezoo.net import SETTLE_BLOCK_SAMPLES, Net, StateError, blocks, settle
 
 
 class Leak(Net):
@@ -18,10 +18,12 @@ class Leak(Net):
 
     def forward(self, input, controls, state):
         level, output = state["level"], []
-        for sample in input.unbind(-1):  # (batch, 1)
-            level = self.decay * level + (1 - self.decay) * (sample + 0.5 + controls)
+        path, knobs = self.smoothed(controls, state, input.shape[-1])
+        path = path.expand(-1, -1, input.shape[-1])
+        for sample, knob in zip(input.unbind(-1), path.unbind(-1), strict=True):  # (batch, 1)
+            level = self.decay * level + (1 - self.decay) * (sample + 0.5 + knob)
             output.append(level)
-        return torch.stack(output, dim=-1), {"level": level}
+        return torch.stack(output, dim=-1), {"level": level, **knobs}
 
 
 def test_settling_finds_the_state_after_silence_for_every_row_of_controls():
@@ -67,5 +69,31 @@ def test_fir_taps_are_linear_in_the_controls():
     with torch.no_grad():
         net.taps.copy_(torch.tensor([[[0.0, 0.0, 1.0]], [[2.0, 0.0, 0.0]]]))
     input = torch.tensor([[[1.0, 0.0, 0.0, 0.0]]])
-    output, _ = net(input, torch.tensor([[0.25]]), net.initial_state(torch.zeros(1, 1)))
+    controls = torch.tensor([[0.25]])
+    output, _ = net(input, controls, net.initial_state(controls))
     torch.testing.assert_close(output, torch.tensor([[[1.0, 0.0, 0.5, 0.0]]]))
+
+
+class Gain(Net):
+    """A gain that takes its control as it comes."""
+
+    def __init__(self, smoothing_samples: int) -> None:
+        super().__init__(1, 1, smoothing_samples)
+
+    def forward(self, input, controls, state):
+        return input * controls.unsqueeze(-1), {}
+
+
+def test_a_net_that_asks_for_no_glide_needs_no_state_for_it():
+    net, controls = Gain(0), torch.tensor([[0.5]])
+    assert net.initial_state(controls) == {}
+    assert settle(net, controls) == ({}, 0)
+    path, knobs = net.smoothed(controls, {}, 100)
+    assert torch.equal(path, controls.unsqueeze(-1)) and knobs == {}
+
+
+def test_a_net_that_forgets_its_knobs_is_told_what_to_write():
+    with pytest.raises(
+        StateError, match=r"Gain.forward: found a state with nothing.*self\.smoothed.*smoothing_samples=0"
+    ):
+        settle(Gain(64), torch.ones(1, 1))

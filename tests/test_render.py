@@ -9,15 +9,19 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from lightning.pytorch import Trainer
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 from torch import Tensor
 from torch.nn.functional import conv1d
 
-from tapezoo.controls import ControlError
+from tapezoo.automation import Automation
+from tapezoo.cli import main
+from tapezoo.controls import Control, ControlError
 from tapezoo.data.audio import EmptyFileError, MissingFileError, NonFiniteError, NotAudioError
 from tapezoo.errors import OutputExistsError, UnwritableOutputError
 from tapezoo.limiter import Limiter, Reduction, limit
+from tapezoo.models.lstm import LSTM
 from tapezoo.net import Net, State
 from tapezoo.render import RenderReport, render
 from tapezoo.soundfiles import OutputFormatError, SameFileError
@@ -48,11 +52,28 @@ class LeakyTanhNet(Net):
         self.register_rest("y", torch.zeros(1))
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        path, knobs = self.smoothed(controls, state, input.shape[2])
+        path = path.expand(-1, -1, input.shape[2])
         y, samples = state["y"], []
         for n in range(input.shape[2]):
-            y = torch.tanh(input[:, :, n] + 0.5 * controls * y + 0.1)
+            y = torch.tanh(input[:, :, n] + 0.5 * path[:, :, n] * y + 0.1)
             samples.append(y)
-        return torch.stack(samples, dim=2), {"y": y}
+        return torch.stack(samples, dim=2), {"y": y, **knobs}
+
+
+class GainNet(Net):
+    """y[n] = control * x[n - latency], the control as given with the block that y[n] comes out in."""
+
+    def __init__(self, latency_samples: int = 0, hop_samples: int = 1) -> None:
+        super().__init__(num_controls=1, receptive_field=latency_samples + 2, smoothing_samples=1)
+        self.latency_samples, self.hop_samples = latency_samples, hop_samples
+        self.register_rest("past", torch.zeros(1, latency_samples + 1))
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        assert input.shape[2] % self.hop_samples == 0
+        path, knobs = self.smoothed(controls, state, input.shape[2])
+        whole = torch.cat((state["past"], input), dim=2)
+        return path * whole[:, :, 1 : 1 + input.shape[2]], {"past": whole[:, :, input.shape[2] :], **knobs}
 
 
 class HopNet(Net):
@@ -251,6 +272,91 @@ def test_the_net_is_left_as_it_was(tmp_path: Path) -> None:
     assert not net.get_buffer("rest_past").is_inference()
 
 
+# --- moving controls ---
+
+ZIGZAG = Automation(np.array([0.1, 0.3, 0.35, 0.6]), np.array([[0.2], [1.0], [0.4], [0.7]]))
+
+
+@pytest.mark.parametrize(("latency", "hop", "step"), [(0, 1, 64), (700, 1, 64), (35, 48, 96)])
+def test_the_control_moves_when_the_sound_it_acts_on_comes_out(
+    latency: int, hop: int, step: int, tmp_path: Path
+) -> None:
+    audio = noise(RATE, 2)
+    source = write(tmp_path / "in.wav", audio, subtype="DOUBLE")
+    outputs = []
+    for block in (17, 333, 8192):
+        net, target = GainNet(latency, hop), tmp_path / f"out{block}.wav"
+        render(net, RATE, ZIGZAG, source, target, block_samples=block)
+        outputs.append(read(target))
+    # the net's own samples n are told a control per step, at its middle; they are the file's n - latency
+    n = np.arange(RATE) + latency
+    gain = ZIGZAG.at((n // step * step + step / 2 - latency) / RATE)
+    np.testing.assert_allclose(outputs[0], gain * audio, rtol=0, atol=1e-6)
+    for other in outputs[1:]:
+        np.testing.assert_array_equal(other, outputs[0])
+
+
+@pytest.mark.parametrize("rate", [22050, 48000])
+@pytest.mark.parametrize("latency", [0, 5000])
+def test_the_times_of_an_automation_are_the_files(rate: int, latency: int, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.wav", np.full((rate, 1), 0.5), rate)
+    render(GainNet(latency), RATE, ZIGZAG, source, tmp_path / "out.wav")
+    gain = read(tmp_path / "out.wav")[:, 0] / 0.5
+    expected = ZIGZAG.at(np.arange(rate) / rate)[:, 0]
+    inner = slice(rate // 20, -rate // 20)
+    # steepest: 0.6 in 50 ms, hence 0.009 in half a step of 64 samples; one whole step off would be 0.026
+    np.testing.assert_allclose(gain[inner], expected[inner], rtol=0, atol=0.014)
+
+
+def test_an_automation_starts_from_rest_at_its_first_position(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.wav", np.zeros((200, 1)))
+    render(LeakyTanhNet(), RATE, ZIGZAG, source, tmp_path / "out.wav")
+    rest = 0.1
+    for _ in range(100):
+        rest = np.tanh(0.5 * 0.2 * rest + 0.1)
+    np.testing.assert_allclose(read(tmp_path / "out.wav"), rest, rtol=0, atol=1e-6)
+
+
+def test_memory_does_not_grow_with_moving_controls(tmp_path: Path) -> None:
+    def peak_bytes(seconds: int) -> int:
+        source = write(tmp_path / "long.wav", noise(seconds * RATE, 1), subtype="PCM_16")
+        moving = Automation(np.array([0.0, seconds]), np.array([[0.0], [1.0]]))
+        tracemalloc.start()
+        render(GainNet(), RATE, moving, source, tmp_path / "o.wav", overwrite=True)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    assert peak_bytes(5) < peak_bytes(1) + 200_000  # four seconds are 1.4 MB as float64
+
+
+def test_the_command_line_reads_automations_and_refuses_two_orders_for_one_knob(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    controls = [Control(name, 0.0, 10.0, 5.0, "dB").to_dict() for name in ("drive", "bias")]
+    model = LSTM(hidden_size=2, sample_rate=RATE, controls=controls)
+    checkpoint = save_checkpoint(model, tmp_path / "best.ckpt")
+    source = write(tmp_path / "in.wav", noise(4000, 1))
+    lines = tmp_path / "controls.csv"
+    lines.write_text("time_s,bias\n0,0\n0.05,10\n")
+    line = ["render", str(checkpoint), str(source), str(tmp_path / "out.wav"), "--automation", str(lines)]
+    assert main([*line, "--set", "bias=3"]) == 2
+    assert "'bias': found a fixed value 3 and a column" in capsys.readouterr().err
+    assert not (tmp_path / "out.wav").exists()
+    assert main([*line, "--set", "drive=10"]) == 0
+    expected = Automation(np.array([0.0, 0.05]), np.array([[1.0, 0.0], [1.0, 1.0]]))
+    render(model.net, RATE, expected, source, tmp_path / "expected.wav")
+    np.testing.assert_array_equal(read(tmp_path / "out.wav"), read(tmp_path / "expected.wav"))
+
+
+def save_checkpoint(model: LSTM, path: Path) -> Path:
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    trainer.strategy.connect(model)
+    model.trainer = trainer
+    trainer.save_checkpoint(path)
+    return path
+
+
 # --- faults ---
 
 
@@ -336,7 +442,8 @@ def test_an_output_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 def test_controls_must_fit_the_net(tmp_path: Path) -> None:
     source = write(tmp_path / "in.wav", noise(100, 1))
-    for controls in ([], [0.1, 0.2], [1.5]):
+    moving = Automation(np.zeros(1), np.zeros((1, 2)))
+    for controls in ([], [0.1, 0.2], [1.5], moving):
         with pytest.raises(ControlError):
             render(LeakyTanhNet(), RATE, controls, source, tmp_path / "out.wav")
 

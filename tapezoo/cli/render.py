@@ -16,6 +16,14 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a control, in its own unit"
     )
+    parser.add_argument(
+        "--automation",
+        type=Path,
+        metavar="CSV",
+        help="moving controls: a header time_s,NAME,... (time in seconds; `time` will do) and one line per "
+        "breakpoint, values in the controls' own units, straight lines between; what has no column stays at "
+        "--set or its default",
+    )
     parser.add_argument("--mix", type=float, default=1.0, help="0 is dry, 1 is wet (default)")
     parser.add_argument("--input-gain-db", type=float, default=0.0, metavar="DB")
     parser.add_argument("--output-gain-db", type=float, default=0.0, metavar="DB")
@@ -30,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
+    from tapezoo.automation import Constant, ControlPath, read_automation
     from tapezoo.checkpoint import best_checkpoint, load_model
     from tapezoo.controls import control_vector, parse_settings
     from tapezoo.limiter import Limiter
@@ -37,7 +46,12 @@ def run(options: argparse.Namespace) -> int:
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     model = load_model(best_checkpoint(options.checkpoint))
-    controls = control_vector(model.controls, parse_settings(options.set))
+    settings = parse_settings(options.set)
+    controls: ControlPath
+    if options.automation is None:
+        controls = Constant(control_vector(model.controls, settings))
+    else:
+        controls = read_automation(options.automation, model.controls, settings)
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("rendering", total=None)

@@ -13,7 +13,8 @@ Function = TypeVar("Function", bound=Callable[..., object])
 def compiled(function: Function) -> Function:
     """`function` compiled to machine code; a read-only installation compiles anew in each process.
 
-    It lets go of the interpreter while it runs, so that threads render side by side. Division by zero follows IEEE 754 instead of raising, which keeps a test out of every division.
+    It lets go of the interpreter while it runs, so that threads render side by side. Division by zero follows
+    IEEE 754 instead of raising, which keeps a test out of every division.
     """
     try:
         return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))

@@ -1,6 +1,6 @@
 """Building blocks shared by architectures; every one that remembers takes and returns its memory."""
 
-from tapezoo.layers.conditioning import FiLM, SoftsignGLU
+from tapezoo.layers.conditioning import CONDITIONERS, Conditioner, FiLM, SoftsignGLU, conditioner
 from tapezoo.layers.convolution import causal_convolution
 
-__all__ = ["FiLM", "SoftsignGLU", "causal_convolution"]
+__all__ = ["CONDITIONERS", "Conditioner", "FiLM", "SoftsignGLU", "causal_convolution", "conditioner"]

@@ -43,11 +43,14 @@ def causal_convolution(
 
 
 def controlled_fir(input: Tensor, controls: Tensor, past: Tensor, taps: Tensor) -> tuple[Tensor, Tensor]:
-    """`y[n] = sum_k (g0[k] + sum_c controls[c] g_c[k]) x[n - k]`: one FIR, its taps affine in the controls.
+    """`y[n] = sum_k (g0[k] + sum_c p_c[n] g_c[k]) x[n - k]`: one FIR, its taps affine in the controls.
+
+    Exact while the controls move, at no cost: it is y_0[n] + sum_c p_c[n] y_c[n], with y_c the input filtered
+    by g_c.
 
     Args:
         input: The block.
-        controls: One setting per row.
+        controls: p, one setting per row, or one per row and sample.
         past: The samples before the block.
         taps: g0, then one g_c per control; `taps[..., -1]` meets the current sample.
 
@@ -55,12 +58,13 @@ def controlled_fir(input: Tensor, controls: Tensor, past: Tensor, taps: Tensor) 
         The filtered block, and the `past` for the next one.
 
     Shape:
-        input, output: (batch, 1, samples); controls: (batch, K); past: (batch, 1, taps - 1); taps: (1 + K, 1, taps).
+        input, output: (batch, 1, samples); controls: (batch, K, 1 or samples); past: (batch, 1, taps - 1);
+        taps: (1 + K, 1, taps).
     """
     filtered, past = causal_convolution(input, past, taps)  # (batch, 1 + K, samples)
     output = filtered[:, :1]
     if taps.shape[0] > 1:
-        output = output + (controls.unsqueeze(-1) * filtered[:, 1:]).sum(dim=1, keepdim=True)
+        output = output + (controls * filtered[:, 1:]).sum(dim=1, keepdim=True)
     return output, past
 
 

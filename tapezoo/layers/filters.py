@@ -72,6 +72,13 @@ class HyperParameters(nn.Module):
         moved: Tensor = self.start + self.hyper(controls)
         return moved
 
+    def along(self, trajectory: Tensor) -> Tensor:
+        """The numbers while the controls move: (batch, K, samples) -> (rows, count, samples), or 1 sample."""
+        if self.hyper is None:
+            return self.start[None, :, None]
+        moved: Tensor = self(trajectory.transpose(1, 2)).transpose(1, 2)
+        return moved
+
 
 def within(raw: Tensor, reach: float) -> Tensor:
     """Any number to -`reach`..`reach`, nearly unchanged far below it: `reach tanh(raw / reach)`."""

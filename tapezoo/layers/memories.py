@@ -23,6 +23,9 @@ class Memory(nn.Module, ABC):
     A subclass says what follower k listens to (s_k) and how the m_k bend the signal. The time constants
     tau_k are trained within 0.01 to 50 ms.
 
+    Of moving controls, the tau_k take the newest setting from the start of a block on, which m_k follows
+    without a jump; the other numbers follow sample by sample.
+
     Args:
         num_controls: Knobs, which move all numbers (`HyperParameters`).
         start: What each follower has beside its time constant, at the start, (numbers, F).
@@ -31,7 +34,8 @@ class Memory(nn.Module, ABC):
         sample_rate: Hz.
 
     Shape:
-        input, output: (batch, 1, samples); controls: (batch, num_controls); state: (batch, F, 2).
+        input, output: (batch, 1, samples); controls: (batch, num_controls), the newest setting;
+        trajectory: (batch, num_controls, 1 or samples), the way there; state: (batch, F, 2).
     """
 
     def __init__(
@@ -43,9 +47,13 @@ class Memory(nn.Module, ABC):
         raw = torch.cat([raw_between(times_ms, SHORTEST_MS, LONGEST_MS).unsqueeze(0), start])
         self.numbers = HyperParameters(num_controls, raw.flatten())
 
-    def forward(self, input: Tensor, controls: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, input: Tensor, controls: Tensor, trajectory: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """The bent block, and the state after it."""
-        time_ms, *numbers = self.settings(controls)  # (rows, F, 1) each
+        time_ms, *_ = self.settings(controls)  # (rows, F, 1)
+        # (rows, F, 1 or samples) each
+        _, *numbers = torch.split(self.numbers.along(trajectory), self.followers, dim=1)
         heard = self.listen(input, *numbers)  # (batch, F, samples)
         sections = one_pole(time_ms.squeeze(-1).transpose(0, 1) * (1e-3 * self.sample_rate))
         followed, after = run_followers(heard, sections, state, self.num_controls)

@@ -12,12 +12,11 @@ def with_controls(input: Tensor, controls: Tensor) -> Tensor:
     """The signal and the controls of every sample, in the order recurrent layers read.
 
     Shape:
-        input: (batch, 1, samples); controls: (batch, K); output: (batch, samples, 1 + K).
+        input: (batch, 1, samples); controls: (batch, K, 1 or samples); output: (batch, samples, 1 + K).
     """
-    signal = input.transpose(1, 2)
     if not controls.shape[1]:
-        return signal
-    return torch.cat([signal, controls.unsqueeze(1).expand(-1, signal.shape[1], -1)], dim=-1)
+        return input.transpose(1, 2)
+    return torch.cat([input, controls.expand(-1, -1, input.shape[-1])], dim=1).transpose(1, 2)
 
 
 def add_linear_path(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tapezoo.automation import CONTROL_STEP_SAMPLES, Constant, ControlPath, stretches
 from tapezoo.net import Net, blocks, settle, whole_hops
 
 BLOCK_SAMPLES = 16384
@@ -24,17 +25,69 @@ def play(net: Net, input: NDArray[np.floating], controls: Sequence[float]) -> ND
     Shape:
         input: (rows, samples); the result has the same shape.
     """
-    rows, samples = input.shape
+    # the rate only places moving controls
+    return play_moving(net, input, [Constant(controls)] * len(input), sample_rate=1)
+
+
+def play_moving(
+    net: Net,
+    input: NDArray[np.floating],
+    paths: Sequence[ControlPath],
+    sample_rate: int,
+    step_samples: int = CONTROL_STEP_SAMPLES,
+) -> NDArray[np.float64]:
+    """Plays rows through the net, each with controls of its own that may move; latency is taken out.
+
+    The net settles where the paths begin. Rows whose controls stand still cost nothing extra, unless others
+    in the same call move.
+
+    Args:
+        net: The effect, on any device.
+        input: Full scale is +-1; held in memory as a whole.
+        paths: One per row; time 0 is the first sample of the output, latency taken out.
+        sample_rate: Of the net, Hz.
+        step_samples: The net is told where the controls are once per so many samples, rounded up to its hop.
+
+    Shape:
+        input: (rows, samples); the result has the same shape.
+    """
+    samples = input.shape[1]
     hop, latency = net.hop_samples, net.latency_samples
     padding = latency + -(samples + latency) % hop
     device = next(iter((*net.parameters(), *net.buffers())), torch.zeros(0)).device
     signal = torch.from_numpy(np.pad(input, ((0, 0), (0, padding))).astype(np.float32))[:, None].to(device)
-    position = torch.tensor([list(controls)], dtype=torch.float32, device=device).expand(rows, -1)
+    step, offset_s = whole_hops(step_samples, hop), -latency / sample_rate
     outputs = []
     with torch.no_grad():
-        state, _ = settle(net, position)
-        for block in blocks(samples + padding, whole_hops(BLOCK_SAMPLES, hop)):
-            output, state = net(signal[..., block], position, state)
-            outputs.append(output[:, 0])
+        [(_, first)] = stretches(paths, 0, 1, step, sample_rate, offset_s)
+        state, _ = settle(net, torch.from_numpy(first).to(device))
+        for block in blocks(samples + padding, whole_hops(BLOCK_SAMPLES, step)):
+            length = block.stop - block.start
+            for piece, positions in stretches(paths, block.start, length, step, sample_rate, offset_s):
+                position = torch.from_numpy(positions).to(device)
+                output, state = net(signal[..., block][..., piece], position, state)
+                outputs.append(output[:, 0])
     wet: NDArray[np.float64] = torch.cat(outputs, dim=1).double().cpu().numpy()
     return wet[:, latency : latency + samples]
+
+
+def sawtooth(frequency_hz: float, seconds: float, sample_rate: int, peak: float = 0.5) -> NDArray[np.float64]:
+    """A rising sawtooth without aliases: sines `1/n` of every harmonic under 0.45 of the sample rate.
+
+    Args:
+        frequency_hz: Of the fundamental, Hz; under 0.45 of the sample rate.
+        seconds: Length, s.
+        sample_rate: Hz.
+        peak: Its highest sample, full scale is 1.
+
+    Shape:
+        returns: (samples,).
+    """
+    samples = round(seconds * sample_rate)
+    fundamental = np.exp(2j * np.pi * frequency_hz / sample_rate * np.arange(samples))
+    harmonic, wave = np.ones(samples, dtype=np.complex128), np.zeros(samples)
+    for number in range(1, int(0.45 * sample_rate / frequency_hz) + 1):
+        harmonic *= fundamental
+        wave -= harmonic.imag / number * (-1) ** number
+    scaled: NDArray[np.float64] = wave * (peak / max(float(np.abs(wave).max(initial=0.0)), 1e-9))
+    return scaled

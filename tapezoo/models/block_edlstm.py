@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.layers.conditioning import FiLM, SoftsignGLU
+from tapezoo.layers.conditioning import conditioner
 from tapezoo.layers.gates import spread_lstm_memories
 from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, whole
+from tapezoo.models.modulation import Modulations, known_conditioning, read_also_as
 from tapezoo.net import Net, State
 
 
@@ -25,7 +26,7 @@ class BlockEDLSTMNet(Net):
 
         h, c[-1]   = LSTM_encoder(x[(m-1) T], ..., x[m T - 1];  0, 0)
         d[i], c[i] = LSTM_decoder(x[m T + i];  d[i-1], c[i-1]),  d[-1] = h
-        f[i]       = d[i] (G p + g) + (B p + b)                  FiLM; absent without controls
+        f[i]       = d[i] (G p + g) + (B p + b)                  FiLM, p as at that sample; absent without controls
         y[m T + i] = w . ((V f[i] + v) softsign(S f[i] + s)) + o GLU with a softsign gate, output layer
 
     Two recurrent steps per sample instead of EDLSTM's 64: training takes about a twenty-fourth of its time,
@@ -47,30 +48,34 @@ class BlockEDLSTMNet(Net):
     one control and 857 at three with one bias per gate, 64 more in PyTorch.
 
     Args:
-        num_controls: Knobs, given to the FiLM layer.
+        num_controls: Knobs, given to the conditioning layer behind the decoder.
         hidden_size: Units of encoder and decoder, U.
         hop_samples: Length of a hop, T, 2 or more.
+        conditioning: As in `EDLSTMNet`; "film_glu" is the equations above.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
 
-    def __init__(self, num_controls: int, hidden_size: int, hop_samples: int) -> None:
+    def __init__(self, num_controls: int, hidden_size: int, hop_samples: int, conditioning: str) -> None:
         whole("hidden_size", hidden_size, 1, WIDEST)
         whole("hop_samples", hop_samples, 2, LONGEST_SAMPLES // 2)
+        known_conditioning(conditioning)
         super().__init__(num_controls, receptive_field=2 * hop_samples)
         self.hop_samples = hop_samples
         self.encoder = nn.LSTM(1, hidden_size)
         self.decoder = nn.LSTM(1, hidden_size)
-        self.film = FiLM(num_controls, hidden_size)
-        self.glu = SoftsignGLU(hidden_size)
+        self.modulation = conditioner(conditioning, num_controls, hidden_size)
         self.head = nn.Linear(hidden_size, 1)
         for lstm in (self.encoder, self.decoder):
             spread_lstm_memories(lstm, hop_samples)
         self.register_rest("past", torch.zeros(1, hop_samples))
+        self.modulations = Modulations(self, [("decoder", self.modulation)])
+        read_also_as(self, "glu.", "modulation.glu.")
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`; samples is a multiple of `hop_samples`."""
+        trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
         batch, _, samples = input.shape
         context = torch.cat([state["past"], input], dim=-1)  # (batch, 1, T + samples)
         # every hop is a row of T steps: (T, batch hops, 1)
@@ -79,9 +84,11 @@ class BlockEDLSTMNet(Net):
         _, encoded = self.encoder(before)
         decoded, _ = self.decoder(current, encoded)  # (T, batch hops, U)
         decoded = decoded.transpose(0, 1).reshape(batch, samples, -1).transpose(1, 2)  # (batch, U, samples)
-        features = self.glu(self.film(decoded, controls))
+        own = self.modulations.part("decoder", state)
+        features, own = self.modulation(decoded, trajectory, own)
         output = self.head(features.transpose(1, 2)).transpose(1, 2)  # (batch, 1, samples)
-        return output, {"past": context[..., samples:]}
+        after = {"past": context[..., samples:], **self.modulations.labelled("decoder", own)}
+        return output, {**after, **knobs}
 
 
 class BlockEDLSTM(EffectModel):
@@ -90,6 +97,7 @@ class BlockEDLSTM(EffectModel):
     Args:
         hidden_size: Units of encoder and decoder.
         hop_samples: Samples that share one encoder pass; blocks are multiples of it.
+        conditioning: "film_glu", the paper's, or another of `tapezoo.layers.CONDITIONERS`.
         training: See `EffectModel`.
 
     Raises:
@@ -101,6 +109,8 @@ class BlockEDLSTM(EffectModel):
         "faint tone, not one value"
     }
 
-    def __init__(self, hidden_size: int = 8, hop_samples: int = 64, **training: Any) -> None:
+    def __init__(
+        self, hidden_size: int = 8, hop_samples: int = 64, conditioning: str = "film_glu", **training: Any
+    ) -> None:
         super().__init__(**training)
-        self.net = BlockEDLSTMNet(self.num_controls, hidden_size, hop_samples)
+        self.net = BlockEDLSTMNet(self.num_controls, hidden_size, hop_samples, conditioning)

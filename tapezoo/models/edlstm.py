@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.layers.conditioning import FiLM, SoftsignGLU
+from tapezoo.layers.conditioning import conditioner
 from tapezoo.layers.gates import spread_lstm_memories
 from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, whole
+from tapezoo.models.modulation import Modulations, known_conditioning, read_also_as
 from tapezoo.net import Net, State
 
 CHUNK_WINDOWS = 8192  # encoded at once; bounds the memory of a long block, 66 MB for 63 samples and 8 units
@@ -24,7 +25,7 @@ class EDLSTMNet(Net):
 
         h, c   = LSTM_encoder(x[n-T+1], ..., x[n-1];  0, 0)
         d      = LSTM_decoder(x[n];  h, c)                 (U)
-        f      = d (G p + g) + (B p + b)                   FiLM; absent without controls
+        f      = d (G p + g) + (B p + b)                   FiLM, p as at sample n; absent without controls
         y[n]   = w . ((V f + v) softsign(S f + s)) + o     GLU with a softsign gate, output layer
 
     The cost is T recurrent steps per sample: at T = 64, U = 8 about 18,000 multiplications and 2,600 sigmoids
@@ -45,36 +46,43 @@ class EDLSTMNet(Net):
     (793 without controls). PyTorch's LSTM has a second, redundant bias: 64 more in all.
 
     Args:
-        num_controls: Knobs, given to the FiLM layer.
+        num_controls: Knobs, given to the conditioning layer behind the decoder.
         hidden_size: Units of encoder and decoder, U.
         window_samples: Length of the window, T: the current sample and those before it, 2 or more.
+        conditioning: "film_glu", the equations above, or another conditioner in the place of both its layers:
+            "film" and "concat" without the gated unit, "temporal_film" with an unbounded receptive field.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
 
-    def __init__(self, num_controls: int, hidden_size: int, window_samples: int) -> None:
+    def __init__(self, num_controls: int, hidden_size: int, window_samples: int, conditioning: str) -> None:
         whole("hidden_size", hidden_size, 1, WIDEST)
         whole("window_samples", window_samples, 2, LONGEST_SAMPLES)
+        known_conditioning(conditioning)
         super().__init__(num_controls, receptive_field=window_samples)
         self.encoder = nn.LSTM(1, hidden_size)
         self.decoder = nn.LSTM(1, hidden_size)
-        self.film = FiLM(num_controls, hidden_size)
-        self.glu = SoftsignGLU(hidden_size)
+        self.modulation = conditioner(conditioning, num_controls, hidden_size)
         self.head = nn.Linear(hidden_size, 1)
         for lstm in (self.encoder, self.decoder):
             spread_lstm_memories(lstm, window_samples)
         self.register_rest("past", torch.zeros(1, window_samples - 1))
+        self.modulations = Modulations(self, [("decoder", self.modulation)])
+        read_also_as(self, "glu.", "modulation.glu.")
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
+        trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
         past = state["past"]
         context = torch.cat([past, input], dim=-1)  # (batch, 1, T - 1 + samples)
         encoder, decoder = list(self.encoder.parameters()), list(self.decoder.parameters())
         decoded = _decode(context, input, encoder, decoder, CHUNK_WINDOWS)  # (batch, U, samples)
-        features = self.glu(self.film(decoded, controls))
+        own = self.modulations.part("decoder", state)
+        features, own = self.modulation(decoded, trajectory, own)
         output = self.head(features.transpose(1, 2)).transpose(1, 2)  # (batch, 1, samples)
-        return output, {"past": context[..., context.shape[-1] - past.shape[-1] :]}
+        after = {"past": context[..., context.shape[-1] - past.shape[-1] :]}
+        return output, {**after, **self.modulations.labelled("decoder", own), **knobs}
 
 
 def _lstm(input: Tensor, start: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
@@ -119,12 +127,19 @@ class EDLSTM(EffectModel):
     Args:
         hidden_size: Units of encoder and decoder.
         window_samples: Samples the net hears: the current one and those before it.
+        conditioning: "film_glu", the paper's, or another of `tapezoo.layers.CONDITIONERS`.
         training: See `EffectModel`.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
 
-    def __init__(self, hidden_size: int = 8, window_samples: int = 64, **training: Any) -> None:
+    def __init__(
+        self,
+        hidden_size: int = 8,
+        window_samples: int = 64,
+        conditioning: str = "film_glu",
+        **training: Any,
+    ) -> None:
         super().__init__(**training)
-        self.net = EDLSTMNet(self.num_controls, hidden_size, window_samples)
+        self.net = EDLSTMNet(self.num_controls, hidden_size, window_samples, conditioning)

@@ -22,7 +22,7 @@ LINEAR_FLOOR_TAPS = 257
 
 
 class FIRNet(Net):
-    """`y[n] = sum_k (g0[k] + sum_c controls[c] g_c[k]) x[n - k]`: one FIR, its taps linear in the controls.
+    """`y[n] = sum_k (g0[k] + sum_c p_c[n] g_c[k]) x[n - k]`: one FIR, its taps linear in the controls p.
 
     Receptive field: `taps` samples. Latency: 0. Parameters: `taps (1 + num_controls)`.
 
@@ -42,8 +42,9 @@ class FIRNet(Net):
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
-        output, past = controlled_fir(input, controls, state["past"], self.taps)
-        return output, {"past": past}
+        trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
+        output, past = controlled_fir(input, trajectory, state["past"], self.taps)
+        return output, {"past": past, **knobs}
 
 
 class FIR(EffectModel):

@@ -9,30 +9,42 @@ from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
 from tapezoo.layers.activations import fast_tanh
-from tapezoo.layers.conditioning import FiLM
+from tapezoo.layers.conditioning import conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, reach, whole
+from tapezoo.models.modulation import Modulations, known_conditioning
 from tapezoo.net import Net, State
 
 
 class Layer(nn.Module):
-    """`z = FiLM(tanh(F * h) sigmoid(G * h))`, `h' = M z + h`."""
+    """`z = modulation(tanh(F * h) sigmoid(G * h))`, `h' = M z + h`."""
 
     def __init__(
-        self, num_controls: int, in_channels: int, channels: int, kernel_size: int, dilation: int
+        self,
+        num_controls: int,
+        in_channels: int,
+        channels: int,
+        kernel_size: int,
+        dilation: int,
+        conditioning: str,
     ) -> None:
         super().__init__()
         self.dilation = dilation
         self.dilated = nn.Conv1d(in_channels, 2 * channels, kernel_size, dilation=dilation)  # F, then G
-        self.modulation = FiLM(num_controls, channels)
+        self.modulation = conditioner(conditioning, num_controls, channels)
         self.mix = nn.Conv1d(channels, channels, 1)  # M
 
-    def forward(self, h: Tensor, controls: Tensor, past: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(h', z, past) from h (batch, in_channels, samples); a single channel is added to all of h'."""
+    def forward(
+        self, h: Tensor, controls: Tensor, past: Tensor, own: State
+    ) -> tuple[Tensor, Tensor, Tensor, State]:
+        """(h', z, past, the modulation's own state) from h (batch, in_channels, samples).
+
+        A single channel is added to all of h'.
+        """
         u, past = causal_convolution(h, past, self.dilated.weight, self.dilated.bias, self.dilation)
         filter, gate = u.chunk(2, dim=1)  # (batch, channels, samples) each
-        z = self.modulation(fast_tanh(filter) * torch.sigmoid(gate), controls)
-        return convolution(z, self.mix.weight, self.mix.bias, offset=h.expand_as(z)), z, past
+        z, own = self.modulation(fast_tanh(filter) * torch.sigmoid(gate), controls, own)
+        return convolution(z, self.mix.weight, self.mix.bias, offset=h.expand_as(z)), z, past, own
 
 
 class GCNNet(Net):
@@ -43,11 +55,13 @@ class GCNNet(Net):
     controls; without controls there is none.
 
     Comunità, Steinmetz, Phan, Reiss, "Modelling black-box audio effects with time-varying feature
-    modulation", ICASSP 2023, without the time-varying modulation (its GCN baseline); the gated net itself is
-    from Wright, Damskägg, Juvela, Välimäki, "Real-time guitar amplifier emulation with deep learning",
+    modulation", ICASSP 2023: with conditioning "temporal_film" its GCNTF (see `TemporalFiLM` for how ours
+    departs from it), else without the time-varying modulation (its GCN baseline); the gated net itself is from
+    Wright, Damskägg, Juvela, Välimäki, "Real-time guitar amplifier emulation with deep learning",
     Applied Sciences 2020.
 
-    Receptive field: `1 + num_blocks (kernel_size - 1) sum_l dilation_growth^l`. Latency: 0. Parameters for L
+    Receptive field: `1 + num_blocks (kernel_size - 1) sum_l dilation_growth^l`, with "temporal_film" unbounded.
+    Latency: 0. Parameters for L
     layers in all of C channels, k taps, K controls: `2 C k (1 + (L - 1) C) + 2 C L + L C (C + 1) + L C + 1`, and
     with controls `2 L C (K + 1)` more. The default, one block of ten layers of 16 channels, has 17 121 at
     K = 0 and hears 2 047 samples; five layers of 7 taps and growth 4 hear as much with 16 161. C (C + 1) of
@@ -60,6 +74,7 @@ class GCNNet(Net):
         num_layers: Layers of each block.
         kernel_size: Taps of each convolution, k, 2 or more.
         dilation_growth: Ratio of the dilations of two successive layers, 1 or more.
+        conditioning: Of every layer's z, a name of `tapezoo.layers.CONDITIONERS`; the formulas above are "film".
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -73,41 +88,48 @@ class GCNNet(Net):
         num_layers: int,
         kernel_size: int,
         dilation_growth: int,
+        conditioning: str,
     ) -> None:
         whole("channels", channels, 1, WIDEST)
         whole("num_blocks", num_blocks, 1, DEEPEST)
         whole("num_layers", num_layers, 1, DEEPEST)
         whole("kernel_size", kernel_size, 2, WIDEST)
         whole("dilation_growth", dilation_growth, 1, LONGEST_SAMPLES)
+        known_conditioning(conditioning)
         dilations = num_blocks * [dilation_growth**layer for layer in range(num_layers)]
         receptive_field = 1 + (kernel_size - 1) * sum(dilations)
         reach("dilation_growth", dilation_growth, receptive_field)
         super().__init__(num_controls, receptive_field)
-        self.layers = nn.ModuleDict()
+        self.layers, layers = nn.ModuleDict(), []
         for index, dilation in enumerate(dilations):
             name = "last" if index == len(dilations) - 1 else str(index)  # so called at every depth
             in_channels = channels if index else 1
-            self.layers[name] = Layer(num_controls, in_channels, channels, kernel_size, dilation)
+            layer = Layer(num_controls, in_channels, channels, kernel_size, dilation, conditioning)
+            self.layers[name] = layer
+            layers.append((name, layer.modulation))
         self.output = nn.Conv1d(len(dilations) * channels, 1, 1)  # o
         # two tensors, however many layers: each further one costs a stream more than its samples
         self.past_samples = [(kernel_size - 1) * dilation for dilation in dilations]
         self.register_rest("past_input", torch.zeros(1, self.past_samples[0]))
         if len(dilations) > 1:
             self.register_rest("past_layers", torch.zeros(channels, sum(self.past_samples[1:])))
+        self.modulations = Modulations(self, layers)
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
+        trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
         pasts = [state["past_input"]]
         if "past_layers" in state:
             pasts += torch.split(state["past_layers"], self.past_samples[1:], dim=-1)
-        h, features, after = input, [], []
-        for layer, past in zip(self.layers.values(), pasts, strict=True):
-            h, z, past = layer(h, controls, past)
+        h, features, after, new_state = input, [], [], knobs
+        for (name, layer), past in zip(self.layers.items(), pasts, strict=True):
+            h, z, past, own = layer(h, trajectory, past, self.modulations.part(name, state))
             features.append(z)
             after.append(past)
+            new_state |= self.modulations.labelled(name, own)
         mixed = torch.cat(features, dim=1)  # (batch, layers * channels, samples)
         output = convolution(mixed, self.output.weight, self.output.bias)
-        new_state = {"past_input": after[0]}
+        new_state["past_input"] = after[0]
         if "past_layers" in state:
             new_state["past_layers"] = torch.cat(after[1:], dim=-1)
         return output, new_state
@@ -122,6 +144,7 @@ class GCN(EffectModel):
         num_layers: Layers of each block.
         kernel_size: Taps of each convolution.
         dilation_growth: Ratio of the dilations of two successive layers.
+        conditioning: "film", or another of `tapezoo.layers.CONDITIONERS`; "temporal_film" is the paper's GCNTF.
         training: See `EffectModel`.
 
     Raises:
@@ -140,7 +163,10 @@ class GCN(EffectModel):
         num_layers: int = 10,
         kernel_size: int = 3,
         dilation_growth: int = 2,
+        conditioning: str = "film",
         **training: Any,
     ) -> None:
         super().__init__(**training)
-        self.net = GCNNet(self.num_controls, channels, num_blocks, num_layers, kernel_size, dilation_growth)
+        self.net = GCNNet(
+            self.num_controls, channels, num_blocks, num_layers, kernel_size, dilation_growth, conditioning
+        )

@@ -40,6 +40,12 @@ class GreyBoxNet(Net):
     let a controller move gain and bias in time, which `Level` does. Controls move every number but the
     curve's (`HyperParameters`). The filters run exactly, in the time domain, not by frequency sampling.
 
+    While a knob moves, the two gains, the bias and all numbers of the memory but its time constants follow it
+    sample by sample. Filters, whose coefficients hold for a block, take the setting the knob is going to, as soon
+    as it is heard of: their own states carry on, and no choice of blocks changes the result. A knob that slowly turns
+    gives small steps; one that jumps and turns the equalisers far is heard: shelf and peak from -8 to +8 dB at
+    once leave 4 to 26 % of full scale above 6 kHz on sines of half that.
+
     Silence gives silence. G_out may be negative: a machine that inverts.
     Receptive field: unbounded. Latency: 0. Parameters with P peaks, F followers, K controls: N numbers, and
     `64 (1 + K) + 16 N` for the controls where K > 0, plus those of the curve (tanh 2, tanh_sum 25, mlp 96);
@@ -82,22 +88,23 @@ class GreyBoxNet(Net):
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
-        gain_in, bias, gain_out = self.gains(controls)
+        trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
+        gain_in, bias, gain_out = self.gains(trajectory)
         u, input_eq = self.input_eq(gain_in * input, controls, state["input_eq"])
-        v, memory = self.memory(u, controls, state["memory"])
+        v, memory = self.memory(u, controls, trajectory, state["memory"])
         z = self.curve(v + bias) - self.curve(bias)
         y, output_eq = self.output_eq(z, controls, state["output_eq"])
-        return gain_out * y, {"input_eq": input_eq, "memory": memory, "output_eq": output_eq}
+        return gain_out * y, {"input_eq": input_eq, "memory": memory, "output_eq": output_eq, **knobs}
 
-    def gains(self, controls: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """G_in, b and G_out, each (rows, 1, 1)."""
-        log_gain, bias, gain = self.levels(controls).unsqueeze(1).chunk(3, dim=-1)
+    def gains(self, trajectory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """G_in, b and G_out, each (rows, 1, 1 or samples), from controls (batch, K, 1 or samples)."""
+        log_gain, bias, gain = self.levels.along(trajectory).chunk(3, dim=1)
         return log_gain.exp(), bias, gain
 
     @torch.no_grad()
     def responses(self, sample_rate: int, controls: Tensor) -> list[Response]:
         """Every block at these controls; see `tapezoo.responses.Explained`."""
-        gain_in, bias, gain_out = self.gains(controls)
+        gain_in, bias, gain_out = self.gains(controls.unsqueeze(-1))
         level = torch.linspace(-CURVE_REACH, CURVE_REACH, CURVE_POINTS, device=controls.device)
         bent = self.curve(level.reshape(1, 1, -1) + bias) - self.curve(bias)
         curve = Response("curve", f"bias {bias.item():+.2f}", "curve", _array(level), _array(bent))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
+from tapezoo.layers.conditioning import as_part, conditioner, part_of
 from tapezoo.layers.convolution import identity_taps
 from tapezoo.layers.gates import spread_lstm_memories
+from tapezoo.layers.hyper import ControlCode
+from tapezoo.layers.hyper_lstm import HyperLSTM
 from tapezoo.layers.recurrent import add_linear_path, with_controls
-from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, number, whole
+from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, number, one_of, whole
+from tapezoo.models.hyper import Conditioning, HyperNet
 from tapezoo.net import Net, State
 
 
@@ -28,28 +32,42 @@ class LSTMNet(Net):
     two samples.
 
     Receptive field: unbounded. Latency: 0. Parameters for one layer of H units, K controls, L taps:
-    `4 H (1 + K + H) + 8 H + H + 1 + L`; 4514 at H = 32, K = 0, L = 1.
+    `4 H (1 + K + H) + 8 H + H + 1 + L`; 4514 at H = 32, K = 0, L = 1. Where controls are not concatenated, they
+    need no column of the first term, but the conditioning layer's parameters.
 
     Args:
-        num_controls: Knobs, given to every layer's input beside the signal.
+        num_controls: Knobs.
         hidden_size: Units per layer, H.
         num_layers: Stacked LSTM layers, 1 or more.
         linear_taps: Length of the linear path in samples, L: 0 none, 1 a gain (the residual path).
         memory_samples: Longest time constant of a unit at the start of training, in samples, 2 or more.
+        conditioning: "concat" gives the controls to the first layer beside the signal; "film", "film_glu" and
+            "temporal_film" modulate h[n] before the output layer (`tapezoo.layers.conditioning`).
 
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(
-        self, num_controls: int, hidden_size: int, num_layers: int, linear_taps: int, memory_samples: float
+        self,
+        num_controls: int,
+        hidden_size: int,
+        num_layers: int,
+        linear_taps: int,
+        memory_samples: float,
+        conditioning: Conditioning = "concat",
     ) -> None:
+        one_of("conditioning", conditioning, get_args(Conditioning)[:-1])
         whole("hidden_size", hidden_size, 1, WIDEST)
         whole("num_layers", num_layers, 1, DEEPEST)
         whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
         number("memory_samples", memory_samples, 2, LONGEST_SAMPLES)
         super().__init__(num_controls, receptive_field=None)
-        self.lstm = nn.LSTM(1 + num_controls, hidden_size, num_layers, batch_first=True)
+        concatenated = num_controls if conditioning == "concat" else 0
+        self.lstm = nn.LSTM(1 + concatenated, hidden_size, num_layers, batch_first=True)
+        self.conditioner = (
+            None if conditioning == "concat" else conditioner(conditioning, num_controls, hidden_size)
+        )
         self.head = nn.Linear(hidden_size, 1)
         self.linear_path = nn.Parameter(identity_taps(0, linear_taps)) if linear_taps else None
         spread_lstm_memories(self.lstm, memory_samples)
@@ -57,16 +75,65 @@ class LSTMNet(Net):
         self.register_rest("cell", torch.zeros(num_layers, hidden_size))
         if linear_taps > 1:
             self.register_rest("past", torch.zeros(1, linear_taps - 1))
+        if self.conditioner is not None:
+            for name, rest in as_part(self.conditioner.rest(), "conditioner").items():
+                self.register_rest(name, rest)
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
-        signal = with_controls(input, controls)  # (batch, samples, 1 + K)
+        path, knobs = self.smoothed(controls, state, input.shape[-1])
+        signal = with_controls(input, path if self.conditioner is None else path[:, :0])
         hidden, cell = state["hidden"].transpose(0, 1), state["cell"].transpose(0, 1)  # (layers, batch, H)
         features, (hidden, cell) = self.lstm(signal, (hidden.contiguous(), cell.contiguous()))
+        after = {"hidden": hidden.transpose(0, 1), "cell": cell.transpose(0, 1), **knobs}
+        if self.conditioner is not None:
+            own = part_of(state, "conditioner")
+            features, own = self.conditioner(features.transpose(1, 2), path, own)
+            features = features.transpose(1, 2)
+            after.update(as_part(own, "conditioner"))
         output = self.head(features).transpose(1, 2)  # (batch, 1, samples)
-        after = {"hidden": hidden.transpose(0, 1), "cell": cell.transpose(0, 1)}
         output, past = add_linear_path(output, input, self.linear_path, state)
         return output, {**after, **past}
+
+
+class HyperLSTMNet(HyperNet):
+    """The net of `LSTMNet` with all its weights following the controls: see `HyperNet`.
+
+    `W(p) = sum_d z_d(p) W_d`, z = (1, p, bent units) (`HyperTensors`), for W_ih, W_hh and one bias of every layer, the
+    output layer and the linear path.
+
+    Parameters for one layer of H units, K controls, U bent units, L taps: `(4 H (H + 2) + H + 1 + L) (1 + K + U) +
+    U (K + 1)`, U = 0 without controls; 4386 at H = 32, K = 0, L = 1 and 17544 at K = 3, U = 0.
+
+    Args:
+        num_controls: Knobs.
+        hidden_size: Units per layer, H.
+        num_layers: Stacked LSTM layers, 1 or more.
+        linear_taps: Length of the linear path in samples, L: 0 none, 1 a gain.
+        memory_samples: Longest time constant of a unit at the start of training, in samples, 2 or more.
+        hyper_units: Bent units between controls and weights, U, 0 or more.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        num_controls: int,
+        hidden_size: int,
+        num_layers: int,
+        linear_taps: int,
+        memory_samples: float,
+        hyper_units: int,
+    ) -> None:
+        whole("hidden_size", hidden_size, 1, WIDEST)
+        whole("num_layers", num_layers, 1, DEEPEST)
+        whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
+        number("memory_samples", memory_samples, 2, LONGEST_SAMPLES)
+        whole("hyper_units", hyper_units, 0, WIDEST)
+        code = ControlCode(num_controls, hyper_units)
+        recurrence = HyperLSTM(code, hidden_size, num_layers, memory_samples)
+        super().__init__(num_controls, code, recurrence, linear_taps)
 
 
 class LSTM(EffectModel):
@@ -77,6 +144,9 @@ class LSTM(EffectModel):
         num_layers: Stacked LSTM layers.
         linear_taps: Length of the trained linear path around the net, in samples: 0 none, 1 a gain.
         memory_samples: Longest time constant of a unit at the start of training, in samples.
+        conditioning: How controls reach the net: "concat", "film", "film_glu" or "temporal_film" (`LSTMNet`),
+            "hyper" (`HyperLSTMNet`).
+        hyper_units: Bent units between controls and weights; of "hyper" alone.
         training: See `EffectModel`.
 
     Raises:
@@ -89,7 +159,16 @@ class LSTM(EffectModel):
         num_layers: int = 1,
         linear_taps: int = 1,
         memory_samples: float = 1000.0,
+        conditioning: Conditioning = "concat",
+        hyper_units: int = 0,
         **training: Any,
     ) -> None:
         super().__init__(**training)
-        self.net = LSTMNet(self.num_controls, hidden_size, num_layers, linear_taps, memory_samples)
+        one_of("conditioning", conditioning, get_args(Conditioning))
+        whole("hyper_units", hyper_units, 0, WIDEST)
+        sizes = (self.num_controls, hidden_size, num_layers, linear_taps, memory_samples)
+        self.net: Net
+        if conditioning == "hyper":
+            self.net = HyperLSTMNet(*sizes, hyper_units)
+        else:
+            self.net = LSTMNet(*sizes, conditioning)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.layers.conditioning import FiLM
+from tapezoo.layers.conditioning import conditioner
 from tapezoo.layers.recurrence import (
     BlockTables,
     FittedTables,
@@ -30,6 +30,7 @@ from tapezoo.models.arguments import (
     one_of,
     whole,
 )
+from tapezoo.models.modulation import Modulations, known_conditioning
 from tapezoo.net import Net, State
 
 BLOCK_SAMPLES = [2**power for power in range(11)]  # a filter's tables are that long, squared
@@ -105,21 +106,36 @@ class DiagonalStateSpaces(nn.Module):
 
 
 class S4DBlock(nn.Module):
-    """`h + tanh(FiLM(S4D(tanh(W h + w)), controls))`; Comunità, Steinmetz, Reiss 2025."""
+    """`h + tanh(modulation(S4D(tanh(W h + w)), controls))`; Comunità, Steinmetz, Reiss 2025."""
 
-    def __init__(self, num_controls: int, channels: int) -> None:
+    def __init__(self, num_controls: int, channels: int, conditioning: str) -> None:
         super().__init__()
         self.mix = nn.Linear(channels, channels)
-        self.film = FiLM(num_controls, channels)
+        self.modulation = conditioner(conditioning, num_controls, channels)
 
     def forward(
-        self, features: Tensor, controls: Tensor, filters: FittedTables, pieces: Pieces, state: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Features and output (channels, batch, samples), state (channels, batch, modes, 2)."""
+        self,
+        features: Tensor,
+        controls: Tensor,
+        filters: FittedTables,
+        pieces: Pieces,
+        modes: Tensor,
+        own: State,
+    ) -> tuple[Tensor, Tensor, State]:
+        """Features and output (channels, batch, samples), modes (channels, batch, N, 2), the modulation's state."""
         mixed = torch.addmm(self.mix.bias.unsqueeze(1), self.mix.weight, features.flatten(1))
-        filtered, state = recur_pieces(mixed.tanh().reshape(features.shape), filters, pieces, state)
-        modulated = self.film(filtered.transpose(0, 1), controls).transpose(0, 1)
-        return features + modulated.tanh(), state
+        signal = fill(mixed.tanh().reshape(features.shape), pieces)
+        filtered, modes = recur_pieces(signal, filters, pieces, modes)
+        modulated, own = self.modulation(_cut_back(filtered, pieces).transpose(0, 1), controls, own)
+        return features + modulated.transpose(0, 1).tanh(), modes, own
+
+
+def _cut_back(filtered: Tensor, pieces: Pieces) -> Tensor:
+    """Without what `fill` put behind the block."""
+    # the gradient of a slice is a copy, also where nothing is cut; a traced graph must not remember that
+    if torch.jit.is_tracing() or pieces.last < pieces.length:  # type: ignore[attr-defined,no-untyped-call]
+        return filtered[..., : pieces.samples]
+    return filtered
 
 
 class S4DNet(Net):
@@ -134,13 +150,15 @@ class S4DNet(Net):
     `3 H + 1 + P H (H + 3 + 4 N)`, and `2 P H (K + 1)` where K > 0; 2289 at H = 16, N = 4, P = 4, K = 0.
 
     Args:
-        num_controls: Knobs, given to every block's FiLM.
+        num_controls: Knobs, given to every block.
         channels: H, 1 or more.
         modes: N, conjugate pairs of poles per filter (the paper's state size is 2 N), 1 or more.
         num_blocks: P, 1 or more.
         shortest_memory_samples: Time constant of the fastest filters at the start of training, in samples.
         longest_memory_samples: Of the slowest filters. The net forgets within ten to twenty times this.
         block_samples: Length of the blocks the filters are computed in, a power of two up to 1024.
+        conditioning: Of every block's filtered features, a name of `tapezoo.layers.CONDITIONERS`; the formulas
+            and counts above are for "film".
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -155,6 +173,7 @@ class S4DNet(Net):
         shortest_memory_samples: float,
         longest_memory_samples: float,
         block_samples: int,
+        conditioning: str,
     ) -> None:
         whole("channels", channels, 1, WIDEST)
         whole("modes", modes, 1, WIDEST)
@@ -169,32 +188,40 @@ class S4DNet(Net):
             )
         whole("block_samples", block_samples, 1, BLOCK_SAMPLES[-1])
         one_of("block_samples", block_samples, BLOCK_SAMPLES)
+        known_conditioning(conditioning)
         super().__init__(num_controls, receptive_field=None)
         self.lift = nn.Linear(1, channels)
-        self.blocks = nn.ModuleList(S4DBlock(num_controls, channels) for _ in range(num_blocks))
+        blocks = [S4DBlock(num_controls, channels, conditioning) for _ in range(num_blocks)]
+        self.blocks = nn.ModuleList(blocks)
         self.filters = DiagonalStateSpaces(
             num_blocks, channels, modes, shortest_memory_samples, longest_memory_samples, block_samples
         )
         # x of every filter, as (Re, Im); see `recur` for the type
         self.register_rest("modes", torch.zeros(num_blocks, channels, modes, 2, dtype=torch.float64))
         self.head = nn.Linear(channels, 1)
+        layers = ((str(index), block.modulation) for index, block in enumerate(blocks))
+        self.modulations = Modulations(self, layers)
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
+        trajectory, new_state = self.smoothed(controls, state, input.shape[-1])
         # (channels, batch, samples) throughout: then a filter's rows, and a matrix product's columns, are
         # contiguous and nothing is copied
         signal, tables = input.transpose(0, 1), self.filters.tables()
         pieces = cut(signal, tables)
-        features = fill(signal, pieces) * self.lift.weight.unsqueeze(-1) + self.lift.bias[:, None, None]
+        features = signal * self.lift.weight.unsqueeze(-1) + self.lift.bias[:, None, None]
         parts = zip(*(table.chunk(len(self.blocks)) for table in fit(tables, pieces)), strict=True)
         states = state["modes"].permute(1, 2, 0, 3, 4).unbind()  # (channels, batch, modes, 2) each
         after = []
-        for block, filters, before in zip(self.blocks, parts, states, strict=True):
-            features, carried = block(features, controls, FittedTables(*filters), pieces, before)
+        for index, (block, filters, before) in enumerate(zip(self.blocks, parts, states, strict=True)):
+            own = self.modulations.part(str(index), state)
+            fitted = FittedTables(*filters)
+            features, carried, own = block(features, trajectory, fitted, pieces, before, own)
             after.append(carried)
+            new_state |= self.modulations.labelled(str(index), own)
         output = torch.addmm(self.head.bias, self.head.weight, features.flatten(1))
-        output = output.reshape(1, *features.shape[1:]).transpose(0, 1)  # (batch, 1, filled up)
-        return output[..., : pieces.samples], {"modes": torch.stack(after).permute(2, 0, 1, 3, 4)}
+        output = output.reshape(1, *features.shape[1:]).transpose(0, 1)  # (batch, 1, samples)
+        return output, {"modes": torch.stack(after).permute(2, 0, 1, 3, 4), **new_state}
 
 
 class S4D(EffectModel):
@@ -207,6 +234,7 @@ class S4D(EffectModel):
         shortest_memory_samples: Time constant of the fastest filters at the start of training, in samples.
         longest_memory_samples: Of the slowest filters, in samples.
         block_samples: Length of the blocks the filters are computed in; changes the speed, not the sound.
+        conditioning: "film", the paper's, or another of `tapezoo.layers.CONDITIONERS`.
         training: See `EffectModel`.
 
     Raises:
@@ -221,6 +249,7 @@ class S4D(EffectModel):
         shortest_memory_samples: float = 8.0,
         longest_memory_samples: float = 1000.0,
         block_samples: int = 64,
+        conditioning: str = "film",
         **training: Any,
     ) -> None:
         super().__init__(**training)
@@ -232,4 +261,5 @@ class S4D(EffectModel):
             shortest_memory_samples,
             longest_memory_samples,
             block_samples,
+            conditioning,
         )

@@ -10,16 +10,17 @@ from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
 from tapezoo.layers.activations import FastTanh
-from tapezoo.layers.conditioning import FiLM
+from tapezoo.layers.conditioning import conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, one_of, reach, whole
+from tapezoo.models.modulation import Modulations, known_conditioning
 from tapezoo.net import Net, State
 
 Activation = Literal["prelu", "tanh"]
 
 
 class Block(nn.Module):
-    """`h' = f(g W * h + b) + r h`: dilated convolution, modulation, activation, weighted residual."""
+    """`h' = f(modulation(W * h)) + r h`: dilated convolution, modulation, activation, weighted residual."""
 
     def __init__(
         self,
@@ -29,20 +30,21 @@ class Block(nn.Module):
         kernel_size: int,
         dilation: int,
         activation: Activation,
+        conditioning: str,
     ) -> None:
         super().__init__()
         self.dilation = dilation
         # the modulation has an offset of its own; without controls there is none, and W gets the bias
         self.dilated = nn.Conv1d(in_channels, channels, kernel_size, dilation=dilation, bias=not cond_dim)
-        self.modulation = FiLM(cond_dim, channels)
+        self.modulation = conditioner(conditioning, cond_dim, channels)
         self.activation = nn.PReLU(channels) if activation == "prelu" else FastTanh()
         self.residual = nn.Parameter(torch.empty(channels, 1).uniform_(-1.0, 1.0))  # r
 
-    def forward(self, h: Tensor, cond: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """(h', past) from h (batch, in_channels, samples)."""
+    def forward(self, h: Tensor, cond: Tensor, past: Tensor, own: State) -> tuple[Tensor, Tensor, State]:
+        """(h', past, the modulation's own state) from h (batch, in_channels, samples)."""
         u, past = causal_convolution(h, past, self.dilated.weight, self.dilated.bias, self.dilation)
-        u = self.modulation(u, cond)  # (batch, channels, samples)
-        return torch.addcmul(self.activation(u), h, self.residual), past
+        u, own = self.modulation(u, cond, own)  # (batch, channels, samples)
+        return torch.addcmul(self.activation(u), h, self.residual), past, own
 
 
 class TCNNet(Net):
@@ -58,8 +60,8 @@ class TCNNet(Net):
     output on the batch; it has no trained weights, so the counts are the paper's. Without controls there is no
     FiLM, and b is the convolution's.
 
-    Receptive field: `1 + (kernel_size - 1) sum_l dilation_growth^l`. Latency: 0. The paper's nets, with 32
-    channels, growth 10 and two controls:
+    Receptive field: `1 + (kernel_size - 1) sum_l dilation_growth^l`, with "temporal_film" unbounded. Latency: 0.
+    The paper's nets, with 32 channels, growth 10 and two controls:
 
         uTCN-100    4 blocks of  5 taps, receptive field  4 445, 25 905 parameters; the default
         uTCN-300    4 blocks of 13 taps, receptive field 13 333, 50 737 parameters
@@ -77,6 +79,8 @@ class TCNNet(Net):
         dilation_growth: Ratio of the dilations of two successive blocks.
         activation: f.
         cond_dim: Size of the controls' embedding, D.
+        conditioning: How the embedding reaches u = W * h of every block, a name of `tapezoo.layers.CONDITIONERS`;
+            the formulas above are "film".
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -91,6 +95,7 @@ class TCNNet(Net):
         dilation_growth: int,
         activation: Activation,
         cond_dim: int,
+        conditioning: str,
     ) -> None:
         whole("channels", channels, 1, WIDEST)
         whole("num_blocks", num_blocks, 1, DEEPEST)
@@ -98,25 +103,36 @@ class TCNNet(Net):
         whole("dilation_growth", dilation_growth, 1, LONGEST_SAMPLES)
         one_of("activation", activation, get_args(Activation))
         whole("cond_dim", cond_dim, 1, WIDEST)
+        known_conditioning(conditioning)
         dilations = [dilation_growth**block for block in range(num_blocks)]
         receptive_field = 1 + (kernel_size - 1) * sum(dilations)
         reach("dilation_growth", dilation_growth, receptive_field)
         super().__init__(num_controls, receptive_field)
         self.embedding = _embedding(num_controls, cond_dim) if num_controls else None
-        self.blocks = nn.ModuleList()
+        self.blocks, layers = nn.ModuleList(), []
         for index, dilation in enumerate(dilations):
             in_channels = channels if index else 1
             cond = cond_dim if num_controls else 0
-            self.blocks.append(Block(cond, in_channels, channels, kernel_size, dilation, activation))
+            block = Block(cond, in_channels, channels, kernel_size, dilation, activation, conditioning)
+            self.blocks.append(block)
+            layers.append((str(index), block.modulation))
             self.register_rest(f"past_{index}", torch.zeros(in_channels, (kernel_size - 1) * dilation))
         self.output = nn.Conv1d(channels, 1, 1)  # o
+        self.modulations = Modulations(self, layers)
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
-        cond = controls if self.embedding is None else self.embedding(controls)  # (batch, cond_dim)
-        h, after = input, {}
+        trajectory, after = self.smoothed(controls, state, input.shape[-1])
+        cond = trajectory
+        if self.embedding is not None:
+            cond = self.embedding(trajectory.transpose(1, 2)).transpose(
+                1, 2
+            )  # (batch, cond_dim, 1 or samples)
+        h = input
         for index, block in enumerate(self.blocks):
-            h, after[f"past_{index}"] = block(h, cond, state[f"past_{index}"])
+            own = self.modulations.part(str(index), state)
+            h, after[f"past_{index}"], own = block(h, cond, state[f"past_{index}"], own)
+            after |= self.modulations.labelled(str(index), own)
         return torch.tanh(convolution(h, self.output.weight, self.output.bias)), after
 
 
@@ -136,6 +152,7 @@ class TCN(EffectModel):
         dilation_growth: Ratio of the dilations of two successive blocks.
         activation: "prelu" with a slope per channel, or "tanh".
         cond_dim: Size of the controls' embedding; unused without controls.
+        conditioning: "film", the paper's, or another of `tapezoo.layers.CONDITIONERS`.
         training: See `EffectModel`.
 
     Raises:
@@ -150,9 +167,17 @@ class TCN(EffectModel):
         dilation_growth: int = 10,
         activation: Activation = "prelu",
         cond_dim: int = 32,
+        conditioning: str = "film",
         **training: Any,
     ) -> None:
         super().__init__(**training)
         self.net = TCNNet(
-            self.num_controls, channels, num_blocks, kernel_size, dilation_growth, activation, cond_dim
+            self.num_controls,
+            channels,
+            num_blocks,
+            kernel_size,
+            dilation_growth,
+            activation,
+            cond_dim,
+            conditioning,
         )

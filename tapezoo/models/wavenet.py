@@ -9,34 +9,48 @@ from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
 from tapezoo.layers.activations import fast_tanh
+from tapezoo.layers.conditioning import conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, factor, one_of, reach, whole, wholes
+from tapezoo.models.modulation import Modulations, known_conditioning
 from tapezoo.net import Net, State
 
 Activation = Literal["tanh", "gated"]
+NATIVE = "concat"  # the controls beside the raw input, which every layer hears
 NAM_DILATIONS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
 
 
 class Layer(nn.Module):
-    """One dilated layer: `z = f(W * y + V c)`, `y' = y + R z`."""
+    """One dilated layer: `z = modulation(f(W * y + V c))`, `y' = y + R z`; controls are in c or in modulation."""
 
     def __init__(
-        self, cond_dim: int, channels: int, kernel_size: int, dilation: int, activation: Activation
+        self,
+        num_controls: int,
+        channels: int,
+        kernel_size: int,
+        dilation: int,
+        activation: Activation,
+        conditioning: str,
     ) -> None:
         super().__init__()
         self.dilation = dilation
         self.gated = activation == "gated"
         width = 2 * channels if self.gated else channels
+        beside_input = num_controls if conditioning == NATIVE else 0
         self.dilated = nn.Conv1d(channels, width, kernel_size, dilation=dilation)  # W, b
-        self.mix = nn.Conv1d(cond_dim, width, 1, bias=False)  # V
+        self.mix = nn.Conv1d(1 + beside_input, width, 1, bias=False)  # V
+        # the controls being in V already, a concatenation without controls: the identity, without parameters
+        self.modulation = conditioner(conditioning, num_controls - beside_input, channels)
         self.residual = nn.Conv1d(channels, channels, 1)  # R, r
         self.past_samples = (kernel_size - 1) * dilation
 
-    def forward(self, y: Tensor, input: Tensor, controls: Tensor, past: Tensor) -> tuple[Tensor, ...]:
-        """(y', z, past) from y (batch, channels, samples)."""
+    def forward(
+        self, y: Tensor, input: Tensor, controls: Tensor, past: Tensor, own: State
+    ) -> tuple[Tensor, Tensor, Tensor, State]:
+        """(y', z, past, the modulation's own state) from y (batch, channels, samples)."""
         mixed = self.mix.weight[:, :1, 0] * input  # V c, (batch, width, samples)
-        if controls.shape[1]:  # they stand still within a block: their part is one number per row and channel
-            mixed = mixed + nn.functional.linear(controls, self.mix.weight[:, 1:, 0]).unsqueeze(-1)
+        if self.mix.in_channels > 1:  # apart, since controls that stand still are one column
+            mixed = mixed + torch.matmul(self.mix.weight[:, 1:, 0], controls)
         u, past = causal_convolution(
             y, past, self.dilated.weight, self.dilated.bias, self.dilation, offset=mixed
         )
@@ -45,7 +59,8 @@ class Layer(nn.Module):
             z = fast_tanh(filter) * torch.sigmoid(gate)
         else:
             z = fast_tanh(u)
-        return convolution(z, self.residual.weight, self.residual.bias, offset=y), z, past
+        z, own = self.modulation(z, controls, own)
+        return convolution(z, self.residual.weight, self.residual.bias, offset=y), z, past, own
 
 
 class Array(nn.Module):
@@ -54,39 +69,50 @@ class Array(nn.Module):
     def __init__(
         self,
         in_channels: int,
-        cond_dim: int,
+        num_controls: int,
         channels: int,
         head_channels: int,
         head_bias: bool,
         kernel_size: int,
         dilations: list[int],
         activation: Activation,
+        conditioning: str,
     ) -> None:
         super().__init__()
         self.widen = nn.Conv1d(in_channels, channels, 1, bias=False)
-        self.layers = nn.ModuleDict(
-            {
-                name: Layer(cond_dim, channels, kernel_size, dilation, activation)
-                for name, dilation in zip(names(len(dilations)), dilations, strict=True)
-            }
-        )
+        layers = {
+            name: Layer(num_controls, channels, kernel_size, dilation, activation, conditioning)
+            for name, dilation in zip(names(len(dilations)), dilations, strict=True)
+        }
+        self.layers = nn.ModuleDict(layers)
+        self.conditioners = [(name, layer.modulation) for name, layer in layers.items()]
         self.head = nn.Conv1d(channels, head_channels, 1, bias=head_bias)
         self.past_samples = [(kernel_size - 1) * dilation for dilation in dilations]
 
     def forward(
-        self, y: Tensor, head: Tensor | None, input: Tensor, controls: Tensor, past: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """(y, head, past) after all layers; `past` holds every layer's left context, one after another."""
+        self,
+        y: Tensor,
+        head: Tensor | None,
+        input: Tensor,
+        controls: Tensor,
+        past: Tensor,
+        owns: list[State],
+    ) -> tuple[Tensor, Tensor, Tensor, list[State]]:
+        """(y, head, past, owns) after all layers.
+
+        `past` holds every layer's left context, one after another; `owns` is what each modulation carries.
+        """
         y = convolution(y, self.widen.weight)  # (batch, channels, samples)
-        pasts = []
-        for layer, layer_past in zip(
-            self.layers.values(), torch.split(past, self.past_samples, dim=-1), strict=True
+        pasts, after = [], []
+        for layer, layer_past, own in zip(
+            self.layers.values(), torch.split(past, self.past_samples, dim=-1), owns, strict=True
         ):
-            y, z, layer_past = layer(y, input, controls, layer_past)
+            y, z, layer_past, own = layer(y, input, controls, layer_past, own)
             head = z if head is None else head + z
             pasts.append(layer_past)
+            after.append(own)
         assert head is not None
-        return y, convolution(head, self.head.weight, self.head.bias), torch.cat(pasts, dim=-1)
+        return y, convolution(head, self.head.weight, self.head.bias), torch.cat(pasts, dim=-1), after
 
 
 def names(count: int) -> list[str]:
@@ -106,7 +132,12 @@ class WaveNetNet(Net):
     paper's post-processing gives every layer its own mixing weights; summing first is from Neural Amp
     Modeler (Atkinson), whose "standard" shape is the default here. NAM's scale is a constant, no parameter.
 
-    Receptive field: `1 + sum (kernel_size - 1) dilation` over all layers. Latency: 0. Parameters of an array of
+    That c is the paper's conditioning, "concat", and the default: through V the knobs shift every layer's u. The
+    other conditioners take the knobs out of c and stand behind f in every layer, so that z is modulated both
+    on its way to the head and to the next layer, as FiLM is in the same group's gated nets (see `GCNNet`).
+
+    Receptive field: `1 + sum (kernel_size - 1) dilation` over all layers, with "temporal_film" unbounded.
+    Latency: 0. Parameters with "concat" of an array of
     L layers, width C from C' with head width O, K controls, k taps, G = C (tanh) or 2 C (gated):
     `C' C + L (G C k + G + G (1 + K) + C^2 + C) + C O`, and 1 for the bias of the last head. The default
     has 13 801 at K = 0, of which 72 are dead: nothing follows the last layer's y.
@@ -118,6 +149,7 @@ class WaveNetNet(Net):
         kernel_size: Taps of each convolution, k, 2 or more.
         activation: f.
         head_scale: Factor on the output, not 0.
+        conditioning: A name of `tapezoo.layers.CONDITIONERS`; see above.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -131,37 +163,51 @@ class WaveNetNet(Net):
         kernel_size: int,
         activation: Activation,
         head_scale: float,
+        conditioning: str,
     ) -> None:
         wholes("channels", channels, 1, WIDEST)
         wholes("dilations", dilations, 1, LONGEST_SAMPLES)
         whole("kernel_size", kernel_size, 2, WIDEST)
         one_of("activation", activation, get_args(Activation))
         factor("head_scale", head_scale)
+        known_conditioning(conditioning)
         past_samples = (kernel_size - 1) * sum(dilations)
         receptive_field = 1 + len(channels) * past_samples
         reach("dilations", dilations, receptive_field)
         super().__init__(num_controls, receptive_field)
         self.head_scale = head_scale
-        self.arrays = nn.ModuleDict()
+        self.layer_names = names(len(dilations))
+        self.arrays, layers = nn.ModuleDict(), []
         for index, name in enumerate(names(len(channels))):
             last = name == "last"
-            self.arrays[name] = Array(
+            array = Array(
                 in_channels=channels[index - 1] if index else 1,
-                cond_dim=1 + num_controls,
+                num_controls=num_controls,
                 channels=channels[index],
                 head_channels=1 if last else channels[index + 1],
                 head_bias=last,
                 kernel_size=kernel_size,
                 dilations=dilations,
                 activation=activation,
+                conditioning=conditioning,
             )
+            self.arrays[name] = array
             self.register_rest(f"past_{name}", torch.zeros(channels[index], past_samples))
+            layers += [(f"{name}_{layer}", modulation) for layer, modulation in array.conditioners]
+        self.modulations = Modulations(self, layers)
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
-        y, head, after = input, None, {}
+        trajectory, after = self.smoothed(controls, state, input.shape[-1])
+        y, head = input, None
         for name, array in self.arrays.items():
-            y, head, after[f"past_{name}"] = array(y, head, input, controls, state[f"past_{name}"])
+            labels = [f"{name}_{layer}" for layer in self.layer_names]
+            owns = [self.modulations.part(label, state) for label in labels]
+            y, head, after[f"past_{name}"], owns = array(
+                y, head, input, trajectory, state[f"past_{name}"], owns
+            )
+            for label, own in zip(labels, owns, strict=True):
+                after |= self.modulations.labelled(label, own)
         assert head is not None
         return self.head_scale * head, after
 
@@ -175,6 +221,7 @@ class WaveNet(EffectModel):
         kernel_size: Taps of each convolution.
         activation: "tanh", or "gated" as in the paper: twice the convolution's channels.
         head_scale: Factor on the output.
+        conditioning: "concat", the paper's and Neural Amp Modeler's, or another of `tapezoo.layers.CONDITIONERS`.
         training: See `EffectModel`.
 
     Raises:
@@ -193,9 +240,12 @@ class WaveNet(EffectModel):
         kernel_size: int = 3,
         activation: Activation = "tanh",
         head_scale: float = 0.02,
+        conditioning: str = NATIVE,
         **training: Any,
     ) -> None:
         super().__init__(**training)
         channels = [16, 8] if channels is None else channels
         dilations = NAM_DILATIONS if dilations is None else dilations
-        self.net = WaveNetNet(self.num_controls, channels, dilations, kernel_size, activation, head_scale)
+        self.net = WaveNetNet(
+            self.num_controls, channels, dilations, kernel_size, activation, head_scale, conditioning
+        )

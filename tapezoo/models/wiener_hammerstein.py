@@ -32,7 +32,7 @@ class ControlledFIR(nn.Module):
         self.taps = nn.Parameter(identity_taps(num_controls, taps))
 
     def forward(self, input: Tensor, controls: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """The filtered block, and the `past` for the next one."""
+        """The filtered block, and the `past` for the next one; see `controlled_fir`."""
         return controlled_fir(input, controls, past, self.taps)
 
     def at(self, controls: Tensor) -> Tensor:
@@ -47,6 +47,8 @@ class WienerHammersteinNet(Net):
         w[n] = v[n] gamma(controls) + beta(controls)
         z[n] = l w[n] + sum_i a_i (tanh(c_i w[n] + b_i) - tanh(b_i))
         y[n] = sum_k h[k] z[n - k]
+
+    with g, gamma, beta and h at the controls of sample n, also while these move.
 
     Billings, Fakhouri, "Identification of systems containing linear dynamic and static nonlinear elements",
     Automatica 18, 1982; Schetzen, "The Volterra and Wiener theories of nonlinear systems", 1980. Fitted by
@@ -78,16 +80,19 @@ class WienerHammersteinNet(Net):
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
-        v, first_past = self.first(input, controls, state["first_past"])
-        z = self.curve(self.drive(v, controls))
-        y, second_past = self.second(z, controls, state["second_past"])
-        return y, {"first_past": first_past, "second_past": second_past}
+        trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
+        v, first_past = self.first(input, trajectory, state["first_past"])
+        w, _ = self.drive(v, trajectory, {})
+        z = self.curve(w)
+        y, second_past = self.second(z, trajectory, state["second_past"])
+        return y, {"first_past": first_past, "second_past": second_past, **knobs}
 
     @torch.no_grad()
     def responses(self, sample_rate: int, controls: Tensor) -> list[Response]:
         """Both filters and the curve (with the controls' drive); see `tapezoo.responses.Explained`."""
         level = torch.linspace(-CURVE_REACH, CURVE_REACH, CURVE_POINTS, device=controls.device)
-        bent = self.curve(self.drive(level.reshape(1, 1, -1), controls)).reshape(-1)
+        driven, _ = self.drive(level.reshape(1, 1, -1), controls.unsqueeze(-1), {})
+        bent = self.curve(driven).reshape(-1)
         x, y = (values.cpu().double().numpy() for values in (level, bent))
         return [
             fir_magnitude("first filter", self.first.at(controls), sample_rate),

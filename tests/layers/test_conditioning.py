@@ -1,29 +1,62 @@
 """Conditioning layers against their formulas."""
 
+import pytest
 import torch
 
-from tapezoo.layers.conditioning import FiLM, SoftsignGLU
+from tapezoo.layers.conditioning import (
+    CONDITIONERS,
+    POOLED_SAMPLES,
+    Concatenation,
+    FiLM,
+    FiLMGLU,
+    SoftsignGLU,
+    TemporalFiLM,
+    as_part,
+    conditioner,
+    part_of,
+)
 
 
 def count(module: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
+def start(layer, rows):
+    return {name: value.expand(rows, *value.shape).clone() for name, value in layer.rest().items()}
+
+
+def shaken(layer):
+    """Fresh weights moved, so that nothing is 0 or 1."""
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return layer
+
+
 def test_film_scales_and_shifts_each_channel_by_affine_functions_of_the_controls():
-    film, features, controls = FiLM(2, 3), torch.randn(4, 3, 5), torch.rand(4, 2)
+    film, features, controls = FiLM(2, 3), torch.randn(4, 3, 5), torch.rand(4, 2, 5)
     weight, bias = film.affine.weight.detach(), film.affine.bias.detach()
-    output = film(features, controls)
+    output, _ = film(features, controls, {})
     for row in range(4):
-        for channel in range(3):
-            gain = (weight[channel] * controls[row]).sum() + bias[channel]
-            offset = (weight[3 + channel] * controls[row]).sum() + bias[3 + channel]
-            torch.testing.assert_close(output[row, channel], features[row, channel] * gain + offset)
+        for n in range(5):
+            gain = weight[:3] @ controls[row, :, n] + bias[:3]
+            offset = weight[3:] @ controls[row, :, n] + bias[3:]
+            torch.testing.assert_close(output[row, :, n], features[row, :, n] * gain + offset)
 
 
-def test_film_of_a_net_without_controls_is_nothing():
-    film, features = FiLM(0, 3), torch.randn(2, 3, 5)
-    assert count(film) == 0
-    assert torch.equal(film(features, torch.zeros(2, 0)), features)
+@pytest.mark.parametrize("name", CONDITIONERS)
+def test_controls_that_stand_still_are_one_column_for_all_samples(name):
+    layer, features, controls = shaken(conditioner(name, 2, 3)), torch.randn(4, 3, 300), torch.rand(4, 2, 1)
+    held, _ = layer(features, controls, start(layer, 4))
+    moving, _ = layer(features, controls.expand(-1, -1, 300), start(layer, 4))
+    torch.testing.assert_close(held, moving)
+
+
+def test_film_and_concatenation_without_controls_are_nothing():
+    features = torch.randn(2, 3, 5)
+    for layer in (FiLM(0, 3), Concatenation(0, 3)):
+        assert count(layer) == 0
+        assert torch.equal(layer(features, torch.zeros(2, 0, 1), {})[0], features)
 
 
 def test_the_gate_is_a_softsign_of_the_second_half():
@@ -33,6 +66,99 @@ def test_the_gate_is_a_softsign_of_the_second_half():
     torch.testing.assert_close(glu(features)[0, :, 0], expected)
 
 
+def test_the_papers_layer_is_film_and_then_the_gate():
+    layer, features, controls = FiLMGLU(1, 4), torch.randn(2, 4, 6), torch.rand(2, 1, 6)
+    modulated, _ = layer.film(features, controls, {})
+    torch.testing.assert_close(layer(features, controls, {})[0], layer.glu(modulated))
+    assert torch.equal(FiLMGLU(0, 4).film(features, controls[:, :0], {})[0], features)
+
+
 def test_the_conditioned_part_of_the_hybrid_papers_net_has_its_size():
-    assert count(FiLM(1, 8)) + count(SoftsignGLU(8)) == 32 + 144
-    assert count(FiLM(3, 8)) + count(SoftsignGLU(8)) == 64 + 144
+    assert count(FiLMGLU(1, 8)) == 32 + 144
+    assert count(FiLMGLU(3, 8)) == 64 + 144
+
+
+def test_concatenation_is_a_layer_over_features_and_controls():
+    layer, features, controls = shaken(Concatenation(2, 3)), torch.randn(4, 3, 5), torch.rand(4, 2, 5)
+    expected = layer.mix(torch.cat([features, controls], dim=1).transpose(1, 2)).transpose(1, 2)
+    torch.testing.assert_close(layer(features, controls, {})[0], expected)
+    assert count(layer) == 3 * (3 + 2 + 1)
+
+
+def test_fresh_concatenation_passes_the_features():
+    layer, features = Concatenation(2, 3), torch.randn(4, 3, 5)
+    assert torch.equal(layer(features, torch.zeros(4, 2, 5), {})[0], features)
+    turned = layer(features, torch.ones(4, 2, 5), {})[0].detach()
+    assert 0 < float((turned - features).abs().max()) < 0.2
+
+
+def temporal_film_by_samples(layer, features, controls):
+    """One row, sample by sample, with torch's LSTM cell: (channels, samples) in and out."""
+    channels, samples = features.shape
+    cell = torch.nn.LSTMCell(channels + controls.shape[0], channels).double()
+    with torch.no_grad():
+        cell.weight_ih.copy_(layer.pooled.weight)
+        cell.bias_ih.copy_(layer.pooled.bias)
+        cell.weight_hh.copy_(layer.recurrent.weight)
+        cell.bias_hh.zero_()
+    memory = (torch.zeros(1, channels).double(), torch.zeros(1, channels).double())
+    loudest, output = torch.zeros(channels).double(), []
+    for n in range(samples):
+        gain, offset = (layer.modulation.weight @ memory[0][0] + layer.modulation.bias).chunk(2)
+        output.append(features[:, n] * gain + offset)
+        loudest = torch.maximum(loudest, features[:, n].abs())
+        if (n + 1) % POOLED_SAMPLES == 0:
+            memory = cell(torch.cat([loudest, controls[:, n]]).unsqueeze(0), memory)
+            loudest = torch.zeros(channels).double()
+    return torch.stack(output, dim=-1)
+
+
+@pytest.mark.parametrize("num_controls", [0, 2])
+def test_temporal_film_hears_whole_blocks_and_modulates_the_next_one(num_controls):
+    torch.manual_seed(0)
+    layer = shaken(TemporalFiLM(num_controls, 3)).double()
+    features = torch.randn(2, 3, 700, dtype=torch.float64)
+    controls = torch.rand(2, num_controls, 700, dtype=torch.float64)
+    rest = {name: value.double() for name, value in start(layer, 2).items()}
+    with torch.no_grad():
+        expected = torch.stack(
+            [temporal_film_by_samples(layer, features[row], controls[row]) for row in range(2)]
+        )
+        whole, after = layer(features, controls, rest)
+        torch.testing.assert_close(whole, expected)
+        for split in (1, 100, POOLED_SAMPLES, 333):
+            state, parts = rest, []
+            for begin in range(0, 700, split):
+                part = slice(begin, begin + split)
+                output, state = layer(features[..., part], controls[..., part], state)
+                parts.append(output)
+            torch.testing.assert_close(torch.cat(parts, dim=-1), expected)
+            torch.testing.assert_close(state, after)
+    assert float(after["clock"][0]) == 700 % POOLED_SAMPLES
+
+
+def test_temporal_film_has_the_stated_size():
+    assert count(TemporalFiLM(2, 5)) == 4 * 5 * (5 + 2 + 1) + 4 * 25 + 2 * 5 * 6
+    assert TemporalFiLM(2, 5).receptive_field is None
+
+
+def test_no_two_tensors_of_a_rest_state_are_the_same_memory():
+    rest = TemporalFiLM(1, 4).rest()
+    assert len({value.data_ptr() for value in rest.values()}) == len(rest)
+
+
+def test_layers_are_made_by_name():
+    assert {name: type(conditioner(name, 1, 2)).__name__ for name in CONDITIONERS} == {
+        "film": "FiLM",
+        "film_glu": "FiLMGLU",
+        "concat": "Concatenation",
+        "temporal_film": "TemporalFiLM",
+    }
+    with pytest.raises(ValueError, match="film_glu"):
+        conditioner("flim", 1, 2)
+
+
+def test_a_net_finds_each_layers_part_of_its_state():
+    state = {"past": torch.zeros(1), **as_part({"peak": torch.ones(1)}, "film_1")}
+    state |= as_part({"peak": torch.zeros(1)}, "film_10")
+    assert part_of(state, "film_1") == {"peak": torch.ones(1)}

@@ -159,3 +159,11 @@ def test_controls_move_hyper_parameters_by_the_papers_formula():
     expected = torch.tanh(controls @ first.weight.T + first.bias) @ last.weight.T
     torch.testing.assert_close(parameters(controls), parameters.start + expected)
     assert HyperParameters(0, torch.ones(3))(torch.zeros(4, 0)).shape == (1, 3)
+
+
+def test_hyper_parameters_along_a_path_are_those_of_each_of_its_points():
+    parameters, path = HyperParameters(2, torch.tensor([1.0, 2.0, 3.0])), torch.rand(4, 2, 6)
+    along = parameters.along(path)
+    for point in range(6):
+        torch.testing.assert_close(along[..., point], parameters(path[..., point]))
+    assert HyperParameters(0, torch.ones(3)).along(torch.zeros(4, 0, 6)).shape == (1, 3, 1)

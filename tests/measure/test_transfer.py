@@ -20,7 +20,7 @@ class OnePoleNet(Net):
     """y[n] = x[n - latency] + pole * y[n - 1] with pole = the control."""
 
     def __init__(self, latency_samples: int = 0, hop_samples: int = 1) -> None:
-        super().__init__(num_controls=1, receptive_field=None)
+        super().__init__(num_controls=1, receptive_field=None, smoothing_samples=0)
         self.latency_samples, self.hop_samples = latency_samples, hop_samples
         self.register_rest("y", torch.zeros(1))
         self.register_rest("past", torch.zeros(1, latency_samples + 1))

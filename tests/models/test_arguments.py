@@ -19,19 +19,22 @@ RECURRENT = {
     "num_layers": SIZES,
     "linear_taps": [-1, HUGE, 1.0],
     "memory_samples": [0, 1, -5.0, 1.99, NAN, INFINITE, "long"],
+    "conditioning": [*WORDS, "affine"],
+    "hyper_units": [-1, HUGE, 1.5],
 }
 WRONG = {
     "FIR": {"taps": [*SIZES, 1, -8]},
     "LSTM": RECURRENT,
     "GRU": RECURRENT,
-    "EDLSTM": {"hidden_size": SIZES, "window_samples": [*SIZES, 1]},
-    "BlockEDLSTM": {"hidden_size": SIZES, "hop_samples": [*SIZES, 1]},
+    "EDLSTM": {"hidden_size": SIZES, "window_samples": [*SIZES, 1], "conditioning": [*WORDS, "affine"]},
+    "BlockEDLSTM": {"hidden_size": SIZES, "hop_samples": [*SIZES, 1], "conditioning": [*WORDS, "affine"]},
     "WaveNet": {
         "channels": [[], [8, 0], [HUGE], [2.5], [1] * 300],
         "dilations": [[], [0], [1, HUGE], [1, 1 << 20], [-1], [1] * 300],
         "kernel_size": [*SIZES, 1],
         "activation": [*WORDS, "prelu"],
         "head_scale": [NAN, INFINITE, -INFINITE, 0.0],
+        "conditioning": [*WORDS, "hyper"],
     },
     "TCN": {
         "channels": SIZES,
@@ -40,6 +43,7 @@ WRONG = {
         "dilation_growth": [*SIZES, 1 << 20],
         "activation": [*WORDS, "gated"],
         "cond_dim": SIZES,
+        "conditioning": [*WORDS, "affine"],
     },
     "GCN": {
         "channels": SIZES,
@@ -47,6 +51,7 @@ WRONG = {
         "num_layers": SIZES,
         "kernel_size": [*SIZES, 1],
         "dilation_growth": [*SIZES, 5],
+        "conditioning": [*WORDS, "affine"],
     },
     "S4D": {
         "channels": SIZES,
@@ -55,6 +60,7 @@ WRONG = {
         "shortest_memory_samples": [0.0, 0.5, 2000.0, NAN, INFINITE],
         "longest_memory_samples": [0.0, NAN, INFINITE],
         "block_samples": [*SIZES, 48, 64.0, 2048],
+        "conditioning": [*WORDS, "affine"],
     },
     "GreyBox": {
         "peaks": [-1, HUGE, 1.5],
@@ -93,11 +99,13 @@ class NoWork(TorchDispatchMode):
 
 
 @functools.cache
-def default_net(model: str) -> tuple[type, dict[str, object]]:
-    """The class of a model's net, and the arguments its defaults give it."""
+def default_net(model: str, hyper: bool) -> tuple[type, dict[str, object]]:
+    """The class of a model's net, or its hyper-net, and the arguments its defaults give it."""
     kind = models.resolve(model)
-    built = kind()
+    built = kind(conditioning="hyper") if hyper else kind()
     given = {name: built.hparams[name] for name in own_arguments(model)}
+    if model in ("LSTM", "GRU"):
+        del given["conditioning" if hyper else "hyper_units"]
     if model == "WaveNet":
         given |= {"channels": [16, 8], "dilations": [1, 2]}
     if model == "GreyBox":
@@ -107,9 +115,21 @@ def default_net(model: str) -> tuple[type, dict[str, object]]:
 
 @pytest.mark.parametrize(("model", "name", "value"), CASES)
 def test_a_net_refuses_an_argument_out_of_range_by_name_before_any_work(model, name, value):
-    net, given = default_net(model)
+    net, given = default_net(model, name == "hyper_units")
     with NoWork(), pytest.raises(ModelArgumentError, match=f"^model.{name}: found .*; expected .*default"):
         net(num_controls=1, **{**given, name: value})
+
+
+@pytest.mark.parametrize("model", ["LSTM", "GRU"])
+@pytest.mark.parametrize("name", [name for name in RECURRENT if name != "conditioning"])
+def test_a_hyper_net_refuses_them_too(model, name):
+    net, given = default_net(model, True)
+    for value in RECURRENT[name]:
+        with (
+            NoWork(),
+            pytest.raises(ModelArgumentError, match=f"^model.{name}: found .*; expected .*default"),
+        ):
+            net(num_controls=1, **{**given, name: value})
 
 
 @pytest.mark.parametrize("model", WRONG)

@@ -1,10 +1,12 @@
-"""The linear floor against numpy's least squares."""
+"""The linear floor against numpy's least squares, and the filter that follows its controls."""
 
 import numpy as np
 import pytest
 import scipy.signal
+import torch
+from gliding import glide, played
 
-from tapezoo.models.fir import least_squares_fir, linear_floor
+from tapezoo.models.fir import FIRNet, least_squares_fir, linear_floor
 
 RNG = np.random.default_rng(0)
 
@@ -31,3 +33,17 @@ def test_a_linear_machine_has_a_floor_of_nothing_and_noise_is_the_floor_of_a_noi
     assert clean < 1e-9
     floor = linear_floor([(x[0], noisy[0])], [(x[1], noisy[1])], skip_samples=100)
     assert floor == pytest.approx(0.01 / 1.01, rel=0.05)
+
+
+def test_taps_follow_moving_controls_sample_by_sample():
+    torch.manual_seed(0)
+    net, x = FIRNet(2, 5), torch.randn(1, 1, 1300)
+    with torch.no_grad():
+        net.taps.normal_()
+    start, target = torch.tensor([[0.1, 0.9]]), torch.tensor([[0.8, 0.2]])
+    path, g = glide(start, target, 1300)[0].double().numpy(), net.taps.detach().double().numpy()[:, 0, ::-1]
+    signal, expected = x[0, 0].double().numpy(), np.zeros(1300)
+    for n in range(1300):
+        taps = g[0] + path[0, n] * g[1] + path[1, n] * g[2]
+        expected[n] = sum(taps[k] * signal[n - k] for k in range(min(5, n + 1)))
+    np.testing.assert_allclose(played(net, x, start, target)[0, 0].numpy(), expected, atol=1e-5)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from gliding import glide, played
 from torch import nn
 
 from tapezoo import testing
@@ -12,16 +13,19 @@ def count(net: nn.Module) -> int:
     return sum(parameter.numel() for parameter in net.parameters())
 
 
-def plain_gcn(net: GCNNet, x: torch.Tensor, controls: torch.Tensor) -> torch.Tensor:
-    """The papers' formulas on a whole signal after silence, from torch's convolutions alone."""
+def plain_gcn(net: GCNNet, x: torch.Tensor, path: torch.Tensor) -> torch.Tensor:
+    """The papers' formulas on a whole signal after silence, from torch's convolutions alone.
+
+    path: (batch, K, samples), the controls.
+    """
     h, features = x, []
     for layer in net.layers.values():
         reach = (layer.dilated.kernel_size[0] - 1) * layer.dilated.dilation[0]
         u = layer.dilated(nn.functional.pad(h, (reach, 0)))
         channels = u.shape[1] // 2
         z = torch.tanh(u[:, :channels]) * torch.sigmoid(u[:, channels:])
-        if controls.shape[1]:
-            gain, offset = layer.modulation.affine(controls)[..., None].chunk(2, dim=1)
+        if path.shape[1]:
+            gain, offset = layer.modulation.affine(path.mT).mT.chunk(2, dim=1)
             z = gain * z + offset
         features.append(z)
         h = h + layer.mix(z)
@@ -30,16 +34,18 @@ def plain_gcn(net: GCNNet, x: torch.Tensor, controls: torch.Tensor) -> torch.Ten
 
 @pytest.mark.parametrize("num_blocks", [1, 2])
 @pytest.mark.parametrize("num_controls", [0, 2])
-def test_the_net_is_the_plain_one_after_silence(num_blocks, num_controls):
+@pytest.mark.parametrize("moving", [False, True])
+def test_the_net_is_the_plain_one_after_silence(num_blocks, num_controls, moving):
     torch.manual_seed(0)
-    net = GCNNet(num_controls, 6, num_blocks, 4, 3, 2)
+    net = GCNNet(num_controls, 6, num_blocks, 4, 3, 2, "film")
     x, controls = torch.randn(2, 1, 200), torch.rand(2, num_controls)
-    output, _ = net(x, controls, net.initial_state(controls))
-    torch.testing.assert_close(output, plain_gcn(net, x, controls), atol=1e-6, rtol=1e-5)
+    start = 1 - controls if moving else controls
+    expected = plain_gcn(net, x, glide(start, controls, 200)).detach()
+    torch.testing.assert_close(played(net, x, start, controls), expected, atol=1e-6, rtol=1e-5)
 
 
 def test_dilations_start_again_with_every_block():
-    net = GCNNet(0, 4, 2, 3, 3, 4)
+    net = GCNNet(0, 4, 2, 3, 3, 4, "film")
     assert [layer.dilated.dilation[0] for layer in net.layers.values()] == [1, 4, 16, 1, 4, 16]
     assert net.receptive_field == 1 + 2 * 2 * (1 + 4 + 16)
 
@@ -65,7 +71,7 @@ def test_the_parameter_formula_of_the_docstring(controls):
     c, layers, k = 5, 6, 4
     expected = 2 * c * k * (1 + (layers - 1) * c) + 2 * c * layers + layers * c * (c + 1) + layers * c + 1
     expected += 2 * layers * c * (controls + 1) if controls else 0
-    assert count(GCNNet(controls, c, 2, layers // 2, k, 2)) == expected
+    assert count(GCNNet(controls, c, 2, layers // 2, k, 2, "film")) == expected
 
 
 @pytest.mark.parametrize(

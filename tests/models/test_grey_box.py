@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from gliding import glide
 
 from tapezoo import testing
 from tapezoo.models.grey_box import GreyBox, GreyBoxNet
@@ -20,15 +21,17 @@ def trained(num_controls=0, peaks=1, followers=2, memory="lag", nonlinearity="ta
     return net
 
 
-@pytest.mark.parametrize("num_controls", [0, 1])
-def test_the_blocks_are_chained_as_the_docstring_says(num_controls):
+@pytest.mark.parametrize(("num_controls", "moving"), [(0, False), (1, False), (1, True)])
+def test_the_blocks_are_chained_as_the_docstring_says(num_controls, moving):
     net, controls, x = trained(num_controls), torch.rand(2, num_controls), torch.randn(2, 1, 300)
-    state = net.initial_state(controls)
+    start = 1 - controls if moving else controls
+    path, state = glide(start, controls, 300), net.initial_state(start)
     with torch.no_grad():
         y, after = net(x, controls, state)
-        log_gain, b, gain = (value[:, None, None] for value in net.levels(controls).unbind(1))
+        levels = torch.stack([net.levels(setting).expand(2, -1) for setting in path.unbind(-1)], dim=-1)
+        log_gain, b, gain = (value[:, None] for value in levels.unbind(1))
         u, _ = net.input_eq(x * torch.exp(log_gain), controls, state["input_eq"])
-        v, _ = net.memory(u, controls, state["memory"])
+        v, _ = net.memory(u, controls, path, state["memory"])
         d, c = torch.exp(3 * torch.tanh(net.curve.log_drive / 3)), 3 * torch.tanh(net.curve.bias / 3)
         f = [(torch.tanh(d * w + c) - torch.tanh(c)) / (d * (1 - torch.tanh(c) ** 2)) for w in (v + b, b)]
         expected, _ = net.output_eq(f[0] - f[1], controls, state["output_eq"])
@@ -74,7 +77,7 @@ def test_its_responses_are_what_its_blocks_do(memory):
     impulse = torch.zeros(1, 1, 1 << 16)
     impulse[..., 0] = 1.0
     with torch.no_grad():
-        heard, _ = net.output_eq(net.gains(controls)[2] * impulse, controls, torch.zeros(1, 3, 2))
+        heard, _ = net.output_eq(net.gains(controls[..., None])[2] * impulse, controls, torch.zeros(1, 3, 2))
         spectrum = 20 * np.log10(np.abs(np.fft.rfft(heard[0, 0].double().numpy())))
         bins = np.fft.rfftfreq(1 << 16, 1 / RATE)
         np.testing.assert_allclose(whole.y, np.interp(whole.x, bins, spectrum), atol=0.02)
@@ -82,7 +85,7 @@ def test_its_responses_are_what_its_blocks_do(memory):
         assert all("Hz" in part.label and "dB" in part.label for part in parts)
 
         (curve,) = (response for response in responses if response.block == "curve")
-        bias = net.gains(controls)[1]
+        bias = net.gains(controls[..., None])[1]
         at = torch.tensor(curve.x[70], dtype=torch.float32)
         assert curve.y[70] == pytest.approx(float(net.curve(at + bias) - net.curve(bias)), abs=1e-6)
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from tapezoo import testing
-from tapezoo.models.gru import GRU, GRUNet, gru_for_training
+from tapezoo.layers.gru import gru_for_training
+from tapezoo.models.gru import GRU, GRUNet, HyperGRUNet, layer_weights
 
 
 def count(net: torch.nn.Module) -> int:
@@ -71,6 +72,9 @@ def test_units_start_with_memories_from_two_samples_to_the_longest():
 def test_the_stated_parameter_counts():
     assert count(GRUNet(0, 32, 1, 1, 1000.0)) == 3394
     assert count(GRUNet(2, 16, 1, 0, 1000.0)) == 3 * 16 * (1 + 2 + 16) + 6 * 16 + 16 + 1
+    assert count(HyperGRUNet(0, 32, 1, 1, 1000.0, 4)) == 3330
+    one = 3 * 16 * (16 + 2) + 2 * 16 + 1 + 5
+    assert count(HyperGRUNet(2, 16, 1, 5, 100.0, 4)) == one * (1 + 2 + 4) + 4 * (2 + 1)
 
 
 @pytest.mark.parametrize(("layers", "samples"), [(1, 1), (2, 150)])
@@ -82,8 +86,8 @@ def test_the_gradient_written_by_hand_is_that_of_pytorch(layers, samples):
     sources = [input, hidden, *gru.parameters()]
     weights = torch.randn(4, samples, 5, dtype=torch.float64)
     results = []
-    for recurrence in (torch.nn.GRU.__call__, gru_for_training):
-        output, last = recurrence(gru, input, hidden)
+    for play in (gru, lambda *args: gru_for_training(*args, layer_weights(gru))):
+        output, last = play(input, hidden)
         gradients = torch.autograd.grad((output * weights).sum() + last.square().sum(), sources)
         results.append((output, last, *gradients))
     for own, torchs in zip(*results, strict=True):
@@ -101,3 +105,40 @@ def test_variants_keep_the_laws(variant, name):
             super().__init__(**variant, **training)
 
     testing.CHECKS[name](testing.perturbed(Variant, testing.CONTROLS))
+
+
+@pytest.mark.parametrize(
+    ("name", "law"),
+    [
+        ("film_glu", "streaming"),
+        ("temporal_film", "gradients"),
+        ("hyper", "gradients"),
+        pytest.param("hyper", "export", marks=pytest.mark.slow),
+    ],
+)
+def test_conditionings_keep_the_laws(name, law):
+    class Variant(GRU):
+        def __init__(self, **training):
+            super().__init__(hidden_size=4, conditioning=name, hyper_units=2, **training)
+
+    testing.CHECKS[law](testing.perturbed(Variant, testing.CONTROLS))
+
+
+def test_a_hyper_net_at_fixed_controls_is_a_plain_net_with_its_weights_folded_in():
+    torch.manual_seed(0)
+    net, controls = HyperGRUNet(2, 6, 1, 3, 100.0, 3), torch.rand(1, 2)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+        weights, plain = net.weights(controls[0]), GRUNet(0, 6, 1, 3, 100.0)
+        for kind in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0"):
+            plain.gru.get_parameter(kind).copy_(weights[kind])
+        plain.gru.bias_hh_l0.zero_()
+        plain.gru.bias_hh_l0[12:].copy_(weights["bias_m_l0"])
+        plain.head.weight[0].copy_(weights["weight"])
+        plain.head.bias[0].copy_(weights["bias"])
+        plain.linear_path[0, 0].copy_(weights["taps"])
+        input = torch.randn(1, 1, 200)
+        output, _ = net(input, controls, net.initial_state(controls))
+        expected, _ = plain(input, controls[:, :0], plain.initial_state(controls[:, :0]))
+    torch.testing.assert_close(output, expected, atol=1e-6, rtol=1e-5)

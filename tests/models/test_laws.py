@@ -1,9 +1,14 @@
 """Every registered model of this distribution keeps the laws, and the laws can tell."""
 
+import functools
+import inspect
+
 import pytest
 import torch
 
 from tapezoo import models, registry, testing
+from tapezoo.layers import CONDITIONERS
+from tapezoo.models.arguments import ModelArgumentError
 from tapezoo.models.fir import FIR, FIRNet
 from tapezoo.models.lstm import LSTM, LSTMNet
 
@@ -29,6 +34,61 @@ def test_lstm_variants_keep_the_laws(variant, name):
     testing.CHECKS[name](testing.perturbed(Variant, testing.CONTROLS))
 
 
+# what is smallest for each; every conditioner but the default, which the laws above check
+SMALL = {
+    "BlockEDLSTM": {"hidden_size": 3, "hop_samples": 24},
+    "EDLSTM": {"hidden_size": 3, "window_samples": 9},
+    "GCN": {"channels": 3, "num_layers": 2},
+    "TCN": {"channels": 3, "num_blocks": 2, "kernel_size": 3, "cond_dim": 4},
+    "S4D": {"channels": 3, "modes": 2, "num_blocks": 1, "longest_memory_samples": 200.0},
+    "WaveNet": {"channels": [3], "dilations": [1, 3]},
+}
+OTHERS = [
+    (name, conditioning)
+    for name in SMALL
+    for conditioning in CONDITIONERS
+    if conditioning != inspect.signature(models.resolve(name)).parameters["conditioning"].default
+]
+
+
+@functools.cache
+def conditioned(name, conditioning, num_controls):
+    """A small net of that kind, perturbed."""
+
+    class Variant(models.resolve(name)):
+        def __init__(self, **training):
+            super().__init__(**SMALL[name], conditioning=conditioning, **training)
+
+    return testing.perturbed(Variant, testing.CONTROLS[:num_controls])
+
+
+@pytest.mark.parametrize("law", ["pure", "controls", "gradients"])
+@pytest.mark.parametrize(("name", "conditioning"), OTHERS)
+def test_other_conditionings_keep_the_laws(name, conditioning, law):
+    testing.CHECKS[law](conditioned(name, conditioning, 2))
+
+
+@pytest.mark.parametrize("law", ["streaming", "fading_memory", "export"])
+@pytest.mark.parametrize("name", SMALL)
+def test_a_conditioning_with_a_memory_keeps_the_laws_of_memories(name, law):
+    testing.CHECKS[law](conditioned(name, "temporal_film", 2))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_signal_alone_modulates_a_net_without_controls(name):
+    model = conditioned(name, "temporal_film", 0)
+    assert model.net.receptive_field is None
+    testing.CHECKS["gradients"](model)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_conditioner_nobody_knows_is_refused(name):
+    with pytest.raises(
+        ModelArgumentError, match=r"^model.conditioning: found 'affine'; expected one of film"
+    ):
+        models.resolve(name)(conditioning="affine")
+
+
 def broken(change):
     """FIR with a net whose forward `change` has spoilt."""
 
@@ -45,7 +105,7 @@ def broken(change):
 
 
 def forgets(net, input, controls, state, forward):
-    return forward(input, controls, {"past": torch.zeros_like(state["past"])})
+    return forward(input, controls, {**state, "past": torch.zeros_like(state["past"])})
 
 
 def counts_blocks(net, input, controls, state, forward):
@@ -76,7 +136,8 @@ def hears_longer(net, input, controls, state, forward):
 
 
 def ignores_controls(net, input, controls, state, forward):
-    return forward(input, torch.zeros_like(controls), state)
+    still = torch.zeros_like(controls)
+    return forward(input, still, {**state, "controls": still, "control_targets": still})
 
 
 def pops(net, input, controls, state, forward):
@@ -90,8 +151,8 @@ def divides(net, input, controls, state, forward):
 
 
 def remembers_everything(net, input, controls, state, forward):
-    output, _ = forward(input, controls, state)
-    return output + state["past"].sum(dim=-1, keepdim=True), {"past": state["past"] + 0.0}
+    output, after = forward(input, controls, state)
+    return output + state["past"].sum(dim=-1, keepdim=True), {**after, "past": state["past"] + 0.0}
 
 
 @pytest.mark.parametrize(

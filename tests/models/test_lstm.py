@@ -1,8 +1,12 @@
 """What is particular to the LSTM."""
 
+import pytest
 import torch
 
-from tapezoo.models.lstm import LSTMNet
+from tapezoo import testing
+from tapezoo.models.arguments import ModelArgumentError
+from tapezoo.models.gru import GRU
+from tapezoo.models.lstm import LSTM, HyperLSTMNet, LSTMNet
 
 
 def decay_samples(net: LSTMNet, unit: int) -> float:
@@ -33,3 +37,84 @@ def test_the_linear_path_is_the_identity_at_the_start_and_runs_beside_the_net():
             net.head.bias.zero_()
         output, _ = net(input, torch.zeros(1, 0), net.initial_state(torch.zeros(1, 0)))
         torch.testing.assert_close(output, input)
+
+
+def count(net):
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def test_the_stated_parameter_counts():
+    assert count(LSTMNet(2, 16, 1, 0, 100.0)) == 4 * 16 * (1 + 2 + 16) + 8 * 16 + 16 + 1
+    film = 2 * 16 * (2 + 1)
+    assert count(LSTMNet(2, 16, 1, 0, 100.0, "film")) == 4 * 16 * (1 + 16) + 8 * 16 + film + 16 + 1
+    assert count(HyperLSTMNet(0, 32, 1, 1, 100.0, 4)) == 4386
+    assert count(HyperLSTMNet(3, 32, 1, 1, 100.0, 0)) == 17544
+    one = 4 * 16 * (16 + 2) + 16 + 1 + 5
+    assert count(HyperLSTMNet(2, 16, 1, 5, 100.0, 4)) == one * (1 + 2 + 4) + 4 * (2 + 1)
+
+
+@pytest.mark.parametrize("taps", [0, 1, 6])
+def test_a_hyper_net_at_fixed_controls_is_a_plain_net_with_its_weights_folded_in(taps):
+    torch.manual_seed(0)
+    net, controls = HyperLSTMNet(2, 6, 2, taps, 100.0, 3), torch.rand(1, 2)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    weights, plain = net.weights(controls[0]), LSTMNet(0, 6, 2, taps, 100.0)
+    with torch.no_grad():
+        for name, value in weights.items():
+            if name.endswith(("_l0", "_l1")):
+                plain.lstm.get_parameter(name).copy_(value)
+        for layer in range(2):
+            plain.lstm.get_parameter(f"bias_hh_l{layer}").zero_()
+        plain.head.weight[0].copy_(weights["weight"])
+        plain.head.bias[0].copy_(weights["bias"])
+        if taps:
+            plain.linear_path[0, 0].copy_(weights["taps"])
+        input = torch.randn(1, 1, 200)
+        output, _ = net(input, controls, net.initial_state(controls))
+        expected, _ = plain(input, controls[:, :0], plain.initial_state(controls[:, :0]))
+    torch.testing.assert_close(output, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_fresh_hyper_nets_start_as_plain_ones_at_any_controls():
+    torch.manual_seed(0)
+    net = HyperLSTMNet(2, 8, 1, 1, 500.0, 0)
+    forget = net.weights(torch.tensor([0.3, 0.7]))["bias_ih_l0"][8:16].detach()
+    lengths = 1 + torch.exp(forget)  # see spread_lstm_memories
+    torch.testing.assert_close(lengths[[0, -1]], torch.tensor([2.0, 500.0]), rtol=0.1, atol=0)
+
+
+LAWS = {
+    "film": ("gradients",),
+    "film_glu": ("gradients",),
+    "temporal_film": ("streaming", "pure", "gradients", "controls", "fading_memory", "rest", "export"),
+    "hyper": ("streaming", "pure", "gradients", "controls", "fading_memory", "rest", "export"),
+}
+
+
+@pytest.mark.parametrize(("name", "law"), [(name, law) for name, laws in LAWS.items() for law in laws])
+def test_every_conditioning_keeps_the_laws(name, law):
+    class Variant(LSTM):
+        def __init__(self, **training):
+            super().__init__(hidden_size=4, conditioning=name, hyper_units=2, **training)
+
+    testing.CHECKS[law](testing.perturbed(Variant, testing.CONTROLS))
+
+
+@pytest.mark.parametrize("law", ["gradients", "pure"])
+@pytest.mark.parametrize("name", LAWS)
+def test_every_conditioning_does_without_controls(name, law):
+    class Variant(LSTM):
+        def __init__(self, **training):
+            super().__init__(hidden_size=4, conditioning=name, hyper_units=2, **training)
+
+    testing.CHECKS[law](testing.perturbed(Variant, []))
+
+
+@pytest.mark.parametrize("model", [LSTM, GRU])
+def test_an_unknown_conditioning_is_refused_with_the_known_ones(model):
+    with pytest.raises(ModelArgumentError, match="temporal_film, hyper"):
+        model(conditioning="flim")
+    with pytest.raises(ModelArgumentError, match="hyper_units"):
+        model(conditioning="hyper", hyper_units=-1)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import torch
+from gliding import glide, played, played_by_hand
 
 from tapezoo import testing
 from tapezoo.layers.recurrence import recur
@@ -69,7 +70,7 @@ def test_filters_start_with_the_time_constants_and_frequencies_of_s4d_lin():
 def test_the_documented_parameter_counts(controls, channels, modes, blocks):
     film = 2 * blocks * channels * (controls + 1) if controls else 0
     expected = 3 * channels + 1 + blocks * channels * (channels + 3 + 4 * modes) + film
-    assert count(S4DNet(controls, channels, modes, blocks, 8.0, 1000.0, 64)) == expected
+    assert count(S4DNet(controls, channels, modes, blocks, 8.0, 1000.0, 64, "film")) == expected
     if (controls, channels) == (0, 16):
         assert expected == 2289
 
@@ -77,7 +78,7 @@ def test_the_documented_parameter_counts(controls, channels, modes, blocks):
 def test_the_block_length_changes_no_sound():
     def output_of(block_samples):
         torch.manual_seed(0)
-        net = S4DNet(1, 4, 2, 2, 8.0, 500.0, block_samples)
+        net = S4DNet(1, 4, 2, 2, 8.0, 500.0, block_samples, "film")
         controls = torch.tensor([[0.3], [0.8]])
         return net(input, controls, net.initial_state(controls))[0].detach()
 
@@ -86,8 +87,17 @@ def test_the_block_length_changes_no_sound():
     torch.testing.assert_close(output_of(64), output_of(256), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("conditioning", ["film", "film_glu", "concat", "temporal_film"])
+def test_moving_controls_act_sample_by_sample(conditioning):
+    torch.manual_seed(0)
+    net, x = S4DNet(2, 4, 2, 2, 8.0, 500.0, 64, conditioning), 0.3 * torch.randn(2, 1, 200)
+    start, target = torch.rand(2, 2), torch.rand(2, 2)
+    expected = played_by_hand(net, x, glide(start, target, 200))
+    torch.testing.assert_close(played(net, x, start, target), expected, atol=1e-5, rtol=0)
+
+
 def test_without_its_blocks_the_net_is_the_linear_path_through_lift_and_head():
-    net = S4DNet(0, 4, 2, 2, 8.0, 500.0, 64)
+    net = S4DNet(0, 4, 2, 2, 8.0, 500.0, 64, "film")
     with torch.no_grad():
         net.filters.C.zero_()
         net.filters.D.zero_()

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from gliding import glide, played
 from torch import nn
 
 from tapezoo import testing
@@ -12,14 +13,17 @@ def count(net: nn.Module) -> int:
     return sum(parameter.numel() for parameter in net.parameters())
 
 
-def plain_tcn(net: TCNNet, x: torch.Tensor, controls: torch.Tensor, activation: str) -> torch.Tensor:
-    """The paper's formulas on a whole signal after silence, from torch's convolutions alone."""
+def plain_tcn(net: TCNNet, x: torch.Tensor, path: torch.Tensor, activation: str) -> torch.Tensor:
+    """The paper's formulas on a whole signal after silence, from torch's convolutions alone.
+
+    path: (batch, K, samples), the controls.
+    """
     h = x
     for block in net.blocks:
         reach = (block.dilated.kernel_size[0] - 1) * block.dilated.dilation[0]
         u = block.dilated(nn.functional.pad(h, (reach, 0)))
-        if controls.shape[1]:
-            gain, offset = block.modulation.affine(net.embedding(controls))[..., None].chunk(2, dim=1)
+        if path.shape[1]:
+            gain, offset = block.modulation.affine(net.embedding(path.mT)).mT.chunk(2, dim=1)
             u = gain * u + offset
         sloped = (
             torch.where(u > 0, u, block.activation.weight[:, None] * u) if activation == "prelu" else None
@@ -32,12 +36,14 @@ def plain_tcn(net: TCNNet, x: torch.Tensor, controls: torch.Tensor, activation: 
 
 @pytest.mark.parametrize("activation", ["prelu", "tanh"])
 @pytest.mark.parametrize("num_controls", [0, 2])
-def test_the_net_is_the_plain_one_after_silence(activation, num_controls):
+@pytest.mark.parametrize("moving", [False, True])
+def test_the_net_is_the_plain_one_after_silence(activation, num_controls, moving):
     torch.manual_seed(0)
-    net = TCNNet(num_controls, 6, 3, 4, 3, activation, cond_dim=5)
+    net = TCNNet(num_controls, 6, 3, 4, 3, activation, 5, "film")
     x, controls = torch.randn(2, 1, 200), torch.rand(2, num_controls)
-    output, _ = net(x, controls, net.initial_state(controls))
-    torch.testing.assert_close(output, plain_tcn(net, x, controls, activation), atol=1e-6, rtol=1e-5)
+    start = 1 - controls if moving else controls
+    expected = plain_tcn(net, x, glide(start, controls, 200), activation).detach()
+    torch.testing.assert_close(played(net, x, start, controls), expected, atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +70,7 @@ def test_the_parameter_formula_of_the_docstring(activation, controls):
         expected = convolutions + 3 * blocks * c + c + 1
     if activation == "tanh":
         expected -= blocks * c
-    assert count(TCNNet(controls, c, blocks, k, 2, activation, d)) == expected
+    assert count(TCNNet(controls, c, blocks, k, 2, activation, d, "film")) == expected
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from gliding import glide, played
 from torch import nn
 
 from tapezoo import testing
@@ -12,9 +13,14 @@ def count(net: nn.Module) -> int:
     return sum(parameter.numel() for parameter in net.parameters())
 
 
-def plain_wavenet(net: WaveNetNet, x: torch.Tensor, controls: torch.Tensor, activation: str) -> torch.Tensor:
-    """The paper's formulas on a whole signal after silence, from torch's convolutions alone."""
-    c = torch.cat([x, controls[:, :, None].expand(-1, -1, x.shape[-1])], dim=1)
+def plain_wavenet(
+    net: WaveNetNet, x: torch.Tensor, path: torch.Tensor, activation: str, film: bool = False
+) -> torch.Tensor:
+    """The paper's formulas on a whole signal after silence, from torch's convolutions alone.
+
+    path: (batch, K, samples), the controls, beside x or in each layer's FiLM.
+    """
+    c = x if film else torch.cat([x, path], dim=1)
     y, head = x, 0.0
     for array in net.arrays.values():
         y = nn.functional.conv1d(y, array.widen.weight)
@@ -26,19 +32,27 @@ def plain_wavenet(net: WaveNetNet, x: torch.Tensor, controls: torch.Tensor, acti
                 z = torch.tanh(u[:, :half]) * torch.sigmoid(u[:, half:])
             else:
                 z = torch.tanh(u)
+            if film:
+                gain, offset = layer.modulation.affine(path.mT).mT.chunk(2, dim=1)
+                z = gain * z + offset
             y, head = y + layer.residual(z), head + z
         head = array.head(head)
     return 0.02 * head
 
 
 @pytest.mark.parametrize("activation", ["tanh", "gated"])
-@pytest.mark.parametrize("num_controls", [0, 2])
-def test_the_net_is_the_plain_one_after_silence(activation, num_controls):
+@pytest.mark.parametrize(
+    ("conditioning", "num_controls"), [("concat", 0), ("concat", 2), ("film", 2)], ids=str
+)
+@pytest.mark.parametrize("moving", [False, True])
+def test_the_net_is_the_plain_one_after_silence(activation, conditioning, num_controls, moving):
     torch.manual_seed(0)
-    net = WaveNetNet(num_controls, [6, 4], [1, 2, 4, 8], 3, activation, head_scale=0.02)
+    net = WaveNetNet(num_controls, [6, 4], [1, 2, 4, 8], 3, activation, 0.02, conditioning)
     x, controls = torch.randn(2, 1, 200), torch.rand(2, num_controls)
-    output, _ = net(x, controls, net.initial_state(controls))
-    torch.testing.assert_close(output, plain_wavenet(net, x, controls, activation), atol=1e-6, rtol=1e-5)
+    start = 1 - controls if moving else controls
+    path = glide(start, controls, 200)
+    expected = plain_wavenet(net, x, path, activation, conditioning == "film").detach()
+    torch.testing.assert_close(played(net, x, start, controls), expected, atol=1e-6, rtol=1e-5)
 
 
 def test_the_default_is_nams_standard_with_its_published_size():
@@ -52,7 +66,9 @@ def test_the_default_is_nams_standard_with_its_published_size():
 @pytest.mark.parametrize("activation", ["tanh", "gated"])
 @pytest.mark.parametrize(("channels", "layers", "taps", "controls"), [([5], 1, 2, 0), ([12, 6, 3], 4, 3, 2)])
 def test_the_parameter_formula_of_the_docstring(activation, channels, layers, taps, controls):
-    net = WaveNetNet(controls, channels, [2**layer for layer in range(layers)], taps, activation, 0.02)
+    net = WaveNetNet(
+        controls, channels, [2**layer for layer in range(layers)], taps, activation, 0.02, "concat"
+    )
     expected = 1
     for before, width, head in zip([1, *channels], channels, [*channels[1:], 1], strict=False):
         doubled = 2 * width if activation == "gated" else width

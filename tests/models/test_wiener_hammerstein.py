@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from gliding import glide, played, played_by_hand
 from scipy.signal import freqz, lfilter
 
 from tapezoo import testing
@@ -46,6 +47,13 @@ def test_the_net_is_the_equations_of_its_docstring(controls):
         y, _ = net(torch.tensor(x, dtype=torch.float32)[None, None], position, net.initial_state(position))
     memory = net.receptive_field  # before it the net hears its stored past, the reference silence
     np.testing.assert_allclose(y[0, 0, memory:], by_hand(net, x, controls)[memory:], atol=2e-5)
+
+
+def test_moving_controls_act_sample_by_sample():
+    net, x = trained(2), torch.randn(2, 1, 200)
+    start, target = torch.rand(2, 2), torch.rand(2, 2)
+    expected = played_by_hand(net, x, glide(start, target, 200))
+    torch.testing.assert_close(played(net, x, start, target), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_a_fresh_net_is_the_identity():

@@ -1,0 +1,329 @@
+"""Blends that no machine can produce: what can be said of them without a ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal as scipy_signal
+
+from tapezoo.automation import Constant
+from tapezoo.measure.playing import play_moving
+from tapezoo.measure.smoothness import Sweep, power_spectrum, sweeps
+from tapezoo.net import Net
+
+Signal = NDArray[np.float64]  # (samples,)
+Setting = tuple[float, ...]  # one position 0..1 per control
+
+# Simionato, Fasciani, "Hybrid neural audio effects", SMC 2024: the triplets they show
+TRIPLETS: tuple[Setting, ...] = (
+    (0.3, 0.3, 0.3),
+    (0.5, 0.25, 0.25),
+    (0.25, 0.5, 0.25),
+    (0.25, 0.25, 0.5),
+    (0.5, 0.5, 0.5),
+    (0.3, 0.8, 0.5),
+    (0.0, 0.0, 0.0),
+    (1.0, 1.0, 1.0),
+)
+BETWEEN_TWO: tuple[Setting, ...] = ((0.25,), (0.5,), (0.75,))
+MOST_CORNERS = 16  # 4 controls; of more, the corners with all controls equal or one alone at its end
+MOST_MOVING = 3  # controls between their ends whose corners, 8, are still all neighbours
+
+LOUDNESS_TOLERANCE_DB = 0.5  # passes: a difference that is hardly heard
+BLOCK_S, BLOCK_STEP_S = 0.4, 0.1
+ABSOLUTE_GATE_LUFS, RELATIVE_GATE_LU = -70.0, -10.0
+BAND_HZ = 100.0
+EMPTY_DB, STRAY_DB = -80.0, -60.0
+WAY_HZ = 0.5
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A setting between others.
+
+    Args:
+        setting: Positions, one per control.
+        neighbours: The settings it lies between; none where there is nothing to compare with.
+    """
+
+    setting: Setting
+    neighbours: tuple[Setting, ...]
+
+    @property
+    def name(self) -> str:
+        """`0.5-0.25-0.25`, good in names of files."""
+        return setting_name(self.setting)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One blend beside its neighbours on one sound; None: there was nothing to compare with.
+
+    Args:
+        finite: No NaN or infinity in the blend's output; if there is one, everything else is None.
+        loudness: Of the blend, in `unit`.
+        unit: "LUFS" (integrated, ITU-R BS.1770-4), or "dB" (RMS re full scale) of sounds under 0.4 s.
+        quietest: Loudness of the quietest neighbour.
+        loudest: Of the loudest.
+        loudness_outside_db: How far the blend's loudness lies outside of these two; 0 between them.
+        empty_bands: How many bands no neighbour has any energy in.
+        stray_db: Level of the blend in the one of these where it has most, dB re its whole power.
+        stray_hz: That band's centre.
+        stray_over_neighbours_db: The same level over that of the neighbour that has most there, dB.
+    """
+
+    finite: bool
+    loudness: float | None
+    unit: str
+    quietest: float | None
+    loudest: float | None
+    loudness_outside_db: float | None
+    empty_bands: int | None
+    stray_db: float | None
+    stray_hz: float | None
+    stray_over_neighbours_db: float | None
+
+    @property
+    def is_between(self) -> bool | None:
+        """The loudness is at most 0.5 dB outside the neighbours'."""
+        outside = self.loudness_outside_db
+        return None if outside is None else outside <= LOUDNESS_TOLERANCE_DB
+
+    @property
+    def is_clean(self) -> bool | None:
+        """Where no neighbour has energy, the blend stays under -60 dB of its own."""
+        return None if self.stray_db is None else self.stray_db < STRAY_DB
+
+
+def setting_name(setting: Setting) -> str:
+    """`0.5-0.25-0.25`: good in names of files and titles."""
+    return "-".join(f"{position:.3g}" for position in setting)
+
+
+def blends_of(num_controls: int, at: Sequence[Setting] = ()) -> list[Blend]:
+    """The settings worth listening to: quarters of one control, the paper's triplets of three.
+
+    With any other number of controls: the centre, and all corners or, of more than 16, those with all
+    controls at one end or one control alone at the other.
+
+    Args:
+        num_controls: 1 or more.
+        at: More settings, after these.
+    """
+    if num_controls == 1:
+        chosen: tuple[Setting, ...] = BETWEEN_TWO
+    elif num_controls == 3:
+        chosen = TRIPLETS
+    else:
+        chosen = ((0.5,) * num_controls, *_corners(num_controls))
+    settings = list(dict.fromkeys((*chosen, *(tuple(float(value) for value in setting) for setting in at))))
+    return [Blend(setting, neighbours(setting)) for setting in settings]
+
+
+def neighbours(setting: Setting) -> tuple[Setting, ...]:
+    """The settings that a blend lies between, itself excluded.
+
+    Three controls select among three effects: the neighbours are the effects alone that have a part in the
+    blend, (1, 0, 0), (0, 1, 0), (0, 0, 1) where that control is not 0. Any other number are knobs: every
+    control that stands between its ends is moved to either end, all combinations of up to three of them
+    (the corners around the setting); of more, one at a time.
+    """
+    count = len(setting)
+    if count == 3:
+        found = [_alone(number, count) for number, weight in enumerate(setting) if weight > 0]
+    else:
+        moving = [number for number, position in enumerate(setting) if 0 < position < 1]
+        found = []
+        if len(moving) <= MOST_MOVING:
+            for ends in product((0.0, 1.0), repeat=len(moving)):
+                found.append(_moved(setting, dict(zip(moving, ends, strict=True))))
+        else:
+            found = [_moved(setting, {number: end}) for number in moving for end in (0.0, 1.0)]
+    return tuple(one for one in found if one != setting)
+
+
+def compare(blend: Signal, others: Sequence[Signal], sample_rate: int) -> Comparison:
+    """What the output of a blend has that its neighbours' outputs for the same input have not.
+
+    Loudness: `loudness` of each; a blend is expected between the quietest and the loudest neighbour.
+
+    Stray energy: power spectra as in `tapezoo.measure.smoothness.power_spectrum`, summed in bands of 100 Hz
+    from 0 Hz on. A band is empty if every neighbour has less than -80 dB of its whole power in it; the blend
+    is expected to have less than -60 dB of its own there.
+
+    Args:
+        blend: (samples,)
+        others: Of the neighbours, each (samples,); those that are not finite are left out.
+        sample_rate: Hz.
+    """
+    unit = "LUFS" if len(blend) >= round(BLOCK_S * sample_rate) else "dB"
+    if not np.isfinite(blend).all():
+        return Comparison(False, None, unit, None, None, None, None, None, None, None)
+    own = loudness(blend, sample_rate)
+    others = [other for other in others if np.isfinite(other).all()]
+    if not others:
+        return Comparison(True, own, unit, None, None, None, None, None, None, None)
+    levels = [loudness(other, sample_rate) for other in others]
+    low, high = min(levels), max(levels)
+    outside = 0.0 if low <= own <= high else max(low - own, own - high)
+
+    bands = _bands(blend, sample_rate)
+    around = np.stack([_bands(other, sample_rate) for other in others])  # (neighbours, bands)
+    whole = around.sum(axis=1, keepdims=True)
+    empty = np.flatnonzero(np.all(around <= 10 ** (EMPTY_DB / 10) * whole, axis=0))
+    if len(empty) == 0:
+        return Comparison(True, own, unit, low, high, outside, 0, None, None, None)
+    worst = int(empty[np.argmax(bands[empty])])
+    return Comparison(
+        True,
+        own,
+        unit,
+        low,
+        high,
+        outside,
+        len(empty),
+        _ratio_db(bands[worst], bands.sum()),
+        (worst + 0.5) * BAND_HZ,
+        _ratio_db(bands[worst], around[:, worst].max()),
+    )
+
+
+def loudness(signal: Signal, sample_rate: int) -> float:
+    """Integrated loudness in LUFS after ITU-R BS.1770-4; of sounds under 0.4 s, RMS in dB re full scale.
+
+    One channel, K-weighted; blocks of 0.4 s every 0.1 s; those under -70 LUFS are left out, then those 10 LU
+    under the mean of the rest. The filters are the recommendation's at 48 kHz, redesigned for other rates by
+    the bilinear transform of the analog ones that give them there (parameters: De Man, AES 145, 2018).
+
+    Args:
+        signal: (samples,), finite.
+        sample_rate: Hz.
+
+    Returns:
+        -inf for silence.
+    """
+    length = round(BLOCK_S * sample_rate)
+    if len(signal) < length:
+        return _db(float(np.mean(np.square(signal)))) if len(signal) else float("-inf")
+    weighted = scipy_signal.sosfilt(k_weighting(sample_rate), signal)
+    step = round(BLOCK_STEP_S * sample_rate)
+    total = np.concatenate(([0.0], np.cumsum(np.square(weighted))))
+    begins = np.arange(0, len(signal) - length + 1, step)
+    power = (total[begins + length] - total[begins]) / length
+    power = power[power > 10 ** ((ABSOLUTE_GATE_LUFS + 0.691) / 10)]
+    if len(power) == 0:
+        return float("-inf")
+    power = power[power > power.mean() * 10 ** (RELATIVE_GATE_LU / 10)]
+    return -0.691 + _db(float(power.mean()))
+
+
+def k_weighting(sample_rate: int) -> NDArray[np.float64]:
+    """The shelf of the head and the high-pass of BS.1770-4 as second-order sections, (2, 6)."""
+    gain = 10 ** (3.999843853973347 / 20)
+    middle = gain**0.4996667741545416
+    shelf = _bilinear(1681.974450955533, 0.7071752369554196, (1.0, middle, gain), sample_rate)
+    high_pass = _bilinear(38.13547087602444, 0.5003270373238773, (0.0, 0.0, 1.0), sample_rate)
+    # the recommendation prints the high-pass with the numerator 1, -2, 1
+    high_pass[:3] = 1.0, -2.0, 1.0
+    return np.stack((shelf, high_pass))
+
+
+def _bilinear(
+    frequency_hz: float, quality: float, powers: tuple[float, float, float], sample_rate: int
+) -> NDArray[np.float64]:
+    """(p0 + p1 s/Q + p2 s^2) / (1 + s/Q + s^2) with s in units of the prewarped frequency."""
+    k = np.tan(np.pi * frequency_hz / sample_rate)
+    p0, p1, p2 = powers
+    numerator = (
+        p2 + p1 * k / quality + p0 * k * k,
+        2 * (p0 * k * k - p2),
+        p2 - p1 * k / quality + p0 * k * k,
+    )
+    denominator = (1 + k / quality + k * k, 2 * (k * k - 1), 1 - k / quality + k * k)
+    section: NDArray[np.float64] = np.array((*numerator, *denominator)) / denominator[0]
+    return section
+
+
+def _corners(count: int) -> list[Setting]:
+    if 2**count <= MOST_CORNERS:
+        return list(product((0.0, 1.0), repeat=count))
+    return [(0.0,) * count, (1.0,) * count, *(_alone(number, count) for number in range(count))]
+
+
+def _alone(number: int, count: int) -> Setting:
+    return tuple(float(number == other) for other in range(count))
+
+
+def _moved(setting: Setting, ends: dict[int, float]) -> Setting:
+    return tuple(ends.get(number, position) for number, position in enumerate(setting))
+
+
+def _bands(signal: Signal, sample_rate: int) -> NDArray[np.float64]:
+    spectrum = power_spectrum(signal, sample_rate)
+    bin_hz = sample_rate / 2 / (len(spectrum) - 1)
+    index = (np.arange(len(spectrum)) * bin_hz / BAND_HZ).astype(int)
+    return np.asarray(np.bincount(index, weights=spectrum), dtype=np.float64)
+
+
+def _ratio_db(part: float, whole: float) -> float:
+    if part <= 0:
+        return float("-inf")
+    return _db(float(part / whole)) if whole > 0 else float("inf")
+
+
+def _db(power: float) -> float:
+    return 10 * float(np.log10(power)) if power > 0 else float("-inf")
+
+
+@dataclass(frozen=True)
+class BlendReport:
+    """Everything said of one blend on one sound.
+
+    Args:
+        blend: The setting and its neighbours.
+        sound: Name of what was played.
+        comparison: With the neighbours' outputs for the same sound.
+        way: The least smooth sweep from a neighbour to the blend and back; None without neighbours.
+    """
+
+    blend: Blend
+    sound: str
+    comparison: Comparison
+    way: Sweep | None
+
+
+def settings_of(blends: Sequence[Blend]) -> list[Setting]:
+    """Every blend and every neighbour once, in order of appearance."""
+    return list(dict.fromkeys(setting for blend in blends for setting in (blend.setting, *blend.neighbours)))
+
+
+def play_settings(
+    net: Net, sample_rate: int, settings: Sequence[Setting], input: Signal
+) -> dict[Setting, Signal]:
+    """The output at every setting for one input, (samples,) each."""
+    paths = [Constant(setting) for setting in settings]
+    outputs = play_moving(net, np.tile(input, (len(settings), 1)), paths, sample_rate)
+    return dict(zip(settings, outputs, strict=True))
+
+
+def ways(net: Net, sample_rate: int, blends: Sequence[Blend]) -> dict[Setting, Sweep]:
+    """Of every blend that has neighbours, the least smooth sweep from one of them to it, at 0.5 Hz."""
+    pairs = [(neighbour, blend.setting) for blend in blends for neighbour in blend.neighbours]
+    worst: dict[Setting, Sweep] = {}
+    for sweep in sweeps(net, sample_rate, pairs, WAY_HZ) if pairs else []:
+        known = worst.get(sweep.end)
+        if known is None or sweep.severity > known.severity:
+            worst[sweep.end] = sweep
+    return worst
+
+
+def report(
+    blend: Blend, sound: str, outputs: Mapping[Setting, Signal], way: Sweep | None, sample_rate: int
+) -> BlendReport:
+    """Compares the outputs of one sound, from `play_settings`; the way is from `ways`."""
+    others = [outputs[setting] for setting in blend.neighbours]
+    return BlendReport(blend, sound, compare(outputs[blend.setting], others, sample_rate), way)

@@ -1,0 +1,88 @@
+"""A recurrent net all of whose weights follow the controls."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from tapezoo.layers.convolution import controlled_fir, identity_taps
+from tapezoo.layers.hyper import ControlCode, HyperRecurrence, HyperTensors, mixed
+from tapezoo.layers.smoothing import aim, steps
+from tapezoo.net import Net, State, knobs_of
+
+Conditioning = Literal["concat", "film", "film_glu", "temporal_film", "hyper"]
+"""How controls reach a recurrent net."""
+
+STEP_SAMPLES = 32  # of the cell's weights while controls move
+REACH = 0.01  # of fresh weights that follow the controls, where those beside 1 are given
+
+
+class HyperNet(Net):
+    """`y[n] = w(p) . h[n] + b(p) + sum_k g_k(p) x[n - k]`, h from a cell with weights W(p).
+
+    Ha, Dai, Le, "HyperNetworks", ICLR 2017; Yeh, Hsiao, Yang, "Hyper recurrent neural network: condition
+    mechanisms for black-box audio effect modeling", DAFx 2024. Each corner of a hybrid has a net of its own, as
+    fast as one without controls; between them all weights are blended.
+
+    While controls move, the output layer and the linear path follow sample by sample, the cell in steps of 32
+    samples from the moment a control was turned: 32 small ones per ramp, since each costs a product of all its
+    weights. Batch rows at the same controls run together, so training costs little more than without controls as
+    long as a batch holds few settings.
+
+    Args:
+        num_controls: Knobs.
+        code: Of the controls, z.
+        recurrence: The cell.
+        linear_taps: Length of the linear path in samples: 0 none, 1 a gain.
+    """
+
+    def __init__(
+        self, num_controls: int, code: ControlCode, recurrence: HyperRecurrence, linear_taps: int
+    ) -> None:
+        super().__init__(num_controls, receptive_field=None)
+        self.code, self.recurrence = code, recurrence
+        head = nn.Linear(recurrence.hidden_size, 1)
+        start = {"weight": head.weight[0], "bias": head.bias[0]}
+        if linear_taps:
+            start["taps"] = identity_taps(0, linear_taps)[0, 0]
+        self.readout = HyperTensors(start, code, REACH)
+        for name in recurrence.memory:
+            self.register_rest(name, torch.zeros(recurrence.num_layers, recurrence.hidden_size))
+        if linear_taps > 1:
+            self.register_rest("past", torch.zeros(1, linear_taps - 1))
+        if num_controls:
+            self.register_rest("step_controls", torch.zeros(num_controls))
+
+    def weights(self, controls: Tensor) -> dict[str, Tensor]:
+        """All weights at fixed controls (K,): of a cell without controls, "weight", "bias" and "taps" around it."""
+        code = self.code(controls.reshape(1, -1, 1))[..., 0]
+        return {
+            name: value[0]
+            for tensors in (self.recurrence.tensors, self.readout)
+            for name, value in tensors(code).items()
+        }
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `Net.forward`."""
+        path, after = self.smoothed(controls, state, input.shape[-1])
+        code = self.code(path)  # (batch, D, 1 or samples)
+        in_steps = code
+        if self.num_controls:
+            left = aim(knobs_of(state), controls, self.smoothing_samples).left
+            stepped = steps(path, state["step_controls"], left, self.smoothing_samples, STEP_SAMPLES)
+            after["step_controls"] = stepped[..., -1]
+            in_steps = self.code(stepped)
+        memory = [state[name].transpose(0, 1).contiguous() for name in self.recurrence.memory]
+        features, memory = self.recurrence(input.transpose(1, 2), in_steps, memory)  # (batch, samples, H)
+        after.update(zip(self.recurrence.memory, (part.transpose(0, 1) for part in memory), strict=True))
+        readout = self.readout.apart
+        apart = torch.matmul(features, readout["weight"]) + readout["bias"]
+        output = mixed(apart.transpose(1, 2), code)
+        if "taps" in readout:
+            taps = readout["taps"].t().unsqueeze(1)  # (D, 1, taps)
+            linear, past = controlled_fir(input, code[:, 1:], state.get("past", input[..., :0]), taps)
+            output = output + linear
+            after.update({"past": past} if "past" in state else {})
+        return output, after

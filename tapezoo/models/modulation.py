@@ -1,0 +1,56 @@
+"""Conditioners in a net, by name: whose part of its state is whose, and what they do to its receptive field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from tapezoo.layers.conditioning import CONDITIONERS, Conditioner
+from tapezoo.models.arguments import one_of
+from tapezoo.net import Net, State
+
+
+def known_conditioning(conditioning: str) -> None:
+    """Raises ModelArgumentError unless there is a conditioner of that name."""
+    one_of("conditioning", conditioning, CONDITIONERS)
+
+
+class Modulations:
+    """Declares the state of a net's conditioners, and finds each one's part in the net's state again.
+
+    Tensor `name` of the conditioner in `layer` is "modulation_`layer`_`name`" in the net's state. Most
+    have none. One that remembers without bound makes the net's receptive field unbounded.
+
+    Args:
+        net: In which the rests are registered.
+        conditioners: (layer, its conditioner).
+    """
+
+    def __init__(self, net: Net, conditioners: Iterable[tuple[str, Conditioner]]) -> None:
+        self.names: dict[str, list[str]] = {}
+        for layer, conditioner in conditioners:
+            rests = conditioner.rest()
+            self.names[layer] = list(rests)
+            for name, rest in rests.items():
+                net.register_rest(f"modulation_{layer}_{name}", rest)
+            if conditioner.receptive_field is None:
+                net.receptive_field = None
+
+    def part(self, layer: str, state: State) -> State:
+        """The layer's own state, from the net's."""
+        return {name: state[f"modulation_{layer}_{name}"] for name in self.names[layer]}
+
+    def labelled(self, layer: str, own: State) -> State:
+        """The layer's own state as the net's state calls it."""
+        return {f"modulation_{layer}_{name}": own[name] for name in self.names[layer]}
+
+
+def read_also_as(net: Net, old: str, new: str) -> None:
+    """Lets checkpoints load in which the parameters below `new` still have the names below `old`."""
+    net.register_load_state_dict_pre_hook(partial(_rename, old, new))  # type: ignore[no-untyped-call]
+
+
+def _rename(old: str, new: str, net: Net, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+    for name in [name for name in state_dict if name.startswith(prefix + old)]:
+        state_dict[prefix + new + name.removeprefix(prefix + old)] = state_dict.pop(name)

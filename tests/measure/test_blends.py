@@ -1,0 +1,177 @@
+"""Blends beside their neighbours, on signals whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tapezoo.measure.blends import (
+    TRIPLETS,
+    Blend,
+    blends_of,
+    compare,
+    k_weighting,
+    loudness,
+    neighbours,
+    play_settings,
+    setting_name,
+    settings_of,
+    ways,
+)
+from tapezoo.net import Net, State
+
+RATE = 16000
+TIME_S = np.arange(2 * RATE) / RATE
+
+
+def tone(frequency_hz: float, peak: float = 0.5) -> np.ndarray:
+    return peak * np.sin(2 * np.pi * frequency_hz * TIME_S)
+
+
+# --- which settings ---
+
+
+def test_one_control_has_quarters_and_three_the_papers_triplets() -> None:
+    assert [blend.setting for blend in blends_of(1)] == [(0.25,), (0.5,), (0.75,)]
+    assert blends_of(1)[0].neighbours == ((0.0,), (1.0,))
+    blends = {blend.setting: blend.neighbours for blend in blends_of(3)}
+    assert list(blends) == list(TRIPLETS)
+    effects = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    assert blends[(0.5, 0.25, 0.25)] == effects
+    assert blends[(1.0, 1.0, 1.0)] == effects
+    assert blends[(0.0, 0.0, 0.0)] == ()
+    assert neighbours((0.0, 0.4, 0.6)) == effects[1:]
+
+
+def test_knobs_have_their_centre_and_corners_and_what_is_asked_for_once() -> None:
+    assert [blend.setting for blend in blends_of(2, [(0.2, 0.9), (0.5, 0.5)])] == [
+        *((0.5, 0.5), (0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)),
+        (0.2, 0.9),
+    ]
+    assert set(neighbours((0.2, 1.0))) == {(0.0, 1.0), (1.0, 1.0)}
+    assert len(neighbours((0.5, 0.5))) == 4
+    assert neighbours((0.0, 1.0)) == ()  # a corner is its own neighbour: nothing to compare with
+    many = blends_of(6)
+    assert len(many) == 1 + 2 + 6
+    assert len(many[0].neighbours) == 12
+    assert all(sum(a != b for a, b in zip(one, (0.5,) * 6, strict=True)) == 1 for one in many[0].neighbours)
+
+
+def test_names_are_good_for_files() -> None:
+    assert setting_name((0.5, 0.25, 1.0)) == "0.5-0.25-1"
+
+
+# --- loudness ---
+
+
+def test_the_weighting_is_the_recommendations() -> None:
+    """ITU-R BS.1770-4, tables 1 and 2."""
+    shelf, high_pass = k_weighting(48000)
+    np.testing.assert_allclose(
+        shelf,
+        [1.53512485958697, -2.69169618940638, 1.19839281085285, 1, -1.69065929318241, 0.73248077421585],
+        rtol=0,
+        atol=1e-8,
+    )
+    np.testing.assert_allclose(
+        high_pass, [1, -2, 1, 1, -1.99004745483398, 0.99007225036621], rtol=0, atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("rate", [RATE, 44100, 48000])
+def test_a_full_scale_sine_of_997_hz_has_minus_3_lufs(rate: int) -> None:
+    """The recommendation's own calibration: -3.01 LKFS in one channel."""
+    sine = np.sin(2 * np.pi * 997 * np.arange(2 * rate) / rate)
+    assert loudness(sine, rate) == pytest.approx(-3.01, abs=0.05)
+    assert loudness(0.1 * sine, rate) == pytest.approx(-23.01, abs=0.05)
+
+
+def test_pauses_and_quiet_passages_are_gated() -> None:
+    loud = tone(997)
+    quiet = 10 ** (-30 / 20) * loud
+    alone = loudness(loud, RATE)
+    assert loudness(np.concatenate((loud, 0 * loud, quiet)), RATE) == pytest.approx(alone, abs=0.5)
+    assert loudness(np.concatenate((loud, 0.5 * loud)), RATE) < alone - 1  # 6 dB less is not gated
+    assert loudness(np.zeros(RATE), RATE) == -np.inf
+
+
+def test_short_sounds_have_an_rms_level() -> None:
+    assert loudness(tone(1000)[:1600], RATE) == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=1e-6)
+    assert compare(tone(1000)[:6400], [tone(1000)[:6400]], RATE).unit == "LUFS"
+    assert compare(tone(1000)[:6399], [tone(1000)[:6399]], RATE).unit == "dB"
+
+
+# --- comparisons ---
+
+
+@pytest.mark.parametrize(
+    ("peak", "outside_db", "between"),
+    [(0.3, 0.0, True), (0.41, 0.21, True), (0.8, 6.02, False), (0.1, 6.02, False)],
+)
+def test_a_blend_is_expected_between_its_neighbours(peak: float, outside_db: float, between: bool) -> None:
+    said = compare(tone(1000, peak), [tone(1000, 0.2), tone(1000, 0.4)], RATE)
+    assert said.loudness_outside_db == pytest.approx(outside_db, abs=0.01)
+    assert said.is_between is between
+    assert said.loudest - said.quietest == pytest.approx(6.02, abs=0.01)
+
+
+@pytest.mark.parametrize(("stray_db", "clean"), [(-70.0, True), (-50.0, False)])
+def test_energy_where_no_neighbour_has_any_is_found(stray_db: float, clean: bool) -> None:
+    first, second = tone(1050), tone(1050) + tone(3050, 0.05)
+    stray = tone(5450, 0.5 * 10 ** (stray_db / 20))
+    said = compare(second + stray, [first, second], RATE)
+    whole_db = 10 * np.log10(1 + 0.1**2)
+    assert said.stray_db == pytest.approx(stray_db - whole_db, abs=0.05)
+    assert said.stray_hz == 5450
+    assert said.is_clean is clean
+    assert said.stray_over_neighbours_db > 30
+    # 3050 Hz is one neighbour's, although not the other's
+    assert compare(second, [first, second], RATE).stray_db < -100
+    assert said.empty_bands == 81 - 2  # half the rate itself is the 81st
+
+
+def test_what_is_not_finite_is_said_and_nothing_else_is_claimed() -> None:
+    broken = np.where(TIME_S == 1.0, np.inf, tone(1000))
+    said = compare(broken, [tone(1000)], RATE)
+    assert (said.finite, said.loudness, said.is_between, said.is_clean) == (False, None, None, None)
+    said = compare(tone(1000), [broken], RATE)  # nothing is left to compare with
+    assert (said.finite, said.is_between, said.is_clean) == (True, None, None)
+    noise = np.random.default_rng(0).standard_normal(2 * RATE)
+    said = compare(noise, [noise], RATE)  # energy everywhere
+    assert (said.empty_bands, said.stray_db, said.is_clean, said.is_between) == (0, None, None, True)
+
+
+class Zipper(Net):
+    """A gain that jumps with its second control, and is smooth in its first."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 1, smoothing_samples=64)
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        path, knobs = self.smoothed(controls, state, input.shape[2])
+        steps = torch.round(10 * path[:, 1:]) / 10
+        return (0.3 + 0.3 * path[:, :1] + steps) * input, knobs
+
+
+def test_the_least_smooth_way_to_a_blend_is_kept() -> None:
+    blend = Blend((0.5, 0.5), ((0.0, 0.5), (0.5, 0.0), (1.0, 0.5)))
+    way = ways(Zipper(), RATE, [blend, Blend((0.0, 0.0), ())])
+    assert list(way) == [(0.5, 0.5)]
+    assert way[(0.5, 0.5)].start == (0.5, 0.0)
+    assert not way[(0.5, 0.5)].is_smooth
+    smooth = ways(Zipper(), RATE, [Blend((0.5, 0.5), ((0.0, 0.5), (1.0, 0.5)))])
+    assert smooth[(0.5, 0.5)].is_smooth
+    assert ways(Zipper(), RATE, [Blend((0.0, 0.0), ())]) == {}
+
+
+def test_every_setting_is_played_once() -> None:
+    blends = blends_of(2)[:1]
+    settings = settings_of(blends)
+    assert len(settings) == len(set(settings)) == 5
+    outputs = play_settings(Zipper(), RATE, settings, tone(1000))
+    for (first, second), output in outputs.items():
+        np.testing.assert_allclose(
+            output, (0.3 + 0.3 * first + round(10 * second) / 10) * tone(1000), atol=1e-6
+        )
