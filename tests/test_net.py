@@ -89,7 +89,8 @@ def test_a_net_that_asks_for_no_glide_needs_no_state_for_it():
     assert net.initial_state(controls) == {}
     assert settle(net, controls) == ({}, 0)
     path, knobs = net.smoothed(controls, {}, 100)
-    assert torch.equal(path, controls.unsqueeze(-1)) and knobs == {}
+    assert torch.equal(path, controls.unsqueeze(-1))
+    assert knobs == {}
 
 
 def test_a_net_that_forgets_its_knobs_is_told_what_to_write():
