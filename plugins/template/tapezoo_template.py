@@ -46,9 +46,11 @@ class SaturatorNet(Net):
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
+        path, knobs = self.smoothed(controls, state, input.shape[-1])  # a knob glides, sample by sample
         filtered, past = causal_convolution(input, state["past"], self.filter)  # (batch, 1, samples)
-        driven = torch.tanh(self.drive(filtered, controls))
-        return self.driven_gain * driven + self.direct_gain * input, {"past": past}
+        drive, _ = self.drive(filtered, path, {})
+        output = self.driven_gain * torch.tanh(drive) + self.direct_gain * input
+        return output, {"past": past, **knobs}
 
 
 class Saturator(EffectModel):

@@ -43,6 +43,21 @@ class ControlCode(nn.Module):
         return torch.cat([code, torch.tanh(self.bend(controls.transpose(1, 2))).transpose(1, 2)], dim=1)
 
 
+class BlendCode(ControlCode):
+    """The code of controls that choose among machines: above a sum of 1 they are shares of it.
+
+    A machine's weights mixed with another's stay between them; 1 + 1 would lie as far outside.
+    """
+
+    def forward(self, controls: Tensor) -> Tensor:
+        """The code z of the shares."""
+        code: Tensor = super().forward(controls / controls.sum(dim=1, keepdim=True).clamp(min=1.0))
+        return code
+
+
+CODES: dict[str, type[ControlCode]] = {"hyper": ControlCode, "hyper_blend": BlendCode}
+
+
 class HyperTensors(nn.Module):
     """Tensors `W(z) = sum_d z_d W_d`, by name.
 

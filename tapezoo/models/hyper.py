@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from tapezoo.layers.convolution import controlled_fir, identity_taps
 from tapezoo.layers.hyper import ControlCode, HyperRecurrence, HyperTensors, mixed
 from tapezoo.layers.smoothing import aim, steps
+from tapezoo.models.arguments import ModelArgumentError
 from tapezoo.net import Net, State, knobs_of
 
-Conditioning = Literal["concat", "film", "film_glu", "temporal_film", "hyper"]
+Conditioning = Literal["concat", "film", "film_glu", "temporal_film", "hyper", "hyper_blend"]
 """How controls reach a recurrent net."""
 
 STEP_SAMPLES = 32  # of the cell's weights while controls move
@@ -24,7 +25,8 @@ class HyperNet(Net):
 
     Ha, Dai, Le, "HyperNetworks", ICLR 2017; Yeh, Hsiao, Yang, "Hyper recurrent neural network: condition
     mechanisms for black-box audio effect modeling", DAFx 2024. Each corner of a hybrid has a net of its own, as
-    fast as one without controls; between them all weights are blended.
+    fast as one without controls; between them all weights are blended. Where all controls are 0 a fresh net
+    passes the signal, and goes on doing so if nothing is trained there.
 
     While controls move, the output layer and the linear path follow sample by sample, the cell in steps of 32
     samples from the moment a control was turned: 32 small ones per ramp, since each costs a product of all its
@@ -48,6 +50,10 @@ class HyperNet(Net):
         if linear_taps:
             start["taps"] = identity_taps(0, linear_taps)[0, 0]
         self.readout = HyperTensors(start, code, REACH)
+        if num_controls:
+            with torch.no_grad():
+                for name in ("weight", "bias"):
+                    self.readout.corners[name][..., 0] = 0.0
         for name in recurrence.memory:
             self.register_rest(name, torch.zeros(recurrence.num_layers, recurrence.hidden_size))
         if linear_taps > 1:
@@ -86,3 +92,11 @@ class HyperNet(Net):
             output = output + linear
             after.update({"past": past} if "past" in state else {})
         return output, after
+
+
+def none_without_hyper(hyper_units: int, conditioning: Conditioning) -> None:
+    """Raises ModelArgumentError where units of a hyper-network are asked for and there is none."""
+    if hyper_units:
+        raise ModelArgumentError(
+            "hyper_units", f"{hyper_units} beside conditioning {conditioning!r}", "0, or hyper"
+        )

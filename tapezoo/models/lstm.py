@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.layers.conditioning import as_part, conditioner, part_of
+from tapezoo.layers.conditioning import CONDITIONERS, as_part, conditioner, part_of
 from tapezoo.layers.convolution import identity_taps
 from tapezoo.layers.gates import spread_lstm_memories
-from tapezoo.layers.hyper import ControlCode
+from tapezoo.layers.hyper import CODES
 from tapezoo.layers.hyper_lstm import HyperLSTM
 from tapezoo.layers.recurrent import add_linear_path, with_controls
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, number, one_of, whole
-from tapezoo.models.hyper import Conditioning, HyperNet
+from tapezoo.models.hyper import Conditioning, HyperNet, none_without_hyper
 from tapezoo.net import Net, State
 
 
@@ -57,7 +57,7 @@ class LSTMNet(Net):
         memory_samples: float,
         conditioning: Conditioning = "concat",
     ) -> None:
-        one_of("conditioning", conditioning, get_args(Conditioning)[:-1])
+        one_of("conditioning", conditioning, [*CONDITIONERS])
         whole("hidden_size", hidden_size, 1, WIDEST)
         whole("num_layers", num_layers, 1, DEEPEST)
         whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
@@ -112,6 +112,7 @@ class HyperLSTMNet(HyperNet):
         linear_taps: Length of the linear path in samples, L: 0 none, 1 a gain.
         memory_samples: Longest time constant of a unit at the start of training, in samples, 2 or more.
         hyper_units: Bent units between controls and weights, U, 0 or more.
+        conditioning: "hyper", or "hyper_blend" for controls that choose among machines (`BlendCode`).
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -125,13 +126,15 @@ class HyperLSTMNet(HyperNet):
         linear_taps: int,
         memory_samples: float,
         hyper_units: int,
+        conditioning: Conditioning = "hyper",
     ) -> None:
+        one_of("conditioning", conditioning, list(CODES))
         whole("hidden_size", hidden_size, 1, WIDEST)
         whole("num_layers", num_layers, 1, DEEPEST)
         whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
         number("memory_samples", memory_samples, 2, LONGEST_SAMPLES)
         whole("hyper_units", hyper_units, 0, WIDEST)
-        code = ControlCode(num_controls, hyper_units)
+        code = CODES[conditioning](num_controls, hyper_units)
         recurrence = HyperLSTM(code, hidden_size, num_layers, memory_samples)
         super().__init__(num_controls, code, recurrence, linear_taps)
 
@@ -145,8 +148,8 @@ class LSTM(EffectModel):
         linear_taps: Length of the trained linear path around the net, in samples: 0 none, 1 a gain.
         memory_samples: Longest time constant of a unit at the start of training, in samples.
         conditioning: How controls reach the net: "concat", "film", "film_glu" or "temporal_film" (`LSTMNet`),
-            "hyper" (`HyperLSTMNet`).
-        hyper_units: Bent units between controls and weights; of "hyper" alone.
+            "hyper" and, for the selector of a hybrid, "hyper_blend" (`HyperLSTMNet`).
+        hyper_units: Bent units between controls and weights; of "hyper" and "hyper_blend" alone.
         training: See `EffectModel`.
 
     Raises:
@@ -168,7 +171,8 @@ class LSTM(EffectModel):
         whole("hyper_units", hyper_units, 0, WIDEST)
         sizes = (self.num_controls, hidden_size, num_layers, linear_taps, memory_samples)
         self.net: Net
-        if conditioning == "hyper":
-            self.net = HyperLSTMNet(*sizes, hyper_units)
+        if conditioning in CODES:
+            self.net = HyperLSTMNet(*sizes, hyper_units, conditioning)
         else:
+            none_without_hyper(hyper_units, conditioning)
             self.net = LSTMNet(*sizes, conditioning)

@@ -35,11 +35,12 @@ class HopNet(Net):
         self.register_rest("energy", torch.zeros(1))
 
     def forward(self, input, controls, state):
+        _, knobs = self.smoothed(controls, state, input.shape[-1])
         frames = input.reshape(input.shape[0], -1, 4)
         energy = frames.square().mean(dim=-1)
         before = torch.cat([state["energy"], energy[:, :-1]], dim=1)
         output = frames * (1 + self.depth * before).unsqueeze(-1)
-        return output.reshape(input.shape), {"energy": energy[:, -1:]}
+        return output.reshape(input.shape), {"energy": energy[:, -1:], **knobs}
 
 
 class PythonCondition(Net):
@@ -86,12 +87,12 @@ class Slow(Net):
         self.register_rest("level", torch.zeros(1))
 
     def forward(self, input, controls, state):
-        powers = self.pole ** torch.arange(
-            1, input.shape[-1] + 1
-        )  # closed form of the recursion over one block
-        target = controls - 0.2
-        levels = target + (state["level"] - target) * powers
-        return input + levels.unsqueeze(1), {"level": levels[:, -1:]}
+        path, knobs = self.smoothed(controls, state, input.shape[-1])
+        # s[n] = p s[n-1] + (1 - p) (c[n] - 0.2) solved over one block; its powers need the range of float64
+        powers = self.pole.double() ** torch.arange(1, input.shape[-1] + 1)
+        driven = ((1 - self.pole) * (path[:, 0] - 0.2) / powers).cumsum(dim=-1)
+        levels = (powers * (state["level"] + driven)).float()
+        return input + levels.unsqueeze(1), {"level": levels[:, -1:], **knobs}
 
 
 def perturbed(net, seed=0, scale=0.1):

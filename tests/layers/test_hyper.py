@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tapezoo.layers.hyper import ControlCode, HyperTensors, mixed
+from tapezoo.layers.hyper import BlendCode, ControlCode, HyperTensors, mixed
 from tapezoo.layers.hyper_gru import HyperGRU
 from tapezoo.layers.hyper_lstm import HyperLSTM
 
@@ -144,6 +144,15 @@ def test_the_code_is_one_then_the_controls_then_bent_units():
     assert torch.equal(ControlCode(2, 0)(controls), torch.cat([torch.ones(4, 1, 5), controls], dim=1))
     empty = ControlCode(0, 3)
     assert (empty.size, empty(controls[:, :0]).shape, list(empty.parameters())) == (1, (4, 1, 5), [])
+
+
+def test_a_blend_of_machines_stays_between_them():
+    code, plain = BlendCode(3, 0), ControlCode(3, 0)
+    inside = torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.25, 0.25], [0.2, 0.0, 0.3], [0.0, 0.0, 0.0]])
+    torch.testing.assert_close(code(inside.unsqueeze(-1)), plain(inside.unsqueeze(-1)))
+    outside = torch.tensor([[1.0, 1.0, 1.0], [0.3, 0.8, 0.5]])
+    shares = torch.tensor([[1 / 3, 1 / 3, 1 / 3], [0.1875, 0.5, 0.3125]])
+    torch.testing.assert_close(code(outside.unsqueeze(-1)), plain(shares.unsqueeze(-1)))
 
 
 def test_fresh_weights_are_nearly_the_same_everywhere():

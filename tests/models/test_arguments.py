@@ -104,8 +104,10 @@ def default_net(model: str, hyper: bool) -> tuple[type, dict[str, object]]:
     kind = models.resolve(model)
     built = kind(conditioning="hyper") if hyper else kind()
     given = {name: built.hparams[name] for name in own_arguments(model)}
-    if model in ("LSTM", "GRU"):
-        del given["conditioning" if hyper else "hyper_units"]
+    if hyper:
+        given["conditioning"] = "hyper"
+    elif model in ("LSTM", "GRU"):
+        del given["hyper_units"]
     if model == "WaveNet":
         given |= {"channels": [16, 8], "dilations": [1, 2]}
     if model == "GreyBox":
@@ -121,7 +123,7 @@ def test_a_net_refuses_an_argument_out_of_range_by_name_before_any_work(model, n
 
 
 @pytest.mark.parametrize("model", ["LSTM", "GRU"])
-@pytest.mark.parametrize("name", [name for name in RECURRENT if name != "conditioning"])
+@pytest.mark.parametrize("name", RECURRENT)
 def test_a_hyper_net_refuses_them_too(model, name):
     net, given = default_net(model, True)
     for value in RECURRENT[name]:
@@ -130,6 +132,12 @@ def test_a_hyper_net_refuses_them_too(model, name):
             pytest.raises(ModelArgumentError, match=f"^model.{name}: found .*; expected .*default"),
         ):
             net(num_controls=1, **{**given, name: value})
+
+
+@pytest.mark.parametrize("model", ["LSTM", "GRU"])
+def test_units_of_a_hyper_network_are_refused_without_one(model):
+    with pytest.raises(ModelArgumentError, match="hyper_units: found 2 beside conditioning 'film'"):
+        models.resolve(model)(conditioning="film", hyper_units=2)
 
 
 @pytest.mark.parametrize("model", WRONG)

@@ -85,11 +85,20 @@ def test_fresh_hyper_nets_start_as_plain_ones_at_any_controls():
     torch.testing.assert_close(lengths[[0, -1]], torch.tensor([2.0, 500.0]), rtol=0.1, atol=0)
 
 
+def test_a_fresh_hyper_net_passes_the_signal_where_all_controls_are_zero():
+    net, input = HyperLSTMNet(3, 8, 1, 1, 500.0, 0), torch.randn(2, 1, 100)
+    controls = torch.zeros(2, 3)
+    assert torch.equal(net(input, controls, net.initial_state(controls))[0], input)
+    one = torch.eye(3)[:2]
+    assert not torch.allclose(net(input, one, net.initial_state(one))[0], input, atol=0.01)
+
+
 LAWS = {
     "film": ("gradients",),
     "film_glu": ("gradients",),
     "temporal_film": ("streaming", "pure", "gradients", "controls", "fading_memory", "rest", "export"),
     "hyper": ("streaming", "pure", "gradients", "controls", "fading_memory", "rest", "export"),
+    "hyper_blend": ("streaming", "controls"),
 }
 
 
@@ -97,7 +106,8 @@ LAWS = {
 def test_every_conditioning_keeps_the_laws(name, law):
     class Variant(LSTM):
         def __init__(self, **training):
-            super().__init__(hidden_size=4, conditioning=name, hyper_units=2, **training)
+            units = 2 if name.startswith("hyper") else 0
+            super().__init__(hidden_size=4, conditioning=name, hyper_units=units, **training)
 
     testing.CHECKS[law](testing.perturbed(Variant, testing.CONTROLS))
 
@@ -107,7 +117,8 @@ def test_every_conditioning_keeps_the_laws(name, law):
 def test_every_conditioning_does_without_controls(name, law):
     class Variant(LSTM):
         def __init__(self, **training):
-            super().__init__(hidden_size=4, conditioning=name, hyper_units=2, **training)
+            units = 2 if name.startswith("hyper") else 0
+            super().__init__(hidden_size=4, conditioning=name, hyper_units=units, **training)
 
     testing.CHECKS[law](testing.perturbed(Variant, []))
 

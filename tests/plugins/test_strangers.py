@@ -16,9 +16,10 @@ class EchoNet(Net):
         self.register_rest("past", torch.zeros(1, taps - 1))
 
     def forward(self, input, controls, state):
+        path, knobs = self.smoothed(controls, state, input.shape[-1])
         filtered, past = causal_convolution(input, state["past"], self.taps)
-        output = filtered[:, :1] + (controls.unsqueeze(-1) * filtered[:, 1:]).sum(dim=1, keepdim=True)
-        return output, {"past": past}
+        output = filtered[:, :1] + (path * filtered[:, 1:]).sum(dim=1, keepdim=True)
+        return output, {"past": past, **knobs}
 
 class Echo(EffectModel):
     def __init__(self, taps: int = 16, **training):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
-from tapezoo.layers import FiLM
+from tapezoo.layers import CONDITIONERS, conditioner
 from tapezoo.net import Net, State
 from tapezoo_lru.scan import ChunkMatrices, chunk_matrices, linear_recurrence
 
@@ -85,15 +85,15 @@ class LRUNet(Net):
     """Orvieto, Smith, Gu, Fernando, Gulcehre, Pascanu, De, "Resurrecting recurrent neural networks for long
     sequences", ICML 2023:
 
-        h_0 = E x;  h_l = h_{l-1} + GLU(GELU(FiLM(LRU(h_{l-1}), controls)));  y = F h_L
+        h_0 = E x;  h_l = h_{l-1} + GLU(GELU(modulation(LRU(h_{l-1}), controls)));  y = F h_L
 
     The paper normalises before each LRU; here nothing does, since an effect must hear how loud its input is.
     The recurrence is a parallel scan over each block (`tapezoo_lru.scan`), and is the same function when
-    blocks are short.
+    blocks are short. The modulation is ours: FiLM, or another conditioner of tapezoo's.
 
     Receptive field: unbounded. Latency: 0. Parameters with H channels, N modes, L layers, K controls:
-    `3 H + 1 + L (3 N + 4 N H + H + 2 H (H + 1))`, and `2 L H (1 + K)` of the FiLMs where K > 0; 8161 at
-    H = 16, N = 32, L = 3, K = 0.
+    `3 H + 1 + L (3 N + 4 N H + H + 2 H (H + 1))`, and L times the conditioner's: with FiLM `2 H (1 + K)` where
+    K > 0; 8161 at H = 16, N = 32, L = 3, K = 0.
 
     Args:
         num_controls: Knobs, K.
@@ -101,6 +101,7 @@ class LRUNet(Net):
         modes: Complex states per layer, N.
         num_layers: Stacked blocks, L.
         r_min, r_max, max_phase: See `LinearRecurrentUnit`.
+        conditioning: A name of `tapezoo.layers.CONDITIONERS`.
 
     Raises:
         LRUShapeError: An argument is out of its range.
@@ -115,40 +116,51 @@ class LRUNet(Net):
         r_min: float,
         r_max: float,
         max_phase: float,
+        conditioning: str = "film",
     ) -> None:
-        _check(channels, modes, num_layers, r_min, r_max, max_phase)
+        _check(channels, modes, num_layers, r_min, r_max, max_phase, conditioning)
         super().__init__(num_controls, receptive_field=None)
         self.modes = modes
         self.encoder = Mix(1, channels)
         self.units = nn.ModuleList(
             LinearRecurrentUnit(channels, modes, r_min, r_max, max_phase) for _ in range(num_layers)
         )
-        self.films = nn.ModuleList(FiLM(num_controls, channels) for _ in range(num_layers))
+        self.modulations = nn.ModuleList(
+            conditioner(conditioning, num_controls, channels) for _ in range(num_layers)
+        )
         self.gates = nn.ModuleList(Mix(channels, 2 * channels) for _ in range(num_layers))
         self.decoder = Mix(channels, 1)
         self.register_rest("x", torch.zeros(num_layers, modes, 2))
+        self.modulation_rests = list(self.modulations[0].rest())
+        for layer, modulation in enumerate(self.modulations):
+            for name, rest in modulation.rest().items():
+                self.register_rest(f"modulation_{layer}_{name}", rest)
+        # without controls some conditioners have no parameters, and nothing to do
+        self.modulated = any(True for _ in self.modulations.parameters())
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
+        path, new_state = self.smoothed(controls, state, input.shape[-1])
         batch, samples = input.shape[0], input.shape[-1]
-        chunks = (samples + CHUNK_SAMPLES - 1) // CHUNK_SAMPLES
-        last = samples - 1 - (chunks - 1) * CHUNK_SAMPLES  # within the last chunk
-        padding = input.new_zeros(batch, 1, CHUNK_SAMPLES)
-        padded = torch.cat([input, padding], dim=-1)[..., : chunks * CHUNK_SAMPLES]
-        signal = padded.reshape(batch, -1, CHUNK_SAMPLES).permute(2, 1, 0)  # (length, chunks, batch)
-        # channels first and the batch last: every step below is a matrix product without a transposition
-        h = self.encoder(signal.reshape(1, -1))  # (H, length * chunks * batch)
+        last = (samples - 1) % CHUNK_SAMPLES  # within the last chunk
+        # channels first and the batch last: all that follows but the modulation is a matrix product
+        # without a transposition
+        h = self.encoder(_chunked(input))  # (H, length * chunks * batch)
         after = []
         matrices = unit_matrices(list(self.units)).split(self.modes)
         states = state["x"].permute(1, 2, 3, 0)  # (layers, modes, 2, batch)
-        for layer, (unit, film, gate) in enumerate(zip(self.units, self.films, self.gates, strict=True)):
+        for layer, (unit, gate) in enumerate(zip(self.units, self.gates, strict=True)):
             y, x = unit(h, states[layer], matrices[layer], last)
             after.append(x)
-            if self.num_controls:
-                y = _by_row(film, y, controls)
+            if self.modulated:
+                prefix = f"modulation_{layer}_"
+                own = {name: state[prefix + name] for name in self.modulation_rests}
+                modulated, own = self.modulations[layer](_in_time(y, batch, samples), path, own)
+                y = _chunked(modulated)
+                new_state |= {prefix + name: value for name, value in own.items()}
             h = h + nn.functional.glu(gate(nn.functional.gelu(y)), dim=0)
-        output = self.decoder(h).reshape(CHUNK_SAMPLES, -1, batch).permute(2, 1, 0)
-        return output.reshape(batch, 1, -1)[..., :samples], {"x": torch.stack(after).permute(3, 0, 1, 2)}
+        output = _in_time(self.decoder(h), batch, samples)
+        return output, {"x": torch.stack(after).permute(3, 0, 1, 2), **new_state}
 
 
 class LRU(EffectModel):
@@ -161,6 +173,7 @@ class LRU(EffectModel):
         r_min: Smallest magnitude of a mode at the start; its time constant is -1 / log(r) samples.
         r_max: Largest magnitude of a mode at the start, below 1.
         max_phase: Largest angle of a mode at the start, in radians per sample; pi is the Nyquist frequency.
+        conditioning: How controls reach each block: a name of `tapezoo.layers.CONDITIONERS`.
         training: See `EffectModel`.
     """
 
@@ -172,20 +185,40 @@ class LRU(EffectModel):
         r_min: float = 0.0,
         r_max: float = 0.999,
         max_phase: float = math.pi / 10,
+        conditioning: str = "film",
         **training: Any,
     ) -> None:
         super().__init__(**training)
-        self.net = LRUNet(self.num_controls, channels, modes, num_layers, r_min, r_max, max_phase)
+        self.net = LRUNet(
+            self.num_controls, channels, modes, num_layers, r_min, r_max, max_phase, conditioning
+        )
 
 
-def _by_row(film: nn.Module, features: Tensor, controls: Tensor) -> Tensor:
-    """FiLM with each column's own row of controls; a change of view, no copy."""
-    columns = features.reshape(features.shape[0], -1, controls.shape[0])  # (H, samples, batch)
-    modulated: Tensor = film(columns.permute(2, 0, 1), controls)
-    return modulated.permute(1, 2, 0).reshape(features.shape[0], -1)
+def _chunked(signal: Tensor) -> Tensor:
+    """(batch, C, samples) filled up to whole chunks and turned into columns: (C, length * chunks * batch)."""
+    batch, channels, samples = signal.shape
+    chunks = (samples + CHUNK_SAMPLES - 1) // CHUNK_SAMPLES
+    padding = signal.new_zeros(batch, channels, CHUNK_SAMPLES)
+    padded = torch.cat([signal, padding], dim=-1)[..., : chunks * CHUNK_SAMPLES]
+    return padded.reshape(batch, channels, -1, CHUNK_SAMPLES).permute(1, 3, 2, 0).reshape(channels, -1)
 
 
-def _check(channels: int, modes: int, num_layers: int, r_min: float, r_max: float, max_phase: float) -> None:
+def _in_time(columns: Tensor, batch: int, samples: int) -> Tensor:
+    """The way back: (C, length * chunks * batch) to (batch, C, samples)."""
+    channels = columns.shape[0]
+    ordered = columns.reshape(channels, CHUNK_SAMPLES, -1, batch).permute(3, 0, 2, 1)
+    return ordered.reshape(batch, channels, -1)[..., :samples]
+
+
+def _check(
+    channels: int,
+    modes: int,
+    num_layers: int,
+    r_min: float,
+    r_max: float,
+    max_phase: float,
+    conditioning: str,
+) -> None:
     ranges = {
         "channels": (channels, channels >= 1, "1 or more"),
         "modes": (modes, modes >= 1, "1 or more"),
@@ -193,6 +226,7 @@ def _check(channels: int, modes: int, num_layers: int, r_min: float, r_max: floa
         "r_min": (r_min, 0 <= r_min < r_max, f"a magnitude from 0 to below r_max ({r_max})"),
         "r_max": (r_max, r_max < 1, "a magnitude below 1"),
         "max_phase": (max_phase, 0 < max_phase <= math.pi, "an angle above 0, up to pi"),
+        "conditioning": (conditioning, conditioning in CONDITIONERS, f"one of {', '.join(CONDITIONERS)}"),
     }
     for name, (value, right, expected) in ranges.items():
         if not right:

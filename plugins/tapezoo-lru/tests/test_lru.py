@@ -11,8 +11,20 @@ from tapezoo_lru.scan import chunk_matrices, doubling_scan, linear_recurrence
 from tapezoo.testing import parametrize_with_checks
 
 
+class Remembering(LRU):
+    """Every block modulated by a conditioner that has a state of its own."""
+
+    def __init__(self, **training):
+        super().__init__(channels=4, modes=8, num_layers=2, conditioning="temporal_film", **training)
+
+
 @parametrize_with_checks(LRU)
 def test_law(law):
+    law()
+
+
+@parametrize_with_checks(Remembering)
+def test_law_with_a_modulation_that_remembers(law):
     law()
 
 
@@ -113,6 +125,28 @@ def test_a_memory_of_any_length_streams_as_it_plays():
     torch.testing.assert_close(torch.cat(parts, dim=-1), whole, rtol=0, atol=1e-5)
 
 
+def held(controls):
+    """The state's part for knobs that stand still."""
+    return {"controls": controls, "control_targets": controls, "control_ramp": torch.zeros(len(controls), 1)}
+
+
+def test_a_knob_glides_to_its_new_place_sample_by_sample():
+    torch.manual_seed(2)
+    net = LRUNet(2, 4, 8, 2, 0.5, 0.99, math.pi)
+    input = 0.3 * torch.randn(2, 1, 1100)
+    start, target = torch.tensor([[0.1, 0.9], [0.5, 0.5]]), torch.tensor([[0.8, 0.0], [0.5, 0.6]])
+    with torch.no_grad():
+        glided, _ = net(input, target, net.initial_state(start))
+        state, parts = net.initial_state(start), []
+        for n, sample in enumerate(input.split(1, dim=-1), 1):
+            knobs = start + (target - start) * min(n / 1024, 1.0)
+            output, state = net(sample, knobs, {**state, **held(knobs)})
+            parts.append(output)
+        jumped, _ = net(input, target, net.initial_state(target))
+    torch.testing.assert_close(glided, torch.cat(parts, dim=-1), rtol=0, atol=1e-5)
+    assert float((glided - jumped).abs().max()) > 1e-2
+
+
 def test_parameters_are_counted_as_stated():
     def count(*shape):
         return sum(p.numel() for p in LRUNet(*shape, 0.0, 0.999, 0.3).parameters())
@@ -123,7 +157,15 @@ def test_parameters_are_counted_as_stated():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("channels", 0), ("modes", 0), ("num_layers", 0), ("r_min", 1.0), ("r_max", 1.0), ("max_phase", 4.0)],
+    [
+        ("channels", 0),
+        ("modes", 0),
+        ("num_layers", 0),
+        ("r_min", 1.0),
+        ("r_max", 1.0),
+        ("max_phase", 4.0),
+        ("conditioning", "none"),
+    ],
 )
 def test_an_argument_out_of_range_is_named(name, value):
     with pytest.raises(LRUShapeError, match=f"model.{name}: found {value}"):
