@@ -2,12 +2,13 @@
 
     python benchmarks/stream.py                          every registered architecture at its default size
     python benchmarks/stream.py WaveNet runs/LSTM-...    these architectures and checkpoints
+    python benchmarks/stream.py --controls 2 LSTM        with knobs that stand still, and with knobs turned
 
 One thread, CPU time, state carried from block to block, at blocks of 64, 256 and 2048 samples (rounded up to
 whole hops). Each net is exported as `tapezoo export` does it; an architecture by name has fresh weights, which
 cost what trained ones do. Rounds go through all players in turn; printed are medians, and the ratio to the net
 run eagerly in torch in the same rounds. `Stream` is what an application calls: tapezoo.runtime with its checks
-and buffers around ONNX.
+and buffers around ONNX. "moving": the controls have another target with every block, so that they never arrive.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ from tapezoo import models, registry, runtime
 from tapezoo.bundle import read_manifest
 from tapezoo.bundle.golden import read_rest
 from tapezoo.checkpoint import best_checkpoint, load_model
+from tapezoo.controls import Control
 from tapezoo.effect import EffectModel
 from tapezoo.export import export_bundle, openers
-from tapezoo.net import whole_hops
+from tapezoo.net import SMOOTHING_SAMPLES, whole_hops
 from tapezoo.testing import perturbed
 
 BLOCKS_SAMPLES = (64, 256, 2048)
 Block = NDArray[np.float32]
-Play = Callable[[Block], None]
+Play = Callable[[Block, Block], None]  # samples, positions of the controls
 
 
 def main() -> None:
@@ -46,19 +48,21 @@ def main() -> None:
     parser.add_argument("models", nargs="*", help="architectures or checkpoints; default: all architectures")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.3, help="CPU time per measurement, at least")
+    parser.add_argument("--controls", type=int, default=0, help="knobs of an architecture given by name")
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"one thread, times real time (CPU time), median of {options.rounds} rounds")
     for name in options.models or [found.name for found in registry.registrations()]:
-        measure(name, options.rounds, options.seconds)
+        measure(name, options.controls, options.rounds, options.seconds)
 
 
-def measure(name: str, rounds: int, seconds: float) -> None:
+def measure(name: str, num_controls: int, rounds: int, seconds: float) -> None:
     """Prints the table of one model."""
+    controls = [Control(f"control {index + 1}").to_dict() for index in range(num_controls)]
     model = (
         load_model(best_checkpoint(Path(name)))
         if Path(name).exists()
-        else perturbed(models.resolve(name), [])
+        else perturbed(models.resolve(name), controls)
     )
     audio = 0.2 * np.random.default_rng(0).standard_normal(model.sample_rate).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
@@ -75,16 +79,26 @@ def measure(name: str, rounds: int, seconds: float) -> None:
         )
         players = all_players(model, bundle)
     parameters = sum(parameter.numel() for parameter in model.net.parameters())
-    print(f"\n{type(model).__name__}, {parameters} parameters, {model.sample_rate} Hz")
-    print(f"{'':<16}" + "".join(f"{f'block {block}':>14}{'ratio':>8}" for block in BLOCKS_SAMPLES))
+    knobs = f"{model.num_controls} controls, " if model.num_controls else ""
+    print(f"\n{type(model).__name__}, {parameters} parameters, {knobs}{model.sample_rate} Hz")
+    print(f"{'':<24}" + "".join(f"{f'block {block}':>14}{'ratio':>8}" for block in BLOCKS_SAMPLES))
+    default = model.default_controls().numpy()[0]
+    settings = {"": [default], " moving": [default, (default + 0.5) % 1]}
+    cases = {
+        player + manner: (play, paths)
+        for player, play in players.items()
+        for manner, paths in settings.items()
+        if model.num_controls or not manner
+    }
     speeds: dict[tuple[str, int], list[float]] = {}
     for _ in range(rounds):
-        for player, play in players.items():
+        for player, (play, paths) in cases.items():
             for length in BLOCKS_SAMPLES:
-                speed = real_time_factor(play, audio, whole_hops(length, model.net.hop_samples), seconds)
+                block = whole_hops(length, model.net.hop_samples)
+                speed = real_time_factor(play, audio, paths, block, seconds)
                 speeds.setdefault((player, length), []).append(speed / model.sample_rate)
-    for player in players:
-        row = f"{player:<16}"
+    for player in cases:
+        row = f"{player:<24}"
         for length in BLOCKS_SAMPLES:
             pairs = zip(speeds[player, length], speeds["torch eager", length], strict=True)
             row += f"{statistics.median(speeds[player, length]):>14.1f}"
@@ -92,13 +106,14 @@ def measure(name: str, rounds: int, seconds: float) -> None:
         print(row, flush=True)
 
 
-def real_time_factor(play: Play, audio: Block, block: int, seconds: float) -> float:
-    """Samples per second of CPU time, over at least `seconds` of it and four blocks."""
+def real_time_factor(play: Play, audio: Block, settings: list[Block], block: int, seconds: float) -> float:
+    """Samples per second of CPU time, over at least `seconds` of it and four blocks, at each setting in turn."""
     blocks = [audio[start : start + block] for start in range(0, len(audio) - block + 1, block)]
-    play(blocks[0])  # the first call at a length allocates
+    for _ in range(1 + SMOOTHING_SAMPLES // block):  # the first call allocates; what moved before arrives
+        play(blocks[0], settings[0])
     samples, started = 0, time.process_time()
-    for count, part in enumerate(cycle(blocks), 1):
-        play(part)
+    for count, (part, setting) in enumerate(zip(cycle(blocks), cycle(settings), strict=False), 1):
+        play(part, setting)
         samples += len(part)
         if count >= 4 and time.process_time() - started >= seconds:
             break
@@ -109,34 +124,33 @@ def all_players(model: EffectModel, bundle: Path) -> dict[str, Play]:
     """Name -> what plays one block, each with a state of its own."""
     manifest = read_manifest(bundle)
     rest = {name: value[np.newaxis] for name, value in read_rest(bundle, manifest).items()}
-    controls = model.default_controls()
     players = {"torch eager": eager(model)}
     for name, open_target in openers().items():
         step = open_target(bundle / manifest.targets[name], manifest.state_names)
-        players[name] = stepper(step, rest, controls.numpy())
+        players[name] = stepper(step, rest)
     players["Stream (ONNX)"] = streamer(bundle)
     return players
 
 
 def eager(model: EffectModel) -> Play:
     """The net in torch."""
-    controls = model.default_controls()
-    state = model.net.initial_state(controls)
+    state = model.net.initial_state(model.default_controls())
 
-    def play(block: Block) -> None:
+    def play(block: Block, controls: Block) -> None:
         nonlocal state
         with torch.inference_mode():
-            _, state = model.net(torch.from_numpy(block).reshape(1, 1, -1), controls, state)
+            input, targets = torch.from_numpy(block), torch.from_numpy(controls)
+            _, state = model.net(input.reshape(1, 1, -1), targets.reshape(1, -1), state)
 
     return play
 
 
-def stepper(step: Callable, state: dict, controls: NDArray[np.float32]) -> Play:
+def stepper(step: Callable, state: dict) -> Play:
     """A target of the bundle."""
 
-    def play(block: Block) -> None:
+    def play(block: Block, controls: Block) -> None:
         nonlocal state
-        _, state = step(block[np.newaxis, np.newaxis], controls, state)
+        _, state = step(block[np.newaxis, np.newaxis], controls[np.newaxis], state)
 
     return play
 
@@ -145,8 +159,8 @@ def streamer(bundle: Path) -> Play:
     """What an application calls."""
     stream = runtime.Stream(bundle)
 
-    def play(block: Block) -> None:
-        stream.process(block)
+    def play(block: Block, controls: Block) -> None:
+        stream.process(block, controls)
 
     return play
 

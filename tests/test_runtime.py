@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from export.nets import HopNet, Slow, Waveshaper, arguments, fir, lstm, programme
+from export.nets import RATE_HZ, HopNet, Slow, Waveshaper, arguments, fir, knobs, lstm, perturbed, programme
 
 from tapezoo.bundle import BundleError, MissingFileError, file_hashes, read_manifest, seal
 from tapezoo.controls import ControlError
 from tapezoo.export import export_bundle
+from tapezoo.export.onnx_target import OnnxTarget
+from tapezoo.models.lstm import LSTM
 from tapezoo.net import settle
 from tapezoo.runtime import Stream, verify
 
@@ -93,6 +95,57 @@ def test_controls_move_between_blocks_and_stay_where_they_were_put(bundles):
         with torch.no_grad():
             wanted, state = net(torch.from_numpy(block[None, None]), torch.tensor([position]), state)
         np.testing.assert_allclose(stream.process(block, move), wanted[0, 0].numpy(), atol=5e-6)
+
+
+@pytest.fixture(scope="module", params=["concat", "hyper"])
+def turnable(request, tmp_path_factory):
+    """(net, bundle) of a small LSTM with two controls."""
+    units = [knob.to_dict() for knob in knobs(lstm(2))]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = LSTM(hidden_size=4, conditioning=request.param, sample_rate=RATE_HZ, controls=units)
+    net = perturbed(model.net)
+    path = tmp_path_factory.mktemp("turnable") / "bundle"
+    export_bundle(net, **arguments(net, path), targets=[OnnxTarget()])  # the only one a Stream plays
+    return net, path
+
+
+# (first sample, what the player is told, where that is): at rest, a turn, another on its way, and back
+TURNS = [
+    (0, None, [0.2, 0.5]),
+    (60, {"drive": 10}, [1.0, 0.5]),
+    (260, {"drive": 10, "speed": 1}, [1.0, 0.0]),
+    (1400, {}, [0.2, 0.5]),
+]
+
+
+@pytest.mark.parametrize("block", [1, 64, 333])
+def test_turned_controls_glide_as_in_the_net(turnable, block):
+    net, path = turnable
+    audio, stream = programme(1500, seed=1), Stream(path)
+    state, _ = settle(net, torch.tensor([[0.2, 0.5]]))
+    ends = [start for start, _, _ in TURNS[1:]] + [1500]
+    for (start, told, position), end in zip(TURNS, ends, strict=True):
+        stretch, controls = audio[start:end], torch.tensor([position])
+        with torch.no_grad():
+            parts, stop = [], state
+            for part in np.split(stretch, range(block, len(stretch), block)):
+                output, stop = net(torch.from_numpy(part[None, None]), controls, stop)
+                parts.append(output[0, 0].numpy())
+            whole, state = net(torch.from_numpy(stretch[None, None]), controls, state)
+        played = in_blocks(stream, stretch, [block], told)
+        np.testing.assert_allclose(played, np.concatenate(parts), atol=5e-6)
+        np.testing.assert_allclose(played, whole[0, 0].numpy(), atol=5e-6)
+
+
+def test_a_turned_control_makes_no_jump(turnable):
+    _, path = turnable
+    stream, level = Stream(path), np.full(4096, 0.3, np.float32)
+    before = in_blocks(stream, level, [64])[-1]
+    after = in_blocks(stream, level, [64], [1.0, 0.0])
+    moved = np.abs(after[-1] - before)
+    assert moved > 1e-3
+    assert np.abs(np.diff(after, prepend=before)).max() < 0.1 * moved
 
 
 def test_channels_are_independent_and_keep_their_shape(bundles):

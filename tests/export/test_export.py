@@ -110,6 +110,9 @@ def test_the_manifest_and_card_say_what_the_bundle_is(exported):
     assert document["receptive_field"] is None
     assert [control["name"] for control in document["controls"]] == ["drive", "speed"]
     assert [(s["name"], s["shape"]) for s in document["state"]] == [
+        ("controls", [2]),
+        ("control_targets", [2]),
+        ("control_ramp", [1]),
         ("hidden", [1, 8]),
         ("cell", [1, 8]),
         ("past", [1, 15]),
@@ -129,14 +132,10 @@ def test_the_manifest_and_card_say_what_the_bundle_is(exported):
 def test_targets_share_one_signature_and_carry_the_metadata(exported):
     _, out, _ = exported
     session = onnxruntime.InferenceSession(str(out / "model.onnx"))
-    assert [i.name for i in session.get_inputs()] == [
-        "input",
-        "controls",
-        "state_hidden",
-        "state_cell",
-        "state_past",
-    ]
-    assert [o.name for o in session.get_outputs()] == ["output", "next_hidden", "next_cell", "next_past"]
+    names = ["controls", "control_targets", "control_ramp", "hidden", "cell", "past"]
+    inputs = ["input", "controls", *(f"state_{name}" for name in names)]
+    assert [i.name for i in session.get_inputs()] == inputs
+    assert [o.name for o in session.get_outputs()] == ["output", *(f"next_{name}" for name in names)]
     assert session.get_inputs()[0].shape == ["batch", 1, "samples"]
     metadata = session.get_modelmeta().custom_metadata_map
     assert metadata == {"sample_rate": str(RATE_HZ), "architecture": "Small"}

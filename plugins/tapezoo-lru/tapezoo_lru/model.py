@@ -125,14 +125,13 @@ class LRUNet(Net):
         self.units = nn.ModuleList(
             LinearRecurrentUnit(channels, modes, r_min, r_max, max_phase) for _ in range(num_layers)
         )
-        self.modulations = nn.ModuleList(
-            conditioner(conditioning, num_controls, channels) for _ in range(num_layers)
-        )
+        modulations = [conditioner(conditioning, num_controls, channels) for _ in range(num_layers)]
+        self.modulations = nn.ModuleList(modulations)
         self.gates = nn.ModuleList(Mix(channels, 2 * channels) for _ in range(num_layers))
         self.decoder = Mix(channels, 1)
         self.register_rest("x", torch.zeros(num_layers, modes, 2))
-        self.modulation_rests = list(self.modulations[0].rest())
-        for layer, modulation in enumerate(self.modulations):
+        self.modulation_rests = list(modulations[0].rest())
+        for layer, modulation in enumerate(modulations):
             for name, rest in modulation.rest().items():
                 self.register_rest(f"modulation_{layer}_{name}", rest)
         # without controls some conditioners have no parameters, and nothing to do

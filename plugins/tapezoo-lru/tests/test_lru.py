@@ -1,6 +1,7 @@
 """The laws, and the unit against the paper's recurrence, sample by sample."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from tapezoo.testing import parametrize_with_checks
 
 class Remembering(LRU):
     """Every block modulated by a conditioner that has a state of its own."""
+
+    cannot_keep: ClassVar = {"checkpoint": "of this file, not registered: no checkpoint finds it again"}
 
     def __init__(self, **training):
         super().__init__(channels=4, modes=8, num_layers=2, conditioning="temporal_film", **training)
