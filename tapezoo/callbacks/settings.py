@@ -43,7 +43,7 @@ FIGURES = ("esr", "mse", "mrstft", "seconds")
 class SettingsReport(Callback):
     """Errors by setting as table, file and picture, and a ranking of settings to record next.
 
-    Silent where the data has no controls. Leaves test_settings.csv, test_settings.png and capture_next.csv.
+    Leaves test_settings.csv; where the data has controls also test_settings.png and capture_next.csv.
 
     Args:
         folder: Where the files go.
@@ -73,7 +73,7 @@ class SettingsReport(Callback):
         """Writes and shows both reports."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         controls = [Control(**control) for control in data.controls]
-        if not controls or not self.rows or not isinstance(pl_module, EffectModel):
+        if not self.rows or not isinstance(pl_module, EffectModel):
             return
         tested = data.split_arrays("test")
         settings = {row.name: row.setting for row in tested}
@@ -87,6 +87,8 @@ class SettingsReport(Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         self._report_errors(rows, scored, controls, data.sample_rate, type(pl_module).__name__)
 
+        if not controls:
+            return
         held_out = {one.setting: one.score.esr for one in scored if one.kind != "trained"}
         candidates = [*held_out, *(at for at in midpoints(trained, data.switches) if at not in held_out)]
         if candidates:
@@ -120,7 +122,7 @@ class SettingsReport(Callback):
             writer = csv.writer(file)
             writer.writerow(["setting", "kind", *map(column, controls), *FIGURES])
             for one in scored:
-                text = setting_text(controls, one.setting)
+                text = setting_text(controls, one.setting) or "no control"
                 writer.writerow([text, one.kind, *in_units(controls, one.setting), *exact(one.score)])
                 table.add_row(text, one.kind, *shown(one.score))
             table.add_section()
@@ -129,7 +131,7 @@ class SettingsReport(Callback):
                 table.add_row("all", kind, *shown(score))
         self.console.print(table)
         bad = worst(scored)
-        if bad is not None:
+        if controls and bad is not None:
             self._say(
                 f"worst setting: {setting_text(controls, bad.setting)} ({bad.kind}), ESR {bad.score.esr:.5f}"
             )

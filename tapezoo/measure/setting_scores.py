@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from tapezoo.data.settings import KINDS, Kind, Setting, kind_of
+from tapezoo.data.settings import KINDS, Kind, Setting, in_order, kind_of
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def scores_by_setting(
         by_setting.setdefault(row.setting, []).append(row)
     scores = [
         SettingScore(setting, kind_of(setting, trained, recorded), pooled(own, sample_rate))
-        for setting, own in sorted(by_setting.items())
+        for setting, own in ((setting, by_setting[setting]) for setting in in_order(by_setting))
     ]
     return sorted(scores, key=lambda scored: KINDS.index(scored.kind))
 

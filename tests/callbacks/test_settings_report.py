@@ -152,7 +152,7 @@ def test_one_model_looks_at_the_settings_around(tmp_path: Path) -> None:
     assert "cannot be checked: 1 held-out setting(s)" in text
 
 
-def test_without_controls_nothing_is_said(tmp_path: Path) -> None:
+def test_without_controls_there_is_one_row_and_no_picture(tmp_path: Path) -> None:
     dry = np.random.default_rng(0).uniform(-0.5, 0.5, 4 * RATE)
     for name, level in (("dry", 1.0), ("wet", 0.3)):
         soundfile.write(tmp_path / f"{name}.wav", level * dry, RATE, subtype="FLOAT")
@@ -160,5 +160,10 @@ def test_without_controls_nothing_is_said(tmp_path: Path) -> None:
         str(tmp_path / "dry.wav"), str(tmp_path / "wet.wav"), cache_dir=str(tmp_path / "cache"), **SIZES
     )
     model = Gain([], sample_rate=RATE, burn_in_samples=64)
-    assert shown_by(data, model, tmp_path / "report") == ""
-    assert not (tmp_path / "report").exists()
+    text = shown_by(data, model, tmp_path / "report")
+    assert "no control" in text
+    assert "capture" not in text
+    assert [path.name for path in (tmp_path / "report").iterdir()] == ["test_settings.csv"]
+    rows = list(csv.DictReader((tmp_path / "report" / "test_settings.csv").read_text().splitlines()))
+    assert [row["setting"] for row in rows] == ["no control", "all"]
+    assert float(rows[0]["mse"]) > 0

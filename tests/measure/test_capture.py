@@ -18,6 +18,7 @@ from tapezoo.measure.capture import (
     scored_by_ensemble,
     scored_by_neighbours,
 )
+from tapezoo.measure.setting_scores import RowScore, scores_by_setting
 
 NOISE = np.random.default_rng(0).standard_normal((2, 300)).astype(np.float32)
 GRID = set(itertools.product((0.0, 0.5, 1.0), repeat=2))
@@ -146,3 +147,14 @@ def test_a_hit_is_a_highest_score_among_the_worst_third() -> None:
 )
 def test_too_little_is_no_evidence(scores: list[float], errors: list[float]) -> None:
     assert (seen(scores, errors).rank_correlation, seen(scores, errors).hit) == (None, None)
+
+
+def test_settings_with_idle_controls_are_told_apart_and_ordered() -> None:
+    rows = [
+        RowScore(setting, 1.0, 2.0, 0.5, 100)
+        for setting in ((0.0, 0.5, None), (1.0, None, 0.2), (0.0, 0.1, None), (1.0, None, 0.2))
+    ]
+    settings = {row.setting for row in rows}
+    scored = scores_by_setting(rows, settings, settings, 100)
+    assert [one.setting for one in scored] == [(0.0, 0.1, None), (0.0, 0.5, None), (1.0, None, 0.2)]
+    assert scored[2].score.rows == 2
