@@ -3,9 +3,9 @@
 from tapezoo.export.golden import GoldenAudioError
 from tapezoo.export.make import TARGETS, UnexportableError, export_bundle, openers, settled_copy
 from tapezoo.export.parity import ParityError, UnsteadyNetError
-from tapezoo.export.staging import NotReplaceableError
 from tapezoo.export.target import Graph, Target
 from tapezoo.export.trained import export_checkpoint
+from tapezoo.staging import NotReplaceableError
 
 __all__ = [
     "TARGETS",

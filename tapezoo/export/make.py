@@ -26,7 +26,8 @@ from tapezoo.bundle import (
     verify_bundle,
     write_arrays,
 )
-from tapezoo.bundle.manifest import REST_STATE
+from tapezoo.bundle.manifest import MANIFEST, REST_STATE
+from tapezoo.bundle.seal import SUMS
 from tapezoo.controls import Control, control_vector
 from tapezoo.errors import TapezooError
 from tapezoo.export.card import model_card
@@ -34,10 +35,10 @@ from tapezoo.export.cost import measured_cost
 from tapezoo.export.golden import golden_input, write_golden
 from tapezoo.export.onnx_target import OnnxTarget
 from tapezoo.export.parity import parity_table
-from tapezoo.export.staging import staged_folder
 from tapezoo.export.target import Target, graph_of
 from tapezoo.export.torchscript_target import TorchScriptTarget
 from tapezoo.net import Net, settle
+from tapezoo.staging import staged_folder
 
 TARGETS: tuple[Target, ...] = (OnnxTarget(), TorchScriptTarget())
 CARD = "MODEL_CARD.md"
@@ -94,7 +95,7 @@ def export_bundle(
     """
     if len(controls) != net.num_controls:
         raise ValueError(f"{len(controls)} controls for a net with {net.num_controls}")
-    with staged_folder(out, overwrite) as folder:
+    with staged_folder(out, overwrite, is_bundle, "bundle") as folder:
         programme = golden_input(audio, net.hop_samples)
         default = np.array(control_vector(controls, {}), dtype=np.float32)
         progress("settling the rest state")
@@ -140,6 +141,11 @@ def export_bundle(
         seal(folder, replace(manifest, files=file_hashes(folder)))
         progress("verifying the bundle")
         return verify_bundle(folder, {target.name: target.open for target in targets})
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether an export sealed this folder."""
+    return (folder / MANIFEST).is_file() and (folder / SUMS).is_file()
 
 
 def settled_copy(net: Net, default: NDArray[np.float32]) -> tuple[Net, int]:

@@ -9,18 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-import torch
 from lightning.pytorch import Trainer
 from matplotlib.image import imread
-from torch import Tensor
 
 from tapezoo.cli import main
-from tapezoo.cli import sweep as sweep_verb
 from tapezoo.controls import Control
-from tapezoo.measure.blends import Blend
-from tapezoo.measure.sweep_pictures import blend_harmonics, blend_loops, harmonic_levels_db, modulation
 from tapezoo.models.lstm import LSTM
-from tapezoo.net import Net, State
 
 RATE = 8000
 
@@ -45,7 +39,7 @@ def _shorter(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same with less of each: 0.05 Hz lasts 20 s, and a picture half a second."""
     monkeypatch.setattr("tapezoo.measure.smoothness.SWEEP_RATES_HZ", (0.5, 5.0))
     monkeypatch.setattr("tapezoo.measure.blends.TRIPLETS", ((0.5, 0.25, 0.25), (0.0, 0.0, 0.0)))
-    monkeypatch.setattr(sweep_verb, "SAWS_HZ", (262.5, 1050.0))
+    monkeypatch.setattr("tapezoo.sweep.modulations.SAWS_HZ", (262.5, 1050.0))
 
 
 def test_a_hybrid_of_three_effects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,7 +109,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / "sweeps.csv").write_text("new")
         return []
 
-    monkeypatch.setattr(sweep_verb, "sweep_into", write)
+    monkeypatch.setattr("tapezoo.sweep.run.sweep_into", write)
 
 
 @pytest.mark.usefixtures("quick")
@@ -135,7 +129,7 @@ def test_what_is_there_stays_unless_it_is_ours_and_we_are_told(
     (out / "sweeps.csv").rename(out / "precious.csv")
     capsys.readouterr()
     assert main([*line, "--overwrite"]) == 2
-    assert "did not write" in capsys.readouterr().err
+    assert "no folder of a sweep" in capsys.readouterr().err
     assert [file.name for file in out.iterdir()] == ["precious.csv"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["1.ckpt", "sweep"]
 
@@ -156,7 +150,7 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(
         (folder / "sweeps.csv").write_text("half")
         raise fault("no more")
 
-    monkeypatch.setattr(sweep_verb, "sweep_into", half)
+    monkeypatch.setattr("tapezoo.sweep.run.sweep_into", half)
     assert main(["sweep", str(path), "--out", str(out), "--seconds", "2", "--overwrite"]) == code
     assert (out / "sweeps.csv").read_text() == "precious"
     assert main(["sweep", str(path), "--out", str(tmp_path / "new"), "--seconds", "2"]) == code
@@ -197,87 +191,3 @@ def test_faults_are_said_before_any_work(
     assert main(["sweep", str(path), "--out", "sweep", *options]) == 2
     assert words in " ".join(capsys.readouterr().err.split())
     assert sorted(file.name for file in tmp_path.iterdir()) == before
-
-
-class Exploding(Net):
-    """Infinite where its control is high."""
-
-    def __init__(self) -> None:
-        super().__init__(1, 1)
-
-    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
-        path, knobs = self.smoothed(controls, state, input.shape[2])
-        return torch.where(path > 0.6, torch.inf, input), knobs
-
-
-def test_a_net_that_is_not_finite_gets_its_tables_and_pictures_all_the_same(tmp_path: Path) -> None:
-    from rich.console import Console
-
-    music = np.random.default_rng(0).uniform(-0.5, 0.5, 2 * RATE)
-    blends = [Blend((0.5,), ((0.0,), (1.0,))), Blend((0.75,), ((0.0,), (1.0,)))]
-    tables = sweep_verb.sweep_into(
-        tmp_path, Exploding().eval(), RATE, [Control("gain")], blends, music, lambda step: None
-    )
-    rows = table(tmp_path / "blends.csv")
-    assert [row["finite"] for row in rows] == ["True", "True", "False", "False"]
-    assert [row["loudness_between_neighbours"] for row in rows] == ["pass", "pass", "-", "-"]
-    assert [row["way_smooth"] for row in rows] == ["fail"] * 4
-    sweeps = [row for row in table(tmp_path / "sweeps.csv") if row["what"] == "sweep"]
-    assert {row["finite"] for row in sweeps} == {"False"}
-    assert {row["smooth"] for row in sweeps} == {"fail"}
-    console = Console(width=80)
-    with console.capture() as shown:
-        console.print(*tables)
-    assert "NOT FINITE" in shown.get()
-    assert (tmp_path / "blends_loops.png").is_file()
-
-
-# --- what is drawn ---
-
-
-def test_a_modulation_shows_levels_pitches_and_the_controls_truly() -> None:
-    sine = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(3 * RATE) / RATE)
-    positions = np.linspace(0, 1, 50)[:, None]
-    figure = modulation(sine, positions, ["gain, 0.05 Hz"], RATE, "a title")
-    above, below = figure.axes[:2]
-    image = above.images[0]
-    level = np.asarray(image.get_array())
-    left, right, low, high = image.get_extent()
-    row = np.argmax(level[:, level.shape[1] // 2])
-    assert 2 ** (low + (row + 0.5) / level.shape[0] * (high - low)) == pytest.approx(1000, rel=0.02)
-    assert level.max() == pytest.approx(20 * np.log10(0.5), abs=0.1)
-    assert left >= 0
-    assert right <= 3
-    np.testing.assert_allclose(below.lines[0].get_ydata(), positions[:, 0])
-    assert below.get_xlim() == (0, 3)
-    for odd in (np.zeros(100), np.full(RATE, np.inf)):
-        modulation(odd, positions, ["x"], RATE, "short, or infinite").draw_without_rendering()
-
-
-def test_harmonics_are_measured_and_drawn_beside_the_neighbours() -> None:
-    time_s = np.arange(RATE) / RATE
-    quiet = 0.1 * np.sin(2 * np.pi * 262.5 * time_s)
-    both = quiet + 0.01 * np.sin(2 * np.pi * 3 * 262.5 * time_s + 1)
-    levels = harmonic_levels_db(both, 262.5, RATE)
-    assert len(levels) == 15
-    assert levels[0] == pytest.approx(-20, abs=0.01)
-    assert levels[2] == pytest.approx(-40, abs=0.01)
-    assert levels[1] < -80
-    blend = Blend((0.5,), ((0.0,), (1.0,)))
-    outputs = {(0.5,): both, (0.0,): quiet, (1.0,): 2 * quiet}
-    figure = blend_harmonics([blend], outputs, {(0.0,): "gain 0", (1.0,): "gain 1"}, 262.5, RATE, "a title")
-    lines = figure.axes[0].lines
-    assert [line.get_ydata()[0] for line in lines] == pytest.approx([-20, -13.98, -20], abs=0.01)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["blend", "gain 0", "gain 1"]
-
-
-def test_loops_are_closed_and_share_their_axes() -> None:
-    sine = np.sin(2 * np.pi * np.arange(80) / 80)
-    blends = [Blend((at,), ((0.0,),)) for at in (0.2, 0.4, 0.6, 0.8, 1.0)]
-    outputs = {(at,): at * np.tanh(sine) for at in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)}
-    figure = blend_loops(blends, sine, outputs, {(0.0,): "gain 0"}, "a title")
-    shown = [at for at in figure.axes if at.get_visible()]
-    assert [at.get_title() for at in shown] == ["0.2", "0.4", "0.6", "0.8", "1"]
-    line = shown[1].lines[-1]
-    np.testing.assert_allclose(line.get_ydata(), 0.4 * np.tanh(np.append(sine, sine[:1])))
-    assert shown[0].get_ylim() == shown[4].get_ylim()

@@ -1,0 +1,64 @@
+"""What a sweep is played on, and how its sounds are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from tapezoo.data.audio import check_finite, read_audio, read_header
+from tapezoo.devices.program import program_material
+from tapezoo.errors import TapezooError
+
+Signal = NDArray[np.float64]  # (samples,)
+
+LEAST_S = 2.0
+MUSIC_SEED = 4
+
+
+class ShortSoundError(TapezooError):
+    """A sound too short for the measurements."""
+
+
+def music_of(audio: Path | None, seconds: float, sample_rate: int) -> Signal:
+    """The first channel of a file, or built-in music; at the model's rate, at most `seconds`.
+
+    Args:
+        audio: A file of 2 s or more; None: built-in music, repeated as often as needed.
+        seconds: s.
+        sample_rate: Of the result, Hz.
+
+    Shape:
+        returns: (samples,).
+
+    Raises:
+        MissingFileError, EmptyFileError, NotAudioError, NonFiniteError: `audio` cannot be played.
+        ShortSoundError: It is under 2 s.
+    """
+    if audio is None:
+        kinds = {excerpt.kind: excerpt.audio for excerpt in program_material(60.0, sample_rate, MUSIC_SEED)}
+        whole = kinds["music"].astype(np.float64)
+        times = -(-round(seconds * sample_rate) // len(whole))
+        return np.asarray(np.tile(whole, times)[: round(seconds * sample_rate)])
+    header = read_header(audio)
+    sound = read_audio(audio)
+    check_finite(audio, sound, header.sample_rate)
+    first = np.asarray(sound[0, : round(seconds * header.sample_rate)], dtype=np.float64)
+    if header.sample_rate != sample_rate:
+        first = soxr.resample(first, header.sample_rate, sample_rate)
+    if len(first) < LEAST_S * sample_rate:
+        raise ShortSoundError(
+            str(audio),
+            found=f"{len(first) / sample_rate:.2f} s",
+            expected=f"{LEAST_S:g} s or more",
+            fix="Give a longer sound.",
+        )
+    return first
+
+
+def write_wav(path: Path, signal: Signal, sample_rate: int) -> None:
+    """Writes (samples,) as float32, over full scale and not finite too."""
+    soundfile.write(path, signal, sample_rate, subtype="FLOAT", format="WAV")

@@ -1,0 +1,117 @@
+"""A result folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tapezoo.errors import OutputExistsError, UnwritableOutputError
+from tapezoo.staging import NotReplaceableError, staged_folder
+
+
+def ours(folder: Path) -> bool:
+    return (folder / "mark").is_file()
+
+
+def fill(out: Path, text: str, overwrite: bool = False, meanwhile: Callable[[], None] = lambda: None) -> None:
+    with staged_folder(out, overwrite, ours, "result") as folder:
+        assert not any(folder.iterdir())
+        (folder / "mark").write_text(text)
+        assert not (out / "mark").exists() or (out / "mark").read_text() != text  # not before the end
+        meanwhile()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_a_result_is_replaced_only_when_told(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    fill(out, "first")
+    with pytest.raises(OutputExistsError):
+        fill(out, "second")
+    assert (out / "mark").read_text() == "first"
+    fill(out, "second", overwrite=True)
+    assert (out / "mark").read_text() == "second"
+    assert names(tmp_path) == ["out"]
+
+
+def test_it_is_as_readable_as_other_folders(tmp_path: Path) -> None:
+    fill(tmp_path / "out", "first")
+    (tmp_path / "other").mkdir()
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError])
+def test_a_failure_leaves_what_was_there_and_nothing_else(fault: type[BaseException], tmp_path: Path) -> None:
+    def fail() -> None:
+        raise fault
+
+    fill(tmp_path / "out", "first")
+    for out in (tmp_path / "out", tmp_path / "new"):
+        with pytest.raises(fault):
+            fill(out, "half", overwrite=True, meanwhile=fail)
+    assert names(tmp_path) == ["out"]
+    assert (tmp_path / "out" / "mark").read_text() == "first"
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link", "dangling link"])
+def test_what_is_not_ours_is_never_replaced(kind: str, tmp_path: Path) -> None:
+    out, real = tmp_path / "out", tmp_path / "real"
+    if kind == "file":
+        out.write_text("precious")
+    elif kind == "folder":
+        out.mkdir()
+        (out / "precious").write_text("precious")
+    elif kind == "link":
+        fill(real, "first")
+        out.symlink_to(real)
+    else:
+        out.symlink_to(tmp_path / "nowhere")
+    before = names(tmp_path)
+    with pytest.raises(NotReplaceableError, match="no result"):
+        fill(out, "second", overwrite=True)
+    assert names(tmp_path) == before
+
+
+def test_what_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def somebody_else() -> None:
+        out.mkdir()
+        (out / "precious").write_text("precious")
+
+    with pytest.raises(OutputExistsError):
+        fill(out, "late", meanwhile=somebody_else)
+    assert names(tmp_path) == ["out"]
+    assert names(out) == ["precious"]
+
+
+def test_an_empty_folder_makes_room_and_a_missing_parent_is_said(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    fill(tmp_path / "out", "first", overwrite=True)
+    assert (tmp_path / "out" / "mark").read_text() == "first"
+    with pytest.raises(UnwritableOutputError):
+        fill(tmp_path / "nowhere" / "out", "first")
+
+
+def test_a_move_that_fails_brings_the_old_result_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    fill(out, "first")
+    rename = Path.rename
+
+    def once(self: Path, target: Path) -> Path:
+        if os.path.basename(self) == "new":  # noqa: PTH119
+            raise OSError("disk full")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", once)
+    with pytest.raises(UnwritableOutputError):
+        fill(out, "second", overwrite=True)
+    assert (out / "mark").read_text() == "first"
+    assert names(tmp_path) == ["out"]
