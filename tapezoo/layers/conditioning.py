@@ -152,6 +152,9 @@ class TemporalFiLM(Conditioner):
     before its beginning. Blocks are counted from the state's beginning, not from where calls begin, so streaming
     is offline; all rows of a batch must have the same count, as they have from `initial_state` on.
 
+    Gain and offset step at every block, so a turned control is heard in steps of 128 samples: small ones, since the
+    LSTM passes them on gradually.
+
     Truncated backpropagation reaches the LSTM only where a block ends within the samples of one update: these
     should be several times 128.
 

@@ -24,9 +24,9 @@ class HyperNet(Net):
     """`y[n] = w(p) . h[n] + b(p) + sum_k g_k(p) x[n - k]`, h from a cell with weights W(p).
 
     Ha, Dai, Le, "HyperNetworks", ICLR 2017; Yeh, Hsiao, Yang, "Hyper recurrent neural network: condition
-    mechanisms for black-box audio effect modeling", DAFx 2024. Each corner of a hybrid has a net of its own, as
-    fast as one without controls; between them all weights are blended. Where all controls are 0 a fresh net
-    passes the signal, and goes on doing so if nothing is trained there.
+    mechanisms for black-box audio effect modeling", DAFx 2024. Each corner of a hybrid has a net of its own; between
+    them all weights are blended. `weights` gives those of a plain net at fixed controls. Where all controls are 0 a
+    fresh net passes the signal, and goes on doing so if nothing is trained there.
 
     While controls move, the output layer and the linear path follow sample by sample, the cell in steps of 32
     samples from the moment a control was turned: 32 small ones per ramp, since each costs a product of all its
