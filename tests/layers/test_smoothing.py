@@ -80,9 +80,9 @@ def test_a_net_without_controls_has_nothing_to_smooth():
     assert (path.shape, knobs) == ((2, 0, 1), {})
 
 
-def test_a_ramp_of_no_samples_is_refused():
+def test_a_ramp_of_less_than_no_samples_is_refused():
     with pytest.raises(ValueError, match="smoothing_samples"):
-        Knob(1, 0)
+        Knob(1, -1)
 
 
 def test_settling_lets_the_knobs_arrive_first():
