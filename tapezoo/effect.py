@@ -201,8 +201,8 @@ class EffectModel(LightningModule):
             self.test_metrics.update(row_output, row_target)
             energies.append(error_and_energy(row_output, row_target))
             judged = row_target.shape[-1] >= self.test_distance.min_samples
-            distance = self.test_distance(row_output[None], row_target[None]) if judged else math.nan
-            distances.append(float(distance))
+            distance = self.test_distance(row_output[None], row_target[None]).item() if judged else math.nan
+            distances.append(distance)
             samples.append(row_target.shape[-1])
         return {
             "energies": torch.stack(energies),

@@ -21,6 +21,10 @@ def test_a_recipe_trains(recipe, tmp_path, monkeypatch):
         "1",
         "--data.seconds",
         "20",
+        "--data.segment_samples",
+        "2048",
+        "--data.burn_in_samples",
+        "256",
         "--threads",
         "1",
     ]
