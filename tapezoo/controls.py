@@ -58,6 +58,15 @@ class Control:
             return self.min * math.pow(self.max / self.min, position)
         return self.min + position * (self.max - self.min)
 
+    def shown(self, position: float) -> str:
+        """0..1 -> the user's unit as text, without what single precision adds to a position.
+
+        >>> Control("gain", -5.0, 20.0, 10.0).shown(0.20000000298)
+        '0'
+        """
+        digits = 5 - math.floor(math.log10(self.max - self.min))
+        return f"{round(self.denormalize(position), digits) + 0.0:.6g}"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as checkpoints and manifests store them."""
         return asdict(self)

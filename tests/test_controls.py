@@ -1,5 +1,6 @@
 """Knobs between the user's units and the net's 0..1."""
 
+import numpy as np
 import pytest
 
 from tapezoo.controls import Control, ControlError, control_vector, parse_settings
@@ -39,3 +40,14 @@ def test_settings_are_read_as_typed():
     assert parse_settings(["gain=25", "release = 1e2"]) == {"gain": 25.0, "release": 100.0}
     with pytest.raises(ControlError, match="NAME=NUMBER"):
         parse_settings(["gain"])
+
+
+def test_a_position_in_single_precision_is_shown_as_the_value_that_was_meant():
+    gain, release = Control("gain", -5.0, 20.0, 10.0), Control("release", 10.0, 2000.0, 50.0, curve="log")
+    for control, values in ((gain, (-5.0, 0.0, 2.5, 20.0)), (release, (10.0, 50.0, 333.25, 2000.0))):
+        for value in values:
+            assert float(control.shown(float(np.float32(control.normalize(value))))) == pytest.approx(
+                value, rel=1e-4
+            )
+    assert gain.shown(float(np.float32(0.2))) == "0"
+    assert Control("x", 0.0, 1e-6, 0.0).shown(0.5) == "5e-07"

@@ -199,10 +199,7 @@ def column(control: Control) -> str:
 
 def in_units(controls: Sequence[Control], setting: Setting) -> list[str]:
     """The control values in the user's units, empty where a control is idle."""
-    return [
-        "" if at is None else f"{control.denormalize(at):.6g}"
-        for control, at in zip(controls, setting, strict=True)
-    ]
+    return ["" if at is None else control.shown(at) for control, at in zip(controls, setting, strict=True)]
 
 
 def exact(score: Score) -> list[str]:

@@ -62,7 +62,7 @@ def setting_of(positions: Sequence[float], idle: Collection[int] = ()) -> Settin
 def setting_text(controls: Sequence[Control], setting: Setting) -> str:
     """The setting in the user's units: "drive=0.5, gain=20 dB"."""
     return ", ".join(
-        f"{control.name}={control.denormalize(position):.6g} {control.unit}".rstrip()
+        f"{control.name}={control.shown(position)} {control.unit}".rstrip()
         for control, position in zip(controls, setting, strict=True)
         if position is not None
     )
@@ -163,8 +163,8 @@ def check_trainable(
     for axis in varying(recorded):
         if axis not in varying(trained):
             control = controls[axis]
-            left = [control.denormalize(position) for position in values_on(trained, axis)]
-            value = f"{left[0]:.6g} {control.unit}".rstrip() if left else "no value"
+            left = [control.shown(position) for position in values_on(trained, axis)]
+            value = f"{left[0]} {control.unit}".rstrip() if left else "no value"
             raise _fault(
                 f"{control.name}={value} alone left to train on",
                 f"at least two values of {control.name}, so that its effect can be learned",
