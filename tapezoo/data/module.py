@@ -26,7 +26,7 @@ from tapezoo.data.segments import (
     SegmentSampler,
     WholeRegions,
     regions_of,
-    settings_of,
+    setting_numbers,
 )
 from tapezoo.data.settings import Setting, in_order, kind_of, setting_text
 from tapezoo.data.splits import SPLITS, Split
@@ -53,7 +53,7 @@ class Row(NamedTuple):
     input: NDArray[np.float32]  # (samples,)
     target: NDArray[np.float32]  # (samples,)
     controls: NDArray[np.float32]  # (num_controls,) in 0..1
-    setting: Setting = ()  # the same, without what is idle
+    setting: Setting  # the same, without what is idle
 
 
 class PairsDataModule(LightningDataModule, ABC):
@@ -152,7 +152,7 @@ class PairsDataModule(LightningDataModule, ABC):
         lengths = [region.length for region in regions]
         sampler = SegmentSampler(
             lengths,
-            settings_of(regions),
+            setting_numbers(regions),
             len(self.controls),
             self.burn_in_samples,
             self.segment_samples,
@@ -292,7 +292,7 @@ class PairsDataModule(LightningDataModule, ABC):
 
 def _scales(store: Store, regions: Sequence[Region]) -> NDArray[np.float32]:
     """(regions,): one over the RMS of the training target of each region's setting."""
-    settings = np.asarray(settings_of(regions))
+    settings = np.asarray(setting_numbers(regions))
     energy, samples = np.zeros(len(regions)), np.zeros(len(regions))
     for setting, region in zip(settings, regions, strict=True):
         target = store.target(region.row, region.start, region.stop).astype(np.float64)

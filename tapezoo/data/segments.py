@@ -250,7 +250,7 @@ def controls_tensor(rows: Sequence[StoredRow]) -> torch.Tensor:
     return torch.tensor([list(row.controls) for row in rows], dtype=torch.float32).reshape(len(rows), -1)
 
 
-def settings_of(regions: Sequence[Region]) -> list[int]:
+def setting_numbers(regions: Sequence[Region]) -> list[int]:
     """Of each region the number of its control setting, in the order of their first appearance."""
-    numbers: dict[tuple[float, ...], int] = {}
-    return [numbers.setdefault(tuple(region.row.controls), len(numbers)) for region in regions]
+    numbers: dict[Setting, int] = {}
+    return [numbers.setdefault(region.setting, len(numbers)) for region in regions]

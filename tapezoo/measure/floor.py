@@ -11,9 +11,8 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from tapezoo.data.module import Row
+from tapezoo.data.settings import Setting
 from tapezoo.models.fir import least_squares_fir
-
-Setting = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class LinearFloor:
     be beaten by telling the machines apart.
 
     Args:
-        filters: Control positions 0..1 -> (taps,).
+        filters: Setting of the controls -> (taps,).
         overall: For settings that were not trained, (taps,).
     """
 
@@ -35,7 +34,7 @@ class LinearFloor:
         """Error energy over target energy of all rows, after `skip_samples` of each; NaN for silent targets."""
         error = energy = 0.0
         for row in rows:
-            taps = self.filters.get(setting_of(row), self.overall)
+            taps = self.filters.get(row.setting, self.overall)
             output = scipy.signal.oaconvolve(row.input.astype(np.float64), taps)[: len(row.target)]
             error += float(np.square(output - row.target)[skip_samples:].sum())
             energy += float(np.square(row.target.astype(np.float64))[skip_samples:].sum())
@@ -46,15 +45,10 @@ def fitted_floor(train: Sequence[Row]) -> LinearFloor:
     """The filters that fit `train` best; 257 taps."""
     members: dict[Setting, list[Row]] = {}
     for row in train:
-        members.setdefault(setting_of(row), []).append(row)
+        members.setdefault(row.setting, []).append(row)
     filters = {setting: _fit(rows) for setting, rows in members.items()}
     overall = next(iter(filters.values())) if len(filters) == 1 else _fit(train)
     return LinearFloor(filters, overall)
-
-
-def setting_of(row: Row) -> Setting:
-    """The row's control positions."""
-    return tuple(row.controls.tolist())
 
 
 def _fit(rows: Sequence[Row]) -> NDArray[np.float64]:

@@ -267,7 +267,7 @@ def test_the_loudest_stretch_is_found_and_heard_in_its_context() -> None:
     with torch.no_grad():
         net.taps.copy_(torch.eye(8)[4])  # a delay of three samples: it hears what was before the stretch
     excerpt = loudest_excerpt(
-        net, Row("a", input, 2 * input, np.zeros(0, dtype=np.float32)), RATE, excerpt_s=0.1
+        net, Row("a", input, 2 * input, np.zeros(0, dtype=np.float32), ()), RATE, excerpt_s=0.1
     )
     np.testing.assert_allclose(excerpt["input"], input[stretch])
     np.testing.assert_allclose(excerpt["target"], 2 * input[stretch])

@@ -12,7 +12,7 @@ from tapezoo.measure.floor import fitted_floor
 def row(gain: float, position: float, seed: int) -> Row:
     input = np.random.default_rng(seed).standard_normal(4000).astype(np.float32)
     target = (gain * input + 0.1 * np.random.default_rng(seed + 99).standard_normal(4000)).astype(np.float32)
-    return Row("row", input, target, np.array([position], dtype=np.float32))
+    return Row("row", input, target, np.array([position], dtype=np.float32), (position,))
 
 
 def test_two_linear_machines_are_each_met_by_their_own_filter() -> None:
@@ -31,5 +31,5 @@ def test_a_setting_that_was_not_trained_is_met_by_the_filter_of_all() -> None:
 
 
 def test_silent_targets_have_no_floor() -> None:
-    silent = Row("row", *(np.zeros(1000, dtype=np.float32),) * 2, np.zeros(0, dtype=np.float32))
+    silent = Row("row", *(np.zeros(1000, dtype=np.float32),) * 2, np.zeros(0, dtype=np.float32), ())
     assert np.isnan(fitted_floor([row(1.0, 0.0, 1)]).esr([silent], 0))
