@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from tapezoo import models
+from tapezoo.controls import Control, ranges_text
 from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
 
@@ -69,11 +70,46 @@ def warm_start(model: EffectModel, path: Path) -> None:
     Raises:
         CheckpointError: Another architecture or size.
     """
+    _load_weights(model, _of_its_architecture(model, path), path)
+
+
+def take_over(model: EffectModel, path: Path) -> None:
+    """Gives `model` the weights of a checkpoint of the same data as well, to be scored or trained further.
+
+    The weights hear positions 0..1: under another range, or another control, they would be judged on settings
+    that they were never told.
+
+    Raises:
+        CheckpointError: Another architecture, size, sample rate, or other controls.
+    """
+    content = _of_its_architecture(model, path)
+    arguments = content["tapezoo"]["arguments"]
+    try:
+        controls = [Control(**section) for section in arguments["controls"] or []]
+        sample_rate = int(arguments["sample_rate"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _error(path, "a checkpoint without its controls or sample rate") from error
+    for what, own, wanted in (
+        ("sample rate", f"{sample_rate} Hz", f"{model.sample_rate} Hz"),
+        ("controls", ranges_text(controls), ranges_text(model.controls)),
+    ):
+        if own != wanted:
+            raise CheckpointError(
+                str(path),
+                found=f"a model with the {what} {own}",
+                expected=f"{wanted}, as the data",
+                fix="Pass the data it was trained on, where hold_out keeps settings for the test; "
+                "to train on other data, --warm_start takes the weights alone.",
+            )
+    _load_weights(model, content, path)
+
+
+def _of_its_architecture(model: EffectModel, path: Path) -> dict[str, Any]:
     content = read_checkpoint(path)
     architecture, wanted = content["tapezoo"]["architecture"], type(model).__name__
     if architecture != wanted:
         raise _error(path, f"a checkpoint of {architecture}", f"a checkpoint of {wanted}")
-    _load_weights(model, content, path)
+    return content
 
 
 def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> None:

@@ -93,6 +93,15 @@ def control_vector(controls: Sequence[Control], values: Mapping[str, float]) -> 
     return [control.normalize(values.get(control.name, control.default)) for control in controls]
 
 
+def ranges_text(controls: Sequence[Control]) -> str:
+    """Name, range, unit and curve of every control: what gives a net position its meaning."""
+    texts = (
+        f"{control.name} {control.min:g} to {control.max:g} {control.unit} ({control.curve})"
+        for control in controls
+    )
+    return ", ".join(texts) or "none"
+
+
 def parse_settings(assignments: Sequence[str]) -> dict[str, float]:
     """`["drive=0.5", ...]` as typed on a command line -> values by name.
 

@@ -6,7 +6,14 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from tapezoo.checkpoint import CheckpointError, best_checkpoint, load_model, read_checkpoint, warm_start
+from tapezoo.checkpoint import (
+    CheckpointError,
+    best_checkpoint,
+    load_model,
+    read_checkpoint,
+    take_over,
+    warm_start,
+)
 from tapezoo.controls import Control
 from tapezoo.models.fir import FIR
 from tapezoo.models.lstm import LSTM
@@ -75,3 +82,27 @@ def test_a_warm_start_needs_the_same_architecture_and_size(tmp_path):
     target = LSTM(hidden_size=4)
     warm_start(target, path)
     torch.testing.assert_close(target.net.state_dict(), load_model(path).net.state_dict())
+
+
+def test_weights_are_taken_over_on_the_same_data_alone(tmp_path):
+    def with_control(control, sample_rate=48000):
+        return LSTM(hidden_size=2, sample_rate=sample_rate, controls=[control.to_dict()])
+
+    gain = Control("gain", -5.0, 20.0, 5.0, "dB")
+    path = save(with_control(gain), tmp_path / "model.ckpt")
+    same = with_control(Control("gain", -5.0, 20.0, 0.0, "dB"))  # a default gives no position its meaning
+    take_over(same, path)
+    torch.testing.assert_close(same.net.state_dict(), load_model(path).net.state_dict())
+    for other, words in (
+        (with_control(gain, 44100), "found a model with the sample rate 48000 Hz; expected 44100 Hz"),
+        (with_control(Control("gain", -5.0, 30.0, 5.0, "dB")), "gain -5 to 20 dB.*expected gain -5 to 30 dB"),
+        (with_control(Control("tone", -5.0, 20.0, 5.0, "dB")), "expected tone -5 to 20 dB"),
+        (with_control(Control("gain", 1.0, 20.0, 5.0, "dB", "log")), r"expected gain 1 to 20 dB \(log\)"),
+        (LSTM(hidden_size=2, sample_rate=48000), "expected none, as the data"),
+    ):
+        before = {name: value.clone() for name, value in other.net.state_dict().items()}
+        with pytest.raises(CheckpointError, match=words):
+            take_over(other, path)
+        torch.testing.assert_close(other.net.state_dict(), before)
+        if other.controls:
+            warm_start(other, path)

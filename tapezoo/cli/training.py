@@ -141,7 +141,7 @@ class TrainingCLI(LightningCLI):
         """Trains, then says what came out and what to do with it, however the run ended."""
         warm_start = self.config[self.subcommand].warm_start
         if ckpt_path is not None:
-            checkpoint.warm_start(model, Path(ckpt_path))  # resuming replaces them; this finds a misfit early
+            checkpoint.take_over(model, Path(ckpt_path))  # resuming replaces them; this finds a misfit early
         elif warm_start is not None:
             checkpoint.warm_start(model, Path(warm_start))
         datamodule.prepare_data()  # before the run exists: recordings that are refused leave nothing
@@ -209,7 +209,7 @@ class TrainingCLI(LightningCLI):
                 expected="--ckpt_path with a trained model",
                 fix="Pass --ckpt_path RUN/best.ckpt.",
             )
-        checkpoint.warm_start(model, Path(path))
+        checkpoint.take_over(model, Path(path))
         return model
 
     def _say_result(self) -> None:

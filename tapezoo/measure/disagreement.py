@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tapezoo.controls import ranges_text
 from tapezoo.data.settings import Setting
 from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
@@ -40,7 +41,7 @@ def check_ensemble(models: Mapping[str, EffectModel]) -> None:
     for name, model in others:
         for what, own, expected in (
             ("sample rate", f"{model.sample_rate} Hz", f"{first.sample_rate} Hz"),
-            ("controls", _said(model), _said(first)),
+            ("controls", ranges_text(model.controls), ranges_text(first.controls)),
         ):
             if own != expected:
                 raise EnsembleError(
@@ -122,11 +123,3 @@ def disagreement(outputs: NDArray[np.floating]) -> float:
     if energy == 0.0:
         return 0.0 if spread == 0.0 else math.inf
     return spread / energy
-
-
-def _said(model: EffectModel) -> str:
-    controls = (
-        f"{control.name} {control.min:g} to {control.max:g} {control.unit} ({control.curve})"
-        for control in model.controls
-    )
-    return ", ".join(controls) or "none"

@@ -88,3 +88,16 @@ def test_checkpoints_that_cannot_be_compared_are_refused(capsys: pytest.CaptureF
         load_ensemble(tested, "a/best.ckpt", ["nowhere.ckpt"])
     assert main(["fit", "--model", "LSTM", "--ensemble", "[other]"]) == 2
     assert "ensemble" in capsys.readouterr().err
+
+
+def test_a_model_is_not_scored_at_controls_it_was_not_trained_with(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    saved("a", 0, "level")
+    line = ["--model", "LSTM", "--model.hidden_size", "2", "--data", "PairedAudio", *SIZES]
+    line += ["--data.pairs", pairs("gain.csv", "gain"), "--ckpt_path", "a/best.ckpt"]
+    for verb in ("test", "validate", "predict", "fit"):
+        assert main([verb, *line]) == 2
+        said = capsys.readouterr().err
+        assert "the controls level 0 to 10 (linear); expected gain 0 to 10 (linear), as the data" in said
+    assert [path.name for path in Path("a").iterdir()] == ["best.ckpt"]
