@@ -130,7 +130,8 @@ def sweeps(
     """Measures the sweep smoothness of a net between pairs of settings: see `out_of_band`.
 
     The input is `sweep_tones`, for one period of the sweep and at least 4 s; the constant settings are
-    measured on 1.5 s. The first 0.25 s of each are left out: before them lies silence.
+    measured on 1.5 s. The first 0.25 s of each are left out: before them lies silence. A net whose controls
+    glide over 1024 samples at 44.1 kHz goes through 82 % of the way at 5 Hz, over 99 % at 0.5 Hz and below.
 
     Args:
         net: The effect; its latency is taken out.
