@@ -136,6 +136,10 @@ def _yaml_entries(path: Path, text: str) -> tuple[Mapping[str, Any], list[Any], 
 
 def _csv_entries(path: Path, text: str) -> list[Any]:
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+    header = [name.strip() for name in reader.fieldnames or [] if name.strip()]
+    twice = [name for name in header if header.count(name) > 1]
+    if twice:
+        raise _fault(path, f"two columns {twice[0]!r}", "every column once", "Take one of them out.")
     entries: list[Any] = []
     for line in reader:
         if None in line or None in line.values():
@@ -266,7 +270,7 @@ def _known_keys(path: Path, where: str, section: Mapping[Any, Any], known: Seque
 def _number(path: Path, where: str, value: Any) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):  # a whole number of hundreds of digits
         number = float("nan")
     if isinstance(value, bool) or not np.isfinite(number):
         raise _fault(path, f"{where}: {value!r}", "a finite number", "Correct it.")

@@ -98,8 +98,8 @@ class Comparison:
 
 
 def setting_name(setting: Setting) -> str:
-    """`0.5-0.25-0.25`: good in names of files and titles."""
-    return "-".join(f"{position:.3g}" for position in setting)
+    """`0.5-0.25-0.25`: good in names of files and titles; no two settings share one."""
+    return "-".join(repr(float(position)).removesuffix(".0") for position in setting)
 
 
 def blends_of(num_controls: int, at: Sequence[Setting] = ()) -> list[Blend]:

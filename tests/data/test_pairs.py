@@ -63,6 +63,7 @@ def test_csv_says_the_same_and_ranges_are_inferred_from_the_values(tmp_path: Pat
         ("pairs: [{dry: a, wet: b, split: dev}]", "split 'dev'.*train, val or test"),
         ("pairs: [{dry: a, wet: b, controls: {g: loud}}]", "control 'g': 'loud'.*a finite number"),
         ("pairs: [{dry: a, wet: b, offset_samples: 1.5}]", "whole number"),
+        (f"pairs: [{{dry: a, wet: b, controls: {{g: 1{'0' * 400}}}}}]", "control 'g': 1000.*a finite number"),
         ("pairs: []", "no pairs"),
         ("pears: []", "no list of pairs"),
         ("pairs: [", "not YAML"),
@@ -140,3 +141,8 @@ def test_a_missing_pairs_file_is_refused(tmp_path: Path) -> None:
 def test_a_csv_line_with_too_few_cells_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PairsFileError, match="line 2"):
         read_pairs(write(tmp_path, "dry,wet,gain\na.wav,b.wav\n", "pairs.csv"))
+
+
+def test_a_csv_column_that_comes_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PairsFileError, match="two columns 'gain'"):
+        read_pairs(write(tmp_path, "dry,wet,gain, gain\na,b,0,100\na,c,25,75\n", "pairs.csv"))

@@ -59,6 +59,7 @@ def test_knobs_have_their_centre_and_corners_and_what_is_asked_for_once() -> Non
 
 def test_names_are_good_for_files() -> None:
     assert setting_name((0.5, 0.25, 1.0)) == "0.5-0.25-1"
+    assert setting_name((0.3001, 0.0)) == "0.3001-0"  # beside 0.3, its sound is not overwritten
 
 
 # --- comparisons ---
