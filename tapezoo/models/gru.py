@@ -8,15 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.layers.conditioning import CONDITIONERS, as_part, conditioner, part_of
+from tapezoo.layers.conditioning import CONDITIONERS, conditioner
 from tapezoo.layers.convolution import identity_taps
 from tapezoo.layers.gates import spread_gru_memories
 from tapezoo.layers.gru import gru_for_training
-from tapezoo.layers.hyper import CODES
+from tapezoo.layers.hyper import CODES, ControlCode, HyperRecurrence
 from tapezoo.layers.hyper_gru import HyperGRU
 from tapezoo.layers.recurrent import add_linear_path, with_controls
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, number, one_of, whole
 from tapezoo.models.hyper import Conditioning, HyperNet, none_without_hyper
+from tapezoo.models.modulation import Modulations, read_also_as
 from tapezoo.net import Net, State
 
 
@@ -80,9 +81,9 @@ class GRUNet(Net):
         self.register_rest("hidden", torch.zeros(num_layers, hidden_size))
         if linear_taps > 1:
             self.register_rest("past", torch.zeros(1, linear_taps - 1))
-        if self.conditioner is not None:
-            for name, rest in as_part(self.conditioner.rest(), "conditioner").items():
-                self.register_rest(name, rest)
+        layers = [] if self.conditioner is None else [("head", self.conditioner)]
+        self.modulations = Modulations(self, layers)
+        read_also_as(self, "rest_conditioner_", "rest_modulation_head_")
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
@@ -91,10 +92,10 @@ class GRUNet(Net):
         features, hidden = self._recur(signal, state["hidden"].transpose(0, 1).contiguous())
         after = {"hidden": hidden.transpose(0, 1), **knobs}
         if self.conditioner is not None:
-            own = part_of(state, "conditioner")
+            own = self.modulations.part("head", state)
             features, own = self.conditioner(features.transpose(1, 2), path, own)
             features = features.transpose(1, 2)
-            after.update(as_part(own, "conditioner"))
+            after.update(self.modulations.labelled("head", own))
         output = self.head(features).transpose(1, 2)  # (batch, 1, samples)
         output, past = add_linear_path(output, input, self.linear_path, state)
         return output, {**after, **past}
@@ -127,39 +128,12 @@ class HyperGRUNet(HyperNet):
 
     Parameters for one layer of H units, K controls, U bent units, L taps: `(3 H (H + 2) + 2 H + 1 + L) (1 + K + U)
     + U (K + 1)`, U = 0 without controls; 3330 at H = 32, K = 0, L = 1.
-
-    Args:
-        num_controls: Knobs.
-        hidden_size: Units per layer, H.
-        num_layers: Stacked GRU layers, 1 or more.
-        linear_taps: Length of the linear path in samples, L: 0 none, 1 a gain.
-        memory_samples: Longest time constant of a unit at the start of training, in samples, 2 or more.
-        hyper_units: Bent units between controls and weights, U, 0 or more.
-        conditioning: "hyper", or "hyper_blend" for controls that choose among machines (`BlendCode`).
-
-    Raises:
-        ModelArgumentError: An argument is out of its range.
     """
 
-    def __init__(
-        self,
-        num_controls: int,
-        hidden_size: int,
-        num_layers: int,
-        linear_taps: int,
-        memory_samples: float,
-        hyper_units: int,
-        conditioning: Conditioning = "hyper",
-    ) -> None:
-        one_of("conditioning", conditioning, list(CODES))
-        whole("hidden_size", hidden_size, 1, WIDEST)
-        whole("num_layers", num_layers, 1, DEEPEST)
-        whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
-        number("memory_samples", memory_samples, 2, LONGEST_SAMPLES)
-        whole("hyper_units", hyper_units, 0, WIDEST)
-        code = CODES[conditioning](num_controls, hyper_units)
-        recurrence = HyperGRU(code, hidden_size, num_layers, memory_samples)
-        super().__init__(num_controls, code, recurrence, linear_taps)
+    @staticmethod
+    def cell(code: ControlCode, hidden_size: int, num_layers: int, memory_samples: float) -> HyperRecurrence:
+        """See `HyperNet.cell`."""
+        return HyperGRU(code, hidden_size, num_layers, memory_samples)
 
 
 class GRU(EffectModel):

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from tapezoo.layers.convolution import controlled_fir, identity_taps
-from tapezoo.layers.hyper import ControlCode, HyperRecurrence, HyperTensors, mixed
+from tapezoo.layers.hyper import CODES, ControlCode, HyperRecurrence, HyperTensors, mixed
 from tapezoo.layers.smoothing import aim, steps
-from tapezoo.models.arguments import ModelArgumentError
+from tapezoo.models.arguments import (
+    DEEPEST,
+    LONGEST_SAMPLES,
+    WIDEST,
+    ModelArgumentError,
+    number,
+    one_of,
+    whole,
+)
 from tapezoo.net import Net, State, knobs_of
 
 Conditioning = Literal["concat", "film", "film_glu", "temporal_film", "hyper", "hyper_blend"]
@@ -24,7 +33,8 @@ class HyperNet(Net):
     """`y[n] = w(p) . h[n] + b(p) + sum_k g_k(p) x[n - k]`, h from a cell with weights W(p).
 
     Ha, Dai, Le, "HyperNetworks", ICLR 2017; Yeh, Hsiao, Yang, "Hyper recurrent neural network: condition
-    mechanisms for black-box audio effect modeling", DAFx 2024. Each corner of a hybrid has a net of its own; between
+    mechanisms for black-box audio effect modeling", DAFx 2024. Theirs may be recurrent; this one is affine in the
+    controls and bent units. Each corner of a hybrid has a net of its own; between
     them all weights are blended. `weights` gives those of a plain net at fixed controls. Where all controls are 0 a
     fresh net passes the signal, and goes on doing so if nothing is trained there.
 
@@ -33,19 +43,42 @@ class HyperNet(Net):
     weights. Batch rows at the same controls run together, so training costs little more than without controls as
     long as a batch holds few settings.
 
+    A subclass makes its `cell`.
+
     Args:
         num_controls: Knobs.
-        code: Of the controls, z.
-        recurrence: The cell.
-        linear_taps: Length of the linear path in samples: 0 none, 1 a gain.
+        hidden_size: Units per layer, H.
+        num_layers: Stacked layers of the cell, 1 or more.
+        linear_taps: Length of the linear path in samples, L: 0 none, 1 a gain.
+        memory_samples: Longest time constant of a unit at the start of training, in samples, 2 or more.
+        hyper_units: Bent units between controls and weights, U, 0 or more.
+        conditioning: "hyper", or "hyper_blend" for controls that choose among machines (`BlendCode`).
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
     """
 
     def __init__(
-        self, num_controls: int, code: ControlCode, recurrence: HyperRecurrence, linear_taps: int
+        self,
+        num_controls: int,
+        hidden_size: int,
+        num_layers: int,
+        linear_taps: int,
+        memory_samples: float,
+        hyper_units: int,
+        conditioning: Conditioning = "hyper",
     ) -> None:
+        one_of("conditioning", conditioning, list(CODES))
+        whole("hidden_size", hidden_size, 1, WIDEST)
+        whole("num_layers", num_layers, 1, DEEPEST)
+        whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
+        number("memory_samples", memory_samples, 2, LONGEST_SAMPLES)
+        whole("hyper_units", hyper_units, 0, WIDEST)
         super().__init__(num_controls, receptive_field=None)
+        code = CODES[conditioning](num_controls, hyper_units)
+        recurrence = self.cell(code, hidden_size, num_layers, memory_samples)
         self.code, self.recurrence = code, recurrence
-        head = nn.Linear(recurrence.hidden_size, 1)
+        head = nn.Linear(hidden_size, 1)
         start = {"weight": head.weight[0], "bias": head.bias[0]}
         if linear_taps:
             start["taps"] = identity_taps(0, linear_taps)[0, 0]
@@ -60,6 +93,11 @@ class HyperNet(Net):
             self.register_rest("past", torch.zeros(1, linear_taps - 1))
         if num_controls:
             self.register_rest("step_controls", torch.zeros(num_controls))
+
+    @staticmethod
+    @abstractmethod
+    def cell(code: ControlCode, hidden_size: int, num_layers: int, memory_samples: float) -> HyperRecurrence:
+        """The recurrent layers, fresh."""
 
     def weights(self, controls: Tensor) -> dict[str, Tensor]:
         """All weights at fixed controls (K,): of a cell without controls, "weight", "bias" and "taps" around it."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from tapezoo.layers.conditioning import CONDITIONERS, Conditioner
+from tapezoo.layers.conditioner import Conditioner
+from tapezoo.layers.conditioning import CONDITIONERS
 from tapezoo.models.arguments import one_of
 from tapezoo.net import Net, State
 

@@ -143,3 +143,19 @@ def test_a_hyper_net_at_fixed_controls_is_a_plain_net_with_its_weights_folded_in
         output, _ = net(input, controls, net.initial_state(controls))
         expected, _ = plain(input, controls[:, :0], plain.initial_state(controls[:, :0]))
     torch.testing.assert_close(output, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_checkpoints_load_that_call_the_state_of_temporal_film_the_old_way():
+    def fresh():
+        return GRUNet(1, 3, 1, 1, 100.0, "temporal_film")
+
+    net = fresh()
+    net.rest_modulation_head_peak.fill_(0.5)
+    old = {
+        name.replace("rest_modulation_head_", "rest_conditioner_"): value
+        for name, value in net.state_dict().items()
+    }
+    assert "rest_conditioner_peak" in old
+    loaded = fresh()
+    loaded.load_state_dict(old)
+    torch.testing.assert_close(loaded.state_dict(), net.state_dict())

@@ -129,3 +129,19 @@ def test_an_unknown_conditioning_is_refused_with_the_known_ones(model):
         model(conditioning="flim")
     with pytest.raises(ModelArgumentError, match="hyper_units"):
         model(conditioning="hyper", hyper_units=-1)
+
+
+def test_checkpoints_load_that_call_the_state_of_temporal_film_the_old_way():
+    def fresh():
+        return LSTMNet(1, 3, 1, 1, 100.0, "temporal_film")
+
+    net = fresh()
+    net.rest_modulation_head_peak.fill_(0.5)
+    old = {
+        name.replace("rest_modulation_head_", "rest_conditioner_"): value
+        for name, value in net.state_dict().items()
+    }
+    assert "rest_conditioner_peak" in old
+    loaded = fresh()
+    loaded.load_state_dict(old)
+    torch.testing.assert_close(loaded.state_dict(), net.state_dict())
