@@ -13,7 +13,9 @@ from tapezoo.bundle.errors import BundleError, MalformedFileError, UnknownSchema
 from tapezoo.controls import Control
 from tapezoo.errors import TapezooError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# what version 1 did not have; its bundles are read as if it said so
+SINCE_2: dict[str, Any] = {"losses": [], "grid": None, "max_block_samples": None}
 MANIFEST = "manifest.json"
 REST_STATE = "rest_state.npz"
 GOLDEN_INPUT = "golden/input.npz"
@@ -69,6 +71,10 @@ class Manifest:
         parity: One row per target and golden case, as measured at export.
         cost: Measured speed, see `tapezoo.export.cost`.
         provenance: Versions and where the weights come from.
+        losses: One row per target that is not the net to float tolerance, such as int8: "target", "esr" and
+            "max_abs_error" against the net, "max_esr" it was accepted under, "size_bytes".
+        grid: "grid/index.json" where the bundle holds a sampled grid, see `tapezoo.bundle.grid`.
+        max_block_samples: The longest block that is sensible where memory grows faster than the block; None: any.
     """
 
     architecture: str
@@ -86,6 +92,9 @@ class Manifest:
     parity: tuple[dict[str, Any], ...]
     cost: dict[str, Any]
     provenance: dict[str, Any]
+    losses: tuple[dict[str, Any], ...] = ()
+    grid: str | None = None
+    max_block_samples: int | None = None
 
     @property
     def state_names(self) -> list[str]:
@@ -116,12 +125,14 @@ def read_manifest(root: Path) -> Manifest:
     if not isinstance(document, dict) or not isinstance(document.get("schema_version"), int):
         raise _malformed(root, "no schema_version", "the manifest of a bundle")
     version = document.pop("schema_version")
-    if version != SCHEMA_VERSION:
+    if version == 1:
+        document = {**SINCE_2, **document}
+    elif version != SCHEMA_VERSION:
         raise UnknownSchemaError(
             root,
             MANIFEST,
             found=f"schema version {version}",
-            expected=f"version {SCHEMA_VERSION}",
+            expected=f"a version from 1 to {SCHEMA_VERSION}",
             fix="Install a tapezoo that knows this version, or export the bundle again.",
         )
     try:
@@ -159,13 +170,22 @@ def _checked(document: dict[str, Any]) -> Manifest:
         parity=_tuple(document, "parity", dict),
         cost=_mapping(document, "cost"),
         provenance=_mapping(document, "provenance"),
+        losses=_tuple(document, "losses", dict),
+        grid=None if document["grid"] is None else _match(_FILE, document["grid"]),
+        max_block_samples=None
+        if document["max_block_samples"] is None
+        else _count(document, "max_block_samples", 1),
     )
     for names in (manifest.state_names, [control.name for control in manifest.controls]):
         if len(set(names)) != len(names):
             raise ValueError(f"a name that stands twice among {names}")
-    if not manifest.targets or not 1 <= len(manifest.golden) <= CASE_LIMIT:
-        raise ValueError("no target or no golden case, or too many of them")
-    used = {*manifest.targets.values(), *(case.file for case in manifest.golden), REST_STATE, GOLDEN_INPUT}
+    if not manifest.targets and manifest.grid is None:
+        raise ValueError("no target and no grid")
+    if not (1 if manifest.targets else 0) <= len(manifest.golden) <= CASE_LIMIT:
+        raise ValueError("no golden case, or too many of them")
+    used = {*manifest.targets.values(), *(case.file for case in manifest.golden)}
+    used |= {REST_STATE, GOLDEN_INPUT} if manifest.targets else set()
+    used |= {manifest.grid} if manifest.grid else set()
     if unlisted := used - set(manifest.files):
         raise ValueError(f"files without a hash: {', '.join(sorted(unlisted))}")
     if bad := [case.name for case in manifest.golden if case.block_samples % manifest.hop_samples]:

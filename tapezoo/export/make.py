@@ -35,7 +35,7 @@ from tapezoo.export.cost import measured_cost
 from tapezoo.export.golden import golden_input, write_golden
 from tapezoo.export.onnx_target import OnnxTarget
 from tapezoo.export.parity import parity_table
-from tapezoo.export.target import Target, graph_of
+from tapezoo.export.target import Part, Target, graph_of
 from tapezoo.export.torchscript_target import TorchScriptTarget
 from tapezoo.net import Net, settle
 from tapezoo.staging import staged_folder
@@ -67,6 +67,7 @@ def export_bundle(
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda step: None,
     targets: Sequence[Target] = TARGETS,
+    parts: Sequence[Part] = (),
 ) -> Report:
     """Exports a copy of `net` to the folder `out`, which appears only when everything passed.
 
@@ -82,6 +83,7 @@ def export_bundle(
         overwrite: Replace a bundle at `out`, after the new one was verified.
         progress: Called with each step's name.
         targets: File formats to write.
+        parts: What else the bundle shall hold.
 
     Returns:
         What `tapezoo.runtime.verify` said of the finished bundle, with its manifest.
@@ -95,6 +97,14 @@ def export_bundle(
     """
     if len(controls) != net.num_controls:
         raise ValueError(f"{len(controls)} controls for a net with {net.num_controls}")
+    for target in targets:
+        if refused := target.refusal(net):
+            raise UnexportableError(
+                f"export target {target.name!r}",
+                found=refused[0],
+                expected="a net it can express",
+                fix=refused[1],
+            )
     with staged_folder(out, overwrite, is_bundle, "bundle") as folder:
         programme = golden_input(audio, net.hop_samples)
         default = np.array(control_vector(controls, {}), dtype=np.float32)
@@ -137,6 +147,8 @@ def export_bundle(
                 step = target.open(folder / target.file, manifest.state_names)
                 costs[target.name] = measured_cost(step, manifest, programme[:1], rest, default)
         manifest = replace(manifest, cost=costs)
+        for part in parts:
+            manifest = part.write(folder, frozen, manifest, programme, progress)
         (folder / CARD).write_text(model_card(manifest), encoding="utf-8")
         seal(folder, replace(manifest, files=file_hashes(folder)))
         progress("verifying the bundle")

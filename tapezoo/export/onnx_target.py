@@ -12,6 +12,7 @@ from torch.jit._trace import TracerWarning
 
 from tapezoo.bundle import Step
 from tapezoo.export.target import Graph
+from tapezoo.net import Net
 from tapezoo.runtime import open_onnx
 
 OPSET = 17
@@ -26,6 +27,10 @@ class OnnxTarget:
 
     name = "onnx"
     file = "model.onnx"
+
+    def refusal(self, net: Net) -> tuple[str, str] | None:
+        """See `Target.refusal`: what cannot be traced shows in the tracing."""
+        return None
 
     def write(self, graph: Graph, path: Path) -> None:
         """See `Target.write`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from tapezoo.bundle import Step
+from tapezoo.bundle import Manifest, Step
+from tapezoo.bundle.golden import Audio
 from tapezoo.net import Net
 
 # neither a length nor a row count of any golden case, so that parity is shown at others than the traced ones
@@ -24,11 +25,36 @@ class Target(Protocol):
     name: str
     file: str
 
+    def refusal(self, net: Net) -> tuple[str, str] | None:
+        """Why this target cannot express `net`, and what works instead; None where it can. Asked before tracing."""
+
     def write(self, graph: Graph, path: Path) -> None:
         """Writes `graph` to `path`; may raise anything, which refuses the target."""
 
     def open(self, path: Path, state_names: Sequence[str]) -> Step:
         """Opens what `write` wrote, or somebody else's file of that kind."""
+
+
+class Part(Protocol):
+    """Something else a bundle holds, made after its targets and before it is sealed."""
+
+    def write(
+        self,
+        folder: Path,
+        net: Net,
+        manifest: Manifest,
+        programme: Audio,
+        progress: Callable[[str], None],
+    ) -> Manifest:
+        """Writes files below `folder`; returns the manifest with what it has to say of them.
+
+        Args:
+            folder: Of the bundle.
+            net: Frozen, settled at its defaults; not to be changed.
+            manifest: As it stands after the gate.
+            programme: (2, samples), see `golden_input`.
+            progress: Called with each step's name.
+        """
 
 
 class FlatNet(nn.Module):

@@ -13,6 +13,7 @@ from torch.jit._trace import TracerWarning
 from tapezoo.bundle import State, Step
 from tapezoo.bundle.golden import Audio
 from tapezoo.export.target import Graph
+from tapezoo.net import Net
 
 
 class TorchScriptTarget:
@@ -24,6 +25,10 @@ class TorchScriptTarget:
 
     name = "torchscript"
     file = "model.ts"
+
+    def refusal(self, net: Net) -> tuple[str, str] | None:
+        """See `Target.refusal`: what cannot be traced shows in the tracing."""
+        return None
 
     def write(self, graph: Graph, path: Path) -> None:
         """See `Target.write`."""

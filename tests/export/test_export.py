@@ -104,7 +104,7 @@ def test_a_target_is_the_net_at_lengths_and_rows_the_gate_does_not_try(name, tar
 def test_the_manifest_and_card_say_what_the_bundle_is(exported):
     _, out, _ = exported
     document = json.loads((out / "manifest.json").read_text())
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert document["architecture"] == "Small"
     assert document["sample_rate"] == RATE_HZ
     assert document["receptive_field"] is None

@@ -1,0 +1,43 @@
+"""An exported graph as a function of arrays, in onnxruntime."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from tapezoo.bundle import OpenTarget, State, Step
+from tapezoo.bundle.golden import Audio
+
+# onnxruntime reports usage from Linux too, and reads this only while it is imported
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
+
+
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """Opens a graph on one thread: nets this small lose by more."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # from bytes: a graph that points to weights in other files finds none
+    return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+
+
+def open_onnx(path: Path, state_names: Sequence[str]) -> Step:
+    """Opens an exported graph as a `Step`."""
+    session = open_session(path)
+    outputs = ["output", *(f"next_{name}" for name in state_names)]
+
+    def step(input: Audio, controls: Audio, state: State) -> tuple[Audio, State]:
+        feeds = {
+            "input": input,
+            "controls": controls,
+            **{f"state_{name}": state[name] for name in state_names},
+        }
+        output, *after = session.run(outputs, feeds)
+        return output, dict(zip(state_names, after, strict=True))
+
+    return step
+
+
+ONNX_ONLY: Mapping[str, OpenTarget] = MappingProxyType({"onnx": open_onnx})
