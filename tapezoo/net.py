@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from tapezoo.layers.smoothing import Knobs, aim, moves, ramp
 State = dict[str, Tensor]  # name -> (batch, ...); empty for a memoryless net
 
 SETTLE_BLOCK_SAMPLES = 2048
+KNOBS = ("controls", "control_targets", "control_ramp")  # in the state of a net whose controls glide
 # 23 ms at 44.1 kHz: long enough for a jump of a gain not to click, short under a hand
 SMOOTHING_SAMPLES = 1024
 SETTLE_LIMIT_SAMPLES = 1 << 18  # about six seconds at 44.1 kHz: slower memories are left where they are
@@ -21,6 +24,10 @@ SETTLE_LIMIT_SAMPLES = 1 << 18  # about six seconds at 44.1 kHz: slower memories
 
 class StateError(TapezooError):
     """A net returned another state than it declared."""
+
+
+class UnfoldableError(TapezooError):
+    """A net's controls cannot become constants in its weights."""
 
 
 class Net(nn.Module, ABC):
@@ -50,6 +57,8 @@ class Net(nn.Module, ABC):
     """Delay of the output against the input; 0 for a causal net without lookahead."""
     hop_samples: int = 1
     """Block lengths must be multiples of it; 1 for all but block-based nets."""
+    max_block_samples: int | None = None
+    """The longest block that is sensible where memory grows faster than the block; None: any."""
     num_controls: int
 
     def __init__(
@@ -77,6 +86,38 @@ class Net(nn.Module, ABC):
             controls: (batch, num_controls) in 0..1.
             output: as input; the new state has the names and shapes of the old one.
         """
+
+    def folded(self, controls: Tensor) -> Net:
+        """A net without controls that does for ever what this one does with its controls held at `controls`.
+
+        What the controls do becomes constants in the weights: a smaller and faster net. At every point the result
+        is of one class, with the same tensor names, shapes and graph. Its state has the names, shapes and meaning
+        of this net's state less the knobs, so points of one net share their state. Its rest state is this net's
+        as stored; `settle` carries it to the point.
+
+        Args:
+            controls: (num_controls,) positions in 0..1.
+
+        Raises:
+            UnfoldableError: The controls cannot become constants; the default for a net that does not say how.
+        """
+        raise UnfoldableError(
+            type(self).__name__,
+            found="no `folded`: the net does not say how its controls become constants",
+            expected="a net that can be sampled at points of its controls",
+            fix="Implement `folded` (see tapezoo.net.Net), or export without a grid.",
+        )
+
+    def without_knobs(self) -> Self:
+        """A copy with no controls and no state for them, for `folded` to put constants into."""
+        net = copy.deepcopy(self)
+        net.num_controls = 0
+        if self._glides:
+            net._glides = False
+            for name in KNOBS:
+                net._state_names.remove(name)
+                delattr(net, f"rest_{name}")
+        return net
 
     def register_rest(self, name: str, rest: Tensor) -> None:
         """Declares the state tensor `name` with its value at rest, without the batch dimension."""
@@ -173,7 +214,7 @@ def _check_state(net: Net, before: State, after: State) -> None:
     if after.keys() == before.keys():
         return
     fix = "Return every tensor declared with register_rest, and no other."
-    if {"controls", "control_targets", "control_ramp"} & (before.keys() - after.keys()):
+    if set(KNOBS) & (before.keys() - after.keys()):
         fix = (
             "Begin forward with `trajectory, knobs = self.smoothed(controls, state, input.shape[-1])` and return "
             "`{..., **knobs}`; or pass smoothing_samples=0 to Net.__init__, if controls need no glide."

@@ -12,10 +12,12 @@ A plugin's whole test file:
 
 from __future__ import annotations
 
+import re
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +30,15 @@ from tapezoo.checkpoint import load_model
 from tapezoo.controls import Control
 from tapezoo.effect import EffectModel
 from tapezoo.export import export_bundle
-from tapezoo.net import State, settle
+from tapezoo.export.target import graph_of
+from tapezoo.net import SMOOTHING_SAMPLES, Net, State, UnfoldableError, settle
 
 SAMPLE_RATE_HZ = 44100
 SPLITS_SAMPLES = (1, 7, 64, 333)
 TOLERANCE = 1e-5
 SETTLED_TOLERANCE = 1e-4
+# a folded net plays on from any state: the knobs have to stand still, memories need not
+FOLDED_SETTLE_SAMPLES = 2 * SMOOTHING_SAMPLES
 FADING_MEMORY_SAMPLES = SAMPLE_RATE_HZ // 2
 CONTROLS = [
     Control("first", default=0.3).to_dict(),
@@ -80,11 +85,24 @@ def laws(model_class: ModelClass) -> list[Law]:
 
 
 def parametrize_with_checks(model_class: ModelClass) -> Any:
-    """A pytest decorator: one test per law; a declared exemption is skipped with its reason."""
+    """A pytest decorator: one test per law; a declared exemption and a net that does not fold are skipped, with why."""
     import pytest
 
+    def skipping(check: Callable[[EffectModel], None]) -> Callable[[EffectModel], None]:
+        def checked(model: EffectModel) -> None:
+            try:
+                check(model)
+            except UnfoldableError as error:
+                pytest.skip(f"not foldable: {error}")
+
+        return checked
+
     parameters = [
-        pytest.param(law, id=str(law), marks=pytest.mark.skip(reason=law.exemption) if law.exemption else ())
+        pytest.param(
+            replace(law, check=skipping(law.check)),
+            id=str(law),
+            marks=pytest.mark.skip(reason=law.exemption) if law.exemption else (),
+        )
         for law in laws(model_class)
     ]
     return pytest.mark.parametrize("law", parameters)
@@ -274,6 +292,78 @@ def check_export(model: EffectModel) -> None:
         )
 
 
+def check_folded(model: EffectModel) -> None:
+    """With its controls folded into its weights the net plays on from any state as the original, held there.
+
+    At the corners, the middle and random positions; the points have one graph, and the original stays as it is.
+
+    Raises:
+        UnfoldableError: The net says why it cannot be folded; the table shows that.
+    """
+    net = model.net
+    before = deepcopy(net.state_dict())
+    positions = _positions(model)
+    points = [net.folded(position) for position in positions]
+    for name, value in net.state_dict().items():
+        if not torch.equal(value, before[name]):
+            raise LawBroken(f"folding changes {name} of the original")
+    _same_form(points, net.rest_state(1))
+    state, _ = settle(net, positions, limit_samples=FOLDED_SETTLE_SAMPLES)
+    states = [{name: state[name][[row]] for name in point.rest_state(1)} for row, point in enumerate(points)]
+    nothing = torch.zeros(1, 0)
+    for number, input in enumerate(_programme(net.hop_samples)):
+        with torch.no_grad():
+            expected, state = net(input.expand(len(points), -1, -1), positions, state)
+            for row, point in enumerate(points):
+                where = f"block {number} at controls {[round(value, 2) for value in positions[row].tolist()]}"
+                output, states[row] = point(input, nothing, states[row])
+                _close(output, expected[row : row + 1], f"the folded net, {where}")
+                for name, value in states[row].items():
+                    _close(value, state[name][row : row + 1], f"state {name} of the folded net, {where}")
+
+
+def _same_form(points: list[Net], rest: State) -> None:
+    """One class, names, shapes and graph at all points, no controls, and a state that is part of the net's."""
+    forms = []
+    for point in points:
+        if point.num_controls:
+            raise LawBroken(f"the folded net has {point.num_controls} controls")
+        for name, value in point.rest_state(1).items():
+            if name not in rest or (value.shape, value.dtype) != (rest[name].shape, rest[name].dtype):
+                raise LawBroken(f"state {name} of the folded net is not the net's own {_shapes(rest)}")
+        tensors = {name: (value.shape, value.dtype) for name, value in point.state_dict().items()}
+        forms.append((type(point), tensors))
+    if any(form != forms[0] for form in forms):
+        raise LawBroken("two points differ in their class, or in names or shapes of their tensors")
+    if _graph(points[0]) != _graph(points[-1]):
+        raise LawBroken("two points do not trace to the same graph")
+
+
+def _graph(net: Net) -> str:
+    graph = graph_of(net, {})
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # what a trace says of Python conditions
+        traced = torch.jit.trace(graph.net.eval(), graph.example, check_trace=False)  # type: ignore[no-untyped-call]
+    return re.sub(r"___torch_mangle_\d+\.", "", str(traced.inlined_graph))  # which the tracer counts up
+
+
+def _positions(model: EffectModel) -> Tensor:
+    """Corners, the middle and two random positions of the controls."""
+    corners = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * model.num_controls)
+    middle = torch.full((1, model.num_controls), 0.5)
+    return torch.cat([corners.reshape(-1, model.num_controls), middle, _rows(model)])
+
+
+def _programme(hop_samples: int) -> list[Tensor]:
+    """Noise, then a struck tone that dies away, in blocks of several lengths, (1, 1, samples) each."""
+    lengths = [-(-samples // hop_samples) * hop_samples for samples in (1, 64, 333, 1000)]
+    samples = sum(lengths)
+    time = torch.arange(samples) / SAMPLE_RATE_HZ
+    struck = 0.9 * torch.sin(2 * torch.pi * 330.0 * time) * torch.exp(-time / 0.02)
+    signals = (_signal(1, samples, seed=3), struck.reshape(1, 1, samples))
+    return [block for signal in signals for block in torch.split(signal, lengths, dim=-1)]
+
+
 CHECKS: dict[str, Callable[[EffectModel], None]] = {
     "streaming": check_streaming,
     "pure": check_pure,
@@ -285,8 +375,9 @@ CHECKS: dict[str, Callable[[EffectModel], None]] = {
     "rest": check_rest,
     "checkpoint": check_checkpoint,
     "export": check_export,
+    "folded": check_folded,
 }
-CONTROLLED_ONLY = frozenset({"controls"})
+CONTROLLED_ONLY = frozenset({"controls", "folded"})
 
 
 def outcomes(
@@ -300,6 +391,8 @@ def outcomes(
             continue
         try:
             law()
+        except UnfoldableError as error:
+            yield law, "declared", f"not foldable: {error}"
         except Exception as error:  # a model under test can fail with anything; that is the outcome
             yield law, "broken", f"{type(error).__name__}: {error}"
         else:

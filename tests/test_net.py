@@ -5,7 +5,7 @@ import torch
 
 from tapezoo.models.fir import FIRNet
 from tapezoo.models.lstm import LSTMNet
-from tapezoo.net import SETTLE_BLOCK_SAMPLES, Net, StateError, blocks, settle
+from tapezoo.net import KNOBS, SETTLE_BLOCK_SAMPLES, Net, StateError, UnfoldableError, blocks, settle
 
 
 class Leak(Net):
@@ -98,3 +98,26 @@ def test_a_net_that_forgets_its_knobs_is_told_what_to_write():
         StateError, match=r"Gain.forward: found a state with nothing.*self\.smoothed.*smoothing_samples=0"
     ):
         settle(Gain(64), torch.ones(1, 1))
+
+
+def test_a_net_that_does_not_say_how_is_not_folded():
+    with pytest.raises(
+        UnfoldableError, match=r"^Leak: found no `folded`.*Implement `folded`.*without a grid"
+    ):
+        Leak(0.999).folded(torch.zeros(1))
+
+
+def test_a_copy_without_knobs_has_neither_controls_nor_their_state():
+    net = Leak(0.999)
+    net.store_rest(settle(net, torch.ones(1, 1))[0])
+    copy = net.without_knobs()
+    assert (copy.num_controls, net.num_controls) == (0, 1)
+    assert set(copy.rest_state(1)) == {"level"}
+    assert set(net.rest_state(1)) == {"level", *KNOBS}
+    assert not any(name.startswith("rest_control") for name in copy.state_dict())
+    copy.rest_level.zero_()
+    assert float(net.rest_level) > 1.0
+    nothing = torch.zeros(2, 0)
+    path, knobs = copy.smoothed(nothing, copy.initial_state(nothing), 10)
+    assert path.shape == (2, 0, 1)
+    assert knobs == {}

@@ -26,6 +26,13 @@ class Conditioner(nn.Module, ABC):
         """Its state at rest, without the batch dimension; empty where it remembers nothing."""
         return {}
 
+    def held(self, controls: Tensor) -> Conditioner | None:
+        """What it does for ever while the controls stand at (num_controls,), without any; it is not changed.
+
+        None where that is no function of the controls alone, and for a conditioner that does not say.
+        """
+        return None
+
     @abstractmethod
     def forward(self, features: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """The modulated features, and the state after them."""

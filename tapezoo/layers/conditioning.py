@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
+from tapezoo.layers.affine import Mixing, Scaling, into_next
 from tapezoo.layers.conditioner import Conditioner, State
 from tapezoo.layers.temporal_film import TemporalFiLM
 
@@ -36,6 +39,11 @@ class FiLM(Conditioner):
         modulation = self.affine(controls.transpose(1, 2)).transpose(1, 2)  # (batch, 2 C, 1 or samples)
         gain, offset = modulation.chunk(2, dim=1)
         return features * gain + offset, {}
+
+    @torch.no_grad()
+    def held(self, controls: Tensor) -> Conditioner:
+        """See `Conditioner.held`: a gain and an offset per channel."""
+        return self if self.affine is None else Scaling(*self.affine(controls).chunk(2))
 
 
 class SoftsignGLU(nn.Module):
@@ -80,6 +88,19 @@ class FiLMGLU(Conditioner):
         modulated, _ = self.film(features, controls, {})
         return self.glu(modulated), {}
 
+    @torch.no_grad()
+    def held(self, controls: Tensor) -> Conditioner:
+        """See `Conditioner.held`: the gated unit alone, its weights scaled by FiLM's constants."""
+        film = self.film.held(controls)
+        if not isinstance(film, Scaling):
+            return self
+        left = copy.deepcopy(self)
+        left.film = FiLM(0, film.gain.shape[0])
+        weight, bias = into_next(film, self.glu.mix.weight, self.glu.mix.bias)
+        left.glu.mix.weight.copy_(weight)
+        left.glu.mix.bias.copy_(bias)
+        return left
+
 
 class Concatenation(Conditioner):
     """`W (h, controls) + b`: controls beside the features, through a layer of one tap.
@@ -110,6 +131,15 @@ class Concatenation(Conditioner):
         # apart, since controls that stand still are one column
         mixed = torch.matmul(of_features, features) + torch.matmul(of_controls, controls)
         return mixed + self.mix.bias.unsqueeze(-1), {}
+
+    @torch.no_grad()
+    def held(self, controls: Tensor) -> Conditioner:
+        """See `Conditioner.held`: the layer of one tap on the features alone."""
+        if self.mix is None:
+            return self
+        channels = self.mix.out_features
+        of_controls = self.mix.weight[:, channels:] @ controls
+        return Mixing(self.mix.weight[:, :channels], self.mix.bias + of_controls)
 
 
 _CLASSES: dict[str, type[FiLM] | type[FiLMGLU] | type[Concatenation] | type[TemporalFiLM]] = {

@@ -68,6 +68,12 @@ def controlled_fir(input: Tensor, controls: Tensor, past: Tensor, taps: Tensor) 
     return output, past
 
 
+def held_taps(taps: Tensor, controls: Tensor) -> Tensor:
+    """The taps of a `controlled_fir` at one setting (K,), as those of one without controls: (1, 1, taps)."""
+    of_controls: Tensor = torch.tensordot(controls, taps[1:], dims=1)
+    return taps[:1] + of_controls
+
+
 def identity_taps(num_controls: int, taps: int) -> Tensor:
     """Taps of a `controlled_fir` that changes nothing at any setting, (1 + num_controls, 1, taps)."""
     identity = torch.zeros(1 + num_controls, 1, taps)

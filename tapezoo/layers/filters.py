@@ -79,6 +79,11 @@ class HyperParameters(nn.Module):
         moved: Tensor = self(trajectory.transpose(1, 2)).transpose(1, 2)
         return moved
 
+    @torch.no_grad()
+    def held(self, controls: Tensor) -> HyperParameters:
+        """The numbers at one setting (K,), as those of a block without controls."""
+        return HyperParameters(0, self(controls.unsqueeze(0))[0])
+
 
 def within(raw: Tensor, reach: float) -> Tensor:
     """Any number to -`reach`..`reach`, nearly unchanged far below it: `reach tanh(raw / reach)`."""
@@ -273,6 +278,10 @@ class ParametricEQ(nn.Module):
     def forward(self, input: Tensor, controls: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """The equalised block, and the state after it."""
         return run_chain(input, self.sections(controls), state, self.num_controls)
+
+    def hold(self, controls: Tensor) -> None:
+        """Turns what the controls do into constants, with them at (num_controls,)."""
+        self.raw, self.num_controls = self.raw.held(controls), 0
 
     def settings(self, controls: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """gain_db, frequency_hz and q, (sections, rows) each."""

@@ -59,6 +59,10 @@ class Memory(nn.Module, ABC):
         followed, after = run_followers(heard, sections, state, self.num_controls)
         return self.bend(input, heard, followed, *numbers), after
 
+    def hold(self, controls: Tensor) -> None:
+        """Turns what the controls do into constants, with them at (num_controls,)."""
+        self.numbers, self.num_controls = self.numbers.held(controls), 0
+
     def settings(self, controls: Tensor) -> list[Tensor]:
         """Time constants in ms, then the subclass's numbers, (rows, F, 1) each."""
         raw = self.numbers(controls).unsqueeze(-1)

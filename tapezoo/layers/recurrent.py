@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tapezoo.layers.convolution import causal_convolution
+
+Cell = TypeVar("Cell", nn.LSTM, nn.GRU)
 
 
 def with_controls(input: Tensor, controls: Tensor) -> Tensor:
@@ -17,6 +21,24 @@ def with_controls(input: Tensor, controls: Tensor) -> Tensor:
     if not controls.shape[1]:
         return input.transpose(1, 2)
     return torch.cat([input, controls.expand(-1, -1, input.shape[-1])], dim=1).transpose(1, 2)
+
+
+@torch.no_grad()
+def without_controls(cell: Cell, controls: Tensor) -> Cell:
+    """The recurrent layer with `controls` (K,) beside the signal held: their columns become part of the bias.
+
+    Args:
+        cell: Its input is (signal, controls), `with_controls`.
+        controls: Where they are held.
+    """
+    first = cell.get_parameter("weight_ih_l0")
+    signal = cell.input_size - len(controls)
+    with torch.random.fork_rng(devices=[]):  # a fresh layer draws weights, which nobody hears
+        held = type(cell)(signal, cell.hidden_size, cell.num_layers, batch_first=cell.batch_first).to(first)
+    for name, parameter in held.named_parameters():
+        parameter.copy_(first[:, :signal] if name == "weight_ih_l0" else cell.get_parameter(name))
+    held.get_parameter("bias_ih_l0").add_(first[:, signal:] @ controls)
+    return held.train(cell.training)
 
 
 def add_linear_path(

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.layers.conditioning import conditioner
+from tapezoo.layers.conditioning import FiLM, conditioner
 from tapezoo.layers.gates import spread_lstm_memories
 from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, whole
-from tapezoo.models.modulation import Modulations, known_conditioning, read_also_as
+from tapezoo.models.modulation import Modulations, into_head, known_conditioning, read_also_as
 from tapezoo.net import Net, State
 
 CHUNK_WINDOWS = 8192  # encoded at once; bounds the memory of a long block, 66 MB for 63 samples and 8 units
@@ -83,6 +83,14 @@ class EDLSTMNet(Net):
         output = self.head(features.transpose(1, 2)).transpose(1, 2)  # (batch, 1, samples)
         after = {"past": context[..., context.shape[-1] - past.shape[-1] :]}
         return output, {**after, **self.modulations.labelled("decoder", own), **knobs}
+
+    @torch.no_grad()
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: FiLM becomes part of the gated unit, other conditioning of the output layer."""
+        net = self.without_knobs()
+        left = into_head(net.modulation, controls, net.head)
+        net.modulation = FiLM(0, net.head.in_features) if left is None else left
+        return net
 
 
 def _lstm(input: Tensor, start: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:

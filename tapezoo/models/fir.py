@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
-from tapezoo.layers.convolution import controlled_fir, identity_taps
+from tapezoo.layers.convolution import controlled_fir, held_taps, identity_taps
 from tapezoo.models.arguments import LONGEST_SAMPLES, whole
 from tapezoo.net import Net, State
 
@@ -45,6 +45,13 @@ class FIRNet(Net):
         trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
         output, past = controlled_fir(input, trajectory, state["past"], self.taps)
         return output, {"past": past, **knobs}
+
+    @torch.no_grad()
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: one filter."""
+        net = self.without_knobs()
+        net.taps = nn.Parameter(held_taps(self.taps, controls))
+        return net
 
 
 class FIR(EffectModel):

@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
 from tapezoo.layers.activations import fast_tanh
-from tapezoo.layers.conditioning import conditioner
+from tapezoo.layers.affine import Affine, into_next
+from tapezoo.layers.conditioner import Conditioner
+from tapezoo.layers.conditioning import FiLM, conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, reach, whole
-from tapezoo.models.modulation import Modulations, known_conditioning
+from tapezoo.models.modulation import Modulations, held, known_conditioning
 from tapezoo.net import Net, State
 
 
@@ -45,6 +47,21 @@ class Layer(nn.Module):
         filter, gate = u.chunk(2, dim=1)  # (batch, channels, samples) each
         z, own = self.modulation(fast_tanh(filter) * torch.sigmoid(gate), controls, own)
         return convolution(z, self.mix.weight, self.mix.bias, offset=h.expand_as(z)), z, past, own
+
+    @torch.no_grad()
+    def hold(self, controls: Tensor) -> Conditioner:
+        """Turns what the controls do into constants, of M where it can take them over; returns the conditioner held.
+
+        Where it is `Affine`, this layer's z no longer has it, and whoever else hears z must take it over.
+        """
+        constant = held(self.modulation, controls)
+        self.modulation = constant
+        if isinstance(constant, Affine):
+            assert self.mix.bias is not None
+            weight, bias = into_next(constant, self.mix.weight, self.mix.bias)
+            self.mix.weight, self.mix.bias = nn.Parameter(weight), nn.Parameter(bias)
+            self.modulation = FiLM(0, self.mix.in_channels)
+        return constant
 
 
 class GCNNet(Net):
@@ -133,6 +150,20 @@ class GCNNet(Net):
         if "past_layers" in state:
             new_state["past_layers"] = torch.cat(after[1:], dim=-1)
         return output, new_state
+
+    @torch.no_grad()
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: what modulates z becomes part of M and o; a gated unit stays."""
+        net = self.without_knobs()
+        columns, bias = list(net.output.weight.chunk(len(net.layers), dim=1)), net.output.bias
+        assert bias is not None
+        for index, layer in enumerate(net.layers.values()):
+            assert isinstance(layer, Layer)
+            constant = layer.hold(controls)
+            if isinstance(constant, Affine):
+                columns[index], bias = into_next(constant, columns[index], bias)
+        net.output.weight, net.output.bias = nn.Parameter(torch.cat(columns, dim=1)), nn.Parameter(bias)
+        return net
 
 
 class GCN(EffectModel):

@@ -96,6 +96,14 @@ class GreyBoxNet(Net):
         y, output_eq = self.output_eq(z, controls, state["output_eq"])
         return gain_out * y, {"input_eq": input_eq, "memory": memory, "output_eq": output_eq, **knobs}
 
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: the same chain with fixed numbers; filters need no coefficients per row any more."""
+        net = self.without_knobs()
+        for block in (net.input_eq, net.memory, net.output_eq):
+            block.hold(controls)
+        net.levels = self.levels.held(controls)
+        return net
+
     def gains(self, trajectory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """G_in, b and G_out, each (rows, 1, 1 or samples), from controls (batch, K, 1 or samples)."""
         log_gain, bias, gain = self.levels.along(trajectory).chunk(3, dim=1)

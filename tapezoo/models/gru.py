@@ -14,10 +14,10 @@ from tapezoo.layers.gates import spread_gru_memories
 from tapezoo.layers.gru import gru_for_training
 from tapezoo.layers.hyper import CODES, ControlCode, HyperRecurrence
 from tapezoo.layers.hyper_gru import HyperGRU
-from tapezoo.layers.recurrent import add_linear_path, with_controls
+from tapezoo.layers.recurrent import add_linear_path, with_controls, without_controls
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, number, one_of, whole
-from tapezoo.models.hyper import Conditioning, HyperNet, none_without_hyper
-from tapezoo.models.modulation import Modulations, read_also_as
+from tapezoo.models.hyper import FRESH, Conditioning, HyperNet, none_without_hyper, take_readout
+from tapezoo.models.modulation import Modulations, into_head, read_also_as
 from tapezoo.net import Net, State
 
 
@@ -100,6 +100,16 @@ class GRUNet(Net):
         output, past = add_linear_path(output, input, self.linear_path, state)
         return output, {**after, **past}
 
+    @torch.no_grad()
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: a plain GRU, with the gated unit of "film_glu" behind it."""
+        net = self.without_knobs()
+        if net.conditioner is None:
+            net.gru = without_controls(self.gru, controls)
+        else:
+            net.conditioner = into_head(net.conditioner, controls, net.head)
+        return net
+
     def _recur(self, signal: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Features (batch, samples, H) and the hidden state (layers, batch, H) after them."""
         if not torch.is_grad_enabled() or signal.is_cuda:
@@ -134,6 +144,20 @@ class HyperGRUNet(HyperNet):
     def cell(code: ControlCode, hidden_size: int, num_layers: int, memory_samples: float) -> HyperRecurrence:
         """See `HyperNet.cell`."""
         return HyperGRU(code, hidden_size, num_layers, memory_samples)
+
+    def plain(self, weights: dict[str, Tensor]) -> Net:
+        """See `HyperNet.plain`."""
+        cell = self.recurrence
+        net = GRUNet(0, cell.hidden_size, cell.num_layers, len(weights.get("taps", ())), FRESH)
+        gates = 2 * cell.hidden_size
+        for name, parameter in net.gru.named_parameters():
+            kind, layer = name.rsplit("_", 1)
+            if kind == "bias_hh":  # the gates' part stands in bias_ih
+                parameter.copy_(nn.functional.pad(weights[f"bias_m_{layer}"], (gates, 0)))
+            else:
+                parameter.copy_(weights[name])
+        take_readout(weights, net.head, net.linear_path)
+        return net
 
 
 class GRU(EffectModel):

@@ -26,6 +26,7 @@ Conditioning = Literal["concat", "film", "film_glu", "temporal_film", "hyper", "
 """How controls reach a recurrent net."""
 
 STEP_SAMPLES = 32  # of the cell's weights while controls move
+FRESH = 2.0  # memory_samples of a net that is given its weights
 REACH = 0.01  # of fresh weights that follow the controls, where those beside 1 are given
 
 
@@ -108,6 +109,19 @@ class HyperNet(Net):
             for name, value in tensors(code).items()
         }
 
+    @abstractmethod
+    def plain(self, weights: dict[str, Tensor]) -> Net:
+        """The net without controls that has these weights, from `weights`."""
+
+    @torch.no_grad()
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: the plain net with the weights at that point."""
+        weights = self.weights(controls)
+        with torch.random.fork_rng(devices=[]):  # a fresh net draws weights, which nobody hears
+            net = self.plain(weights).to(weights["weight"].device).train(self.training)
+        net.store_rest(self.rest_state(1))
+        return net
+
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
         path, after = self.smoothed(controls, state, input.shape[-1])
@@ -130,6 +144,14 @@ class HyperNet(Net):
             output = output + linear
             after.update({"past": past} if "past" in state else {})
         return output, after
+
+
+def take_readout(weights: dict[str, Tensor], head: nn.Linear, linear_path: Tensor | None) -> None:
+    """Gives the output layer and the linear path of a plain net their `HyperNet.weights`."""
+    head.weight.copy_(weights["weight"].unsqueeze(0))
+    head.bias.copy_(weights["bias"])
+    if linear_path is not None:
+        linear_path.copy_(weights["taps"].reshape(linear_path.shape))
 
 
 def none_without_hyper(hyper_units: int, conditioning: Conditioning) -> None:

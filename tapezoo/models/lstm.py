@@ -13,10 +13,10 @@ from tapezoo.layers.convolution import identity_taps
 from tapezoo.layers.gates import spread_lstm_memories
 from tapezoo.layers.hyper import CODES, ControlCode, HyperRecurrence
 from tapezoo.layers.hyper_lstm import HyperLSTM
-from tapezoo.layers.recurrent import add_linear_path, with_controls
+from tapezoo.layers.recurrent import add_linear_path, with_controls, without_controls
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, number, one_of, whole
-from tapezoo.models.hyper import Conditioning, HyperNet, none_without_hyper
-from tapezoo.models.modulation import Modulations, read_also_as
+from tapezoo.models.hyper import FRESH, Conditioning, HyperNet, none_without_hyper, take_readout
+from tapezoo.models.modulation import Modulations, into_head, read_also_as
 from tapezoo.net import Net, State
 
 
@@ -96,6 +96,16 @@ class LSTMNet(Net):
         output, past = add_linear_path(output, input, self.linear_path, state)
         return output, {**after, **past}
 
+    @torch.no_grad()
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: a plain LSTM, with the gated unit of "film_glu" behind it."""
+        net = self.without_knobs()
+        if net.conditioner is None:
+            net.lstm = without_controls(self.lstm, controls)
+        else:
+            net.conditioner = into_head(net.conditioner, controls, net.head)
+        return net
+
 
 class HyperLSTMNet(HyperNet):
     """The net of `LSTMNet` with all its weights following the controls: see `HyperNet`.
@@ -111,6 +121,15 @@ class HyperLSTMNet(HyperNet):
     def cell(code: ControlCode, hidden_size: int, num_layers: int, memory_samples: float) -> HyperRecurrence:
         """See `HyperNet.cell`."""
         return HyperLSTM(code, hidden_size, num_layers, memory_samples)
+
+    def plain(self, weights: dict[str, Tensor]) -> Net:
+        """See `HyperNet.plain`."""
+        cell = self.recurrence
+        net = LSTMNet(0, cell.hidden_size, cell.num_layers, len(weights.get("taps", ())), FRESH)
+        for name, parameter in net.lstm.named_parameters():
+            parameter.copy_(weights.get(name, torch.zeros_like(parameter)))  # one bias: the second one is 0
+        take_readout(weights, net.head, net.linear_path)
+        return net
 
 
 class LSTM(EffectModel):

@@ -6,10 +6,15 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from torch import Tensor, nn
+
+from tapezoo.layers.affine import Affine, into_next
 from tapezoo.layers.conditioner import Conditioner
 from tapezoo.layers.conditioning import CONDITIONERS
 from tapezoo.models.arguments import one_of
-from tapezoo.net import Net, State
+from tapezoo.net import Net, State, UnfoldableError
+
+FOLDABLE = tuple(name for name in CONDITIONERS if name != "temporal_film")
 
 
 def known_conditioning(conditioning: str) -> None:
@@ -45,6 +50,37 @@ class Modulations:
     def labelled(self, layer: str, own: State) -> State:
         """The layer's own state as the net's state calls it."""
         return {f"modulation_{layer}_{name}": own[name] for name in self.names[layer]}
+
+
+def held(conditioner: Conditioner, controls: Tensor) -> Conditioner:
+    """The conditioner with its controls held at (num_controls,).
+
+    Raises:
+        UnfoldableError: What it does is no function of the controls alone.
+    """
+    constant = conditioner.held(controls)
+    if constant is None:
+        raise UnfoldableError(
+            f"conditioning by {type(conditioner).__name__}",
+            found="a modulation that depends on the audio, not on the controls alone: held controls leave it moving",
+            expected="a conditioning that is constant while the controls stand still",
+            fix="Train with another conditioning (" + ", ".join(FOLDABLE) + "), or export without a grid.",
+        )
+    return constant
+
+
+def into_head(conditioner: Conditioner, controls: Tensor, head: nn.Linear) -> Conditioner | None:
+    """Holds the controls of what stands before `head`, and lets that take over what it can; returns what is left.
+
+    Raises:
+        UnfoldableError: See `held`.
+    """
+    constant = held(conditioner, controls)
+    if not isinstance(constant, Affine):
+        return constant
+    weight, bias = into_next(constant, head.weight, head.bias)
+    head.weight, head.bias = nn.Parameter(weight), nn.Parameter(bias)
+    return None
 
 
 def read_also_as(net: Net, old: str, new: str) -> None:

@@ -30,7 +30,7 @@ from tapezoo.models.arguments import (
     one_of,
     whole,
 )
-from tapezoo.models.modulation import Modulations, known_conditioning
+from tapezoo.models.modulation import Modulations, held, known_conditioning
 from tapezoo.net import Net, State
 
 BLOCK_SAMPLES = [2**power for power in range(11)]  # a filter's tables are that long, squared
@@ -222,6 +222,17 @@ class S4DNet(Net):
         output = torch.addmm(self.head.bias, self.head.weight, features.flatten(1))
         output = output.reshape(1, *features.shape[1:]).transpose(0, 1)  # (batch, 1, samples)
         return output, {"modes": torch.stack(after).permute(2, 0, 1, 3, 4), **new_state}
+
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: constants behind each block's filters.
+
+        These stay the same at every point: tables of filters that changed with it would be made anew every block.
+        """
+        net = self.without_knobs()
+        for block in net.modules():
+            if isinstance(block, S4DBlock):
+                block.modulation = held(block.modulation, controls)
+        return net
 
 
 class S4D(EffectModel):

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
 from tapezoo.layers.activations import FastTanh
-from tapezoo.layers.conditioning import conditioner
+from tapezoo.layers.affine import Affine, into_previous
+from tapezoo.layers.conditioning import FiLM, conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, one_of, reach, whole
-from tapezoo.models.modulation import Modulations, known_conditioning
+from tapezoo.models.modulation import Modulations, held, known_conditioning
 from tapezoo.net import Net, State
 
 Activation = Literal["prelu", "tanh"]
@@ -45,6 +46,18 @@ class Block(nn.Module):
         u, past = causal_convolution(h, past, self.dilated.weight, self.dilated.bias, self.dilation)
         u, own = self.modulation(u, cond, own)  # (batch, channels, samples)
         return torch.addcmul(self.activation(u), h, self.residual), past, own
+
+    @torch.no_grad()
+    def hold(self, cond: Tensor) -> None:
+        """Turns what the embedding (cond_dim,) does into constants of W; a gated unit stays."""
+        constant = held(self.modulation, cond)
+        weight, bias = self.dilated.weight, self.dilated.bias
+        if isinstance(constant, Affine):
+            weight, bias = into_previous(constant, weight, bias)
+            constant = FiLM(0, self.dilated.out_channels)
+        self.dilated.weight = nn.Parameter(weight)
+        self.dilated.bias = None if bias is None else nn.Parameter(bias)
+        self.modulation = constant
 
 
 class TCNNet(Net):
@@ -134,6 +147,17 @@ class TCNNet(Net):
             h, after[f"past_{index}"], own = block(h, cond, state[f"past_{index}"], own)
             after |= self.modulations.labelled(str(index), own)
         return torch.tanh(convolution(h, self.output.weight, self.output.bias)), after
+
+    @torch.no_grad()
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: no embedding, and its modulation part of the convolutions."""
+        net = self.without_knobs()
+        cond = controls if self.embedding is None else self.embedding(controls)
+        net.embedding = None
+        for block in net.modules():
+            if isinstance(block, Block):
+                block.hold(cond)
+        return net
 
 
 def _embedding(num_controls: int, cond_dim: int) -> nn.Module:

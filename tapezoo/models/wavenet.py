@@ -12,7 +12,7 @@ from tapezoo.layers.activations import fast_tanh
 from tapezoo.layers.conditioning import conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, factor, one_of, reach, whole, wholes
-from tapezoo.models.modulation import Modulations, known_conditioning
+from tapezoo.models.modulation import Modulations, held, known_conditioning
 from tapezoo.net import Net, State
 
 Activation = Literal["tanh", "gated"]
@@ -61,6 +61,17 @@ class Layer(nn.Module):
             z = fast_tanh(u)
         z, own = self.modulation(z, controls, own)
         return convolution(z, self.residual.weight, self.residual.bias, offset=y), z, past, own
+
+    @torch.no_grad()
+    def hold(self, controls: Tensor) -> None:
+        """Turns what the controls do into constants: of b where they are in c, else behind f."""
+        if self.mix.in_channels > 1:
+            assert self.dilated.bias is not None
+            weight = self.mix.weight
+            self.dilated.bias = nn.Parameter(self.dilated.bias + weight[:, 1:, 0] @ controls)
+            self.mix.weight, self.mix.in_channels = nn.Parameter(weight[:, :1].clone()), 1
+        else:
+            self.modulation = held(self.modulation, controls)
 
 
 class Array(nn.Module):
@@ -210,6 +221,14 @@ class WaveNetNet(Net):
                 after |= self.modulations.labelled(label, own)
         assert head is not None
         return self.head_scale * head, after
+
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: "concat" into the biases; else z keeps constants, since the sum of z is mixed as one."""
+        net = self.without_knobs()
+        for layer in net.modules():
+            if isinstance(layer, Layer):
+                layer.hold(controls)
+        return net
 
 
 class WaveNet(EffectModel):

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.effect import EffectModel
+from tapezoo.layers.conditioner import Conditioner
 from tapezoo.layers.conditioning import FiLM
-from tapezoo.layers.convolution import controlled_fir, identity_taps
+from tapezoo.layers.convolution import controlled_fir, held_taps, identity_taps
 from tapezoo.layers.nonlinearities import TanhSum
 from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, whole
+from tapezoo.models.modulation import held
 from tapezoo.net import Net, State
 from tapezoo.responses import Response, fir_magnitude
 
@@ -34,6 +36,11 @@ class ControlledFIR(nn.Module):
     def forward(self, input: Tensor, controls: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """The filtered block, and the `past` for the next one; see `controlled_fir`."""
         return controlled_fir(input, controls, past, self.taps)
+
+    @torch.no_grad()
+    def hold(self, controls: Tensor) -> None:
+        """Makes it one filter, the one at (num_controls,)."""
+        self.taps = nn.Parameter(held_taps(self.taps, controls))
 
     def at(self, controls: Tensor) -> Tensor:
         """The filter at one setting, (taps,): the current sample's coefficient first."""
@@ -72,7 +79,7 @@ class WienerHammersteinNet(Net):
         whole("units", units, 1, WIDEST)
         super().__init__(num_controls, receptive_field=2 * taps - 1)
         self.first = ControlledFIR(num_controls, taps)
-        self.drive = FiLM(num_controls, channels=1)
+        self.drive: Conditioner = FiLM(num_controls, channels=1)
         self.curve = TanhSum(units)
         self.second = ControlledFIR(num_controls, taps)
         self.register_rest("first_past", torch.zeros(1, taps - 1))
@@ -86,6 +93,14 @@ class WienerHammersteinNet(Net):
         z = self.curve(w)
         y, second_past = self.second(z, trajectory, state["second_past"])
         return y, {"first_past": first_past, "second_past": second_past, **knobs}
+
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: two filters, and the curve's drive as two constants."""
+        net = self.without_knobs()
+        net.first.hold(controls)
+        net.second.hold(controls)
+        net.drive = held(self.drive, controls)
+        return net
 
     @torch.no_grad()
     def responses(self, sample_rate: int, controls: Tensor) -> list[Response]:

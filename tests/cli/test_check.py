@@ -9,6 +9,7 @@ FEW = ("pure", "causal", "gradients", "controls")
 MODELS = """
 import torch
 from tapezoo.models.fir import FIR, FIRNet
+from tapezoo.net import Net
 
 class Declaring(FIR):
     cannot_keep = {"causal": "it plays backwards"}
@@ -26,6 +27,14 @@ class Leaky(FIR):
         super().__init__(taps=8, **training)
         self.net = ShiftedNet(self.num_controls, 8)
 
+class StubbornNet(FIRNet):
+    folded = Net.folded
+
+class Stubborn(FIR):
+    def __init__(self, **training):
+        super().__init__(taps=8, **training)
+        self.net = StubbornNet(self.num_controls, 8)
+
 class Unbuildable(FIR):
     def __init__(self, **training):
         raise RuntimeError("no net today")
@@ -33,13 +42,13 @@ class Unbuildable(FIR):
 class Odd:
     pass
 """
-ENTRIES = {name: f"zoo_kinds:{name}" for name in ("Declaring", "Leaky", "Unbuildable", "Odd")}
+ENTRIES = {name: f"zoo_kinds:{name}" for name in ("Declaring", "Leaky", "Stubborn", "Unbuildable", "Odd")}
 ENTRIES["Broken"] = "zoo_kinds_missing:Broken"
 
 
 @pytest.fixture(autouse=True)
 def zoo(tmp_path, monkeypatch):
-    """FIR and five strangers are all there is."""
+    """FIR and six strangers are all there is."""
     (tmp_path / "zoo_kinds.py").write_text(MODELS)
     info = tmp_path / "zoo_kinds-1.2.dist-info"
     info.mkdir()
@@ -98,7 +107,20 @@ def test_all_gives_a_line_per_model_and_the_reasons_below(capsys):
     for name in ("Odd", "Broken"):
         [line] = [line for line in said if line.startswith(f"{name}: not loaded: ")]
         assert "zoo-kinds 1.2" in line
-    assert lines[-1] == "checked 6; broken: Broken, Leaky, Odd, Unbuildable"
+    assert lines[-1] == "checked 7; broken: Broken, Leaky, Odd, Unbuildable"
+
+
+def test_a_net_that_cannot_be_folded_is_shown_with_its_reason(capsys, monkeypatch):
+    monkeypatch.setattr(testing, "CHECKS", {"folded": testing.check_folded})
+    code, lines, _ = check(capsys, "FIR", "Stubborn")
+    assert code == 0
+    rows = {line.split()[0]: line.split()[1:] for line in lines if line.split() and ":" not in line}
+    assert rows["FIR"] == ["kept"]
+    assert rows["Stubborn"] == ["declared"]
+    [reason] = [line for line in lines if line.startswith("Stubborn: ")]
+    assert reason.startswith(
+        "Stubborn: declared: folded (2 controls): not foldable: StubbornNet: found no `folded`"
+    )
 
 
 def test_several_names_are_checked_together_each_once(capsys):

@@ -175,6 +175,71 @@ def test_a_law_catches_a_net_that_breaks_it(law, change):
         testing.CHECKS[law](testing.perturbed(broken(change), testing.CONTROLS))
 
 
+def forgets_the_controls(net, controls, folded):
+    return folded(torch.zeros_like(controls))
+
+
+def moves_the_original(net, controls, folded):
+    with torch.no_grad():
+        net.taps[0].add_(0.01)
+    return folded(controls)
+
+
+def keeps_its_knobs(net, controls, folded):
+    return net
+
+
+def has_a_state_of_its_own(net, controls, folded):
+    other = folded(controls)
+    other.register_rest("memory", torch.zeros(3))
+    return other
+
+
+def has_a_shape_of_its_own(net, controls, folded):
+    other = folded(controls)
+    other.taps = torch.nn.Parameter(torch.nn.functional.pad(other.taps, (int(controls.sum()), 0)))
+    return other
+
+
+def has_a_graph_of_its_own(net, controls, folded):
+    other = folded(controls)
+    if bool(controls.sum() > 1.0):
+        other.register_forward_hook(lambda module, given, result: (result[0] + 0.0, result[1]))
+    return other
+
+
+def forgets_what_was_heard(net, controls, folded):
+    other = folded(controls)
+    other.register_forward_hook(lambda module, given, result: (result[0], {"past": 0.0 * result[1]["past"]}))
+    return other
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (forgets_the_controls, "the folded net, block 0 at controls"),
+        (moves_the_original, "folding changes taps of the original"),
+        (keeps_its_knobs, "has 2 controls"),
+        (has_a_state_of_its_own, "state memory of the folded net is not the net's own"),
+        (has_a_shape_of_its_own, "two points differ"),
+        (has_a_graph_of_its_own, "do not trace to the same graph"),
+        (forgets_what_was_heard, "state past of the folded net, block"),
+    ],
+)
+def test_the_folded_law_catches_a_net_that_breaks_it(change, said):
+    class FoldedNet(FIRNet):
+        def folded(self, controls):
+            return change(self, controls, super().folded)
+
+    class Folded(FIR):
+        def __init__(self, **training):
+            super().__init__(taps=32, **training)
+            self.net = FoldedNet(self.num_controls, 32)
+
+    with pytest.raises(testing.LawBroken, match=said):
+        testing.CHECKS["folded"](testing.perturbed(Folded, testing.CONTROLS))
+
+
 def test_the_gradient_law_catches_an_unused_parameter():
     class Idle(FIR):
         def __init__(self, **training):

@@ -1,0 +1,49 @@
+"""Every registered architecture, small, with every conditioning it takes."""
+
+import functools
+import inspect
+from typing import get_args
+
+from tapezoo import models, registry, testing
+from tapezoo.layers import CONDITIONERS
+from tapezoo.models.hyper import Conditioning
+
+SIZES = {
+    "BlockEDLSTM": {"hidden_size": 3, "hop_samples": 24},
+    "EDLSTM": {"hidden_size": 3, "window_samples": 9},
+    "FIR": {"taps": 9},
+    "GCN": {"channels": 3, "num_layers": 2},
+    "GreyBox": {"peaks": 1, "followers": 2},
+    "GRU": {"hidden_size": 3, "linear_taps": 3, "memory_samples": 200.0},
+    "LSTM": {"hidden_size": 3, "num_layers": 2, "linear_taps": 3, "memory_samples": 200.0},
+    "S4D": {"channels": 3, "modes": 2, "num_blocks": 2, "longest_memory_samples": 200.0},
+    "TCN": {"channels": 3, "num_blocks": 2, "kernel_size": 3, "cond_dim": 4},
+    "WaveNet": {"channels": [4, 3], "dilations": [1, 3]},
+    "WienerHammerstein": {"taps": 9, "units": 3},
+}
+NAMES = sorted(found.name for found in registry.registrations() if found.distribution == "tapezoo")
+
+
+def conditionings(name):
+    """The names the architecture takes, or [None] where there is nothing to choose."""
+    if "conditioning" not in inspect.signature(models.resolve(name)).parameters:
+        return [None]
+    return list(get_args(Conditioning)) if name in ("LSTM", "GRU") else list(CONDITIONERS)
+
+
+@functools.cache
+def small(name, conditioning, num_controls=2, **more):
+    """A perturbed model of that kind, at rest; one for all tests, which must not change it."""
+    chosen = {} if conditioning is None else {"conditioning": conditioning}
+    if str(conditioning).startswith("hyper"):
+        chosen["hyper_units"] = 2
+    arguments = {**SIZES.get(name, {}), **chosen, **more}
+
+    class Small(models.resolve(name)):
+        def __init__(self, **training):
+            super().__init__(**arguments, **training)
+
+    return testing.perturbed(Small, testing.CONTROLS[:num_controls])
+
+
+ALL = [(name, conditioning) for name in NAMES for conditioning in conditionings(name)]
