@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+import warnings
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -19,6 +23,10 @@ class CheckpointError(TapezooError):
     """The file is no tapezoo checkpoint, or does not fit what it is asked for."""
 
 
+class NonFiniteWeightsError(CheckpointError):
+    """A checkpoint of a training that had blown up, or that somebody broke."""
+
+
 def best_checkpoint(path: Path) -> Path:
     """The best checkpoint of a run's folder; a file is taken as it is."""
     return path / BEST if path.is_dir() else path
@@ -33,15 +41,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise _error(path, "no such file", "a checkpoint such as best.ckpt in the folder of a run")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # of foreign pickles
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what an unpickler makes of foreign bytes can be anything
-        raise _error(path, "a file that is no PyTorch checkpoint") from error
+        raise _error(path, f"a file that is no PyTorch checkpoint{_code_in(error)}") from error
     if not isinstance(content, dict) or "tapezoo" not in content:
         raise _error(path, "a checkpoint of some other program")
-    own = content["tapezoo"]
-    parts = ("architecture", "arguments", "metrics", "provenance")
-    whole = isinstance(own, dict) and all(part in own for part in parts)
-    if not whole or not isinstance(content.get("state_dict"), dict):
+    if not _is_whole(content["tapezoo"]) or not isinstance(content.get("state_dict"), dict):
         raise _error(path, "a checkpoint without the model's arguments or weights")
     return content
 
@@ -57,7 +64,7 @@ def load_model(path: Path) -> EffectModel:
     model_class = models.resolve(content["tapezoo"]["architecture"])
     try:
         model = model_class(**content["tapezoo"]["arguments"])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
         found = f"arguments that {model_class.__name__} as installed does not take ({error})"
         raise _error(path, found) from error
     _load_weights(model, content, path)
@@ -112,12 +119,43 @@ def _of_its_architecture(model: EffectModel, path: Path) -> dict[str, Any]:
     return content
 
 
+def _is_whole(own: Any) -> bool:
+    if not isinstance(own, dict):
+        return False
+    metrics = own.get("metrics")
+    try:
+        json.dumps(own.get("provenance"))
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return (
+        isinstance(own.get("architecture"), str)
+        and all(isinstance(own.get(part), dict) for part in ("arguments", "metrics", "provenance"))
+        and isinstance(metrics, dict)
+        and all(isinstance(name, str) and isinstance(value, int | float) for name, value in metrics.items())
+    )
+
+
+def _code_in(error: Exception) -> str:
+    """What a pickle wanted to call, where torch refused it for that."""
+    named = re.search(r"GLOBAL ([\w.]+)", str(error)) if isinstance(error, UnpicklingError) else None
+    return f", but a pickle that names {named[1]}, which reading it would have run" if named else ""
+
+
 def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> None:
+    for name, value in content["state_dict"].items():
+        if torch.is_tensor(value) and not torch.isfinite(value).all():
+            raise NonFiniteWeightsError(
+                str(path),
+                found=f"NaN or infinite values in {name}",
+                expected="finite weights",
+                fix="Pass a checkpoint from before the training blew up, such as best.ckpt; train with a lower "
+                "learning rate.",
+            )
     try:
         model.load_state_dict(content["state_dict"])
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, AttributeError) as error:
         # torch lists every tensor: the first is enough
-        mismatch = " ".join(str(error).splitlines()[1].split())
+        mismatch = " ".join(" ".join(str(error).splitlines()[:2][-1:]).split())
         raise _error(
             path, f"weights that do not fit ({mismatch})", "weights of the same architecture and size"
         ) from error

@@ -195,7 +195,8 @@ def settle(
         StateError: The net does not return the state it declares.
     """
     state = net.rest_state(controls.shape[0])
-    block = whole_hops(SETTLE_BLOCK_SAMPLES, net.hop_samples)
+    longest = net.max_block_samples or SETTLE_BLOCK_SAMPLES
+    block = whole_hops(min(SETTLE_BLOCK_SAMPLES, longest), net.hop_samples)
     silence = torch.zeros(controls.shape[0], 1, block, device=controls.device)
     samples = 0
     while state and samples < limit_samples:

@@ -4,39 +4,56 @@ from tapezoo.bundle.arrays import read_arrays, write_arrays
 from tapezoo.bundle.errors import (
     BundleError,
     ChangedFileError,
+    ContradictionError,
     ExtraFileError,
+    ForbiddenContentError,
     MalformedFileError,
     MissingFileError,
+    NonFiniteError,
     NotABundleError,
+    OversizedFileError,
     UnknownSchemaError,
     UnreadableFileError,
 )
-from tapezoo.bundle.golden import CaseResult, State, Step, read_golden_input, read_rest, replay_case
+from tapezoo.bundle.golden import (
+    CaseResult,
+    State,
+    Step,
+    overall_esr,
+    read_golden_input,
+    read_rest,
+    replay_case,
+)
 from tapezoo.bundle.manifest import GoldenCase, Manifest, StateTensor, read_manifest
+from tapezoo.bundle.report import Report, verify_bundle
+from tapezoo.bundle.schemas import SCHEMAS, schema
 from tapezoo.bundle.seal import file_hashes, seal, verify_hashes
 from tapezoo.bundle.verify import (
     BrokenTargetError,
     OpenTarget,
     ReplayMismatchError,
-    Report,
     TargetReport,
     open_target,
     replay,
-    verify_bundle,
 )
 
 __all__ = [
+    "SCHEMAS",
     "BrokenTargetError",
     "BundleError",
     "CaseResult",
     "ChangedFileError",
+    "ContradictionError",
     "ExtraFileError",
+    "ForbiddenContentError",
     "GoldenCase",
     "MalformedFileError",
     "Manifest",
     "MissingFileError",
+    "NonFiniteError",
     "NotABundleError",
     "OpenTarget",
+    "OversizedFileError",
     "ReplayMismatchError",
     "Report",
     "State",
@@ -47,12 +64,14 @@ __all__ = [
     "UnreadableFileError",
     "file_hashes",
     "open_target",
+    "overall_esr",
     "read_arrays",
     "read_golden_input",
     "read_manifest",
     "read_rest",
     "replay",
     "replay_case",
+    "schema",
     "seal",
     "verify_bundle",
     "verify_hashes",

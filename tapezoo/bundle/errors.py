@@ -13,7 +13,8 @@ class BundleError(TapezooError):
     """A bundle that cannot be trusted."""
 
     def __init__(self, root: Path, file: str, *, found: str, expected: str, fix: str = GET_AGAIN) -> None:
-        super().__init__(str(root / file), found=found, expected=expected, fix=fix)
+        # names of a stranger's files reach terminals: no escape sequences, no letters that turn the line around
+        super().__init__(plain(str(root / file)), found=plain(found), expected=expected, fix=fix)
         self.file = file
 
     @classmethod
@@ -48,3 +49,30 @@ class MalformedFileError(BundleError):
 
 class UnknownSchemaError(BundleError):
     """A manifest of a schema version this tapezoo does not read."""
+
+
+class OversizedFileError(BundleError):
+    """A file larger than anything that belongs into a bundle."""
+
+
+class NonFiniteError(BundleError):
+    """NaN or infinite numbers where weights, states or sound should be."""
+
+
+class ForbiddenContentError(BundleError):
+    """A graph that reaches outside its file, or asks for operators that no runtime here brings along."""
+
+
+class ContradictionError(BundleError):
+    """A graph that is not what the manifest says of it."""
+
+
+def plain(text: str) -> str:
+    r"""What a terminal shows as it stands: everything else as a Python escape.
+
+    >>> plain("a\x1b[2J")
+    'a\\x1b[2J'
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text
+    )

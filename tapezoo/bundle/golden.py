@@ -5,8 +5,9 @@ A runtime is a `Step`, a function of arrays; export's parity gate and `verify` a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +31,33 @@ LEAST_TOLERANCE = 1e-6  # -120 dBFS: for outputs near silence, where inner value
 
 @dataclass(frozen=True)
 class CaseResult:
-    """How far one runtime was from one golden case; both figures are sample values, full scale is 1."""
+    """How far one runtime was from one golden case.
+
+    Args:
+        case: Its name.
+        max_abs_error: Sample value, full scale is 1; NaN if the runtime gave NaN.
+        tolerance: For runtimes that should be the net to float tolerance, sample value.
+        error_energy: Sum of the squared errors; 0 where no ESR is asked for.
+        energy: Sum of the squared expected samples, likewise.
+    """
 
     case: str
     max_abs_error: float
     tolerance: float
+    error_energy: float = 0.0
+    energy: float = 0.0
 
     @property
     def passed(self) -> bool:
         """False also for NaN."""
         return self.max_abs_error <= self.tolerance
+
+
+def overall_esr(results: Iterable[CaseResult]) -> float:
+    """Error energy of all cases together over their energy; what is expected to be silent counts as all or nothing."""
+    errors, energies = zip(*((result.error_energy, result.energy) for result in results), strict=True)
+    error_energy, energy = sum(errors), sum(energies)
+    return error_energy / energy if energy else float(error_energy > 0)
 
 
 def read_golden_input(root: Path) -> Audio:
@@ -54,7 +72,8 @@ def read_golden_input(root: Path) -> Audio:
 
 def read_rest(root: Path, manifest: Manifest) -> State:
     """The rest state, without the batch dimension, as the manifest describes it."""
-    rest = read_arrays(root, REST_STATE, manifest.state_names)
+    largest = max((prod(tensor.shape) * 8 for tensor in manifest.state), default=0)
+    rest = read_arrays(root, REST_STATE, manifest.state_names, limit_bytes=largest)
     for tensor in manifest.state:
         found = rest[tensor.name]
         if found.shape != tensor.shape or found.dtype != tensor.dtype:
@@ -95,7 +114,14 @@ def replay_case(
     output = stream(step, audio[: case.rows, : case.samples], controls, rest, case.block_samples)
     wanted = expected[:, : case.samples]
     tolerance = max(RELATIVE_TOLERANCE * float(np.abs(expected).max()), LEAST_TOLERANCE)
-    return CaseResult(case.name, float(np.abs(output - wanted).max()), tolerance)
+    error = output.astype(np.float64) - wanted
+    return CaseResult(
+        case.name,
+        float(np.abs(output - wanted).max()),
+        tolerance,
+        float(np.square(error).sum()),
+        float(np.square(wanted, dtype=np.float64).sum()),
+    )
 
 
 def stream(step: Step, audio: Audio, controls: Audio, rest: State, block_samples: int) -> Audio:

@@ -9,6 +9,7 @@ Points stand in the order of the axes, the last one fastest. A *cell* is the reg
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -19,8 +20,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tapezoo.bundle import documents
+from tapezoo.bundle.documents import (
+    FAULTS,
+    SHA256,
+    TEXT,
+    count,
+    distinct,
+    fields_of,
+    items,
+    mapping,
+    matching,
+    number,
+)
 from tapezoo.bundle.errors import MalformedFileError
-from tapezoo.bundle.manifest import MANIFEST_LIMIT_BYTES, Manifest, StateTensor
+from tapezoo.bundle.manifest import SETTLE_LIMIT_SAMPLES, Manifest, StateTensor, state_tensor
+from tapezoo.errors import TapezooError
 
 GRID_SCHEMA_VERSION = 1
 INDEX, GRAPH, WEIGHTS = "grid/index.json", "grid/model.onnx", "grid/weights.safetensors"
@@ -28,6 +43,7 @@ RULES = ("weights", "outputs")
 KINDS = ("sampled", "independent")
 POINT_LIMIT = 100_000
 AXIS_LIMIT = 6  # a cell of six axes has 64 corners
+TENSOR_LIMIT = 10_000
 
 
 @dataclass(frozen=True)
@@ -110,8 +126,6 @@ class GridIndex:
 
 def point_sha256(tensors: dict[str, NDArray[Any]]) -> str:
     """sha256 over names and bytes of one point's tensors, sorted by name ("weight/NAME", "rest/NAME")."""
-    import hashlib
-
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode() + b"\0" + np.ascontiguousarray(tensors[name]).tobytes())
@@ -124,51 +138,76 @@ def read_grid_index(root: Path, manifest: Manifest) -> GridIndex:
     Raises:
         MalformedFileError: It is not as `GridIndex` says, or contradicts the manifest.
     """
+    document = documents.read_document(root, INDEX, "the index of a grid")
     try:
-        path = root / INDEX
-        if path.stat().st_size > MANIFEST_LIMIT_BYTES:
-            raise ValueError(f"{path.stat().st_size} bytes")
-        return _checked(json.loads(path.read_text(encoding="utf-8")), manifest)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        index = _read(document)
+        _check_axes(index, manifest)
+    except (*FAULTS, TapezooError) as error:
         raise MalformedFileError.about(root, INDEX, str(error), "the index of a grid") from error
-
-
-def _checked(document: dict[str, Any], manifest: Manifest) -> GridIndex:
-    version = document.pop("schema_version")
-    if version != GRID_SCHEMA_VERSION:
-        raise ValueError(f"schema version {version!r}, not {GRID_SCHEMA_VERSION}")
-    axes = tuple(
-        GridAxis(axis["control"], _floats(axis["positions"]), _floats(axis["values"]))
-        for axis in document.pop("axes")
-    )
-    state = tuple(
-        StateTensor(tensor["name"], tuple(map(int, tensor["shape"])), tensor["dtype"])
-        for tensor in document.pop("state")
-    )
-    points = tuple(
-        GridPoint(**{**point, "index": tuple(map(int, point["index"]))}) for point in document.pop("points")
-    )
-    index = GridIndex(
-        axes=axes, state=state, points=points, weights=tuple(document.pop("weights")), **document
-    )
-    names = [axis.control for axis in index.axes] + list(index.held)
-    if sorted(names) != sorted(control.name for control in manifest.controls):
-        raise ValueError(f"the controls {', '.join(names)}, other than the manifest's")
-    if index.kind not in KINDS or index.rule not in RULES:
-        raise ValueError(f"kind {index.kind!r} or rule {index.rule!r}")
-    if not 1 <= len(index.axes) <= AXIS_LIMIT:
-        raise ValueError(f"{len(index.axes)} axes")
-    for axis in index.axes:
-        rising = all(low < high for low, high in pairwise(axis.positions))
-        inside = all(0 <= position <= 1 for position in axis.positions)
-        if len(axis.positions) < 2 or len(axis.values) != len(axis.positions) or not (rising and inside):
-            raise ValueError(f"the positions of axis {axis.control!r}")
-    if prod(index.shape) > POINT_LIMIT or [point.index for point in index.points] != [
-        tuple(map(int, found)) for found in np.ndindex(*index.shape)
-    ]:
-        raise ValueError("points that are not those of the axes")
     return index
 
 
-def _floats(values: Any) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
+def _read(document: dict[str, Any]) -> GridIndex:
+    fields = fields_of(document, ["schema_version", *GridIndex.__dataclass_fields__])
+    if fields["schema_version"] != GRID_SCHEMA_VERSION:
+        raise ValueError(f"schema version {fields['schema_version']!r}, not {GRID_SCHEMA_VERSION}")
+    if fields["kind"] not in KINDS or fields["rule"] not in RULES:
+        raise ValueError(f"kind {fields['kind']!r} or rule {fields['rule']!r}")
+    index = GridIndex(
+        kind=fields["kind"],
+        rule=fields["rule"],
+        axes=items(fields["axes"], _axis, 1, AXIS_LIMIT),
+        held={name: number(value) for name, value in mapping(fields["held"]).items()},
+        state=items(fields["state"], state_tensor),
+        weights=items(fields["weights"], lambda name: matching(f"(?!$){TEXT}", name), most=TENSOR_LIMIT),
+        points=items(fields["points"], _point, 2, POINT_LIMIT),
+        preroll_samples=count(fields["preroll_samples"], most=SETTLE_LIMIT_SAMPLES),
+        crossfade_samples=count(fields["crossfade_samples"], most=SETTLE_LIMIT_SAMPLES),
+        error=mapping(fields["error"]),
+        cost=mapping(fields["cost"]),
+        size_bytes=count(fields["size_bytes"], most=1 << 40),
+    )
+    distinct(index.weights)
+    distinct([tensor.name for tensor in index.state])
+    return index
+
+
+def _axis(value: Any) -> GridAxis:
+    fields = fields_of(value, ["control", "positions", "values"])
+    positions = items(fields["positions"], lambda position: float(number(position, 0, 1)), 2, POINT_LIMIT)
+    values = items(fields["values"], lambda found: float(number(found)), 2, POINT_LIMIT)
+    control = matching(f"(?!$){TEXT}", fields["control"])
+    if len(positions) != len(values) or not all(low < high for low, high in pairwise(positions)):
+        raise ValueError(
+            f"the positions of axis {control!r}, which do not rise or are not as many as its values"
+        )
+    return GridAxis(control, positions, values)
+
+
+def _point(value: Any) -> GridPoint:
+    fields = fields_of(value, ["index", "sha256", "max_abs_error", "settle_samples", "source"])
+    return GridPoint(
+        index=items(fields["index"], count, 1, AXIS_LIMIT),
+        sha256=matching(SHA256, fields["sha256"]),
+        max_abs_error=number(fields["max_abs_error"], 0),
+        settle_samples=count(fields["settle_samples"], most=SETTLE_LIMIT_SAMPLES),
+        source=matching(r"(?s).{0,4096}", fields["source"]),
+    )
+
+
+def _check_axes(index: GridIndex, manifest: Manifest) -> None:
+    controls = {control.name: control for control in manifest.controls}
+    names = [axis.control for axis in index.axes] + list(index.held)
+    if sorted(names) != sorted(controls):
+        raise ValueError(f"the controls {', '.join(names)}, other than the manifest's")
+    for name, value in index.held.items():
+        controls[name].normalize(value)
+    for axis in index.axes:
+        for position, value in zip(axis.positions, axis.values, strict=True):
+            control = controls[axis.control]
+            if abs(control.denormalize(position) - value) > 1e-6 * (control.max - control.min):
+                raise ValueError(f"{axis.control} = {value:g}, which is not at position {position:g}")
+    if prod(index.shape) != len(index.points) or any(
+        point.index != found for point, found in zip(index.points, np.ndindex(*index.shape), strict=True)
+    ):
+        raise ValueError("points that are not those of the axes")

@@ -1,15 +1,21 @@
-"""manifest.json: what a bundle holds and how to play it; every field is checked on reading."""
+"""manifest.json: what a bundle holds and how to play it; every field is checked on reading.
+
+`schema/manifest-2.json` says the same to other programs; tests hold the two together.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from tapezoo.bundle.errors import BundleError, MalformedFileError, UnknownSchemaError
+from tapezoo import __version__
+from tapezoo.bundle import documents
+from tapezoo.bundle.documents import FAULTS, NAME, SHA256, TEXT, count, fields_of, file_name, items, number
+from tapezoo.bundle.errors import MalformedFileError, UnknownSchemaError
 from tapezoo.controls import Control
 from tapezoo.errors import TapezooError
 
@@ -19,16 +25,17 @@ SINCE_2: dict[str, Any] = {"losses": [], "grid": None, "max_block_samples": None
 MANIFEST = "manifest.json"
 REST_STATE = "rest_state.npz"
 GOLDEN_INPUT = "golden/input.npz"
-MANIFEST_LIMIT_BYTES = 1 << 26
-COUNT_LIMIT = 1 << 30  # samples, and values of one state tensor: above it something is wrong
+GRID_INDEX = "grid/index.json"
+MANIFEST_LIMIT_BYTES = documents.DOCUMENT_LIMIT_BYTES
+COUNT_LIMIT = documents.COUNT_LIMIT
+RATE_LIMIT_HZ = 1 << 20
+HOP_LIMIT_SAMPLES = 1 << 20  # a player holds one hop; 20 s at 44.1 kHz
+SETTLE_LIMIT_SAMPLES = 1 << 24  # a player computes that much before the first sound; 6 minutes at 44.1 kHz
+STATE_LIMIT_VALUES = 1 << 26  # of one tensor; a window of ten minutes at 44.1 kHz
+ROW_LIMIT = 64  # of a golden case: each has a state
 CASE_LIMIT = 1000
-
-# relative, forward slashes, no hidden parts: leaves no way to write "..", a drive or an absolute path
-_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_DTYPES = ("float32", "float64", "int32", "int64")
-T = TypeVar("T")
+CONTROL_LIMIT = 256
+DTYPES = ("float32", "float64", "int32", "int64")
 
 
 @dataclass(frozen=True)
@@ -115,74 +122,70 @@ def read_manifest(root: Path) -> Manifest:
         UnknownSchemaError: Another schema version.
         MalformedFileError: Anything else that is not as `Manifest` says.
     """
-    path = root / MANIFEST
-    try:
-        if path.stat().st_size > MANIFEST_LIMIT_BYTES:
-            raise _malformed(root, f"{path.stat().st_size} bytes", f"at most {MANIFEST_LIMIT_BYTES} bytes")
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise _malformed(root, f"no readable JSON ({error})", "the manifest of a bundle") from error
-    if not isinstance(document, dict) or not isinstance(document.get("schema_version"), int):
-        raise _malformed(root, "no schema_version", "the manifest of a bundle")
-    version = document.pop("schema_version")
-    if version == 1:
-        document = {**SINCE_2, **document}
-    elif version != SCHEMA_VERSION:
+    document = documents.read_document(root, MANIFEST, "the manifest of a bundle")
+    version = document.pop("schema_version", None)
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise MalformedFileError.about(root, MANIFEST, "no schema_version", "the manifest of a bundle")
+    if version > SCHEMA_VERSION:
         raise UnknownSchemaError(
             root,
             MANIFEST,
             found=f"schema version {version}",
-            expected=f"a version from 1 to {SCHEMA_VERSION}",
-            fix="Install a tapezoo that knows this version, or export the bundle again.",
+            expected=f"a version from 1 to {SCHEMA_VERSION}, which tapezoo {__version__} reads",
+            fix=_what_to_install(document),
         )
     try:
-        return _checked(document)
-    except (ValueError, TypeError, KeyError, OverflowError, TapezooError) as error:
-        raise _malformed(root, str(error), "the fields of a bundle's manifest") from error
+        names = set(Manifest.__dataclass_fields__)
+        fields = fields_of(document, names - set(SINCE_2) if version == 1 else names)
+        return _checked({**SINCE_2, **fields})
+    except (*FAULTS, TapezooError) as error:
+        raise MalformedFileError.about(
+            root, MANIFEST, str(error), "the fields of a bundle's manifest"
+        ) from error
 
 
 def _checked(document: dict[str, Any]) -> Manifest:
-    unknown = set(document) ^ set(Manifest.__dataclass_fields__)
-    if unknown:
-        raise ValueError(f"fields missing or unknown: {', '.join(sorted(unknown))}")
+    targets = documents.mapping(document["targets"], 100)
+    files = documents.mapping(document["files"])
     manifest = Manifest(
-        architecture=_string(document, "architecture"),
-        sample_rate=_count(document, "sample_rate", 1),
-        controls=_tuple(document, "controls", _control),
-        receptive_field=None
-        if document["receptive_field"] is None
-        else _count(document, "receptive_field", 1),
-        latency_samples=_count(document, "latency_samples", 0),
-        hop_samples=_count(document, "hop_samples", 1),
-        settle_samples=_count(document, "settle_samples", 0),
-        state=_tuple(document, "state", _state_tensor),
-        targets={
-            _match(_NAME, name): _match(_FILE, file) for name, file in _mapping(document, "targets").items()
-        },
-        golden=_tuple(document, "golden", _golden_case),
-        files={
-            _match(_FILE, file): _match(_SHA256, sha) for file, sha in _mapping(document, "files").items()
-        },
+        architecture=documents.matching(TEXT, document["architecture"]),
+        sample_rate=count(document["sample_rate"], 1, RATE_LIMIT_HZ),
+        controls=items(document["controls"], _control, most=CONTROL_LIMIT),
+        receptive_field=_optional_count(document["receptive_field"]),
+        latency_samples=count(document["latency_samples"]),
+        hop_samples=count(document["hop_samples"], 1, HOP_LIMIT_SAMPLES),
+        settle_samples=count(document["settle_samples"], 0, SETTLE_LIMIT_SAMPLES),
+        state=items(document["state"], state_tensor),
+        targets={documents.matching(NAME, name): file_name(file) for name, file in targets.items()},
+        golden=items(document["golden"], _golden_case, most=CASE_LIMIT),
+        files={file_name(file): documents.matching(SHA256, sha) for file, sha in files.items()},
         metrics={
-            name: None if value is None else float(value)
-            for name, value in _mapping(document, "metrics").items()
+            documents.matching(TEXT, name): None if value is None else number(value)
+            for name, value in documents.mapping(document["metrics"]).items()
         },
-        parity=_tuple(document, "parity", dict),
-        cost=_mapping(document, "cost"),
-        provenance=_mapping(document, "provenance"),
-        losses=_tuple(document, "losses", dict),
-        grid=None if document["grid"] is None else _match(_FILE, document["grid"]),
-        max_block_samples=None
-        if document["max_block_samples"] is None
-        else _count(document, "max_block_samples", 1),
+        parity=items(document["parity"], _parity_row, most=100 * CASE_LIMIT),
+        cost=documents.mapping(document["cost"]),
+        provenance=documents.mapping(document["provenance"]),
+        losses=items(document["losses"], _loss, most=100),
+        grid=None if document["grid"] is None else documents.matching(GRID_INDEX, document["grid"]),
+        max_block_samples=_optional_count(document["max_block_samples"]),
     )
-    for names in (manifest.state_names, [control.name for control in manifest.controls]):
-        if len(set(names)) != len(names):
-            raise ValueError(f"a name that stands twice among {names}")
+    _check_whole(manifest)
+    return manifest
+
+
+def _check_whole(manifest: Manifest) -> None:
+    documents.distinct(manifest.state_names)
+    documents.distinct([control.name for control in manifest.controls])
+    documents.distinct([case.name for case in manifest.golden])
+    documents.distinct([row["target"] for row in manifest.losses])
+    documents.distinct([file.lower() for file in manifest.files])  # one file where the system knows no case
     if not manifest.targets and manifest.grid is None:
         raise ValueError("no target and no grid")
-    if not (1 if manifest.targets else 0) <= len(manifest.golden) <= CASE_LIMIT:
-        raise ValueError("no golden case, or too many of them")
+    if manifest.targets and not manifest.golden:
+        raise ValueError("targets without a golden case")
+    if strangers := {row["target"] for row in manifest.losses} - set(manifest.targets):
+        raise ValueError(f"losses of {', '.join(sorted(strangers))}, which is no target")
     used = {*manifest.targets.values(), *(case.file for case in manifest.golden)}
     used |= {REST_STATE, GOLDEN_INPUT} if manifest.targets else set()
     used |= {manifest.grid} if manifest.grid else set()
@@ -190,68 +193,74 @@ def _checked(document: dict[str, Any]) -> Manifest:
         raise ValueError(f"files without a hash: {', '.join(sorted(unlisted))}")
     if bad := [case.name for case in manifest.golden if case.block_samples % manifest.hop_samples]:
         raise ValueError(f"golden cases whose blocks are not multiples of the hop: {', '.join(bad)}")
-    return manifest
 
 
-def _control(fields: Any) -> Control:
+def _control(value: Any) -> Control:
+    fields = fields_of(value, ("name", "min", "max", "default", "unit", "curve"))
+    documents.matching(f"(?!$){TEXT}", fields["name"])
+    documents.matching(TEXT, fields["unit"])
     for name in ("min", "max", "default"):
-        if isinstance(fields[name], bool) or not isinstance(fields[name], int | float):
-            raise ValueError(f"a control whose {name} is {fields[name]!r}")
-    if not all(isinstance(fields[name], str) for name in ("name", "unit", "curve")):
-        raise ValueError("a control whose name, unit or curve is not text")
+        number(fields[name])
     return Control(**fields)
 
 
-def _state_tensor(fields: Any) -> StateTensor:
-    shape = tuple(_count({"shape": size}, "shape", 0) for size in fields["shape"])
+def state_tensor(value: Any) -> StateTensor:
+    """One entry of `state`, also of a grid's.
+
+    Raises:
+        ValueError: It is not as `StateTensor` says.
+    """
+    fields = fields_of(value, ("name", "shape", "dtype"))
+    shape = items(fields["shape"], lambda size: count(size, 0, STATE_LIMIT_VALUES), most=8)
     values = 1
     for size in shape:
         values *= max(size, 1)
-    if values > COUNT_LIMIT or len(shape) > 8 or fields["dtype"] not in _DTYPES:
+    if values > STATE_LIMIT_VALUES or fields["dtype"] not in DTYPES:
         raise ValueError(f"a state tensor of shape {shape} and type {fields['dtype']!r}")
-    return StateTensor(_match(_NAME, fields["name"]), shape, fields["dtype"])
+    return StateTensor(documents.matching(NAME, fields["name"]), shape, fields["dtype"])
 
 
-def _golden_case(fields: Any) -> GoldenCase:
+def _golden_case(value: Any) -> GoldenCase:
+    fields = fields_of(value, ("name", "file", "block_samples", "samples", "rows"))
     return GoldenCase(
-        name=_match(_NAME, fields["name"]),
-        file=_match(_FILE, fields["file"]),
-        block_samples=_count(fields, "block_samples", 1),
-        samples=_count(fields, "samples", 1),
-        rows=_count(fields, "rows", 1),
+        name=documents.matching(NAME, fields["name"]),
+        file=file_name(fields["file"]),
+        block_samples=count(fields["block_samples"], 1),
+        samples=count(fields["samples"], 1),
+        rows=count(fields["rows"], 1, ROW_LIMIT),
     )
 
 
-def _match(pattern: re.Pattern[str], value: Any) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ValueError(f"the name {value!r}, which does not look like {pattern.pattern}")
-    return value
+def _parity_row(value: Any) -> dict[str, Any]:
+    known = ("target", "case", "max_abs_error", "tolerance")
+    row = fields_of(value, known, optional=documents.mapping(value))
+    for name in ("target", "case"):
+        documents.matching(NAME, row[name])
+    for name in ("max_abs_error", "tolerance"):
+        number(row[name], 0)
+    return row
 
 
-def _count(document: Mapping[str, Any], name: str, least: int) -> int:
-    value = document[name]
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= COUNT_LIMIT:
-        raise ValueError(f"{name} {value!r}, which is not a whole number from {least} to {COUNT_LIMIT}")
-    return value
+def _loss(value: Any) -> dict[str, Any]:
+    known = ("target", "esr", "max_abs_error", "max_esr", "size_bytes")
+    row = fields_of(value, known, optional=documents.mapping(value))  # further figures, such as speed
+    if documents.matching(NAME, row["target"]) == "onnx":
+        raise ValueError("losses of onnx, which is what players take for the net itself")
+    number(row["esr"], 0, number(row["max_esr"], 0, 1))  # 1 is the error of silence
+    number(row["max_abs_error"], 0)
+    count(row["size_bytes"], 1, 1 << 40)
+    return row
 
 
-def _string(document: Mapping[str, Any], name: str) -> str:
-    if not isinstance(document[name], str):
-        raise ValueError(f"{name} {document[name]!r}, which is not text")
-    return str(document[name])
+def _optional_count(value: Any) -> int | None:
+    return None if value is None else count(value, 1)
 
 
-def _mapping(document: Mapping[str, Any], name: str) -> dict[str, Any]:
-    if not isinstance(document[name], dict):
-        raise ValueError(f"{name}, which is not an object")
-    return dict(document[name])
-
-
-def _tuple(document: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> tuple[T, ...]:
-    if not isinstance(document[name], list):
-        raise ValueError(f"{name}, which is not a list")
-    return tuple(read(item) for item in document[name])
-
-
-def _malformed(root: Path, found: str, expected: str) -> BundleError:
-    return MalformedFileError.about(root, MANIFEST, found, expected)
+def _what_to_install(document: Mapping[str, Any]) -> str:
+    """The release that wrote it, where it says so in the place that all versions have."""
+    provenance = document.get("provenance")
+    versions = provenance.get("versions") if isinstance(provenance, dict) else None
+    release = versions.get("tapezoo") if isinstance(versions, dict) else None
+    if isinstance(release, str) and re.fullmatch(r"[0-9A-Za-z.+-]{1,40}", release):
+        return f'It was made by tapezoo {release}: pip install "tapezoo>={release}", or export it with this release.'
+    return "Install a newer tapezoo (pip install --upgrade tapezoo), or export the bundle with this release."

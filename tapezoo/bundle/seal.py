@@ -19,11 +19,17 @@ from tapezoo.bundle.errors import (
     MalformedFileError,
     MissingFileError,
     NotABundleError,
+    OversizedFileError,
     UnreadableFileError,
 )
+from tapezoo.bundle.inspection import inspect
 from tapezoo.bundle.manifest import MANIFEST, MANIFEST_LIMIT_BYTES, Manifest, read_manifest
 
 SUMS = "SHA256SUMS"
+# protobuf, and so ONNX, ends there; nothing else in a bundle comes near but the weights of a large grid
+FILE_LIMIT_BYTES = (1 << 31) - 1
+WEIGHTS_LIMIT_BYTES = 1 << 33
+FILE_COUNT_LIMIT = 20_000
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n")
 
 
@@ -40,7 +46,9 @@ def seal(root: Path, manifest: Manifest) -> str:
 
 
 def verify_hashes(root: Path, seal_sha256: str | None = None) -> tuple[Manifest, str]:
-    """Checks that `root` holds exactly the files that were sealed, byte for byte.
+    """Checks that `root` holds exactly the files that were sealed, byte for byte, and none that must not be opened.
+
+    The second is for whoever gets a bundle from a stranger, who can seal anything: see `inspect`.
 
     Args:
         root: The bundle's folder.
@@ -58,6 +66,8 @@ def verify_hashes(root: Path, seal_sha256: str | None = None) -> tuple[Manifest,
     except OSError as error:
         file = Path(error.filename or root)
         raise UnreadableFileError.about(root, file.name, str(error), "a readable file") from error
+    except ValueError as error:  # a path with a null character
+        raise NotABundleError.about(root, "", f"no path ({error})", "a bundle made by export") from error
 
 
 def _verified(root: Path, seal_sha256: str | None) -> tuple[Manifest, str]:
@@ -67,6 +77,8 @@ def _verified(root: Path, seal_sha256: str | None) -> tuple[Manifest, str]:
     for file in (MANIFEST, SUMS):
         if file not in found:
             raise _missing(root, file)
+    for file in sorted(found):  # before gigabytes are hashed
+        _check_size(root, file)
     sums_sha256 = _sha256(root / SUMS)
     if seal_sha256 is not None and sums_sha256 != seal_sha256:
         raise ChangedFileError.about(root, SUMS, f"sha256 {sums_sha256}", f"the registered {seal_sha256}")
@@ -99,7 +111,17 @@ def _verified(root: Path, seal_sha256: str | None) -> tuple[Manifest, str]:
         raise ExtraFileError(
             root, extra[0], found="a file that the bundle does not list", expected="none", fix="Remove it."
         )
+    inspect(root, manifest)
     return manifest, sums_sha256
+
+
+def _check_size(root: Path, file: str) -> None:
+    size = (root / file).stat().st_size
+    limit = WEIGHTS_LIMIT_BYTES if file.endswith(".safetensors") else FILE_LIMIT_BYTES
+    if size > limit:
+        raise OversizedFileError.about(
+            root, file, f"{size} bytes", f"at most {limit} bytes, more than any model of ours"
+        )
 
 
 def _read_sums(root: Path) -> dict[str, str]:
@@ -122,9 +144,11 @@ def _files_below(root: Path) -> set[str]:
     """Bundle paths of all files and empty folders; refuses links and devices, which could lead anywhere."""
     if not root.is_dir():
         raise NotABundleError.about(root, "", "no folder of this name", "a bundle made by export")
-    found = set()
+    found: set[str] = set()
     for folder, folders, files in os.walk(root):
         for name in [*folders, *files]:
+            if len(found) > FILE_COUNT_LIMIT:
+                raise ExtraFileError.about(root, "", f"more than {FILE_COUNT_LIMIT} files", "a bundle's few")
             path = Path(folder, name)
             file = path.relative_to(root).as_posix()
             if path.is_symlink() or not (path.is_file() or path.is_dir()):

@@ -1,15 +1,15 @@
-"""Verifying a bundle: its hashes, then its golden files through whatever runtimes the caller has."""
+"""Replaying one target's golden files, and judging what it played."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tapezoo.bundle.errors import BundleError
-from tapezoo.bundle.golden import CaseResult, Step, read_golden_input, read_rest, replay_case
+from tapezoo.bundle.golden import CaseResult, Step, overall_esr, read_golden_input, read_rest, replay_case
 from tapezoo.bundle.manifest import Manifest
-from tapezoo.bundle.seal import verify_hashes
 
 OpenTarget = Callable[[Path, Sequence[str]], Step]
 """(file, state names in graph order) -> the runtime's step."""
@@ -25,11 +25,19 @@ class ReplayMismatchError(BundleError):
 
 @dataclass(frozen=True)
 class TargetReport:
-    """What replaying one target gave; `results` is empty where its runtime is not installed."""
+    """What replaying one target gave.
+
+    Args:
+        target: Its name.
+        file: Its bundle path.
+        results: Of all golden cases; empty where its runtime is not installed.
+        max_esr: What it is judged by, if it is lossy: see `Manifest.losses`. None: each case's tolerance.
+    """
 
     target: str
     file: str
     results: tuple[CaseResult, ...]
+    max_esr: float | None = None
 
     @property
     def status(self) -> str:
@@ -41,39 +49,28 @@ class TargetReport:
         """The largest error of all golden cases; 0 where nothing was replayed."""
         return max((result.max_abs_error for result in self.results), default=0.0)
 
-
-@dataclass(frozen=True)
-class Report:
-    """A bundle that passed: the hashes of all files are right, and what was replayed gave what it should."""
-
-    manifest: Manifest
-    seal_sha256: str
-    targets: tuple[TargetReport, ...]
+    @property
+    def esr(self) -> float:
+        """Of all golden cases together; 0 where nothing was replayed."""
+        return overall_esr(self.results) if self.results else 0.0
 
 
-def verify_bundle(root: Path, openers: Mapping[str, OpenTarget], seal_sha256: str | None = None) -> Report:
-    """Checks every hash, then replays the golden files in every target that has an opener.
-
-    Args:
-        root: The bundle's folder.
-        openers: By target name.
-        seal_sha256: See `verify_hashes`.
+def judge(root: Path, report: TargetReport) -> None:
+    """Takes a target as what it says it is, or not.
 
     Raises:
-        BundleError: The first fault found, with the file at fault.
+        ReplayMismatchError: Names the file.
     """
-    manifest, seal = verify_hashes(root, seal_sha256)
-    reports = []
-    for target, file in manifest.targets.items():
-        results: tuple[CaseResult, ...] = ()
-        if target in openers:
-            results = replay(open_target(openers[target], root, manifest, target), root, manifest, file)
-        for result in results:
-            if not result.passed:
-                found = f"an error of {result.max_abs_error:.3g} in golden case {result.case}"
-                raise ReplayMismatchError.about(root, file, found, f"at most {result.tolerance:.3g}")
-        reports.append(TargetReport(target, file, results))
-    return Report(manifest, seal, tuple(reports))
+    for result in report.results:
+        if not math.isfinite(result.max_abs_error):
+            found = f"samples that are not finite in golden case {result.case}: the graph or its weights are broken"
+            raise ReplayMismatchError.about(root, report.file, found, "sound")
+        if report.max_esr is None and not result.passed:
+            found = f"an error of {result.max_abs_error:.3g} in golden case {result.case}"
+            raise ReplayMismatchError.about(root, report.file, found, f"at most {result.tolerance:.3g}")
+    if report.max_esr is not None and not report.esr <= report.max_esr:
+        found = f"an ESR of {report.esr:.3g} over all golden cases"
+        raise ReplayMismatchError.about(root, report.file, found, f"at most {report.max_esr:.3g}")
 
 
 def replay(step: Step, root: Path, manifest: Manifest, file: str) -> tuple[CaseResult, ...]:

@@ -7,6 +7,7 @@ from tapezoo.callbacks.data_report import DataReport
 from tapezoo.callbacks.history import History
 from tapezoo.callbacks.progress import Progress
 from tapezoo.callbacks.recorder import RunRecorder
+from tapezoo.callbacks.register import Register
 from tapezoo.callbacks.settings import SettingsReport
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "DataReport",
     "History",
     "Progress",
+    "Register",
     "RunRecorder",
     "SettingsReport",
     "WritePredictions",

@@ -78,9 +78,11 @@ class RunRecorder(Callback):
         data = _data(trainer)
         if data is not None:
             origin["dataset_hash"] = data.dataset_hash
-        if isinstance(pl_module, EffectModel):
-            pl_module.provenance = {**pl_module.provenance, **origin}  # goes into every checkpoint
         run = _tracked(trainer)
+        run_id = run.begun() if run is not None else None
+        if isinstance(pl_module, EffectModel):  # goes into every checkpoint, and from there into bundles
+            source = {"run_id": run_id} if run_id else {}
+            pl_module.provenance = {**pl_module.provenance, **origin, **source}
         if run is not None:
             run.log_text(self.config_text, CONFIG)
             architecture = type(pl_module).__name__

@@ -10,7 +10,20 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from tapezoo import __version__
-from tapezoo.cli import check, compare, export, models, render, sweep, verify
+from tapezoo.cli import (
+    bench,
+    check,
+    compare,
+    export,
+    grid,
+    models,
+    promote,
+    pull,
+    push,
+    render,
+    sweep,
+    verify,
+)
 from tapezoo.errors import TapezooError, UsageError
 
 TRAINING_VERBS = {
@@ -78,6 +91,6 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for name, purpose in TRAINING_VERBS.items():
         verbs.add_parser(name, help=purpose)  # listed here, parsed by LightningCLI
-    for verb in (models, check, compare, render, sweep, export, verify):
+    for verb in (models, check, compare, render, sweep, export, grid, verify, bench, push, promote, pull):
         verb.add_parser(verbs)
     return parser

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tapezoo.cli.grid_options import add_grid_arguments, grid_lines, grid_part
+
+if TYPE_CHECKING:
+    from tapezoo.bundle import Report, TargetReport
+    from tapezoo.export import Part
+
+DEFAULT_TARGETS = "onnx,torchscript"  # both as in tapezoo.export, which is slow to import
+MAX_LOSS = 1e-3
 
 
 def add_parser(verbs: Any) -> None:
@@ -14,46 +23,108 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
     parser.add_argument("--audio", type=Path, help="sound for the parity gate (default: built-in programme)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing bundle")
+    parser.add_argument(
+        "--targets",
+        default=DEFAULT_TARGETS,
+        help=f"file formats, with commas (default: {DEFAULT_TARGETS}); onnx_int8 and onnx_fp16 are smaller for some "
+        "loss",
+    )
+    parser.add_argument(
+        "--max-loss",
+        type=_esr,
+        default=MAX_LOSS,
+        metavar="ESR",
+        help="refuse a smaller format whose error against the net is over this (default: 1e-3, 30 dB under the "
+        "sound: less than most trainings leave)",
+    )
+    add_grid_arguments(parser)
     parser.set_defaults(verb=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exports the best checkpoint and says what the parity gate measured."""
-    import soxr
+    """Exports the best checkpoint and says what the gates measured."""
     import torch
     from rich.console import Console
 
     from tapezoo.checkpoint import best_checkpoint, load_model
-    from tapezoo.data.audio import read_audio, read_header
-    from tapezoo.export import GoldenAudioError, export_checkpoint
-    from tapezoo.export.golden import LEAST_SAMPLES
+    from tapezoo.export import check_playable, export_checkpoint, targets_named
+    from tapezoo.export.pictures import Pictures
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
+    targets = targets_named([name.strip() for name in options.targets.split(",") if name.strip()])
     path = best_checkpoint(options.checkpoint)
-    audio = None
-    if options.audio is not None:
-        sample_rate = load_model(path).sample_rate
-        header = read_header(options.audio)
-        seconds = header.frames / header.sample_rate
-        if seconds * sample_rate < LEAST_SAMPLES:
-            raise GoldenAudioError(
-                str(options.audio),
-                found=f"{header.frames} samples ({seconds:.2f} s)",
-                expected=f"{LEAST_SAMPLES / sample_rate:.2f} s or more",
-                fix="Give a few seconds of real audio.",
-            )
-        audio = read_audio(options.audio)[0]
-        if header.sample_rate != sample_rate:
-            audio = soxr.resample(audio, header.sample_rate, sample_rate)
+    model = load_model(path)
+    parts: list[Part] = [Pictures()]
+    grid = grid_part(options, model.controls)
+    if grid is None:
+        check_playable(targets)
+    else:
+        parts.append(grid)
+    audio = None if options.audio is None else _programme(options.audio, model.sample_rate)
     console = Console()
     with console.status("exporting") as status:
         report = export_checkpoint(
-            path, options.out, audio, options.overwrite, progress=lambda step: status.update(step)
+            path,
+            options.out,
+            audio,
+            options.overwrite,
+            progress=lambda step: status.update(step),
+            targets=targets,
+            parts=parts,
+            max_loss_esr=options.max_loss,
         )
     lines = [f"{options.out}: {report.manifest.architecture} from {path}"]
-    for target in report.targets:
-        gate = f"parity {target.max_abs_error:.1e} over {len(target.results)} golden cases"
-        lines.append(f"{target.target:<12} {target.file:<14} {gate}")
+    lines += [_target_text(target, report, options.out) for target in report.targets]
+    lines += grid_lines(options.out, report.manifest)
     lines.append(f"check it     tapezoo verify {options.out}")
     console.print("\n".join(lines), soft_wrap=True, highlight=False)
     return 0
+
+
+def _target_text(target: TargetReport, report: Report, bundle: Path) -> str:
+    label = f"{target.target:<12} {target.file:<16}"
+    if target.max_esr is None:
+        return f"{label} parity {target.max_abs_error:.1e} over {len(target.results)} golden cases"
+    text = f"{label} ESR {target.esr:.1e}, error up to {target.max_abs_error:.1e}"
+    plain, cost = report.manifest.targets.get("onnx"), report.manifest.cost
+    if plain is None:
+        return text
+    factors, fp32 = (cost[name]["real_time_factor"] for name in (target.target, "onnx"))
+    speeds = ", ".join(f"{factors[block] / fp32[block]:.2f} in blocks of {block}" for block in fp32)
+    size = (bundle / target.file).stat().st_size / (bundle / plain).stat().st_size
+    return f"{text}; size {size:.2f} of onnx, speed {speeds}"
+
+
+def _programme(file: Path, sample_rate: int) -> Any:
+    """(samples,): a sound file's first channel at the model's rate."""
+    import soxr
+
+    from tapezoo.data.audio import read_audio, read_header
+    from tapezoo.export import GoldenAudioError
+    from tapezoo.export.golden import LEAST_SAMPLES
+
+    header = read_header(file)
+    seconds = header.frames / header.sample_rate
+    if seconds * sample_rate < LEAST_SAMPLES:
+        raise GoldenAudioError(
+            str(file),
+            found=f"{header.frames} samples ({seconds:.2f} s)",
+            expected=f"{LEAST_SAMPLES / sample_rate:.2f} s or more",
+            fix="Give a few seconds of real audio.",
+        )
+    audio = read_audio(file)[0]
+    return (
+        audio if header.sample_rate == sample_rate else soxr.resample(audio, header.sample_rate, sample_rate)
+    )
+
+
+def _esr(text: str) -> float:
+    try:
+        esr = float(text)
+    except ValueError:
+        esr = 0.0
+    if not 0 < esr <= 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no ESR: a number above 0, and at most 1, the error of silence"
+        )
+    return esr

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from tapezoo import checkpoint
 from tapezoo.callbacks.recorder import CONFIG
-from tapezoo.errors import TapezooError
+from tapezoo.errors import TapezooError, UsageError
 
 NAMES_A_MODEL = ("--model", "--model.help")
+ALLOW_IMPORT = "--allow-import"
 
 
 class RecipeError(TapezooError):
@@ -19,6 +21,33 @@ class RecipeError(TapezooError):
 
 class MissingRecipeError(TapezooError):
     """A checkpoint without the recipe of its run beside it, and no other recipe."""
+
+
+def split_allowed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments without every `--allow-import PACKAGE`, and those packages.
+
+    No parser sees the option, so that no recipe can give it to itself.
+
+    Raises:
+        UsageError: The option without a package, or with something that is none.
+    """
+    rest: list[str] = []
+    packages: list[str] = []
+    pending = list(arguments)
+    while pending:
+        argument = pending.pop(0)
+        option, equals, value = argument.partition("=")
+        if option not in (ALLOW_IMPORT, "--allow_import"):
+            rest.append(argument)
+            continue
+        package = value if equals else (pending.pop(0) if pending else "")
+        if not all(part.isidentifier() for part in package.split(".")) or package.startswith("jsonargparse"):
+            command = " ".join(["tapezoo", *arguments[:1]])
+            raise UsageError(
+                command, f"{ALLOW_IMPORT} {package}, which names no package that could be trusted"
+            )
+        packages.append(package)
+    return rest, packages
 
 
 def expand(arguments: list[str]) -> list[str]:
@@ -59,7 +88,7 @@ def _check_recipe(path: Path) -> None:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         found = "" if isinstance(content, dict) else "no mapping"
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         found = f"no readable YAML ({error})"
     if found:
         raise RecipeError(

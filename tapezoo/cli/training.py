@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from tapezoo.callbacks import (
     DataReport,
     History,
     Progress,
+    Register,
     RunRecorder,
     SettingsReport,
     WritePredictions,
@@ -32,9 +35,9 @@ from tapezoo.cli.ensemble import load_ensemble
 from tapezoo.cli.faults import said_plainly
 from tapezoo.cli.memory import keep_memory
 from tapezoo.cli.run_folder import belongs_to, check_run_dir, run_dir_of
-from tapezoo.cli.short_forms import RecipeError, expand
+from tapezoo.cli.short_forms import ALLOW_IMPORT, RecipeError, expand, split_allowed
 from tapezoo.effect import EffectModel
-from tapezoo.errors import OutputExistsError, TapezooError
+from tapezoo.errors import OutputExistsError, TapezooError, UsageError
 from tapezoo.tracking import Tracking, check_server, make_logger, tracking_uri
 
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
@@ -49,6 +52,10 @@ class ContradictionError(TapezooError):
 
 class MissingCheckpointError(TapezooError):
     """A verb that scores a trained model was given none."""
+
+
+class ForbiddenImportError(TapezooError):
+    """A recipe, or a line, that names code from a package nobody allowed."""
 
 
 class TrainingCLI(LightningCLI):
@@ -73,6 +80,10 @@ class TrainingCLI(LightningCLI):
             "--threads", type=PositiveInt | None, default=None, help="CPU threads; default: torch's choice."
         )
         parser.add_class_arguments(Tracking, "tracking")
+        parser.epilog = (
+            f"{ALLOW_IMPORT} PACKAGE (on the line only, may be repeated) lets the recipe name classes and functions "
+            f"of that package; without it they come from {', '.join(ALLOWED_IMPORTS)} and what registers a model."
+        )
         for name in DECLARED_BY_DATA:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
@@ -85,7 +96,8 @@ class TrainingCLI(LightningCLI):
             default=None,
             help="Checkpoints of the same task from other seeds: where they disagree, a recording is missing.",
         )
-        with said_plainly(" ".join(["tapezoo", *args[:1]])):
+        command = " ".join(["tapezoo", *args[:1]])
+        with imports_named(command), said_plainly(command):
             self.config = parser.parse_args(args)
             self.said = parser.parse_args(args, defaults=False)
 
@@ -97,7 +109,8 @@ class TrainingCLI(LightningCLI):
         """As Lightning does, with faults said plainly."""
         if self.config[str(self.subcommand)].threads is not None:
             torch.set_num_threads(self.config[str(self.subcommand)].threads)
-        with said_plainly(f"tapezoo {self.subcommand}"):
+        command = f"tapezoo {self.subcommand}"
+        with imports_named(command), said_plainly(command):
             super().instantiate_classes()
 
     def _parse_ckpt_path(self) -> None:
@@ -144,6 +157,9 @@ class TrainingCLI(LightningCLI):
             checkpoint.take_over(model, Path(ckpt_path))  # resuming replaces them; this finds a misfit early
         elif warm_start is not None:
             checkpoint.warm_start(model, Path(warm_start))
+        if not self._is_tracked() and not self.config_init[self.subcommand].trainer.fast_dev_run:
+            for register in self._registers():
+                raise register.untracked()
         datamodule.prepare_data()  # before the run exists: recordings that are refused leave nothing
         datamodule.setup("fit")
         if self._is_tracked():
@@ -165,6 +181,8 @@ class TrainingCLI(LightningCLI):
             self._say_what_is_left("failed")
             raise
         self._say_result()
+        for register in self._registers():
+            register.check()  # the model stays; that it is not registered is no success
 
     def validate(self, model: EffectModel, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Scores the checkpoint on the validation split."""
@@ -225,6 +243,7 @@ class TrainingCLI(LightningCLI):
             f"listen       tapezoo render {best} IN.wav OUT.wav (excerpts and pictures: {self.run_dir / 'report'})",
             f"export       tapezoo export {best} --out BUNDLE",
         ]
+        lines += [f"registered   {register}" for register in self._registers()]
         done, planned = self.trainer.current_epoch, self.trainer.max_epochs
         if planned is not None and done < planned:
             lines.insert(
@@ -235,6 +254,9 @@ class TrainingCLI(LightningCLI):
             served = uri.startswith(("http://", "https://"))
             lines.append(f"all runs     {uri if served else f'mlflow ui --backend-store-uri {uri}'}")
         self.console.print("\n".join(lines), soft_wrap=True, highlight=False)
+
+    def _registers(self) -> list[Register]:
+        return [found for found in self.trainer.callbacks if isinstance(found, Register)]  # type: ignore[attr-defined]
 
     def _say_what_is_left(self, how: str) -> None:
         kept = [
@@ -287,7 +309,26 @@ def resolved_recipe(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     return content
 
 
+@contextmanager
+def imports_named(command: str) -> Iterator[None]:
+    """Says how to allow a package, where the parser refused one."""
+    try:
+        yield
+    except UsageError as error:
+        refused = re.search(r"Importing '([^']+)' is not allowed", error.found)
+        if refused is None:
+            raise
+        raise ForbiddenImportError(
+            command,
+            found=f"{refused[1]}, code from a package that a recipe may not name",
+            expected=f"code from {', '.join(ALLOWED_IMPORTS)} or a package that registers a model",
+            fix=f"Correct it; or, if you trust that package, add {ALLOW_IMPORT} {refused[1].partition('.')[0]} to "
+            "the line.",
+        ) from error
+
+
 def _start(cli_class: type[TrainingCLI], arguments: list[str]) -> TrainingCLI:
+    arguments, trusted = split_allowed(arguments)
     for chatty in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.getLogger("tapezoo.data").setLevel(logging.ERROR)  # DataReport shows its findings
@@ -298,7 +339,8 @@ def _start(cli_class: type[TrainingCLI], arguments: list[str]) -> TrainingCLI:
     # an allowlist alone only takes entries off the built-in denylist
     plugins = {found.target.partition(":")[0].partition(".")[0] for found in registry.registrations()}
     set_parsing_settings(
-        import_path_denylist=["*"], import_path_allowlist=[*ALLOWED_IMPORTS, *sorted(plugins - {"tapezoo"})]
+        import_path_denylist=["*"],
+        import_path_allowlist=[*ALLOWED_IMPORTS, *sorted(plugins - {"tapezoo"}), *trusted],
     )
     torch.set_float32_matmul_precision("highest")
     return cli_class(

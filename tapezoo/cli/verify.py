@@ -34,10 +34,12 @@ def run(options: argparse.Namespace) -> int:
     report = runtime.verify(options.bundle, openers)
     manifest = report.manifest
     lines = [f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, every hash is right"]
-    for target in report.targets:
+    for target in [*report.targets, *([report.grid] if report.grid else [])]:
         line = f"{target.target:<12} {target.file:<14} {target.status}"
         if target.results:
             line += f", {len(target.results)} golden cases, largest error {target.max_abs_error:.1e}"
+        if target.results and target.max_esr is not None:
+            line += f", ESR {target.esr:.1e} of at most {target.max_esr:.1e}"
         lines.append(line)
     sys.stdout.write("\n".join(lines) + "\n")
     return 0

@@ -15,6 +15,7 @@ from tapezoo.errors import TapezooError
 OF_TRAINING = ("batch_size", "segment_samples", "batches_per_epoch", "burn_in_samples", "seed")
 # they end a training before its budget
 ENDINGS = ("EarlyStopping", "Timer", "AudioBudget")  # by name: a class has several paths
+REGISTER = "Register"  # rows are drafts: none of them is to be registered
 # of the data's arguments: files and folders
 PATHS = ("dry", "wet", "pairs", "cache_dir")
 # of the trainer's: they cut short what is scored
@@ -171,7 +172,7 @@ def _row(name: str, recipe: Config, source: Config, score_after_samples: int, bu
     callbacks = trainer.get("callbacks") or []
     callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
     callbacks = [
-        callback for callback in callbacks if callback["class_path"].rpartition(".")[2] not in ENDINGS
+        callback for callback in callbacks if callback["class_path"].rpartition(".")[2] not in (*ENDINGS, REGISTER)
     ]
     if budget.audio_seconds is not None:
         arguments = {"audio_seconds": budget.audio_seconds}

@@ -1,23 +1,41 @@
 """Export: a trained net becomes a sealed bundle, or an error says why not."""
 
 from tapezoo.export.golden import GoldenAudioError
-from tapezoo.export.make import TARGETS, UnexportableError, export_bundle, openers, settled_copy
+from tapezoo.export.losses import MAX_LOSS_ESR, LossError
+from tapezoo.export.make import export_bundle, settled_copy
 from tapezoo.export.parity import ParityError, UnsteadyNetError
-from tapezoo.export.target import Graph, Target
+from tapezoo.export.target import Graph, Part, Target, UnexportableError
+from tapezoo.export.targets import (
+    DEFAULT_TARGETS,
+    KNOWN_TARGETS,
+    NoOnnxTargetError,
+    UnknownTargetError,
+    check_playable,
+    openers,
+    targets_named,
+)
 from tapezoo.export.trained import export_checkpoint
 from tapezoo.staging import NotReplaceableError
 
 __all__ = [
-    "TARGETS",
+    "DEFAULT_TARGETS",
+    "KNOWN_TARGETS",
+    "MAX_LOSS_ESR",
     "GoldenAudioError",
     "Graph",
+    "LossError",
+    "NoOnnxTargetError",
     "NotReplaceableError",
     "ParityError",
+    "Part",
     "Target",
     "UnexportableError",
+    "UnknownTargetError",
     "UnsteadyNetError",
+    "check_playable",
     "export_bundle",
     "export_checkpoint",
     "openers",
     "settled_copy",
+    "targets_named",
 ]

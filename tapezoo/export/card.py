@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from tapezoo.bundle import Manifest
+from tapezoo.bundle.grid import read_grid_index
+
+PICTURES = {  # what `tapezoo.export.pictures` draws
+    "pictures/waveforms.png": "The golden programme, dry and through the net",
+    "pictures/spectrograms.png": "Spectrograms of the golden programme, dry and through the net",
+    "pictures/transfer_curve.png": "Output over input for one period of a sine at several levels",
+}
 
 
-def model_card(manifest: Manifest) -> str:
-    """The card's text, in Markdown; everything in it stands in the manifest."""
+def model_card(manifest: Manifest, root: Path) -> str:
+    """The card's text, in Markdown; everything in it stands in the manifest, or in the grid's index.
+
+    Args:
+        manifest: Of the bundle.
+        root: Its folder, with every other file in it.
+    """
     memory = manifest.receptive_field
     facts = [
         ("Architecture", manifest.architecture),
@@ -42,10 +55,13 @@ def model_card(manifest: Manifest) -> str:
         (row["target"], row["case"], f"{row['max_abs_error']:.2g}", f"{row['tolerance']:.2g}")
         for row in manifest.parity
     ]
+    if manifest.max_block_samples is not None:
+        facts.append(("Longest sensible block", f"{manifest.max_block_samples} samples"))
     parts = [
         f"# {manifest.architecture}",
         "Written from `manifest.json` by `tapezoo export`.",
         _table(("", ""), facts),
+        *(f"![{text}]({file})" for file, text in PICTURES.items() if (root / file).is_file()),
         "## Controls",
         _table(("name", "min", "max", "default", "unit", "curve"), controls) if controls else "None.",
         "## Quality",
@@ -62,10 +78,63 @@ def model_card(manifest: Manifest) -> str:
         "Largest difference from the net on real audio, in sample values; `net` is the net itself in blocks "
         "against its own output in one piece.",
         _table(("target", "case", "largest error", "allowed"), parity),
+        *_losses(manifest, root),
+        *_grid(manifest, root),
         "## Provenance",
         _table(("", ""), _flat(manifest.provenance)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _losses(manifest: Manifest, root: Path) -> list[str]:
+    """The table of lossy targets, where there are any; size and speed beside those of the `onnx` target."""
+    if not manifest.losses:
+        return []
+    plain = root / manifest.targets.get("onnx", "")
+    rows = []
+    for row in manifest.losses:
+        size, own = int(row["size_bytes"]), manifest.cost.get(row["target"])
+        ratios = ["-", "-"]
+        if plain.is_file():
+            ratios[0] = f"{size / plain.stat().st_size:.2f}"
+        if own and "onnx" in manifest.cost:
+            blocks = manifest.cost["onnx"]["real_time_factor"].items()
+            ratios[1] = ", ".join(
+                f"{own['real_time_factor'][block] / factor:.2f} at {block}" for block, factor in blocks
+            )
+        errors = (f"{row['esr']:.2g}", f"{row['max_esr']:.2g}", f"{row['max_abs_error']:.2g}")
+        rows.append((row["target"], *errors, str(size), *ratios))
+    head = ("target", "ESR", "allowed", "largest error", "bytes", "size : onnx", "speed : onnx")
+    return [
+        "## Losses",
+        "Targets that are smaller or faster for some error: its energy over the net's, all golden cases together.",
+        _table(head, rows),
+    ]
+
+
+def _grid(manifest: Manifest, root: Path) -> list[str]:
+    """What the grid holds, where there is one."""
+    if manifest.grid is None:
+        return []
+    grid = read_grid_index(root, manifest)
+    units = {control.name: control.unit for control in manifest.controls}
+    axes = [
+        (axis.control, units[axis.control] or "-", " ".join(f"{value:g}" for value in axis.values))
+        for axis in grid.axes
+    ]
+    facts = [
+        ("Points", f"{len(grid.points)}, {grid.kind}"),
+        ("Between points", f"{grid.rule} are interpolated"),
+        ("One point's tensors", f"{grid.size_bytes} bytes"),
+        ("Largest parity error of a point", f"{max(point.max_abs_error for point in grid.points):.2g}"),
+        *((f"Held: {name}", f"{value:g} {units[name]}".strip()) for name, value in grid.held.items()),
+        *(
+            (f"Error: {name}", f"{value:.2g}" if isinstance(value, float) else str(value))
+            for name, value in grid.error.items()
+            if name != "cells" and value is not None
+        ),
+    ]
+    return ["## Grid", _table(("", ""), facts), _table(("axis", "unit", "points"), axes)]
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from tapezoo.bundle import Manifest, State, Step
 from tapezoo.bundle.golden import Audio, stream
+from tapezoo.export.golden import allowed_block
 
 BLOCKS_SAMPLES = (64, 2048)
 REPEATS = 5
@@ -19,26 +21,42 @@ MEASURED_SAMPLES = 1 << 14
 def measured_cost(
     step: Step, manifest: Manifest, audio: Audio, rest: State, controls: Audio
 ) -> dict[str, Any]:
+    """The cost of one step; see `measured_costs`."""
+    return measured_costs({"": step}, manifest, audio, rest, controls)[""]
+
+
+def measured_costs(
+    steps: Mapping[str, Step], manifest: Manifest, audio: Audio, rest: State, controls: Audio
+) -> dict[str, dict[str, Any]]:
     """Seconds of audio per second of this thread's CPU time, the median of five runs, by block length.
 
+    All steps take turns, so that whatever else the machine does meets all of them: their ratios can be trusted
+    more than the figures themselves.
+
     Args:
-        step: An opened target.
+        steps: Opened targets, by name.
         manifest: Of the bundle.
         audio: (1, samples) of programme.
         rest: State at rest.
         controls: (num_controls,) positions.
     """
     audio = audio[:, :MEASURED_SAMPLES]
-    factors = {}
+    factors: dict[str, dict[str, float]] = {name: {} for name in steps}
+    path = controls.reshape(1, 1, -1)
     for length in BLOCKS_SAMPLES:
-        block = -(-length // manifest.hop_samples) * manifest.hop_samples
-        path = controls.reshape(1, 1, -1)
-        stream(step, audio[:, : 4 * block], path, rest, block)  # first runs allocate
-        factors[str(block)] = median(
-            audio.shape[1] / manifest.sample_rate / _cpu_seconds(step, audio, path, rest, block)
-            for _ in range(REPEATS)
-        )
-    return {"real_time_factor": factors, "threads": 1, "processor": _processor()}
+        block = allowed_block(length, manifest.hop_samples, manifest.max_block_samples)
+        for step in steps.values():
+            stream(step, audio[:, : 4 * block], path, rest, block)  # first runs allocate
+        seconds: dict[str, list[float]] = {name: [] for name in steps}
+        for _ in range(REPEATS):
+            for name, step in steps.items():
+                seconds[name].append(_cpu_seconds(step, audio, path, rest, block))
+        for name, taken in seconds.items():
+            factors[name][str(block)] = audio.shape[1] / manifest.sample_rate / median(taken)
+    return {
+        name: {"real_time_factor": found, "threads": 1, "processor": _processor()}
+        for name, found in factors.items()
+    }
 
 
 def _cpu_seconds(step: Step, audio: Audio, path: Audio, rest: State, block: int) -> float:

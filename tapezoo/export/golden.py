@@ -64,6 +64,7 @@ def write_golden(net: Net, audio: Audio, rest: State, default: Audio, root: Path
 
     `held_*`: controls at their defaults, expected is the net's offline output in one block, whatever the
     block length. `changing_*`: a new control vector per block. `rows`: two channels, each its own controls.
+    No block is longer than the net's `max_block_samples`; then that is the longest one, instead of the whole.
 
     Args:
         net: In evaluation mode on the CPU.
@@ -81,14 +82,18 @@ def write_golden(net: Net, audio: Audio, rest: State, default: Audio, root: Path
         output = stream(play, audio[:rows, :samples], controls, rest, block_samples)
         write_arrays(root / file, {"controls": controls, "output": output})
 
-    blocks = {_rounded(block, net.hop_samples) for block in BLOCKS_SAMPLES}
+    hop, most = net.hop_samples, net.max_block_samples
+    whole = allowed_block(samples, hop, most)
+    blocks = {allowed_block(block, hop, most) for block in BLOCKS_SAMPLES}
     lengths = {block: samples if block > 1 else SINGLE_SAMPLES for block in sorted(blocks)}
     held = "golden/held.npz"
-    write(held, 1, samples, samples, default[np.newaxis, np.newaxis])
+    write(held, 1, whole, samples, default[np.newaxis, np.newaxis])
     cases = [GoldenCase(f"held_{block}", held, block, length, 1) for block, length in lengths.items()]
-    cases.append(GoldenCase("held_whole", held, samples, samples, 1))
+    if whole not in blocks:
+        name = "held_whole" if whole == samples else f"held_{whole}"
+        cases.append(GoldenCase(name, held, whole, samples, 1))
 
-    block = _rounded(ROWS_BLOCK_SAMPLES, net.hop_samples)
+    block = allowed_block(ROWS_BLOCK_SAMPLES, hop, most)
     cases.append(GoldenCase("rows", "golden/rows.npz", block, samples, 2))
     write("golden/rows.npz", 2, block, samples, control_path(-(-samples // block), 2, default))
     for block, length in lengths.items() if net.num_controls else ():
@@ -105,5 +110,9 @@ def control_path(blocks: int, rows: int, default: Audio) -> Audio:
     return path
 
 
-def _rounded(block_samples: int, hop_samples: int) -> int:
-    return -(-block_samples // hop_samples) * hop_samples
+def allowed_block(block_samples: int, hop_samples: int, max_block_samples: int | None) -> int:
+    """`block_samples` rounded up to whole hops, and down to the longest block that is sensible."""
+    rounded = -(-block_samples // hop_samples) * hop_samples
+    return (
+        rounded if max_block_samples is None else min(rounded, max_block_samples // hop_samples * hop_samples)
+    )

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from tapezoo.bundle import (
     Manifest,
-    OpenTarget,
     Report,
     StateTensor,
     file_hashes,
@@ -29,29 +28,18 @@ from tapezoo.bundle import (
 from tapezoo.bundle.manifest import MANIFEST, REST_STATE
 from tapezoo.bundle.seal import SUMS
 from tapezoo.controls import Control, control_vector
-from tapezoo.errors import TapezooError
 from tapezoo.export.card import model_card
-from tapezoo.export.cost import measured_cost
+from tapezoo.export.cost import measured_costs
 from tapezoo.export.golden import golden_input, write_golden
-from tapezoo.export.onnx_target import OnnxTarget
+from tapezoo.export.losses import MAX_LOSS_ESR, loss_table
 from tapezoo.export.parity import parity_table
-from tapezoo.export.target import Part, Target, graph_of
-from tapezoo.export.torchscript_target import TorchScriptTarget
+from tapezoo.export.target import Part, Target, UnexportableError, graph_of
+from tapezoo.export.targets import DEFAULT_TARGETS
 from tapezoo.net import Net, settle
 from tapezoo.staging import staged_folder
 
-TARGETS: tuple[Target, ...] = (OnnxTarget(), TorchScriptTarget())
 CARD = "MODEL_CARD.md"
 PACKAGES = ("tapezoo", "torch", "onnx", "onnxruntime", "numpy")
-
-
-class UnexportableError(TapezooError):
-    """A target this net cannot honestly be exported to."""
-
-
-def openers() -> dict[str, OpenTarget]:
-    """How to open every target, for `tapezoo.runtime.verify`."""
-    return {target.name: target.open for target in TARGETS}
 
 
 def export_bundle(
@@ -66,8 +54,9 @@ def export_bundle(
     provenance: Mapping[str, Any],
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda step: None,
-    targets: Sequence[Target] = TARGETS,
+    targets: Sequence[Target] = DEFAULT_TARGETS,
     parts: Sequence[Part] = (),
+    max_loss_esr: float = MAX_LOSS_ESR,
 ) -> Report:
     """Exports a copy of `net` to the folder `out`, which appears only when everything passed.
 
@@ -84,6 +73,7 @@ def export_bundle(
         progress: Called with each step's name.
         targets: File formats to write.
         parts: What else the bundle shall hold.
+        max_loss_esr: What lossy targets may differ from the net, see `loss_table`.
 
     Returns:
         What `tapezoo.runtime.verify` said of the finished bundle, with its manifest.
@@ -94,17 +84,13 @@ def export_bundle(
         UnexportableError: A target cannot be written.
         ParityError: A target does not sound like the net.
         UnsteadyNetError: The net blows up rounding errors; nothing can sound like it.
+        LossError: A lossy target is over `max_loss_esr`.
     """
     if len(controls) != net.num_controls:
         raise ValueError(f"{len(controls)} controls for a net with {net.num_controls}")
     for target in targets:
         if refused := target.refusal(net):
-            raise UnexportableError(
-                f"export target {target.name!r}",
-                found=refused[0],
-                expected="a net it can express",
-                fix=refused[1],
-            )
+            raise UnexportableError.about(target.name, *refused)
     with staged_folder(out, overwrite, is_bundle, "bundle") as folder:
         programme = golden_input(audio, net.hop_samples)
         default = np.array(control_vector(controls, {}), dtype=np.float32)
@@ -137,19 +123,22 @@ def export_bundle(
             parity=(),
             cost={},
             provenance={**provenance, "created_utc": _now(), "versions": _versions()},
+            max_block_samples=net.max_block_samples,
         )
         progress("comparing every target with the net")
         manifest = replace(manifest, parity=parity_table(folder, manifest, frozen, targets))
+        progress("measuring losses")
+        manifest = replace(manifest, losses=loss_table(folder, manifest, targets, max_loss_esr))
         progress("measuring the cost")
-        costs = {}
-        for target in targets:
-            if target.name == "onnx":  # the only one that runs on one thread without changing the process
-                step = target.open(folder / target.file, manifest.state_names)
-                costs[target.name] = measured_cost(step, manifest, programme[:1], rest, default)
-        manifest = replace(manifest, cost=costs)
+        steps = {
+            target.name: target.open(folder / target.file, manifest.state_names)
+            for target in targets
+            if target.single_threaded
+        }
+        manifest = replace(manifest, cost=measured_costs(steps, manifest, programme[:1], rest, default))
         for part in parts:
             manifest = part.write(folder, frozen, manifest, programme, progress)
-        (folder / CARD).write_text(model_card(manifest), encoding="utf-8")
+        (folder / CARD).write_text(model_card(manifest, folder), encoding="utf-8")
         seal(folder, replace(manifest, files=file_hashes(folder)))
         progress("verifying the bundle")
         return verify_bundle(folder, {target.name: target.open for target in targets})
@@ -184,14 +173,13 @@ def settled_copy(net: Net, default: NDArray[np.float32]) -> tuple[Net, int]:
 def _write(target: Target, net: Net, metadata: dict[str, str], folder: Path) -> None:
     try:
         target.write(graph_of(net, metadata), folder / target.file)
-    except OSError:
-        raise  # the disk's fault, not the net's
+    except (OSError, UnexportableError):  # the disk's fault, not the net's; or said already
+        raise
     except Exception as error:  # exporters fail with anything
-        raise UnexportableError(
-            f"export target {target.name!r}",
-            found=f"a net its exporter cannot write ({type(error).__name__}: {error})",
-            expected="a net made of operations the exporter knows",
-            fix="No bundle was written. Write the net's forward with other operations.",
+        raise UnexportableError.about(
+            target.name,
+            f"a net its exporter cannot write ({type(error).__name__}: {error})",
+            "No bundle was written. Write the net's forward with other operations.",
         ) from error
 
 

@@ -12,18 +12,46 @@ from torch import Tensor, nn
 
 from tapezoo.bundle import Manifest, Step
 from tapezoo.bundle.golden import Audio
-from tapezoo.net import Net
+from tapezoo.errors import TapezooError
+from tapezoo.net import Net, whole_hops
 
 # neither a length nor a row count of any golden case, so that parity is shown at others than the traced ones
 TRACED_ROWS = 3
 TRACED_SAMPLES = 97
 
 
+class UnexportableError(TapezooError):
+    """A target this net cannot honestly be exported to."""
+
+    @classmethod
+    def about(cls, name: str, found: str, fix: str) -> UnexportableError:
+        """The fault of the target called `name`."""
+        return cls(f"export target {name!r}", found=found, expected="a net it can express", fix=fix)
+
+
 class Target(Protocol):
-    """One file format a net is exported to; a new one is a file with a class and a line in `make.TARGETS`."""
+    """One file format a net is exported to.
+
+    A new one (a .nam, RTNeural's JSON, C++ source) is one file in this folder with a class like this, and a line
+    in `targets.KNOWN_TARGETS`. Its author writes:
+
+    - `refusal`, from what the net is made of, never from its name: the user hears within a second why not, and
+      which target would do.
+    - `write`. A `Graph` holds the net beside tensors to trace it with: formats that list layers and weights read
+      `graph.net.net`, formats that record operations trace `graph.net`. What shows only while writing raises
+      `UnexportableError`.
+    - `open`, a function of arrays around the format's own runtime. It must play from any state, in blocks of any
+      length, rows independent. Export replays the golden files through it, read back from the written file: an
+      exact target within 1e-5 of the peak (`parity`), a lossy one within the allowed ESR (`losses`). A format
+      whose runtime is not installed cannot be exported to, since nobody could say that it is right.
+    """
 
     name: str
     file: str
+    lossy: bool
+    """Its weights or arithmetic are coarser than the net's: judged by its loss, not by the parity gate."""
+    single_threaded: bool
+    """What `open` gives runs on the calling thread alone, so that its speed can be measured."""
 
     def refusal(self, net: Net) -> tuple[str, str] | None:
         """Why this target cannot express `net`, and what works instead; None where it can. Asked before tracing."""
@@ -86,7 +114,7 @@ def graph_of(net: Net, metadata: dict[str, str]) -> Graph:
     """The graph of a net in evaluation mode on the CPU."""
     controls = torch.full((TRACED_ROWS, net.num_controls), 0.5)
     state = net.initial_state(controls)
-    samples = -(-TRACED_SAMPLES // net.hop_samples) * net.hop_samples
+    samples = whole_hops(TRACED_SAMPLES, net.hop_samples)
     noise = torch.randn(TRACED_ROWS, 1, samples, generator=torch.Generator().manual_seed(0)) * 0.1
     return Graph(
         FlatNet(net, list(state)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 from tapezoo.bundle import Report
 from tapezoo.checkpoint import load_model, read_checkpoint
 from tapezoo.devices.program import program_material
+from tapezoo.export.losses import MAX_LOSS_ESR
 from tapezoo.export.make import export_bundle
+from tapezoo.export.pictures import Pictures
+from tapezoo.export.target import Part, Target
+from tapezoo.export.targets import DEFAULT_TARGETS
 
 
 def export_checkpoint(
@@ -20,8 +24,11 @@ def export_checkpoint(
     audio: NDArray[np.float32] | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda step: None,
+    targets: Sequence[Target] = DEFAULT_TARGETS,
+    parts: Sequence[Part] = (Pictures(),),
+    max_loss_esr: float = MAX_LOSS_ESR,
 ) -> Report:
-    """Exports a checkpoint with the metrics and the provenance it holds.
+    """Exports a checkpoint with the metrics and the provenance it holds, and pictures for its card.
 
     Args:
         path: The checkpoint.
@@ -29,6 +36,9 @@ def export_checkpoint(
         audio: (samples,) for golden files and the parity gate; None: a second of each kind of programme.
         overwrite: Replace a bundle at `out`, after the new one was verified.
         progress: Called with each step's name.
+        targets: File formats to write.
+        parts: What else the bundle shall hold.
+        max_loss_esr: What lossy targets may differ from the net, see `loss_table`.
 
     Raises:
         CheckpointError: See `load_model`.
@@ -47,6 +57,9 @@ def export_checkpoint(
         provenance=own["provenance"],
         overwrite=overwrite,
         progress=progress,
+        targets=targets,
+        parts=parts,
+        max_loss_esr=max_loss_esr,
     )
 
 

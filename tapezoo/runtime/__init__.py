@@ -1,7 +1,28 @@
 """Plays and verifies a bundle with numpy and onnxruntime alone; knows no torch."""
 
+from tapezoo.runtime.engines import (
+    ENGINES,
+    EngineNotInstalledError,
+    UnknownEngineError,
+    engines_of,
+    missing_modules,
+)
 from tapezoo.runtime.onnx_step import ONNX_ONLY, open_onnx
-from tapezoo.runtime.replaying import verify
-from tapezoo.runtime.stream import Stream
+from tapezoo.runtime.replaying import installed_openers, verify
+from tapezoo.runtime.soft_limiter import SoftLimiter
+from tapezoo.runtime.stream import NotFiniteOutputError, Stream
 
-__all__ = ["ONNX_ONLY", "Stream", "open_onnx", "verify"]
+__all__ = [
+    "ENGINES",
+    "ONNX_ONLY",
+    "EngineNotInstalledError",
+    "NotFiniteOutputError",
+    "SoftLimiter",
+    "Stream",
+    "UnknownEngineError",
+    "engines_of",
+    "installed_openers",
+    "missing_modules",
+    "open_onnx",
+    "verify",
+]

@@ -15,9 +15,16 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """Opens a graph on one thread: nets this small lose by more."""
+def open_session(path: Path, keep_memory: bool = True) -> onnxruntime.InferenceSession:
+    """Opens a graph on one thread: nets this small lose by more.
+
+    Args:
+        path: The graph.
+        keep_memory: Faster, but every block length that was ever played keeps a plan of its memory, and the pool
+            that serves all of them only grows.
+    """
     options = onnxruntime.SessionOptions()
+    options.enable_mem_pattern = options.enable_cpu_mem_arena = keep_memory
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     # from bytes: a graph that points to weights in other files finds none
     return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])

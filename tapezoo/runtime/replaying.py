@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tapezoo.bundle import OpenTarget, Report, verify_bundle
+from tapezoo.bundle import OpenTarget, Report, Step, verify_bundle
+from tapezoo.runtime.engines import missing_modules
 from tapezoo.runtime.onnx_step import ONNX_ONLY
 
 
+def installed_openers() -> Mapping[str, OpenTarget]:
+    """How to open every target whose runtime is installed and needs no torch."""
+    return ONNX_ONLY if missing_modules("kernel") else {**ONNX_ONLY, "kernel": _open_kernel}
+
+
 def verify(
-    bundle: Path | str, openers: Mapping[str, OpenTarget] = ONNX_ONLY, seal_sha256: str | None = None
+    bundle: Path | str, openers: Mapping[str, OpenTarget] | None = None, seal_sha256: str | None = None
 ) -> Report:
-    """Checks every hash of a bundle and replays its ONNX target; see `tapezoo.bundle.verify_bundle`.
+    """Checks every hash of a bundle and replays its targets; see `tapezoo.bundle.verify_bundle`.
 
     Args:
         bundle: The bundle's folder.
-        openers: By target name; `tapezoo.export.openers()` has one for every target, and needs torch.
+        openers: By target name; None: `installed_openers()`. `tapezoo.export.openers()` has one for every target,
+            and needs torch.
         seal_sha256: The registered hash of SHA256SUMS, where there is one.
 
     Raises:
         BundleError: The first fault found, with the file at fault.
     """
-    return verify_bundle(Path(bundle), openers, seal_sha256)
+    return verify_bundle(Path(bundle), installed_openers() if openers is None else openers, seal_sha256)
+
+
+def _open_kernel(path: Path, state_names: Sequence[str]) -> Step:
+    from tapezoo.runtime.kernels.step import open_kernel  # numba takes a second to import
+
+    return open_kernel(path, state_names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,45 +10,76 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.bundle import MissingFileError, read_manifest, verify_hashes
+from tapezoo.bundle import read_manifest, verify_hashes
 from tapezoo.bundle.golden import Audio
 from tapezoo.controls import ControlError, control_vector
-from tapezoo.runtime.engine import Engine
-from tapezoo.runtime.onnx_engine import OnnxEngine
+from tapezoo.errors import TapezooError
+from tapezoo.runtime.dc_blocker import DCBlocker
+from tapezoo.runtime.delay import Delay
+from tapezoo.runtime.engines import engines_of, open_engine
+from tapezoo.runtime.soft_limiter import SoftLimiter
 
 Controls = Mapping[str, float] | Sequence[float] | NDArray[Any]
+
+
+class NotFiniteOutputError(TapezooError):
+    """A net whose output is no number any more."""
 
 
 class Stream:
     """A bundle as an effect: blocks in, blocks out, the state carried from one call to the next.
 
-    The first block starts from the machine at rest at its controls. Output is `manifest.latency_samples`
-    plus `added_latency_samples` late; the second is 0 unless the net needs blocks of `manifest.hop_samples`.
+    The first block starts from the machine at rest at its controls. Output is `latency_samples` late. After the net
+    stand, in this order, a DC blocker, the mix with the input, delayed as much as the net delays, and a limiter.
 
     Args:
         bundle: The bundle's folder.
         verify: Check every hash before anything is loaded.
+        engine: A name of `tapezoo.runtime.ENGINES`; None: the first of them that the bundle has files for.
+        mix: Share of the net in the output, 0..1; the rest is the input.
+        dc_blocker_hz: Cutoff of a high pass after the net, see `DCBlocker`; None: none.
+        limiter: At the end; None: none.
 
     Raises:
-        BundleError: See `tapezoo.bundle.verify_hashes`; MissingFileError where there is no ONNX target.
+        BundleError: See `tapezoo.bundle.verify_hashes`.
+        TapezooError: The engine cannot play this bundle, see `open_engine`.
+        ValueError: Another mix or cutoff.
     """
 
-    def __init__(self, bundle: Path | str, verify: bool = True) -> None:
+    def __init__(
+        self,
+        bundle: Path | str,
+        verify: bool = True,
+        *,
+        engine: str | None = None,
+        mix: float = 1.0,
+        dc_blocker_hz: float | None = None,
+        limiter: SoftLimiter | None = None,
+    ) -> None:
+        if not 0 <= mix <= 1:
+            raise ValueError(f"mix is {mix}; 0 to 1")
         root = Path(bundle)
         self.manifest = verify_hashes(root)[0] if verify else read_manifest(root)
-        if "onnx" not in self.manifest.targets:
-            raise MissingFileError.about(
-                root, "model.onnx", "no ONNX target", "one: the runtime plays no other"
-            )
-        self._engine: Engine = OnnxEngine(root, self.manifest)
+        self.engine = engine or next(iter(engines_of(self.manifest)), "onnx")
+        self._engine = open_engine(root, self.manifest, self.engine)
         self._default = self._vector({})
         self.added_latency_samples = self.manifest.hop_samples - 1  # the least that never runs dry
+        self._mix = np.float32(mix)
+        self._blocker = DCBlocker(dc_blocker_hz, self.manifest.sample_rate) if dc_blocker_hz else None
+        self._delay = Delay(self.latency_samples) if mix < 1 else None
+        self._limiter = limiter
         self.reset()
+
+    @property
+    def latency_samples(self) -> int:
+        """Of the output against the input: the net's own, and 0 unless the net needs blocks of whole hops."""
+        return self.manifest.latency_samples + self.added_latency_samples
 
     def reset(self) -> None:
         """Back to rest with all controls at their defaults; the channel count is free again."""
         self._controls = self._default
         self._started = False
+        self._failed = False
         self._waiting = np.zeros((0, 0), np.float32)  # input that does not fill a hop yet
         self._ready = np.zeros((0, 0), np.float32)  # output that was not asked for yet
 
@@ -65,9 +97,10 @@ class Stream:
         Raises:
             ControlError: An unknown control, a value outside its range, a wrong number of positions.
             ValueError: Another shape, another channel count than before, or samples that are not finite.
+            NotFiniteOutputError: The net's output is not finite; `reset` makes the stream playable again.
         """
         rows = np.atleast_2d(np.asarray(block, dtype=np.float32))
-        if rows.ndim != 2 or not np.isfinite(rows).all():
+        if rows.ndim != 2 or not _finite(rows):
             raise ValueError(
                 f"a block must be (samples,) or (channels, samples) and finite, not {rows.shape}"
             )
@@ -79,17 +112,39 @@ class Stream:
             self._start(len(rows))
         if len(rows) != len(self._waiting):
             raise ValueError(f"{len(rows)} channels after {len(self._waiting)}: call reset() in between")
-        if self.manifest.hop_samples == 1:
-            return self._engine.play(rows, self._controls).reshape(np.shape(block))
-        return self._rebuffered(rows).reshape(np.shape(block))
+        output = self._rebuffered(rows) if self.manifest.hop_samples > 1 else self._played(rows)
+        return self._after(rows, output).reshape(np.shape(block))
+
+    def _played(self, rows: Audio) -> Audio:
+        """Whole hops through the engine, in blocks that are sensible for it."""
+        if self._failed:
+            raise self._not_finite()
+        longest = (self.manifest.max_block_samples or rows.shape[1]) // self.manifest.hop_samples
+        longest = max(1, longest) * self.manifest.hop_samples
+        if rows.shape[1] <= longest:
+            output = self._engine.play(rows, self._controls)
+        else:
+            starts = range(0, rows.shape[1], longest)
+            parts = [self._engine.play(rows[:, start : start + longest], self._controls) for start in starts]
+            output = np.concatenate(parts, axis=1)
+        if not _finite(output):
+            self._failed = True
+            raise self._not_finite()
+        return output
+
+    def _after(self, rows: Audio, output: Audio) -> Audio:
+        """What stands behind the net."""
+        if self._blocker is not None:
+            output = self._blocker.play(output)
+        if self._delay is not None:
+            output = self._mix * output + (1 - self._mix) * self._delay.play(rows)
+        return output if self._limiter is None else self._limiter.play(output)
 
     def _rebuffered(self, rows: Audio) -> Audio:
         self._waiting = np.concatenate([self._waiting, rows], axis=1)
         whole = self._waiting.shape[1] // self.manifest.hop_samples * self.manifest.hop_samples
         if whole:
-            self._ready = np.concatenate(
-                [self._ready, self._engine.play(self._waiting[:, :whole], self._controls)], axis=1
-            )
+            self._ready = np.concatenate([self._ready, self._played(self._waiting[:, :whole])], axis=1)
             self._waiting = self._waiting[:, whole:]
         output, self._ready = np.split(self._ready, [rows.shape[1]], axis=1)
         return output
@@ -98,7 +153,18 @@ class Stream:
         self._engine.start(channels, self._controls)
         self._waiting = np.zeros((channels, 0), np.float32)
         self._ready = np.zeros((channels, self.added_latency_samples), np.float32)
+        for part in (self._blocker, self._delay):
+            if part is not None:
+                part.start(channels)
         self._started = True
+
+    def _not_finite(self) -> NotFiniteOutputError:
+        return NotFiniteOutputError(
+            f"the output of {self.manifest.architecture}",
+            found="values that are not finite",
+            expected="audio",
+            fix="Call reset(), and keep the input near full scale (+-1); if it comes again, export another checkpoint.",
+        )
 
     def _vector(self, controls: Controls) -> Audio:
         known = self.manifest.controls
@@ -113,3 +179,8 @@ class Stream:
                 fix="Give one position per control, or values by name.",
             )
         return positions.copy()
+
+
+def _finite(rows: Audio) -> bool:
+    """Whether all values are: one that is not leaves its mark on the sum, at a third of the cost of looking at each."""
+    return math.isfinite(np.add.reduce(rows, axis=None))

@@ -96,6 +96,13 @@ def test_early_stopping_is_left_out_by_whatever_path_it_is_named(module):
     assert differences({"trainer": {"logger": None}}, {"trainer": {"logger": False}}) == []
 
 
+def test_no_row_is_registered():
+    registering = recipe()
+    register = {"class_path": "tapezoo.callbacks.Register", "init_args": {"name": "tape"}}
+    registering["trainer"]["callbacks"] = [register]
+    assert rows_of({"a": registering}, Budget(minutes=1))["a"]["trainer"]["callbacks"] is None
+
+
 def test_equal_stems_are_told_apart_by_their_folders(tmp_path):
     paths = [tmp_path / name for name in ("x/lstm.yaml", "y/lstm.yaml", "fir.yaml")]
     assert row_names(paths) == ["x-lstm", "y-lstm", "fir"]

@@ -25,7 +25,7 @@ from export.nets import (
 from tapezoo.bundle import read_arrays, read_rest
 from tapezoo.errors import OutputExistsError, UnwritableOutputError
 from tapezoo.export import (
-    TARGETS,
+    DEFAULT_TARGETS,
     GoldenAudioError,
     NotReplaceableError,
     ParityError,
@@ -76,7 +76,7 @@ def test_every_kind_of_net_passes_its_own_gate_silently(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["lstm with controls", "fir with controls", "memoryless"])
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize("target", DEFAULT_TARGETS, ids=lambda target: target.name)
 def test_a_target_is_the_net_at_lengths_and_rows_the_gate_does_not_try(name, target, tmp_path):
     net = NETS[name]()
     export_bundle(net, **arguments(net, tmp_path / "bundle"))

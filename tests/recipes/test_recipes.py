@@ -28,9 +28,9 @@ def test_a_recipe_trains(recipe, tmp_path, monkeypatch):
         "--threads",
         "1",
     ]
-    assert (
-        main(["fit", "--config", str(recipe), *short, "--trainer.logger", "false", "--run_dir", "run"]) == 0
-    )
+    if "tapezoo.callbacks.Register" not in recipe.read_text():  # which needs a store
+        short += ["--trainer.logger", "false"]
+    assert main(["fit", "--config", str(recipe), *short, "--run_dir", "run"]) == 0
     assert (tmp_path / "run" / "best.ckpt").is_file()
 
 

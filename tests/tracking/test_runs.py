@@ -15,6 +15,7 @@ from socket import socket
 
 import pytest
 from mlflow import MlflowClient
+from tracking.stores import free_port, new_store
 
 from tapezoo import __version__
 from tapezoo.tracking import (
@@ -32,8 +33,10 @@ from tapezoo.tracking import (
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of one database for all tests: making it takes seconds."""
-    return tmp_path_factory.mktemp("store")
+    """The folder of one database for all tests."""
+    folder = tmp_path_factory.mktemp("store")
+    new_store(folder, tmp_path_factory)
+    return folder
 
 
 def uri_in(folder: Path) -> str:
@@ -83,11 +86,13 @@ def test_a_store_lost_on_the_way_is_said_once_and_raises_nothing(
 ) -> None:
     logger = make_logger(Tracking(uri_in(store), "lost"), tmp_path, {})
     logger.log_metrics({"val_esr": 1.0}, step=0)
+    assert logger.begun() == logger.run_id
     logger._run_id = "no such run"
     for _ in range(3):
         logger.log_metrics({"val_esr": 1.0}, step=1)
     logger.set_status("finished")
     logger.finalize("success")
+    assert logger.begun() is None
     assert [record.message.split(":")[0] for record in caplog.records] == ["tracking stopped"]
 
 
@@ -146,13 +151,6 @@ def test_a_run_can_belong_to_another_and_be_gone_on_with(store: Path, tmp_path: 
 
 
 # --- places that cannot take a run ---
-
-
-def free_port() -> int:
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_a_server_that_is_down_is_said_within_seconds(tmp_path: Path) -> None:

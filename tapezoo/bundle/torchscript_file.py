@@ -1,0 +1,56 @@
+"""What a TorchScript file holds, looked at without torch.
+
+`torch.jit.load` runs no pickle's code, but the module's own code is free to call operators that read and write files,
+even while it is loaded. So the code, which is text, is searched for them.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+
+CODE_LIMIT_BYTES = 1 << 26
+MEMBER_LIMIT = 10_000
+# the operators of torch that take the name of a file (torch._C._jit_get_all_schemas), under any name space
+FORBIDDEN = re.compile(r"\b(save|from_file|load_tensor)\b")
+# by `getattr(torch, "s\x61ve")` they could be had under another spelling
+SPELLED = re.compile(r"getattr\s*\([^\n]*\\")
+
+
+def check_torchscript(path: Path) -> None:
+    """Refuses what is no TorchScript, such as a pickle, and TorchScript that calls forbidden operators.
+
+    Raises:
+        ValueError: With what was found.
+    """
+    with path.open("rb") as stream:
+        if stream.read(4) != b"PK\x03\x04":  # torch looks at the first bytes, zipfile at the last
+            raise ValueError("no TorchScript archive, perhaps a pickle")
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        names = [member.filename for member in members]
+        if archive.comment or len(names) > MEMBER_LIMIT:
+            raise ValueError("an archive as torch does not write them")
+        if len({name.lower() for name in names}) != len(names):  # torch's reader knows no case
+            raise ValueError("an archive with a member twice")
+        for name in names:
+            if re.search(r"\\|^/|:|(^|/)\.\.(/|$)", name) or not name.isprintable():
+                raise ValueError(f"the member name {name!r}")
+        tops = {name.partition("/")[0] for name in names}
+        inside = {name.partition("/")[2] for name in names}
+        if len(tops) != 1 or not {"data.pkl", "constants.pkl"} <= inside:
+            raise ValueError("an archive without TorchScript's parts: pickled, not traced")
+        if "model.json" in {name.lower() for name in inside}:  # torch before 1.0: code under any name
+            raise ValueError("an archive in TorchScript's first format")
+        if sum(member.file_size for member in members) > 2 * path.stat().st_size + CODE_LIMIT_BYTES:
+            raise ValueError("an archive that unpacks to more than torch writes")
+        for member in members:
+            if member.filename.lower().endswith(".py"):
+                _check_code(member.filename, archive.read(member).decode("utf-8"))
+
+
+def _check_code(name: str, code: str) -> None:
+    found = FORBIDDEN.search(code) or SPELLED.search(code)
+    if found:
+        raise ValueError(f"code that could read or write files ({found.group()!r} in {name!r})")

@@ -1,0 +1,102 @@
+"""`tapezoo bench BUNDLE`: block times of every engine a bundle can be played with; needs no torch."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tapezoo.runtime.bench import BlockTimes
+
+
+def add_parser(verbs: Any) -> None:
+    """Adds the verb to the command line."""
+    parser = verbs.add_parser("bench", help="measure how fast a bundle plays here, block by block")
+    parser.add_argument(
+        "bundle", type=Path, help="a folder written by tapezoo export; nothing is written into it"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.json", help="write the figures there instead of a table"
+    )
+    parser.add_argument(
+        "--engine",
+        action="append",
+        metavar="NAME",
+        help="onnx, grid or kernel; may come several times; default: all that the bundle has and that are installed",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="by the clock, for each engine and block length (default 1)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    parser.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measures, and prints a table or writes JSON."""
+    import json
+    import sys
+
+    from tapezoo.bundle import verify_hashes
+    from tapezoo.errors import OutputExistsError, UsageError
+    from tapezoo.runtime.bench import LOAD_LIMIT, bench
+
+    out: Path | None = options.out
+    if not 0 < options.seconds <= 3600:
+        raise UsageError("tapezoo bench", f"--seconds is {options.seconds}; over 0, at most 3600")
+    if out is not None:
+        if out.resolve().is_relative_to(options.bundle.resolve()):
+            raise UsageError(
+                "tapezoo bench", f"--out {out} is inside the bundle, which is sealed; choose another"
+            )
+        if out.exists() and not options.overwrite:
+            raise OutputExistsError(out)
+        if not out.parent.is_dir():
+            raise UsageError("tapezoo bench", f"--out {out}: there is no folder {out.parent}")
+    manifest, seal = verify_hashes(options.bundle)
+    if sys.stderr.isatty():
+        rows = bench(options.bundle, options.engine, options.seconds, progress=_say)
+        sys.stderr.write("\r\x1b[K")
+    else:
+        rows = bench(options.bundle, options.engine, options.seconds)
+    title = f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, one channel, one thread"
+    if out is None:
+        sys.stdout.write("\n".join([title, *table(rows)]) + "\n")
+        return 0
+    document = {
+        "architecture": manifest.architecture,
+        "sample_rate": manifest.sample_rate,
+        "seal_sha256": seal,
+        "load_limit": LOAD_LIMIT,
+        "rows": [asdict(row) for row in rows],
+    }
+    out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    sys.stdout.write(f"{title}: {len(rows)} rows in {out}\n")
+    return 0
+
+
+def table(rows: Sequence[BlockTimes]) -> list[str]:
+    """Lines of text: a slim installation has nothing that draws tables."""
+    head = f"{'engine':<8}{'block':>7}{'times real time':>17}"
+    head += f"{'p50 us':>10}{'p99 us':>10}{'max us':>10}{'instances/core':>16}"
+    return [
+        head,
+        *(
+            f"{row.engine:<8}{row.block_samples:>7}{row.real_time_factor:>17.1f}{row.p50_us:>10.1f}"
+            f"{row.p99_us:>10.1f}{row.max_us:>10.1f}{row.instances_per_core:>16}"
+            for row in rows
+        ),
+    ]
+
+
+def _say(step: str) -> None:
+    import sys
+
+    sys.stderr.write(f"\r\x1b[K{step}")
+    sys.stderr.flush()

@@ -1,0 +1,62 @@
+"""`tapezoo grid build INDEX --out BUNDLE`: checkpoints trained apart, one per setting, as one bundle."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(verbs: Any) -> None:
+    """Adds the verb to the command line."""
+    parser = verbs.add_parser("grid", help="make one bundle of checkpoints trained at different settings")
+    kinds = parser.add_subparsers(metavar="WHAT", required=True)
+    build = kinds.add_parser("build", help="out of checkpoints trained apart, one per point")
+    build.add_argument(
+        "index",
+        type=Path,
+        help="a YAML file: controls, points with their checkpoints, and a reference if there is one",
+    )
+    build.add_argument("--out", type=Path, required=True, help="the bundle's folder")
+    build.add_argument("--overwrite", action="store_true", help="replace an existing bundle")
+    build.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Builds, and says what was measured."""
+    import torch
+    from rich.console import Console
+
+    from tapezoo.bundle.grid import read_grid_index
+    from tapezoo.export.grid_of_checkpoints import build_grid, read_grid_file
+
+    torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
+    file = read_grid_file(options.index)
+    console = Console()
+    with console.status("building") as status:
+        report = build_grid(file, options.out, options.overwrite, progress=lambda step: status.update(step))
+    index = read_grid_index(options.out, report.manifest)
+    axes = " x ".join(f"{len(axis.positions)} {axis.control}" for axis in index.axes)
+    parity = max(point.max_abs_error for point in index.points)
+    enter = index.cost["enter"]
+    lines = [
+        f"{options.out}: {len(index.points)} points of {report.manifest.architecture} ({axes})",
+        f"parity       {parity:.1e}, the largest of all points",
+        f"size         {index.size_bytes} bytes per point",
+        f"entering     a point plays {enter['preroll_samples']} samples of the past, {enter['milliseconds']:.1f} ms",
+        f"error        {_error_text(index.error)}",
+        f"check it     tapezoo verify {options.out}",
+    ]
+    console.print("\n".join(lines), soft_wrap=True, highlight=False)
+    return 0
+
+
+def _error_text(error: dict[str, Any]) -> str:
+    if error["max_esr"] is None:
+        return "between the points not measured: name a device or recordings under 'reference'"
+    worst = error["cells"][0]["middle"]
+    place = ", ".join(f"{name}={value:g}" for name, value in worst.items())
+    return (
+        f"ESR {error['max_esr']:.2g} at worst ({place}), {error['mean_esr']:.2g} on average, against "
+        f"{error['reference']}; the lowest point of a cell alone up to {error['max_truncated_esr']:.2g}"
+    )

@@ -1,0 +1,105 @@
+"""The options of `tapezoo export` that sample a parameter grid."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tapezoo.controls import Control
+
+if TYPE_CHECKING:
+    from tapezoo.bundle import Manifest
+    from tapezoo.export.grid import GridPart
+
+
+def add_grid_arguments(parser: Any) -> None:
+    """Adds the options to a parser, as a group of their own."""
+    group = parser.add_argument_group(
+        "parameter grid", "sample the controls: a small net without controls for each point, all in one graph"
+    )
+    group.add_argument(
+        "--grid",
+        metavar="AXES",
+        help="'drive=0:1:11,bias=-6/0/6': NAME=START:STOP:COUNT evenly, NAME=START:STOP:COUNT:log in ratios, "
+        "or NAME=VALUE/VALUE/...; in the controls' units",
+    )
+    group.add_argument(
+        "--grid-set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="where a control without an axis is held (default: its default)",
+    )
+    group.add_argument(
+        "--grid-rule",
+        choices=("weights", "outputs"),
+        default="weights",
+        help="what is interpolated between points (default: weights)",
+    )
+    group.add_argument(
+        "--max-error",
+        metavar="ESR",
+        type=float,
+        help="add points until the error between them is at most this, such as 1e-3",
+    )
+    group.add_argument(
+        "--max-points", metavar="N", type=int, default=256, help="where --max-error gives up (default: 256)"
+    )
+
+
+def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridPart | None:
+    """What was asked for; None: no grid.
+
+    Args:
+        options: As parsed.
+        controls: Of the model.
+
+    Raises:
+        GridSpecError: Something that cannot be sampled, or an option without --grid.
+    """
+    from tapezoo.export.grid import GridPart, GridSpecError, held_values, parse_axes
+
+    if options.grid is None:
+        if options.grid_set or options.max_error is not None:
+            raise GridSpecError(
+                "--grid-set" if options.grid_set else "--max-error",
+                found="no --grid",
+                expected="the axes it is for",
+                fix="Add --grid, such as --grid drive=0:1:3.",
+            )
+        return None
+    if options.max_error is not None and not options.max_error > 0:
+        raise GridSpecError(
+            "--max-error",
+            found=f"{options.max_error:g}",
+            expected="an ESR above 0, such as 1e-3",
+            fix="Give the error that is small enough.",
+        )
+    axes = parse_axes(options.grid, controls)
+    held = held_values(options.grid_set, axes, controls)
+    return GridPart(axes, held, options.grid_rule, options.max_error, options.max_points)
+
+
+def grid_lines(bundle: Path, manifest: Manifest) -> list[str]:
+    """What to say of a bundle's grid after export; nothing where it has none."""
+    from tapezoo.bundle.grid import read_grid_index
+
+    if manifest.grid is None:
+        return []
+    index = read_grid_index(bundle, manifest)
+    axes = " x ".join(f"{axis.control} {len(axis.values)}" for axis in index.axes)
+    parity = max(point.max_abs_error for point in index.points)
+    error, asked = index.error, index.error.get("asked")
+    lines = [
+        f"grid         {manifest.grid:<16} {len(index.points)} points ({axes}), {index.size_bytes} bytes each, "
+        f"parity {parity:.1e}",
+        f"{'':<29} {index.rule} interpolated between points: ESR {error['max_esr']:.2g} at most, "
+        f"{error['mean_esr']:.2g} on average",
+    ]
+    if asked is not None and not error["reached"]:
+        lines.append(
+            f"{'':<29} the ESR of {asked:g} was not reached: raise --max-points or sample a smaller range"
+        )
+    return lines

@@ -1,0 +1,36 @@
+"""`tapezoo promote NAME@ALIAS ALIAS`: moves an alias, on a condition if one is given."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from tapezoo.cli.push import add_uri
+
+
+def add_parser(verbs: Any) -> None:
+    """Adds the verb to the command line."""
+    parser = verbs.add_parser("promote", help="move an alias of the registry to another version")
+    parser.add_argument("version", help="NAME@ALIAS or NAME/NUMBER, such as tape@candidate")
+    parser.add_argument("alias", help="what shall point to it, such as champion")
+    parser.add_argument(
+        "--if-better",
+        metavar="METRIC",
+        help="only if this figure (lower is better, such as val_esr) is lower than that of the version the alias "
+        "points to, on the same data; otherwise exit code 2 and the reason",
+    )
+    add_uri(parser)
+    parser.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Promotes, and says why."""
+    from rich.console import Console
+
+    from tapezoo.tracking.promote import promote_version
+
+    done = promote_version(options.version, options.alias, if_better=options.if_better, uri=options.uri)
+    before = "" if done.before in (None, done.version) else f", before it was {done.name}/{done.before}"
+    text = f"{done.name}@{done.alias} is {done.name}/{done.version}{before}: {done.reason}"
+    Console().print(text, soft_wrap=True, highlight=False)
+    return 0

@@ -1,0 +1,46 @@
+"""`tapezoo pull models:/NAME@ALIAS --out DIR`: a verified copy of a registered bundle."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tapezoo.cli.push import add_uri
+
+
+def add_parser(verbs: Any) -> None:
+    """Adds the verb to the command line."""
+    parser = verbs.add_parser("pull", help="fetch a registered bundle and verify it")
+    parser.add_argument("version", help="models:/NAME@ALIAS or models:/NAME/NUMBER")
+    parser.add_argument("--out", type=Path, required=True, help="the bundle's folder; appears once verified")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing bundle")
+    add_uri(parser)
+    parser.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Pulls, and says what was fetched and how far it was checked."""
+    from rich.console import Console
+
+    from tapezoo.cli.installed import installed_openers
+    from tapezoo.tracking.pull import pull_bundle
+
+    console = Console()
+    with console.status("pulling") as status:
+        pulled = pull_bundle(
+            options.version,
+            options.out,
+            uri=options.uri,
+            overwrite=options.overwrite,
+            openers=installed_openers(),
+            progress=lambda step: status.update(step),
+        )
+    manifest = pulled.report.manifest
+    lines = [
+        f"{options.out}: {pulled.name}/{pulled.version}, {manifest.architecture} at {manifest.sample_rate} Hz, "
+        "the registered seal and every hash are right"
+    ]
+    lines += [f"{target.target:<12} {target.file:<14} {target.status}" for target in pulled.report.targets]
+    console.print("\n".join(lines), soft_wrap=True, highlight=False)
+    return 0

@@ -1,0 +1,61 @@
+"""`tapezoo push BUNDLE --name NAME`: a verified bundle becomes a version in the registry."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(verbs: Any) -> None:
+    """Adds the verb to the command line."""
+    parser = verbs.add_parser(
+        "push",
+        help="register a bundle with MLflow",
+        epilog="The bundle is verified, uploaded whole, and only then registered. A bundle that is registered "
+        "under the name already is not registered twice: its version is given the alias.",
+    )
+    parser.add_argument("bundle", type=Path, help="a folder written by tapezoo export")
+    parser.add_argument("--name", required=True, help="of the registered model, such as tape")
+    parser.add_argument("--alias", help="what shall point to the new version, such as candidate")
+    parser.add_argument("--experiment", default="tapezoo", help="where the run with the files is filed")
+    add_uri(parser)
+    parser.set_defaults(verb=run)
+
+
+def add_uri(parser: Any) -> None:
+    """Adds the registry's address, one for every verb that needs it."""
+    parser.add_argument(
+        "--uri",
+        help="the registry: http(s)://HOST:PORT or sqlite:///FILE (default: MLFLOW_TRACKING_URI, else "
+        "sqlite:///mlruns.db)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Pushes, and says under which number the bundle can be pulled."""
+    from rich.console import Console
+
+    from tapezoo.cli.installed import installed_openers
+    from tapezoo.tracking.push import push_bundle
+    from tapezoo.tracking.tags import SEAL
+
+    console = Console()
+    with console.status("pushing") as status:
+        pushed = push_bundle(
+            options.bundle,
+            options.name,
+            options.alias,
+            uri=options.uri,
+            experiment=options.experiment,
+            openers=installed_openers(),
+            progress=lambda step: status.update(step),
+        )
+    number = f"{pushed.name}/{pushed.version}"
+    lines = [f"registered   {number}" if pushed.is_new else f"registered   {number}, as it was before"]
+    if pushed.alias is not None:
+        lines.append(f"alias        {pushed.name}@{pushed.alias}")
+    lines.append(f"{SEAL}  {pushed.report.seal_sha256}")
+    lines.append(f"fetch it     tapezoo pull models:/{number} --out DIR")
+    console.print("\n".join(lines), soft_wrap=True, highlight=False)
+    return 0

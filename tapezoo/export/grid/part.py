@@ -1,0 +1,186 @@
+"""grid/ of a bundle, sampled from its conditioned net."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tapezoo.bundle import Manifest, read_rest
+from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.grid import INDEX, GridAxis, GridIndex
+from tapezoo.bundle.grid_golden import grid_step, parts_of
+from tapezoo.bundle.grid_tensors import point_of, read_tensors
+from tapezoo.controls import control_vector
+from tapezoo.errors import TapezooError
+from tapezoo.export.cost import measured_costs
+from tapezoo.export.grid.error import error_report, errors_between
+from tapezoo.export.grid.gate import pass_gate, write_golden_cases
+from tapezoo.export.grid.lay import laid
+from tapezoo.export.grid.refine import Cell, cells_of, refined
+from tapezoo.export.grid.sample import Held, Place, Sample, excerpt_of, places_of, sampled
+from tapezoo.export.grid.spec import check_size
+from tapezoo.export.onnx_target import OnnxTarget
+from tapezoo.export.target import graph_of
+from tapezoo.net import Net
+from tapezoo.runtime.grid_graph import GridGraph
+
+
+class UnplayableGridError(TapezooError):
+    """A grid that gives no sound between its points."""
+
+
+@dataclass(frozen=True)
+class GridPart:
+    """Samples a conditioned net at points of its controls; see `tapezoo.export.target.Part`.
+
+    Args:
+        axes: Where to begin, see `parse_axes`.
+        held: Every other control, in its unit, see `held_values`.
+        rule: See `GridIndex`.
+        max_error: ESR that no cell's middle shall pass; None: the axes are taken as they are.
+        max_points: Where refining ends with the error reached.
+    """
+
+    axes: tuple[GridAxis, ...]
+    held: Mapping[str, float] = field(default_factory=dict)
+    rule: str = "weights"
+    max_error: float | None = None
+    max_points: int = 256
+
+    def check(self, net: Net) -> None:
+        """Refuses, in no time, what `write` cannot do.
+
+        Raises:
+            UnfoldableError: The net's controls cannot become constants.
+            GridSpecError: More points than `max_points`.
+        """
+        if self.max_error is not None:
+            check_size(self.axes, self.max_points)
+        net.folded(torch.full((net.num_controls,), 0.5))
+
+    def write(
+        self,
+        folder: Path,
+        net: Net,
+        manifest: Manifest,
+        programme: Audio,
+        progress: Callable[[str], None],
+    ) -> Manifest:
+        """See `Part.write`.
+
+        Raises:
+            UnfoldableError, GridSpecError: See `check`.
+            GridStructureError: The points do not share a graph.
+            ParityError: A point does not sound like the net held there.
+            UnsteadyNetError: Nor could any graph: the net blows up rounding errors at that point.
+            UnplayableGridError: Mixed weights give no sound somewhere between points.
+        """
+        self.check(net)
+        excerpt = excerpt_of(programme[0], net.hop_samples)
+        names = tuple(axis.control for axis in self.axes)
+        held = Held(net, manifest.controls, names, self.held, excerpt)
+        metadata = {"sample_rate": str(manifest.sample_rate), "architecture": manifest.architecture}
+        known: dict[Place, Sample] = {}
+        measured: dict[tuple[tuple[float, ...], ...], float] = {}
+
+        def points_of(axes: Sequence[GridAxis]) -> list[Sample]:
+            places = places_of(axes)
+            missing = [place for place in places if place not in known]
+            for sample in sampled(held, missing, metadata):
+                known[sample.place] = sample
+                progress(f"folding the net at {len(places)} points, {len(known)} done")
+            return [known[place] for place in places]
+
+        def errors(axes: Sequence[GridAxis], places: Sequence[Place]) -> list[float]:
+            # a place's error depends on the points around it alone: what was measured stays right
+            keys = [_surroundings(axes, place) for place in places]
+            new = {key: place for key, place in zip(keys, places, strict=True) if key not in measured}
+            if new:
+                samples = points_of(axes)
+                index = laid(folder, axes, self.held, self.rule, samples)
+                progress(f"measuring the error between {len(samples)} points")
+                heard = [sample.heard for sample in samples]
+                found = errors_between(folder, index, held, list(new.values()), heard)
+                measured.update(zip(new, found, strict=True))
+            return [measured[key] for key in keys]
+
+        controls = {control.name: control for control in manifest.controls}
+        axes, cells = self.axes, []
+        if self.max_error is None:
+            cells = cells_of(axes, errors)
+        else:
+            axes, cells = refined(axes, controls, errors, self.max_error, self.max_points, progress)
+        samples = points_of(axes)
+        index = laid(folder, axes, self.held, self.rule, samples)
+        _check_playable(cells, index)
+        progress(f"comparing {len(samples)} points with the net held there")
+        index = pass_gate(folder, index, held, samples)
+        write_golden_cases(folder, index, held, samples, cells[0])
+        progress("measuring the cost of the grid")
+        index = replace(
+            index,
+            error=error_report(cells, axes, controls, len(excerpt), self.max_error),
+            cost=_cost(folder, index, manifest, programme[:1], samples[len(samples) // 2]),
+        )
+        (folder / INDEX).write_text(index.to_json(), encoding="utf-8")
+        return replace(manifest, grid=INDEX)
+
+
+def _surroundings(axes: Sequence[GridAxis], place: Place) -> tuple[tuple[float, ...], ...]:
+    """On each axis: the position, and the nearest points at or around it."""
+    return tuple(
+        (
+            position,
+            max(known for known in axis.positions if known <= position),
+            min(known for known in axis.positions if known >= position),
+        )
+        for axis, position in zip(axes, place, strict=True)
+    )
+
+
+def _check_playable(cells: Sequence[Cell], index: GridIndex) -> None:
+    worst = cells[0]
+    if np.isfinite(worst.esr):
+        return
+    place = ", ".join(
+        f"{axis.control} from {axis.values[step]:g} to {axis.values[step + 1]:g}"
+        for axis, step in zip(index.axes, worst.index, strict=True)
+    )
+    raise UnplayableGridError(
+        f"the grid between its points, {place}",
+        found="an output that is not finite",
+        expected=f"sound from interpolated {index.rule}",
+        fix="No bundle was written. Sample more points there, or interpolate outputs (--grid-rule outputs).",
+    )
+
+
+def _cost(folder: Path, index: GridIndex, manifest: Manifest, audio: Audio, middle: Sample) -> dict[str, Any]:
+    """Of the grid's graph, beside one point exported alone and the conditioned net, in the same run."""
+    weights, rest = parts_of(point_of(read_tensors(folder, index), len(index.points) // 2))
+    none = np.zeros(0, np.float32)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "point.onnx"
+        OnnxTarget().write(graph_of(middle.folded, {}), path)
+        steps = {
+            "grid": grid_step(GridGraph(folder, index), weights),
+            "alone": OnnxTarget().open(path, list(rest)),
+        }
+        costs = measured_costs(steps, manifest, audio, rest, none)
+        cost = {**costs["grid"], "one_point_alone": _beside(costs["alone"], path)}
+    if "onnx" in manifest.targets:
+        path = folder / manifest.targets["onnx"]
+        step = OnnxTarget().open(path, manifest.state_names)
+        default = np.array(control_vector(manifest.controls, {}), dtype=np.float32)
+        conditioned = measured_costs({"": step}, manifest, audio, read_rest(folder, manifest), default)[""]
+        cost["conditioned"] = _beside(conditioned, path)
+    return cost
+
+
+def _beside(cost: dict[str, Any], path: Path) -> dict[str, Any]:
+    return {"real_time_factor": cost["real_time_factor"], "size_bytes": path.stat().st_size}

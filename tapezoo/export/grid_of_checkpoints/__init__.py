@@ -1,0 +1,29 @@
+"""A grid out of checkpoints that were trained apart, one per point."""
+
+from tapezoo.export.grid_of_checkpoints.build import build_grid
+from tapezoo.export.grid_of_checkpoints.index_file import (
+    GridFile,
+    GridFileError,
+    MissingPointsError,
+    PointTwiceError,
+    read_grid_file,
+)
+from tapezoo.export.grid_of_checkpoints.points import (
+    BrokenPointError,
+    UnlikePointError,
+    read_points,
+)
+from tapezoo.export.grid_of_checkpoints.reference import UnusableReferenceError
+
+__all__ = [
+    "BrokenPointError",
+    "GridFile",
+    "GridFileError",
+    "MissingPointsError",
+    "PointTwiceError",
+    "UnlikePointError",
+    "UnusableReferenceError",
+    "build_grid",
+    "read_grid_file",
+    "read_points",
+]

@@ -1,0 +1,270 @@
+"""index.yaml: which checkpoint is at which setting of which controls, and what the grid is measured against.
+
+controls:
+  - {name: gain, min: 0, max: 20, default: 10, unit: dB}
+points:
+  - {at: {gain: 0}, checkpoint: runs/clean/best.ckpt}
+  - {at: {gain: 20}, checkpoint: runs/hot/best.ckpt}
+reference: {device: preamp}
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tapezoo.bundle.grid import AXIS_LIMIT, GridAxis
+from tapezoo.controls import Control, ControlError, control_vector
+from tapezoo.errors import TapezooError
+from tapezoo.export.grid.sample import Place
+from tapezoo.export.grid.spec import check_size
+
+POINT_LIMIT = 4096
+CONTROL_KEYS = ("name", "min", "max", "default", "unit", "curve")
+RECORDING_KEYS = ("at", "dry", "wet")
+
+
+class GridFileError(TapezooError):
+    """The file cannot be read, or does not say what it must."""
+
+
+class MissingPointsError(TapezooError):
+    """Not every combination of the axes' values has a checkpoint."""
+
+
+class PointTwiceError(TapezooError):
+    """Two checkpoints at one setting."""
+
+
+@dataclass(frozen=True)
+class PointFile:
+    """One point.
+
+    Args:
+        place: Position 0..1 of each control.
+        name: Its setting in the user's units, for messages.
+        checkpoint: Its net.
+        written: The checkpoint as the file names it.
+    """
+
+    place: Place
+    name: str
+    checkpoint: Path
+    written: str
+
+
+@dataclass(frozen=True)
+class DeviceReference:
+    """A virtual device that the points were trained on.
+
+    Args:
+        device: Its name.
+        settings: Of its knobs that are no control of the grid, in their units.
+    """
+
+    device: str
+    settings: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What the machine made of a signal at one setting; dry and wet are aligned."""
+
+    place: Place
+    name: str
+    dry: Path
+    wet: Path
+
+
+@dataclass(frozen=True)
+class GridFile:
+    """Everything index.yaml says, checked as far as that goes without opening another file.
+
+    Args:
+        path: Of the file.
+        controls: All are axes of the grid, in this order.
+        axes: Where there are points.
+        points: In C order of the axes.
+        reference: A device, recordings at settings between the points, or nothing.
+    """
+
+    path: Path
+    controls: tuple[Control, ...]
+    axes: tuple[GridAxis, ...]
+    points: tuple[PointFile, ...]
+    reference: DeviceReference | tuple[Recording, ...]
+
+    def values(self, place: Place) -> dict[str, float]:
+        """A place in the user's units, by control."""
+        return {
+            control.name: control.denormalize(position)
+            for control, position in zip(self.controls, place, strict=True)
+        }
+
+
+def read_grid_file(path: Path) -> GridFile:
+    """Reads and checks an index file; paths in it are relative to it.
+
+    Raises:
+        GridFileError: Unreadable, or a key that is missing, unknown or of the wrong kind.
+        ControlError: A point names a control that is not there, or a value outside its range.
+        PointTwiceError, MissingPointsError: See there.
+        GridSpecError: Too many points or axes.
+    """
+    content = _content(path)
+    controls = tuple(_control(path, entry) for entry in _list(path, content, "controls"))
+    names = [control.name for control in controls]
+    if not 1 <= len(controls) <= AXIS_LIMIT or len(set(names)) < len(names):
+        raise _fault(path, f"the controls {', '.join(names) or 'none'}", f"1 to {AXIS_LIMIT} different ones")
+    points: dict[Place, PointFile] = {}
+    axis_values: list[dict[float, float]] = [{} for _ in controls]
+    for number, entry in enumerate(_list(path, content, "points"), 1):
+        what = f"point {number}"
+        fields = _fields(path, what, entry, ("at", "checkpoint"))
+        written = fields["checkpoint"]
+        if not isinstance(written, str):
+            raise _fault(path, f"{what} with the checkpoint {written!r}", "a path")
+        at = _at(path, what, fields["at"], controls)
+        place = tuple(control_vector(controls, at))
+        point = PointFile(place, setting_name(controls, at), path.parent / written, written)
+        if place in points:
+            raise PointTwiceError(
+                f"{path}, {what} at {point.name}",
+                found=f"{written} beside {points[place].written}",
+                expected="one checkpoint at each setting",
+                fix="Remove one of the two, or correct its values.",
+            )
+        points[place] = point
+        for axis, control, position in zip(axis_values, controls, place, strict=True):
+            axis[position] = at[control.name]
+    axes = tuple(_axis(path, *pair) for pair in zip(controls, axis_values, strict=True))
+    check_size(axes, POINT_LIMIT)
+    places = list(itertools.product(*(axis.positions for axis in axes)))
+    if missing := [place for place in places if place not in points]:
+        values = [dict(zip(axis.positions, axis.values, strict=True)) for axis in axes]
+        shown = [
+            setting_name(controls, {c.name: v[p] for c, v, p in zip(controls, values, place, strict=True)})
+            for place in missing
+        ]
+        more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+        raise MissingPointsError(
+            str(path),
+            found=f"no checkpoint at {'; '.join(shown[:3])}{more}",
+            expected=f"one at each of the {len(places)} combinations of the values that occur",
+            fix="Train what is missing, or remove the values that occur too seldom.",
+        )
+    reference = _reference(path, content.get("reference"), controls)
+    return GridFile(path, controls, axes, tuple(points[place] for place in places), reference)
+
+
+def setting_name(controls: Sequence[Control], at: Mapping[str, float]) -> str:
+    """Values by name as messages say them: gain=5 dB, tone=0.2."""
+    return ", ".join(f"{control.name}={at[control.name]:g} {control.unit}".rstrip() for control in controls)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise _fault(path, f"nothing that can be read ({error})", "a YAML file") from error
+    return _fields(path, "the file", content, ("controls", "points"), ("reference",))
+
+
+def _control(path: Path, entry: Any) -> Control:
+    fields = _fields(path, "a control", entry, CONTROL_KEYS[:4], CONTROL_KEYS[4:])
+    texts = [fields["name"], fields.get("unit", ""), fields.get("curve", "linear")]
+    if not all(isinstance(text, str) for text in texts):
+        raise _fault(path, f"a control with {texts}", "name, unit and curve as text")
+    name, unit, curve = texts
+    low, high, default = (_number(path, f"control {name!r}", key, fields[key]) for key in CONTROL_KEYS[1:4])
+    return Control(name, low, high, default, unit, curve)
+
+
+def _axis(path: Path, control: Control, values: Mapping[float, float]) -> GridAxis:
+    if len(values) < 2:
+        raise _fault(
+            path, f"points at a single value of {control.name!r}", "two or more values of every control"
+        )
+    positions = tuple(sorted(values))
+    return GridAxis(control.name, positions, tuple(values[position] for position in positions))
+
+
+def _reference(
+    path: Path, content: Any, controls: Sequence[Control]
+) -> DeviceReference | tuple[Recording, ...]:
+    if content is None:
+        return ()
+    if isinstance(content, Mapping) and "recordings" in content:
+        fields = _fields(path, "the reference", content, ("recordings",))
+        entries = enumerate(_list(path, fields, "recordings"), 1)
+        return tuple(_recording(path, f"recording {number}", entry, controls) for number, entry in entries)
+    fields = _fields(path, "the reference", content, ("device",), ("settings",))
+    settings = fields.get("settings", {})
+    if not isinstance(fields["device"], str) or not isinstance(settings, Mapping):
+        raise _fault(path, f"the reference {content!r}", "a device's name, and settings by name")
+    settings = {
+        str(name): _number(path, "the reference", str(name), value) for name, value in settings.items()
+    }
+    if both := sorted(set(settings) & {control.name for control in controls}):
+        raise _fault(
+            path, f"the reference setting {both[0]}", "settings of knobs that are no control of the grid"
+        )
+    return DeviceReference(fields["device"], settings)
+
+
+def _recording(path: Path, what: str, entry: Any, controls: Sequence[Control]) -> Recording:
+    fields = _fields(path, what, entry, RECORDING_KEYS)
+    at = _at(path, what, fields["at"], controls)
+    if not all(isinstance(fields[key], str) for key in ("dry", "wet")):
+        raise _fault(path, f"{what} with {fields['dry']!r} and {fields['wet']!r}", "two paths")
+    place = tuple(control_vector(controls, at))
+    files = (path.parent / fields[key] for key in ("dry", "wet"))
+    return Recording(place, setting_name(controls, at), *files)
+
+
+def _at(path: Path, what: str, at: Any, controls: Sequence[Control]) -> dict[str, float]:
+    names = {control.name for control in controls}
+    if not isinstance(at, Mapping) or not names >= set(at):
+        found = f"{what} at {at!r}"
+        raise _fault(path, found, f"a value for each of {', '.join(sorted(names))}")
+    if missing := sorted(names - set(at)):
+        raise _fault(path, f"{what} without {', '.join(missing)}", "a value for every control")
+    values = {str(name): _number(path, what, str(name), value) for name, value in at.items()}
+    try:
+        control_vector(controls, values)
+    except ControlError as error:
+        raise _fault(path, f"{what} at {error.found} of {error.subject}", error.expected) from error
+    return values
+
+
+def _fields(
+    path: Path, what: str, entry: Any, needed: Sequence[str], possible: Sequence[str] = ()
+) -> dict[str, Any]:
+    if not isinstance(entry, Mapping) or not set(needed) <= set(entry) <= {*needed, *possible}:
+        found = f"the keys {', '.join(map(str, entry))}" if isinstance(entry, Mapping) else repr(entry)
+        optional = f", and perhaps {', '.join(possible)}" if possible else ""
+        raise _fault(path, f"{what} with {found}", f"the keys {', '.join(needed)}{optional}")
+    return {str(key): value for key, value in entry.items()}
+
+
+def _list(path: Path, content: Mapping[str, Any], key: str) -> list[Any]:
+    if not isinstance(content[key], list) or not content[key]:
+        raise _fault(path, f"{key}: {content[key]!r}", f"a list under {key}")
+    return list(content[key])
+
+
+def _number(path: Path, what: str, name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise _fault(path, f"{what} with {name} {value!r}", "a number")
+    return float(value)
+
+
+def _fault(path: Path, found: str, expected: str) -> GridFileError:
+    return GridFileError(
+        str(path), found=found, expected=expected, fix="Correct it; docs/grids.md shows the format."
+    )

@@ -1,0 +1,62 @@
+"""The kernel target of a bundle as an engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tapezoo.bundle import Manifest, read_rest
+from tapezoo.bundle.golden import Audio
+from tapezoo.controls import control_vector
+from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
+from tapezoo.runtime.kernels.channel import Channel
+from tapezoo.runtime.kernels.file import refused
+from tapezoo.runtime.kernels.voices import channel_maker
+
+
+class KernelEngine:
+    """See `Engine`: one channel of the kernel for each of the signal, the state in its own buffers.
+
+    Opening it waits for the compiler, 1 s for an LSTM and 4 s for a WaveNet here; what that wrote is kept on disk for
+    the next process.
+
+    Args:
+        root: The bundle's folder.
+        manifest: Of it; with a kernel target.
+
+    Raises:
+        KernelFileError: The file is not as its kernel needs it, or of another net than the manifest's.
+    """
+
+    def __init__(self, root: Path, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._make = channel_maker(root / manifest.targets["kernel"])
+        self._rest = read_rest(root, manifest)
+        self._default = np.array(control_vector(manifest.controls, {}), dtype=np.float32)
+        self._channels: list[Channel] = []
+        try:
+            self.start(1, self._default)
+            self.play(np.zeros((1, 1), np.float32), self._default)  # compiles here, not in the first block
+        except (ValueError, KeyError) as error:
+            raise refused(root / manifest.targets["kernel"], error) from error
+
+    def start(self, channels: int, controls: Audio) -> None:
+        """See `Engine.start`."""
+        self._channels = [self._make()]
+        self._channels[0].load(self._rest)
+        if not np.array_equal(controls, self._default):
+            silence = np.zeros((1, SETTLE_BLOCK_SAMPLES), np.float32)
+            for _ in range(0, self._manifest.settle_samples, SETTLE_BLOCK_SAMPLES):
+                self.play(silence, controls)
+        settled = self._channels[0].save()
+        for _ in range(channels - 1):
+            self._channels.append(self._make())
+            self._channels[-1].load(settled)
+
+    def play(self, rows: Audio, controls: Audio) -> Audio:
+        """See `Engine.play`."""
+        output = np.empty_like(rows)
+        for channel, input, part in zip(self._channels, rows, output, strict=True):
+            channel.play(input, controls, part)
+        return output

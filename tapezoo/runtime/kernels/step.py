@@ -1,0 +1,33 @@
+"""A kernel as a `Step`, so that the parity gate and `verify` replay it as every target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tapezoo.bundle import State, Step
+from tapezoo.bundle.golden import Audio
+from tapezoo.runtime.kernels.voices import channel_maker
+
+
+def open_kernel(path: Path, state_names: Sequence[str]) -> Step:
+    """Opens kernel.safetensors as a `Step`.
+
+    Raises:
+        KernelFileError: The file is not one, or not as its kernel needs it.
+    """
+    channel = channel_maker(path)()
+
+    def step(input: Audio, controls: Audio, state: State) -> tuple[Audio, State]:
+        output = np.empty_like(input)
+        after = {name: np.empty_like(state[name]) for name in state_names}
+        for row in range(len(input)):
+            channel.load({name: state[name][row] for name in state_names})
+            channel.play(input[row, 0], controls[row], output[row, 0])
+            for name, value in channel.save().items():
+                after[name][row] = value
+        return output, after
+
+    return step

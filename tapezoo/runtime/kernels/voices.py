@@ -1,0 +1,35 @@
+"""The kernels by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from tapezoo.runtime.kernels.channel import Channel, Voice
+from tapezoo.runtime.kernels.file import KernelFile, read_kernel, refused
+from tapezoo.runtime.kernels.gru import gru_voice
+from tapezoo.runtime.kernels.lstm import lstm_voice
+from tapezoo.runtime.kernels.wavenet import WaveNetVoice
+
+VOICES: Mapping[str, Callable[[KernelFile], Voice]] = MappingProxyType(
+    {"lstm": lstm_voice, "gru": gru_voice, "wavenet": WaveNetVoice}
+)
+
+
+def channel_maker(path: Path) -> Callable[[], Channel]:
+    """What makes a channel of this file; each has buffers of its own.
+
+    Raises:
+        KernelFileError: It is not as its kernel needs it.
+    """
+    file = read_kernel(path)
+
+    def make() -> Channel:
+        return Channel(VOICES[file.kernel](file), file.num_controls, file.smoothing_samples)
+
+    try:
+        make()
+    except Exception as error:  # a stranger's file: KeyError, ValueError, OverflowError
+        raise refused(path, error) from error
+    return make

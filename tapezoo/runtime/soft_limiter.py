@@ -1,0 +1,43 @@
+"""A limiter without memory and without delay, for the end of a stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tapezoo.bundle.golden import Audio
+
+
+@dataclass(frozen=True)
+class SoftLimiter:
+    """Leaves what is under the knee as it is, and bends what is over it below the ceiling.
+
+    With the knee k and the ceiling c: `y = x` for |x| <= k, else `sign(x) (k + (c - k) tanh((|x| - k) / (c - k)))`;
+    value and slope have no step at the knee. Latency 0: what `render` puts after a net (`tapezoo.limiter`) looks ahead
+    and sounds cleaner, this one costs a host no delay.
+
+    Args:
+        ceiling_db: Never exceeded, dB relative to full scale.
+        knee_db: Where it sets in, dB relative to full scale, under the ceiling.
+    """
+
+    ceiling_db: float = -0.1
+    knee_db: float = -3.0
+
+    def __post_init__(self) -> None:
+        if not -120 <= self.knee_db < self.ceiling_db <= 24:
+            raise ValueError(f"a soft limiter needs -120 <= knee_db < ceiling_db <= 24: {self}")
+
+    def play(self, rows: Audio) -> Audio:
+        """One block of any shape."""
+        knee, ceiling = 10 ** (self.knee_db / 20), 10 ** (self.ceiling_db / 20)
+        level = np.abs(rows)
+        if not rows.size or level.max() <= knee:
+            return rows
+        room = ceiling - knee
+        bent = knee + room * np.tanh(np.maximum(level - knee, 0) / room)
+        # float32 rounding may not lift it over the ceiling
+        bent = np.minimum(bent, np.nextafter(np.float32(ceiling), np.float32(0)))
+        output: Audio = np.where(level > knee, np.copysign(bent, rows), rows).astype(np.float32)
+        return output

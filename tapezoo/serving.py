@@ -1,0 +1,102 @@
+"""A bundle behind MLflow's pyfunc interface: a whole signal in, a whole signal out; knows no torch, no mlflow.
+
+The model folder that `tapezoo push` registers names this module as its loader; `mlflow.pyfunc.load_model` and
+`mlflow models serve` import it and call `_load_pyfunc`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tapezoo.bundle.golden import Audio
+from tapezoo.controls import ControlError
+from tapezoo.errors import TapezooError
+from tapezoo.runtime import Stream
+
+CONTROLS = "controls"  # the one parameter of a request
+BLOCK_SAMPLES = 2048  # memory may grow faster than the block
+
+
+class SignalError(TapezooError):
+    """A request whose audio is no signal."""
+
+
+class Effect:
+    """Plays whole signals, each from the machine at rest, one after another.
+
+    Args:
+        stream: A bundle's stream.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._playing = threading.Lock()  # a server may ask from several threads; there is one state
+
+    def predict(self, model_input: Audio, params: Mapping[str, Any] | None = None) -> Audio:
+        """What `tapezoo render` gives at the model's own rate: as long as the input, latency taken out.
+
+        Args:
+            model_input: Full scale is +-1; finite. Rows are channels, each with a state of its own.
+            params: `{"controls": {NAME: VALUE}}` in the controls' own units; what is not named stands at its
+                default.
+
+        Shape:
+            model_input, result: (channels, samples), float32.
+
+        Raises:
+            SignalError: Another shape, NaN or infinity.
+            ControlError: An unknown control, or a value outside its range.
+        """
+        audio = _checked(model_input)
+        controls = _numbers((params or {}).get(CONTROLS) or {})
+        with self._playing:
+            self._stream.reset()
+            late_samples = self._stream.latency_samples
+            padded = np.pad(audio, ((0, 0), (0, late_samples)))
+            blocks = [
+                self._stream.process(padded[:, start : start + BLOCK_SAMPLES], controls)
+                for start in range(0, padded.shape[1], BLOCK_SAMPLES)
+            ]
+        return np.concatenate([np.zeros((len(audio), 0), np.float32), *blocks], axis=1)[:, late_samples:]
+
+
+def _load_pyfunc(path: str) -> Effect:  # the name is MLflow's
+    return Effect(Stream(Path(path)))
+
+
+def _checked(model_input: Any) -> Audio:
+    try:
+        audio = np.asarray(model_input, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise _error(f"something that is no array of numbers ({error})") from error
+    if audio.ndim != 2 or not len(audio):
+        raise _error(f"an array of shape {audio.shape}")
+    if not np.isfinite(audio).all():
+        raise _error("NaN or infinity among the samples")
+    return audio
+
+
+def _numbers(controls: Mapping[str, Any]) -> dict[str, float]:
+    for name, value in controls.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+            raise ControlError(
+                f"control {name!r}",
+                found=f"{value!r}",
+                expected="a number in the control's own unit",
+                fix="Change the value.",
+            )
+    return {name: float(value) for name, value in controls.items()}
+
+
+def _error(found: str) -> SignalError:
+    return SignalError(
+        "input",
+        found=found,
+        expected="(channels, samples), finite, full scale +-1",
+        fix='Send {"inputs": [[...], ...]} with one list of samples per channel.',
+    )

@@ -1,0 +1,43 @@
+"""MLflow: where runs go, what a run holds, and the registry of versions.
+
+This is the only package that imports mlflow, and it does so only when a run or a version is touched. What
+knows Lightning (`runs`) is imported when it is asked for, so that a machine without torch can pull.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from tapezoo.tracking.address import (
+    Tracking,
+    TrackingServerError,
+    TrackingStoreError,
+    artifact_location,
+    check_server,
+    tracking_uri,
+)
+from tapezoo.tracking.client import RegistryError, has_run
+from tapezoo.tracking.origin import versions
+
+if TYPE_CHECKING:
+    from tapezoo.tracking.runs import TrackedRun, make_logger
+
+__all__ = [
+    "RegistryError",
+    "TrackedRun",
+    "Tracking",
+    "TrackingServerError",
+    "TrackingStoreError",
+    "artifact_location",
+    "check_server",
+    "has_run",
+    "make_logger",
+    "tracking_uri",
+    "versions",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("TrackedRun", "make_logger"):
+        from tapezoo.tracking import runs
+
+        return getattr(runs, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

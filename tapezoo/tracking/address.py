@@ -1,0 +1,128 @@
+"""Where runs and versions are kept, and whether that place answers; knows no mlflow."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import urllib.error
+import urllib.request
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tapezoo.errors import TapezooError
+
+DATABASE, ARTIFACTS = "mlruns.db", "mlartifacts"
+SQLITE = "sqlite:///"
+OTHER_SCHEMES = (
+    "postgresql",
+    "mysql",
+    "mssql",
+    "databricks",
+    "uc",
+)  # mlflow's own; their drivers say what fails
+
+
+class TrackingServerError(TapezooError):
+    """The tracking server does not answer."""
+
+
+class TrackingStoreError(TapezooError):
+    """The tracking database cannot be written, or the address names no store MLflow can use."""
+
+
+@dataclass
+class Tracking:
+    """Where and under which names a run is tracked.
+
+    Args:
+        uri: `sqlite:///FILE`, or the http(s) address of a server; without one the variable
+            MLFLOW_TRACKING_URI, and without that `sqlite:///mlruns.db` in the working directory.
+        experiment: What the run is filed under.
+        run_name: For people; without one MLflow makes one up.
+        parent_run: Id of the run this one belongs to, as the rows of a comparison do.
+    """
+
+    uri: str | None = None
+    experiment: str = "tapezoo"
+    run_name: str | None = None
+    parent_run: str | None = None
+
+
+def tracking_uri(tracking: Tracking) -> str:
+    """The address in force, database files made absolute; the environment is read now, not at import."""
+    uri = tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or SQLITE + DATABASE
+    if uri.startswith(SQLITE):
+        return SQLITE + str(Path(uri.removeprefix(SQLITE)).expanduser().absolute())
+    return uri.rstrip("/")
+
+
+def artifact_location(uri: str) -> str | None:
+    """Where a new experiment keeps its artifacts; None: where the server says."""
+    if not uri.startswith(SQLITE):
+        return None
+    return (Path(uri.removeprefix(SQLITE)).absolute().parent / ARTIFACTS).as_uri()
+
+
+def check_server(uri: str | None, timeout_s: float = 3.0) -> None:
+    """Says within seconds whether `uri` can take a run; mlflow itself retries for minutes.
+
+    Args:
+        uri: As in `Tracking`, None included.
+        timeout_s: How long a server may take, or a database be locked by others, seconds.
+
+    Raises:
+        TrackingServerError: An http(s) server that is not there, or answers with an error of its own.
+        TrackingStoreError: A database file that cannot be written, or no address MLflow can use.
+    """
+    uri = tracking_uri(Tracking(uri))
+    scheme = uri.split(":", 1)[0].split("+", 1)[0].lower()
+    if scheme in ("http", "https"):
+        _check_http(uri, timeout_s)
+    elif uri.startswith(SQLITE):
+        _check_sqlite(uri, timeout_s)
+    elif scheme not in OTHER_SCHEMES:
+        raise TrackingStoreError(
+            f"tracking address {uri!r}",
+            found="no kind of store MLflow can use",
+            expected="sqlite:///FILE or http(s)://HOST:PORT",
+            fix="Correct --tracking.uri or MLFLOW_TRACKING_URI.",
+        )
+
+
+def _check_http(uri: str, timeout_s: float) -> None:
+    try:
+        with urllib.request.urlopen(uri.rstrip("/") + "/health", timeout=timeout_s):
+            return
+    except urllib.error.HTTPError as error:
+        if error.code < 500:
+            return  # something answers; what it allows, mlflow finds out
+        reason = f"an answer of {error.code} {error.reason}"
+    except (OSError, ValueError) as error:
+        reason = f"no answer ({getattr(error, 'reason', error)})"
+    raise TrackingServerError(
+        f"tracking server {uri}",
+        found=reason,
+        expected=f"an MLflow server that answers within {timeout_s:g} s",
+        fix="Start it, correct --tracking.uri or MLFLOW_TRACKING_URI, or leave both out to track in a file.",
+    )
+
+
+def _check_sqlite(uri: str, timeout_s: float) -> None:
+    path = Path(uri.removeprefix(SQLITE))
+    is_new = not path.exists()
+    try:
+        with closing(sqlite3.connect(path, timeout=timeout_s)) as connection:
+            connection.execute(
+                "BEGIN IMMEDIATE"
+            )  # takes the write lock: fails where a run's first line would
+            connection.rollback()
+        if is_new:
+            path.unlink(missing_ok=True)
+    except (sqlite3.Error, OSError) as error:
+        raise TrackingStoreError(
+            str(path),
+            found=f"a database that cannot be written ({error})",
+            expected="a new file in an existing, writable folder, or MLflow's database",
+            fix="Correct --tracking.uri or MLFLOW_TRACKING_URI, or make the place writable.",
+        ) from error

@@ -1,0 +1,154 @@
+"""Moving an alias to another version, if it is better on the same data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tapezoo.errors import TapezooError
+from tapezoo.tracking.address import Tracking, tracking_uri
+from tapezoo.tracking.client import open_client, said_by_store
+from tapezoo.tracking.names import VersionAddress, check_alias, find_version, look_up, parse_address
+from tapezoo.tracking.tags import DATASET
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+HIGHER_IS_BETTER = ("si_sdr",)  # endings of metrics that cannot be compared by "lower is better"
+UNMOVED = "The alias was not moved."
+
+
+class NotBetterError(TapezooError):
+    """The candidate's figure is not lower than that of the version the alias points to."""
+
+
+class OtherDatasetError(TapezooError):
+    """The two figures were measured on different data, or nobody knows on which."""
+
+
+class MissingMetricError(TapezooError):
+    """A version has no such figure, or lower is not better in it."""
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """Where an alias points now.
+
+    Args:
+        name: Of the model.
+        alias: The alias.
+        version: What it points to.
+        before: What it pointed to; None: it was not there.
+        reason: Why it was moved, or need not be, for people.
+    """
+
+    name: str
+    alias: str
+    version: str
+    before: str | None
+    reason: str
+
+
+def promote_version(
+    address: str, alias: str, *, if_better: str | None = None, uri: str | None = None
+) -> Promoted:
+    """Lets `alias` point to the version at `address`.
+
+    Args:
+        address: `NAME@ALIAS` or `NAME/NUMBER`.
+        alias: What shall point to it.
+        if_better: A metric, such as val_esr: move the alias only if it is lower than that of the version the
+            alias points to, measured on the same data. An alias that points nowhere yet is set.
+        uri: As in `Tracking`, None included.
+
+    Raises:
+        ModelNameError, UnknownVersionError: No such version, or no alias MLflow takes.
+        NotBetterError, OtherDatasetError, MissingMetricError: Why `if_better` did not move it.
+        TrackingServerError, TrackingStoreError, RegistryError: The store does not answer, or failed.
+    """
+    wanted = parse_address(address)
+    check_alias(alias)
+    client, store = open_client(uri), tracking_uri(Tracking(uri))
+    candidate = find_version(client, wanted, store)
+    holder = look_up(client, VersionAddress(wanted.name, alias), store)
+    number, before = str(candidate.version), None if holder is None else str(holder.version)
+    if number == before:
+        return Promoted(wanted.name, alias, number, before, "it pointed there already")
+    if if_better is None:
+        reason = "no condition was given"
+    elif holder is None:
+        value(candidate, if_better)
+        reason = f"there was no {alias} to compare {if_better} with"
+    else:
+        reason = improvement(candidate, holder, if_better)
+    with said_by_store(store, f"moving the alias {alias}", "Run the command again; it is safe to repeat."):
+        client.set_registered_model_alias(wanted.name, alias, number)
+    return Promoted(wanted.name, alias, number, before, reason)
+
+
+def improvement(candidate: ModelVersion, holder: ModelVersion, metric: str) -> str:
+    """How much lower the candidate's figure is, in words.
+
+    Raises:
+        NotBetterError, OtherDatasetError, MissingMetricError: It is not, or that cannot be said.
+    """
+    ours, theirs = value(candidate, metric), value(holder, metric)
+    data, other = candidate.tags.get(DATASET), holder.tags.get(DATASET)
+    if data is None or data != other:
+        raise OtherDatasetError(
+            _named(candidate),
+            found=f"{metric} measured on {_data(data)}",
+            expected=f"{_data(other)}, as for {_named(holder)}"
+            if other
+            else f"a {DATASET} with both versions",
+            fix=f"{UNMOVED} Train or score both on the same data, or leave --if-better out.",
+        )
+    if not ours < theirs:
+        raise NotBetterError(
+            _named(candidate),
+            found=f"{metric} {ours:.6g}",
+            expected=f"less than the {theirs:.6g} of {_named(holder)}",
+            fix=f"{UNMOVED} Leave --if-better out to move it all the same.",
+        )
+    return f"{metric} {ours:.6g} is less than the {theirs:.6g} of version {holder.version}"
+
+
+def value(version: ModelVersion, metric: str) -> float:
+    """The figure a version was registered with.
+
+    Raises:
+        MissingMetricError: It has none that is finite, or lower is not better in it.
+    """
+    if metric.endswith(HIGHER_IS_BETTER):
+        raise MissingMetricError(
+            f"--if-better {metric}",
+            found="a figure in which higher is better",
+            expected="an error or a distance, such as val_esr",
+            fix=f"{UNMOVED} Name another metric.",
+        )
+    try:
+        figure = float(version.tags[metric])
+    except (KeyError, ValueError):
+        figure = math.nan
+    if not math.isfinite(figure):
+        known = [
+            tag
+            for tag in sorted(version.tags)
+            if tag.startswith(("val_", "test_", "train_")) and not tag.endswith(HIGHER_IS_BETTER)
+        ]
+        raise MissingMetricError(
+            _named(version),
+            found=f"no figure for {metric}",
+            expected=f"one of {', '.join(known)}" if known else "a version with figures",
+            fix=f"{UNMOVED} Name another metric, or leave --if-better out.",
+        )
+    return figure
+
+
+def _named(version: ModelVersion) -> str:
+    return f"{version.name}/{version.version}"
+
+
+def _data(dataset_hash: str | None) -> str:
+    return f"data {dataset_hash[:12]}" if dataset_hash else "data nobody knows"

@@ -1,0 +1,111 @@
+"""Fetching a registered bundle: a copy, checked against its seal, in place whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tapezoo import runtime
+from tapezoo.bundle import BundleError, OpenTarget, Report
+from tapezoo.bundle.manifest import MANIFEST
+from tapezoo.bundle.seal import SUMS
+from tapezoo.errors import TapezooError
+from tapezoo.staging import staged_folder
+from tapezoo.tracking.address import Tracking, tracking_uri
+from tapezoo.tracking.client import open_client, said_by_store
+from tapezoo.tracking.model import BUNDLE
+from tapezoo.tracking.names import find_version, parse_address
+from tapezoo.tracking.tags import SEAL
+
+AGAIN = "Nothing was written. Run the command again once the store answers."
+
+
+class ForeignVersionError(TapezooError):
+    """A registered version that tapezoo did not push."""
+
+
+class UntrustedVersionError(TapezooError):
+    """What the store holds is not what was registered."""
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A fetched version: its name, its number, and what verifying the copy found."""
+
+    name: str
+    version: str
+    report: Report
+
+
+def pull_bundle(
+    address: str,
+    out: Path,
+    *,
+    uri: str | None = None,
+    overwrite: bool = False,
+    openers: Mapping[str, OpenTarget] = runtime.ONNX_ONLY,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Pulled:
+    """Downloads a version's bundle to the folder `out`, which appears only when it has verified.
+
+    Args:
+        address: `models:/NAME@ALIAS` or `models:/NAME/NUMBER`; the scheme may be left out.
+        out: The bundle's folder; its parent must exist.
+        uri: As in `Tracking`, None included.
+        overwrite: Replace a bundle at `out`, after the new one was verified.
+        openers: Runtimes to replay the bundle in, by target name.
+        progress: Called with each step's name.
+
+    Raises:
+        ModelNameError, UnknownVersionError: No such version.
+        ForeignVersionError: The version has no seal.
+        UntrustedVersionError: The files are not those that were registered, or do not verify.
+        OutputExistsError, NotReplaceableError, UnwritableOutputError: See `staged_folder`.
+        TrackingServerError, TrackingStoreError, RegistryError: The store does not answer, or failed on the way.
+    """
+    wanted = parse_address(address)
+    client, store = open_client(uri), tracking_uri(Tracking(uri))
+    found = find_version(client, wanted, store)
+    subject = f"model version {found.name}/{found.version}"
+    seal_sha256 = found.tags.get(SEAL)
+    if seal_sha256 is None:
+        raise ForeignVersionError(
+            subject,
+            found=f"a version without the tag {SEAL}",
+            expected="one that `tapezoo push` registered",
+            fix="Register the bundle with tapezoo push.",
+        )
+    with staged_folder(out, overwrite, _is_bundle, "bundle") as folder:
+        progress("downloading")
+        with said_by_store(store, f"downloading {found.name}/{found.version}", AGAIN):
+            source = client.get_model_version_download_uri(found.name, found.version)
+            _download(source, store, folder)
+        progress("verifying the bundle")
+        try:
+            report = runtime.verify(folder, openers, seal_sha256)
+        except BundleError as error:
+            raise UntrustedVersionError(
+                subject,
+                found=f"{error.file or 'its bundle'} in the store with {error.found}",
+                expected=error.expected,
+                fix="Nothing was written. Pull another version, and ask who can write to the store.",
+            ) from error
+    return Pulled(str(found.name), str(found.version), report)
+
+
+def _download(source: str, uri: str, folder: Path) -> None:
+    """Fills the empty `folder` with the bundle below `source`."""
+    from mlflow.artifacts import download_artifacts
+
+    scratch = folder.with_name("download")  # beside it: staged_folder removes both
+    scratch.mkdir()
+    path = download_artifacts(f"{source}/{BUNDLE}", dst_path=str(scratch), tracking_uri=uri)
+    # without dst_path MLflow hands out a local store's own files; were it to do so here, this copies them
+    shutil.copytree(path, folder, symlinks=True, dirs_exist_ok=True)
+    shutil.rmtree(scratch)
+
+
+def _is_bundle(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file() and (folder / SUMS).is_file()

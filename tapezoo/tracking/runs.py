@@ -1,0 +1,125 @@
+"""A training as an MLflow run: Lightning's logger, with metrics by epoch and a status of ours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import MLFlowLogger
+
+from tapezoo.tracking.address import Tracking, artifact_location, check_server, tracking_uri
+from tapezoo.tracking.client import prepare_mlflow
+
+log = logging.getLogger(__name__)
+
+PARENT_TAG = "mlflow.parentRunId"  # mlflow.utils.mlflow_tags; its pages nest runs by it
+MLFLOW_STATUS = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED", "nan": "FAILED"}
+
+
+class TrackedRun(MLFlowLogger):
+    """Lightning's MLflow logger, with metrics by epoch, a status of ours, and no power to end a training.
+
+    Made by `make_logger`. What MLflow refuses after the start (server gone, disk full) is said once and
+    then left: a lost log is not worth a lost model.
+    """
+
+    _final: str | None = None
+    _lost: bool = False
+
+    @property
+    def uri(self) -> str:
+        """Address of the store."""
+        return str(self._tracking_uri)
+
+    def begun(self) -> str | None:
+        """The run's id; begins it if nothing was logged yet. None where the store takes no run any more."""
+        found: list[str | None] = []
+        self._attempt("run", lambda: found.append(self.run_id))
+        return found[0] if found else None
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """One point per metric at the number of the epoch; Lightning counts optimizer steps."""
+        by_name = dict(metrics)
+        epoch = by_name.pop("epoch", None)
+        self._attempt(
+            "metrics",
+            lambda: super(TrackedRun, self).log_metrics(by_name, step if epoch is None else int(epoch)),
+        )
+
+    def log_text(self, text: str, name: str) -> None:
+        """Stores `text` as the artifact `name`."""
+        self._attempt(name, lambda: self.experiment.log_text(self.run_id, text, name))
+
+    def log_file(self, path: Path, folder: str | None = None) -> None:
+        """Stores a copy of the file as an artifact, in `folder` of the run."""
+        self._attempt(path.name, lambda: self.experiment.log_artifact(self.run_id, str(path), folder))
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Adds or replaces tags."""
+        for name, value in tags.items():
+            self._attempt(
+                name, lambda name=name, value=value: self.experiment.set_tag(self.run_id, name, value)
+            )
+
+    def log_settings(self, settings: Mapping[str, str]) -> None:
+        """Stores what does not change as the run's parameters."""
+        self._attempt("settings", lambda: self.log_hyperparams(dict(settings)))
+
+    def set_status(self, status: str) -> None:
+        """Marks the run "finished", "interrupted", "failed" or "nan", for the tag and for MLflow."""
+        self._final = MLFLOW_STATUS[status]
+        self.set_tags({"status": status})
+        self._attempt("status", lambda: self.experiment.set_terminated(self.run_id, self._final))
+
+    def finalize(self, status: str = "success") -> None:
+        """Called by Lightning at its ends; it knows no Ctrl-C, so `set_status` has the last word."""
+        self._attempt("status", lambda: super(TrackedRun, self).finalize(self._final or status))
+
+    def _attempt(self, what: str, action: Any) -> None:
+        if self._lost:
+            return
+        try:
+            action()
+        except Exception as error:  # anything an HTTP client, a database driver or a disk can raise
+            self._lost = True
+            log.warning("tracking stopped: %s could not be logged (%s); the training goes on", what, error)
+
+
+def make_logger(
+    tracking: Tracking, run_dir: Path, tags: Mapping[str, str], run_id: str | None = None
+) -> TrackedRun:
+    """The run's logger, after `check_server`; the run itself begins with the first thing logged.
+
+    Artifacts of a sqlite store lie in `mlartifacts` beside the database (an experiment that exists keeps the
+    place it was made with), those of a server where the server puts them. MLflow's telemetry is off unless
+    MLFLOW_DISABLE_TELEMETRY says otherwise.
+
+    Args:
+        tracking: Address and names.
+        run_dir: Where checkpoints lie; stored as a tag.
+        tags: Further tags of the run.
+        run_id: A run to go on with; None: a new one.
+
+    Raises:
+        TrackingServerError, TrackingStoreError: See `check_server`.
+    """
+    uri = tracking_uri(tracking)
+    check_server(uri)
+    prepare_mlflow()
+    # Lightning warns that it creates an experiment that is not there yet, as if that were a fault
+    logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)
+    return TrackedRun(
+        experiment_name=tracking.experiment,
+        run_name=tracking.run_name,
+        tracking_uri=uri,
+        tags={"run_dir": str(run_dir.resolve()), **_parent_tag(tracking), **tags},
+        run_id=run_id,
+        artifact_location=artifact_location(uri),
+        synchronous=True,
+    )
+
+
+def _parent_tag(tracking: Tracking) -> dict[str, str]:
+    return {PARENT_TAG: tracking.parent_run} if tracking.parent_run else {}

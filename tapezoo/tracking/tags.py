@@ -1,0 +1,35 @@
+"""What a registered version says of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tapezoo.bundle import Manifest
+
+SEAL, DATASET, SOURCE_RUN = "seal_sha256", "dataset_hash", "source_run"
+COST_TARGET, COST_BLOCK = "onnx", "64"
+
+
+def version_tags(manifest: Manifest, seal_sha256: str, trained_in: str | None = None) -> dict[str, str]:
+    """What a version says of itself; figures are text, as MLflow keeps them, and absent where unknown.
+
+    `cost` is times real time on one thread in blocks of 64 samples, as measured at export. Every metric of the
+    manifest has a tag of its own name.
+
+    Args:
+        manifest: Of the bundle.
+        seal_sha256: The sha256 of its SHA256SUMS.
+        trained_in: The run it came from, where the manifest's provenance does not say.
+    """
+    metrics = {metric: f"{value:.9g}" for metric, value in manifest.metrics.items() if value is not None}
+    speeds = manifest.cost.get(COST_TARGET, {}).get("real_time_factor", {})
+    known = {
+        "architecture": manifest.architecture,
+        "sample_rate": manifest.sample_rate,
+        "cost": f"{speeds[COST_BLOCK]:.4g}" if COST_BLOCK in speeds else None,
+        DATASET: manifest.provenance.get("dataset_hash") or None,
+        SOURCE_RUN: manifest.provenance.get("run_id") or trained_in,
+        SEAL: seal_sha256,
+    }
+    return {**metrics, **{tag: str(value) for tag, value in known.items() if value is not None}}
