@@ -26,8 +26,9 @@ onnxruntime 1.32, numba; medians of 7 rounds; without `Stream` around it but in 
     ORT format alone                                               1.00               1.00   no
     dilated convolutions as one MatMul on shifted views               -               0.55   no
     dilated convolutions as one MatMul per tap                        -               0.43   no
-    a kernel of its own, the loop alone                             3.1                6.2   runtime/kernels
-      with `Stream` around it                                       1.9                4.8   runtime/kernels
+    a kernel of its own, the loop alone                             4.5                7.0   (a trial)
+      with its buffers, controls and state                          3.1                6.4   runtime/kernels
+      with `Stream` around it                                       2.1                5.0   engine "kernel"
 
 The kernels keep sums in registers by explicit vectors, carry the state in their own buffers (a WaveNet's in lines that
 are moved back every 512 samples), and take tanh and sigmoid from one exponential. For nets with folded controls see
@@ -55,8 +56,8 @@ from tapezoo.checkpoint import best_checkpoint, load_model
 from tapezoo.controls import Control
 from tapezoo.effect import EffectModel
 from tapezoo.export import export_bundle
-from tapezoo.export.targets import DEFAULT_TARGETS, KNOWN_TARGETS
 from tapezoo.export.target import Target
+from tapezoo.export.targets import DEFAULT_TARGETS, KNOWN_TARGETS
 from tapezoo.net import SMOOTHING_SAMPLES, whole_hops
 from tapezoo.runtime import SoftLimiter, Stream
 from tapezoo.runtime.bench import playable_engines
@@ -144,7 +145,7 @@ def targets_of(model: EffectModel) -> list[Target]:
 
 
 def manner_of(player: str) -> str:
-    """ " moving" or nothing: ratios compare like with like."""
+    """Of a row, its " moving" or nothing: ratios compare like with like."""
     return " moving" if player.endswith(" moving") else ""
 
 

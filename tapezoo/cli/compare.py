@@ -11,16 +11,16 @@ from typing import Any
 from tapezoo.errors import UsageError
 
 # arguments of `fit` that hold for every row
-OVERRIDES = ("--data", "--threads", "--seed_everything", "--tracking", "--trainer.logger")
+OVERRIDES = ("--data", "--threads", "--seed_everything", "--tracking", "--trainer.logger", "--allow-import")
 EPILOG = """
 The data come from the first recipe, or from the line: --data CLASS and --data.NAME VALUE as for `fit`; batch_size,
 segment_samples, batches_per_epoch, burn_in_samples and seed stay each recipe's own unless named on the line. All
 rows are scored on the same samples, after the longest burn-in. --threads (default 1), --seed_everything,
---tracking.NAME and --trainer.logger false hold for every row. A recipe's max_epochs, max_time, early stopping,
-warm_start and limits of validation are left out: the budget decides alone, and CosineDecay ends with it. With
---minutes, leave the machine alone: what else runs on it takes from the row. The same line goes on where it stopped;
-what failed starts again. With --engine ray, recordings must lie under the same path on every worker, and
---tracking.uri must name a server that all of them reach.
+--tracking.NAME, --trainer.logger false and --allow-import PACKAGE hold for every row. A recipe's max_epochs,
+max_time, early stopping, warm_start and limits of validation are left out: the budget decides alone, and CosineDecay
+ends with it. With --minutes, leave the machine alone: what else runs on it takes from the row. The same line goes on
+where it stopped; what failed starts again. With --engine ray, recordings must lie under the same path on every
+worker, and --tracking.uri must name a server that all of them reach.
 """
 
 
@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
     from tapezoo.cli import training
     from tapezoo.cli.faults import said_plainly
+    from tapezoo.cli.short_forms import ALLOW_IMPORT, split_allowed
     from tapezoo.compare.folder import check_unchanged, is_finished, open_folder
     from tapezoo.compare.lock import held
     from tapezoo.compare.plan import Budget, check_rates, row_names, rows_of
@@ -81,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
     known = open_folder(out, options.overwrite)
     names = row_names(options.recipes)
     overrides = ["--threads", "1", *options.overrides]
+    allowed = [f"{ALLOW_IMPORT}={package}" for package in split_allowed(options.overrides)[1]]
     recipes = {
         name: training.resolved_recipe(path, overrides)
         for name, path in zip(names, options.recipes, strict=True)
@@ -110,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
             out, rows, data.dataset_hash, caption, tracking, known, options.overwrite, console
         )
         tasks = [
-            Task(name, config, data.dataset_hash, comparison.fit_arguments())
+            Task(name, config, data.dataset_hash, (*comparison.fit_arguments(), *allowed))
             for name, config in rows.items()
             if not is_finished(out / name)
         ]

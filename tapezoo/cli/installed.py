@@ -10,9 +10,9 @@ from tapezoo.bundle import OpenTarget
 
 
 def installed_openers() -> Mapping[str, OpenTarget]:
-    """Every target's opener where torch and onnx are installed, else the one that needs neither."""
+    """Every target's opener where torch and onnx are installed, else of those that need neither."""
     if not all(importlib.util.find_spec(name) is not None for name in ("torch", "onnx")):
-        return runtime.ONNX_ONLY
+        return runtime.installed_openers()
     import torch
 
     from tapezoo.export import openers

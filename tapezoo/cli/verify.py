@@ -16,22 +16,12 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Verifies, and says target by target what was replayed."""
-    import importlib.util
     import sys
 
     from tapezoo import runtime
+    from tapezoo.cli.installed import installed_openers
 
-    openers = runtime.ONNX_ONLY
-    if all(
-        importlib.util.find_spec(name) is not None for name in ("torch", "onnx")
-    ):  # what tapezoo.export needs
-        import torch
-
-        from tapezoo.export import openers as every_opener
-
-        torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
-        openers = every_opener()
-    report = runtime.verify(options.bundle, openers)
+    report = runtime.verify(options.bundle, installed_openers())
     manifest = report.manifest
     lines = [f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, every hash is right"]
     for target in [*report.targets, *([report.grid] if report.grid else [])]:

@@ -172,7 +172,9 @@ def _row(name: str, recipe: Config, source: Config, score_after_samples: int, bu
     callbacks = trainer.get("callbacks") or []
     callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
     callbacks = [
-        callback for callback in callbacks if callback["class_path"].rpartition(".")[2] not in (*ENDINGS, REGISTER)
+        callback
+        for callback in callbacks
+        if callback["class_path"].rpartition(".")[2] not in (*ENDINGS, REGISTER)
     ]
     if budget.audio_seconds is not None:
         arguments = {"audio_seconds": budget.audio_seconds}

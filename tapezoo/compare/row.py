@@ -176,7 +176,9 @@ def _exported(checkpoint: Path, bundle: Path) -> tuple[dict[str, Any], str | Non
     shutil.rmtree(bundle, ignore_errors=True)
     torch.set_num_threads(1)  # as `tapezoo export`
     try:
-        report = export_checkpoint(checkpoint, bundle, parts=())  # only for its cost: nobody looks at pictures
+        report = export_checkpoint(
+            checkpoint, bundle, parts=()
+        )  # only for its cost: nobody looks at pictures
     except Exception as error:  # exporters raise anything; the row keeps its other figures
         return {}, f"{type(error).__name__}: {' '.join(str(error).split())}"
     return dict(report.manifest.cost["onnx"]), None

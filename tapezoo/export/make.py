@@ -22,7 +22,6 @@ from tapezoo.bundle import (
     StateTensor,
     file_hashes,
     seal,
-    verify_bundle,
     write_arrays,
 )
 from tapezoo.bundle.manifest import MANIFEST, REST_STATE
@@ -36,6 +35,7 @@ from tapezoo.export.parity import parity_table
 from tapezoo.export.target import Part, Target, UnexportableError, graph_of
 from tapezoo.export.targets import DEFAULT_TARGETS
 from tapezoo.net import Net, settle
+from tapezoo.runtime import verify
 from tapezoo.staging import staged_folder
 
 CARD = "MODEL_CARD.md"
@@ -91,6 +91,8 @@ def export_bundle(
     for target in targets:
         if refused := target.refusal(net):
             raise UnexportableError.about(target.name, *refused)
+    for part in parts:
+        part.check(net)
     with staged_folder(out, overwrite, is_bundle, "bundle") as folder:
         programme = golden_input(audio, net.hop_samples)
         default = np.array(control_vector(controls, {}), dtype=np.float32)
@@ -141,7 +143,7 @@ def export_bundle(
         (folder / CARD).write_text(model_card(manifest, folder), encoding="utf-8")
         seal(folder, replace(manifest, files=file_hashes(folder)))
         progress("verifying the bundle")
-        return verify_bundle(folder, {target.name: target.open for target in targets})
+        return verify(folder, {target.name: target.open for target in targets})
 
 
 def is_bundle(folder: Path) -> bool:

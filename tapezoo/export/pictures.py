@@ -31,6 +31,9 @@ COLUMNS = 300  # of a waveform
 class Pictures:
     """Draws what the net makes of the golden programme, and its transfer curve, at the controls' defaults."""
 
+    def check(self, net: Net) -> None:
+        """See `Part.check`: any net can be drawn."""
+
     def write(
         self,
         folder: Path,

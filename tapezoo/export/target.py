@@ -66,6 +66,9 @@ class Target(Protocol):
 class Part(Protocol):
     """Something else a bundle holds, made after its targets and before it is sealed."""
 
+    def check(self, net: Net) -> None:
+        """Raises, in no time and before anything is written, where `write` is bound to."""
+
     def write(
         self,
         folder: Path,

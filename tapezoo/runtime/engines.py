@@ -51,7 +51,14 @@ def engines_of(manifest: Manifest) -> tuple[str, ...]:
 
 def missing_modules(engine: str) -> tuple[str, ...]:
     """What an engine needs and is not installed."""
-    return tuple(module for module in NEEDED[engine] if find_spec(module) is None)
+    return tuple(module for module in NEEDED[engine] if not _installed(module))
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ImportError:  # somebody's import hook refuses it
+        return False
 
 
 def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:

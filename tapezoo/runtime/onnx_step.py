@@ -47,4 +47,6 @@ def open_onnx(path: Path, state_names: Sequence[str]) -> Step:
     return step
 
 
-ONNX_ONLY: Mapping[str, OpenTarget] = MappingProxyType({"onnx": open_onnx})
+ONNX_ONLY: Mapping[str, OpenTarget] = MappingProxyType(
+    dict.fromkeys(("onnx", "onnx_int8", "onnx_fp16"), open_onnx)
+)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tapezoo.bundle import OpenTarget, Report, Step, verify_bundle
 from tapezoo.runtime.engines import missing_modules
+from tapezoo.runtime.grid_graph import GridGraph
 from tapezoo.runtime.onnx_step import ONNX_ONLY
 
 
@@ -29,7 +30,8 @@ def verify(
     Raises:
         BundleError: The first fault found, with the file at fault.
     """
-    return verify_bundle(Path(bundle), installed_openers() if openers is None else openers, seal_sha256)
+    openers = installed_openers() if openers is None else openers
+    return verify_bundle(Path(bundle), openers, seal_sha256, open_grid=GridGraph)
 
 
 def _open_kernel(path: Path, state_names: Sequence[str]) -> Step:

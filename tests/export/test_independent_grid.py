@@ -274,6 +274,10 @@ def test_missing_points_of_the_product_are_named(tmp_path):
         (json.dumps({"controls": [GAIN], "points": [{"at": {"gain": 0}}]}), "keys at, checkpoint"),
         (json.dumps({"controls": [GAIN], "points": [], "extra": 1}), "extra"),
         (json.dumps({"controls": [{**GAIN, "min": "x"}], "points": [1]}), "'x'"),
+        (
+            json.dumps({"controls": [{**GAIN, "max": "1e999"}], "points": [1]}).replace('"1e999"', ".inf"),
+            "inf",
+        ),
         (json.dumps({"controls": [GAIN, GAIN], "points": [1]}), "gain, gain"),
     ],
 )

@@ -128,6 +128,13 @@ def test_the_stream_starts_at_rest_at_other_controls(bundle):
     np.testing.assert_allclose(outputs[1], outputs[0], atol=3e-6)
 
 
+def test_samples_that_lie_apart_in_memory_are_played_as_others(bundle):
+    audio = np.stack([programme(700), programme(700, seed=1)])
+    for other in (np.asfortranarray(audio), np.repeat(audio, 2, axis=1)[:, ::2]):
+        wanted = Stream(bundle[1], engine="kernel").process(audio)
+        np.testing.assert_array_equal(Stream(bundle[1], engine="kernel").process(other), wanted)
+
+
 def test_a_changed_weight_fails_the_replay(bundle, tmp_path):
     copy = tmp_path / "bundle"
     shutil.copytree(bundle[1], copy)

@@ -1,9 +1,9 @@
 """A grid out of checkpoints that were trained apart, one per point."""
 
 from tapezoo.export.grid_of_checkpoints.build import build_grid
+from tapezoo.export.grid_of_checkpoints.fields import GridFileError
 from tapezoo.export.grid_of_checkpoints.index_file import (
     GridFile,
-    GridFileError,
     MissingPointsError,
     PointTwiceError,
     read_grid_file,

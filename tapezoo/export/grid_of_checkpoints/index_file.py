@@ -19,18 +19,22 @@ from typing import Any
 import yaml
 
 from tapezoo.bundle.grid import AXIS_LIMIT, GridAxis
-from tapezoo.controls import Control, ControlError, control_vector
+from tapezoo.controls import Control, control_vector
 from tapezoo.errors import TapezooError
 from tapezoo.export.grid.sample import Place
 from tapezoo.export.grid.spec import check_size
+from tapezoo.export.grid_of_checkpoints.fields import (
+    fault,
+    fields_of,
+    list_of,
+    number_of,
+    setting_name,
+    values_at,
+)
 
 POINT_LIMIT = 4096
 CONTROL_KEYS = ("name", "min", "max", "default", "unit", "curve")
 RECORDING_KEYS = ("at", "dry", "wet")
-
-
-class GridFileError(TapezooError):
-    """The file cannot be read, or does not say what it must."""
 
 
 class MissingPointsError(TapezooError):
@@ -117,19 +121,19 @@ def read_grid_file(path: Path) -> GridFile:
         GridSpecError: Too many points or axes.
     """
     content = _content(path)
-    controls = tuple(_control(path, entry) for entry in _list(path, content, "controls"))
+    controls = tuple(_control(path, entry) for entry in list_of(path, content, "controls"))
     names = [control.name for control in controls]
     if not 1 <= len(controls) <= AXIS_LIMIT or len(set(names)) < len(names):
-        raise _fault(path, f"the controls {', '.join(names) or 'none'}", f"1 to {AXIS_LIMIT} different ones")
+        raise fault(path, f"the controls {', '.join(names) or 'none'}", f"1 to {AXIS_LIMIT} different ones")
     points: dict[Place, PointFile] = {}
     axis_values: list[dict[float, float]] = [{} for _ in controls]
-    for number, entry in enumerate(_list(path, content, "points"), 1):
+    for number, entry in enumerate(list_of(path, content, "points"), 1):
         what = f"point {number}"
-        fields = _fields(path, what, entry, ("at", "checkpoint"))
+        fields = fields_of(path, what, entry, ("at", "checkpoint"))
         written = fields["checkpoint"]
         if not isinstance(written, str):
-            raise _fault(path, f"{what} with the checkpoint {written!r}", "a path")
-        at = _at(path, what, fields["at"], controls)
+            raise fault(path, f"{what} with the checkpoint {written!r}", "a path")
+        at = values_at(path, what, fields["at"], controls)
         place = tuple(control_vector(controls, at))
         point = PointFile(place, setting_name(controls, at), path.parent / written, written)
         if place in points:
@@ -162,32 +166,27 @@ def read_grid_file(path: Path) -> GridFile:
     return GridFile(path, controls, axes, tuple(points[place] for place in places), reference)
 
 
-def setting_name(controls: Sequence[Control], at: Mapping[str, float]) -> str:
-    """Values by name as messages say them: gain=5 dB, tone=0.2."""
-    return ", ".join(f"{control.name}={at[control.name]:g} {control.unit}".rstrip() for control in controls)
-
-
 def _content(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise _fault(path, f"nothing that can be read ({error})", "a YAML file") from error
-    return _fields(path, "the file", content, ("controls", "points"), ("reference",))
+        raise fault(path, f"nothing that can be read ({error})", "a YAML file") from error
+    return fields_of(path, "the file", content, ("controls", "points"), ("reference",))
 
 
 def _control(path: Path, entry: Any) -> Control:
-    fields = _fields(path, "a control", entry, CONTROL_KEYS[:4], CONTROL_KEYS[4:])
+    fields = fields_of(path, "a control", entry, CONTROL_KEYS[:4], CONTROL_KEYS[4:])
     texts = [fields["name"], fields.get("unit", ""), fields.get("curve", "linear")]
     if not all(isinstance(text, str) for text in texts):
-        raise _fault(path, f"a control with {texts}", "name, unit and curve as text")
+        raise fault(path, f"a control with {texts}", "name, unit and curve as text")
     name, unit, curve = texts
-    low, high, default = (_number(path, f"control {name!r}", key, fields[key]) for key in CONTROL_KEYS[1:4])
+    low, high, default = (number_of(path, f"control {name!r}", key, fields[key]) for key in CONTROL_KEYS[1:4])
     return Control(name, low, high, default, unit, curve)
 
 
 def _axis(path: Path, control: Control, values: Mapping[float, float]) -> GridAxis:
     if len(values) < 2:
-        raise _fault(
+        raise fault(
             path, f"points at a single value of {control.name!r}", "two or more values of every control"
         )
     positions = tuple(sorted(values))
@@ -200,71 +199,28 @@ def _reference(
     if content is None:
         return ()
     if isinstance(content, Mapping) and "recordings" in content:
-        fields = _fields(path, "the reference", content, ("recordings",))
-        entries = enumerate(_list(path, fields, "recordings"), 1)
+        fields = fields_of(path, "the reference", content, ("recordings",))
+        entries = enumerate(list_of(path, fields, "recordings"), 1)
         return tuple(_recording(path, f"recording {number}", entry, controls) for number, entry in entries)
-    fields = _fields(path, "the reference", content, ("device",), ("settings",))
+    fields = fields_of(path, "the reference", content, ("device",), ("settings",))
     settings = fields.get("settings", {})
     if not isinstance(fields["device"], str) or not isinstance(settings, Mapping):
-        raise _fault(path, f"the reference {content!r}", "a device's name, and settings by name")
+        raise fault(path, f"the reference {content!r}", "a device's name, and settings by name")
     settings = {
-        str(name): _number(path, "the reference", str(name), value) for name, value in settings.items()
+        str(name): number_of(path, "the reference", str(name), value) for name, value in settings.items()
     }
     if both := sorted(set(settings) & {control.name for control in controls}):
-        raise _fault(
+        raise fault(
             path, f"the reference setting {both[0]}", "settings of knobs that are no control of the grid"
         )
     return DeviceReference(fields["device"], settings)
 
 
 def _recording(path: Path, what: str, entry: Any, controls: Sequence[Control]) -> Recording:
-    fields = _fields(path, what, entry, RECORDING_KEYS)
-    at = _at(path, what, fields["at"], controls)
+    fields = fields_of(path, what, entry, RECORDING_KEYS)
+    at = values_at(path, what, fields["at"], controls)
     if not all(isinstance(fields[key], str) for key in ("dry", "wet")):
-        raise _fault(path, f"{what} with {fields['dry']!r} and {fields['wet']!r}", "two paths")
+        raise fault(path, f"{what} with {fields['dry']!r} and {fields['wet']!r}", "two paths")
     place = tuple(control_vector(controls, at))
     files = (path.parent / fields[key] for key in ("dry", "wet"))
     return Recording(place, setting_name(controls, at), *files)
-
-
-def _at(path: Path, what: str, at: Any, controls: Sequence[Control]) -> dict[str, float]:
-    names = {control.name for control in controls}
-    if not isinstance(at, Mapping) or not names >= set(at):
-        found = f"{what} at {at!r}"
-        raise _fault(path, found, f"a value for each of {', '.join(sorted(names))}")
-    if missing := sorted(names - set(at)):
-        raise _fault(path, f"{what} without {', '.join(missing)}", "a value for every control")
-    values = {str(name): _number(path, what, str(name), value) for name, value in at.items()}
-    try:
-        control_vector(controls, values)
-    except ControlError as error:
-        raise _fault(path, f"{what} at {error.found} of {error.subject}", error.expected) from error
-    return values
-
-
-def _fields(
-    path: Path, what: str, entry: Any, needed: Sequence[str], possible: Sequence[str] = ()
-) -> dict[str, Any]:
-    if not isinstance(entry, Mapping) or not set(needed) <= set(entry) <= {*needed, *possible}:
-        found = f"the keys {', '.join(map(str, entry))}" if isinstance(entry, Mapping) else repr(entry)
-        optional = f", and perhaps {', '.join(possible)}" if possible else ""
-        raise _fault(path, f"{what} with {found}", f"the keys {', '.join(needed)}{optional}")
-    return {str(key): value for key, value in entry.items()}
-
-
-def _list(path: Path, content: Mapping[str, Any], key: str) -> list[Any]:
-    if not isinstance(content[key], list) or not content[key]:
-        raise _fault(path, f"{key}: {content[key]!r}", f"a list under {key}")
-    return list(content[key])
-
-
-def _number(path: Path, what: str, name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        raise _fault(path, f"{what} with {name} {value!r}", "a number")
-    return float(value)
-
-
-def _fault(path: Path, found: str, expected: str) -> GridFileError:
-    return GridFileError(
-        str(path), found=found, expected=expected, fix="Correct it; docs/grids.md shows the format."
-    )

@@ -28,7 +28,8 @@ class Voice(Protocol):
         """One chunk.
 
         Shape:
-            signal: (1 + num_controls, samples), the input and where the controls are; output: (samples,).
+            signal: (1 + num_controls, samples), the input and where the controls are; output: (samples,). Rows are
+                contiguous.
         """
 
 
@@ -72,17 +73,21 @@ class Channel:
         """One block of any length.
 
         Shape:
-            input, output: (samples,); controls: (num_controls,), where they shall go.
+            input, output: (samples,), output contiguous; controls: (num_controls,), where they shall go.
         """
-        if len(controls) and not np.array_equal(controls, self._target):
-            self._target, self._left = controls.copy(), self._smoothing_samples
+        input = np.ascontiguousarray(input)  # what the compiled code takes
         longest = self._voice.chunk_samples
+        if not len(controls):
+            for start in range(0, len(input), longest):
+                self._voice.play(input[np.newaxis, start : start + longest], output[start : start + longest])
+            return
+        if not np.array_equal(controls, self._target):
+            self._target, self._left = controls.copy(), self._smoothing_samples
         for start in range(0, len(input), longest):
             part = input[start : start + longest]
             signal = self._signal[:, : len(part)]
             signal[0] = part
-            if len(self._value):
-                self._glide(signal[1:])
+            self._glide(signal[1:])
             self._voice.play(signal, output[start : start + longest])
 
     def _glide(self, path: Audio) -> None:

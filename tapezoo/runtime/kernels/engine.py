@@ -18,7 +18,7 @@ from tapezoo.runtime.kernels.voices import channel_maker
 class KernelEngine:
     """See `Engine`: one channel of the kernel for each of the signal, the state in its own buffers.
 
-    Opening it waits for the compiler, 1 s for an LSTM and 4 s for a WaveNet here; what that wrote is kept on disk for
+    Opening it waits for the compiler, under 1 s for an LSTM and 2 s for a WaveNet here; what that wrote is kept on disk for
     the next process.
 
     Args:
@@ -56,7 +56,7 @@ class KernelEngine:
 
     def play(self, rows: Audio, controls: Audio) -> Audio:
         """See `Engine.play`."""
-        output = np.empty_like(rows)
+        output = np.empty(rows.shape, np.float32)
         for channel, input, part in zip(self._channels, rows, output, strict=True):
             channel.play(input, controls, part)
         return output

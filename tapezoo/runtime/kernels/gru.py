@@ -8,14 +8,14 @@ from tapezoo.runtime.kernels.vector import LANES, compiled, fma, load, sigmoid, 
 
 
 @compiled
-def gru_layer(x, inputs, weights, bias, memory, features, units, samples):  # type: ignore[no-untyped-def]
+def gru_layer(x, x_sample, x_input, inputs, weights, bias, memory, features, units, samples):  # type: ignore[no-untyped-def]
     """See `tapezoo.runtime.kernels.recurrent.Layer`; sums are r, z, and m of the input and of the hidden state."""
     row = 4 * LANES * (inputs + units)
     for sample in range(samples):
         for block in range(units // LANES):
             unit = block * LANES
             start = (block * row, 4 * unit)
-            r, z, m, u = four_sums(weights, start, bias, x, sample * inputs, inputs, memory, units)
+            r, z, m, u = four_sums(weights, start, bias, x, sample * x_sample, x_input, inputs, memory, units)
             m = tanh(fma(sigmoid(r), u, m))
             # h' = (1 - z) m + z h
             store(features, sample * units + unit, fma(sigmoid(z), sub(load(memory, unit), m), m))

@@ -8,14 +8,14 @@ from tapezoo.runtime.kernels.vector import LANES, compiled, fma, load, mul, sigm
 
 
 @compiled
-def lstm_layer(x, inputs, weights, bias, memory, features, units, samples):  # type: ignore[no-untyped-def]
+def lstm_layer(x, x_sample, x_input, inputs, weights, bias, memory, features, units, samples):  # type: ignore[no-untyped-def]
     """See `tapezoo.runtime.kernels.recurrent.Layer`; memory is (hidden, cell), sums are i, f, g, o as in PyTorch."""
     row = 4 * LANES * (inputs + units)
     for sample in range(samples):
         for block in range(units // LANES):
             unit = block * LANES
             start = (block * row, 4 * unit)
-            i, f, g, o = four_sums(weights, start, bias, x, sample * inputs, inputs, memory, units)
+            i, f, g, o = four_sums(weights, start, bias, x, sample * x_sample, x_input, inputs, memory, units)
             cell = fma(sigmoid(f), load(memory, units + unit), mul(sigmoid(i), tanh(g)))
             store(memory, units + unit, cell)
             store(features, sample * units + unit, mul(sigmoid(o), tanh(cell)))

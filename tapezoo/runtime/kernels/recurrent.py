@@ -16,15 +16,16 @@ SUMS = 4  # per unit: a GRU's candidate has two, of the input and of the hidden 
 
 
 @compiled
-def four_sums(weights, start, bias, x, x_start, inputs, memory, units):  # type: ignore[no-untyped-def]
+def four_sums(weights, start, bias, x, x_start, x_step, inputs, memory, units):  # type: ignore[no-untyped-def]
     """Four vectors: bias + W x + U h of one block of LANES units, for the four sums of each.
 
     Args:
         weights: Of all blocks; flat, as `_packed` lays them out.
         start: Of the block in weights and in bias.
         bias: Of all blocks.
-        x: With this sample's inputs from x_start on.
+        x: With this sample's inputs at x_start, x_start + x_step, ...
         x_start: See x.
+        x_step: See x.
         inputs: Their number.
         memory: Begins with the hidden state.
         units: A multiple of LANES.
@@ -35,7 +36,7 @@ def four_sums(weights, start, bias, x, x_start, inputs, memory, units):  # type:
     d = load(bias, start[1] + 3 * LANES)
     at = start[0]
     for index in range(inputs):
-        value = spread(x, x_start + index)
+        value = spread(x, x_start + index * x_step)
         a = fma(value, load(weights, at), a)
         b = fma(value, load(weights, at + LANES), b)
         c = fma(value, load(weights, at + 2 * LANES), c)
@@ -59,7 +60,7 @@ def four_sums(weights, start, bias, x, x_start, inputs, memory, units):  # type:
 
 
 @compiled
-def readout(features, units, head, bias, taps, context, output, samples):  # type: ignore[no-untyped-def]
+def readout(features, units, head, bias, taps, context, signal, output, samples):  # type: ignore[no-untyped-def]
     """output[n] = head . features[n] + bias[0] + sum_k taps[k] context[n + k]; the context moves on.
 
     Args:
@@ -68,21 +69,31 @@ def readout(features, units, head, bias, taps, context, output, samples):  # typ
         head: (units,).
         bias: (1,).
         taps: (T,), the last one for the newest sample.
-        context: (T - 1 + CHUNK_SAMPLES + LANES,): the samples before the block, and the block.
-        output: (CHUNK_SAMPLES + LANES,).
+        context: (T - 1 + CHUNK_SAMPLES + LANES,): begins with the samples before the block.
+        signal: Begins with the block.
+        output: (samples,).
         samples: Of the block.
     """
+    past = len(taps) - 1
+    for sample in range(samples):
+        context[past + sample] = signal[sample]
     for start in range(0, samples, LANES):
         linear = fill(bias[0])
         for tap in range(len(taps)):
             linear = fma(spread(taps, tap), load(context, start + tap), linear)
-        store(output, start, linear)
+        if start + LANES <= samples:
+            store(output, start, linear)
+        else:
+            for sample in range(start, samples):
+                output[sample] = bias[0]
+                for tap in range(len(taps)):
+                    output[sample] += taps[tap] * context[sample + tap]
     for sample in range(samples):
         sum_ = fill(np.float32(0))
         for unit in range(0, units, LANES):
             sum_ = fma(load(head, unit), load(features, sample * units + unit), sum_)
         output[sample] += total(sum_)
-    for index in range(len(taps) - 1):
+    for index in range(past):
         context[index] = context[index + samples]
 
 
@@ -92,6 +103,8 @@ class Layer(Protocol):
     def __call__(
         self,
         x: Weights,
+        x_sample: int,
+        x_input: int,
         inputs: int,
         weights: Weights,
         bias: Weights,
@@ -100,7 +113,7 @@ class Layer(Protocol):
         units: int,
         samples: int,
     ) -> None:
-        """Arrays are flat: x (samples, inputs), features (samples, units), memory (memories, units)."""
+        """Input i of sample n is x[n x_sample + i x_input]; features (samples, units) and memory are flat."""
 
 
 class RecurrentVoice:
@@ -140,10 +153,7 @@ class RecurrentVoice:
         self._memory = [np.zeros((len(memories), self._units), np.float32) for _ in range(layers)]
         self._flat_memory = [memory.reshape(-1) for memory in self._memory]
         self._context = np.zeros(len(self._taps) - 1 + CHUNK_SAMPLES + LANES, np.float32)
-        self._x = np.zeros((CHUNK_SAMPLES, 1 + file.num_controls), np.float32)
-        self._flat_x = self._x.reshape(-1)
         self._features = [np.zeros(CHUNK_SAMPLES * self._units, np.float32) for _ in range(2)]
-        self._output = np.zeros(CHUNK_SAMPLES + LANES, np.float32)
 
     def load(self, state: State) -> None:
         """See `Voice.load`."""
@@ -169,13 +179,13 @@ class RecurrentVoice:
     def play(self, signal: Audio, output: Audio) -> None:
         """See `Voice.play`."""
         samples = signal.shape[1]
-        self._x[:samples] = signal.T
-        self._context[len(self._taps) - 1 :][:samples] = signal[0]
-        x = self._flat_x
+        x, x_sample, x_input = np.ascontiguousarray(signal).reshape(-1), 1, samples
         for index, inputs in enumerate(self._inputs):
             features = self._features[index % 2]
             self._layer(
                 x,
+                x_sample,
+                x_input,
                 inputs,
                 self._weights[index],
                 self._bias[index],
@@ -184,9 +194,10 @@ class RecurrentVoice:
                 self._units,
                 samples,
             )
-            x = features
-        readout(x, self._units, self._head, self._head_bias, self._taps, self._context, self._output, samples)
-        output[:] = self._output[:samples]
+            x, x_sample, x_input = features, self._units, 1
+        readout(
+            x, self._units, self._head, self._head_bias, self._taps, self._context, signal[0], output, samples
+        )
 
 
 def _packed(file: KernelFile, index: int, size: int, units: int) -> tuple[Weights, Weights]:

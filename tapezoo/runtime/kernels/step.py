@@ -21,7 +21,7 @@ def open_kernel(path: Path, state_names: Sequence[str]) -> Step:
     channel = channel_maker(path)()
 
     def step(input: Audio, controls: Audio, state: State) -> tuple[Audio, State]:
-        output = np.empty_like(input)
+        output = np.empty(input.shape, np.float32)
         after = {name: np.empty_like(state[name]) for name in state_names}
         for row in range(len(input)):
             channel.load({name: state[name][row] for name in state_names})

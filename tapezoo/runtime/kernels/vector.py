@@ -71,6 +71,8 @@ def _splat(builder: Any, value: Any) -> Any:
 
 
 def _pointer(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    if signature.args[0].layout != "C" or signature.args[0].dtype != types.float32:
+        raise TypeError(f"{signature.args[0]}: the addresses below are those of contiguous float32")
     proxy: Any = cgutils.create_struct_proxy(signature.args[0])  # type: ignore[no-untyped-call]
     array = proxy(context, builder, value=args[0])
     return builder.gep(array.data, [args[1]])

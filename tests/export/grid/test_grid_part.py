@@ -12,8 +12,10 @@ from export.nets import RATE_HZ, arguments, knobs, lstm, perturbed, programme
 from safetensors.numpy import load_file
 from torch import nn
 
+from tapezoo import registry
 from tapezoo.bundle import Manifest
 from tapezoo.bundle.grid import read_grid_index
+from tapezoo.bundle.grid_golden import verify_grid
 from tapezoo.controls import control_vector
 from tapezoo.export import ParityError, UnsteadyNetError, export_bundle, settled_copy
 from tapezoo.export.golden import golden_input
@@ -33,6 +35,8 @@ from tapezoo.models.lstm import LSTMNet
 from tapezoo.models.tcn import TCNNet
 from tapezoo.net import Net, UnfoldableError
 from tapezoo.runtime import verify
+from tapezoo.runtime.grid_graph import GridGraph
+from tapezoo.testing import perturbed as untrained
 
 
 def part(net, text, *held, **more):
@@ -363,6 +367,21 @@ def test_the_excerpt_is_pieces_from_all_over_in_whole_hops():
     assert excerpt[-1] == 99_999
     assert len(np.flatnonzero(np.diff(excerpt) != 1)) == 7
     assert len(excerpt_of(audio[:1000], 64)) == 960
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [found.name for found in registry.registrations()])
+def test_every_architecture_of_the_zoo_makes_a_grid_that_verifies(name, tmp_path):
+    model = untrained(registry.load(name), [{"name": "drive", "max": 10}, {"name": "speed"}])
+    grid = GridPart(parse_axes("drive=0/10", model.controls), {"speed": 0.5})
+    given = {**arguments(model.net, tmp_path / "b"), "controls": model.controls}
+    report = export_bundle(model.net, **given, targets=[OnnxTarget()], parts=[grid])
+    replayed = verify_grid(tmp_path / "b", report.manifest, GridGraph)
+    assert len(replayed.results) == 3
+    assert all(result.passed for result in replayed.results)
+    index = read_grid_index(tmp_path / "b", report.manifest)
+    assert index.weights
+    assert np.isfinite(index.error["max_esr"])
 
 
 def test_the_index_is_plain_json(tcn):

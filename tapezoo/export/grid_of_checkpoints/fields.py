@@ -1,0 +1,68 @@
+"""What stands in index.yaml, field by field: of the right kind, or a fault that says where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tapezoo.controls import Control, ControlError, control_vector
+from tapezoo.errors import TapezooError
+
+
+class GridFileError(TapezooError):
+    """The file cannot be read, or does not say what it must."""
+
+
+def values_at(path: Path, what: str, at: Any, controls: Sequence[Control]) -> dict[str, float]:
+    """A setting: one value for every control, in its unit."""
+    names = {control.name for control in controls}
+    if not isinstance(at, Mapping) or not names >= set(at):
+        found = f"{what} at {at!r}"
+        raise fault(path, found, f"a value for each of {', '.join(sorted(names))}")
+    if missing := sorted(names - set(at)):
+        raise fault(path, f"{what} without {', '.join(missing)}", "a value for every control")
+    values = {str(name): number_of(path, what, str(name), value) for name, value in at.items()}
+    try:
+        control_vector(controls, values)
+    except ControlError as error:
+        raise fault(path, f"{what} at {error.found} of {error.subject}", error.expected) from error
+    return values
+
+
+def fields_of(
+    path: Path, what: str, entry: Any, needed: Sequence[str], possible: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A mapping with exactly the keys it needs, and perhaps some it may have."""
+    if not isinstance(entry, Mapping) or not set(needed) <= set(entry) <= {*needed, *possible}:
+        found = f"the keys {', '.join(map(str, entry))}" if isinstance(entry, Mapping) else repr(entry)
+        optional = f", and perhaps {', '.join(possible)}" if possible else ""
+        raise fault(path, f"{what} with {found}", f"the keys {', '.join(needed)}{optional}")
+    return {str(key): value for key, value in entry.items()}
+
+
+def list_of(path: Path, content: Mapping[str, Any], key: str) -> list[Any]:
+    """A list that is not empty."""
+    if not isinstance(content[key], list) or not content[key]:
+        raise fault(path, f"{key}: {content[key]!r}", f"a list under {key}")
+    return list(content[key])
+
+
+def number_of(path: Path, what: str, name: str, value: Any) -> float:
+    """A finite number, which a truth value is not."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise fault(path, f"{what} with {name} {value!r}", "a finite number")
+    return float(value)
+
+
+def fault(path: Path, found: str, expected: str) -> GridFileError:
+    """The fault, with the usual advice."""
+    return GridFileError(
+        str(path), found=found, expected=expected, fix="Correct it; docs/grids.md shows the format."
+    )
+
+
+def setting_name(controls: Sequence[Control], at: Mapping[str, float]) -> str:
+    """Values by name as messages say them: gain=5 dB, tone=0.2."""
+    return ", ".join(f"{control.name}={at[control.name]:g} {control.unit}".rstrip() for control in controls)
