@@ -49,13 +49,18 @@ class StateTensor:
 
 @dataclass(frozen=True)
 class GoldenCase:
-    """One replay: `file` holds `controls` (blocks or 1, rows, num_controls) and `output` (rows, samples)."""
+    """One replay: `file` holds `controls` (blocks or 1, rows, num_controls) and `output` (rows, samples).
+
+    `rounding` is how far the net's output here is from its own in double precision, sample value: what no runtime
+    can do better. Bundles of version 1, and nets that know no double precision, have 0.
+    """
 
     name: str
     file: str
     block_samples: int
     samples: int
     rows: int
+    rounding: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -221,8 +226,15 @@ def state_tensor(value: Any) -> StateTensor:
 
 
 def _golden_case(value: Any) -> GoldenCase:
-    fields = fields_of(value, ("name", "file", "block_samples", "samples", "rows"))
+    names = {"name", "file", "block_samples", "samples", "rows"}
+    if isinstance(value, dict) and "rounding" in value:
+        names |= {"rounding"}
+    fields = fields_of(value, names)
+    rounding = documents.number(fields.get("rounding", 0.0))
+    if rounding < 0:
+        raise ValueError(f"a rounding of {rounding}")
     return GoldenCase(
+        rounding=rounding,
         name=documents.matching(NAME, fields["name"]),
         file=file_name(fields["file"]),
         block_samples=count(fields["block_samples"], 1),

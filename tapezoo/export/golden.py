@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -78,29 +79,60 @@ def write_golden(net: Net, audio: Audio, rest: State, default: Audio, root: Path
     samples = audio.shape[1]
     play = net_step(net)
 
-    def write(file: str, rows: int, block_samples: int, samples: int, controls: Audio) -> None:
+    def write(file: str, rows: int, block_samples: int, samples: int, controls: Audio) -> float:
         output = stream(play, audio[:rows, :samples], controls, rest, block_samples)
         write_arrays(root / file, {"controls": controls, "output": output})
+        return rounding_of(net, output, audio[:rows, :samples], controls, rest, block_samples)
 
     hop, most = net.hop_samples, net.max_block_samples
     whole = allowed_block(samples, hop, most)
     blocks = {allowed_block(block, hop, most) for block in BLOCKS_SAMPLES}
     lengths = {block: samples if block > 1 else SINGLE_SAMPLES for block in sorted(blocks)}
     held = "golden/held.npz"
-    write(held, 1, whole, samples, default[np.newaxis, np.newaxis])
-    cases = [GoldenCase(f"held_{block}", held, block, length, 1) for block, length in lengths.items()]
+    rounding = write(held, 1, whole, samples, default[np.newaxis, np.newaxis])
+    cases = [
+        GoldenCase(f"held_{block}", held, block, length, 1, rounding) for block, length in lengths.items()
+    ]
     if whole not in blocks:
         name = "held_whole" if whole == samples else f"held_{whole}"
-        cases.append(GoldenCase(name, held, whole, samples, 1))
+        cases.append(GoldenCase(name, held, whole, samples, 1, rounding))
 
     block = allowed_block(ROWS_BLOCK_SAMPLES, hop, most)
-    cases.append(GoldenCase("rows", "golden/rows.npz", block, samples, 2))
-    write("golden/rows.npz", 2, block, samples, control_path(-(-samples // block), 2, default))
+    path = control_path(-(-samples // block), 2, default)
+    rounding = write("golden/rows.npz", 2, block, samples, path)
+    cases.append(GoldenCase("rows", "golden/rows.npz", block, samples, 2, rounding))
     for block, length in lengths.items() if net.num_controls else ():
-        case = GoldenCase(f"changing_{block}", f"golden/changing_{block}.npz", block, length, 1)
-        cases.append(case)
-        write(case.file, 1, block, length, control_path(-(-length // block), 1, default))
+        file = f"golden/changing_{block}.npz"
+        rounding = write(file, 1, block, length, control_path(-(-length // block), 1, default))
+        cases.append(GoldenCase(f"changing_{block}", file, block, length, 1, rounding))
     return tuple(cases)
+
+
+def rounding_of(
+    net: Net, output: Audio, audio: Audio, controls: Audio, rest: State, block_samples: int
+) -> float:
+    """How far `output` is from that of the same net in double precision; 0 where the net knows none.
+
+    Args:
+        net: In evaluation mode on the CPU; left as it is.
+        output: Of the net in single precision, by `stream` with the arguments that follow.
+        audio: See `stream`.
+        controls: See `stream`.
+        rest: See `stream`.
+        block_samples: See `stream`.
+    """
+    exact = {
+        name: value.astype(np.float64) if value.dtype == np.float32 else value for name, value in rest.items()
+    }
+    twin = copy.deepcopy(net).double()
+    try:
+        wanted = stream(
+            net_step(twin), audio.astype(np.float64), controls.astype(np.float64), exact, block_samples
+        )
+    except (RuntimeError, TypeError, ValueError):  # tensors of its own in single precision
+        return 0.0
+    distance = float(np.abs(output - wanted).max())
+    return distance if np.isfinite(distance) else 0.0
 
 
 def control_path(blocks: int, rows: int, default: Audio) -> Audio:

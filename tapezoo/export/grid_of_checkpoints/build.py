@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tapezoo.bundle import Manifest, Report, file_hashes, seal, verify_bundle
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.golden import Audio, tolerance_of
 from tapezoo.bundle.grid import INDEX, GridIndex
 from tapezoo.bundle.grid_golden import GridCase, grid_step, parts_of, write_grid_golden
 from tapezoo.bundle.grid_tensors import point_of, read_tensors
@@ -24,7 +24,7 @@ from tapezoo.export.card import model_card
 from tapezoo.export.cost import measured_cost
 from tapezoo.export.golden import golden_input
 from tapezoo.export.grid.error import mix_at
-from tapezoo.export.grid.gate import pass_gate, tolerance
+from tapezoo.export.grid.gate import pass_gate
 from tapezoo.export.grid.lay import laid
 from tapezoo.export.grid.sample import Held, Sample, excerpt_of
 from tapezoo.export.grid_of_checkpoints.index_file import GridFile
@@ -112,10 +112,10 @@ def _index(
 def _write_golden(folder: Path, index: GridIndex, samples: Sequence[Sample], excerpt: Audio) -> None:
     """The first, middle and last point, and the middle of the first cell."""
     numbers = dict.fromkeys([0, len(samples) // 2, len(samples) - 1])
-    cases = [GridCase((n,), (1.0,), samples[n].heard, tolerance(samples[n].heard)) for n in numbers]
+    cases = [GridCase((n,), (1.0,), samples[n].heard, tolerance_of(samples[n].heard)) for n in numbers]
     mix = mix_at(index.axes, tuple((axis.positions[0] + axis.positions[1]) / 2 for axis in index.axes))
     between = np.sum([np.float32(share) * samples[point].heard for point, share in mix.items()], axis=0)
-    allowed = max(tolerance(samples[point].heard) for point in mix)
+    allowed = max(tolerance_of(samples[point].heard) for point in mix)
     cases.append(GridCase(tuple(mix), tuple(mix.values()), between, allowed))
     write_grid_golden(folder, excerpt, cases)
 

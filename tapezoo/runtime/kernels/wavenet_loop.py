@@ -19,7 +19,7 @@ from tapezoo.runtime.kernels.vector import (
 )
 
 CHUNK_SAMPLES = 64
-SLACK_SAMPLES = 512  # a line is moved back when the signal has gone so far: 1/8 of the cost of every chunk
+SLACK_SAMPLES = 512  # a line is moved back once in so many, instead of with every block
 ROWS = 4  # of a product at a time: their sums stay in registers
 
 # columns of the table of layers

@@ -1,0 +1,60 @@
+"""How far single precision takes a net, and what that allows its targets."""
+
+import numpy as np
+import torch
+from export.nets import arguments
+
+from tapezoo.bundle import read_manifest
+from tapezoo.bundle.golden import LEAST_TOLERANCE, tolerance_of
+from tapezoo.export import export_bundle
+from tapezoo.export.golden import rounding_of
+from tapezoo.net import Net
+
+
+class Touchy(Net):
+    """`sin(500 x)`: what rounding does to 500 x, the sine shows."""
+
+    def __init__(self):
+        super().__init__(0, receptive_field=1)
+        self.gain = torch.nn.Parameter(torch.tensor(500.0))
+
+    def forward(self, input, controls, state):
+        return torch.sin(self.gain * input), {}
+
+
+class OnlySingle(Touchy):
+    def forward(self, input, controls, state):
+        return torch.matmul(torch.ones(1, 1, 1), input), {}
+
+
+NONE = np.zeros((1, 1, 0), np.float32)
+
+
+def audio():
+    return np.random.default_rng(0).uniform(-1, 1, (1, 5000)).astype(np.float32)
+
+
+def test_rounding_is_the_distance_from_double_precision():
+    played = np.sin(np.float32(500) * audio())
+    exact = np.sin(500 * audio().astype(np.float64))
+    found = rounding_of(Touchy().eval(), played, audio(), NONE, {}, 64)
+    assert found == np.abs(played - exact).max() > 1e-6
+
+
+def test_a_net_of_single_precision_alone_has_none():
+    assert rounding_of(OnlySingle().eval(), audio(), audio(), NONE, {}, 64) == 0
+
+
+def test_a_target_may_be_as_far_away_as_rounding_takes_the_net_but_not_farther_than_80_db():
+    loud = np.full((1, 8), 0.5, np.float32)
+    assert tolerance_of(loud) == 0.5e-5
+    assert tolerance_of(loud, 1e-6) == 0.5e-5
+    assert tolerance_of(loud, 4e-6) == 1.6e-5
+    assert tolerance_of(loud, 1.0) == 0.5e-4
+    assert tolerance_of(0 * loud, 1.0) == LEAST_TOLERANCE
+
+
+def test_every_golden_case_says_its_own(tmp_path):
+    export_bundle(Touchy().eval(), **arguments(Touchy(), tmp_path / "bundle"))
+    manifest = read_manifest(tmp_path / "bundle")
+    assert all(case.rounding > 1e-6 for case in manifest.golden if case.name != "held_1")
