@@ -30,6 +30,7 @@ from tapezoo.checkpoint import load_model
 from tapezoo.controls import Control
 from tapezoo.effect import EffectModel
 from tapezoo.export import export_bundle
+from tapezoo.export.golden import LEAST_SAMPLES
 from tapezoo.export.target import graph_of
 from tapezoo.net import SMOOTHING_SAMPLES, Net, State, UnfoldableError, settle
 
@@ -278,7 +279,7 @@ def check_checkpoint(model: EffectModel) -> None:
 
 def check_export(model: EffectModel) -> None:
     """ONNX and TorchScript pass the parity gate."""
-    audio = _signal(1, SAMPLE_RATE_HZ // 4)[0, 0].numpy().astype(np.float32)
+    audio = _signal(1, LEAST_SAMPLES)[0, 0].numpy().astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
         export_bundle(
             model.net,

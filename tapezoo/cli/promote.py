@@ -25,12 +25,12 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Promotes, and says why."""
-    from rich.console import Console
+    import sys
 
     from tapezoo.tracking.promote import promote_version
 
     done = promote_version(options.version, options.alias, if_better=options.if_better, uri=options.uri)
     before = "" if done.before in (None, done.version) else f", before it was {done.name}/{done.before}"
     text = f"{done.name}@{done.alias} is {done.name}/{done.version}{before}: {done.reason}"
-    Console().print(text, soft_wrap=True, highlight=False)
+    sys.stdout.write(text + "\n")
     return 0

@@ -21,20 +21,20 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Pulls, and says what was fetched and how far it was checked."""
-    from rich.console import Console
+    import sys
 
     from tapezoo.cli.installed import installed_openers
+    from tapezoo.cli.steps import shown_steps
     from tapezoo.tracking.pull import pull_bundle
 
-    console = Console()
-    with console.status("pulling") as status:
+    with shown_steps("pulling") as progress:
         pulled = pull_bundle(
             options.version,
             options.out,
             uri=options.uri,
             overwrite=options.overwrite,
             openers=installed_openers(),
-            progress=lambda step: status.update(step),
+            progress=progress,
         )
     manifest = pulled.report.manifest
     lines = [
@@ -42,5 +42,5 @@ def run(options: argparse.Namespace) -> int:
         "the registered seal and every hash are right"
     ]
     lines += [f"{target.target:<12} {target.file:<14} {target.status}" for target in pulled.report.targets]
-    console.print("\n".join(lines), soft_wrap=True, highlight=False)
+    sys.stdout.write("\n".join(lines) + "\n")
     return 0

@@ -34,14 +34,14 @@ def add_uri(parser: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Pushes, and says under which number the bundle can be pulled."""
-    from rich.console import Console
+    import sys
 
     from tapezoo.cli.installed import installed_openers
+    from tapezoo.cli.steps import shown_steps
     from tapezoo.tracking.push import push_bundle
     from tapezoo.tracking.tags import SEAL
 
-    console = Console()
-    with console.status("pushing") as status:
+    with shown_steps("pushing") as progress:
         pushed = push_bundle(
             options.bundle,
             options.name,
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
             uri=options.uri,
             experiment=options.experiment,
             openers=installed_openers(),
-            progress=lambda step: status.update(step),
+            progress=progress,
         )
     number = f"{pushed.name}/{pushed.version}"
     lines = [f"registered   {number}" if pushed.is_new else f"registered   {number}, as it was before"]
@@ -57,5 +57,5 @@ def run(options: argparse.Namespace) -> int:
         lines.append(f"alias        {pushed.name}@{pushed.alias}")
     lines.append(f"{SEAL}  {pushed.report.seal_sha256}")
     lines.append(f"fetch it     tapezoo pull models:/{number} --out DIR")
-    console.print("\n".join(lines), soft_wrap=True, highlight=False)
+    sys.stdout.write("\n".join(lines) + "\n")
     return 0

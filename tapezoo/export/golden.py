@@ -15,7 +15,7 @@ from tapezoo.errors import TapezooError
 from tapezoo.net import Net
 
 BLOCKS_SAMPLES = (1, 64, 333, 2048)
-SINGLE_SAMPLES = 512  # how much is played sample by sample
+SINGLE_SAMPLES = 128  # how much is played sample by sample
 ROWS_BLOCK_SAMPLES = 333
 LEAST_SAMPLES = 3 * 2048
 MOST_SAMPLES = 1 << 18  # six seconds at 44.1 kHz: verify stays quick
