@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -34,24 +35,26 @@ def _grid(root: Path, manifest: Manifest) -> Engine:
 
 
 ENGINES: Mapping[str, Callable[[Path, Manifest], Engine]] = MappingProxyType(
-    {"onnx": OnnxEngine, "grid": _grid, "kernel": _kernel}
+    {
+        "onnx": OnnxEngine,
+        "grid": _grid,
+        "kernel": _kernel,
+        "onnx_fp16": partial(OnnxEngine, target="onnx_fp16"),
+        "onnx_int8": partial(OnnxEngine, target="onnx_int8"),
+    }
 )
-NEEDED = MappingProxyType({"onnx": (), "grid": ("safetensors",), "kernel": ("safetensors", "numba")})
+NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType({"kernel": ("numba",)})
 
 
 def engines_of(manifest: Manifest) -> tuple[str, ...]:
     """The engines whose files a bundle has, whether or not what they need is installed."""
-    has = {
-        "onnx": "onnx" in manifest.targets,
-        "grid": manifest.grid is not None,
-        "kernel": "kernel" in manifest.targets,
-    }
-    return tuple(name for name in ENGINES if has[name])
+    played = {*manifest.targets, *(("grid",) if manifest.grid is not None else ())}
+    return tuple(name for name in ENGINES if name in played)
 
 
 def missing_modules(engine: str) -> tuple[str, ...]:
     """What an engine needs and is not installed."""
-    return tuple(module for module in NEEDED[engine] if not _installed(module))
+    return tuple(module for module in NEEDED.get(engine, ()) if not _installed(module))
 
 
 def _installed(module: str) -> bool:
@@ -78,13 +81,11 @@ def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:
             fix="Choose one that the bundle has files for.",
         )
     if name not in engines_of(manifest):
-        what = {"onnx": "ONNX target", "grid": "grid", "kernel": "kernel target"}[name]
-        file = {"onnx": "model.onnx", "grid": "grid/index.json", "kernel": "kernel.safetensors"}[name]
         playable = ", ".join(engines_of(manifest)) or "none"
         raise MissingFileError(
             root,
-            file,
-            found=f"no {what}",
+            "manifest.json",
+            found="no grid" if name == "grid" else f"no target {name!r}",
             expected=f"one; this bundle can be played with: {playable}",
             fix="Choose another engine, or export the bundle again with it.",
         )
@@ -92,7 +93,7 @@ def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:
         raise EngineNotInstalledError(
             f"engine {name!r}",
             found=f"no {' and no '.join(missing)}",
-            expected=f"{' and '.join(NEEDED[name])} beside numpy",
+            expected=f"{' and '.join(missing)} beside numpy",
             fix=f"Run pip install {' '.join(missing)}, or play with another engine.",
         )
     return ENGINES[name](root, manifest)

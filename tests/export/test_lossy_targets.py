@@ -38,7 +38,7 @@ from tapezoo.models.gru import GRU
 from tapezoo.models.lstm import LSTMNet
 from tapezoo.models.wavenet import WaveNet
 from tapezoo.net import Net
-from tapezoo.runtime import open_onnx, verify
+from tapezoo.runtime import Stream, open_onnx, verify
 
 LOSSY = targets_named(["onnx", "onnx_int8", "onnx_fp16"])
 INT8, FP16 = KNOWN_TARGETS["onnx_int8"], KNOWN_TARGETS["onnx_fp16"]
@@ -391,3 +391,16 @@ def test_a_lossy_target_does_not_slip_through_the_parity_gate_of_exact_ones(tmp_
     net = recurrent(16)
     with pytest.raises(ParityError, match="onnx_fp16"):
         export_bundle(net, **arguments(net, tmp_path / "b"), targets=[OnnxTarget(), Exact()])
+
+
+def test_a_stream_plays_a_lossy_target_by_name(tmp_path):
+    net = lstm(1)
+    targets = targets_named(["onnx", "onnx_int8", "onnx_fp16"])
+    report = export_bundle(net, **arguments(net, tmp_path / "bundle"), targets=targets)
+    losses = {row["target"]: row for row in report.manifest.losses}
+    audio = programme(4000, seed=1)
+    exact = Stream(tmp_path / "bundle").process(audio)
+    for engine in ("onnx_int8", "onnx_fp16"):
+        output = Stream(tmp_path / "bundle", engine=engine).process(audio)
+        esr = np.square(output - exact).sum() / np.square(exact).sum()
+        assert 0 < esr < 10 * losses[engine]["esr"]
