@@ -31,8 +31,8 @@ onnxruntime 1.32, numba; medians of 7 rounds; without `Stream` around it but in 
       with `Stream` around it                                       2.1                5.0   engine "kernel"
 
 The kernels keep sums in registers by explicit vectors, carry the state in their own buffers (a WaveNet's in lines that
-are moved back every 512 samples), and take tanh and sigmoid from one exponential. For nets with folded controls see
-the figures in a grid's index.
+are moved back every 512 samples), and take tanh and sigmoid from one exponential (tanh near 0 from a polynomial). For
+nets with folded controls see the figures in a grid's index.
 """
 
 from __future__ import annotations

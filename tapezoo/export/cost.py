@@ -9,9 +9,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from tapezoo.bundle import Manifest, State, Step
 from tapezoo.bundle.golden import Audio, stream
 from tapezoo.export.golden import allowed_block
+from tapezoo.runtime.engine import Engine
 
 BLOCKS_SAMPLES = (64, 2048)
 REPEATS = 5
@@ -57,6 +60,16 @@ def measured_costs(
         name: {"real_time_factor": found, "threads": 1, "processor": _processor()}
         for name, found in factors.items()
     }
+
+
+def engine_step(engine: Engine, controls: Audio) -> Step:
+    """An engine as a step, from rest, for one channel at controls that stand still; it keeps its state itself."""
+    engine.start(1, controls)
+
+    def step(input: Audio, _: Audio, state: State) -> tuple[Audio, State]:
+        return engine.play(input[:, 0], controls)[:, np.newaxis], state
+
+    return step
 
 
 def _cpu_seconds(step: Step, audio: Audio, path: Audio, rest: State, block: int) -> float:

@@ -31,7 +31,6 @@ class OnnxFp16Target:
     name = "onnx_fp16"
     file = "model.fp16.onnx"
     lossy = True
-    single_threaded = True
 
     def refusal(self, net: Net) -> tuple[str, str] | None:
         """See `Target.refusal`."""

@@ -38,7 +38,6 @@ class OnnxInt8Target:
     name = "onnx_int8"
     file = "model.int8.onnx"
     lossy = True
-    single_threaded = True
 
     def refusal(self, net: Net) -> tuple[str, str] | None:
         """See `Target.refusal`."""

@@ -29,7 +29,6 @@ class KernelTarget:
     name = "kernel"
     file = "kernel.safetensors"
     lossy = False
-    single_threaded = True
 
     def refusal(self, net: Net) -> tuple[str, str] | None:
         """See `Target.refusal`."""

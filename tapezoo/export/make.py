@@ -28,7 +28,7 @@ from tapezoo.bundle.manifest import MANIFEST, REST_STATE
 from tapezoo.bundle.seal import SUMS
 from tapezoo.controls import Control, control_vector
 from tapezoo.export.card import model_card
-from tapezoo.export.cost import measured_costs
+from tapezoo.export.cost import engine_step, measured_costs
 from tapezoo.export.golden import golden_input, write_golden
 from tapezoo.export.losses import MAX_LOSS_ESR, loss_table
 from tapezoo.export.parity import parity_table
@@ -36,6 +36,8 @@ from tapezoo.export.target import Part, Target, UnexportableError, graph_of
 from tapezoo.export.targets import DEFAULT_TARGETS
 from tapezoo.net import Net, settle
 from tapezoo.runtime import verify
+from tapezoo.runtime.bench import playable_engines
+from tapezoo.runtime.engines import open_engine
 from tapezoo.staging import staged_folder
 
 CARD = "MODEL_CARD.md"
@@ -132,10 +134,9 @@ def export_bundle(
         progress("measuring losses")
         manifest = replace(manifest, losses=loss_table(folder, manifest, targets, max_loss_esr))
         progress("measuring the cost")
-        steps = {
-            target.name: target.open(folder / target.file, manifest.state_names)
-            for target in targets
-            if target.single_threaded
+        steps = {  # as an application plays them
+            name: engine_step(open_engine(folder, manifest, name), default)
+            for name in playable_engines(manifest)
         }
         manifest = replace(manifest, cost=measured_costs(steps, manifest, programme[:1], rest, default))
         for part in parts:

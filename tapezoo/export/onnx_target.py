@@ -28,7 +28,6 @@ class OnnxTarget:
     name = "onnx"
     file = "model.onnx"
     lossy = False
-    single_threaded = True
 
     def refusal(self, net: Net) -> tuple[str, str] | None:
         """See `Target.refusal`: what cannot be traced shows in the tracing."""

@@ -44,14 +44,15 @@ class Target(Protocol):
       length, rows independent. Export replays the golden files through it, read back from the written file: an
       exact target within 1e-5 of the peak (`parity`), a lossy one within the allowed ESR (`losses`). A format
       whose runtime is not installed cannot be exported to, since nobody could say that it is right.
+
+    A format that `Stream` shall play gets an engine of the same name in `tapezoo.runtime.engines`; then its cost is
+    measured as well.
     """
 
     name: str
     file: str
     lossy: bool
     """Its weights or arithmetic are coarser than the net's: judged by its loss, not by the parity gate."""
-    single_threaded: bool
-    """What `open` gives runs on the calling thread alone, so that its speed can be measured."""
 
     def refusal(self, net: Net) -> tuple[str, str] | None:
         """Why this target cannot express `net`, and what works instead; None where it can. Asked before tracing."""

@@ -26,7 +26,6 @@ class TorchScriptTarget:
     name = "torchscript"
     file = "model.ts"
     lossy = False
-    single_threaded = False  # torch's thread count belongs to the whole process
 
     def refusal(self, net: Net) -> tuple[str, str] | None:
         """See `Target.refusal`: what cannot be traced shows in the tracing."""

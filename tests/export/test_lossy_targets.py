@@ -108,7 +108,7 @@ def test_all_onnx_targets_share_signature_metadata_and_measured_cost(exported):
         for session in sessions
     ]
     assert seen[0] == seen[1] == seen[2]
-    assert list(report.manifest.cost) == ["onnx", "onnx_int8", "onnx_fp16"]
+    assert sorted(report.manifest.cost) == ["onnx", "onnx_fp16", "onnx_int8"]
     assert all(set(cost["real_time_factor"]) == {"64", "2048"} for cost in report.manifest.cost.values())
 
 
