@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 from tapezoo.errors import TapezooError
 
@@ -79,16 +79,23 @@ def control_vector(controls: Sequence[Control], values: Mapping[str, float]) -> 
     """Values by name in user units -> one net position 0..1 per control, defaults where a name is missing.
 
     Raises:
-        ControlError: A name that no control has, or a value outside its range.
+        ControlError: A name that no control has, or a value that is no number or outside its range.
     """
     known = [control.name for control in controls]
-    for name in values:
+    for name, value in values.items():
         if name not in known:
             raise ControlError(
                 f"control {name!r}",
                 found="no such control",
                 expected=f"one of {', '.join(known)}" if known else "no control: this model has none",
                 fix="Correct the name.",
+            )
+        if not isinstance(value, SupportsFloat):  # text from a form, None, a list: callers are not all typed
+            raise ControlError(
+                f"control {name!r}",
+                found=f"{value!r}",
+                expected="a number in the control's own unit",
+                fix="Change the value.",
             )
     return [control.normalize(values.get(control.name, control.default)) for control in controls]
 

@@ -22,7 +22,13 @@ def test_a_vector_holds_every_control_in_order_and_defaults_where_unset():
 
 @pytest.mark.parametrize(
     ("values", "words"),
-    [({"gian": 1.0}, ["gian", "gain", "release"]), ({"gain": 101.0}, ["gain", "101", "0.0 to 100.0 %"])],
+    [
+        ({"gian": 1.0}, ["gian", "gain", "release"]),
+        ({"gain": 101.0}, ["gain", "101", "0.0 to 100.0 %"]),
+        ({"gain": "50"}, ["gain", "'50'", "a number"]),
+        ({"gain": None}, ["gain", "None", "a number"]),
+        ({"gain": [50.0]}, ["gain", "[50.0]", "a number"]),
+    ],
 )
 def test_a_wrong_name_or_value_says_what_is_possible(values, words):
     with pytest.raises(ControlError) as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from tapezoo.bundle.errors import BundleError, ContradictionError, MalformedFileError
@@ -22,9 +22,16 @@ Tensors = dict[str, NDArray[Any]]
 
 
 def write_tensors(root: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Writes "weight/NAME" and "rest/NAME", (points, *shape) each."""
+    """Writes "weight/NAME" and "rest/NAME", (points, *shape) each.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     (root / WEIGHTS).parent.mkdir(exist_ok=True)
-    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, root / WEIGHTS)
+    try:
+        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, root / WEIGHTS)
+    except SafetensorError as error:  # of plain arrays: the disk's
+        raise OSError(str(error)) from error
 
 
 def read_tensors(root: Path, index: GridIndex) -> Tensors:

@@ -24,6 +24,7 @@ from tapezoo.cli import (
     sweep,
     verify,
 )
+from tapezoo.cli.stopping import stoppable
 from tapezoo.errors import TapezooError, UsageError
 
 TRAINING_VERBS = {
@@ -40,6 +41,8 @@ EXIT_INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb; returns the exit code: 0, 2 for a fault the user can mend, 130 for Ctrl-C, 1 for a bug.
 
+    SIGTERM raises SystemExit(143) after the half-written result is removed.
+
     Args:
         argv: As on the command line, without the program's name; None: the command line itself.
     """
@@ -55,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         options.overrides = overrides
         verb: Callable[[argparse.Namespace], int] = options.verb
-        return verb(options)
+        with stoppable():  # trainings have Lightning's own handler
+            return verb(options)
     except TapezooError as error:
         if debug:
             traceback.print_exc()

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     import sys
 
     from tapezoo.bundle import verify_hashes
-    from tapezoo.errors import OutputExistsError, UsageError
+    from tapezoo.errors import OutputExistsError, UnwritableOutputError, UsageError
     from tapezoo.runtime.bench import LOAD_LIMIT, bench
 
     out: Path | None = options.out
@@ -57,6 +57,8 @@ def run(options: argparse.Namespace) -> int:
             )
         if out.exists() and not options.overwrite:
             raise OutputExistsError(out)
+        if out.is_dir():
+            raise UnwritableOutputError(out, "a folder")
         if not out.parent.is_dir():
             raise UsageError("tapezoo bench", f"--out {out}: there is no folder {out.parent}")
     manifest, seal = verify_hashes(options.bundle)
@@ -76,9 +78,23 @@ def run(options: argparse.Namespace) -> int:
         "load_limit": LOAD_LIMIT,
         "rows": [asdict(row) for row in rows],
     }
-    out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    _write(out, json.dumps(document, indent=2) + "\n")
     sys.stdout.write(f"{title}: {len(rows)} rows in {out}\n")
     return 0
+
+
+def _write(out: Path, text: str) -> None:
+    """Whole or not at all: what is there stays until the new file is complete."""
+    from tapezoo.errors import UnwritableOutputError
+
+    part = out.with_name(f".{out.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(out)
+    except OSError as error:
+        raise UnwritableOutputError(out, error) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def table(rows: Sequence[BlockTimes]) -> list[str]:

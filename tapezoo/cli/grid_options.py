@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tapezoo.bundle import Manifest
     from tapezoo.export.grid import GridPart
 
+MAX_POINTS = 256
+
 
 def add_grid_arguments(parser: Any) -> None:
     """Adds the options to a parser, as a group of their own."""
@@ -35,7 +37,6 @@ def add_grid_arguments(parser: Any) -> None:
     group.add_argument(
         "--grid-rule",
         choices=("weights", "outputs"),
-        default="weights",
         help="what is interpolated between points (default: weights)",
     )
     group.add_argument(
@@ -45,7 +46,7 @@ def add_grid_arguments(parser: Any) -> None:
         help="add points until the error between them is at most this, such as 1e-3",
     )
     group.add_argument(
-        "--max-points", metavar="N", type=int, default=256, help="where --max-error gives up (default: 256)"
+        "--max-points", metavar="N", type=int, help=f"where --max-error gives up (default: {MAX_POINTS})"
     )
 
 
@@ -61,25 +62,39 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
     """
     from tapezoo.export.grid import GridPart, GridSpecError, held_values, parse_axes
 
+    given = {
+        "--grid-set": bool(options.grid_set),
+        "--grid-rule": options.grid_rule is not None,
+        "--max-error": options.max_error is not None,
+        "--max-points": options.max_points is not None,
+    }
     if options.grid is None:
-        if options.grid_set or options.max_error is not None:
+        if idle := [name for name, is_given in given.items() if is_given]:
             raise GridSpecError(
-                "--grid-set" if options.grid_set else "--max-error",
+                idle[0],
                 found="no --grid",
                 expected="the axes it is for",
                 fix="Add --grid, such as --grid drive=0:1:3.",
             )
         return None
-    if options.max_error is not None and not options.max_error > 0:
+    if given["--max-points"] and not given["--max-error"]:
+        raise GridSpecError(
+            "--max-points",
+            found="no --max-error",
+            expected="the error that points are added for",
+            fix="Add --max-error, such as --max-error 1e-3, or give every point in --grid.",
+        )
+    if options.max_error is not None and not 0 < options.max_error <= 1:
         raise GridSpecError(
             "--max-error",
             found=f"{options.max_error:g}",
-            expected="an ESR above 0, such as 1e-3",
+            expected="an ESR above 0 and at most 1, such as 1e-3",
             fix="Give the error that is small enough.",
         )
     axes = parse_axes(options.grid, controls)
     held = held_values(options.grid_set, axes, controls)
-    return GridPart(axes, held, options.grid_rule, options.max_error, options.max_points)
+    most = MAX_POINTS if options.max_points is None else options.max_points
+    return GridPart(axes, held, options.grid_rule or "weights", options.max_error, most)
 
 
 def grid_lines(bundle: Path, manifest: Manifest) -> list[str]:

@@ -96,16 +96,23 @@ def _check_steady(net: Net, root: Path, manifest: Manifest, error: ParityError) 
             signs = torch.randint(0, 2, parameter.shape, generator=generator) * 2 - 1
             parameter.mul_(1 + ROUNDING * signs)
     try:
-        results = {result.case: result for result in replay(net_step(moved), root, manifest, "net")}
+        results = replay(net_step(moved), root, manifest, "net")
     except BundleError:  # golden output that is not finite has another cause
         return
+    # not at the defaults alone: a net may be chaotic where its controls go; but only blocks the net itself was
+    # recorded in, for a net that depends on blocks is another fault
     held = [case for case in manifest.golden if case.name.startswith("held_")]
-    whole = results[max(held, key=lambda case: case.block_samples).name]
-    if whole.max_abs_error > STEADY_TOLERANCES * whole.tolerance:
+    other_blocks = {case.name for case in held} - {max(held, key=lambda case: case.block_samples).name}
+    worst = max(
+        (result for result in results if result.case not in other_blocks),
+        key=lambda result: result.max_abs_error / result.tolerance,
+    )
+    if worst.max_abs_error > STEADY_TOLERANCES * worst.tolerance:
         raise UnsteadyNetError(
             "the trained net",
-            found=f"an output that moves by {whole.max_abs_error:.3g} when its weights move by {ROUNDING:g}",
-            expected=f"at most {STEADY_TOLERANCES * whole.tolerance:.3g}",
+            found=f"an output that moves by {worst.max_abs_error:.3g} in golden case {worst.case} when its weights "
+            f"move by {ROUNDING:g}",
+            expected=f"at most {STEADY_TOLERANCES * worst.tolerance:.3g}",
             fix="No bundle was written: it would sound different on every processor. Train longer, with a lower "
             "learning rate or another seed, or export another checkpoint.",
         ) from error

@@ -86,6 +86,8 @@ class Stream:
     def process(self, block: Audio, controls: Controls | None = None) -> Audio:
         """Plays one block; the first block of a stream may take longer, for settling at other controls.
 
+        After a ControlError or ValueError the stream stands where it stood, its controls included.
+
         Args:
             block: Full scale is +-1; finite. Rows are channels, each with a state of its own.
             controls: User units by name (defaults for the rest), or net positions 0..1, one per control;
@@ -106,15 +108,19 @@ class Stream:
             raise ValueError(
                 f"a block must be (samples,) or (channels, samples) and finite, not {rows.shape}"
             )
-        if controls is not None:
-            self._controls = self._vector(controls)
+        before, asked = self._controls, self._controls if controls is None else self._vector(controls)
+        if self._started and rows.size and len(rows) != len(self._waiting):
+            raise ValueError(f"{len(rows)} channels after {len(self._waiting)}: call reset() in between")
+        self._controls = asked
         if not rows.size:
             return np.zeros(np.shape(block), np.float32)
-        if not self._started:
-            self._start(len(rows))
-        if len(rows) != len(self._waiting):
-            raise ValueError(f"{len(rows)} channels after {len(self._waiting)}: call reset() in between")
-        output = self._rebuffered(rows) if self.manifest.hop_samples > 1 else self._played(rows)
+        try:
+            if not self._started:
+                self._start(len(rows))
+            output = self._rebuffered(rows) if self.manifest.hop_samples > 1 else self._played(rows)
+        except ControlError:  # the engine cannot go there, and has not moved: as if nobody had asked
+            self._controls = before
+            raise
         return self._after(rows, output).reshape(np.shape(block))
 
     def _played(self, rows: Audio) -> Audio:
@@ -143,11 +149,11 @@ class Stream:
         return output if self._limiter is None else self._limiter.play(output)
 
     def _rebuffered(self, rows: Audio) -> Audio:
-        self._waiting = np.concatenate([self._waiting, rows], axis=1)
-        whole = self._waiting.shape[1] // self.manifest.hop_samples * self.manifest.hop_samples
+        waiting = np.concatenate([self._waiting, rows], axis=1)
+        whole = waiting.shape[1] // self.manifest.hop_samples * self.manifest.hop_samples
         if whole:
-            self._ready = np.concatenate([self._ready, self._played(self._waiting[:, :whole])], axis=1)
-            self._waiting = self._waiting[:, whole:]
+            self._ready = np.concatenate([self._ready, self._played(waiting[:, :whole])], axis=1)
+        self._waiting = waiting[:, whole:]  # not before: a refused block leaves nothing behind
         output, self._ready = np.split(self._ready, [rows.shape[1]], axis=1)
         return output
 

@@ -14,13 +14,8 @@ from tapezoo.errors import TapezooError
 
 DATABASE, ARTIFACTS = "mlruns.db", "mlartifacts"
 SQLITE = "sqlite:///"
-OTHER_SCHEMES = (
-    "postgresql",
-    "mysql",
-    "mssql",
-    "databricks",
-    "uc",
-)  # mlflow's own; their drivers say what fails
+DATABASES = ("postgresql", "mysql", "mssql")
+OTHER_SCHEMES = ("databricks", "uc")  # mlflow's own: it says what fails
 
 
 class TrackingServerError(TapezooError):
@@ -73,7 +68,8 @@ def check_server(uri: str | None, timeout_s: float = 3.0) -> None:
 
     Raises:
         TrackingServerError: An http(s) server that is not there, or answers with an error of its own.
-        TrackingStoreError: A database file that cannot be written, or no address MLflow can use.
+        TrackingStoreError: A database file that cannot be written, a database whose driver is not installed, or no
+            address MLflow can use.
     """
     uri = tracking_uri(Tracking(uri))
     scheme = uri.split(":", 1)[0].split("+", 1)[0].lower()
@@ -81,6 +77,8 @@ def check_server(uri: str | None, timeout_s: float = 3.0) -> None:
         _check_http(uri, timeout_s)
     elif uri.startswith(SQLITE):
         _check_sqlite(uri, timeout_s)
+    elif scheme in DATABASES:
+        _check_driver(uri)
     elif scheme not in OTHER_SCHEMES:
         raise TrackingStoreError(
             f"tracking address {uri!r}",
@@ -88,6 +86,28 @@ def check_server(uri: str | None, timeout_s: float = 3.0) -> None:
             expected="sqlite:///FILE or http(s)://HOST:PORT",
             fix="Correct --tracking.uri or MLFLOW_TRACKING_URI.",
         )
+
+
+def _check_driver(uri: str) -> None:
+    """Whether the module that speaks to the database is there; whether the database answers, mlflow finds out."""
+    try:
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import SQLAlchemyError
+    except ImportError as error:
+        raise _no_driver(uri.split(":", 1)[0], error) from error
+    try:
+        make_url(uri).get_dialect().import_dbapi()
+    except (ImportError, SQLAlchemyError) as error:
+        raise _no_driver(uri.split(":", 1)[0], error) from error
+
+
+def _no_driver(scheme: str, error: Exception) -> TrackingStoreError:
+    return TrackingStoreError(  # without the rest of the address, which may hold a password
+        f"tracking address {scheme}://...",
+        found=f"no way to speak to such a database ({error})",
+        expected="an address whose driver is installed",
+        fix="Install the driver, such as psycopg or pymysql, or correct the address.",
+    )
 
 
 def _check_http(uri: str, timeout_s: float) -> None:

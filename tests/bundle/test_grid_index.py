@@ -4,10 +4,12 @@ import json
 from dataclasses import replace
 
 import jsonschema
+import numpy as np
 import pytest
 
 from tapezoo.bundle import MalformedFileError, StateTensor, read_manifest, schema
-from tapezoo.bundle.grid import GridAxis, GridIndex, GridPoint, read_grid_index
+from tapezoo.bundle.grid import WEIGHTS, GridAxis, GridIndex, GridPoint, read_grid_index
+from tapezoo.bundle.grid_tensors import write_tensors
 from tapezoo.controls import Control
 
 VALIDATOR = jsonschema.Draft202012Validator(schema("grid-1"))
@@ -105,3 +107,9 @@ def test_a_forged_index_is_refused_by_reader_and_schema(bundle, manifest, change
         read(bundle, manifest, document)
     assert caught.value.file == "grid/index.json"
     assert VALIDATOR.is_valid(document) == (changes in READER_ALONE)
+
+
+def test_weights_that_cannot_be_written_are_the_disks_fault(tmp_path):
+    (tmp_path / WEIGHTS).mkdir(parents=True)
+    with pytest.raises(OSError, match="I/O"):  # which staged_folder says in words
+        write_tensors(tmp_path, {"weight/a": np.zeros((2, 1), np.float32)})

@@ -4,13 +4,14 @@ import argparse
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from export.nets import arguments, lstm
 
 from tapezoo.bundle import verify_hashes
 from tapezoo.cli import bench
-from tapezoo.errors import OutputExistsError, TapezooError
+from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
 from tapezoo.export import export_bundle
 from tapezoo.export.kernel_target import KernelTarget
 from tapezoo.export.onnx_target import OnnxTarget
@@ -89,3 +90,21 @@ sys.exit(options.verb(options))
     done = subprocess.run(line, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 7
+
+
+def test_a_file_that_cannot_be_written_is_said_and_what_was_there_stays(bundle, tmp_path, monkeypatch):
+    with pytest.raises(UnwritableOutputError, match="a folder"):
+        invoke(bundle, *QUICK, "--out", tmp_path, "--overwrite")
+    out = tmp_path / "figures.json"
+    out.write_text("old")
+    real = Path.write_text
+
+    def full(path, text, **settings):
+        real(path, text[:10], **settings)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(UnwritableOutputError, match="No space left"):
+        invoke(bundle, *QUICK, "--out", out, "--overwrite")
+    assert [path.name for path in tmp_path.iterdir()] == ["figures.json"]
+    assert out.read_text() == "old"

@@ -37,6 +37,7 @@ from tapezoo.export import (
 )
 from tapezoo.export.onnx_target import OnnxTarget
 from tapezoo.export.torchscript_target import TorchScriptTarget
+from tapezoo.net import Net
 from tapezoo.runtime import verify
 
 NETS = {
@@ -281,6 +282,28 @@ def test_a_net_that_blows_up_rounding_is_told_from_a_graph_that_lost_something(t
         net.lstm.bias_ih_l0.zero_()
     with pytest.raises(UnsteadyNetError, match="an output that moves"):
         export_bundle(net, **arguments(net, tmp_path / "bundle"))
+    assert list(tmp_path.iterdir()) == []
+
+
+class Restless(Net):
+    """A short filter; where its control is over one half, also the sine of 10^5 times what it gives."""
+
+    def __init__(self):
+        super().__init__(1, receptive_field=33)
+        self.taps = torch.nn.Parameter(torch.full((1, 1, 33), 0.1))
+        self.register_rest("past", torch.zeros(1, 32))
+
+    def forward(self, input, controls, state):
+        path, knobs = self.smoothed(controls, state, input.shape[-1])
+        past = torch.cat([state["past"], input], dim=-1)
+        filtered = torch.nn.functional.conv1d(past, self.taps)
+        wild = torch.sin(1e5 * filtered) * (path - 0.5).clamp(min=0)
+        return filtered + wild, {"past": past[..., -32:], **knobs}
+
+
+def test_a_net_that_blows_up_rounding_only_where_its_controls_go_is_told_too(tmp_path):
+    with pytest.raises(UnsteadyNetError, match=r"golden case (rows|changing_)"):
+        export_bundle(Restless().eval(), **arguments(Restless(), tmp_path / "bundle"))
     assert list(tmp_path.iterdir()) == []
 
 

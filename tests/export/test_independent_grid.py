@@ -279,6 +279,19 @@ def test_missing_points_of_the_product_are_named(tmp_path):
             "inf",
         ),
         (json.dumps({"controls": [GAIN, GAIN], "points": [1]}), "gain, gain"),
+        ("controls: [1]\npoints: [1]\npoints: [2]", "'points' stands twice"),
+        ("controls: [1]\npoints: [{at: {gain: 0, gain: 5}}]", "'gain' stands twice"),
+        ("controls: 2026-99-99\npoints: [1]", "read"),
+        ("controls: !!int x\npoints: [1]", "read"),
+        ("controls: !!timestamp x\npoints: [1]", "read"),
+        (
+            json.dumps({"controls": [GAIN], "points": [{"at": {"gain": 10**400}, "checkpoint": "x"}]}),
+            "beyond",
+        ),
+        (json.dumps({"controls": [{**GAIN, "name": ""}], "points": [1]}), "called ''"),
+        (json.dumps({"controls": [{**GAIN, "name": "a\u001b[31m"}], "points": [1]}), "to be seen"),
+        (json.dumps({"controls": [{**GAIN, "unit": "d\nB"}], "points": [1]}), "to be seen"),
+        (json.dumps({"controls": [{**GAIN, "min": -(10**308), "max": 10**308}], "points": [1]}), "a range"),
     ],
 )
 def test_a_file_that_is_no_index_is_refused(tmp_path, text, words):

@@ -214,6 +214,45 @@ def test_bad_blocks_and_controls_are_refused_before_the_state_moves(bundles):
     np.testing.assert_array_equal(stream.process(audio), other.process(audio))
 
 
+def test_the_controls_of_a_refused_block_are_not_in_force(bundles):
+    _, path = bundles["lstm"]
+    audio, stream, other = programme(300, seed=1), Stream(path), Stream(path)
+    stream.process(audio), other.process(audio)
+    with pytest.raises(ValueError, match="2 channels after 1"):
+        stream.process(np.zeros((2, 4), np.float32), [1.0, 1.0])
+    np.testing.assert_array_equal(stream.process(audio), other.process(audio))
+
+
+class Stubborn:
+    """An engine that refuses to go anywhere but to 0, as a grid does with a control that it holds."""
+
+    def start(self, channels, controls):
+        self._check(controls)
+
+    def play(self, rows, controls):
+        self._check(controls)
+        return rows
+
+    def _check(self, controls):
+        if controls.any():
+            raise ControlError("control", found="1", expected="0", fix="Leave it there.")
+
+
+@pytest.mark.parametrize("net", [lstm(1), HopNet(1)], ids=["any length", "whole hops"])
+def test_what_an_engine_refuses_leaves_nothing_behind(tmp_path, monkeypatch, net):
+    export_bundle(net, **arguments(net, tmp_path / "bundle"), targets=[OnnxTarget()])
+    monkeypatch.setattr("tapezoo.runtime.stream.open_engine", lambda *_: Stubborn())
+    stream, other = Stream(tmp_path / "bundle"), Stream(tmp_path / "bundle")
+    for part in np.split(programme(300, seed=1), 3):
+        with pytest.raises(ControlError):
+            stream.process(-part, [1.0])
+        heard = stream.process(part, [0.0])
+        with pytest.raises(ControlError):
+            stream.process(-part, [1.0])
+        np.testing.assert_array_equal(heard, other.process(part, [0.0]))
+        np.testing.assert_array_equal(stream.process(part), other.process(part))
+
+
 def test_a_changed_bundle_does_not_play(bundles, tmp_path):
     bundle = tmp_path / "bundle"
     shutil.copytree(bundles["fir"][1], bundle)

@@ -237,3 +237,10 @@ def test_versions_name_commit_and_changes_of_a_checkout(tmp_path: Path) -> None:
     assert len(clean["git_commit"]) == 40
     (tmp_path / "file").write_text("2")
     assert versions(tmp_path)["git_dirty"] == "true"
+
+
+@pytest.mark.parametrize("scheme", ["mssql+pymssql", "postgresql+nosuch"])
+def test_a_database_without_its_driver_is_said_before_any_work_and_no_password_with_it(scheme: str) -> None:
+    with pytest.raises(TrackingStoreError, match="Install the driver") as said:
+        check_server(f"{scheme}://me:secret@127.0.0.1:1/none")
+    assert "secret" not in str(said.value)

@@ -7,6 +7,7 @@ ratios; or NAME=VALUE/VALUE/..., explicit values. Values are in the control's ow
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
@@ -77,7 +78,17 @@ def held_values(
     try:
         given = parse_settings(assignments)
     except ControlError as error:
-        raise _refused(error.found, "no assignment", "NAME=NUMBER, such as bias=0", "Correct it.") from error
+        subject = f"the grid {error.found}"  # quoted already
+        expected = "NAME=NUMBER, such as bias=0"
+        raise GridSpecError(subject, found="no assignment", expected=expected, fix="Correct it.") from error
+    names = [assignment.partition("=")[0].strip() for assignment in assignments]
+    if len(given) < len(names):
+        raise GridSpecError(
+            f"the grid {_twice(names)}",
+            found="two values for it",
+            expected="each control once",
+            fix="Remove one of the two.",
+        )
     sampled = [axis.control for axis in axes]
     for name, value in given.items():
         if name in sampled:
@@ -108,11 +119,13 @@ def _axis(part: str, controls: Sequence[Control]) -> GridAxis:
 
 def _range(part: str, points: str) -> list[float]:
     start, stop, count, *scale = [*points.split(":"), ""] if points.count(":") == 1 else points.split(":")
-    if [word.strip() for word in scale] not in ([], ["log"]) or not count.strip().isdecimal():
+    if [word.strip() for word in scale] not in ([], ["log"]) or not re.fullmatch(r"\d{1,9}", count.strip()):
         raise _refused(part, repr(points), FORMS, "Write it as one of these; COUNT is a whole number.")
     low, high, number = _number(part, start), _number(part, stop), int(count)
     if number > SAMPLED_POINT_LIMIT:
         raise _refused(part, f"{number} values", f"{SAMPLED_POINT_LIMIT} at most", "Take fewer.")
+    if low > high:
+        raise _refused(part, f"{low:g} to {high:g}", "a range that rises", "Swap START and STOP.")
     if scale and low <= 0:
         raise _refused(
             part, f"a log axis from {low:g}", "a start above 0", "Start higher, or leave out :log."

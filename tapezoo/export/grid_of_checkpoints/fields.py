@@ -51,9 +51,13 @@ def list_of(path: Path, content: Mapping[str, Any], key: str) -> list[Any]:
 
 def number_of(path: Path, what: str, name: str, value: Any) -> float:
     """A finite number, which a truth value is not."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    try:
+        number = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    except OverflowError:  # whole numbers have no end, and too many digits to show
+        raise fault(path, f"{what} with {name} beyond all floats", "a finite number") from None
+    if not math.isfinite(number):
         raise fault(path, f"{what} with {name} {value!r}", "a finite number")
-    return float(value)
+    return number
 
 
 def fault(path: Path, found: str, expected: str) -> GridFileError:

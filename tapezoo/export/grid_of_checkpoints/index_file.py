@@ -11,6 +11,8 @@ reference: {device: preamp}
 from __future__ import annotations
 
 import itertools
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from tapezoo.bundle.documents import TEXT
 from tapezoo.bundle.grid import AXIS_LIMIT, GridAxis
 from tapezoo.controls import Control, control_vector
 from tapezoo.errors import TapezooError
@@ -31,10 +34,12 @@ from tapezoo.export.grid_of_checkpoints.fields import (
     setting_name,
     values_at,
 )
+from tapezoo.export.grid_of_checkpoints.yaml_text import read_yaml
 
 POINT_LIMIT = 4096
 CONTROL_KEYS = ("name", "min", "max", "default", "unit", "curve")
 RECORDING_KEYS = ("at", "dry", "wet")
+TEXT_RULE = "a name, and both at most 200 characters that are all to be seen"
 
 
 class MissingPointsError(TapezooError):
@@ -168,8 +173,8 @@ def read_grid_file(path: Path) -> GridFile:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        content = read_yaml(path)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise fault(path, f"nothing that can be read ({error})", "a YAML file") from error
     return fields_of(path, "the file", content, ("controls", "points"), ("reference",))
 
@@ -180,7 +185,11 @@ def _control(path: Path, entry: Any) -> Control:
     if not all(isinstance(text, str) for text in texts):
         raise fault(path, f"a control with {texts}", "name, unit and curve as text")
     name, unit, curve = texts
+    if not name or not all(re.fullmatch(TEXT, text) for text in (name, unit)):
+        raise fault(path, f"a control called {name!r} in {unit!r}", TEXT_RULE)
     low, high, default = (number_of(path, f"control {name!r}", key, fields[key]) for key in CONTROL_KEYS[1:4])
+    if not math.isfinite(high - low):
+        raise fault(path, f"control {name!r} from {low:g} to {high:g}", "a range that is a finite number")
     return Control(name, low, high, default, unit, curve)
 
 

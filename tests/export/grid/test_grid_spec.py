@@ -67,7 +67,7 @@ def test_rounding_never_leaves_the_range(count):
         ("drive=0:10:1", "two or more, rising"),
         ("drive=0:10:0", "two or more, rising"),
         ("drive=5", "two or more, rising.*--grid-set drive=VALUE"),
-        ("drive=10:0:3", "two or more, rising"),
+        ("drive=10:0:3", "a range that rises"),
         ("drive=3/3", "two or more, rising"),
         ("drive=0:10:5:log", "a start above 0"),
         ("drive=0:10:3,drive=0:10:2", "'drive' twice"),
@@ -105,6 +105,11 @@ def test_a_held_value_that_cannot_be_is_refused(assignment, says):
         held_values([assignment], parse_axes("drive=0:10:2", CONTROLS), CONTROLS)
 
 
+def test_a_count_of_more_digits_than_python_reads_is_refused():
+    with pytest.raises(GridSpecError, match="COUNT"):
+        parse_axes(f"drive=0:1:{'9' * 5000}", CONTROLS)
+
+
 def options(*words):
     parser = argparse.ArgumentParser()
     add_grid_arguments(parser)
@@ -125,7 +130,17 @@ def test_the_command_line_makes_the_part_that_was_asked_for():
 
 
 @pytest.mark.parametrize(
-    "words", [["--grid-set", "bias=1"], ["--max-error", "1e-3"], ["--grid", "drive=0/1", "--max-error", "0"]]
+    "words",
+    [
+        ["--grid-set", "bias=1"],
+        ["--max-error", "1e-3"],
+        ["--grid-rule", "outputs"],
+        ["--max-points", "9"],
+        ["--grid", "drive=0/1", "--max-points", "9"],
+        ["--grid", "drive=0/1", "--max-error", "0"],
+        ["--grid", "drive=0/1", "--max-error", "inf"],
+        ["--grid", "drive=0/1", "--grid-set", "bias=0", "--grid-set", "bias=1"],
+    ],
 )
 def test_options_that_make_no_sense_are_refused(words):
     with pytest.raises(GridSpecError):
