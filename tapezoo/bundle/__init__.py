@@ -1,4 +1,4 @@
-"""The export bundle on disk: manifest, hashes, rest state, golden files; needs numpy alone."""
+"""The export bundle on disk: manifest, hashes, rest state, golden files; needs numpy, and for grids safetensors."""
 
 from tapezoo.bundle.arrays import read_arrays, write_arrays
 from tapezoo.bundle.errors import (
@@ -27,7 +27,7 @@ from tapezoo.bundle.golden import (
 from tapezoo.bundle.manifest import GoldenCase, Manifest, StateTensor, read_manifest
 from tapezoo.bundle.report import Report, verify_bundle
 from tapezoo.bundle.schemas import SCHEMAS, schema
-from tapezoo.bundle.seal import file_hashes, seal, verify_hashes
+from tapezoo.bundle.seal import file_hashes, is_bundle, seal, verify_hashes
 from tapezoo.bundle.verify import (
     BrokenTargetError,
     OpenTarget,
@@ -63,6 +63,7 @@ __all__ = [
     "UnknownSchemaError",
     "UnreadableFileError",
     "file_hashes",
+    "is_bundle",
     "open_target",
     "overall_esr",
     "read_arrays",

@@ -18,7 +18,7 @@ from tapezoo.bundle.arrays import read_arrays, write_arrays
 from tapezoo.bundle.errors import BundleError, MalformedFileError
 from tapezoo.bundle.golden import Audio, CaseResult, State, Step
 from tapezoo.bundle.grid import GRAPH, GridIndex
-from tapezoo.bundle.grid_tensors import Tensors, check_grid, point_of, read_tensors
+from tapezoo.bundle.grid_tensors import Tensors, check_grid, check_there, point_of
 from tapezoo.bundle.manifest import CASE_LIMIT, Manifest
 from tapezoo.bundle.verify import BrokenTargetError, TargetReport, judge
 
@@ -86,8 +86,7 @@ def verify_grid(root: Path, manifest: Manifest, open_grid: OpenGrid) -> TargetRe
     Raises:
         BundleError: The first fault found, with the file at fault.
     """
-    index = check_grid(root, manifest)
-    tensors = read_tensors(root, index)
+    index, tensors = check_grid(root, manifest)
     input, cases = read_grid_golden(root, index)
     try:
         player = open_grid(root, index)
@@ -108,8 +107,10 @@ def read_grid_golden(root: Path, index: GridIndex) -> tuple[Audio, list[GridCase
     """The input, (samples,), and the cases.
 
     Raises:
+        MissingFileError: There is none.
         MalformedFileError: Arrays that do not fit the index or each other.
     """
+    check_there(root, GOLDEN)
     arrays = read_arrays(root, GOLDEN, _NAMES)
     input, points, shares, output, tolerance = (arrays[name] for name in _NAMES)
     cases = len(points)

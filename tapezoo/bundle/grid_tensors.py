@@ -8,17 +8,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from tapezoo.bundle.errors import BundleError, ContradictionError, MalformedFileError
+from tapezoo.bundle.arrays import check_finite
+from tapezoo.bundle.errors import BundleError, ContradictionError, MalformedFileError, MissingFileError
 from tapezoo.bundle.grid import GRAPH, WEIGHTS, GridIndex, point_sha256, read_grid_index
 from tapezoo.bundle.inspection import check_onnx
 from tapezoo.bundle.manifest import Manifest
+from tapezoo.bundle.seal import WEIGHTS_LIMIT_BYTES
+from tapezoo.errors import TapezooError
 
-WEIGHTS_LIMIT_BYTES = 1 << 33
 _DTYPES = {"F32": "float32", "F64": "float64", "I32": "int32", "I64": "int64"}  # as safetensors calls them
 Tensors = dict[str, NDArray[Any]]
+
+
+class NoSafetensorsError(TapezooError):
+    """The package that reads a grid's tensors is not installed: nothing else in a bundle needs it."""
 
 
 def write_tensors(root: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -27,6 +31,9 @@ def write_tensors(root: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     Raises:
         OSError: The file cannot be written.
     """
+    from safetensors import SafetensorError  # see `NoSafetensorsError`
+    from safetensors.numpy import save_file
+
     (root / WEIGHTS).parent.mkdir(exist_ok=True)
     try:
         save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, root / WEIGHTS)
@@ -39,7 +46,18 @@ def read_tensors(root: Path, index: GridIndex) -> Tensors:
 
     Raises:
         MalformedFileError: They are not.
+        NonFiniteError: NaN or infinite numbers.
+        NoSafetensorsError: Nobody here can say.
     """
+    try:
+        from safetensors import safe_open
+    except ImportError as error:
+        raise NoSafetensorsError(
+            str(root / WEIGHTS),
+            found="no safetensors to read it with",
+            expected="safetensors beside numpy",
+            fix="Run pip install safetensors.",
+        ) from error
     try:
         size = (root / WEIGHTS).stat().st_size
         if size > WEIGHTS_LIMIT_BYTES:
@@ -48,6 +66,8 @@ def read_tensors(root: Path, index: GridIndex) -> Tensors:
             headers = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             _check_headers(headers, index)
             tensors = {name: file.get_tensor(name) for name in headers}
+        for name, array in tensors.items():
+            check_finite(root, WEIGHTS, name, array)
         _check_values(tensors, index)
     except BundleError:
         raise
@@ -63,18 +83,27 @@ def point_of(tensors: Mapping[str, NDArray[Any]], point: int) -> Tensors:
     return {name: array[point] for name, array in tensors.items()}
 
 
-def check_grid(root: Path, manifest: Manifest) -> GridIndex:
+def check_grid(root: Path, manifest: Manifest) -> tuple[GridIndex, Tensors]:
     """Reads a bundle's grid and checks index, tensors and graph against each other; runs nothing.
 
     Raises:
+        MissingFileError: The bundle has no such file.
         MalformedFileError: One of them is not as it should be.
         ForbiddenContentError, NonFiniteError: See `inspect`.
         ContradictionError: The graph takes other inputs than index and tensors say.
     """
+    for file in (GRAPH, WEIGHTS):
+        check_there(root, file)
     index = read_grid_index(root, manifest)
     tensors = read_tensors(root, index)
     _check_inputs(root, index, tensors)
-    return index
+    return index, tensors
+
+
+def check_there(root: Path, file: str) -> None:
+    """Raises MissingFileError for a file that a grid needs and the bundle, though its hashes are right, has not."""
+    if not (root / file).is_file():
+        raise MissingFileError.about(root, file, "no such file", "a file of every grid")
 
 
 def _check_inputs(root: Path, index: GridIndex, tensors: Tensors) -> None:
@@ -110,9 +139,6 @@ def _check_headers(headers: Mapping[str, Any], index: GridIndex) -> None:
 
 
 def _check_values(tensors: Tensors, index: GridIndex) -> None:
-    for name, array in tensors.items():
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} with values that are not finite")
     for number, point in enumerate(index.points):
         own = point_of(tensors, number)
         if sum(array.nbytes for array in own.values()) != index.size_bytes:

@@ -81,7 +81,7 @@ class Manifest:
         files: Every file but manifest.json and SHA256SUMS -> sha256.
         metrics: What training measured; None for a figure that is not finite.
         parity: One row per target and golden case, as measured at export.
-        cost: Measured speed, see `tapezoo.export.cost`.
+        cost: Measured speed by target, and of one point of a "grid"; see `tapezoo.export.cost`.
         provenance: Versions and where the weights come from.
         losses: One row per target that is not the net to float tolerance, such as int8: "target", "esr" and
             "max_abs_error" against the net, "max_esr" it was accepted under, "size_bytes".

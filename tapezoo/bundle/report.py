@@ -30,6 +30,11 @@ class Report:
     targets: tuple[TargetReport, ...]
     grid: TargetReport | None = None
 
+    @property
+    def parts(self) -> tuple[TargetReport, ...]:
+        """The targets, and the grid where there is one: everything that could be replayed."""
+        return self.targets if self.grid is None else (*self.targets, self.grid)
+
 
 def verify_bundle(
     root: Path,

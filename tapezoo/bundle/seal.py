@@ -38,6 +38,11 @@ def file_hashes(root: Path) -> dict[str, str]:
     return {file: _sha256(root / file) for file in sorted(_files_below(root) - {MANIFEST, SUMS})}
 
 
+def is_bundle(folder: Path) -> bool:
+    """Whether somebody sealed this folder; `verify_hashes` says whether it still is what was sealed."""
+    return (folder / MANIFEST).is_file() and (folder / SUMS).is_file()
+
+
 def seal(root: Path, manifest: Manifest) -> str:
     """Writes manifest.json and SHA256SUMS, the last two files of a bundle; returns the latter's sha256."""
     (root / MANIFEST).write_bytes(manifest.to_json().encode())

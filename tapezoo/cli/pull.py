@@ -41,6 +41,6 @@ def run(options: argparse.Namespace) -> int:
         f"{options.out}: {pulled.name}/{pulled.version}, {manifest.architecture} at {manifest.sample_rate} Hz, "
         "the registered seal and every hash are right"
     ]
-    lines += [f"{target.target:<12} {target.file:<14} {target.status}" for target in pulled.report.targets]
+    lines += [f"{part.target:<12} {part.file:<14} {part.status}" for part in pulled.report.parts]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0

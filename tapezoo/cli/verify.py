@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     report = runtime.verify(options.bundle, installed_openers())
     manifest = report.manifest
     lines = [f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, every hash is right"]
-    for target in [*report.targets, *([report.grid] if report.grid else [])]:
+    for target in report.parts:
         line = f"{target.target:<12} {target.file:<14} {target.status}"
         if target.results:
             line += f", {len(target.results)} golden cases, largest error {target.max_abs_error:.1e}"

@@ -51,10 +51,6 @@ def model_card(manifest: Manifest, root: Path) -> str:
         for block, factor in cost["real_time_factor"].items()
     ]
     processor = next((str(cost["processor"]) for cost in manifest.cost.values()), "unknown")
-    parity = [
-        (row["target"], row["case"], f"{row['max_abs_error']:.2g}", f"{row['tolerance']:.2g}")
-        for row in manifest.parity
-    ]
     if manifest.max_block_samples is not None:
         facts.append(("Longest sensible block", f"{manifest.max_block_samples} samples"))
     parts = [
@@ -67,23 +63,45 @@ def model_card(manifest: Manifest, root: Path) -> str:
         "## Quality",
         "As training measured it on its validation split.",
         _table(("metric", "value"), metrics) if metrics else "No figures were given.",
-        "## Files",
-        _table(("target", "file"), manifest.targets.items()),
-        "Signature of every target: `(input, controls, state...) -> (output, next state...)`, with `input` "
-        "(batch, 1, samples), full scale +-1, and `controls` (batch, number of controls) in 0..1. The first "
-        "state is in `rest_state.npz`.",
+        *_targets(manifest),
         f"## Speed on one thread of {processor}",
         _table(("target", "times real time", "block, samples"), speeds),
-        "## Parity",
-        "Largest difference from the net on real audio, in sample values; `net` is the net itself in blocks "
-        "against its own output in one piece.",
-        _table(("target", "case", "largest error", "allowed"), parity),
+        *_parity(manifest),
         *_losses(manifest, root),
         *_grid(manifest, root),
         "## Provenance",
         _table(("", ""), _flat(manifest.provenance)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _targets(manifest: Manifest) -> list[str]:
+    """The files that hold the net; none in a bundle that is a grid alone."""
+    if not manifest.targets:
+        return []
+    return [
+        "## Files",
+        _table(("target", "file"), manifest.targets.items()),
+        "Signature of every target: `(input, controls, state...) -> (output, next state...)`, with `input` "
+        "(batch, 1, samples), full scale +-1, and `controls` (batch, number of controls) in 0..1. The first "
+        "state is in `rest_state.npz`.",
+    ]
+
+
+def _parity(manifest: Manifest) -> list[str]:
+    """How far every target is from the net; points of a grid say so in its index."""
+    if not manifest.parity:
+        return []
+    rows = [
+        (row["target"], row["case"], f"{row['max_abs_error']:.2g}", f"{row['tolerance']:.2g}")
+        for row in manifest.parity
+    ]
+    return [
+        "## Parity",
+        "Largest difference from the net on real audio, in sample values; `net` is the net itself in blocks "
+        "against its own output in one piece.",
+        _table(("target", "case", "largest error", "allowed"), rows),
+    ]
 
 
 def _losses(manifest: Manifest, root: Path) -> list[str]:

@@ -19,6 +19,7 @@ from tapezoo.runtime.engine import Engine
 BLOCKS_SAMPLES = (64, 2048)
 REPEATS = 5
 MEASURED_SAMPLES = 1 << 14
+FIELDS = ("real_time_factor", "threads", "processor")  # of one target's cost in a manifest
 
 
 def measured_cost(

@@ -21,11 +21,11 @@ from tapezoo.bundle import (
     Report,
     StateTensor,
     file_hashes,
+    is_bundle,
     seal,
     write_arrays,
 )
-from tapezoo.bundle.manifest import MANIFEST, REST_STATE
-from tapezoo.bundle.seal import SUMS
+from tapezoo.bundle.manifest import REST_STATE
 from tapezoo.controls import Control, control_vector
 from tapezoo.export.card import model_card
 from tapezoo.export.cost import engine_step, measured_costs
@@ -145,11 +145,6 @@ def export_bundle(
         seal(folder, replace(manifest, files=file_hashes(folder)))
         progress("verifying the bundle")
         return verify(folder, {target.name: target.open for target in targets})
-
-
-def is_bundle(folder: Path) -> bool:
-    """Whether an export sealed this folder."""
-    return (folder / MANIFEST).is_file() and (folder / SUMS).is_file()
 
 
 def settled_copy(net: Net, default: NDArray[np.float32]) -> tuple[Net, int]:

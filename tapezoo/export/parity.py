@@ -54,6 +54,17 @@ def parity_table(
     return tuple(rows)
 
 
+@torch.no_grad()
+def moved_by_rounding(net: Net) -> Net:
+    """A copy with every weight up or down by `ROUNDING` of itself, always the same ones."""
+    moved = copy.deepcopy(net)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in moved.parameters():
+        signs = torch.randint(0, 2, parameter.shape, generator=generator) * 2 - 1
+        parameter.mul_(1 + ROUNDING * signs)
+    return moved
+
+
 def _net_rows(net: Net, root: Path, manifest: Manifest) -> list[dict[str, Any]]:
     try:
         return _rows("net", net_step(net), root, manifest, "the net", NET_ADVICE)
@@ -89,14 +100,8 @@ def _failed(subject: str, found: str, expected: str, advice: str) -> ParityError
 
 def _check_steady(net: Net, root: Path, manifest: Manifest, error: ParityError) -> None:
     """Raises if the net fails the gate too when its weights are moved by `ROUNDING`: then no graph is to blame."""
-    moved = copy.deepcopy(net)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in moved.parameters():
-            signs = torch.randint(0, 2, parameter.shape, generator=generator) * 2 - 1
-            parameter.mul_(1 + ROUNDING * signs)
     try:
-        results = replay(net_step(moved), root, manifest, "net")
+        results = replay(net_step(moved_by_rounding(net)), root, manifest, "net")
     except BundleError:  # golden output that is not finite has another cause
         return
     # not at the defaults alone: a net may be chaotic where its controls go; but only blocks the net itself was

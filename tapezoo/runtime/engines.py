@@ -43,7 +43,9 @@ ENGINES: Mapping[str, Callable[[Path, Manifest], Engine]] = MappingProxyType(
         "onnx_int8": partial(OnnxEngine, target="onnx_int8"),
     }
 )
-NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType({"kernel": ("numba",)})
+NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"grid": ("safetensors",), "kernel": ("safetensors", "numba")}
+)
 
 
 def engines_of(manifest: Manifest) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ import numpy as np
 
 from tapezoo.bundle import Manifest
 from tapezoo.bundle.golden import Audio
-from tapezoo.bundle.grid import GridIndex, read_grid_index
+from tapezoo.bundle.grid import GridIndex
+from tapezoo.bundle.grid_tensors import Tensors, check_grid
 from tapezoo.controls import ControlError
 from tapezoo.runtime.grid_cells import SAME_POSITION, reached
 from tapezoo.runtime.grid_entrances import Inherited, Prerolled
@@ -30,15 +31,15 @@ class GridEngine:
         manifest: Of it; with a grid.
 
     Raises:
-        BundleError: A file of the grid is missing, or not as the index says.
+        BundleError: A file of the grid is missing, or they are not as the index says, see `check_grid`.
     """
 
     def __init__(self, root: Path, manifest: Manifest) -> None:
         self._manifest = manifest
-        self.index = read_grid_index(root, manifest)
+        self.index, tensors = check_grid(root, manifest)
         names = [control.name for control in manifest.controls]
         self._moving = [names.index(axis.control) for axis in self.index.axes]
-        self._player = _player(root, self.index, manifest.hop_samples)
+        self._player = _player(root, self.index, tensors, manifest.hop_samples)
 
     def start(self, channels: int, controls: Audio) -> None:
         """See `Engine.start`.
@@ -85,8 +86,8 @@ class GridEngine:
         return reached(self.index.axes, np.asarray(controls, dtype=np.float64)[self._moving])
 
 
-def _player(root: Path, index: GridIndex, hop_samples: int) -> Player:
-    graph, weights = GridGraph(root, index), GridWeights(root, index)
+def _player(root: Path, index: GridIndex, tensors: Tensors, hop_samples: int) -> Player:
+    graph, weights = GridGraph(root, index), GridWeights(tensors)
     if index.rule == "weights":
         return WeightsPlayer(index, graph, weights, hop_samples)
     if index.kind == "sampled":

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tapezoo.bundle import State
-from tapezoo.bundle.grid import GridIndex
 from tapezoo.bundle.grid_golden import mixed, parts_of
-from tapezoo.bundle.grid_tensors import read_tensors
+from tapezoo.bundle.grid_tensors import Tensors
 
 Mix = Mapping[int, float]  # number of a point -> share; the sum is 1
 
@@ -21,15 +19,11 @@ class GridWeights:
     """Weights and rest of every point.
 
     Args:
-        root: The bundle's folder.
-        index: Of its grid.
-
-    Raises:
-        MalformedFileError: The file does not hold exactly what the index says, or values that are not finite.
+        tensors: As `check_grid` read them.
     """
 
-    def __init__(self, root: Path, index: GridIndex) -> None:
-        self._weights, self._rest = parts_of(read_tensors(root, index))
+    def __init__(self, tensors: Tensors) -> None:
+        self._weights, self._rest = parts_of(tensors)
 
     def weights(self, mix: Mix) -> dict[str, NDArray[Any]]:
         """Weights of one point, or of a mix of several, by name; not to be written to."""

@@ -10,7 +10,7 @@ from tapezoo.errors import TapezooError
 from tapezoo.tracking.address import Tracking, tracking_uri
 from tapezoo.tracking.client import open_client, said_by_store
 from tapezoo.tracking.names import VersionAddress, check_alias, find_version, look_up, parse_address
-from tapezoo.tracking.tags import DATASET
+from tapezoo.tracking.tags import COST, DATASET, FACTS
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -120,7 +120,7 @@ def value(version: ModelVersion, metric: str) -> float:
     Raises:
         MissingMetricError: It has none that is finite, or lower is not better in it.
     """
-    if metric.endswith(HIGHER_IS_BETTER):
+    if metric.endswith(HIGHER_IS_BETTER) or metric == COST:  # which is speed: times real time
         raise MissingMetricError(
             f"--if-better {metric}",
             found="a figure in which higher is better",
@@ -128,7 +128,7 @@ def value(version: ModelVersion, metric: str) -> float:
             fix=f"{UNMOVED} Name another metric.",
         )
     try:
-        figure = float(version.tags[metric])
+        figure = math.nan if metric in FACTS else float(version.tags[metric])
     except (KeyError, ValueError):
         figure = math.nan
     if not math.isfinite(figure):

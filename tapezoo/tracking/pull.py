@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tapezoo import runtime
-from tapezoo.bundle import BundleError, OpenTarget, Report
-from tapezoo.bundle.manifest import MANIFEST
-from tapezoo.bundle.seal import SUMS
+from tapezoo.bundle import BundleError, OpenTarget, Report, is_bundle
 from tapezoo.errors import TapezooError
 from tapezoo.staging import staged_folder
 from tapezoo.tracking.address import Tracking, tracking_uri
@@ -77,7 +75,7 @@ def pull_bundle(
             expected="one that `tapezoo push` registered",
             fix="Register the bundle with tapezoo push.",
         )
-    with staged_folder(out, overwrite, _is_bundle, "bundle") as folder:
+    with staged_folder(out, overwrite, is_bundle, "bundle") as folder:
         progress("downloading")
         with said_by_store(store, f"downloading {found.name}/{found.version}", AGAIN):
             source = client.get_model_version_download_uri(found.name, found.version)
@@ -105,7 +103,3 @@ def _download(source: str, uri: str, folder: Path) -> None:
     # without dst_path MLflow hands out a local store's own files; were it to do so here, this copies them
     shutil.copytree(path, folder, symlinks=True, dirs_exist_ok=True)
     shutil.rmtree(scratch)
-
-
-def _is_bundle(folder: Path) -> bool:
-    return (folder / MANIFEST).is_file() and (folder / SUMS).is_file()

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tapezoo.bundle import Manifest
 
-SEAL, DATASET, SOURCE_RUN = "seal_sha256", "dataset_hash", "source_run"
-COST_TARGET, COST_BLOCK = "onnx", "64"
+SEAL, DATASET, SOURCE_RUN, COST = "seal_sha256", "dataset_hash", "source_run", "cost"
+FACTS = ("architecture", "sample_rate", COST, DATASET, SOURCE_RUN, SEAL)  # every other tag is a metric
+COST_OF = ("onnx", "grid")  # the first that a bundle has: what a stream plays
 
 
 def version_tags(manifest: Manifest, seal_sha256: str, trained_in: str | None = None) -> dict[str, str]:
     """What a version says of itself; figures are text, as MLflow keeps them, and absent where unknown.
 
-    `cost` is times real time on one thread in blocks of 64 samples, as measured at export. Every metric of the
-    manifest has a tag of its own name.
+    `cost` is times real time on one thread, as measured at export in the shortest blocks: 64 samples, or the net's
+    hop where that is longer; of a grid alone that of one point. Every metric of the manifest has a tag of its own
+    name.
 
     Args:
         manifest: Of the bundle.
@@ -23,11 +25,12 @@ def version_tags(manifest: Manifest, seal_sha256: str, trained_in: str | None = 
         trained_in: The run it came from, where the manifest's provenance does not say.
     """
     metrics = {metric: f"{value:.9g}" for metric, value in manifest.metrics.items() if value is not None}
-    speeds = manifest.cost.get(COST_TARGET, {}).get("real_time_factor", {})
+    played = next((name for name in COST_OF if name in manifest.cost), None)
+    speeds = {} if played is None else manifest.cost[played]["real_time_factor"]
     known = {
         "architecture": manifest.architecture,
         "sample_rate": manifest.sample_rate,
-        "cost": f"{speeds[COST_BLOCK]:.4g}" if COST_BLOCK in speeds else None,
+        COST: f"{speeds[min(speeds, key=int)]:.4g}" if speeds else None,
         DATASET: manifest.provenance.get("dataset_hash") or None,
         SOURCE_RUN: manifest.provenance.get("run_id") or trained_in,
         SEAL: seal_sha256,

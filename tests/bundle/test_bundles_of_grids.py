@@ -1,5 +1,7 @@
 """A bundle that holds a grid and no target: its hashes, its index and its tensors are checked all the same."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +14,19 @@ from safetensors.numpy import load_file, save_file
 from tapezoo.bundle import (
     ForbiddenContentError,
     MalformedFileError,
+    MissingFileError,
+    NonFiniteError,
     file_hashes,
     seal,
     verify_bundle,
     verify_hashes,
 )
+from tapezoo.bundle.grid_tensors import NoSafetensorsError
+from tapezoo.runtime import Stream
+from tapezoo.runtime.engines import EngineNotInstalledError
+from tapezoo.runtime.grid_graph import GridGraph
+
+WITHOUT_GRID = Path(__file__).parents[1] / "fixtures" / "gru_v1"
 
 
 def sealed(root, manifest):
@@ -34,7 +44,7 @@ def grid(tmp_path):
 
 def test_a_grid_alone_is_a_bundle(grid):
     report = verify_bundle(sealed(*grid), {})
-    assert report.targets == ()
+    assert (report.targets, report.parts) == ((), (report.grid,))
     assert report.grid is not None
     assert (report.grid.file, report.grid.status) == ("grid/index.json", "not replayed")
 
@@ -47,10 +57,6 @@ def change_tensors(root, change):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (
-            lambda tensors: {**tensors, "weight/gain": tensors["weight/gain"] * np.float32("nan")},
-            "not finite",
-        ),
         (lambda tensors: {**tensors, "weight/gain": tensors["weight/gain"] * 2}, "hash"),
         (lambda tensors: {**tensors, "weight/gain": tensors["weight/gain"][:2]}, "weight/gain of shape"),
         (lambda tensors: {**tensors, "more": np.zeros(1)}, "more"),
@@ -95,10 +101,37 @@ def test_the_graph_of_a_grid_is_looked_at_too(grid):
         verify_hashes(sealed(root, manifest))
 
 
-@pytest.mark.parametrize("file", ["grid/weights.safetensors", "grid/index.json"])
-def test_a_grid_without_a_part_is_refused(grid, file):
+def test_weights_that_are_no_numbers_are_refused(grid):
     root, manifest = grid
-    (root / file).unlink()
-    with pytest.raises(MalformedFileError) as caught:
+    change_tensors(
+        root, lambda tensors: {**tensors, "weight/gain": tensors["weight/gain"] * np.float32("nan")}
+    )
+    with pytest.raises(NonFiniteError, match="3 values of 'weight/gain'"):
         verify_bundle(sealed(root, manifest), {})
-    assert Path(str(caught.value.subject)).name in (Path(file).name, "manifest.json")  # which names the index
+
+
+@pytest.mark.parametrize("file", ["grid/weights.safetensors", "grid/model.onnx", "grid/golden.npz"])
+def test_a_grid_without_a_part_is_refused(grid, file):
+    root, manifest = grid  # without golden.npz
+    (root / file).unlink(missing_ok=True)
+    with pytest.raises(MissingFileError) as caught:
+        verify_bundle(sealed(root, manifest), {}, open_grid=GridGraph)
+    assert caught.value.file == file
+
+
+def test_a_grid_without_an_index_is_refused(grid):
+    root, manifest = grid
+    (root / "grid" / "index.json").unlink()
+    with pytest.raises(MalformedFileError, match=r"grid/index\.json"):
+        verify_bundle(sealed(root, manifest), {})
+
+
+def test_only_a_grid_needs_safetensors(grid, monkeypatch):
+    code = "import sys; sys.modules['safetensors'] = None; from tapezoo.runtime import Stream, verify; "
+    code += f"verify({str(WITHOUT_GRID)!r}); Stream({str(WITHOUT_GRID)!r})"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(NoSafetensorsError, match="pip install safetensors"):
+        verify_bundle(sealed(*grid), {})
+    with pytest.raises(EngineNotInstalledError, match="pip install safetensors"):
+        Stream(grid[0])

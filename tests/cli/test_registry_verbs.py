@@ -98,3 +98,25 @@ def test_every_verb_of_the_registry_has_help(verb: str, capsys: pytest.CaptureFi
         invoke(capsys, verb, "--help")
     assert end.value.code == 0
     assert "--uri" in capsys.readouterr().out
+
+
+def test_a_machine_without_torch_and_rich_pulls_what_it_was_told_to(
+    bundle: Path, uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    invoke(capsys, "push", bundle, "--name", "tape", "--alias", "champion")
+    code = "import sys; sys.modules.update(dict.fromkeys(['torch', 'lightning', 'rich', 'onnx', 'numba'])); "
+    code += "from tapezoo.cli import main; sys.exit(main())"
+    said = ""
+    for arguments in (
+        ["pull", "models:/tape@champion", "--out", str(tmp_path / "out")],
+        ["promote", "tape@champion", "stable"],
+        ["push", str(tmp_path / "out"), "--name", "tape"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        said += done.stdout
+    assert "not replayed" in said
+    assert "tape@stable is tape/1" in said
+    assert "tape/1, as it was before" in said

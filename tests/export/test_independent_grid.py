@@ -38,13 +38,13 @@ GAIN = {"name": "gain", "min": 0.0, "max": 20.0, "default": 10.0, "unit": "dB"}
 TONE = {"name": "tone", "min": 1.0, "max": 100.0, "default": 10.0, "curve": "log"}
 
 
-def save(model, path, val_esr=0.01):
+def save(model, path, val_esr=0.01, **provenance):
     path.parent.mkdir(parents=True, exist_ok=True)
     own = {
         "architecture": type(model).__name__,
         "arguments": dict(model.hparams),
         "metrics": {"val_esr": val_esr},
-        "provenance": {"dataset_hash": path.parent.name},
+        "provenance": {"dataset_hash": path.parent.name, **provenance},
     }
     torch.save({"tapezoo": own, "state_dict": model.state_dict()}, path)
     return model
@@ -142,12 +142,25 @@ def test_the_index_says_what_it_is_made_of_and_what_was_measured(trained):
     assert index.error["max_esr"] is None
     assert index.error["reference"] == "not measured"
     assert set(index.cost["real_time_factor"]) == {"64", "2048"}
+    assert report.manifest.cost["grid"]["real_time_factor"] == index.cost["real_time_factor"]
     assert report.manifest.targets == {}
     assert report.manifest.metrics["val_esr"] == pytest.approx(0.03)  # of the worst point
     assert report.manifest.metrics["val_esr_mean"] == pytest.approx(0.02)
     assert report.grid.max_abs_error < 1e-4
     assert len(report.grid.results) == 4
+    card = (folder / "bundle" / "MODEL_CARD.md").read_text()
+    assert "| grid |" in card  # its speed
+    assert not any(said in card for said in ("rest_state.npz", "## Files", "## Parity"))  # which it has not
     assert verify_bundle(folder / "bundle", {}, open_grid=GridGraph).seal_sha256 == report.seal_sha256
+
+
+def test_a_grid_names_a_data_set_only_if_every_point_does(trained, tmp_path):
+    _, _, report = trained
+    assert len(report.manifest.provenance["dataset_hash"]) == 64
+    save(constant(0.2), tmp_path / "a" / "best.ckpt")
+    save(constant(1.0), tmp_path / "b" / "best.ckpt", dataset_hash=None)
+    index = write(tmp_path, [({"gain": 0}, "a"), ({"gain": 20}, "b")])
+    assert build_grid(read_grid_file(index), tmp_path / "bundle").manifest.provenance["dataset_hash"] == ""
 
 
 def test_the_error_between_points_is_that_of_recordings_made_there(tmp_path):

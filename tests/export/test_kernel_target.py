@@ -218,6 +218,16 @@ def test_a_file_whose_sizes_do_not_fit_never_reaches_the_compiled_code(
         channel_maker(path)
 
 
+@pytest.mark.parametrize("given", [0, 2])
+def test_controls_that_are_not_the_kernels_never_reach_the_compiled_code(tmp_path, given):
+    arrays = {**LSTM, "layer_0.input": np.zeros((16, 2))}
+    channel = channel_maker(written(tmp_path / "k", "lstm", arrays, {"layers": "1"}, 1))()
+    output = np.zeros(8, np.float32)
+    channel.play(np.zeros(8, np.float32), np.zeros(1, np.float32), output)
+    with pytest.raises(ValueError, match=f"{given} controls for a kernel with 1"):
+        channel.play(np.zeros(8, np.float32), np.zeros(given, np.float32), output)
+
+
 def test_a_file_of_another_kind_is_named(tmp_path):
     path = tmp_path / "kernel.safetensors"
     path.write_bytes(b"nothing of the kind")

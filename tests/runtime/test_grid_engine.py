@@ -1,14 +1,23 @@
 """A grid is played as its rule says, in blocks as in one piece, and smoothly while controls move."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from runtime.grids import RATE_HZ, filtered, write_grid
 from scipy.interpolate import RegularGridInterpolator
 
-from tapezoo.bundle import BrokenTargetError, MalformedFileError
-from tapezoo.bundle.grid import GRAPH, INDEX, GridAxis
+from tapezoo.bundle import (
+    BrokenTargetError,
+    BundleError,
+    ContradictionError,
+    MalformedFileError,
+    MissingFileError,
+    NonFiniteError,
+)
+from tapezoo.bundle.grid import GRAPH, GridAxis
 from tapezoo.controls import ControlError
 from tapezoo.measure.smoothness import SMOOTH_DB, out_of_band, sweep_tones
 from tapezoo.runtime.grid_cells import shares
@@ -237,22 +246,56 @@ def extra(tensors):
 
 
 @pytest.mark.parametrize(
-    ("change", "found"),
-    [(nan, "not finite"), (no_bias, "weight/bias"), (other_state, "F64"), (extra, "weight/other")],
+    ("change", "fault", "found"),
+    [
+        (nan, NonFiniteError, "NaN"),
+        (no_bias, MalformedFileError, "weight/bias"),
+        (other_state, MalformedFileError, "F64"),
+        (extra, MalformedFileError, "weight/other"),
+    ],
 )
-def test_tensors_that_are_not_as_the_index_says_are_refused(tmp_path, change, found):
-    with pytest.raises(MalformedFileError, match=found):
+def test_tensors_that_are_not_as_the_index_says_are_refused(tmp_path, change, fault, found):
+    with pytest.raises(fault, match=found):
         engine(tmp_path, change=change)
 
 
-def test_a_graph_with_other_inputs_than_the_index_says_is_refused(tmp_path):
+def renamed(graph):
+    graph.input[-1].name = "weight_offset"
+
+
+def resized(graph):  # which onnxruntime would find with the first block
+    graph.input[-1].type.tensor_type.shape.dim[-1].dim_value = 3
+
+
+def unknown(graph):
+    graph.node[0].op_type = "NoSuchOperator"
+
+
+@pytest.mark.parametrize(
+    ("change", "fault", "found"),
+    [
+        (renamed, ContradictionError, "weight_bias"),
+        (resized, ContradictionError, "weight_bias"),
+        (unknown, BrokenTargetError, "NoSuchOperator"),
+    ],
+)
+def test_a_graph_that_is_not_as_the_index_says_is_refused_before_it_plays(tmp_path, change, fault, found):
     manifest = write_grid(tmp_path, (LINE,), drive)
-    index = tmp_path / INDEX
-    index.write_text(index.read_text().replace('"bias"', '"offset"'))
-    with pytest.raises(BrokenTargetError, match="weight_bias"):
+    model = onnx.load(tmp_path / GRAPH)
+    change(model.graph)
+    onnx.save(model, tmp_path / GRAPH)
+    with pytest.raises(fault, match=found):
         GridEngine(tmp_path, manifest)
-    (tmp_path / GRAPH).write_bytes(b"no graph")
-    with pytest.raises(BrokenTargetError, match="refuses"):
+
+
+@pytest.mark.parametrize(
+    ("break_", "fault"),
+    [(lambda path: path.write_bytes(b"no graph"), MalformedFileError), (Path.unlink, MissingFileError)],
+)
+def test_a_grid_without_a_graph_is_refused(tmp_path, break_, fault: type[BundleError]):
+    manifest = write_grid(tmp_path, (LINE,), drive)
+    break_(tmp_path / GRAPH)
+    with pytest.raises(fault):
         GridEngine(tmp_path, manifest)
 
 

@@ -92,6 +92,16 @@ def test_a_metric_that_is_missing_or_not_finite_or_better_when_higher_is_refused
     assert champion(client) == "1"
 
 
+def test_what_is_no_metric_moves_nothing(client: MlflowClient) -> None:
+    register(client, "champion", val_esr="0.02", cost="80", sample_rate="48000", **SAME)
+    register(client, "candidate", val_esr="0.03", cost="40", sample_rate="44100", **SAME)
+    with pytest.raises(MissingMetricError, match="higher is better"):  # times real time
+        promote(client, metric="cost")
+    with pytest.raises(MissingMetricError, match="no figure for sample_rate; expected one of val_esr"):
+        promote(client, metric="sample_rate")
+    assert champion(client) == "1"
+
+
 def test_the_first_champion_needs_nobody_to_beat_but_a_figure(client: MlflowClient) -> None:
     register(client, "candidate", val_esr="0.5", **SAME)
     with pytest.raises(MissingMetricError):

@@ -155,6 +155,22 @@ def test_tags_leave_out_what_nobody_knows(bundles: dict[str, Path]) -> None:
     assert version_tags(manifest, "s", "run 1")["source_run"] == "run 1"
 
 
+@pytest.mark.parametrize(
+    ("cost", "tag"),
+    [
+        ({"onnx": {"2048": 90.0, "256": 40.0}, "grid": {"64": 3.0}}, "40"),  # a hop of 256 samples
+        ({"grid": {"64": 30.0, "2048": 70.0}}, "30"),  # a grid alone
+        ({"torchscript": {"64": 30.0}}, None),
+    ],
+)
+def test_the_cost_is_that_of_what_a_stream_plays(
+    cost: dict[str, dict[str, float]], tag: str | None, bundles: dict[str, Path]
+) -> None:
+    measured = {name: {"real_time_factor": factors} for name, factors in cost.items()}
+    manifest = replace(read_manifest(bundles["plain"]), cost=measured)
+    assert version_tags(manifest, "s").get("cost") == tag
+
+
 def test_no_server_is_said_before_anything_is_made(bundles: dict[str, Path]) -> None:
     with pytest.raises(TrackingServerError):
         push_bundle(bundles["plain"], "tape", uri="http://127.0.0.1:9")

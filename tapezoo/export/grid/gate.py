@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
@@ -19,7 +18,13 @@ from tapezoo.export.golden import allowed_block, rounding_of
 from tapezoo.export.grid.error import mix_at
 from tapezoo.export.grid.refine import Cell
 from tapezoo.export.grid.sample import Held, Sample, played
-from tapezoo.export.parity import ROUNDING, STEADY_TOLERANCES, ParityError, UnsteadyNetError
+from tapezoo.export.parity import (
+    ROUNDING,
+    STEADY_TOLERANCES,
+    ParityError,
+    UnsteadyNetError,
+    moved_by_rounding,
+)
 from tapezoo.runtime.grid_graph import GridGraph
 
 BLOCKS_SAMPLES = (64, 333)
@@ -134,15 +139,10 @@ def check_steady(sample: Sample, excerpt: Audio, place: str) -> None:
     Raises:
         UnsteadyNetError: The folded net is another one when its weights are moved by `ROUNDING`.
     """
-    moved = copy.deepcopy(sample.folded)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in moved.parameters():
-            signs = torch.randint(0, 2, parameter.shape, generator=generator) * 2 - 1
-            parameter.mul_(1 + ROUNDING * signs)
     none = torch.zeros(1, 0)
     as_it_is, as_moved = (
-        played(net, excerpt, none, net.initial_state(none))[0] for net in (sample.folded, moved)
+        played(net, excerpt, none, net.initial_state(none))[0]
+        for net in (sample.folded, moved_by_rounding(sample.folded))
     )
     distance = _distance(as_moved, as_it_is)
     allowed = STEADY_TOLERANCES * tolerance_of(sample.heard)

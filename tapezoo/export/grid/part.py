@@ -18,7 +18,7 @@ from tapezoo.bundle.grid_golden import grid_step, parts_of
 from tapezoo.bundle.grid_tensors import point_of, read_tensors
 from tapezoo.controls import control_vector
 from tapezoo.errors import TapezooError
-from tapezoo.export.cost import measured_costs
+from tapezoo.export.cost import FIELDS, measured_costs
 from tapezoo.export.grid.error import error_report, errors_between
 from tapezoo.export.grid.gate import pass_gate, write_golden_cases
 from tapezoo.export.grid.lay import laid
@@ -129,7 +129,12 @@ class GridPart:
             cost=_cost(folder, index, manifest, programme[:1], samples[len(samples) // 2]),
         )
         (folder / INDEX).write_text(index.to_json(), encoding="utf-8")
-        return replace(manifest, grid=INDEX)
+        return replace(manifest, grid=INDEX, cost={**manifest.cost, "grid": cost_of(index)})
+
+
+def cost_of(index: GridIndex) -> dict[str, Any]:
+    """What the manifest says of the speed of one point."""
+    return {name: index.cost[name] for name in FIELDS}
 
 
 def _surroundings(axes: Sequence[GridAxis], place: Place) -> tuple[tuple[float, ...], ...]:

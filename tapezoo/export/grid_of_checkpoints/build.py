@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tapezoo.bundle import Manifest, Report, file_hashes, seal, verify_bundle
+from tapezoo.bundle import Manifest, Report, file_hashes, is_bundle, seal, verify_bundle
 from tapezoo.bundle.golden import Audio, tolerance_of
 from tapezoo.bundle.grid import INDEX, GridIndex
 from tapezoo.bundle.grid_golden import GridCase, grid_step, parts_of, write_grid_golden
@@ -26,11 +26,12 @@ from tapezoo.export.golden import golden_input
 from tapezoo.export.grid.error import mix_at
 from tapezoo.export.grid.gate import pass_gate
 from tapezoo.export.grid.lay import laid
+from tapezoo.export.grid.part import cost_of
 from tapezoo.export.grid.sample import Held, Sample, excerpt_of
 from tapezoo.export.grid_of_checkpoints.index_file import GridFile
 from tapezoo.export.grid_of_checkpoints.points import TrainedPoint, read_points, sampled_points
 from tapezoo.export.grid_of_checkpoints.reference import check_reference, error_between
-from tapezoo.export.make import CARD, PACKAGES, is_bundle
+from tapezoo.export.make import CARD, PACKAGES
 from tapezoo.export.trained import programme
 from tapezoo.net import whole_hops
 from tapezoo.runtime.grid_graph import GridGraph
@@ -85,6 +86,7 @@ def build_grid(
         index = replace(index, cost=_cost(folder, index, manifest, excerpt))
         index = replace(index, error=error_between(file, samples, sample_rate, progress))
         (folder / INDEX).write_text(index.to_json(), encoding="utf-8")
+        manifest = replace(manifest, cost={"grid": cost_of(index)})
         (folder / CARD).write_text(model_card(manifest, folder), encoding="utf-8")
         seal(folder, replace(manifest, files=file_hashes(folder)))
         progress("verifying the bundle")
@@ -152,10 +154,11 @@ def _metrics(points: Sequence[TrainedPoint]) -> dict[str, float | None]:
 
 
 def _provenance(points: Sequence[TrainedPoint]) -> dict[str, Any]:
-    hashes = [str(point.provenance.get("dataset_hash", "")) for point in points]
+    hashes = [str(point.provenance.get("dataset_hash") or "") for point in points]
     return {
         "made_of": "checkpoints trained apart, one per point",
-        "dataset_hash": hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
+        # of all of them, or nobody knows: two grids of unknown data were not scored on the same
+        "dataset_hash": hashlib.sha256("\n".join(hashes).encode()).hexdigest() if all(hashes) else "",
         "points": {
             point.file.name: {
                 "checkpoint": point.file.written,

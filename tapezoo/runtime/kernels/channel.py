@@ -74,7 +74,12 @@ class Channel:
 
         Shape:
             input, output: (samples,), output contiguous; controls: (num_controls,), where they shall go.
+
+        Raises:
+            ValueError: Another number of controls: the compiled code would read behind the end of the signal.
         """
+        if len(controls) != len(self._value):
+            raise ValueError(f"{len(controls)} controls for a kernel with {len(self._value)}")
         input = np.ascontiguousarray(input)  # what the compiled code takes
         longest = self._voice.chunk_samples
         if not len(controls):

@@ -175,6 +175,7 @@ def test_the_index_says_what_was_measured(tcn):
     for cost in (index.cost, index.cost["one_point_alone"], index.cost["conditioned"]):
         assert set(cost["real_time_factor"]) == {"64", "2048"}
         assert all(factor > 0 for factor in cost["real_time_factor"].values())
+    assert report.manifest.cost["grid"]["real_time_factor"] == index.cost["real_time_factor"]
     tensors = load_file(out / "grid" / "weights.safetensors")
     assert index.size_bytes * 9 == sum(array.nbytes for array in tensors.values())
     assert [name for name in tensors if name.startswith("rest/")] == [f"rest/{t.name}" for t in index.state]
