@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from math import prod
@@ -35,6 +36,7 @@ from tapezoo.bundle.documents import (
 )
 from tapezoo.bundle.errors import MalformedFileError
 from tapezoo.bundle.manifest import SETTLE_LIMIT_SAMPLES, Manifest, StateTensor, state_tensor
+from tapezoo.controls import Control
 from tapezoo.errors import TapezooError
 
 GRID_SCHEMA_VERSION = 1
@@ -54,11 +56,24 @@ class GridAxis:
         control: Its name in the manifest.
         positions: Where, 0..1 as nets take it, strictly rising; two or more.
         values: The same in the control's unit.
+        unit: As the manifest has it.
+        default: In that unit, as the manifest has it.
+        curve: As the manifest has it: how positions and values belong together.
     """
 
     control: str
     positions: tuple[float, ...]
     values: tuple[float, ...]
+    unit: str = ""
+    default: float = 0.5
+    curve: str = "linear"
+
+    @classmethod
+    def of(cls, control: Control, positions: Iterable[float], values: Iterable[float]) -> GridAxis:
+        """The axis of a control."""
+        return cls(
+            control.name, tuple(positions), tuple(values), control.unit, control.default, control.curve
+        )
 
 
 @dataclass(frozen=True)
@@ -149,10 +164,12 @@ def read_grid_index(root: Path, manifest: Manifest) -> GridIndex:
 
 def _read(document: dict[str, Any]) -> GridIndex:
     fields = fields_of(document, ["schema_version", *GridIndex.__dataclass_fields__])
-    if fields["schema_version"] != GRID_SCHEMA_VERSION:
+    if fields["schema_version"] is True or fields["schema_version"] != GRID_SCHEMA_VERSION:
         raise ValueError(f"schema version {fields['schema_version']!r}, not {GRID_SCHEMA_VERSION}")
     if fields["kind"] not in KINDS or fields["rule"] not in RULES:
         raise ValueError(f"kind {fields['kind']!r} or rule {fields['rule']!r}")
+    if fields["kind"] == "independent" and fields["rule"] != "outputs":
+        raise ValueError("independent points by their weights, which share no meaning")
     index = GridIndex(
         kind=fields["kind"],
         rule=fields["rule"],
@@ -173,7 +190,7 @@ def _read(document: dict[str, Any]) -> GridIndex:
 
 
 def _axis(value: Any) -> GridAxis:
-    fields = fields_of(value, ["control", "positions", "values"])
+    fields = fields_of(value, ["control", "positions", "values", "unit", "default", "curve"])
     positions = items(fields["positions"], lambda position: float(number(position, 0, 1)), 2, POINT_LIMIT)
     values = items(fields["values"], lambda found: float(number(found)), 2, POINT_LIMIT)
     control = matching(f"(?!$){TEXT}", fields["control"])
@@ -181,7 +198,8 @@ def _axis(value: Any) -> GridAxis:
         raise ValueError(
             f"the positions of axis {control!r}, which do not rise or are not as many as its values"
         )
-    return GridAxis(control, positions, values)
+    told = matching(TEXT, fields["unit"]), float(number(fields["default"])), matching(TEXT, fields["curve"])
+    return GridAxis(control, positions, values, *told)
 
 
 def _point(value: Any) -> GridPoint:
@@ -203,8 +221,10 @@ def _check_axes(index: GridIndex, manifest: Manifest) -> None:
     for name, value in index.held.items():
         controls[name].normalize(value)
     for axis in index.axes:
+        control = controls[axis.control]
+        if (axis.unit, axis.default, axis.curve) != (control.unit, control.default, control.curve):
+            raise ValueError(f"unit, default or curve of {axis.control!r}, other than the manifest's")
         for position, value in zip(axis.positions, axis.values, strict=True):
-            control = controls[axis.control]
             if abs(control.denormalize(position) - value) > 1e-6 * (control.max - control.min):
                 raise ValueError(f"{axis.control} = {value:g}, which is not at position {position:g}")
     if prod(index.shape) != len(index.points) or any(

@@ -169,7 +169,7 @@ def _checked(document: dict[str, Any]) -> Manifest:
             for name, value in documents.mapping(document["metrics"]).items()
         },
         parity=items(document["parity"], _parity_row, most=100 * CASE_LIMIT),
-        cost=documents.mapping(document["cost"]),
+        cost=_cost(document["cost"]),
         provenance=documents.mapping(document["provenance"]),
         losses=items(document["losses"], _loss, most=100),
         grid=None if document["grid"] is None else documents.matching(GRID_INDEX, document["grid"]),
@@ -241,6 +241,14 @@ def _golden_case(value: Any) -> GoldenCase:
         samples=count(fields["samples"], 1),
         rows=count(fields["rows"], 1, ROW_LIMIT),
     )
+
+
+def _cost(value: Any) -> dict[str, Any]:
+    rows = documents.mapping(value)
+    for row in rows.values():
+        for factor in documents.mapping(documents.mapping(row).get("real_time_factor", {})).values():
+            documents.number(factor, 0)
+    return rows
 
 
 def _parity_row(value: Any) -> dict[str, Any]:

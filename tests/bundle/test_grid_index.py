@@ -14,11 +14,12 @@ from tapezoo.controls import Control
 
 VALIDATOR = jsonschema.Draft202012Validator(schema("grid-1"))
 AXIS = {"control": "drive", "positions": [0.0, 1.0], "values": [0.0, 10.0]}
+AXIS |= {"unit": "dB", "default": 5.0, "curve": "linear"}
 TENSOR = {"name": "last", "shape": [1], "dtype": "float32"}
 INDEX = GridIndex(
     kind="sampled",
     rule="weights",
-    axes=(GridAxis("drive", (0.0, 0.5, 1.0), (0.0, 5.0, 10.0)),),
+    axes=(GridAxis("drive", (0.0, 0.5, 1.0), (0.0, 5.0, 10.0), "dB", 5.0),),
     held={"bias": 0.25},
     state=(StateTensor("last", (1,), "float32"),),
     weights=("net.gain", "net.bias"),
@@ -56,6 +57,8 @@ FORGED = [
     {"kind": ["sampled"]},
     {"rule": None},
     {"axes": []},
+    {"axes": [{**AXIS, "unit": 1}]},
+    {"axes": [{**AXIS, "curve": None}]},
     {"axes": [{**AXIS, "positions": [0.0, 1.5]}]},
     {"axes": [{**AXIS, "positions": [0.0, "1"]}]},
     {"axes": [{**AXIS, "more": 1}]},

@@ -354,7 +354,7 @@ def test_the_card_says_what_is_lost_and_what_is_saved(exported):
 
 def test_the_card_describes_a_grid(exported, tmp_path):
     _, _, report = exported
-    axes = (GridAxis("drive", (0.0, 0.5, 1.0), (0.0, 5.0, 10.0)),)
+    axes = (GridAxis.of(report.manifest.controls[0], (0.0, 0.5, 1.0), (0.0, 5.0, 10.0)),)
     points = tuple(GridPoint((index,), "0" * 64, 2e-7 * (index + 1), 64) for index in range(3))
     error = {
         "reference": "the net",

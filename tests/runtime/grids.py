@@ -112,7 +112,7 @@ def write_grid(
         kind=kind,
         rule=rule,
         axes=tuple(
-            GridAxis(control.name, tuple(at), tuple(map(control.denormalize, at)))
+            GridAxis.of(control, at, map(control.denormalize, at))
             for control, at in zip(moving, positions, strict=True)
         ),
         held=held,

@@ -31,8 +31,9 @@ class GridSpecError(TapezooError):
 def parse_axes(text: str, controls: Sequence[Control]) -> tuple[GridAxis, ...]:
     """The axes of a grid, in the order they were typed.
 
-    >>> parse_axes("drive=0:10:3", [Control("drive", 0, 10, 5, "dB")])
-    (GridAxis(control='drive', positions=(0.0, 0.5, 1.0), values=(0.0, 5.0, 10.0)),)
+    >>> [axis] = parse_axes("drive=0:10:3", [Control("drive", 0, 10, 5, "dB")])
+    >>> axis.positions, axis.values
+    ((0.0, 0.5, 1.0), (0.0, 5.0, 10.0))
 
     Args:
         text: See the module.
@@ -114,7 +115,7 @@ def _axis(part: str, controls: Sequence[Control]) -> GridAxis:
         found = f"the values {', '.join(f'{value:g}' for value in values)}"
         fix = f"To hold a control, give it no axis and --grid-set {control.name}=VALUE."
         raise _refused(part, found, "two or more, rising", fix)
-    return GridAxis(control.name, tuple(positions), tuple(values))
+    return GridAxis.of(control, positions, values)
 
 
 def _range(part: str, points: str) -> list[float]:

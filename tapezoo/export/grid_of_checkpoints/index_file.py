@@ -199,7 +199,7 @@ def _axis(path: Path, control: Control, values: Mapping[float, float]) -> GridAx
             path, f"points at a single value of {control.name!r}", "two or more values of every control"
         )
     positions = tuple(sorted(values))
-    return GridAxis(control.name, positions, tuple(values[position] for position in positions))
+    return GridAxis.of(control, positions, (values[position] for position in positions))
 
 
 def _reference(
