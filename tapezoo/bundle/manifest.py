@@ -52,7 +52,9 @@ class GoldenCase:
     """One replay: `file` holds `controls` (blocks or 1, rows, num_controls) and `output` (rows, samples).
 
     `rounding` is how far the net's output here is from its own in double precision, sample value: what no runtime
-    can do better. Bundles of version 1, and nets that know no double precision, have 0.
+    can do better. Bundles of version 1, and nets that know no double precision, have 0. `reach` is how far the
+    controls go from their defaults towards the ends of their ranges, 1 all the way: less for a net that blows up
+    rounding farther out.
     """
 
     name: str
@@ -61,6 +63,7 @@ class GoldenCase:
     samples: int
     rows: int
     rounding: float = 0.0
+    reach: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,11 @@ class Manifest:
     losses: tuple[dict[str, Any], ...] = ()
     grid: str | None = None
     max_block_samples: int | None = None
+
+    @property
+    def reach(self) -> float:
+        """How far from the controls' defaults the targets were compared with the net, 1: everywhere."""
+        return min((case.reach for case in self.golden), default=1.0)
 
     @property
     def state_names(self) -> list[str]:
@@ -227,14 +235,11 @@ def state_tensor(value: Any) -> StateTensor:
 
 def _golden_case(value: Any) -> GoldenCase:
     names = {"name", "file", "block_samples", "samples", "rows"}
-    if isinstance(value, dict) and "rounding" in value:
-        names |= {"rounding"}
+    names |= {"rounding", "reach"} & set(value if isinstance(value, dict) else ())
     fields = fields_of(value, names)
-    rounding = documents.number(fields.get("rounding", 0.0))
-    if rounding < 0:
-        raise ValueError(f"a rounding of {rounding}")
     return GoldenCase(
-        rounding=rounding,
+        rounding=documents.number(fields.get("rounding", 0.0), 0),
+        reach=documents.number(fields.get("reach", 1.0), 0, 1),
         name=documents.matching(NAME, fields["name"]),
         file=file_name(fields["file"]),
         block_samples=count(fields["block_samples"], 1),

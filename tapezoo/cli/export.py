@@ -76,6 +76,11 @@ def run(options: argparse.Namespace) -> int:
     lines = [f"{options.out}: {report.manifest.architecture} from {path}"]
     lines += [_target_text(target, report, options.out) for target in report.targets]
     lines += grid_lines(options.out, report.manifest)
+    if report.manifest.reach < 1:
+        lines.append(
+            f"unsteady     beyond {report.manifest.reach:.1%} of the way from the controls' defaults the net blows up "
+            "rounding: compared up to there; farther out it may sound different on every processor"
+        )
     lines.append(f"check it     tapezoo verify {options.out}")
     console.print("\n".join(lines), soft_wrap=True, highlight=False)
     return 0

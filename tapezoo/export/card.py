@@ -100,7 +100,17 @@ def _parity(manifest: Manifest) -> list[str]:
         "## Parity",
         "Largest difference from the net on real audio, in sample values; `net` is the net itself in blocks "
         "against its own output in one piece.",
+        *_reach(manifest),
         _table(("target", "case", "largest error", "allowed"), rows),
+    ]
+
+
+def _reach(manifest: Manifest) -> list[str]:
+    if manifest.reach == 1:
+        return []
+    return [
+        f"Compared up to {manifest.reach:.1%} of the way from the controls' defaults to the ends of their ranges: "
+        "farther out the net itself blows up rounding, and may sound different on every processor."
     ]
 
 

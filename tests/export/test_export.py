@@ -286,7 +286,7 @@ def test_a_net_that_blows_up_rounding_is_told_from_a_graph_that_lost_something(t
 
 
 class Restless(Net):
-    """A short filter; where its control is over one half, also the sine of 10^5 times what it gives."""
+    """A short filter; where its control is over its default, also the sine of 10^5 times what it gives."""
 
     def __init__(self):
         super().__init__(1, receptive_field=33)
@@ -297,7 +297,7 @@ class Restless(Net):
         path, knobs = self.smoothed(controls, state, input.shape[-1])
         past = torch.cat([state["past"], input], dim=-1)
         filtered = torch.nn.functional.conv1d(past, self.taps)
-        wild = torch.sin(1e5 * filtered) * (path - 0.5).clamp(min=0)
+        wild = torch.sin(1e5 * filtered) * (path - 0.2).clamp(min=0)
         return filtered + wild, {"past": past[..., -32:], **knobs}
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import torch
-from export.nets import arguments
+from export.nets import arguments, fir
 
-from tapezoo.bundle import read_manifest
+from tapezoo.bundle import read_arrays, read_manifest
 from tapezoo.bundle.golden import LEAST_TOLERANCE, tolerance_of
+from tapezoo.controls import Control
 from tapezoo.export import export_bundle
 from tapezoo.export.golden import rounding_of
 from tapezoo.net import Net
@@ -58,3 +59,27 @@ def test_every_golden_case_says_its_own(tmp_path):
     export_bundle(Touchy().eval(), **arguments(Touchy(), tmp_path / "bundle"))
     manifest = read_manifest(tmp_path / "bundle")
     assert all(case.rounding > 1e-6 for case in manifest.golden if case.name != "held_1")
+
+
+class Temper(Net):
+    """`sin((1 + 1e6 (c - 1/2)^4) x)`: steady near the default 1/2, and noise far away from it."""
+
+    def __init__(self):
+        super().__init__(1, receptive_field=1, smoothing_samples=0)
+        self.gain = torch.nn.Parameter(torch.tensor(1e6))
+
+    def forward(self, input, controls, state):
+        return torch.sin((1 + self.gain * (controls.unsqueeze(-1) - 0.5) ** 4) * input), {}
+
+
+def test_a_net_that_is_unsteady_far_from_its_defaults_is_compared_nearer(tmp_path):
+    net = Temper().eval()
+    settings = arguments(net, tmp_path / "bundle") | {"controls": [Control("temper")]}
+    manifest = export_bundle(net, **settings).manifest
+    assert {case.reach for case in manifest.golden if case.name.startswith("held")} == {1}
+    assert manifest.reach == 0.25
+    case = next(case for case in manifest.golden if case.name == "changing_64")
+    controls = read_arrays(tmp_path / "bundle", case.file, ["controls", "output"])["controls"]
+    assert np.abs(controls - 0.5).max() == 0.5 * case.reach
+    assert "25.0%" in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    assert export_bundle(fir(1), **arguments(fir(1), tmp_path / "fir")).manifest.reach == 1
