@@ -100,6 +100,7 @@ def test_every_verb_of_the_registry_has_help(verb: str, capsys: pytest.CaptureFi
     assert "--uri" in capsys.readouterr().out
 
 
+@pytest.mark.slow  # an interpreter for each of three verbs
 def test_a_machine_without_torch_and_rich_pulls_what_it_was_told_to(
     bundle: Path, uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,9 +9,15 @@ from tapezoo.cli import main
 
 FOLDER = Path(__file__).parents[2] / "recipes"
 RECIPES = sorted(FOLDER.rglob("*.yaml"))
+SETTINGS_TO_RENDER = [FOLDER / "controls" / "tape.yaml"]  # 25 of them: half a minute
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def trained(recipe: Path):
+    marks = [pytest.mark.slow] if recipe in SETTINGS_TO_RENDER else []
+    return pytest.param(recipe, marks=marks, id=recipe.stem)
+
+
+@pytest.mark.parametrize("recipe", map(trained, RECIPES))
 def test_a_recipe_trains(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     short = [
