@@ -17,7 +17,7 @@ def trained(recipe: Path):
     return pytest.param(recipe, marks=marks, id=recipe.stem)
 
 
-@pytest.mark.parametrize("recipe", map(trained, RECIPES))
+@pytest.mark.parametrize("recipe", [trained(recipe) for recipe in RECIPES])
 def test_a_recipe_trains(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     short = [
