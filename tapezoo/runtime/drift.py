@@ -25,7 +25,7 @@ class Drift:
         blocks: That the stream had played by then.
         changes: Of the controls by then.
         max_abs_error: In the stretch; sample value.
-        error_db: RMS of the difference in the stretch, dB relative to the reference's.
+        error_db: RMS of the difference in the stretch, dB relative to the reference's; -inf where there is none.
     """
 
     end_samples: int
@@ -99,4 +99,4 @@ def _audio(random: np.random.Generator, start: int, samples: int, sample_rate: i
 
 
 def _ratio_db(squares: float, power: float) -> float:
-    return 10 * math.log10(max(squares, 1e-300) / max(power, 1e-300))
+    return 10 * math.log10(squares / max(power, 1e-300)) if squares else -math.inf
