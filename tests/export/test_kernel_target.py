@@ -116,6 +116,8 @@ def test_a_bundle_holds_it_through_the_gate_and_verify_replays_it(bundle):
         "kernel": "ok",
     }
     assert max(result.max_abs_error for result in report.targets[1].results) > 0
+    modes = {file.stat().st_mode for file in path.iterdir() if file.is_file()}
+    assert len(modes) == 1, "who may read one file may read all"
 
 
 def test_the_stream_starts_at_rest_at_other_controls(bundle):

@@ -58,7 +58,7 @@ class KernelFile:
 
 def write_kernel(file: KernelFile, path: Path, metadata: dict[str, str]) -> None:
     """Writes the file with further metadata."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     own = {
         "format": FORMAT,
@@ -67,7 +67,8 @@ def write_kernel(file: KernelFile, path: Path, metadata: dict[str, str]) -> None
         "smoothing_samples": str(file.smoothing_samples),
     }
     arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in file.arrays.items()}
-    save_file(arrays, path, {**metadata, **file.settings, **own})
+    # its own save_file makes files that nobody but their owner may read
+    path.write_bytes(save(arrays, {**metadata, **file.settings, **own}))
 
 
 def read_kernel(path: Path) -> KernelFile:
