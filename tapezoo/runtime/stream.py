@@ -105,8 +105,9 @@ class Stream:
         if rows.ndim < 2:
             rows = rows.reshape(1, -1)
         if rows.ndim != 2 or not _finite(rows):
+            held = "" if rows.ndim != 2 else " with NaN or infinity in it"
             raise ValueError(
-                f"a block must be (samples,) or (channels, samples) and finite, not {rows.shape}"
+                f"a block must be (samples,) or (channels, samples) and finite, not {np.shape(block)}{held}"
             )
         before, asked = self._controls, self._controls if controls is None else self._vector(controls)
         if self._started and rows.size and len(rows) != len(self._waiting):
