@@ -99,12 +99,12 @@ def _write(out: Path, text: str) -> None:
 
 def table(rows: Sequence[BlockTimes]) -> list[str]:
     """Lines of text: a slim installation has nothing that draws tables."""
-    head = f"{'engine':<8}{'block':>7}{'times real time':>17}"
+    head = f"{'engine':<12}{'block':>7}{'times real time':>17}"
     head += f"{'p50 us':>10}{'p99 us':>10}{'max us':>10}{'instances/core':>16}"
     return [
         head,
         *(
-            f"{row.engine:<8}{row.block_samples:>7}{row.real_time_factor:>17.1f}{row.p50_us:>10.1f}"
+            f"{row.engine:<12}{row.block_samples:>7}{row.real_time_factor:>17.1f}{row.p50_us:>10.1f}"
             f"{row.p99_us:>10.1f}{row.max_us:>10.1f}{row.instances_per_core:>16}"
             for row in rows
         ),
