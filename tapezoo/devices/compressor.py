@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from tapezoo.compiled import compiled
 from tapezoo.controls import Control
-from tapezoo.devices.compiled import compiled
 from tapezoo.devices.device import Device, checked_signal, resolved
 from tapezoo.devices.opto import RESTED, Cell, follow
 from tapezoo.devices.oversampling import oversampled

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.devices.compiled import compiled
+from tapezoo.compiled import compiled
 
 # below this the closed form loses digits to 1/x - 1/x; the series then has an error below 1e-15
 _SERIES_LIMIT = 0.3

@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.devices.compiled import compiled
+from tapezoo.compiled import compiled
 
 AFTERGLOW_S = 0.01
 TRAP_SHARES = (0.25, 0.25)

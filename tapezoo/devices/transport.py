@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal as scipy_signal
 
-from tapezoo.devices.compiled import compiled
+from tapezoo.compiled import compiled
 
 # rate in Hz and share of the variance of the speed
 _LINES = ((0.5, 0.25), (2.7, 0.25), (8.0, 0.3))

@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.devices.compiled import compiled
+from tapezoo.compiled import compiled
 
 # Newton stops after a step this small: with a curvature of Cg / 2 at most, 1e-7 V is left at worst
 _STEP_V = 1e-4

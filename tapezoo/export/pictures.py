@@ -14,7 +14,7 @@ from tapezoo.bundle import Manifest, read_rest
 from tapezoo.bundle.golden import Audio, stream
 from tapezoo.controls import control_vector
 from tapezoo.export.golden import allowed_block, net_step
-from tapezoo.measure.pictures import INPUT, OUTPUT, transfer_curve, write_png
+from tapezoo.measure.pictures import INPUT, OUTPUT, draw_levels, transfer_curve, write_png
 from tapezoo.measure.transfer import transfer_loops
 from tapezoo.net import Net
 
@@ -105,25 +105,10 @@ def spectrograms(signals: dict[str, Audio], sample_rate: int, title: str) -> Fig
         title: What is shown.
     """
     levels = {name: _level_db(signal, sample_rate) for name, signal in signals.items()}
-    top = max(float(level.max()) for level in levels.values())
     figure = Figure(figsize=(8, 5), layout="constrained")
     figure.suptitle(title)
-    axes = figure.subplots(len(signals), 1, sharex=True)
-    for at, (name, level) in zip(axes, levels.items(), strict=True):
-        image = at.imshow(
-            level,
-            origin="lower",
-            aspect="auto",
-            extent=(0, len(signals[name]) / sample_rate, 0, sample_rate / 2000),
-            vmin=top - RANGE_DB,
-            vmax=top,
-            cmap="magma",
-            interpolation="nearest",
-        )
-        at.set_title(name, loc="left", fontsize="medium")
-        at.set_ylabel("frequency (kHz)")
-    axes[-1].set_xlabel("time (s)")
-    figure.colorbar(image, ax=axes, label="level (dB re full-scale sine)")
+    length_s = max(map(len, signals.values())) / sample_rate
+    draw_levels(figure, levels, length_s, sample_rate, RANGE_DB)
     return figure
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,17 +37,37 @@ def spectrograms(input: Signal, target: Signal, output: Signal, sample_rate: int
     """
     rows = {"input": input, "target": target, "output": output, "error (output - target)": output - target}
     levels = {name: _level_db(signal, sample_rate) for name, signal in rows.items()}
-    top = max(float(level.max()) for level in levels.values())
     figure = Figure(figsize=(10, 10), layout="constrained")
     figure.suptitle(title)
-    axes = figure.subplots(len(rows), 1, sharex=True, sharey=True)
+    draw_levels(figure, levels, len(target) / sample_rate, sample_rate, RANGE_DB)
+    return figure
+
+
+def draw_levels(
+    figure: Figure,
+    levels: Mapping[str, NDArray[np.floating]],
+    length_s: float,
+    sample_rate: int,
+    range_db: float,
+) -> None:
+    """One panel per spectrogram, on one scale of time, frequency and level.
+
+    Args:
+        figure: Empty but for a title.
+        levels: (frequencies, times) in dB, by name.
+        length_s: What the columns cover, seconds.
+        sample_rate: Hz; the rows go up to half of it.
+        range_db: What is shown below the loudest point of all.
+    """
+    top = max(float(level.max()) for level in levels.values())
+    axes = figure.subplots(len(levels), 1, sharex=True, sharey=True)
     for at, (name, level) in zip(axes, levels.items(), strict=True):
         image = at.imshow(
             level,
             origin="lower",
             aspect="auto",
-            extent=(0, len(target) / sample_rate, 0, sample_rate / 2000),
-            vmin=top - RANGE_DB,
+            extent=(0, length_s, 0, sample_rate / 2000),
+            vmin=top - range_db,
             vmax=top,
             cmap="magma",
             interpolation="nearest",
@@ -56,7 +76,6 @@ def spectrograms(input: Signal, target: Signal, output: Signal, sample_rate: int
         at.set_ylabel("frequency (kHz)")
     axes[-1].set_xlabel("time (s)")
     figure.colorbar(image, ax=axes, label="level (dB re full-scale sine)")
-    return figure
 
 
 def waveforms(target: Signal, output: Signal, sample_rate: int, title: str) -> Figure:

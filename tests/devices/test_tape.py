@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import signal as scipy_signal
 
+from tapezoo.compiled import compiled
 from tapezoo.controls import ControlError
 from tapezoo.devices import (
     Device,
@@ -14,7 +15,6 @@ from tapezoo.devices import (
     device,
     program_material,
 )
-from tapezoo.devices.compiled import compiled
 
 RATE = 44_100
 

@@ -334,3 +334,10 @@ def test_a_swept_control_is_smooth_where_the_nearest_point_is_not(tmp_path, chan
         nearest[points == point] = alone[points == point]
     assert smooth < SMOOTH_DB
     assert outside_db(nearest) > smooth + 20
+
+
+def test_a_grid_glides_as_long_as_the_nets_it_is_sampled_from():
+    from tapezoo import net
+    from tapezoo.runtime import grid_glide
+
+    assert grid_glide.SMOOTHING_SAMPLES == net.SMOOTHING_SAMPLES

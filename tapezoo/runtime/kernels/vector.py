@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
+
+from tapezoo.compiled import compiled as compile_loop
 
 LANES = 16
 
@@ -40,15 +41,8 @@ def _tanh_series(terms: int = 6) -> list[float]:
     return [float(c) for c in np.polynomial.polynomial.polyfit(u, (np.tanh(x) / x - 1) / u, terms - 1)]
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` as machine code, cached beside it on disk; a read-only installation compiles anew in each process.
-
-    It lets go of the interpreter while it runs. NaN and infinity keep their meaning.
-    """
-    try:
-        return cast(Callable[..., Any], numba.njit(cache=True, nogil=True, error_model="numpy")(function))
-    except RuntimeError:  # numba finds no writable cache folder ("no locator available")
-        return cast(Callable[..., Any], numba.njit(nogil=True, error_model="numpy")(function))
+# `Vec` has no type in Python, so the functions around it have none either
+compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = compile_loop
 
 
 def _instruction(function: Callable[..., Any]) -> Any:
