@@ -10,6 +10,7 @@ average out, a delay common to all windows stays.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
 
 Real = NDArray[np.float64]
+Signal = NDArray[np.floating[Any]]  # of any length: slices of it become float64
 
 WINDOW_SAMPLES = 32768
 MAX_WINDOWS = 24
@@ -61,7 +63,7 @@ class _Spectra:
     fft_samples: int
 
 
-def find_delay(dry: Real, wet: Real, max_delay_samples: int) -> Alignment:
+def find_delay(dry: Signal, wet: Signal, max_delay_samples: int) -> Alignment:
     """The delay of `wet` against `dry`, searched over +-`max_delay_samples`.
 
     Args:
@@ -103,7 +105,7 @@ def find_delay(dry: Real, wet: Real, max_delay_samples: int) -> Alignment:
     )
 
 
-def delays_over_time(dry: Real, wet: Real, around_samples: int) -> Real:
+def delays_over_time(dry: Signal, wet: Signal, around_samples: int) -> Real:
     """The delay of each short window whose own best lag is clear, in samples; other windows are left out.
 
     Args:
@@ -127,14 +129,14 @@ def delays_over_time(dry: Real, wet: Real, around_samples: int) -> Real:
     return np.asarray(found)
 
 
-def _window_starts(dry: Real, length: int, window_samples: int) -> list[int]:
+def _window_starts(dry: Signal, length: int, window_samples: int) -> list[int]:
     # the loudest windows tell most: those within 40 dB of the loudest, spread over the file
     grid = np.unique(np.linspace(0, length - window_samples, 4 * MAX_WINDOWS).astype(int))
     if length < 4 * MAX_WINDOWS * window_samples // 2:
         grid = np.unique(
             np.linspace(0, length - window_samples, max(1, 2 * length // window_samples)).astype(int)
         )
-    energy = np.array([float(np.var(dry[start : start + window_samples])) for start in grid])
+    energy = np.array([float(np.var(_cut(dry, start, start + window_samples))) for start in grid])
     loud = grid[energy >= 1e-4 * energy.max()]
     return [
         int(start)
@@ -143,18 +145,16 @@ def _window_starts(dry: Real, length: int, window_samples: int) -> list[int]:
 
 
 def _cross_spectra(
-    dry: Real, wet: Real, starts: list[int], window_samples: int, low: int, high: int
+    dry: Signal, wet: Signal, starts: list[int], window_samples: int, low: int, high: int
 ) -> _Spectra:
     # wet windows reach over the whole lag range, so that no lag is at a disadvantage; lag `low` is index 0
     fft_samples = next_fast_len(2 * window_samples + high - low, real=True)
     taper = np.hanning(window_samples)
-    before, after = max(0, -low), max(0, len(dry) + high - len(wet))
-    padded = np.pad(wet, (before, after))
     cross = []
     dry_power, wet_power = np.zeros(fft_samples // 2 + 1), np.zeros(fft_samples // 2 + 1)
     for start in starts:
-        dry_window = dry[start : start + window_samples]
-        wet_window = padded[start + low + before : start + high + before + window_samples]
+        dry_window = _cut(dry, start, start + window_samples)
+        wet_window = _cut(wet, start + low, start + high + window_samples)
         dry_spectrum = rfft((dry_window - dry_window.mean()) * taper, fft_samples)
         wet_spectrum = rfft(wet_window - wet_window.mean(), fft_samples)
         dry_energy = float(np.sum(np.abs(dry_spectrum) ** 2)) + 1e-20
@@ -163,6 +163,13 @@ def _cross_spectra(
         dry_power += np.abs(dry_spectrum) ** 2 / dry_energy
         wet_power += np.abs(wet_spectrum) ** 2 / wet_energy
     return _Spectra(cross, dry_power / len(starts), wet_power / len(starts), fft_samples)
+
+
+def _cut(signal: Signal, start: int, stop: int) -> Real:
+    # silence where the signal has not begun or is over
+    inside = np.asarray(signal[max(0, start) : max(0, stop)], dtype=np.float64)
+    before = min(max(0, -start), stop - start)
+    return np.pad(inside, (before, stop - start - before - len(inside)))
 
 
 def _weight(spectra: _Spectra, floor: float) -> Real:

@@ -15,7 +15,8 @@ import sys
 import tempfile
 import uuid
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,18 +24,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tapezoo.data.arguments import in_bytes
 from tapezoo.data.findings import Finding
 from tapezoo.data.prepare import PreparedRow
 from tapezoo.data.splits import Regions
-from tapezoo.errors import TapezooError
+from tapezoo.data.streams import blocks
+from tapezoo.data.unwritable import unwritable
 
-FORMAT = 2  # raise it when the meaning of the files below changes
+FORMAT = 3  # raise it when the meaning of the files below changes, or what is found in the same audio
 AUDIO_FILE, INDEX_FILE = "audio.f32", "index.json"
 CHUNK_BYTES = 1 << 24
-
-
-class CacheError(TapezooError):
-    """The cache folder cannot be written."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +120,32 @@ def open_store(root: Path, key: str) -> Store | None:
     return Store(samples, rows, findings)
 
 
+def check_room(root: Path, needed_bytes: int) -> None:
+    """Raises CacheError where the disk has less room than prepared audio will take."""
+    place = next((folder for folder in (root, *root.absolute().parents) if folder.is_dir()), None)
+    free = shutil.disk_usage(place).free if place else needed_bytes
+    if needed_bytes > free:
+        raise unwritable(root, OSError(f"{in_bytes(needed_bytes)} are needed, {in_bytes(free)} are free"))
+
+
+@contextmanager
+def scratch(root: Path) -> Iterator[Path]:
+    """A folder for what is decoded on the way, gone afterwards.
+
+    Raises:
+        CacheError: It cannot be made.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="reading-", dir=root))
+    except OSError as error:
+        raise unwritable(root, error) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def write_store(root: Path, key: str, rows: Iterable[PreparedRow]) -> None:
     """Writes `rows`, one at a time, and puts them under `key`; a damaged store there is replaced.
 
@@ -131,7 +156,7 @@ def write_store(root: Path, key: str, rows: Iterable[PreparedRow]) -> None:
         root.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=f"building-{key[:12]}-", dir=root))
     except OSError as error:
-        raise _unwritable(root, error) from error
+        raise unwritable(root, error) from error
     try:
         _write_files(building, root, rows)
         _move_into_place(building, root, key)
@@ -145,10 +170,11 @@ def _write_files(building: Path, root: Path, rows: Iterable[PreparedRow]) -> Non
     for row in rows:  # outside of `try`: an OSError while reading audio is not the cache's
         try:
             with (building / AUDIO_FILE).open("ab") as file:
-                file.write(np.ascontiguousarray(row.input, dtype="<f4").tobytes())
-                file.write(np.ascontiguousarray(row.target, dtype="<f4").tobytes())
+                for signal in (row.input, row.target):
+                    for block in blocks(signal):
+                        file.write(np.ascontiguousarray(block, dtype="<f4"))
         except OSError as error:
-            raise _unwritable(root, error) from error
+            raise unwritable(root, error) from error
         length = len(row.input)
         index["rows"].append(
             {
@@ -166,7 +192,7 @@ def _write_files(building: Path, root: Path, rows: Iterable[PreparedRow]) -> Non
         index["crc32"] = _checksum(building / AUDIO_FILE)
         (building / INDEX_FILE).write_text(json.dumps(index), encoding="utf-8")
     except OSError as error:
-        raise _unwritable(root, error) from error
+        raise unwritable(root, error) from error
 
 
 def _move_into_place(building: Path, root: Path, key: str) -> None:
@@ -177,7 +203,7 @@ def _move_into_place(building: Path, root: Path, key: str) -> None:
             return
         except OSError as error:
             if not place.exists():
-                raise _unwritable(root, error) from error
+                raise unwritable(root, error) from error
         if open_store(root, key) is not None:
             return  # another process was faster; its store holds the same
         aside = root / f"damaged-{uuid.uuid4().hex}"
@@ -186,9 +212,9 @@ def _move_into_place(building: Path, root: Path, key: str) -> None:
         except FileNotFoundError:
             continue  # another process moved it aside
         except OSError as error:
-            raise _unwritable(root, error) from error
+            raise unwritable(root, error) from error
         shutil.rmtree(aside, ignore_errors=True)
-    raise _unwritable(root, OSError("another process keeps replacing the same entry"))
+    raise unwritable(root, OSError("another process keeps replacing the same entry"))
 
 
 def _checksum(path: Path) -> int:
@@ -197,12 +223,3 @@ def _checksum(path: Path) -> int:
         while chunk := file.read(CHUNK_BYTES):
             checksum = zlib.crc32(chunk, checksum)
     return checksum
-
-
-def _unwritable(root: Path, error: OSError) -> CacheError:
-    return CacheError(
-        str(root),
-        found=f"a cache folder that cannot be written ({error.strerror or error})",
-        expected="a writable folder with free space",
-        fix="Set the environment variable TAPEZOO_CACHE or --data.cache_dir to a folder you can write.",
-    )

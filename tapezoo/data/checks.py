@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.data.audio import Audio, Header, level_db
+from tapezoo.data.audio import SILENCE_PEAK, Audio, Header, SilentFileError, level_db
 from tapezoo.data.findings import Finding
 from tapezoo.data.splits import Split
+from tapezoo.data.streams import blocks, deviation, energy, extremes
 from tapezoo.errors import TapezooError
 
 MAX_LENGTH_DIFFERENCE_S = 1.0
@@ -21,10 +22,6 @@ EQUAL_ESR = 1e-7  # -70 dB: a copy, if need be through a 16-bit file at a level 
 DC_LEVEL = 10 ** (-50 / 20)  # converters stay below it
 CLIPPED_RUN_SAMPLES = 4  # a quantized low-frequency peak holds its value for up to three samples
 CLIPPED_RUNS = 3
-FRAME_S = 0.02
-SILENT_DRY = 1e-4  # -80 dBFS peak
-TAIL_S = 0.3  # after dry falls silent the device still rings and releases
-MIN_NOISE_S = 0.1
 
 
 class RateMismatchError(TapezooError):
@@ -97,15 +94,36 @@ def check_not_equal(wet_path: Path, dry_path: Path, dry: Audio, wet: Audio) -> N
     Shape:
         dry, wet: (channels, samples), aligned.
     """
-    energy = float(np.sum(np.square(dry, dtype=np.float64)))
-    error = float(np.sum(np.square(wet.astype(np.float64) - dry)))
-    if error <= EQUAL_ESR * energy:
+    error = sum(
+        float(np.sum(np.square(wet_block.astype(np.float64) - dry_block)))
+        for dry_block, wet_block in zip(blocks(dry), blocks(wet), strict=True)
+    )
+    if error <= EQUAL_ESR * energy(dry):
         raise WetEqualsDryError(
             str(wet_path),
             found=f"the same signal as {dry_path}",
             expected="a processed recording",
             fix="Check that the device was in the path and that wet is not a second copy of dry.",
         )
+
+
+def check_shares_programme(path: Path, audio: Audio, correction_samples: int) -> None:
+    """Raises SilentFileError where what is left after taking off a delay is silent.
+
+    Args:
+        path: The file.
+        audio: (channels, samples), what is left of it.
+        correction_samples: The delay that was taken off.
+    """
+    if audio.shape[1] and any(high - low >= SILENCE_PEAK for low, high in map(extremes, audio)):
+        return
+    raise SilentFileError(
+        str(path),
+        found=f"silence in the {audio.shape[1]} samples that dry and wet share, a delay of "
+        f"{correction_samples} samples taken off",
+        expected="programme that both share",
+        fix="Correct offset_samples, or use recordings of the same passage.",
+    )
 
 
 def check_region(
@@ -148,68 +166,52 @@ def check_region(
 def signal_findings(name: str, samples: NDArray[np.float32]) -> list[Finding]:
     """Constant offset, clipping and samples over full scale in one channel."""
     findings = []
-    mean, peak = float(np.mean(samples, dtype=np.float64)), float(np.max(np.abs(samples)))
-    rms = float(np.std(samples, dtype=np.float64))
+    mean, rms = deviation(samples)
+    low, high = extremes(samples)
+    peak = max(-low, high)
     if abs(mean) > DC_LEVEL and abs(mean) > 0.01 * rms:
         text = f"a constant offset (DC) of {mean:+.3f}; it is kept as part of the device"
         findings.append(Finding("warning", "dc", name, text))
     if peak > 1.0:
-        over = int(np.count_nonzero(np.abs(samples) > 1.0))
+        over = sum(int(np.count_nonzero(np.abs(block) > 1.0)) for block in blocks(samples))
         text = f"{over} samples over full scale, up to {level_db(peak)} dBFS; they are kept"
         findings.append(Finding("warning", "over_full_scale", name, text))
-    for sign, side in ((1.0, "top"), (-1.0, "bottom")):
-        runs, flat = clipped(sign * samples)
+    for level, side in ((high, "top"), (low, "bottom")):
+        crossed = level > 0 if side == "top" else level < 0
+        runs, flat = clipped(samples, level) if crossed else (0, 0)
         if runs >= CLIPPED_RUNS:
-            level = float(np.max(sign * samples)) * sign
             text = f"clipped at {level:+.4f} ({side}): {flat} samples in {runs} flat runs; it is kept"
             findings.append(Finding("warning", "clipping", name, text))
     return findings
 
 
-def clipped(samples: NDArray[np.float32]) -> tuple[int, int]:
-    """Runs of four and more samples that stand at the highest value, and the samples in them."""
-    top = float(samples.max())
-    if top <= 0:
-        return 0, 0
-    at_top = np.concatenate(([0], (samples >= top - 1e-6 * abs(top)).astype(np.int8), [0]))
-    edges = np.flatnonzero(np.diff(at_top))
-    lengths = edges[1::2] - edges[::2]
-    lengths = lengths[lengths >= CLIPPED_RUN_SAMPLES]
-    return len(lengths), int(lengths.sum())
-
-
-def noise_power(dry: NDArray[np.float32], wet: NDArray[np.float32], sample_rate: int) -> float | None:
-    """Mean square of wet, less its mean, where dry has been silent for 0.3 s; None where it never is.
+def clipped(samples: NDArray[np.float32], level: float) -> tuple[int, int]:
+    """Runs of four and more samples that stand at `level`, and the samples in them.
 
     Args:
-        dry: (samples,).
-        wet: (samples,), aligned with dry.
-        sample_rate: In Hz.
+        samples: (samples,).
+        level: Their highest value, above 0, or their lowest, below 0.
     """
-    frame = max(1, round(FRAME_S * sample_rate))
-    count = len(dry) // frame
-    silent = np.abs(dry[: count * frame].reshape(count, frame)).max(axis=1) < SILENT_DRY
-    tail_frames = round(TAIL_S / FRAME_S)
-    # a frame counts if it and all frames of the tail time before it are silent, as is all before the file
-    history = np.concatenate((np.ones(tail_frames, dtype=bool), silent))
-    settled = np.lib.stride_tricks.sliding_window_view(history, tail_frames + 1).all(axis=1)
-    if np.count_nonzero(settled) * FRAME_S < MIN_NOISE_S:
-        return None
-    frames = wet[: count * frame].reshape(count, frame)[settled].astype(np.float64)
-    return float(np.median(np.mean(np.square(frames - frames.mean()), axis=1)))
+    edge = level * (1 - 1e-6)
+    runs = flat = open_run = 0
 
+    def close(lengths: NDArray[np.int64]) -> None:
+        nonlocal runs, flat
+        long = lengths[lengths >= CLIPPED_RUN_SAMPLES]
+        runs, flat = runs + len(long), flat + int(long.sum())
 
-def noise_finding(
-    name: str, dry: NDArray[np.float32], wet: NDArray[np.float32], sample_rate: int
-) -> Finding | None:
-    """The noise floor of wet and the best ESR any noiseless model can reach on it."""
-    noise = noise_power(dry, wet, sample_rate)
-    if noise is None:
-        return None
-    best = noise / float(np.mean(np.square(wet, dtype=np.float64)))
-    floor = f"noise floor {level_db(noise**0.5)} dBFS where dry is silent"
-    text = f"{floor}, so the best reachable ESR is about {best:.1e}"
-    return Finding("warning" if best > 1e-3 else "note", "noise_floor", name, text)
+    for block in blocks(samples):
+        there = block >= edge if level > 0 else block <= edge
+        edges = np.flatnonzero(np.diff(np.concatenate(([0], there.astype(np.int8), [0]))))
+        lengths = edges[1::2] - edges[::2]
+        if there[0]:
+            lengths[0] += open_run
+        else:
+            close(np.array([open_run]))
+        open_run = int(lengths[-1]) if there[-1] else 0  # goes on in the next block
+        close(lengths[:-1] if there[-1] else lengths)
+    close(np.array([open_run]))
+    return runs, flat
 
 
 def _channels(count: int) -> str:

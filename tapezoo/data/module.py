@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader
 
 from tapezoo.batch import Batch
 from tapezoo.controls import Control
-from tapezoo.data.arguments import DataArgumentError
-from tapezoo.data.cache import Store, cache_root, content_hash, open_store, write_store
+from tapezoo.data.arguments import BYTES_PER_SAMPLE, check_epoch, check_range, check_sizes
+from tapezoo.data.cache import Store, cache_root, check_room, content_hash, open_store, write_store
 from tapezoo.data.checks import check_region
 from tapezoo.data.findings import Finding
 from tapezoo.data.prepare import PreparedRow
@@ -25,11 +25,15 @@ from tapezoo.data.segments import (
     Segments,
     SegmentSampler,
     WholeRegions,
+    batches_once,
+    members_of,
     regions_of,
     setting_numbers,
 )
 from tapezoo.data.settings import Setting, in_order, kind_of, setting_text
+from tapezoo.data.silence import Pieces, pieces_of, silent_stretches
 from tapezoo.data.splits import SPLITS, Split
+from tapezoo.data.streams import deviation, energy
 from tapezoo.errors import TapezooError
 
 SILENT_RMS = 1e-4  # -80 dBFS
@@ -68,6 +72,7 @@ class PairsDataModule(LightningDataModule, ABC):
         burn_in_samples: Unscored samples before each segment, at least 0.
         seed: Of the choice of segments, at least 0.
         balance_energy: Whether the loss hears rows divided by the RMS of their setting's training target.
+        silent_share: Largest share of training rows that are silent in dry and wet, 0 to 1.
         cache_dir: Folder of the memory maps; None: TAPEZOO_CACHE, else the user's cache folder.
         held_out: Settings of the controls whose rows are in the test split alone.
         switches: Controls that choose among machines, by number: nothing can be recorded between their values.
@@ -86,25 +91,14 @@ class PairsDataModule(LightningDataModule, ABC):
         burn_in_samples: int,
         seed: int,
         balance_energy: bool,
+        silent_share: float,
         cache_dir: str | None,
         held_out: frozenset[Setting] = frozenset(),
         switches: frozenset[int] = frozenset(),
     ) -> None:
         super().__init__()
-        for name, value, least in (
-            ("batch_size", batch_size, 1),
-            ("segment_samples", segment_samples, 1),
-            ("batches_per_epoch", batches_per_epoch or 1, 1),
-            ("burn_in_samples", burn_in_samples, 0),
-            ("seed", seed, 0),
-        ):
-            if value < least:
-                raise DataArgumentError(
-                    f"--data.{name}",
-                    found=str(value),
-                    expected=f"{least} or more",
-                    fix="Correct the argument.",
-                )
+        check_sizes(batch_size, segment_samples, batches_per_epoch, burn_in_samples, seed)
+        check_range("silent_share", silent_share, 0.0, 1.0)
         self.sample_rate = sample_rate
         self.controls: list[dict[str, Any]] = [control.to_dict() for control in controls]
         self.batch_size = batch_size
@@ -113,12 +107,14 @@ class PairsDataModule(LightningDataModule, ABC):
         self.burn_in_samples = burn_in_samples
         self.seed = seed
         self.balance_energy = balance_energy
+        self.silent_share = silent_share
         self.findings: list[Finding] = []
         self.held_out = held_out
         self.switches = switches
         self.dataset_hash = ""
         self._cache_root: Path = cache_root(cache_dir)
         self._store: Store | None = None
+        self._pieces: list[Pieces] = []
 
     @abstractmethod
     def fingerprint(self) -> dict[str, Any]:
@@ -127,6 +123,10 @@ class PairsDataModule(LightningDataModule, ABC):
     @abstractmethod
     def row_names(self) -> list[str]:
         """Names as they stand in the store; part of its key, not of the data set's hash."""
+
+    @abstractmethod
+    def prepared_samples(self) -> int:
+        """How long all rows will be together, about."""
 
     @abstractmethod
     def prepared_rows(self) -> Iterator[PreparedRow]:
@@ -149,12 +149,10 @@ class PairsDataModule(LightningDataModule, ABC):
         """Batches of random segments, each with its burn-in; every control setting has an equal share."""
         store = self._open()
         regions = self._regions(store, "train")
-        lengths = [region.length for region in regions]
         sampler = SegmentSampler(
-            lengths,
-            setting_numbers(regions),
+            self._pieces,
+            members_of(regions),
             len(self.controls),
-            self.burn_in_samples,
             self.segment_samples,
             self.batch_size,
             self.batches_per_epoch,
@@ -235,12 +233,14 @@ class PairsDataModule(LightningDataModule, ABC):
         key = content_hash([fingerprint, self.row_names()])[:32]
         store = open_store(self._cache_root, key)
         if store is None:
+            check_room(self._cache_root, self.prepared_samples() * BYTES_PER_SAMPLE)
             write_store(self._cache_root, key, self.prepared_rows())
             store = open_store(self._cache_root, key)
         if store is None:
             raise RuntimeError(f"the cache entry {key} in {self._cache_root} vanished while it was opened")
         self._check(store)
-        self.findings = store.findings + self._silent_splits(store)
+        self._pieces = self._training_pieces(store)
+        self.findings = store.findings + self._silent_splits(store) + self._left_out()
         for finding in self.findings:
             _log.log(_LEVELS[finding.severity], "%s", finding)
         self._store = store
@@ -270,13 +270,51 @@ class PairsDataModule(LightningDataModule, ABC):
             self.longer_audio,
         )
 
+    def _training_pieces(self, store: Store) -> list[Pieces]:
+        """Where rows may start, for each setting; an epoch of too many rows is refused."""
+        regions = self._regions(store, "train")
+        silent = [self._silence(store, region) for region in regions]
+        row_samples = self.burn_in_samples + self.segment_samples
+        pieces = [
+            pieces_of(
+                [regions[member].length for member in members],
+                [silent[member] for member in members],
+                row_samples,
+                self.silent_share,
+            )
+            for members in members_of(regions)
+        ]
+        if self.batches_per_epoch is None:
+            check_epoch(batches_once(pieces, self.segment_samples, self.batch_size), self.batch_size)
+        return pieces
+
+    def _silence(self, store: Store, region: Region) -> list[tuple[int, int]]:
+        part = region.start, region.stop
+        return silent_stretches(
+            store.input(region.row, *part), store.target(region.row, *part), self.sample_rate
+        )
+
+    def _left_out(self) -> list[Finding]:
+        """What is said of the silence that training leaves out."""
+        shares = [(piece.silent_before, piece.silent_after) for piece in self._pieces]
+        before, after = np.mean(shares, axis=0)
+        if before == after:
+            return []
+        text = (
+            f"{before:.0%} of the rows would be silent in dry and wet; they are left out up to a share of "
+            f"{after:.0%} of the rows (--data.silent_share)"
+        )
+        return [Finding("corrected", "silence", "training", text)]
+
     def _silent_splits(self, store: Store) -> list[Finding]:
         findings = []
         for split in SPLITS:
-            targets = [
+            targets = (
                 store.target(region.row, region.start, region.stop) for region in self._regions(store, split)
-            ]
-            if not targets or max(float(np.std(target)) for target in targets) >= SILENT_RMS:
+            )
+            if not self._regions(store, split) or any(
+                deviation(target)[1] >= SILENT_RMS for target in targets
+            ):
                 continue
             if split != "test":
                 raise SilentSplitError(
@@ -293,12 +331,11 @@ class PairsDataModule(LightningDataModule, ABC):
 def _scales(store: Store, regions: Sequence[Region]) -> NDArray[np.float32]:
     """(regions,): one over the RMS of the training target of each region's setting."""
     settings = np.asarray(setting_numbers(regions))
-    energy, samples = np.zeros(len(regions)), np.zeros(len(regions))
+    energies, samples = np.zeros(len(regions)), np.zeros(len(regions))
     for setting, region in zip(settings, regions, strict=True):
-        target = store.target(region.row, region.start, region.stop).astype(np.float64)
-        energy[setting] += float(target @ target)
-        samples[setting] += target.size
-    rms = np.sqrt(energy / np.maximum(samples, 1))
+        energies[setting] += energy(store.target(region.row, region.start, region.stop))
+        samples[setting] += region.length
+    rms = np.sqrt(energies / np.maximum(samples, 1))
     # a setting that is silent throughout has nothing to be divided by
     scales: NDArray[np.float32] = (1 / np.maximum(rms, SILENT_RMS))[settings].astype(np.float32)
     return scales

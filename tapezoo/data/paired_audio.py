@@ -9,7 +9,9 @@ from typing import Any
 
 from tapezoo.data.arguments import DataArgumentError
 from tapezoo.data.audio import audio_hash, read_header
+from tapezoo.data.cache import scratch
 from tapezoo.data.checks import check_headers, check_same_rate
+from tapezoo.data.claims import check_wets, shared_samples
 from tapezoo.data.module import PairsDataModule
 from tapezoo.data.pairs import Pair, PairsFile, read_pairs
 from tapezoo.data.prepare import Align, PreparedRow, prepare_pair
@@ -35,6 +37,8 @@ class PairedAudio(PairsDataModule):
         align: "auto" finds and takes off a constant delay of either sign; "off" takes the files as they lie.
         balance_energy: Give every control setting the same weight in a loss that knows only energies, such as
             MSE: the loss hears its rows divided by the RMS of the setting's training target.
+        silent_share: Largest share of training rows that are silent in dry and wet, 0 to 1; the rest of the silence
+            is left out, since it teaches little. 1 takes the audio as it lies.
         hold_out: Rule that draws settings of the controls which training and validation do not see; else the
             pairs file says which (`held_out`).
         cache_dir: Folder for prepared audio; else the environment's TAPEZOO_CACHE, else the user's cache.
@@ -57,6 +61,7 @@ class PairedAudio(PairsDataModule):
         seed: int = 0,
         align: Align = "auto",
         balance_energy: bool = False,
+        silent_share: float = 0.05,
         hold_out: HoldOut | None = None,
         cache_dir: str | None = None,
     ) -> None:
@@ -76,6 +81,7 @@ class PairedAudio(PairsDataModule):
             burn_in_samples,
             seed,
             balance_energy,
+            silent_share,
             cache_dir,
             held_out,
             self._file.switches,
@@ -84,14 +90,17 @@ class PairedAudio(PairsDataModule):
             shorter = min(dry_header, wet_header, key=lambda header: header.frames)
             split: Split = "test" if self._file.setting(pair) in held_out else pair.split or "train"
             share = {"train": TRAIN_SHARE, "val": VAL_SHARE, "test": 1 - TRAIN_SHARE - VAL_SHARE}[split]
-            samples = round(shorter.frames * (1.0 if pair.split else share))
+            shared = shared_samples(dry_header, wet_header, pair.offset_samples or 0)
+            samples = round(shared * (1.0 if pair.split else share))
             self._check_region(str(shorter.path), split, samples)
         self._align: Align = align
+        self._samples = sum(dry_header.frames * dry_header.channels for dry_header, _ in headers)
 
     def fingerprint(self) -> dict[str, Any]:
         """Hashes of the files' samples, control values, splits, offsets and the way of aligning."""
         paths = {path for pair in self._file.pairs for path in (pair.dry, pair.wet)}
         hashes = {path: audio_hash(path) for path in paths}
+        check_wets(self._file, hashes)
         return {
             "data": "PairedAudio",
             "revision": REVISION,
@@ -113,10 +122,16 @@ class PairedAudio(PairsDataModule):
         """The wet files' names, with their folder or a number where names repeat."""
         return _unique_names(self._file.pairs)
 
+    def prepared_samples(self) -> int:
+        """By the headers; what they decode to on the way is as long again."""
+        return 2 * self._samples
+
     def prepared_rows(self) -> Iterator[PreparedRow]:
         """Reads, checks and aligns pair after pair."""
         for name, pair in zip(self.row_names(), self._file.pairs, strict=True):
-            yield from prepare_pair(name, pair, self._file.positions(pair), self.sample_rate, self._align)
+            positions = self._file.positions(pair)
+            with scratch(self._cache_root) as folder:
+                yield from prepare_pair(name, pair, positions, self.sample_rate, self._align, folder)
 
 
 def _pairs(dry: str | None, wet: str | None, pairs: str | None) -> PairsFile:

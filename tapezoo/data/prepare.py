@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tapezoo.data.align import Alignment, find_delay
-from tapezoo.data.audio import Audio, read_audio
-from tapezoo.data.checks import check_not_equal, noise_finding, signal_findings
+from tapezoo.data.audio import Audio
+from tapezoo.data.checks import check_not_equal, check_shares_programme, signal_findings
+from tapezoo.data.claims import offset_findings
 from tapezoo.data.findings import Finding
+from tapezoo.data.noise import noise_finding
 from tapezoo.data.pairs import Pair
 from tapezoo.data.splits import Regions, shifted, split_by_time
+from tapezoo.data.streams import deviation, read_signal
 
 MAX_DELAY_S = 0.6  # tape machines with separate heads: about 0.16 s at 7.5 ips, 0.35 s at 3.75
 Align = Literal["auto", "off"]
@@ -44,7 +48,7 @@ class PreparedRow:
 
 
 def prepare_pair(
-    name: str, pair: Pair, positions: Sequence[float], sample_rate: int, align: Align
+    name: str, pair: Pair, positions: Sequence[float], sample_rate: int, align: Align, scratch: Path
 ) -> list[PreparedRow]:
     """Reads, checks and aligns one pair; one row per channel, the same delay for all.
 
@@ -54,26 +58,34 @@ def prepare_pair(
         positions: Its controls, 0..1.
         sample_rate: In Hz.
         align: "auto" finds the delay where `pair` gives none; "off" takes the files as they lie.
+        scratch: Folder for the samples of long files; the rows are good for as long as it exists.
 
     Raises:
-        TapezooError: One of the refusals of `audio` and `checks`.
+        TapezooError: One of the refusals of `audio`, `checks` and `claims`.
     """
-    dry, wet = read_audio(pair.dry), read_audio(pair.wet)
+    whole_dry, whole_wet = read_signal(pair.dry, scratch), read_signal(pair.wet, scratch)
     findings: list[Finding] = []
-    correction = 0
-    if pair.offset_samples is not None:
-        correction = pair.offset_samples
-    elif align == "auto":
-        alignment = align_loudest(dry, wet, sample_rate)
+    claimed = pair.offset_samples if pair.offset_samples is not None or align == "auto" else 0
+    correction = claimed or 0
+    if claimed is None:
+        alignment = align_loudest(whole_dry, whole_wet, sample_rate)
         findings += alignment_findings(pair.wet.name, alignment, sample_rate)
         correction = alignment.correction_samples if alignment.found else 0
-    dry_before = dry
-    dry, wet, tail = trimmed(dry, wet, correction)
+    dry, wet, tail = trimmed(whole_dry, whole_wet, correction)
     if tail:
         text = f"{abs(tail)} samples longer than its partner; both are cut to the part they share"
         findings.append(Finding("corrected", "tail", (pair.wet if tail > 0 else pair.dry).name, text))
+    for path, signal in ((pair.dry, dry), (pair.wet, wet)):
+        check_shares_programme(path, signal, correction)
     check_not_equal(pair.wet, pair.dry, dry, wet)
-    regions = _regions(pair, dry_before, sample_rate, correction, dry.shape[1])
+    if claimed is not None:
+        claim = (
+            f"offset_samples {claimed}" if pair.offset_samples is not None else "'align: off', a delay of 0,"
+        )
+        left = _left_delay(whole_dry, whole_wet, claimed, sample_rate)
+        if left is not None or pair.offset_samples is not None:
+            findings += offset_findings(pair.wet.name, claimed, left, claim)
+    regions = _regions(pair, whole_dry, sample_rate, correction, dry.shape[1])
     rows = []
     for channel in range(len(dry)):
         label = name if len(dry) == 1 else f"{name} channel {channel + 1}"
@@ -95,11 +107,27 @@ def prepare_pair(
     return rows
 
 
+def _left_delay(dry: Audio, wet: Audio, claimed_samples: int, sample_rate: int) -> Alignment | None:
+    """The delay that is left after the claimed one, searched around it and around 0; None where none is clear."""
+    limit = round(MAX_DELAY_S * sample_rate)
+    around_claim = align_loudest(*trimmed(dry, wet, claimed_samples)[:2], sample_rate)
+    if around_claim.found or abs(claimed_samples) < limit:
+        return around_claim if around_claim.found else None
+    found = align_loudest(dry, wet, sample_rate)
+    if not found.found:
+        return None
+    return replace(
+        found,
+        delay_samples=found.delay_samples - claimed_samples,
+        correction_samples=found.correction_samples - claimed_samples,
+    )
+
+
 def align_loudest(dry: Audio, wet: Audio, sample_rate: int) -> Alignment:
     """The alignment of the channel in which wet is loudest."""
-    channel = int(np.argmax(np.var(wet, axis=1)))
+    channel = int(np.argmax([deviation(signal)[1] for signal in wet])) if len(wet) > 1 else 0
     limit = max(1, round(MAX_DELAY_S * sample_rate))
-    return find_delay(dry[channel].astype(np.float64), wet[channel].astype(np.float64), limit)
+    return find_delay(dry[channel], wet[channel], limit)
 
 
 def alignment_findings(name: str, found: Alignment, sample_rate: int) -> list[Finding]:
@@ -144,5 +172,4 @@ def trimmed(dry: Audio, wet: Audio, delay_samples: int) -> tuple[Audio, Audio, i
 def _regions(pair: Pair, dry: Audio, sample_rate: int, correction: int, length: int) -> Regions:
     if pair.split is not None:
         return {pair.split: (0, length)}
-    loudest_channel = np.abs(dry).max(axis=0)  # silent only where every channel is
-    return shifted(split_by_time(loudest_channel, sample_rate), max(0, -correction), length)
+    return shifted(split_by_time(dry, sample_rate), max(0, -correction), length)

@@ -14,9 +14,11 @@ from torch.utils.data import Dataset, Sampler
 from tapezoo.batch import Batch
 from tapezoo.data.cache import Store, StoredRow
 from tapezoo.data.settings import Setting, setting_of
+from tapezoo.data.silence import Pieces
 from tapezoo.data.splits import Split
+from tapezoo.data.streams import LARGE_SAMPLES, release
 
-MAX_ROWS = 16  # of a batch of whole regions: bounds memory
+MAX_ROWS = 16  # of a batch of whole regions, of up to LARGE_SAMPLES in all: bounds memory
 # of a row: recurrent nets pay for the longest row of a batch and hardly for the number of rows
 MAX_PADDING = 0.75
 
@@ -60,7 +62,7 @@ def regions_of(
 
 
 def segment_starts(
-    lengths: Sequence[int], row_samples: int, count: int, seed: int | Sequence[int], epoch: int
+    pieces: Pieces, count: int, seed: int | Sequence[int], epoch: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where `count` rows of one epoch start: a pure function of its arguments.
 
@@ -68,8 +70,7 @@ def segment_starts(
     epoch covers everything about once, at other places than the last; the order is shuffled.
 
     Args:
-        lengths: Of the training regions, in samples, each at least `row_samples`.
-        row_samples: Burn-in and segment.
+        pieces: Where rows may start.
         count: Rows in the epoch.
         seed: Of the run.
         epoch: From 0.
@@ -78,14 +79,14 @@ def segment_starts(
         For every row the index of its region, and its first sample in it.
     """
     rng = np.random.default_rng([*np.atleast_1d(seed), epoch])
-    ends = np.cumsum(lengths)
+    ends = np.cumsum(pieces.weight)
     position = (np.arange(count) + rng.random(count)) / count * ends[-1]
-    region = np.minimum(np.searchsorted(ends, position, side="right"), len(ends) - 1)
-    length = np.asarray(lengths)[region]
-    share = (position - (ends[region] - length)) / length  # 0..1 within the region
-    start = np.minimum((share * (length - row_samples + 1)).astype(np.int64), length - row_samples)
+    piece = np.minimum(np.searchsorted(ends, position, side="right"), len(ends) - 1)
+    weight, starts = pieces.weight[piece], pieces.starts[piece]
+    share = np.maximum((position - (ends[piece] - weight)) / weight, 0.0)  # 0..1 within the piece
+    start = pieces.first[piece] + np.minimum((share * starts).astype(np.int64), starts - 1)
     order = rng.permutation(count)
-    return region[order].astype(np.int64), start[order]
+    return pieces.region[piece][order].astype(np.int64), start[order]
 
 
 class Chosen(NamedTuple):
@@ -103,10 +104,9 @@ class SegmentSampler(Sampler[Chosen]):
     a group segments are spread as `segment_starts` says.
 
     Args:
-        lengths: Of the training regions, in samples.
-        groups: Of each region: one number per control setting, from 0.
+        pieces: Where rows may start, of each group: one per control setting. Regions are counted within a group.
+        members: Of each group, the numbers of its regions.
         num_controls: How many idle positions to draw for each batch.
-        burn_in_samples: Put before each segment.
         segment_samples: Scored samples of a row.
         batch_size: Rows of every batch; all batches are full.
         batches_per_epoch: None: as many as cover the audio once.
@@ -115,22 +115,19 @@ class SegmentSampler(Sampler[Chosen]):
 
     def __init__(
         self,
-        lengths: Sequence[int],
-        groups: Sequence[int],
+        pieces: Sequence[Pieces],
+        members: Sequence[NDArray[np.int64]],
         num_controls: int,
-        burn_in_samples: int,
         segment_samples: int,
         batch_size: int,
         batches_per_epoch: int | None,
         seed: int,
     ) -> None:
-        self.lengths = np.asarray(lengths)
-        self.members = [np.flatnonzero(np.asarray(groups) == group) for group in range(max(groups) + 1)]
+        self.pieces = pieces
+        self.members = members
         self.num_controls = num_controls
-        self.row_samples = burn_in_samples + segment_samples
         self.batch_size = batch_size
-        once = max(1, round(sum(lengths) / segment_samples / batch_size))
-        self.batches = batches_per_epoch or once
+        self.batches = batches_per_epoch or batches_once(pieces, segment_samples, batch_size)
         self.seed = seed
         self.epoch = 0
 
@@ -146,19 +143,23 @@ class SegmentSampler(Sampler[Chosen]):
         region, start = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
         # groups take turns, so that any batch has the same share of each
         turn = np.arange(count) % len(self.members)
-        for group, members in enumerate(self.members):
+        for group, (members, pieces) in enumerate(zip(self.members, self.pieces, strict=True)):
             mine = np.flatnonzero(turn == group)
             if mine.size:
                 seed = self.seed if group == 0 else [self.seed, group]
-                own, first = segment_starts(
-                    self.lengths[members].tolist(), self.row_samples, mine.size, seed, self.epoch
-                )
+                own, first = segment_starts(pieces, mine.size, seed, self.epoch)
                 region[mine], start[mine] = members[own], first
         random = np.random.default_rng([self.seed, self.epoch, 1])
         for first_row in range(0, count, self.batch_size):
             chosen = slice(first_row, first_row + self.batch_size)
             knobs = random.random(self.num_controls).astype(np.float32)
             yield Chosen(region[chosen], start[chosen], knobs)
+
+
+def batches_once(pieces: Sequence[Pieces], segment_samples: int, batch_size: int) -> int:
+    """As many batches as cover the audio once."""
+    samples = sum(float(piece.weight.sum()) for piece in pieces)
+    return max(1, round(samples / segment_samples / batch_size))
 
 
 class Segments(Dataset[Batch]):
@@ -175,6 +176,7 @@ class Segments(Dataset[Batch]):
         self, store: Store, regions: Sequence[Region], row_samples: int, scales: NDArray[np.float32] | None
     ) -> None:
         # every possible row as a view; indexing it copies exactly the rows asked for
+        self._samples = store.samples
         self._windows = np.lib.stride_tricks.sliding_window_view(store.samples, row_samples)
         self._names = [region.name for region in regions]
         self._inputs = np.array([region.row.offset + region.start for region in regions])
@@ -191,9 +193,15 @@ class Segments(Dataset[Batch]):
         region, start, knobs = chosen
         rows = torch.from_numpy(region)
         controls = torch.where(self._idle[rows], torch.from_numpy(knobs), self._controls[rows])
+        input, target = (
+            torch.from_numpy(self._windows[offsets[region] + start]).unsqueeze(1)
+            for offsets in (self._inputs, self._targets)
+        )
+        if self._samples.size > LARGE_SAMPLES:
+            release(self._samples)
         return Batch(
-            input=torch.from_numpy(self._windows[self._inputs[region] + start]).unsqueeze(1),
-            target=torch.from_numpy(self._windows[self._targets[region] + start]).unsqueeze(1),
+            input=input,
+            target=target,
             controls=controls,
             valid_samples=torch.full((len(region),), self._row_samples, dtype=torch.int64),
             names=[self._names[index] for index in region],
@@ -225,6 +233,7 @@ class WholeRegions(Dataset[Batch]):
             part = region.start, region.stop
             input[row, 0, : region.length] = torch.from_numpy(self._store.input(region.row, *part).copy())
             target[row, 0, : region.length] = torch.from_numpy(self._store.target(region.row, *part).copy())
+            release(self._store.samples)
         return Batch(
             input=input,
             target=target,
@@ -235,10 +244,11 @@ class WholeRegions(Dataset[Batch]):
 
 
 def grouped(regions: Sequence[Region]) -> list[list[Region]]:
-    """Regions of like length together, longest first: at most 16, at most three quarters of a row padding."""
+    """Regions of like length together, longest first: at most 16 and 2^24 samples, at most 3/4 of a row padding."""
     groups: list[list[Region]] = []
     for region in sorted(regions, key=lambda region: -region.length):
         full = not groups or len(groups[-1]) == MAX_ROWS
+        full = full or (len(groups[-1]) + 1) * groups[-1][0].length > LARGE_SAMPLES
         if full or region.length < (1 - MAX_PADDING) * groups[-1][0].length:
             groups.append([])
         groups[-1].append(region)
@@ -254,3 +264,9 @@ def setting_numbers(regions: Sequence[Region]) -> list[int]:
     """Of each region the number of its control setting, in the order of their first appearance."""
     numbers: dict[Setting, int] = {}
     return [numbers.setdefault(region.setting, len(numbers)) for region in regions]
+
+
+def members_of(regions: Sequence[Region]) -> list[NDArray[np.int64]]:
+    """Of each control setting the numbers of its regions, settings in the order of their first appearance."""
+    numbers = np.asarray(setting_numbers(regions))
+    return [np.flatnonzero(numbers == number) for number in range(int(numbers.max()) + 1)]

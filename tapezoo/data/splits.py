@@ -7,6 +7,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from tapezoo.data.streams import BLOCK_SAMPLES, blocks
+
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 Regions = dict[Split, tuple[int, int]]  # split -> first sample, one past the last
@@ -26,35 +28,44 @@ def split_by_time(dry: NDArray[np.float32], sample_rate: int) -> Regions:
     in validation at another control setting.
 
     Args:
-        dry: (samples,).
+        dry: (samples,) or (channels, samples); silent where every channel is.
         sample_rate: In Hz.
     """
-    sounding = np.flatnonzero(np.abs(dry) > _silence(dry))
-    begin, end = (int(sounding[0]), int(sounding[-1]) + 1) if sounding.size else (0, len(dry))
+    length = dry.shape[-1]
+    silence = _silence(dry)
+    sounding = [
+        (first * BLOCK_SAMPLES + int(found[0]), first * BLOCK_SAMPLES + int(found[-1]))
+        for first, block in enumerate(blocks(dry, BLOCK_SAMPLES))
+        if (found := np.flatnonzero(_loudest(block) > silence)).size
+    ]
+    begin, end = (sounding[0][0], sounding[-1][1] + 1) if sounding else (0, length)
     reach = int(min(SEARCH_SHARE * (end - begin), SEARCH_MAX_S * sample_rate))
     nominal = [begin + round((end - begin) * share) for share in (TRAIN_SHARE, TRAIN_SHARE + VAL_SHARE)]
-    first, second = (into_silence(dry, sample_rate, boundary, reach) for boundary in nominal)
-    if not (np.abs(dry[first:second]) > _silence(dry)).any():
+    first, second = (into_silence(dry, sample_rate, boundary, reach, silence) for boundary in nominal)
+    if not any((_loudest(block) > silence).any() for block in blocks(dry[..., first:second])):
         first, second = nominal  # both moved into the same silence
-    return {"train": (0, first), "val": (first, second), "test": (second, len(dry))}
+    return {"train": (0, first), "val": (first, second), "test": (second, length)}
 
 
-def into_silence(dry: NDArray[np.float32], sample_rate: int, nominal: int, reach_samples: int) -> int:
+def into_silence(
+    dry: NDArray[np.float32], sample_rate: int, nominal: int, reach_samples: int, silence: float
+) -> int:
     """The middle of the silent frame nearest to `nominal`; `nominal` itself where all is loud.
 
     Args:
-        dry: (samples,).
+        dry: (samples,) or (channels, samples).
         sample_rate: In Hz.
         nominal: Where the boundary would lie.
         reach_samples: How far it may move to each side.
+        silence: The magnitude that silence stays below.
     """
     frame = max(1, round(FRAME_S * sample_rate))
-    low, high = max(0, nominal - reach_samples), min(len(dry), nominal + reach_samples)
+    low, high = max(0, nominal - reach_samples), min(dry.shape[-1], nominal + reach_samples)
     count = (high - low) // frame
     if count < 1:
         return nominal
-    frames = dry[low : low + count * frame].reshape(count, frame)
-    silent = np.abs(frames).max(axis=1) <= _silence(dry)
+    frames = _loudest(dry[..., low : low + count * frame]).reshape(count, frame)
+    silent = frames.max(axis=1) <= silence
     if not silent.any():
         return nominal
     middles = low + np.arange(count) * frame + frame // 2
@@ -63,7 +74,13 @@ def into_silence(dry: NDArray[np.float32], sample_rate: int, nominal: int, reach
 
 
 def _silence(dry: NDArray[np.float32]) -> float:
-    return float(np.abs(dry).max() * 10 ** (-SILENCE_BELOW_PEAK_DB / 20))
+    peak = max(float(_loudest(block).max()) for block in blocks(dry))
+    return peak * 10 ** (-SILENCE_BELOW_PEAK_DB / 20)
+
+
+def _loudest(signal: NDArray[np.float32]) -> NDArray[np.float32]:
+    loudest: NDArray[np.float32] = np.abs(signal).reshape(-1, signal.shape[-1]).max(axis=0)
+    return loudest
 
 
 def shifted(regions: Regions, taken_samples: int, length: int) -> Regions:

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 import tapezoo.devices
-from tapezoo.data.arguments import DataArgumentError
-from tapezoo.data.checks import noise_finding
+from tapezoo.data.arguments import BYTES_PER_SAMPLE, MOST_SEED, DataArgumentError, check_range, in_bytes
 from tapezoo.data.module import PairsDataModule
+from tapezoo.data.noise import noise_finding
 from tapezoo.data.prepare import PreparedRow
 from tapezoo.data.renderings import Rendering, num_selectors, renderings_of
 from tapezoo.data.settings import HoldOut, drawn_by_rule, setting_of
@@ -27,6 +27,8 @@ from tapezoo.data.splits import split_by_time
 from tapezoo.devices import Device, DeviceOptionError, Excerpt
 
 REVISION = 2  # raise it when preparation changes what comes out
+MOST_SECONDS = 3600.0  # the programme lies in memory while it is played
+MOST_BYTES = 1 << 36  # 64 GiB of renderings at all settings
 LEAST_SECONDS = 10.0  # below it the rarer kinds of programme are too short to be split
 
 
@@ -43,7 +45,7 @@ class VirtualDevices(PairsDataModule):
         settings: Values of the device's controls in their own units; its defaults where one is missing. A list
             of values makes the knob a control of the data set, and all combinations are rendered. For a hybrid
             nested under the devices' names.
-        seconds: Length of the programme material in s, at least 10; of every setting.
+        seconds: Length of the programme material in s, 10 to 3600; of every setting.
         sample_rate: In Hz.
         wow_flutter: RMS deviation of the tape speed in percent, unweighted; 0 is off. For tape only.
         hiss_db: RMS level of the hiss in dB of full scale; none is off. For devices that hiss.
@@ -56,6 +58,8 @@ class VirtualDevices(PairsDataModule):
         program_seed: Chooses the programme and the hiss: another one is another data set.
         balance_energy: Give every setting the same weight in a loss that knows only energies, such as MSE: the
             loss hears its rows divided by the RMS of the setting's training target.
+        silent_share: Largest share of training rows that are silent in dry and wet, 0 to 1; the rest of the silence
+            is left out, since it teaches little. 1 takes the audio as it lies.
         hold_out: Rule that draws settings of the controls which training and validation do not see.
         cache_dir: Folder for rendered audio; else the environment's TAPEZOO_CACHE, else the user's cache.
 
@@ -64,7 +68,7 @@ class VirtualDevices(PairsDataModule):
         DeviceOptionError: The device has no wow, flutter or hiss, or refuses the value.
         ControlError: A setting that the device does not have, or outside its range.
         HoldOutError: A rule that these settings cannot follow.
-        DataArgumentError: Too few seconds, a sample rate out of range, settings that make no data set.
+        DataArgumentError: Too few seconds or too many, a sample rate out of range, settings that make no data set.
     """
 
     longer_audio = "raise --data.seconds"
@@ -84,6 +88,7 @@ class VirtualDevices(PairsDataModule):
         seed: int = 0,
         program_seed: int = 0,
         balance_energy: bool = False,
+        silent_share: float = 0.05,
         hold_out: HoldOut | None = None,
         cache_dir: str | None = None,
     ) -> None:
@@ -97,14 +102,9 @@ class VirtualDevices(PairsDataModule):
         self._devices = _with_options(names, self._options)
         self._program_seed = program_seed
         controls, self._renderings = renderings_of(self._devices, settings or {})
-        if not LEAST_SECONDS <= seconds < math.inf:
-            raise DataArgumentError(
-                "--data.seconds", found=f"{seconds:g}", expected=f"{LEAST_SECONDS:g} or more", fix="Raise it."
-            )
-        if not 8_000 <= sample_rate <= 192_000:
-            raise DataArgumentError(
-                "--data.sample_rate", found=str(sample_rate), expected="8000 to 192000 Hz", fix="Correct it."
-            )
+        check_range("sample_rate", sample_rate, 8_000, 192_000, "Hz")
+        check_range("program_seed", program_seed, 0, MOST_SEED)
+        _check_seconds(seconds, sample_rate, len(self._renderings))
         self._seconds = float(seconds)
         self._noisy = hiss_db is not None
         recorded = [setting_of(rendering.positions, rendering.idle) for rendering in self._renderings]
@@ -117,6 +117,7 @@ class VirtualDevices(PairsDataModule):
             burn_in_samples,
             seed,
             balance_energy,
+            silent_share,
             cache_dir,
             drawn_by_rule(hold_out, recorded, controls),
             frozenset(range(num_selectors(len(names)))),
@@ -152,6 +153,10 @@ class VirtualDevices(PairsDataModule):
         """The machines and their settings; the kinds of programme are known once they are made."""
         return [rendering.name for rendering in self._renderings]
 
+    def prepared_samples(self) -> int:
+        """The programme, once for each setting."""
+        return round(self._seconds * self.sample_rate) * len(self._renderings)
+
     def prepared_rows(self) -> Iterator[PreparedRow]:
         """Plays every excerpt through every device at every setting, on all cores, with a progress bar."""
         what = ", ".join(device.name for device in self._devices)
@@ -179,6 +184,25 @@ class VirtualDevices(PairsDataModule):
         # each excerpt has its own hiss, so that none heard in training comes back in validation
         seed = self._program_seed + 1000 * number
         return rendering.device.render(excerpt.audio, self.sample_rate, rendering.values, seed)
+
+
+def _check_seconds(seconds: float, sample_rate: int, settings: int) -> None:
+    needed = seconds * sample_rate * settings * BYTES_PER_SAMPLE
+    if LEAST_SECONDS <= seconds <= MOST_SECONDS and needed <= MOST_BYTES:
+        return
+    need = (
+        f", which would need {in_bytes(needed)} of disk"
+        if seconds > LEAST_SECONDS and needed < math.inf
+        else ""
+    )
+    each = f" for each of {settings} settings" if settings > 1 else ""
+    most = min(MOST_SECONDS, MOST_BYTES / (sample_rate * settings * BYTES_PER_SAMPLE))
+    raise DataArgumentError(
+        "--data.seconds",
+        found=f"{seconds:g}{each}{need}",
+        expected=f"{LEAST_SECONDS:g} to {most:.0f} s",
+        fix="Correct it." if settings == 1 else "Correct it, or list fewer settings.",
+    )
 
 
 def _with_options(names: Sequence[str], options: dict[str, Any]) -> list[Device]:

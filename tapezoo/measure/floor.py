@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.signal
 from numpy.typing import NDArray
 
 from tapezoo.data.module import Row
 from tapezoo.data.settings import Setting
-from tapezoo.models.fir import least_squares_fir
+from tapezoo.models.fir import fir_energies, least_squares_fir
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,12 @@ class LinearFloor:
 
     def esr(self, rows: Iterable[Row], skip_samples: int) -> float:
         """Error energy over target energy of all rows, after `skip_samples` of each; NaN for silent targets."""
-        error = energy = 0.0
+        energies = np.zeros(2)
         for row in rows:
             taps = self.filters.get(row.setting, self.overall)
-            output = scipy.signal.oaconvolve(row.input.astype(np.float64), taps)[: len(row.target)]
-            error += float(np.square(output - row.target)[skip_samples:].sum())
-            energy += float(np.square(row.target.astype(np.float64))[skip_samples:].sum())
-        return error / energy if energy > 0 else math.nan
+            energies += fir_energies(taps, row.input, row.target, skip_samples)
+        error, energy = energies
+        return float(error / energy) if energy > 0 else math.nan
 
 
 def fitted_floor(train: Sequence[Row]) -> LinearFloor:

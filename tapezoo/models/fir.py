@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tapezoo.data.streams import release
 from tapezoo.effect import EffectModel
 from tapezoo.layers.convolution import controlled_fir, held_taps, identity_taps
 from tapezoo.models.arguments import LONGEST_SAMPLES, whole
 from tapezoo.net import Net, State
 
 LINEAR_FLOOR_TAPS = 257
+BLOCK_SAMPLES = 1 << 20  # of the closed form: a longer recording is summed up block by block
 
 
 class FIRNet(Net):
@@ -89,14 +91,16 @@ def least_squares_fir(pairs: Signals, taps: int = LINEAR_FLOOR_TAPS) -> NDArray[
     """
     normal, projection = np.zeros((taps, taps)), np.zeros(taps)
     for input, target in pairs:
-        x, d = input.astype(np.float64), target.astype(np.float64)
-        samples = len(x)
+        samples = len(input)
         if samples < taps:
             continue
-        lags = slice(samples - 1, samples - 1 + taps)
-        projection += scipy.signal.correlate(d, x, method="fft")[lags]
-        autocorrelation = scipy.signal.correlate(x, x, method="fft")[lags]
-        leaving = x[::-1][: taps - 1]
+        autocorrelation = np.zeros(taps)
+        for x, d, new in _blocks(input, target, taps):
+            lags = slice(new - 1, new - 1 + taps)
+            projection += scipy.signal.correlate(d[-new:], x, method="fft")[lags]
+            autocorrelation += scipy.signal.correlate(x[-new:], x, method="fft")[lags]
+        x = input[-(taps - 1) :].astype(np.float64)
+        leaving = x[::-1]
         rows = np.empty((taps, taps))
         rows[0] = autocorrelation
         for row in range(taps - 1):
@@ -118,9 +122,37 @@ def linear_floor(
 
 def fir_esr(coefficients: NDArray[np.float64], pairs: Signals, skip_samples: int) -> float:
     """ESR of a causal FIR on `pairs`, after `skip_samples` of each; NaN where the targets are silent."""
-    error = energy = 0.0
+    energies = np.zeros(2)
     for input, target in pairs:
-        output = scipy.signal.oaconvolve(input.astype(np.float64), coefficients)[: len(target)]
-        error += float(np.square(output - target)[skip_samples:].sum())
-        energy += float(np.square(target.astype(np.float64))[skip_samples:].sum())
-    return error / energy if energy > 0 else math.nan
+        energies += fir_energies(coefficients, input, target, skip_samples)
+    error, energy = energies
+    return float(error / energy) if energy > 0 else math.nan
+
+
+def fir_energies(
+    coefficients: NDArray[np.float64],
+    input: NDArray[np.float32],
+    target: NDArray[np.float32],
+    skip_samples: int,
+) -> tuple[float, float]:
+    """Energy of a causal FIR's error, and of the target, both after `skip_samples`."""
+    error = energy = 0.0
+    done = 0
+    for x, d, new in _blocks(input, target, len(coefficients)):
+        output = scipy.signal.oaconvolve(x, coefficients)[len(x) - new : len(x)]
+        skipped = max(0, skip_samples - done)
+        error += float(np.square(output - d[-new:])[skipped:].sum())
+        energy += float(np.square(d[-new:])[skipped:].sum())
+        done += new
+    return error, energy
+
+
+def _blocks(
+    input: NDArray[np.float32], target: NDArray[np.float32], taps: int
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], int]]:
+    """Input and target in blocks, each after the `taps - 1` samples before it, and how many samples are new."""
+    for start in range(0, len(input), BLOCK_SAMPLES):
+        part = slice(max(0, start - taps + 1), start + BLOCK_SAMPLES)
+        x, d = input[part].astype(np.float64), target[part].astype(np.float64)
+        release(input)
+        yield x, d, len(x) - (start - part.start)

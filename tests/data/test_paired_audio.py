@@ -22,7 +22,6 @@ from tapezoo.data.audio import (
     NotAudioError,
     SilentFileError,
 )
-from tapezoo.data.cache import CacheError
 from tapezoo.data.checks import (
     ChannelMismatchError,
     LengthMismatchError,
@@ -31,6 +30,7 @@ from tapezoo.data.checks import (
     WetEqualsDryError,
 )
 from tapezoo.data.module import EmptySplitError, SilentSplitError
+from tapezoo.data.unwritable import CacheError
 from tapezoo.errors import TapezooError
 
 from .signals import RATE, amplifier, delayed, noise_bursts, plucked_notes, write

@@ -1,0 +1,94 @@
+"""What a user claims about recordings, held against the audio: a given delay, and which wet belongs where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tapezoo.data.align import Alignment
+from tapezoo.data.audio import Header
+from tapezoo.data.findings import Finding
+from tapezoo.data.pairs import Pair, PairsFile
+from tapezoo.data.settings import setting_text
+from tapezoo.errors import TapezooError
+
+EARLY_SAMPLES = 1  # by so much a claim may lie before the leading edge
+
+
+class OffsetError(TapezooError):
+    """A given offset leaves nothing that dry and wet share."""
+
+
+class RepeatedWetError(TapezooError):
+    """One wet recording is claimed to be the result of two settings, or of two dry recordings."""
+
+
+def shared_samples(dry: Header, wet: Header, offset_samples: int) -> int:
+    """What dry and wet share once `offset_samples` are taken off.
+
+    Raises:
+        OffsetError: Nothing.
+    """
+    cut, offset = (wet, offset_samples) if offset_samples > 0 else (dry, -offset_samples)
+    if offset >= cut.frames:
+        raise OffsetError(
+            str(cut.path),
+            found=f"offset_samples {offset_samples} for a file of {cut.frames} samples",
+            expected="an offset that ends before the file does",
+            fix="Correct it in the pairs file, or leave it out: the delay is then found in the audio.",
+        )
+    return min(dry.frames - max(0, -offset_samples), wet.frames - max(0, offset_samples))
+
+
+def check_wets(file: PairsFile, hashes: Mapping[Path, str]) -> None:
+    """Raises RepeatedWetError where one wet stands at two settings or beside two drys, whatever the files are called.
+
+    Args:
+        file: All pairs.
+        hashes: Of the samples of every file.
+    """
+    seen: dict[str, Pair] = {}
+    for pair in file.pairs:
+        other = seen.setdefault(hashes[pair.wet], pair)
+        at, other_at = file.setting(pair), file.setting(other)
+        if at != other_at:
+            raise RepeatedWetError(
+                str(pair.wet),
+                found=f"the same recording at {setting_text(file.controls, at)} and, as {other.wet}, at "
+                f"{setting_text(file.controls, other_at)}",
+                expected="a recording of its own for every setting",
+                fix="Name the right file, or take one of the two pairs out.",
+            )
+        if hashes[pair.dry] != hashes[other.dry]:
+            raise RepeatedWetError(
+                str(pair.wet),
+                found=f"the same recording as the result of {pair.dry} and of {other.dry}",
+                expected="one dry recording for every wet",
+                fix="Name the right file, or take one of the two pairs out.",
+            )
+
+
+def offset_findings(name: str, claimed_samples: int, left: Alignment | None, claim: str) -> list[Finding]:
+    """Whether the audio bears out a given delay.
+
+    Args:
+        name: The pair.
+        claimed_samples: The delay that was taken off.
+        left: What the audio says of the delay that is left.
+        claim: How the delay was given.
+    """
+    if left is None:
+        text = f"{claim} is taken as given: no delay stands out in the audio that could confirm it"
+        return [Finding("note", "offset", name, text)]
+    play = left.drift_samples / 2
+    late = left.correction_samples < -play
+    if not late and left.correction_samples <= EARLY_SAMPLES + play:
+        return []
+    heard = claimed_samples + left.delay_samples
+    follows = (
+        "wet then comes before dry, which no model can learn"
+        if late
+        else f"{left.correction_samples} samples of delay are left for the model to learn"
+    )
+    text = f"{claim} is taken as given, but in the audio wet lags dry by {heard:.1f} samples; {follows}"
+    return [Finding("warning", "offset", name, text)]
