@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the disk, of the user's share, of one file
+
 
 class TapezooError(Exception):
     """A fault the user can mend, said in one paragraph; the command line ends with exit code 2.
@@ -46,9 +50,17 @@ class OutputExistsError(TapezooError):
 
 
 class UnwritableOutputError(TapezooError):
-    """The result cannot be written where it should go."""
+    """The result cannot be written where it should go: no such place, no permission, or a full disk."""
 
     def __init__(self, path: object, reason: object) -> None:
+        if isinstance(reason, OSError) and reason.errno in FULL:
+            super().__init__(
+                str(path),
+                found=f"a full disk ({reason.strerror})",
+                expected="room for the result",
+                fix="Free some space, or choose a place on another disk.",
+            )
+            return
         super().__init__(
             str(path),
             found=f"a place that cannot be written ({reason})",

@@ -1,15 +1,21 @@
-"""A result folder that appears whole or not at all."""
+"""A result, folder or file, that appears whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
+
+PART = ".part"
+PART_STEM_BYTES = 100
+_PART_NAME = re.compile(r"\..*\.[0-9a-f]{8}\.part(\.[^.]*)?")
 
 
 class NotReplaceableError(TapezooError):
@@ -53,6 +59,57 @@ def staged_folder(out: Path, overwrite: bool, is_ours: Callable[[Path], bool], k
         raise UnwritableOutputError(out, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """Gives the name of a new file beside `path`; moves it to `path` at the end, or removes it on any exception.
+
+    The new name keeps the suffix, from which libraries tell the format. A link is followed; a device such as
+    /dev/stdout is given as it is. Two processes that write the same file at once do not meet: the later wins.
+
+    Args:
+        path: Where the result goes; what is there is replaced.
+
+    Raises:
+        UnwritableOutputError: Whatever OSError came out of the block, or of the move; a full disk is named.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise UnwritableOutputError(path, "it is a folder")
+    if target.exists() and not target.is_file():
+        try:
+            yield target
+        except OSError as error:
+            raise UnwritableOutputError(path, error) from error
+        return
+    part = target.with_name(part_name(target.name))
+    try:
+        yield part
+        with part.open("rb") as written:
+            os.fsync(written.fileno())  # else the name may survive a power cut and the content not
+        if target.exists():
+            shutil.copymode(target, part)
+        part.replace(target)
+    except OSError as error:
+        raise UnwritableOutputError(path, error) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def part_name(name: str) -> str:
+    """A hidden name beside `name` for what is not finished, different at every call."""
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - of a name, not of a path
+    kept = os.fsencode(stem)[:PART_STEM_BYTES].decode("ascii", "ignore")  # file systems end at 255 bytes
+    return f".{kept}.{secrets.token_hex(4)}{PART}{suffix}"
+
+
+def remove_parts(folder: Path) -> None:
+    """Removes what `replaced_file` left in `folder` when its process was killed; nobody else may be writing."""
+    for part in folder.glob(f".*{PART}*"):
+        if _PART_NAME.fullmatch(part.name) and part.is_file():
+            part.unlink(missing_ok=True)
 
 
 def _check_free(out: Path, overwrite: bool, is_ours: Callable[[Path], bool], kind: str) -> None:

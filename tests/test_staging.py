@@ -1,7 +1,8 @@
-"""A result folder that appears whole or not at all."""
+"""A result, folder or file, that appears whole or not at all."""
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tapezoo.errors import OutputExistsError, UnwritableOutputError
-from tapezoo.staging import NotReplaceableError, staged_folder
+from tapezoo.staging import NotReplaceableError, part_name, remove_parts, replaced_file, staged_folder
 
 
 def ours(folder: Path) -> bool:
@@ -115,3 +116,79 @@ def test_a_move_that_fails_brings_the_old_result_back(
         fill(out, "second", overwrite=True)
     assert (out / "mark").read_text() == "first"
     assert names(tmp_path) == ["out"]
+
+
+# --- files ---
+
+
+def write_half(path: Path, fault: BaseException) -> None:
+    with replaced_file(path) as part:
+        part.write_text("half")
+        raise fault
+
+
+def test_a_file_is_replaced_whole_and_keeps_its_suffix_and_mode(tmp_path: Path) -> None:
+    out = tmp_path / "out.wav"
+    out.write_text("first")
+    out.chmod(0o640)
+    with replaced_file(out) as part:
+        assert (part.parent, part.suffix) == (tmp_path, ".wav")
+        part.write_text("second")
+        assert out.read_text() == "first"
+    assert out.read_text() == "second"
+    assert out.stat().st_mode & 0o777 == 0o640
+    assert names(tmp_path) == ["out.wav"]
+
+
+def test_a_new_file_is_as_readable_as_others(tmp_path: Path) -> None:
+    with replaced_file(tmp_path / "out") as part:
+        part.write_text("x")
+    (tmp_path / "other").write_text("x")
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError])
+def test_a_file_that_fails_leaves_what_was_there(fault: type[BaseException], tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("first")
+    with pytest.raises(fault):
+        write_half(tmp_path / "out", fault())
+    assert names(tmp_path) == ["out"]
+    assert (tmp_path / "out").read_text() == "first"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_named_and_leaves_what_was_there(number: int, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("first")
+    with pytest.raises(UnwritableOutputError, match=r"out: found a full disk \(.*Free some space"):
+        write_half(tmp_path / "out", OSError(number, os.strerror(number)))
+    assert names(tmp_path) == ["out"]
+    assert (tmp_path / "out").read_text() == "first"
+
+
+def test_a_link_is_followed_a_folder_refused_a_missing_one_said_and_a_device_written_to(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "real").write_text("first")
+    (tmp_path / "link").symlink_to("real")
+    with replaced_file(tmp_path / "link") as part:
+        part.write_text("second")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "second"
+    for path in (tmp_path, tmp_path / "nowhere" / "out"):
+        with pytest.raises(UnwritableOutputError), replaced_file(path) as part:
+            part.write_text("x")
+    os.mkfifo(tmp_path / "pipe")
+    with replaced_file(tmp_path / "pipe") as part:
+        assert part == tmp_path / "pipe"
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_the_longest_name_can_be_written_and_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    out = tmp_path / ("\N{LATIN SMALL LETTER E WITH ACUTE}" * 123 + "x.history")
+    with replaced_file(out) as part:
+        part.write_text("x")
+    (tmp_path / part_name("best.ckpt")).touch()
+    (tmp_path / part_name("LICENSE")).touch()
+    (tmp_path / ".mine.part.ckpt").touch()
+    remove_parts(tmp_path)
+    assert names(tmp_path) == [".mine.part.ckpt", out.name]
