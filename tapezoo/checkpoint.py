@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -12,15 +12,23 @@ from typing import Any
 import torch
 
 from tapezoo import models
+from tapezoo.archive import fault_in
 from tapezoo.controls import Control, ranges_text
 from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
 
 BEST, LAST = "best.ckpt", "last.ckpt"
+SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
+EXPANDED_BYTES = 1 << 24  # what a tensor may claim beyond what is stored of it
+NEVER_STORED = frozenset({"loss", "optimizer", "lr_scheduler"})  # they would be code
 
 
 class CheckpointError(TapezooError):
     """The file is no tapezoo checkpoint, or does not fit what it is asked for."""
+
+
+class OtherDataError(CheckpointError):
+    """A checkpoint of a training on other recordings."""
 
 
 class NonFiniteWeightsError(CheckpointError):
@@ -40,17 +48,52 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise _error(path, "no such file", "a checkpoint such as best.ckpt in the folder of a run")
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # of foreign pickles
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what an unpickler makes of foreign bytes can be anything
-        raise _error(path, f"a file that is no PyTorch checkpoint{_code_in(error)}") from error
+    with path.open("rb") as file:
+        fault = fault_in(file)
+        if fault is not None:
+            raise _error(path, fault)
+        size = file.seek(0, 2)
+        file.seek(0)
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings(
+                    "ignore", "Detected pickle protocol", UserWarning
+                )  # of foreign pickles
+                content = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # what an unpickler makes of foreign bytes can be anything
+            raise _error(path, f"a file that is no PyTorch checkpoint{_code_in(error)}") from error
     if not isinstance(content, dict) or "tapezoo" not in content:
         raise _error(path, "a checkpoint of some other program")
     if not _is_whole(content["tapezoo"]) or not isinstance(content.get("state_dict"), dict):
         raise _error(path, "a checkpoint without the model's arguments or weights")
+    fault = _oversized(content, size)
+    if fault is not None:
+        raise _error(path, fault)
+    _check_arguments(content["tapezoo"]["arguments"], path)
     return content
+
+
+def score_of(path: Path) -> float | None:
+    """The val_esr of a checkpoint by its own record; None where it was saved before a validation.
+
+    Raises:
+        CheckpointError: See `read_checkpoint`.
+    """
+    return read_checkpoint(path)["tapezoo"]["metrics"].get("val_esr")
+
+
+def check_same_data(path: Path, dataset_hash: str) -> None:
+    """Raises OtherDataError if the checkpoint was trained on another data set; none is known of some."""
+    trained_on = read_checkpoint(path)["tapezoo"]["provenance"].get("dataset_hash")
+    if trained_on and dataset_hash and trained_on != dataset_hash:
+        raise OtherDataError(
+            str(path),
+            found=f"a training on the data set {trained_on[:12]}",
+            expected=f"one on the data set {dataset_hash[:12]}, which the recipe names: errors on two data sets cannot "
+            "be compared, so there would be no best of both",
+            fix="Pass the recordings it was trained on; or go on in a folder of its own with --run_dir NEW; or "
+            f"start anew with its weights, --warm_start {path} --run_dir NEW.",
+        )
 
 
 def load_model(path: Path) -> EffectModel:
@@ -64,7 +107,7 @@ def load_model(path: Path) -> EffectModel:
     model_class = models.resolve(content["tapezoo"]["architecture"])
     try:
         model = model_class(**content["tapezoo"]["arguments"])
-    except (TypeError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
+    except Exception as error:  # the arguments are a stranger's, and what a constructor makes of them
         found = f"arguments that {model_class.__name__} as installed does not take ({error})"
         raise _error(path, found) from error
     _load_weights(model, content, path)
@@ -122,17 +165,57 @@ def _of_its_architecture(model: EffectModel, path: Path) -> dict[str, Any]:
 def _is_whole(own: Any) -> bool:
     if not isinstance(own, dict):
         return False
-    metrics = own.get("metrics")
-    try:
-        json.dumps(own.get("provenance"))
-    except (TypeError, ValueError, RecursionError):
-        return False
+    metrics, provenance = own.get("metrics"), own.get("provenance")
     return (
         isinstance(own.get("architecture"), str)
-        and all(isinstance(own.get(part), dict) for part in ("arguments", "metrics", "provenance"))
+        and isinstance(own.get("arguments"), dict)
         and isinstance(metrics, dict)
         and all(isinstance(name, str) and isinstance(value, int | float) for name, value in metrics.items())
+        and isinstance(provenance, dict)  # goes into manifests
+        and all(isinstance(part, str | int | float | None) for item in provenance.items() for part in item)
     )
+
+
+def _check_arguments(arguments: dict[str, Any], path: Path) -> None:
+    rate = arguments.get("sample_rate")
+    if rate is not None and not (type(rate) is int and SLOWEST_HZ <= rate <= FASTEST_HZ):
+        raise _error(
+            path,
+            f"a model at the sample rate {rate!r}",
+            f"a whole number of Hz from {SLOWEST_HZ} to {FASTEST_HZ}",
+        )
+    code = sorted(NEVER_STORED & arguments.keys())
+    if code:
+        raise _error(path, f"{', '.join(code)} among the model's arguments, where tapezoo stores none")
+
+
+def _oversized(content: dict[str, Any], file_bytes: int) -> str | None:
+    """A few stored bytes can claim to be a tensor of any size; the first look at it would fill the memory."""
+    stored: dict[int, int] = {}
+    for tensor in _tensors(content):
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+            return f"a tensor of a kind that no tapezoo model has ({tensor.layout}, {tensor.dtype})"
+        storage = tensor.untyped_storage()
+        stored[storage.data_ptr()] = storage.nbytes()
+        claimed = tensor.numel() * tensor.element_size()
+        if claimed > storage.nbytes() + EXPANDED_BYTES or sum(stored.values()) > file_bytes:
+            return f"a tensor of {claimed / 1e9:.3g} GB in a file of {file_bytes / 1e6:.3g} MB"
+    return None
+
+
+def _tensors(content: Any) -> Iterator[torch.Tensor]:
+    waiting, seen = [content], set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:  # a pickle can hold a list within itself
+            continue
+        seen.add(id(part))
+        if isinstance(part, torch.Tensor):
+            yield part
+        elif isinstance(part, dict):
+            waiting += [*part.keys(), *part.values()]
+        elif isinstance(part, list | tuple | set | frozenset):
+            waiting += part
 
 
 def _code_in(error: Exception) -> str:

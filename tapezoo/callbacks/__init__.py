@@ -4,13 +4,14 @@ from tapezoo.callbacks.budget import AudioBudget
 from tapezoo.callbacks.checkpointing import BestAndLast
 from tapezoo.callbacks.clips import ClipTable, WritePredictions
 from tapezoo.callbacks.data_report import DataReport
-from tapezoo.callbacks.history import History
+from tapezoo.callbacks.history import HISTORY, History
 from tapezoo.callbacks.progress import Progress
 from tapezoo.callbacks.recorder import RunRecorder
 from tapezoo.callbacks.register import Register
 from tapezoo.callbacks.settings import SettingsReport
 
 __all__ = [
+    "HISTORY",
     "AudioBudget",
     "BestAndLast",
     "ClipTable",

@@ -1,21 +1,50 @@
-"""Which checkpoints a run leaves: the best and the last, under fixed names."""
+"""Which checkpoints a run leaves: the best and the last, under fixed names, each whole or not at all."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from tapezoo.checkpoint import BEST, LAST
+from tapezoo.checkpoint import BEST, LAST, score_of
+from tapezoo.errors import UnwritableOutputError
+from tapezoo.staging import replaced_file
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and moves it there, so that no crash and no full disk leaves half a one.
+
+    Lightning's own writing does so only where the system's temporary folder is on the same file system.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Raises UnwritableOutputError where the disk is full or the folder is gone."""
+        if "://" in str(path):  # a recipe's own ModelCheckpoint may write anywhere
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        content = io.BytesIO()
+        torch.save(checkpoint, content)  # in memory: torch tells no reason for a file it cannot write
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UnwritableOutputError(path, error) from error
+        with replaced_file(Path(path)) as part:
+            part.write_bytes(content.getbuffer())
 
 
 class BestAndLast(ModelCheckpoint):
     """Keeps `best.ckpt` (lowest val_esr) and `last.ckpt` in one folder, written when an epoch has ended.
 
     Lightning's own `save_last` writes only in epochs that are also among the best, so that resuming would go
-    back to the last improvement; here every epoch writes it, under another name first, so that a crash in the
-    middle leaves the one before.
+    back to the last improvement; here every epoch writes it.
+
+    A resumed training has to beat the best.ckpt that lies in its folder, by that file's own record: what
+    last.ckpt remembers of it is another folder's where either was copied or moved.
 
     Args:
         run_dir: The folder.
@@ -32,15 +61,41 @@ class BestAndLast(ModelCheckpoint):
             enable_version_counter=False,  # a better one replaces best.ckpt instead of becoming best-v1.ckpt
             save_on_train_epoch_end=True,
         )
+        self.run_dir = run_dir
+        self._is_resumed = False
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """From here on every checkpoint of this training is written whole."""
+        super().setup(trainer, pl_module, stage)
+        trainer.strategy.checkpoint_io = WholeFiles()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes nothing: the files themselves know."""
+        self._is_resumed = True
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What a resumed training has to beat, before anybody asks for it."""
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        best = Path(str(self.dirpath)) / BEST
+        score = score_of(best) if self._is_resumed and best.is_file() else None
+        if score is not None:
+            self.best_model_path = self.kth_best_model_path = str(best)
+            self.best_model_score = self.kth_value = torch.tensor(score)
+            self.best_k_models = {str(best): self.best_model_score}
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The best first: the last one stores which that is."""
+        """The best first: who is killed between the two resumes before it, and finds it again."""
         super().on_train_epoch_end(trainer, pl_module)
         if trainer.fast_dev_run or self.dirpath is None:  # type: ignore[attr-defined]
             return
         last = Path(self.dirpath) / LAST
-        part = last.with_suffix(".part")
-        trainer.save_checkpoint(part, weights_only=False)
-        if trainer.is_global_zero:
-            part.replace(last)
+        trainer.save_checkpoint(last, weights_only=False)
         self.last_model_path = str(last)
+
+
+def best_and_last(trainer: Trainer) -> BestAndLast | None:
+    """The one that keeps tapezoo's checkpoints; a recipe may have brought further ModelCheckpoints."""
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    return next((found for found in callbacks if isinstance(found, BestAndLast)), None)

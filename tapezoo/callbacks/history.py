@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from tapezoo.batch import Batch
 from tapezoo.callbacks.budget import audio_seconds_of
+from tapezoo.staging import replaced_file
 
 HISTORY = "history.csv"
 
@@ -115,15 +116,13 @@ class History(Callback):
 
 
 def write_history(path: Path, rows: list[Epoch]) -> None:
-    """Writes the table under another name first, so that who reads meanwhile sees a whole one."""
-    part = path.with_suffix(".part")
-    with part.open("w", newline="", encoding="utf-8") as file:
+    """Writes the table; who reads meanwhile sees a whole one."""
+    with replaced_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(Epoch._fields)
         for row in rows:
             cells = (f"{value:.6g}" if isinstance(value, float) else value for value in row)
             writer.writerow(["" if cell is None else cell for cell in cells])
-    part.replace(path)
 
 
 def read_history(path: Path) -> list[Epoch]:

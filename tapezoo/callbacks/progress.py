@@ -13,6 +13,8 @@ from rich import progress as rich_progress
 from rich.console import Console
 from rich.markup import escape
 
+from tapezoo.callbacks.checkpointing import best_and_last
+
 LINE_INTERVAL_S = 15.0  # a log of a training of ten minutes keeps some forty lines
 
 
@@ -33,6 +35,7 @@ class Progress(ProgressBar):
         self._task = rich_progress.TaskID(0)
         self._best = math.inf
         self._line_at_s = -math.inf
+        self._unsaid: str | None = None
 
     def disable(self) -> None:
         """Lightning calls it on every process but the first."""
@@ -50,7 +53,10 @@ class Progress(ProgressBar):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Opens the bar; a resumed training starts where it left off."""
-        self._best, self._line_at_s = math.inf, time.monotonic()
+        self._line_at_s, self._unsaid = time.monotonic(), None
+        kept = best_and_last(trainer)
+        before = kept.best_model_score if kept is not None else None  # of the training that is resumed
+        self._best = math.inf if before is None else float(before)
         if self._enabled and self._console.is_terminal:
             self._bar = rich_progress.Progress(
                 rich_progress.TextColumn("{task.description}"),
@@ -76,22 +82,27 @@ class Progress(ProgressBar):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Shows the epoch's figures."""
         self._best = min(self._best, float(trainer.callback_metrics.get("val_esr", math.inf)))
-        text = self._text(trainer)
+        text = self._unsaid = self._text(trainer)
         if self._bar is not None:
             self._bar.update(self._task, description=text)
-        elif self._enabled and time.monotonic() - self._line_at_s >= self._line_interval_s:
+        elif time.monotonic() - self._line_at_s >= self._line_interval_s:
             self._line_at_s = time.monotonic()
-            self._console.print(text, soft_wrap=True)
+            self._say_line()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Closes the bar and leaves the last figures."""
+        """Closes the bar and leaves the last figures, unless they are there."""
         self._stop()
-        if self._enabled and not self._console.is_terminal:
-            self._console.print(self._text(trainer), soft_wrap=True)
+        if not self._console.is_terminal:
+            self._say_line()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Gives the terminal back."""
         self._stop()
+
+    def _say_line(self) -> None:
+        if self._enabled and self._unsaid is not None:
+            self._console.print(self._unsaid, soft_wrap=True)
+        self._unsaid = None
 
     def _stop(self) -> None:
         if self._bar is not None:

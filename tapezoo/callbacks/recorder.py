@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import io
 import logging
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,16 +15,19 @@ import numpy as np
 import soundfile
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tapezoo.checkpoint import BEST, read_checkpoint
 from tapezoo.data.module import PairsDataModule, Row
 from tapezoo.effect import EffectModel, NonFiniteLossError
+from tapezoo.errors import TapezooError, UnwritableOutputError
 from tapezoo.measure.pictures import block_response, spectrograms, transfer_curve, waveforms, write_png
 from tapezoo.measure.playing import play
 from tapezoo.measure.transfer import transfer_loops
 from tapezoo.net import Net
 from tapezoo.responses import Explained, Response
+from tapezoo.staging import replaced_file
 from tapezoo.tracking import TrackedRun, versions
 
 log = logging.getLogger(__name__)
@@ -40,11 +45,16 @@ class Machine(Protocol):
         """(samples,) -> (samples,)"""
 
 
+class MovedRunError(TapezooError):
+    """The folder of a run was moved, removed or replaced while it was training."""
+
+
 class RunRecorder(Callback):
     """Writes the recipe at the start and the report at the end, into `run_dir` and the tracked run.
 
     The end may be a good one, Ctrl-C, an exception or a NaN: each has its status. The report shows the best
-    checkpoint, never the last weights. A report that fails is said and does not hide what ended the run.
+    checkpoint, never the last weights. A report that fails is said and does not hide what ended the run; for want
+    of room on the disk, whoever runs the training calls `check` afterwards to learn of it.
 
     Args:
         run_dir: Where config.yaml and report/ go; holds best.ckpt.
@@ -67,13 +77,17 @@ class RunRecorder(Callback):
         self.tags = dict(tags or {})
         self.excerpt_s = excerpt_s
         self.excerpts = excerpts
+        self.fault: UnwritableOutputError | None = None
+        self._folder: os.stat_result | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Recipe and tags, before the first step."""
         if _is_trial(trainer):
             return
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        (self.run_dir / CONFIG).write_text(self.config_text, encoding="utf-8")
+        self._folder, self.fault = self.run_dir.stat(), None
+        with replaced_file(self.run_dir / CONFIG) as part:
+            part.write_text(self.config_text, encoding="utf-8")
         origin = versions(Path.cwd())
         data = _data(trainer)
         if data is not None:
@@ -88,13 +102,23 @@ class RunRecorder(Callback):
             architecture = type(pl_module).__name__
             run.set_tags({**origin, "architecture": architecture, "status": "running", **self.tags})
 
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Before anything is written: in the folder's place there may be somebody else's run by now."""
+        if not _is_trial(trainer) and not self._is_in_place():
+            raise MovedRunError(
+                str(self.run_dir),
+                found="no longer the folder that this training began in",
+                expected="a folder that stays where it is until the training has ended",
+                fix="Resume from the last.ckpt in the folder that was moved, with --ckpt_path.",
+            )
+
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The report of a training that ran to its end."""
         self._finish(trainer, pl_module, "finished")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """The report of a training that did not."""
-        if isinstance(exception, KeyboardInterrupt):
+        if isinstance(exception, KeyboardInterrupt | SystemExit):  # Ctrl-C, SIGTERM
             status = "interrupted"
         elif isinstance(exception, NonFiniteLossError):
             status = "nan"
@@ -107,13 +131,27 @@ class RunRecorder(Callback):
             return
         run = _tracked(trainer)
         best = self.run_dir / BEST
-        if best.is_file() and isinstance(pl_module, EffectModel):
+        if self._is_in_place() and best.is_file() and isinstance(pl_module, EffectModel):
             try:
                 self._report(trainer, pl_module, best, run)
+            except UnwritableOutputError as error:
+                self.fault = error
+                log.warning("the run's report could not be written: %s", error)
             except Exception as error:  # whatever it is, it must neither hide the cause nor fail a good run
                 log.warning("the run's report could not be written: %s: %s", type(error).__name__, error)
         if run is not None:
             run.set_status(status)
+
+    def check(self) -> None:
+        """Raises UnwritableOutputError if the report could not be written."""
+        if self.fault is not None:
+            raise self.fault
+
+    def _is_in_place(self) -> bool:
+        try:
+            return self._folder is not None and os.path.samestat(self._folder, self.run_dir.stat())
+        except OSError:
+            return False
 
     def _report(self, trainer: Trainer, model: EffectModel, best: Path, run: TrackedRun | None) -> None:
         if run is not None:
@@ -134,7 +172,7 @@ class RunRecorder(Callback):
         machine = data.respond if isinstance(data, Machine) else None
         loops = transfer_loops(net, model.sample_rate, defaults, frequency_hz=SINE_HZ, machine=machine)
         curve = transfer_curve(loops, SINE_HZ, architecture)
-        files.append(write_png(curve, folder / "transfer_curve.png"))
+        files.append(_write_picture(curve, folder / "transfer_curve.png"))
         if isinstance(net, Explained):
             files += _write_blocks(folder, architecture, net, model.sample_rate, defaults)
         if run is not None:
@@ -175,13 +213,22 @@ def _write_excerpt(
     for name, signal in excerpt.items():
         path = folder / f"{slug}_{name}.wav"
         # floats: what is over full scale must not be clipped in one of three files that are compared
-        soundfile.write(path, signal, sample_rate, subtype="FLOAT")
+        content = io.BytesIO()  # libsndfile tells no reason for a file it cannot write
+        soundfile.write(content, signal, sample_rate, subtype="FLOAT", format="WAV")
+        with replaced_file(path) as part:
+            part.write_bytes(content.getbuffer())
         files.append(path)
     picture = spectrograms(excerpt["input"], excerpt["target"], excerpt["output"], sample_rate, title)
-    files.append(write_png(picture, folder / f"{slug}_spectrograms.png"))
+    files.append(_write_picture(picture, folder / f"{slug}_spectrograms.png"))
     picture = waveforms(excerpt["target"], excerpt["output"], sample_rate, title)
-    files.append(write_png(picture, folder / f"{slug}_waveforms.png"))
+    files.append(_write_picture(picture, folder / f"{slug}_waveforms.png"))
     return files
+
+
+def _write_picture(picture: Figure, path: Path) -> Path:
+    with replaced_file(path) as part:
+        write_png(picture, part)
+    return path
 
 
 def _write_blocks(
@@ -195,7 +242,7 @@ def _write_blocks(
     files = []
     for number, (block, lines) in enumerate(blocks.items(), start=1):
         picture = block_response(lines, f"{architecture}: {block}")
-        files.append(write_png(picture, folder / f"block_{number}_{_slug(block)}.png"))
+        files.append(_write_picture(picture, folder / f"block_{number}_{_slug(block)}.png"))
     return files
 
 

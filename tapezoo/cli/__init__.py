@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         options.overrides = overrides
         verb: Callable[[argparse.Namespace], int] = options.verb
-        with stoppable():  # trainings have Lightning's own handler
+        with stoppable():
             return verb(options)
     except TapezooError as error:
         if debug:

@@ -99,6 +99,11 @@ def _check_recipe(path: Path) -> None:
         )
 
 
+def is_said(arguments: list[str], name: str) -> bool:
+    """Whether the line itself, and not its recipe alone, has the option."""
+    return _option(arguments, name) is not None
+
+
 def _option(arguments: list[str], name: str) -> str | None:
     for position, argument in enumerate(arguments):
         if argument == name and position + 1 < len(arguments):

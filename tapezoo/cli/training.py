@@ -6,7 +6,7 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from rich.console import Console
 import tapezoo.data  # noqa: F401  (its DataModules are named without their module on the command line)
 from tapezoo import checkpoint, registry
 from tapezoo.callbacks import (
+    HISTORY,
     BestAndLast,
     ClipTable,
     DataReport,
@@ -31,15 +32,19 @@ from tapezoo.callbacks import (
     SettingsReport,
     WritePredictions,
 )
+from tapezoo.callbacks.checkpointing import best_and_last
 from tapezoo.cli.ensemble import load_ensemble
 from tapezoo.cli.faults import said_plainly
 from tapezoo.cli.memory import keep_memory
-from tapezoo.cli.run_folder import belongs_to, check_run_dir, run_dir_of
-from tapezoo.cli.short_forms import ALLOW_IMPORT, RecipeError, expand, split_allowed
+from tapezoo.cli.run_folder import belongs_to, claimed, clear, run_dir_of
+from tapezoo.cli.short_forms import ALLOW_IMPORT, RecipeError, expand, is_said, split_allowed
+from tapezoo.cli.stopping import EXIT_TERMINATED, stoppable
+from tapezoo.data.module import PairsDataModule
 from tapezoo.effect import EffectModel
 from tapezoo.errors import OutputExistsError, TapezooError, UsageError
 from tapezoo.tracking import Tracking, check_server, make_logger, tracking_uri
 
+PLAIN: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False}
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
 # a recipe could name any importable class; these are the packages one may come from, besides those that
 # register an architecture
@@ -62,8 +67,14 @@ class TrainingCLI(LightningCLI):
     """One run: data, model and trainer from a recipe, everything it leaves in one folder."""
 
     run_dir: Path
+    line: list[str]
     console: Console
     data_report: DataReport
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Parses, builds and runs, as Lightning does; what the run holds is given back however it ends."""
+        with ExitStack() as self._held:
+            super().__init__(*args, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds tapezoo's own arguments, and what the model is told by the data."""
@@ -97,6 +108,7 @@ class TrainingCLI(LightningCLI):
             help="Checkpoints of the same task from other seeds: where they disagree, a recording is missing.",
         )
         command = " ".join(["tapezoo", *args[:1]])
+        self.line = list(args)
         with imports_named(command), said_plainly(command):
             self.config = parser.parse_args(args)
             self.said = parser.parse_args(args, defaults=False)
@@ -121,14 +133,19 @@ class TrainingCLI(LightningCLI):
         self._check_contradictions()
         config = self.config_init[self.subcommand]
         checkpoint_path = self.config[self.subcommand].get("ckpt_path")
-        self.run_dir = run_dir_of(config.run_dir, checkpoint_path, type(self.model).__name__)
+        named = self._named_run_dir()
+        self.run_dir = run_dir_of(named, checkpoint_path, type(self.model).__name__)
         callbacks: list[Any] = [Progress()]
         if self.subcommand == "fit":
-            check_run_dir(self.run_dir, belongs_to(self.run_dir, checkpoint_path) or config.overwrite)
+            if not config.trainer.fast_dev_run:  # before the data, which take long
+                is_named = named is not None or checkpoint_path is not None
+                claim = claimed(self.run_dir, is_named, checkpoint_path, config.overwrite)
+                self.run_dir = self._held.enter_context(claim)
             if self._is_tracked():
                 check_server(tracking_uri(config.tracking))  # before the data, which take longer
             recipe = self.config[self.subcommand].clone()
-            recipe.ckpt_path, recipe.overwrite = None, False  # of this call; the recipe trains from the start
+            # of this call: the recipe trains from the start, wherever its folder may be moved
+            recipe.ckpt_path, recipe.run_dir, recipe.overwrite = None, None, False
             text = self._parser(self.subcommand).dump(recipe, skip_none=False)
             self.data_report = DataReport(self.console)
             callbacks += [self.data_report, RunRecorder(self.run_dir, text), History(self.run_dir)]
@@ -143,6 +160,20 @@ class TrainingCLI(LightningCLI):
                 raise OutputExistsError(predictions)
             callbacks += [WritePredictions(predictions)]
         return self._instantiate_trainer({**config.trainer, "logger": False, **kwargs}, callbacks)
+
+    def _named_run_dir(self) -> str | None:
+        """The folder that the user named; a recipe's, where the line names a checkpoint, is where that came from."""
+        named: str | None = self.config_init[self.subcommand].run_dir
+        if named is None or is_said(self.line, "--run_dir") or not is_said(self.line, "--ckpt_path"):
+            return named
+        beside = Path(self.config[self.subcommand].ckpt_path).parent
+        if beside.resolve() != Path(named).resolve():
+            self.console.print(
+                f"run_dir of the recipe, {named}, is not used: {beside} holds the checkpoint; --run_dir on the "
+                "line would name another folder",
+                **PLAIN,
+            )
+        return None
 
     def _is_tracked(self) -> bool:
         trainer = self.config_init[self.subcommand].trainer
@@ -162,25 +193,31 @@ class TrainingCLI(LightningCLI):
                 raise register.untracked()
         datamodule.prepare_data()  # before the run exists: recordings that are refused leave nothing
         datamodule.setup("fit")
+        if ckpt_path is not None:
+            self._say_what_is_resumed(Path(ckpt_path), datamodule)
         if self._is_tracked():
             self.trainer.loggers = [make_logger(self.config_init[self.subcommand].tracking, self.run_dir, {})]
         if (
             not belongs_to(self.run_dir, ckpt_path)
             and not self.config_init[self.subcommand].trainer.fast_dev_run
         ):
-            for name in (checkpoint.BEST, checkpoint.LAST):  # --overwrite: never taken for this run's
-                (self.run_dir / name).unlink(missing_ok=True)
+            clear(self.run_dir, (checkpoint.BEST, checkpoint.LAST, HISTORY))  # of what --overwrite replaces
         keep_memory()
         self.console.print(f"run folder: {self.run_dir}", soft_wrap=True, highlight=False)
         try:
             self.trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
-        except SystemExit as end:  # how Lightning ends on Ctrl-C, after every on_exception
+        except SystemExit as end:  # after every on_exception
+            if end.code == EXIT_TERMINATED:
+                self._say_what_is_left("stopped")
+                raise
             self._say_what_is_left("interrupted")
-            raise KeyboardInterrupt from end
+            raise KeyboardInterrupt from end  # how Lightning ends on Ctrl-C
         except BaseException:
             self._say_what_is_left("failed")
             raise
         self._say_result()
+        for recorder in self._recorders():
+            recorder.check()
         for register in self._registers():
             register.check()  # the model stays; that it is not registered is no success
 
@@ -230,9 +267,22 @@ class TrainingCLI(LightningCLI):
         checkpoint.take_over(model, Path(path))
         return model
 
+    def _say_what_is_resumed(self, resumed: Path, datamodule: LightningDataModule) -> None:
+        """In its own folder a training has to beat the best.ckpt there, which another data set could not be."""
+        if not belongs_to(self.run_dir, str(resumed)):
+            text = f"{resumed} goes on in another folder: its best checkpoint stays behind, a new best begins"
+            self.console.print(text, **PLAIN)
+            return
+        best = self.run_dir / checkpoint.BEST
+        if isinstance(datamodule, PairsDataModule):
+            for path in (resumed, best) if best.is_file() else (resumed,):
+                checkpoint.check_same_data(path, datamodule.dataset_hash)
+        if not best.is_file():
+            self.console.print(f"there is no {best} to beat: a new best begins", **PLAIN)
+
     def _say_result(self) -> None:
         best = self.run_dir / checkpoint.BEST
-        callback: Any = self.trainer.checkpoint_callback
+        callback = best_and_last(self.trainer)
         if callback is None or callback.best_model_score is None:
             return  # fast_dev_run, or no epoch was trained
         floor = self.data_report.linear_floor
@@ -258,6 +308,9 @@ class TrainingCLI(LightningCLI):
     def _registers(self) -> list[Register]:
         return [found for found in self.trainer.callbacks if isinstance(found, Register)]  # type: ignore[attr-defined]
 
+    def _recorders(self) -> list[RunRecorder]:
+        return [found for found in self.trainer.callbacks if isinstance(found, RunRecorder)]  # type: ignore[attr-defined]
+
     def _say_what_is_left(self, how: str) -> None:
         kept = [
             str(self.run_dir / name)
@@ -266,6 +319,8 @@ class TrainingCLI(LightningCLI):
         ]
         if kept:
             message = f"{how}; kept {' and '.join(kept)}. Resume: add --ckpt_path {kept[-1]}"
+        elif not self.run_dir.is_dir():
+            message = f"{how}; {self.run_dir} is gone, its checkpoints lie where it was moved"
         else:
             message = f"{how} before the end of the first epoch: there is no checkpoint yet"
         self.console.print(message, soft_wrap=True, highlight=False)
@@ -283,7 +338,8 @@ class ReadingCLI(TrainingCLI):
 
 def run(arguments: list[str]) -> int:
     """Runs one training verb; returns 0, or raises what stopped it."""
-    _start(TrainingCLI, arguments)
+    with stoppable():
+        _start(TrainingCLI, arguments)
     return 0
 
 

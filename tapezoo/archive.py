@@ -1,0 +1,55 @@
+"""The zip archive that a PyTorch checkpoint is: looked at before anything in it is unpacked."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import BinaryIO
+
+MOST_MEMBERS = (
+    20_000  # a tensor each; the widest nets have some hundred, their optimizers three times as many
+)
+LARGEST_PICKLE_BYTES = (
+    1 << 24
+)  # the structure without the tensors; objects take up to 60 times as much memory
+
+
+def fault_in(file: BinaryIO) -> str | None:
+    """What is wrong with the archive, or None: its directory first, then every checksum, at some GB per second.
+
+    PyTorch stores its members as they are, and compares no checksum when it loads them: what is compressed can
+    only be meant to fill the memory, and a bit that flipped on a disk would pass for a weight.
+
+    Args:
+        file: Open for reading; left anywhere.
+    """
+    length = file.seek(0, 2)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return _fault_in_directory(archive, length) or _fault_in_content(archive)
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        return f"a file that is no PyTorch checkpoint, or no whole one ({' '.join(str(error).split())})"
+
+
+def _fault_in_directory(archive: zipfile.ZipFile, length: int) -> str | None:
+    members = archive.infolist()
+    names = [member.filename for member in members]
+    if not any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
+        return "a zip archive that is no PyTorch checkpoint"
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        size = sum(member.file_size for member in members)
+        return f"an archive with compressed members, of {size / 1e6:.3g} MB unpacked; PyTorch compresses none"
+    if sum(member.file_size for member in members) > length:
+        return "an archive whose members are larger than itself"
+    if len(set(names)) < len(names) or len(names) > MOST_MEMBERS:
+        return f"an archive of {len(names)} members, {len(names) - len(set(names))} of them twice"
+    largest = max(member.file_size for member in members if member.filename.endswith("data.pkl"))
+    if largest > LARGEST_PICKLE_BYTES:
+        return f"a pickle of {largest / 1e6:.3g} MB beside the weights"
+    return None
+
+
+def _fault_in_content(archive: zipfile.ZipFile) -> str | None:
+    damaged = archive.testzip()
+    if damaged is None:
+        return None
+    return f"a damaged file: {damaged.rpartition('/')[2]} in it does not match its checksum"
