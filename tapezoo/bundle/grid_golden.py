@@ -90,9 +90,8 @@ def verify_grid(root: Path, manifest: Manifest, open_grid: OpenGrid) -> TargetRe
     input, cases = read_grid_golden(root, index)
     try:
         player = open_grid(root, index)
-        results = tuple(
-            _replayed(player, index, tensors, input, case, manifest.hop_samples) for case in cases
-        )
+        block = _block(manifest)
+        results = tuple(_replayed(player, index, tensors, input, case, block) for case in cases)
     except BundleError:
         raise
     except Exception as error:  # every runtime has exceptions of its own

@@ -11,12 +11,14 @@ from tapezoo.bundle.golden import Audio
 from tapezoo.bundle.grid import GridIndex
 from tapezoo.bundle.grid_tensors import Tensors, check_grid
 from tapezoo.controls import ControlError
+from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.grid_cells import SAME_POSITION, reached
 from tapezoo.runtime.grid_entrances import Inherited, Prerolled
 from tapezoo.runtime.grid_glide import Glide, Positions
 from tapezoo.runtime.grid_graph import GridGraph
 from tapezoo.runtime.grid_players import OutputsPlayer, Player, WeightsPlayer
 from tapezoo.runtime.grid_weights import GridWeights
+from tapezoo.runtime.onnx_engine import whole_blocks
 
 
 class GridEngine:
@@ -39,7 +41,7 @@ class GridEngine:
         self.index, tensors = check_grid(root, manifest)
         names = [control.name for control in manifest.controls]
         self._moving = [names.index(axis.control) for axis in self.index.axes]
-        self._player = _player(root, self.index, tensors, manifest.hop_samples)
+        self._player = _player(root, self.index, tensors, whole_blocks(SETTLE_BLOCK_SAMPLES, manifest))
 
     def start(self, channels: int, controls: Audio) -> None:
         """See `Engine.start`.
@@ -86,10 +88,10 @@ class GridEngine:
         return reached(self.index.axes, np.asarray(controls, dtype=np.float64)[self._moving])
 
 
-def _player(root: Path, index: GridIndex, tensors: Tensors, hop_samples: int) -> Player:
+def _player(root: Path, index: GridIndex, tensors: Tensors, settle_block_samples: int) -> Player:
     graph, weights = GridGraph(root, index), GridWeights(tensors)
     if index.rule == "weights":
-        return WeightsPlayer(index, graph, weights, hop_samples)
+        return WeightsPlayer(index, graph, weights, settle_block_samples)
     if index.kind == "sampled":
         return OutputsPlayer(index, graph, weights, Inherited())
     return OutputsPlayer(index, graph, weights, Prerolled(graph, weights, index.preroll_samples))

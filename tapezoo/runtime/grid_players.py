@@ -10,7 +10,6 @@ import numpy as np
 from tapezoo.bundle import State
 from tapezoo.bundle.golden import Audio
 from tapezoo.bundle.grid import GridIndex
-from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.grid_cells import Shares, distance, shares
 from tapezoo.runtime.grid_entrances import Entrance
 from tapezoo.runtime.grid_glide import Positions, Stretch
@@ -40,12 +39,14 @@ class WeightsPlayer:
         index: Of the grid.
         graph: Of the grid.
         weights: Of the grid.
-        hop_samples: Of the net.
+        settle_block_samples: How much silence is played at once; whole hops.
     """
 
-    def __init__(self, index: GridIndex, graph: GridGraph, weights: GridWeights, hop_samples: int) -> None:
+    def __init__(
+        self, index: GridIndex, graph: GridGraph, weights: GridWeights, settle_block_samples: int
+    ) -> None:
         self._index, self._graph, self._weights = index, graph, weights
-        self._settle_block = -(-SETTLE_BLOCK_SAMPLES // hop_samples) * hop_samples
+        self._settle_block = settle_block_samples
         self._known: dict[bytes, Feeds] = {}  # of the last stretch's ends
         self._state: State = {}
         self._ahead: tuple[State, float] | None = None  # of the second run, and the share it is heard with

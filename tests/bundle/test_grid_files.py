@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -84,6 +85,21 @@ def test_a_grid_is_replayed_at_points_and_between(sampled):
     assert report.results[-1].case.startswith("between points (")
     assert all(result.passed for result in report.results)
     assert verify(sampled).manifest.grid == INDEX
+
+
+@pytest.mark.parametrize(("hop", "most", "block"), [(1, None, 333), (1, 64, 64), (4, None, 336)])
+def test_a_grid_is_settled_and_verified_in_long_blocks(sampled, hop, most, block):
+    lengths = []
+
+    class Counting(GridGraph):
+        def run(self, rows, state, feeds):
+            lengths.append(rows.shape[1])
+            return super().run(rows, state, feeds)
+
+    manifest = replace(read_manifest(sampled), hop_samples=hop, max_block_samples=most)
+    verify_grid(sampled, manifest, Counting)
+    assert max(lengths) == block
+    assert lengths.count(block) >= len(lengths) - 4  # but for the last block of each case
 
 
 def test_weights_of_another_net_are_found_by_replaying(bundle):
