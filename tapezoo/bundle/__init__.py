@@ -5,6 +5,7 @@ from tapezoo.bundle.errors import (
     BundleError,
     ChangedFileError,
     ContradictionError,
+    ExhaustingBundleError,
     ExtraFileError,
     ForbiddenContentError,
     MalformedFileError,
@@ -24,8 +25,8 @@ from tapezoo.bundle.golden import (
     read_rest,
     replay_case,
 )
-from tapezoo.bundle.manifest import GoldenCase, Manifest, StateTensor, read_manifest
-from tapezoo.bundle.report import Report, verify_bundle
+from tapezoo.bundle.manifest import GoldenCase, Manifest, StateTensor, manifest_of, read_manifest
+from tapezoo.bundle.report import Report, replay_bundle, verify_bundle
 from tapezoo.bundle.schemas import SCHEMAS, schema
 from tapezoo.bundle.seal import file_hashes, is_bundle, seal, verify_hashes
 from tapezoo.bundle.verify import (
@@ -44,6 +45,7 @@ __all__ = [
     "CaseResult",
     "ChangedFileError",
     "ContradictionError",
+    "ExhaustingBundleError",
     "ExtraFileError",
     "ForbiddenContentError",
     "GoldenCase",
@@ -64,6 +66,7 @@ __all__ = [
     "UnreadableFileError",
     "file_hashes",
     "is_bundle",
+    "manifest_of",
     "open_target",
     "overall_esr",
     "read_arrays",
@@ -71,6 +74,7 @@ __all__ = [
     "read_manifest",
     "read_rest",
     "replay",
+    "replay_bundle",
     "replay_case",
     "schema",
     "seal",

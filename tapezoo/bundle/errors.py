@@ -60,7 +60,11 @@ class NonFiniteError(BundleError):
 
 
 class ForbiddenContentError(BundleError):
-    """A graph that reaches outside its file, or asks for operators that no runtime here brings along."""
+    """A graph that reaches outside its file, or asks for operators that no runtime here has, or for endless work."""
+
+
+class ExhaustingBundleError(BundleError):
+    """A bundle that takes more memory or time to verify than its size and sound account for, or ends the process."""
 
 
 class ContradictionError(BundleError):

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapezoo.bundle.arrays import read_arrays
-from tapezoo.bundle.errors import MalformedFileError
-from tapezoo.bundle.manifest import GOLDEN_INPUT, REST_STATE, GoldenCase, Manifest
+from tapezoo.bundle.errors import BundleError, MalformedFileError
+from tapezoo.bundle.manifest import GOLDEN_INPUT, GOLDEN_LIMIT_SAMPLES, REST_STATE, GoldenCase, Manifest
 
 Audio = NDArray[np.float32]
 State = dict[str, NDArray[Any]]  # name -> (rows, ...)
@@ -29,6 +29,8 @@ RELATIVE_TOLERANCE = 1e-5
 MOST_RELATIVE_TOLERANCE = 1e-4  # -80 dB: a net that needs more sounds different on every processor
 ROUNDINGS = 4  # two ways to round, each as far from double precision as the net's own, and as much again
 LEAST_TOLERANCE = 1e-6  # -120 dBFS: for outputs near silence, where inner values are far above the output
+
+READ_LIMIT_BYTES = 1 << 29  # of all golden cases, as arrays; export writes a tenth of it at most
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def overall_esr(results: Iterable[CaseResult]) -> float:
 
 def read_golden_input(root: Path) -> Audio:
     """(rows, samples): the first row is the programme, the others test that rows are independent."""
-    audio: Audio = read_arrays(root, GOLDEN_INPUT, ["input"])["input"]
+    limit_bytes = 4 * GOLDEN_LIMIT_SAMPLES
+    audio: Audio = read_arrays(root, GOLDEN_INPUT, ["input"], limit_bytes)["input"]
     if audio.dtype != np.float32 or audio.ndim != 2:
         raise MalformedFileError.about(
             root, GOLDEN_INPUT, f"{audio.dtype} {audio.shape}", "float32 (rows, samples)"
@@ -88,6 +91,38 @@ def read_rest(root: Path, manifest: Manifest) -> State:
     return rest
 
 
+def check_golden(root: Path, manifest: Manifest) -> None:
+    """Looks, before any runtime opens a target, at what the golden cases will take; reads their input alone.
+
+    Raises:
+        MalformedFileError: The input is none, or shorter than a case, or all cases together take more than they may.
+    """
+    audio = read_golden_input(root)
+    for case in manifest.golden:
+        _check_enough(root, case, audio)
+    read = sum(_limit_bytes(manifest, case, audio) for case in manifest.golden)
+    if read > READ_LIMIT_BYTES:
+        found = f"{len(manifest.golden)} golden cases that may read {read} bytes"
+        raise MalformedFileError.about(root, GOLDEN_INPUT, found, f"at most {READ_LIMIT_BYTES}")
+
+
+def _check_enough(root: Path, case: GoldenCase, audio: Audio) -> None:
+    if case.samples > audio.shape[1] or case.rows > len(audio):
+        raise _too_short(root, case)
+
+
+def _too_short(root: Path, case: GoldenCase) -> BundleError:
+    return MalformedFileError.about(
+        root, case.file, "less audio than the case needs", f"{case.samples} samples"
+    )
+
+
+def _limit_bytes(manifest: Manifest, case: GoldenCase, audio: Audio) -> int:
+    """Of each array of a case: none needs more than the whole input, or controls for every block."""
+    blocks = -(-case.samples // case.block_samples)
+    return 4 * case.rows * max(audio.shape[1], blocks * len(manifest.controls))
+
+
 def replay_case(
     step: Step, root: Path, manifest: Manifest, case: GoldenCase, audio: Audio, rest: State
 ) -> CaseResult:
@@ -96,7 +131,8 @@ def replay_case(
     Raises:
         MalformedFileError: The case's arrays do not fit the manifest.
     """
-    golden = read_arrays(root, case.file, ["controls", "output"])
+    _check_enough(root, case, audio)
+    golden = read_arrays(root, case.file, ["controls", "output"], _limit_bytes(manifest, case, audio))
     controls, expected = golden["controls"], golden["output"]
     plain = controls.dtype == expected.dtype == np.float32
     fits = (
@@ -109,10 +145,8 @@ def replay_case(
             f"controls {controls.shape}, output {expected.shape}",
             "arrays that fit the manifest",
         )
-    if case.samples > min(expected.shape[1], audio.shape[1]) or case.rows > len(audio):
-        raise MalformedFileError.about(
-            root, case.file, "less audio than the case needs", f"{case.samples} samples"
-        )
+    if case.samples > expected.shape[1]:
+        raise _too_short(root, case)
     output = stream(step, audio[: case.rows, : case.samples], controls, rest, case.block_samples)
     wanted = expected[:, : case.samples]
     tolerance = tolerance_of(expected, case.rounding)

@@ -19,11 +19,12 @@ from tapezoo.bundle.errors import BundleError, MalformedFileError
 from tapezoo.bundle.golden import Audio, CaseResult, State, Step
 from tapezoo.bundle.grid import GRAPH, GridIndex
 from tapezoo.bundle.grid_tensors import Tensors, check_grid, check_there, point_of
-from tapezoo.bundle.manifest import CASE_LIMIT, Manifest
+from tapezoo.bundle.manifest import CASE_LIMIT, GOLDEN_LIMIT_BLOCKS, GOLDEN_LIMIT_SAMPLES, Manifest
 from tapezoo.bundle.verify import BrokenTargetError, TargetReport, judge
 
 GOLDEN = "grid/golden.npz"
 BLOCK_SAMPLES = 333  # odd, so that it is no block length a graph could have been traced with
+WORK_LIMIT_SAMPLES = 1 << 25  # of replaying all cases, silence until points stand still included
 _NAMES = ("input", "points", "shares", "output", "tolerance")
 
 
@@ -57,6 +58,27 @@ class GridCase:
     tolerance: float
 
 
+@dataclass(frozen=True)
+class GridFiles:
+    """What a bundle's grid holds: its index, the tensors of all points, and the golden cases with their input."""
+
+    index: GridIndex
+    tensors: Tensors
+    input: Audio
+    cases: tuple[GridCase, ...]
+
+    @property
+    def samples(self) -> int:
+        """How many all cases together take to be replayed."""
+        return sum(self._samples_of(case) for case in self.cases)
+
+    def _samples_of(self, case: GridCase) -> int:
+        if self.index.rule == "outputs":
+            return len(case.points) * len(self.input)
+        settled = [self.index.points[point].settle_samples for point in case.points]
+        return len(self.input) + (max(settled) if len(settled) > 1 else 0)
+
+
 def write_grid_golden(root: Path, input: Audio, cases: Sequence[GridCase]) -> None:
     """Writes what `verify_grid` replays: all cases play `input` (samples,), from rest."""
     corners = max(len(case.points) for case in cases)
@@ -86,12 +108,38 @@ def verify_grid(root: Path, manifest: Manifest, open_grid: OpenGrid) -> TargetRe
     Raises:
         BundleError: The first fault found, with the file at fault.
     """
+    return replay_grid(root, manifest, read_grid(root, manifest), open_grid)
+
+
+def read_grid(root: Path, manifest: Manifest) -> GridFiles:
+    """Reads a grid's index, tensors and golden cases, all checked; plays nothing.
+
+    Raises:
+        BundleError: The first fault found, with the file at fault.
+    """
     index, tensors = check_grid(root, manifest)
     input, cases = read_grid_golden(root, index)
+    files = GridFiles(index, tensors, input, tuple(cases))
+    if files.samples > WORK_LIMIT_SAMPLES or files.samples // _block(manifest) > GOLDEN_LIMIT_BLOCKS:
+        found = f"cases that take {files.samples} samples altogether, in blocks of {_block(manifest)}"
+        expected = f"at most {WORK_LIMIT_SAMPLES}, in at most {GOLDEN_LIMIT_BLOCKS} blocks"
+        raise MalformedFileError.about(root, GOLDEN, found, expected)
+    return files
+
+
+def replay_grid(root: Path, manifest: Manifest, files: GridFiles, open_grid: OpenGrid) -> TargetReport:
+    """Replays a grid's golden cases.
+
+    Raises:
+        BrokenTargetError: The runtime refuses the graph, or fails.
+        ReplayMismatchError: It plays something else.
+    """
+    block = _block(manifest)
     try:
-        player = open_grid(root, index)
-        block = _block(manifest)
-        results = tuple(_replayed(player, index, tensors, input, case, block) for case in cases)
+        player = open_grid(root, files.index)
+        results = tuple(
+            _replayed(player, files.index, files.tensors, files.input, case, block) for case in files.cases
+        )
     except BundleError:
         raise
     except Exception as error:  # every runtime has exceptions of its own
@@ -110,7 +158,7 @@ def read_grid_golden(root: Path, index: GridIndex) -> tuple[Audio, list[GridCase
         MalformedFileError: Arrays that do not fit the index or each other.
     """
     check_there(root, GOLDEN)
-    arrays = read_arrays(root, GOLDEN, _NAMES)
+    arrays = read_arrays(root, GOLDEN, _NAMES, 4 * GOLDEN_LIMIT_SAMPLES)
     input, points, shares, output, tolerance = (arrays[name] for name in _NAMES)
     cases = len(points)
     fits = (
@@ -119,6 +167,7 @@ def read_grid_golden(root: Path, index: GridIndex) -> tuple[Audio, list[GridCase
         and input.ndim == 1
         and points.ndim == 2
         and points.shape == shares.shape
+        and points.shape[1] <= 1 << len(index.axes)
         and output.shape == (cases, len(input))
         and tolerance.shape == (cases,)
         and 1 <= cases <= CASE_LIMIT

@@ -14,6 +14,7 @@ from tapezoo.bundle.errors import (
 from tapezoo.bundle.golden import read_rest
 from tapezoo.bundle.manifest import REST_STATE, Manifest
 from tapezoo.bundle.onnx_file import OnnxFacts, Port, read_onnx
+from tapezoo.bundle.onnx_work import check_work
 from tapezoo.bundle.torchscript_file import check_torchscript
 
 # ONNX's own operators under both names, and those that every onnxruntime brings along (int8)
@@ -27,7 +28,7 @@ def inspect(root: Path, manifest: Manifest) -> None:
     Raises:
         MalformedFileError: A file is not of its kind.
         ForbiddenContentError: A graph with weights in other files, operators of a library that would have to be
-            loaded, or TorchScript that could write files.
+            loaded, or sizes and loops beyond any net's, see `check_work`; or TorchScript that could write files.
         NonFiniteError: NaN or infinite weights or states.
         ContradictionError: Inputs, outputs, shapes, types or metadata of a graph differ from the manifest.
     """
@@ -70,6 +71,10 @@ def check_onnx(root: Path, file: str) -> OnnxFacts:
         raise NonFiniteError.about(
             root, file, f"NaN or infinite values in {facts.non_finite[0]!r}", "finite weights"
         )
+    try:
+        check_work(facts.graph)
+    except ValueError as error:
+        raise _forbidden(root, file, str(error), "no more work than a net of this size needs") from error
     return facts
 
 

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,13 @@ COUNT_LIMIT = documents.COUNT_LIMIT
 RATE_LIMIT_HZ = 1 << 20
 HOP_LIMIT_SAMPLES = 1 << 20  # a player holds one hop; 20 s at 44.1 kHz
 SETTLE_LIMIT_SAMPLES = 1 << 24  # a player computes that much before the first sound; 6 minutes at 44.1 kHz
-STATE_LIMIT_VALUES = 1 << 26  # of one tensor; a window of ten minutes at 44.1 kHz
+STATE_LIMIT_VALUES = 1 << 26  # of all tensors; a window of ten minutes at 44.1 kHz
 ROW_LIMIT = 64  # of a golden case: each has a state
+ROWS_LIMIT_VALUES = 1 << 27  # of the states of all rows of a golden case
 CASE_LIMIT = 1000
+# of all golden cases and their rows, 95 s at 44.1 kHz, and how often a runtime is called for them; export writes 54 s
+GOLDEN_LIMIT_SAMPLES = 1 << 22
+GOLDEN_LIMIT_BLOCKS = 1 << 18
 CONTROL_LIMIT = 256
 DTYPES = ("float32", "float64", "int32", "int64")
 
@@ -112,6 +117,21 @@ class Manifest:
     max_block_samples: int | None = None
 
     @property
+    def state_values(self) -> int:
+        """Of one row's state, all tensors."""
+        return sum(prod(tensor.shape) for tensor in self.state)
+
+    @property
+    def golden_samples(self) -> int:
+        """Of all golden cases and their rows."""
+        return sum(case.samples * case.rows for case in self.golden)
+
+    @property
+    def golden_blocks(self) -> int:
+        """How often a runtime is called for all golden cases."""
+        return sum(-(-case.samples // case.block_samples) for case in self.golden)
+
+    @property
     def reach(self) -> float:
         """How far from the controls' defaults the targets were compared with the net, 1: everywhere."""
         return min((case.reach for case in self.golden), default=1.0)
@@ -135,7 +155,11 @@ def read_manifest(root: Path) -> Manifest:
         UnknownSchemaError: Another schema version.
         MalformedFileError: Anything else that is not as `Manifest` says.
     """
-    document = documents.read_document(root, MANIFEST, "the manifest of a bundle")
+    return manifest_of(root, documents.read_document(root, MANIFEST, "the manifest of a bundle"))
+
+
+def manifest_of(root: Path, document: dict[str, Any]) -> Manifest:
+    """The manifest in a document, checked as `read_manifest` does; takes the document apart."""
     version = document.pop("schema_version", None)
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise MalformedFileError.about(root, MANIFEST, "no schema_version", "the manifest of a bundle")
@@ -204,6 +228,19 @@ def _check_whole(manifest: Manifest) -> None:
     used |= {manifest.grid} if manifest.grid else set()
     if unlisted := used - set(manifest.files):
         raise ValueError(f"files without a hash: {', '.join(sorted(unlisted))}")
+    work = (
+        ("values of state", manifest.state_values, STATE_LIMIT_VALUES),
+        (
+            "values of state in the rows of a golden case",
+            manifest.state_values * max((case.rows for case in manifest.golden), default=1),
+            ROWS_LIMIT_VALUES,
+        ),
+        ("golden samples", manifest.golden_samples, GOLDEN_LIMIT_SAMPLES),
+        ("blocks of golden samples", manifest.golden_blocks, GOLDEN_LIMIT_BLOCKS),
+    )
+    for what, found, most in work:
+        if found > most:
+            raise ValueError(f"{found} {what} altogether, over {most}")
     if bad := [case.name for case in manifest.golden if case.block_samples % manifest.hop_samples]:
         raise ValueError(f"golden cases whose blocks are not multiples of the hop: {', '.join(bad)}")
 

@@ -1,20 +1,29 @@
 """What an ONNX file says of itself, read without a runtime: nothing of it is run, no other file is opened.
 
-The wire format is protobuf's (protobuf.dev/programming-guides/encoding), the field numbers are those of onnx.proto3.
-Only what decides whether a stranger's graph may be opened is read; all else is skipped.
+The field numbers are those of onnx.proto3. Only what decides whether a stranger's graph may be opened is read; all
+else is skipped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types; the others, groups, are in no ONNX file
+from tapezoo.bundle.protobuf import fields, integer, message, text, varints
+
 ELEMENTS = {1: "float32", 6: "int32", 7: "int64", 10: "float16", 11: "float64"}  # TensorProto.DataType
 FLOAT16, BFLOAT16 = 10, 16
+# what shapes and counts are made of, by data type; and how many values these may have: larger ones are weights
+SMALL_KINDS = {1: "<f4", 6: "<i4", 7: "<i8", 9: "|b1", 11: "<f8"}
+SMALL_VALUES = 1 << 10
+# AttributeProto.AttributeType -> the field that holds the value: float, int, tensor, floats, ints
+VALUES_OF_ATTRIBUTE = {1: 2, 2: 3, 4: 5, 6: 7, 7: 8}
+SINGLE = {1, 2, 4}
 EXTERNAL = 1  # TensorProto.DataLocation
 DEPTH_LIMIT = 64  # of graphs inside graphs; protobuf's own readers stop at 100 messages
 
@@ -29,6 +38,35 @@ class Port:
 
 
 @dataclass
+class Node:
+    """One operator.
+
+    Args:
+        op: Its type.
+        inputs: Names, "" for one that is left out.
+        outputs: Likewise.
+        attributes: Numbers by name, flat; those that are tensors only where they are small.
+        bodies: Graphs inside it, by the attribute's name.
+    """
+
+    op: str = ""
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    attributes: dict[str, NDArray[Any]] = field(default_factory=dict)
+    bodies: dict[str, Graph] = field(default_factory=dict)
+
+
+@dataclass
+class Graph:
+    """Operators in their order, small stored tensors (flat) by name, and the graph's own inputs and outputs."""
+
+    nodes: list[Node] = field(default_factory=list)
+    constants: dict[str, NDArray[Any]] = field(default_factory=dict)
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+
+
+@dataclass
 class OnnxFacts:
     """What was found.
 
@@ -40,6 +78,7 @@ class OnnxFacts:
         external: Names of tensors whose values lie in other files.
         non_finite: Names of tensors with NaN or infinite values.
         functions: Names of functions that the file defines itself.
+        graph: The main graph.
     """
 
     inputs: list[Port] = field(default_factory=list)
@@ -49,6 +88,7 @@ class OnnxFacts:
     external: list[str] = field(default_factory=list)
     non_finite: list[str] = field(default_factory=list)
     functions: list[str] = field(default_factory=list)
+    graph: Graph = field(default_factory=Graph)
 
 
 def read_onnx(data: bytes) -> OnnxFacts:
@@ -59,84 +99,146 @@ def read_onnx(data: bytes) -> OnnxFacts:
     """
     facts = OnnxFacts()
     graphs = []
-    for number, value in _fields(memoryview(data)):
+    for number, value in fields(memoryview(data)):
         if number == 7:
-            graphs.append(_message(value))
+            graphs.append(message(value))
         elif number == 14:
-            entry = {key: _text(part) for key, part in _fields(_message(value)) if key in (1, 2)}
+            entry = {key: text(part) for key, part in fields(message(value)) if key in (1, 2)}
             facts.metadata[entry.get(1, "")] = entry.get(2, "")
         elif number in (20, 25):  # training_info, functions: nothing that plays needs them
-            facts.functions.append("training" if number == 20 else _named(_message(value), 1))
+            facts.functions.append("training" if number == 20 else _named(message(value), 1))
     if len(graphs) != 1:  # two would be merged into one by protobuf
         raise ValueError(f"{len(graphs)} graphs where one should be")
-    _read_graph(graphs[0], facts, depth=0)
+    facts.graph = _read_graph(graphs[0], facts, depth=0)
     return facts
 
 
-def _read_graph(data: memoryview, facts: OnnxFacts, depth: int) -> None:
+def _read_graph(data: memoryview, facts: OnnxFacts, depth: int) -> Graph:
     if depth > DEPTH_LIMIT:
         raise ValueError("graphs inside graphs without an end")
+    graph = Graph()
     inputs, outputs, initializers = [], [], set()
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 1:
-            _read_node(_message(value), facts, depth)
+            graph.nodes.append(_read_node(message(value), facts, depth))
         elif number == 5:
-            initializers.add(_read_tensor(_message(value), facts))
+            name, small = _read_tensor(message(value), facts)
+            initializers.add(name)
+            if small is not None:
+                graph.constants[name] = small
         elif number == 15:
             facts.functions.append("a sparse tensor")  # no exporter here writes one
         elif number == 11:
-            inputs.append(_port(_message(value)))
+            inputs.append(_port(message(value)))
         elif number == 12:
-            outputs.append(_port(_message(value)))
+            outputs.append(_port(message(value)))
     if depth == 0:
         facts.inputs = [port for port in inputs if port.name not in initializers]
         facts.outputs = outputs
+    graph.inputs = [port.name for port in inputs]
+    graph.outputs = [port.name for port in outputs]
+    return graph
 
 
-def _read_node(data: memoryview, facts: OnnxFacts, depth: int) -> None:
+def _read_node(data: memoryview, facts: OnnxFacts, depth: int) -> Node:
     facts.domains.add("")
-    for number, value in _fields(data):
+    node = Node()
+    for number, value in fields(data):
         if number == 7:
-            facts.domains.add(_text(value))
-        elif number in (1, 2, 3, 4):  # names: onnxruntime trips over its own message on any that is no text
-            _text(value)
+            facts.domains.add(text(value))
+        elif number == 1:
+            node.inputs.append(text(value))
+        elif number == 2:
+            node.outputs.append(text(value))
+        elif number == 4:
+            node.op = text(value)
+        elif number == 3:  # its name: onnxruntime trips over its own message on any that is no text
+            text(value)
         elif number == 5:
-            for inner, part in _fields(_message(value)):
-                if inner in (5, 10):  # tensors
-                    _read_tensor(_message(part), facts)
-                elif inner in (6, 11):  # graphs: bodies of If, Loop, Scan
-                    _read_graph(_message(part), facts, depth + 1)
-                elif inner in (2, 7):  # numbers
-                    if not _floats_finite(part, "<f4"):
-                        facts.non_finite.append("an attribute")
-                elif inner in (22, 23):
-                    facts.functions.append("a sparse tensor")
+            _read_attribute(message(value), node, facts, depth)
+    return node
 
 
-def _read_tensor(data: memoryview, facts: OnnxFacts) -> str:
+def _read_attribute(data: memoryview, node: Node, facts: OnnxFacts, depth: int) -> None:
+    name, kind = "", 0
+    found: dict[int, list[NDArray[Any]]] = {}
+    single = set()
+    for number, part in fields(data):
+        if number == 1:
+            name = text(part)
+        elif number == 20:
+            kind = integer(part)
+        elif number in (5, 10):  # tensors
+            small = _read_tensor(message(part), facts)[1]
+            found.setdefault(number, []).append(np.zeros(0) if small is None else small)
+        elif number in (6, 11):  # graphs: bodies of If, Loop, Scan
+            node.bodies[name or str(len(node.bodies))] = _read_graph(message(part), facts, depth + 1)
+        elif number in (2, 7):  # floats
+            if not _floats_finite(part, "<f4"):
+                facts.non_finite.append("an attribute")
+            found.setdefault(number, []).append(np.frombuffer(part, "<f4")[:SMALL_VALUES])
+        elif number in (3, 8):  # whole numbers
+            found.setdefault(number, []).append(_whole(part))
+        elif number in (22, 23):
+            facts.functions.append("a sparse tensor")
+        if number in (5, 6) and number in single:  # two would be merged into one by protobuf
+            raise ValueError("an attribute with two values")
+        single.add(number)
+    values = found.get(VALUES_OF_ATTRIBUTE.get(kind, 0), [])
+    if values:
+        node.attributes[name] = np.concatenate(values[-1:] if kind in SINGLE else values[:SMALL_VALUES])
+
+
+def _whole(value: Any) -> NDArray[Any]:
+    """Whole numbers, one or packed, as many as shapes have; they are signed."""
+    values = islice(varints(value), SMALL_VALUES + 1) if isinstance(value, memoryview) else [value]
+    return np.array(list(values), "<u8").astype("<i8")
+
+
+def _read_tensor(data: memoryview, facts: OnnxFacts) -> tuple[str, NDArray[Any] | None]:
+    """The name, and the values, flat, where they may be a shape or a count."""
     kind, name, raw = 0, "", b""
     halves: list[int] = []
+    listed: list[NDArray[Any]] = []
     finite, external = True, False
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 2:
-            kind = _integer(value)
+            kind = integer(value)
         elif number == 8:
-            name = _text(value)
+            name = text(value)
         elif number == 9:
-            raw = bytes(_message(value))
+            raw = bytes(message(value))
         elif number in (4, 10):  # float_data, double_data: packed, or one by one
-            finite = finite and _floats_finite(value, "<f4" if number == 4 else "<f8")
-        elif number == 5:  # where halves may stand as whole numbers
-            halves += _varints(value) if isinstance(value, memoryview) else [value]
-        elif number == 13 or (number == 14 and _integer(value) == EXTERNAL):
+            dtype = "<f4" if number == 4 else "<f8"
+            finite = finite and _floats_finite(value, dtype)
+            if len(listed) <= SMALL_VALUES:
+                listed.append(np.frombuffer(value, dtype)[: SMALL_VALUES + 1])
+        elif number == 7 and len(listed) <= SMALL_VALUES:
+            listed.append(_whole(value))
+        elif number == 5:  # small whole numbers, and where halves may stand as such
+            halves += varints(value) if isinstance(value, memoryview) else [value]
+        elif number == 13 or (number == 14 and integer(value) == EXTERNAL):
             external = True
     if kind in (FLOAT16, BFLOAT16) and halves:
         raw += np.array(halves, "<u8").astype("<u2").tobytes()
+    elif halves:
+        listed.append(np.array(halves[: SMALL_VALUES + 1], "<u8").astype("<i8"))
     if external:
         facts.external.append(name)
     if not (finite and _all_finite(kind, raw)):
         facts.non_finite.append(name)
-    return name
+    return name, _small(kind, raw, listed)
+
+
+def _small(kind: int, raw: bytes, listed: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
+    if kind not in SMALL_KINDS:
+        return None
+    dtype = np.dtype(SMALL_KINDS[kind])
+    if len(raw) % dtype.itemsize:
+        raise ValueError("a tensor that ends within a value")
+    whole = [np.frombuffer(raw, dtype)] if raw else listed  # as onnx does: raw bytes, where there are some
+    values = np.concatenate(whole) if whole else np.zeros(0)
+    return values if 0 < len(values) <= SMALL_VALUES else None
 
 
 def _all_finite(kind: int, raw: bytes) -> bool:
@@ -154,90 +256,32 @@ def _floats_finite(value: Any, dtype: str) -> bool:
 
 def _port(data: memoryview) -> Port:
     name, types = "", []
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 1:
-            name = _text(value)
+            name = text(value)
         elif number == 2:
-            types.append(_message(value))
+            types.append(message(value))
     if len(types) != 1:
         raise ValueError(f"the input or output {name!r}, which has {len(types)} types")
-    tensors = [_message(value) for number, value in _fields(types[0]) if number == 1]
+    tensors = [message(value) for number, value in fields(types[0]) if number == 1]
     others = [
-        number for number, _ in _fields(types[0]) if number in (4, 5, 8, 9)
+        number for number, _ in fields(types[0]) if number in (4, 5, 8, 9)
     ]  # sequences, maps, optionals
     if len(tensors) != 1 or others:
         raise ValueError(f"the input or output {name!r}, which is no tensor")
     kind, shape = 0, []
-    for number, value in _fields(tensors[0]):
+    for number, value in fields(tensors[0]):
         if number == 1:
-            kind = _integer(value)
+            kind = integer(value)
         elif number == 2:
-            shape += [_size(_message(part)) for inner, part in _fields(_message(value)) if inner == 1]
+            shape += [_size(message(part)) for inner, part in fields(message(value)) if inner == 1]
     return Port(name, ELEMENTS.get(kind, f"type {kind}"), tuple(shape))
 
 
 def _size(data: memoryview) -> int | None:
-    sizes = [_integer(value) if number == 1 else None for number, value in _fields(data) if number in (1, 2)]
+    sizes = [integer(value) if number == 1 else None for number, value in fields(data) if number in (1, 2)]
     return sizes[-1] if sizes else None
 
 
 def _named(data: memoryview, wanted: int) -> str:
-    return next((_text(value) for number, value in _fields(data) if number == wanted), "")
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, Any]]:
-    """(field number, whole number or bytes) of one message."""
-    position = 0
-    while position < len(data):
-        key, position = _varint(data, position)
-        number, wire = key >> 3, key & 7
-        if wire == VARINT:
-            value, position = _varint(data, position)
-            yield number, value
-            continue
-        if wire == BYTES:
-            length, position = _varint(data, position)
-        elif wire in (FIXED32, FIXED64):
-            length = 4 if wire == FIXED32 else 8
-        else:
-            raise ValueError(f"wire type {wire}")
-        if number == 0 or position + length > len(data):
-            raise ValueError("a field that ends behind the end of the file")
-        yield number, data[position : position + length]
-        position += length
-
-
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            break
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, position
-    raise ValueError("a number without an end")
-
-
-def _varints(data: memoryview) -> Iterator[int]:
-    position = 0
-    while position < len(data):
-        value, position = _varint(data, position)
-        yield value
-
-
-def _message(value: Any) -> memoryview:
-    if not isinstance(value, memoryview):
-        raise ValueError("a number where a message should be")
-    return value
-
-
-def _integer(value: Any) -> int:
-    if not isinstance(value, int):
-        raise ValueError("bytes where a number should be")
-    return value
-
-
-def _text(value: Any) -> str:
-    return bytes(_message(value)).decode("utf-8")
+    return next((text(value) for number, value in fields(data) if number == wanted), "")

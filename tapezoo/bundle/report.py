@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tapezoo.bundle.golden import CaseResult
-from tapezoo.bundle.grid_golden import OpenGrid, verify_grid
+from tapezoo.bundle.golden import CaseResult, check_golden
+from tapezoo.bundle.grid import GRAPH
+from tapezoo.bundle.grid_golden import OpenGrid, read_grid, replay_grid
 from tapezoo.bundle.grid_tensors import check_grid
-from tapezoo.bundle.manifest import Manifest
+from tapezoo.bundle.manifest import GOLDEN_INPUT, Manifest
 from tapezoo.bundle.seal import verify_hashes
 from tapezoo.bundle.verify import OpenTarget, TargetReport, judge, open_target, replay
 
@@ -57,22 +58,53 @@ def verify_bundle(
         BundleError: The first fault found, with the file at fault.
     """
     manifest, seal = verify_hashes(root, seal_sha256)
+    return replay_bundle(root, manifest, seal, openers, open_grid)
+
+
+def replay_bundle(
+    root: Path,
+    manifest: Manifest,
+    seal_sha256: str,
+    openers: Mapping[str, OpenTarget],
+    open_grid: OpenGrid | None = None,
+    at: Callable[[str], None] = lambda file: None,
+) -> Report:
+    """What `verify_bundle` does once the hashes are right: everything is read first, and then played.
+
+    Args:
+        root: The bundle's folder.
+        manifest: As `verify_hashes` read it.
+        seal_sha256: Likewise.
+        openers: By target name.
+        open_grid: See `verify_bundle`.
+        at: Called with each file before its work begins.
+
+    Raises:
+        BundleError: The first fault found, with the file at fault.
+    """
+    grid = None
+    if manifest.grid is not None:
+        at(manifest.grid)
+        if open_grid is None:
+            check_grid(root, manifest)
+        else:
+            grid = read_grid(root, manifest)
+    if manifest.targets:
+        at(GOLDEN_INPUT)
+        check_golden(root, manifest)
     limits = {row["target"]: float(row["max_esr"]) for row in manifest.losses}
     reports = []
     for target, file in manifest.targets.items():
         results: tuple[CaseResult, ...] = ()
         if target in openers:
+            at(file)
             results = replay(open_target(openers[target], root, manifest, target), root, manifest, file)
         report = TargetReport(target, file, results, limits.get(target))
         judge(root, report)
         reports.append(report)
-    return Report(manifest, seal, tuple(reports), _grid_report(root, manifest, open_grid))
-
-
-def _grid_report(root: Path, manifest: Manifest, open_grid: OpenGrid | None) -> TargetReport | None:
     if manifest.grid is None:
-        return None
-    if open_grid is not None:
-        return verify_grid(root, manifest, open_grid)
-    check_grid(root, manifest)
-    return TargetReport("grid", manifest.grid, ())
+        return Report(manifest, seal_sha256, tuple(reports))
+    if grid is None or open_grid is None:
+        return Report(manifest, seal_sha256, tuple(reports), TargetReport("grid", manifest.grid, ()))
+    at(GRAPH)
+    return Report(manifest, seal_sha256, tuple(reports), replay_grid(root, manifest, grid, open_grid))

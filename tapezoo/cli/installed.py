@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from tapezoo import runtime
 from tapezoo.bundle import OpenTarget
 
+# for bundles from strangers: the same, but in a process whose memory and time are bounded
+APART = runtime.Apart("tapezoo.cli.installed:installed_openers")
+
 
 def installed_openers() -> Mapping[str, OpenTarget]:
     """Every target's opener where torch and onnx are installed, else of those that need neither."""

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """Pulls, and says what was fetched and how far it was checked."""
     import sys
 
-    from tapezoo.cli.installed import installed_openers
+    from tapezoo.cli.installed import APART
     from tapezoo.cli.steps import shown_steps
     from tapezoo.tracking.pull import pull_bundle
 
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
             options.out,
             uri=options.uri,
             overwrite=options.overwrite,
-            openers=installed_openers(),
+            openers=APART,
             progress=progress,
         )
     manifest = pulled.report.manifest

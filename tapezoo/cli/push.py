@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     """Pushes, and says under which number the bundle can be pulled."""
     import sys
 
-    from tapezoo.cli.installed import installed_openers
+    from tapezoo.cli.installed import APART
     from tapezoo.cli.steps import shown_steps
     from tapezoo.tracking.push import push_bundle
     from tapezoo.tracking.tags import SEAL
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
             options.alias,
             uri=options.uri,
             experiment=options.experiment,
-            openers=installed_openers(),
+            openers=APART,
             progress=progress,
         )
     number = f"{pushed.name}/{pushed.version}"

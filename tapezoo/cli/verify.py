@@ -19,9 +19,9 @@ def run(options: argparse.Namespace) -> int:
     import sys
 
     from tapezoo import runtime
-    from tapezoo.cli.installed import installed_openers
+    from tapezoo.cli.installed import APART
 
-    report = runtime.verify(options.bundle, installed_openers())
+    report = runtime.verify(options.bundle, APART)
     manifest = report.manifest
     lines = [f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, every hash is right"]
     for target in report.parts:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tapezoo import runtime
-from tapezoo.bundle import BundleError, OpenTarget, Report, is_bundle
+from tapezoo.bundle import BundleError, Report, is_bundle
 from tapezoo.errors import TapezooError
 from tapezoo.staging import staged_folder
 from tapezoo.tracking.address import Tracking, tracking_uri
@@ -43,7 +43,7 @@ def pull_bundle(
     *,
     uri: str | None = None,
     overwrite: bool = False,
-    openers: Mapping[str, OpenTarget] = runtime.ONNX_ONLY,
+    openers: runtime.Openers = runtime.ONNX_ONLY,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Pulled:
     """Downloads a version's bundle to the folder `out`, which appears only when it has verified.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tapezoo import runtime
-from tapezoo.bundle import OpenTarget, Report, verify_hashes
+from tapezoo.bundle import Report, verify_hashes
 from tapezoo.tracking.address import Tracking, artifact_location, tracking_uri
 from tapezoo.tracking.client import open_client, said_by_store
 from tapezoo.tracking.model import BUNDLE, write_model
@@ -53,7 +53,7 @@ def push_bundle(
     uri: str | None = None,
     experiment: str = "tapezoo",
     run_id: str | None = None,
-    openers: Mapping[str, OpenTarget] = runtime.ONNX_ONLY,
+    openers: runtime.Openers = runtime.ONNX_ONLY,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Pushed:
     """Verifies `bundle` and registers it as a version of the model `name`.

@@ -1,0 +1,167 @@
+"""Verifying a stranger's bundle in a process of its own, whose memory and time are bounded.
+
+What a graph takes shows only while it runs. So `replay_process` runs it, under limits that grow with what the bundle
+holds, and answers in plain data: whatever becomes of that process, this one goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tapezoo.bundle import BundleError, ExhaustingBundleError, Manifest, Report, read_manifest
+from tapezoo.bundle.documents import FAULTS
+from tapezoo.runtime.plain_report import fault_of, report_of
+
+MEBIBYTE = 1 << 20
+# beside what python and its libraries take themselves
+MEMORY_BYTES = 2048 * MEBIBYTE
+COPIES = (
+    6  # of what the files hold: as read, as parsed, as laid out by the runtime, and each in part once more
+)
+# of processor time; a net that needs 100 us for a sample is four times too slow to be heard at 44.1 kHz
+SECONDS, SECONDS_PER_MEBIBYTE = 60, 0.125
+SECONDS_PER_SAMPLE, SECONDS_PER_BLOCK = 1e-4, 1e-3
+GRID_SAMPLES = 1 << 22  # that a grid's golden cases count as, which the manifest does not tell
+BUSY = 4  # how many such processes a processor may have to do at once
+ANSWER_LIMIT_BYTES = 1 << 27
+CHILD = "tapezoo.runtime.replay_process"
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Asks `verify` for a process of its own.
+
+    Args:
+        openers: "module:function" that gives openers by target name, for bundles with a target that
+            `installed_openers` has none for; "": none.
+    """
+
+    openers: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of that process: bytes beside its own at start, and seconds of processor time."""
+
+    memory_bytes: int
+    seconds: int
+
+    @property
+    def patience_s(self) -> int:
+        """How long to wait for it, on a busy machine."""
+        return SECONDS + BUSY * self.seconds
+
+    def __str__(self) -> str:
+        return f"{self.seconds} s of processor time and {self.memory_bytes // MEBIBYTE} MiB of memory"
+
+
+def limits_of(root: Path) -> Limits:
+    """What verifying a bundle may take, by the size of its files and the length of its golden audio."""
+    try:
+        manifest = read_manifest(root)
+    except (BundleError, OSError, ValueError):  # what is wrong with it, the process will say
+        return Limits(MEMORY_BYTES, SECONDS)
+    size_bytes = sum(_size(root / file) for file in manifest.files)
+    rows = max((case.rows for case in manifest.golden), default=1)
+    memory_bytes = MEMORY_BYTES + COPIES * (size_bytes + 8 * manifest.state_values * rows)
+    return Limits(
+        memory_bytes, SECONDS + int(_playing_s(manifest) + SECONDS_PER_MEBIBYTE * size_bytes / MEBIBYTE)
+    )
+
+
+def verify_apart(bundle: Path, openers: str, seal_sha256: str | None) -> Report:
+    """Does what `verify` does, in another process.
+
+    Raises:
+        ExhaustingBundleError: It went over its limits, or ended without an answer.
+        TapezooError: See `verify`.
+    """
+    root = Path(os.path.abspath(bundle))  # noqa: PTH100 - links are for the reader to find
+    limits = limits_of(root)
+    task = {"root": str(root), "openers": openers, "seal_sha256": seal_sha256, **vars(limits)}
+    # -P: the working folder may hold anything, a `json.py` too
+    command = [sys.executable, "-P", "-m", CHILD, json.dumps(task)]
+    with tempfile.TemporaryFile() as answers, tempfile.TemporaryFile() as complaints:
+        code = _ended(command, answers, complaints, limits.patience_s)
+        said = _said(answers)
+        last = said[-1] if said else {}
+        with suppress(*FAULTS, BundleError):  # an answer that is none is no answer
+            if "report" in last:
+                return report_of(bundle, last["report"])
+        fault = None
+        with suppress(*FAULTS):
+            fault = fault_of(bundle, last["fault"])
+        if fault is not None:
+            raise fault
+        complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 4096))
+        complaint = complaints.read().decode(errors="replace")
+    file = next((line["at"] for line in reversed(said) if "at" in line), "")
+    found = "more memory than that" if "memory" in last or "bad_alloc" in complaint else _end(code, complaint)
+    raise ExhaustingBundleError(
+        bundle,
+        str(file),
+        found=f"{found}, as it was verified in a process of its own",
+        expected=f"at most {limits}, which is ample for its size and its golden audio",
+        fix="Ask whoever made it. If you trust them, tapezoo.runtime.verify replays it without limits.",
+    )
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.lstat().st_size
+    return 0
+
+
+def _playing_s(manifest: Manifest) -> float:
+    once = SECONDS_PER_SAMPLE * manifest.golden_samples + SECONDS_PER_BLOCK * manifest.golden_blocks
+    return len(manifest.targets) * once + (
+        0.0 if manifest.grid is None else SECONDS_PER_SAMPLE * GRID_SAMPLES
+    )
+
+
+def _ended(command: list[str], answers: Any, complaints: Any, patience_s: float) -> int | None:
+    """Its exit code; None: it did not end."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=answers, stderr=complaints, start_new_session=True
+    )
+    try:
+        return process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:  # Ctrl-C too
+        process.kill()
+        process.wait()
+
+
+def _said(answers: Any) -> list[dict[str, Any]]:
+    """Its answers, one on each line; what is none ends them."""
+    answers.seek(0)
+    said = []
+    with suppress(ValueError):
+        for line in answers.read(ANSWER_LIMIT_BYTES).splitlines():
+            found = json.loads(line)
+            if isinstance(found, dict):
+                said.append(found)
+    return said
+
+
+def _end(code: int | None, complaint: str) -> str:
+    if code is None:
+        return "no end"
+    if code >= 0:
+        last = (complaint.strip() or "no word").splitlines()[-1]
+        return f"an end with code {code} ({last[:200]})"
+    if -code == getattr(signal, "SIGXCPU", 0):
+        return "more time than that"
+    if -code == getattr(signal, "SIGKILL", 0):
+        return "an end by force, as where a machine has no memory left"
+    return f"a crash ({signal.Signals(-code).name})"
