@@ -20,6 +20,7 @@ from tapezoo.bundle import (
     read_arrays,
     read_manifest,
     seal,
+    verify_bundle,
     write_arrays,
 )
 from tapezoo.bundle.grid import GRAPH, INDEX, WEIGHTS, point_sha256, read_grid_index
@@ -274,7 +275,49 @@ def test_golden_cases_that_fit_no_grid_are_refused(bundle, change):
 
 def test_verify_of_a_resealed_bundle_finds_a_changed_grid(bundle):
     changed_tensors(bundle, lambda tensors: tensors["rest/cell"].fill(np.nan))
-    manifest = read_manifest(bundle)
-    seal(bundle, type(manifest)(**{**vars(manifest), "files": file_hashes(bundle)}))
+    resealed(bundle)
     with pytest.raises(NonFiniteError, match="rest/cell"):
         verify(bundle)
+
+
+def resealed(bundle):
+    manifest = read_manifest(bundle)
+    seal(bundle, replace(manifest, files=file_hashes(bundle)))
+
+
+def unopened(*arguments):
+    raise AssertionError("opened before the grid was read")
+
+
+@pytest.mark.parametrize(
+    ("change", "file"),
+    [
+        (lambda bundle: changed_index(bundle, edit(rule="nearest")), INDEX),
+        (lambda bundle: changed_tensors(bundle, lambda t: t.pop("rest/cell"), hashed=False), WEIGHTS),
+        (lambda bundle: write_arrays(bundle / GOLDEN, {"input": np.zeros(3, np.float32)}), GOLDEN),
+    ],
+)
+def test_faults_of_a_grid_are_found_before_any_target_is_replayed(bundle, change, file):
+    change(bundle)
+    resealed(bundle)
+    with pytest.raises(MalformedFileError) as caught:
+        verify_bundle(bundle, {"onnx": unopened}, open_grid=unopened)
+    assert caught.value.file == file
+
+
+def test_a_grids_golden_work_beyond_measure_is_refused(bundle):
+    def slow(document):
+        for point in document["points"]:
+            point["settle_samples"] = 1 << 24
+
+    names = ["input", "points", "shares", "output", "tolerance"]
+    arrays = read_arrays(bundle, GOLDEN, names)
+    repeated = {name: np.repeat(array[-1:], 3, axis=0) for name, array in arrays.items()}
+    write_arrays(bundle / GOLDEN, {**repeated, "input": arrays["input"]})
+    changed_index(bundle, slow)
+    with pytest.raises(MalformedFileError, match=r"cases that take 5\d{7} samples altogether"):
+        check(bundle)
+    wide = {name: np.tile(arrays[name], (1, 1 << 10)) for name in ("points", "shares")}
+    write_arrays(bundle / GOLDEN, {**arrays, **wide, "shares": wide["shares"] / (1 << 10)})
+    with pytest.raises(MalformedFileError, match="arrays that fit the grid"):
+        check(bundle)

@@ -1,10 +1,19 @@
 """Replaying golden files, and what becomes of what was played."""
 
+import io
+
 import numpy as np
 import pytest
 from bundle.small_bundle import edit_manifest, forge, gain_step
 
-from tapezoo.bundle import BrokenTargetError, CaseResult, ReplayMismatchError, overall_esr, verify_bundle
+from tapezoo.bundle import (
+    BrokenTargetError,
+    CaseResult,
+    MalformedFileError,
+    ReplayMismatchError,
+    overall_esr,
+    verify_bundle,
+)
 from tapezoo.runtime import Stream, verify
 
 
@@ -99,3 +108,83 @@ def test_a_target_that_fails_is_named(bundle):
         verify_bundle(bundle, {"onnx": refuse})
     with pytest.raises(BrokenTargetError, match="held_64"):
         verify_bundle(bundle, {"onnx": lambda path, names: lambda *args: 1 / 0})
+
+
+# --- what golden files may take ---
+
+
+def unopened(path, names):
+    raise AssertionError("opened before everything was read")
+
+
+def refused_unopened(bundle, words, file):
+    with pytest.raises(MalformedFileError, match=words) as caught:
+        verify_bundle(bundle, {"onnx": unopened})
+    assert caught.value.file == file
+
+
+def case(name="held_64", **changes):
+    return {
+        "name": name,
+        "file": "golden/held.npz",
+        "block_samples": 64,
+        "samples": 300,
+        "rows": 1,
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"golden": [case(samples=(1 << 22) + 1)]}, "4194305 golden samples altogether, over 4194304"),
+        ({"golden": [case(f"c{n}", samples=60_000_000) for n in range(1000)]}, "golden samples altogether"),
+        ({"golden": [case(samples=1 << 21, rows=3)]}, "golden samples"),
+        ({"golden": [case(samples=1 << 20, block_samples=1)]}, "blocks of golden samples"),
+        (
+            {"state": [{"name": f"s{n}", "shape": [1 << 26], "dtype": "float64"} for n in range(2)]},
+            "values of state altogether",
+        ),
+        (
+            {
+                "state": [{"name": "last", "shape": [1 << 26], "dtype": "float64"}],
+                "golden": [case(rows=3)],
+            },
+            "values of state in the rows",
+        ),
+    ],
+    ids=str,
+)
+def test_golden_work_beyond_measure_is_refused(bundle, changes, words):
+    edit_manifest(bundle, **changes)
+    refused_unopened(bundle, words, "manifest.json")
+
+
+def npz(**arrays):
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def test_golden_arrays_beyond_measure_are_not_unpacked(bundle):
+    content = npz(input=np.zeros((1, (1 << 22) + (1 << 15)), np.float32))
+    forge(bundle, "golden/input.npz", content)
+    refused_unopened(bundle, "an array of 16908416 bytes, over 16777216", "golden/input.npz")
+
+
+def test_a_golden_output_longer_than_its_input_is_not_unpacked(bundle):
+    output = np.zeros((1, 1 << 20), np.float32)
+    forge(bundle, "golden/held.npz", npz(controls=np.zeros((1, 1, 1), np.float32), output=output))
+    with pytest.raises(MalformedFileError, match="bytes, over 1200"):
+        verify_bundle(bundle, {"onnx": lambda path, names: gain_step})
+
+
+def test_golden_cases_that_read_the_same_arrays_again_and_again_are_refused(bundle):
+    forge(bundle, "golden/input.npz", npz(input=np.zeros((1, 1 << 20), np.float32)))
+    edit_manifest(bundle, golden=[case(f"c{n}") for n in range(200)])
+    refused_unopened(bundle, "200 golden cases that may read 838860800 bytes", "golden/input.npz")
+
+
+def test_a_case_longer_than_the_input_is_found_before_anything_plays(bundle):
+    edit_manifest(bundle, golden=[case(samples=301)])
+    refused_unopened(bundle, "less audio than the case needs", "golden/held.npz")
