@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, SupportsFloat
+from numbers import Real
+from typing import Any
 
 from tapezoo.errors import TapezooError
 
@@ -90,7 +91,8 @@ def control_vector(controls: Sequence[Control], values: Mapping[str, float]) -> 
                 expected=f"one of {', '.join(known)}" if known else "no control: this model has none",
                 fix="Correct the name.",
             )
-        if not isinstance(value, SupportsFloat):  # text from a form, None, a list: callers are not all typed
+        # text from a form, None, True, a complex number: callers are not all typed
+        if not isinstance(value, Real) or isinstance(value, bool):
             raise ControlError(
                 f"control {name!r}",
                 found=f"{value!r}",

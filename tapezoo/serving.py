@@ -17,6 +17,7 @@ from tapezoo.bundle.golden import Audio
 from tapezoo.controls import ControlError
 from tapezoo.errors import TapezooError
 from tapezoo.runtime import Stream
+from tapezoo.runtime.blocks import NoSignalError, check_layout, checked_rows
 
 CONTROLS = "controls"  # the one parameter of a request
 BLOCK_SAMPLES = 2048  # memory may grow faster than the block
@@ -49,7 +50,7 @@ class Effect:
             model_input, result: (channels, samples), float32.
 
         Raises:
-            SignalError: Another shape, NaN or infinity.
+            SignalError: Another shape, integers that were not scaled, more channels than samples, NaN or infinity.
             ControlError: An unknown control, or a value outside its range.
         """
         audio = _checked(model_input)
@@ -71,13 +72,14 @@ def _load_pyfunc(path: str) -> Effect:  # the name is MLflow's
 
 def _checked(model_input: Any) -> Audio:
     try:
-        audio = np.asarray(model_input, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise _error(f"something that is no array of numbers ({error})") from error
-    if audio.ndim != 2 or not len(audio):
-        raise _error(f"an array of shape {audio.shape}")
-    if not np.isfinite(audio).all():
-        raise _error("NaN or infinity among the samples")
+        if np.ndim(model_input) != 2 or not len(model_input):
+            raise _error(f"an array of shape {np.shape(model_input)}", "one list of samples per channel")
+        audio = checked_rows(model_input, "samples", loud=1.0)  # MLflow makes floats of a request's integers
+        check_layout(audio, "samples")
+    except NoSignalError as error:
+        raise _error(error.found, error.fix) from error
+    except ValueError as error:  # numpy, of ragged lists
+        raise _error("lists of different lengths", "one list of samples per channel, all as long") from error
     return audio
 
 
@@ -93,10 +95,10 @@ def _numbers(controls: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in controls.items()}
 
 
-def _error(found: str) -> SignalError:
+def _error(found: str, fix: str) -> SignalError:
     return SignalError(
         "input",
         found=found,
         expected="(channels, samples), finite, full scale +-1",
-        fix='Send {"inputs": [[...], ...]} with one list of samples per channel.',
+        fix=f'Send {{"inputs": [[...], ...]}}: {fix}.',
     )

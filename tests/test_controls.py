@@ -28,6 +28,8 @@ def test_a_vector_holds_every_control_in_order_and_defaults_where_unset():
         ({"gain": "50"}, ["gain", "'50'", "a number"]),
         ({"gain": None}, ["gain", "None", "a number"]),
         ({"gain": [50.0]}, ["gain", "[50.0]", "a number"]),
+        ({"gain": True}, ["gain", "True", "a number"]),
+        ({"gain": 1j}, ["gain", "1j", "a number"]),
     ],
 )
 def test_a_wrong_name_or_value_says_what_is_possible(values, words):

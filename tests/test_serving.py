@@ -110,7 +110,9 @@ def test_no_sample_gives_none(bundles: dict[str, tuple[Net, Path]]) -> None:
 def test_a_bad_request_is_said(bundles: dict[str, tuple[Net, Path]]) -> None:
     effect = _load_pyfunc(str(bundles["knobs"][1]))
     good = noise(1, 64)
-    for bad in (noise(1, 64)[0], np.full((1, 8), np.nan), [["a"]], np.zeros((0, 4)), np.float32(1)):
+    shapes = (noise(1, 64)[0], np.zeros((0, 4)), np.float32(1), noise(2, 512).T, [[0.0], [0.0, 1.0]])
+    integers = (np.zeros((1, 8), np.int16), np.full((1, 8), 12, np.float32))  # JSON's integers come as floats
+    for bad in (*shapes, *integers, np.full((1, 8), np.nan), [["a"]], np.zeros((1, 8), complex)):
         with pytest.raises(SignalError):
             effect.predict(bad)  # type: ignore[arg-type]
     for controls in ({"drvie": 1.0}, {"drive": 99.0}, {"drive": "much"}, {"drive": True}, {"drive": np.nan}):

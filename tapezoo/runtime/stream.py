@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tapezoo.bundle import read_manifest, verify_hashes
 from tapezoo.bundle.golden import Audio
 from tapezoo.controls import ControlError, control_vector
 from tapezoo.errors import TapezooError
+from tapezoo.runtime.blocks import check_layout, checked_rows, is_finite
 from tapezoo.runtime.dc_blocker import DCBlocker
 from tapezoo.runtime.delay import Delay
 from tapezoo.runtime.engines import engines_of, open_engine
@@ -89,7 +89,8 @@ class Stream:
         After a ControlError or ValueError the stream stands where it stood, its controls included.
 
         Args:
-            block: Full scale is +-1; finite. Rows are channels, each with a state of its own.
+            block: Floating point, full scale is +-1; finite. Rows are channels, each with a state of its own; the
+                first block has no more than 8 channels, or no more than samples.
             controls: User units by name (defaults for the rest), or net positions 0..1, one per control;
                 they hold until the next time they are given. None: as they stand.
 
@@ -98,17 +99,13 @@ class Stream:
 
         Raises:
             ControlError: An unknown control, a value outside its range, a wrong number of positions.
-            ValueError: Another shape, another channel count than before, or samples that are not finite.
+            ValueError: Integers (divide them by their full scale), another type or shape, more channels than samples,
+                another channel count than before, or samples that are not finite.
             NotFiniteOutputError: The net's output is not finite; `reset` makes the stream playable again.
         """
-        rows = np.asarray(block, dtype=np.float32)
-        if rows.ndim < 2:
-            rows = rows.reshape(1, -1)
-        if rows.ndim != 2 or not _finite(rows):
-            held = "" if rows.ndim != 2 else " with NaN or infinity in it"
-            raise ValueError(
-                f"a block must be (samples,) or (channels, samples) and finite, not {np.shape(block)}{held}"
-            )
+        rows = checked_rows(block)
+        if not self._started:
+            check_layout(rows)
         before, asked = self._controls, self._controls if controls is None else self._vector(controls)
         if self._started and rows.size and len(rows) != len(self._waiting):
             raise ValueError(f"{len(rows)} channels after {len(self._waiting)}: call reset() in between")
@@ -136,7 +133,7 @@ class Stream:
             starts = range(0, rows.shape[1], longest)
             parts = [self._engine.play(rows[:, start : start + longest], self._controls) for start in starts]
             output = np.concatenate(parts, axis=1)
-        if not _finite(output):
+        if not is_finite(output):
             self._failed = True
             raise self._not_finite()
         return output
@@ -179,7 +176,18 @@ class Stream:
         known = self.manifest.controls
         if isinstance(controls, Mapping):
             return np.array(control_vector(known, controls), dtype=np.float32)
-        positions = np.asarray(controls, dtype=np.float32)
+        given = np.asarray(controls)
+        is_switch = not isinstance(controls, np.ndarray) and any(
+            isinstance(value, bool) for value in controls
+        )
+        if given.size and (is_switch or given.dtype.kind not in "fiu"):
+            raise ControlError(
+                "controls",
+                found="True or False" if is_switch else f"an array of {given.dtype}",
+                expected="numbers: net positions from 0 to 1, one per control",
+                fix="Give one position per control, or values by name.",
+            )
+        positions = given.astype(np.float32)
         if positions.shape != (len(known),) or not ((positions >= 0) & (positions <= 1)).all():
             raise ControlError(
                 "controls",
@@ -188,8 +196,3 @@ class Stream:
                 fix="Give one position per control, or values by name.",
             )
         return positions.copy()
-
-
-def _finite(rows: Audio) -> bool:
-    """Whether all values are: one that is not leaves its mark on the sum of squares, which costs less to look at."""
-    return math.isfinite(np.vdot(rows, rows)) or bool(np.isfinite(rows).all())

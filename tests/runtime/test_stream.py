@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -212,6 +213,57 @@ def test_bad_blocks_and_controls_are_refused_before_the_state_moves(bundles):
     other = Stream(path)
     np.testing.assert_array_equal(first, other.process(audio))
     np.testing.assert_array_equal(stream.process(audio), other.process(audio))
+
+
+@pytest.mark.parametrize(
+    ("block", "says"),
+    [
+        (np.full(64, 12000, np.int16), "2**15"),
+        (np.full(64, 12000.0, np.float32), "2**15"),
+        (np.zeros(64, np.int16), "int16"),
+        (np.zeros(64, bool), "bool"),
+        (np.zeros(64, np.complex64), "complex64"),
+        (np.zeros(64, "datetime64[s]"), "datetime64"),
+        (np.zeros(64, object), "object"),
+        (["a"], "float32"),
+        (np.zeros((512, 2), np.float32), "transpose"),
+        (np.float32(0.5), "shape ()"),
+        (np.full(64, 1e300), "infinity"),
+    ],
+)
+def test_an_array_that_is_no_audio_is_refused_with_what_to_do(bundles, block, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        Stream(bundles["fir"][1]).process(block)
+
+
+def test_few_channels_and_long_blocks_of_many_are_audio(bundles):
+    stream = Stream(bundles["fir"][1])
+    for shape in ((8, 1), (64, 64), (2, 1)):
+        stream.reset()
+        assert stream.process(np.zeros(shape, np.float32)).shape == shape
+    stream.reset()
+    stream.process(np.zeros((64, 64), np.float32))
+    assert stream.process(np.zeros((64, 1), np.float32)).shape == (64, 1), "the layout is known by now"
+    assert stream.process(np.full((64, 3), 1000.5, np.float32)).shape == (64, 3), "loud, and yet scaled"
+
+
+@pytest.mark.parametrize(
+    "controls",
+    [
+        {"drive": True},
+        {"drive": np.bool_(True)},
+        {"drive": 1j},
+        {"drive": np.complex64(1)},
+        {"drive": np.datetime64(1, "s")},
+        [True, 0.5],
+        np.array([True, False]),
+        np.array([0.5, 0.5], complex),
+        np.array(["0.5", "0.5"]),
+    ],
+)
+def test_controls_that_are_no_numbers_are_refused(bundles, controls):
+    with pytest.raises(ControlError):
+        Stream(bundles["lstm"][1]).process(programme(100), controls)
 
 
 def test_the_controls_of_a_refused_block_are_not_in_force(bundles):
