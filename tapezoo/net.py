@@ -5,18 +5,19 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from tapezoo.errors import TapezooError
-from tapezoo.layers.smoothing import Knobs, aim, moves, ramp
+from tapezoo.layers.smoothing import at_rest, glide, moves
 
 State = dict[str, Tensor]  # name -> (batch, ...); empty for a memoryless net
 
 SETTLE_BLOCK_SAMPLES = 2048
-KNOBS = ("controls", "control_targets", "control_ramp")  # in the state of a net whose controls glide
+KNOBS = "control_history"  # in the state of a net whose controls glide
+KNOBS_BEFORE = ("control_targets", "controls", "control_ramp")  # what held them in checkpoints before
 # 23 ms at 44.1 kHz: long enough for a jump of a gain not to click, short under a hand
 SMOOTHING_SAMPLES = 1024
 SETTLE_LIMIT_SAMPLES = 1 << 18  # about six seconds at 44.1 kHz: slower memories are left where they are
@@ -36,9 +37,9 @@ class Net(nn.Module, ABC):
     A subclass fills the three fields below in its `__init__`, declares each state tensor with
     `register_rest`, and writes `forward`. It never keeps anything between two calls of `forward`.
 
-    Controls glide to a new value over `smoothing_samples`, whatever the block length. A net with controls has
-    three state tensors for that, "controls", "control_targets" and "control_ramp", and its `forward` begins with
-    `smoothed`:
+    Controls glide to a new value over `smoothing_samples`, and follow moving ones (`smoothing_samples` - 1) / 2
+    samples late, whatever the block length and however often they are given (`tapezoo.layers.smoothing.glide`). A
+    net with controls has a state tensor for that, "control_history", and its `forward` begins with `smoothed`:
 
         trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
         ...
@@ -73,9 +74,7 @@ class Net(nn.Module, ABC):
         self._state_names: list[str] = []
         self._glides = bool(num_controls and smoothing_samples)
         if self._glides:
-            self.register_rest("controls", torch.zeros(num_controls))
-            self.register_rest("control_targets", torch.zeros(num_controls))
-            self.register_rest("control_ramp", torch.zeros(1))
+            self.register_rest(KNOBS, torch.zeros(num_controls, smoothing_samples))
 
     @abstractmethod
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
@@ -114,9 +113,8 @@ class Net(nn.Module, ABC):
         net.num_controls = 0
         if self._glides:
             net._glides = False
-            for name in KNOBS:
-                net._state_names.remove(name)
-                delattr(net, f"rest_{name}")
+            net._state_names.remove(KNOBS)
+            delattr(net, f"rest_{KNOBS}")
         return net
 
     def register_rest(self, name: str, rest: Tensor) -> None:
@@ -132,7 +130,7 @@ class Net(nn.Module, ABC):
         """
         state = self.rest_state(controls.shape[0])
         if self._glides:
-            state.update(controls=controls.clone(), control_targets=controls.clone())
+            state[KNOBS] = at_rest(controls, self.smoothing_samples)
         return state
 
     def rest_state(self, rows: int) -> State:
@@ -156,24 +154,26 @@ class Net(nn.Module, ABC):
         """
         if not self._glides:
             return controls.unsqueeze(-1), {}
-        knobs = aim(knobs_of(state), controls, self.smoothing_samples)
         tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        if tracing or moves(knobs):
-            path, knobs = ramp(knobs, samples)
-        else:
-            path, knobs = controls.unsqueeze(-1), Knobs(controls, controls, knobs.left)
-        after = {"controls": knobs.value, "control_targets": knobs.target, "control_ramp": knobs.left}
-        return path, after
+        if not tracing and not moves(state[KNOBS], controls):
+            return controls.unsqueeze(-1), {KNOBS: state[KNOBS]}
+        path, history = glide(state[KNOBS], controls, samples)
+        return path, {KNOBS: history}
 
     def store_rest(self, state: State) -> None:
         """Keeps the first row of `state` as what `initial_state` returns from now on."""
         for name in self._state_names:
             self.get_buffer(f"rest_{name}").copy_(state[name][0])
 
-
-def knobs_of(state: State) -> Knobs:
-    """Where the controls are in the state of a net that has some."""
-    return Knobs(state["controls"], state["control_targets"], state["control_ramp"])
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        """Takes weights from before `KNOBS` too: at rest both ways to glide are alike."""
+        told, *others = (f"{prefix}rest_{name}" for name in KNOBS_BEFORE)
+        if self._glides and told in state_dict:
+            at = state_dict.pop(told)
+            for name in others:
+                state_dict.pop(name, None)
+            state_dict[f"{prefix}rest_{KNOBS}"] = at_rest(at.unsqueeze(0), self.smoothing_samples)[0]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 @torch.no_grad()
@@ -215,7 +215,7 @@ def _check_state(net: Net, before: State, after: State) -> None:
     if after.keys() == before.keys():
         return
     fix = "Return every tensor declared with register_rest, and no other."
-    if set(KNOBS) & (before.keys() - after.keys()):
+    if KNOBS in before.keys() - after.keys():
         fix = (
             "Begin forward with `trajectory, knobs = self.smoothed(controls, state, input.shape[-1])` and return "
             "`{..., **knobs}`; or pass smoothing_samples=0 to Net.__init__, if controls need no glide."

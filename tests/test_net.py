@@ -113,7 +113,7 @@ def test_a_copy_without_knobs_has_neither_controls_nor_their_state():
     copy = net.without_knobs()
     assert (copy.num_controls, net.num_controls) == (0, 1)
     assert set(copy.rest_state(1)) == {"level"}
-    assert set(net.rest_state(1)) == {"level", *KNOBS}
+    assert set(net.rest_state(1)) == {"level", KNOBS}
     assert not any(name.startswith("rest_control") for name in copy.state_dict())
     copy.rest_level.zero_()
     assert float(net.rest_level) > 1.0

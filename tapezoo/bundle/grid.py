@@ -39,10 +39,12 @@ from tapezoo.bundle.manifest import SETTLE_LIMIT_SAMPLES, Manifest, StateTensor,
 from tapezoo.controls import Control
 from tapezoo.errors import TapezooError
 
-GRID_SCHEMA_VERSION = 1
+GRID_SCHEMA_VERSION = 2
 INDEX, GRAPH, WEIGHTS = "grid/index.json", "grid/model.onnx", "grid/weights.safetensors"
 RULES = ("weights", "outputs")
 KINDS = ("sampled", "independent")
+GLIDES = ("line", "mean")
+SINCE_2 = {"glide": "line"}  # what version 1 means by its silence
 POINT_LIMIT = 100_000
 AXIS_LIMIT = 6  # a cell of six axes has 64 corners
 TENSOR_LIMIT = 10_000
@@ -113,6 +115,7 @@ class GridIndex:
         error: The measured interpolation error: "reference", "max_esr", "cells": rows with "cell", "esr".
         cost: As the manifest's, for the grid's graph.
         size_bytes: Of one point's tensors.
+        glide: How controls move on: "mean" of the last 1024 targets, or "line": anew with every target (version 1).
     """
 
     kind: str
@@ -127,6 +130,7 @@ class GridIndex:
     error: dict[str, Any]
     cost: dict[str, Any]
     size_bytes: int
+    glide: str = "mean"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -163,9 +167,13 @@ def read_grid_index(root: Path, manifest: Manifest) -> GridIndex:
 
 
 def _read(document: dict[str, Any]) -> GridIndex:
-    fields = fields_of(document, ["schema_version", *GridIndex.__dataclass_fields__])
-    if fields["schema_version"] is True or fields["schema_version"] != GRID_SCHEMA_VERSION:
-        raise ValueError(f"schema version {fields['schema_version']!r}, not {GRID_SCHEMA_VERSION}")
+    version = document.get("schema_version")
+    if isinstance(version, bool) or version not in (1, GRID_SCHEMA_VERSION):
+        raise ValueError(f"schema version {version!r}, not 1 or {GRID_SCHEMA_VERSION}")
+    names = {"schema_version", *GridIndex.__dataclass_fields__}
+    fields = {**SINCE_2, **fields_of(document, names - set(SINCE_2) if version == 1 else names)}
+    if fields["glide"] not in GLIDES:
+        raise ValueError(f"glide {fields['glide']!r}")
     if fields["kind"] not in KINDS or fields["rule"] not in RULES:
         raise ValueError(f"kind {fields['kind']!r} or rule {fields['rule']!r}")
     if fields["kind"] == "independent" and fields["rule"] != "outputs":
@@ -183,6 +191,7 @@ def _read(document: dict[str, Any]) -> GridIndex:
         error=mapping(fields["error"]),
         cost=mapping(fields["cost"]),
         size_bytes=count(fields["size_bytes"], most=1 << 40),
+        glide=fields["glide"],
     )
     distinct(index.weights)
     distinct([tensor.name for tensor in index.state])

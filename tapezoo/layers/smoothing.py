@@ -1,80 +1,70 @@
-"""Controls that glide: a linear ramp of fixed duration, its position carried from block to block."""
+"""Controls that glide: the mean of where they were told to be lately, which the state carries from block to block."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 
-class Knobs(NamedTuple):
-    """Where a net's controls are between two blocks."""
+def glide(history: Tensor, controls: Tensor, samples: int) -> tuple[Tensor, Tensor]:
+    """The path of the knobs over a block, and their history after it.
 
-    value: Tensor
-    """(batch, K): now."""
-    target: Tensor
-    """(batch, K): where they are going."""
-    left: Tensor
-    """(batch, 1): samples until they are there; whole numbers."""
-
-
-def aim(knobs: Knobs, controls: Tensor, smoothing_samples: int) -> Knobs:
-    """The knobs as a block begins: a row with a new target starts a whole ramp from where it is.
+    At every sample a knob stands at the mean of its last N targets, this sample's among them. A lone new target
+    is a straight line of N samples; targets that come fast are followed as late as slow ones, (N - 1) / 2 samples,
+    however blocks are cut; N samples after the last new one the knob is exactly there.
 
     Args:
-        knobs: After the block before.
-        controls: (batch, K), the targets of this block.
-        smoothing_samples: Length of a ramp.
-    """
-    turned = (knobs.target != controls).any(dim=1, keepdim=True)
-    left = torch.where(turned, torch.full_like(knobs.left, smoothing_samples), knobs.left.round())
-    return Knobs(knobs.value, controls, left.clamp(0, smoothing_samples))
-
-
-def ramp(knobs: Knobs, samples: int) -> tuple[Tensor, Knobs]:
-    """The path of the knobs over a block, and where they are after it.
-
-    `n` samples into the block, 1 or more, a row with `left` samples to go is at
-    `value + (target - value) n / left`, and exactly at the target from n = left on.
-
-    Args:
-        knobs: As the block begins, see `aim`.
+        history: The N targets before the block, the newest last; all alike where knobs stand still.
+        controls: The targets of this block.
         samples: Length of the block, 1 or more.
 
     Shape:
-        path: (batch, K, samples).
+        history, also the result's: (batch, K, N); controls: (batch, K); path: (batch, K, samples).
     """
-    value, target, left = (tensor.unsqueeze(-1) for tensor in knobs)
-    n = torch.arange(1, samples + 1, device=value.device, dtype=value.dtype)
-    on_the_way = value + (target - value) * (n / left.clamp(min=1))  # (batch, K, samples)
-    path = torch.where(n >= left, target, on_the_way)
-    return path, Knobs(path[..., -1], knobs.target, (knobs.left - samples).clamp(min=0))
+    target = controls.unsqueeze(-1)
+    told = torch.cat([history, target.expand(-1, -1, samples)], dim=-1)
+    leaving, history = told[..., :samples], told[..., samples:]
+    # how far the last N targets are from the newest one, summed: exactly 0 where all of them are there. In double
+    # precision, since a sum of N like numbers rounds the same way every time
+    last, leaving = (history - target).double().sum(-1, keepdim=True), (leaving - target).double()
+    apart = last + (leaving.flip(-1).cumsum(-1).flip(-1) - leaving)
+    return target + (apart / history.shape[-1]).to(history.dtype), history
 
 
-def moves(knobs: Knobs) -> bool:
+def at_rest(controls: Tensor, smoothing_samples: int) -> Tensor:
+    """The history of knobs that have stood at `controls` (batch, K) for long, (batch, K, N)."""
+    return controls.unsqueeze(-1).repeat(1, 1, smoothing_samples)
+
+
+def moves(history: Tensor, controls: Tensor) -> bool:
     """Whether any row is on its way."""
-    return bool((knobs.left > 0).any())
+    return bool((history != controls.unsqueeze(-1)).any())
+
+
+def samples_left(history: Tensor, controls: Tensor) -> Tensor:
+    """Samples until each row's knobs are at their targets, (batch, 1): N as a new one is given, 0 at rest."""
+    others = (history != controls.unsqueeze(-1)).any(dim=1).to(controls.dtype)  # (batch, N)
+    return (others.flip(-1).cumsum(-1) > 0).sum(-1, keepdim=True)
 
 
 def steps(path: Tensor, held: Tensor, left: Tensor, smoothing_samples: int, step_samples: int) -> Tensor:
-    """A path that follows `ramp`'s in steps: for what is too costly to change with every sample.
+    """A path that follows `glide`'s in steps: for what is too costly to change with every sample.
 
-    A ramp is cut into pieces of `step_samples` from its first sample on; in each the path stays at its first
-    value. From the ramp's last sample on it is exactly at the target.
+    The way is cut into pieces of `step_samples` from each new target on; in each the path stays at its first value.
+    From the sample on with which the knobs arrive it is exactly at the target.
 
     Args:
-        path: Of the knobs over a block, from `ramp`.
+        path: Of the knobs over a block, from `glide`.
         held: Where the steps were at the end of the block before; heard where a piece began there.
-        left: Samples the knobs had to go as the block began, see `aim`.
-        smoothing_samples: Length of a ramp.
+        left: As the block begins, see `samples_left`.
+        smoothing_samples: N.
         step_samples: Of a piece.
 
     Shape:
         path, result: (batch, K, samples); held: (batch, K); left: (batch, 1).
     """
     sample = torch.arange(path.shape[-1], device=path.device)
-    position = smoothing_samples - left.long() + sample  # in the ramp, from 0
+    position = smoothing_samples - left.long() + sample  # since the target was new, from 0
     into = torch.where(position < smoothing_samples - 1, position.remainder(step_samples), 0)
     began = (sample - into + 1).clamp(min=0)  # 0: in a block before
     known = torch.cat([held.unsqueeze(-1), path], dim=-1)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tapezoo.layers.convolution import controlled_fir, identity_taps
 from tapezoo.layers.hyper import CODES, ControlCode, HyperRecurrence, HyperTensors, mixed
-from tapezoo.layers.smoothing import aim, steps
+from tapezoo.layers.smoothing import samples_left, steps
 from tapezoo.models.arguments import (
     DEEPEST,
     LONGEST_SAMPLES,
@@ -20,7 +20,7 @@ from tapezoo.models.arguments import (
     one_of,
     whole,
 )
-from tapezoo.net import Net, State, knobs_of
+from tapezoo.net import KNOBS, Net, State
 
 Conditioning = Literal["concat", "film", "film_glu", "temporal_film", "hyper", "hyper_blend"]
 """How controls reach a recurrent net."""
@@ -40,7 +40,7 @@ class HyperNet(Net):
     fresh net passes the signal, and goes on doing so if nothing is trained there.
 
     While controls move, the output layer and the linear path follow sample by sample, the cell in steps of 32
-    samples from the moment a control was turned: 32 small ones per ramp, since each costs a product of all its
+    samples from each new target on: 32 small ones for a lone one, since each costs a product of all its
     weights. Batch rows at the same controls run together, so training costs little more than without controls as
     long as a batch holds few settings.
 
@@ -128,7 +128,7 @@ class HyperNet(Net):
         code = self.code(path)  # (batch, D, 1 or samples)
         in_steps = code
         if self.num_controls:
-            left = aim(knobs_of(state), controls, self.smoothing_samples).left
+            left = samples_left(state[KNOBS], controls)
             stepped = steps(path, state["step_controls"], left, self.smoothing_samples, STEP_SAMPLES)
             after["step_controls"] = stepped[..., -1]
             in_steps = self.code(stepped)

@@ -14,7 +14,7 @@ from tapezoo.controls import ControlError
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.grid_cells import SAME_POSITION, reached
 from tapezoo.runtime.grid_entrances import Inherited, Prerolled
-from tapezoo.runtime.grid_glide import Glide, Positions
+from tapezoo.runtime.grid_glide import GLIDES, Positions
 from tapezoo.runtime.grid_graph import GridGraph
 from tapezoo.runtime.grid_players import OutputsPlayer, Player, WeightsPlayer
 from tapezoo.runtime.grid_weights import GridWeights
@@ -24,7 +24,8 @@ from tapezoo.runtime.onnx_engine import whole_blocks
 class GridEngine:
     """Plays between the points of a grid, see `Engine`.
 
-    Controls glide to a new place in a straight line of 1024 samples, as those of a net do. Beyond an axis' ends they
+    Controls glide to a new place in a straight line of 1024 samples, and follow moving ones half of that late, as those
+    of a net do; in a grid of before, the line begins anew with every target (`GridIndex.glide`). Beyond an axis' ends they
     are held at the end. A control that is no axis is heard at the value at which the grid holds it, and may be asked
     for at that value or at its default.
 
@@ -51,7 +52,7 @@ class GridEngine:
         """
         self._asked = b""
         at = self._target(controls)
-        self._glide = Glide(at, self._manifest.hop_samples)
+        self._glide = GLIDES[self.index.glide](at, self._manifest.hop_samples)
         self._player.start(channels, at)
 
     def play(self, rows: Audio, controls: Audio) -> Audio:

@@ -1,9 +1,11 @@
-"""Controls that glide, for players that change something costly: a line of fixed length, cut into stretches."""
+"""Controls that glide, for players that change something costly: their way is cut into stretches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,11 +53,11 @@ class Stretch:
         return slice(self.done, self.done + self.where.stop - self.where.start)
 
 
-class Glide:
-    """Takes the controls from where they are to each new target in a straight line.
+class Glide(ABC):
+    """Takes the controls from where they are to each new target, in `SMOOTHING_SAMPLES` rounded up to whole stretches.
 
-    A line has as many whole stretches as `SMOOTHING_SAMPLES` need, counted from the moment the target changed:
-    what is heard does not depend on how the signal is cut into blocks.
+    Stretches are counted from the moment the target changed: what is heard does not depend on how the signal is cut
+    into blocks. Over a stretch the controls move in a straight line.
 
     Args:
         positions: Where the controls stand, (axes,).
@@ -64,35 +66,89 @@ class Glide:
 
     def __init__(self, positions: Positions, hop_samples: int = 1) -> None:
         self._stretch_samples = -(-STRETCH_SAMPLES // hop_samples) * hop_samples
-        self._stretches = -(-SMOOTHING_SAMPLES // self._stretch_samples)
-        self._line_samples = self._stretches * self._stretch_samples
-        self._origin = self._target = positions
-        self._passed = self._line_samples  # of the line
+        self._glide_samples = -(-SMOOTHING_SAMPLES // self._stretch_samples) * self._stretch_samples
+        self._target = positions
+        self._passed = self._glide_samples  # since the target changed
+        self._begin = self._end = positions  # of the stretch
 
     def stretches(self, target: Positions, samples: int) -> Iterator[Stretch]:
         """Goes on for one block.
 
         Args:
-            target: (axes,), where the controls shall go; a new one begins a whole line from where they are.
+            target: (axes,), where the controls shall go.
             samples: Length of the block.
         """
         if not np.array_equal(target, self._target):
-            self._origin = self._at(self._passed)
-            self._target, self._passed = target, 0
+            self._turn(target)
         start = 0
         while start < samples:
-            if self._passed >= self._line_samples:
+            if self._passed >= self._glide_samples:
                 yield Stretch(slice(start, samples), self._target, self._target, 0, 0)
                 return
             done = self._passed % self._stretch_samples
+            if not done:
+                self._begin, self._end = self._end, self._at(self._passed + self._stretch_samples)
             length = min(self._stretch_samples - done, samples - start)
-            first = self._passed - done
-            begin, end = self._at(first), self._at(first + self._stretch_samples)
             self._passed += length
-            yield Stretch(slice(start, start + length), begin, end, done, self._stretch_samples)
+            yield Stretch(slice(start, start + length), self._begin, self._end, done, self._stretch_samples)
             start += length
 
+    def _turn(self, target: Positions) -> None:
+        done = self._passed % self._stretch_samples
+        if done:  # in the middle of a stretch, which ends here
+            self._end = self._begin + (self._end - self._begin) * (done / self._stretch_samples)
+        self._leave(target, self._end)
+        self._target, self._passed = target, 0
+
+    @abstractmethod
+    def _leave(self, target: Positions, here: Positions) -> None:
+        """A new target, before `_target` and `_passed` say so; the controls are `here`."""
+
+    @abstractmethod
     def _at(self, passed: int) -> Positions:
-        if passed >= self._line_samples:
+        """Where the controls are so many samples after the target changed; exactly there at the end of the glide."""
+
+
+class MeanGlide(Glide):
+    """At the mean of the last targets, as those of a net (`tapezoo.layers.smoothing.glide`), at the ends of stretches.
+
+    In between the straight line is within a stretch's curvature of that; where every stretch begins with a new
+    target, it is exact.
+    """
+
+    def __init__(self, positions: Positions, hop_samples: int = 1) -> None:
+        super().__init__(positions, hop_samples)
+        self._steps = np.zeros((0, len(positions)))  # what each new target was away from the one before
+        self._before = np.zeros(0)  # how many samples each was given before the newest
+
+    def _leave(self, target: Positions, here: Positions) -> None:
+        before = self._before + self._passed
+        going = before < self._glide_samples
+        self._steps = np.concatenate([self._steps[going], (target - self._target)[np.newaxis]])
+        self._before = np.append(before[going], 0)
+
+    def _at(self, passed: int) -> Positions:
+        # each step goes in a straight line of its own
+        left = np.maximum(1 - (self._before + passed) / self._glide_samples, 0)
+        return np.asarray(self._target - left @ self._steps)
+
+
+class LineGlide(Glide):
+    """In a line that begins anew with every target: grids that were written before `MeanGlide`."""
+
+    def __init__(self, positions: Positions, hop_samples: int = 1) -> None:
+        super().__init__(positions, hop_samples)
+        self._origin = positions
+
+    def _leave(self, target: Positions, here: Positions) -> None:
+        self._origin = here
+
+    def _at(self, passed: int) -> Positions:
+        if passed >= self._glide_samples:
             return self._target  # exactly
-        return self._origin + (self._target - self._origin) * (passed / self._line_samples)
+        return self._origin + (self._target - self._origin) * (passed / self._glide_samples)
+
+
+GLIDES: Mapping[str, Callable[[Positions, int], Glide]] = MappingProxyType(
+    {"line": LineGlide, "mean": MeanGlide}
+)

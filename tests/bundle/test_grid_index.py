@@ -12,7 +12,7 @@ from tapezoo.bundle.grid import WEIGHTS, GridAxis, GridIndex, GridPoint, read_gr
 from tapezoo.bundle.grid_tensors import write_tensors
 from tapezoo.controls import Control
 
-VALIDATOR = jsonschema.Draft202012Validator(schema("grid-1"))
+VALIDATOR = jsonschema.Draft202012Validator(schema("grid-2"))
 AXIS = {"control": "drive", "positions": [0.0, 1.0], "values": [0.0, 10.0]}
 AXIS |= {"unit": "dB", "default": 5.0, "curve": "linear"}
 TENSOR = {"name": "last", "shape": [1], "dtype": "float32"}
@@ -50,9 +50,20 @@ def test_an_index_reads_back_as_written_and_keeps_to_its_schema(bundle, manifest
     assert read(bundle, manifest, document) == INDEX
 
 
+def test_an_index_of_version_1_means_the_glide_of_its_time(bundle, manifest):
+    document = {**json.loads(INDEX.to_json()), "schema_version": 1}
+    with pytest.raises(MalformedFileError, match="glide"):
+        read(bundle, manifest, document)
+    del document["glide"]
+    assert jsonschema.Draft202012Validator(schema("grid-1")).is_valid(document)
+    assert read(bundle, manifest, document) == replace(INDEX, glide="line")
+
+
 FORGED = [
     {"schema_version": 0},
-    {"schema_version": 2},
+    {"schema_version": 3},
+    {"glide": "jump"},
+    {"glide": ["mean"]},
     {"kind": "guessed"},
     {"kind": ["sampled"]},
     {"rule": None},

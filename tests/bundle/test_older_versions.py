@@ -1,4 +1,5 @@
-"""Bundles of earlier releases: `fixtures/gru_v1` was written by tapezoo at commit 4516e80, schema version 1."""
+"""Bundles of earlier releases: `fixtures/gru_v1` was written by tapezoo at commit 4516e80, schema version 1;
+`fixtures/lstm_line_glide` at 4c6ec30, whose controls went in a line that began anew with every target."""
 
 import json
 import shutil
@@ -11,7 +12,9 @@ from bundle.small_bundle import edit_manifest
 from tapezoo.bundle import UnknownSchemaError, read_arrays, read_golden_input, read_manifest
 from tapezoo.runtime import Stream, verify
 
-V1 = Path(__file__).parents[1] / "fixtures" / "gru_v1"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+V1 = FIXTURES / "gru_v1"
+LINE_GLIDE = FIXTURES / "lstm_line_glide"
 # as the release registered it: the fixture is what that code wrote, byte for byte
 SEAL = "794112987c8c6d2059bea13fc12be02d9c0259464a8d6d8fb9f51cbdac8729c4"
 
@@ -62,3 +65,21 @@ def test_a_bundle_from_the_future_says_what_to_install(tmp_path, provenance, wor
     with pytest.raises(UnknownSchemaError, match=words):
         verify(tmp_path / "bundle")
     assert "rm -rf" not in str(caught.value)
+
+
+def test_kernels_and_grids_from_before_the_mean_glide_verify():
+    parts = verify(LINE_GLIDE / "bundle").parts
+    assert {part.target: part.status for part in parts} == {"onnx": "ok", "kernel": "ok", "grid": "ok"}
+
+
+@pytest.mark.parametrize("engine", ["onnx", "kernel", "grid"])
+def test_kernels_and_grids_from_before_the_mean_glide_glide_as_they_did(engine):
+    with np.load(
+        LINE_GLIDE / "played.npz"
+    ) as told:  # turned every 64 samples, by the release that wrote the bundle
+        input, turns, wanted = told["input"], told["turns"], told[engine]
+    stream, played = Stream(LINE_GLIDE / "bundle", engine=engine), []
+    for number, start in enumerate(range(0, len(input), 64)):
+        at = float(turns[min(number, len(turns) - 1)]) if number > 2 else 0.0
+        played.append(stream.process(input[start : start + 64], [at]))
+    np.testing.assert_allclose(np.concatenate(played), wanted, atol=2e-6)

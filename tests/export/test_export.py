@@ -111,9 +111,7 @@ def test_the_manifest_and_card_say_what_the_bundle_is(exported):
     assert document["receptive_field"] is None
     assert [control["name"] for control in document["controls"]] == ["drive", "speed"]
     assert [(s["name"], s["shape"]) for s in document["state"]] == [
-        ("controls", [2]),
-        ("control_targets", [2]),
-        ("control_ramp", [1]),
+        ("control_history", [2, 1024]),
         ("hidden", [1, 8]),
         ("cell", [1, 8]),
         ("past", [1, 15]),
@@ -133,7 +131,7 @@ def test_the_manifest_and_card_say_what_the_bundle_is(exported):
 def test_targets_share_one_signature_and_carry_the_metadata(exported):
     _, out, _ = exported
     session = onnxruntime.InferenceSession(str(out / "model.onnx"))
-    names = ["controls", "control_targets", "control_ramp", "hidden", "cell", "past"]
+    names = ["control_history", "hidden", "cell", "past"]
     inputs = ["input", "controls", *(f"state_{name}" for name in names)]
     assert [i.name for i in session.get_inputs()] == inputs
     assert [o.name for o in session.get_outputs()] == ["output", *(f"next_{name}" for name in names)]

@@ -235,6 +235,6 @@ def test_a_file_of_another_kind_is_named(tmp_path):
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(KernelFileError, match=r"kernel\.safetensors"):
         read_kernel(path)
-    save_file({"taps": np.zeros(1, np.float32)}, path, {"format": "2"})
+    save_file({"taps": np.zeros(1, np.float32)}, path, {"format": "3"})
     with pytest.raises(KernelFileError, match="format"):
         read_kernel(path)

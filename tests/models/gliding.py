@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from tapezoo.net import SMOOTHING_SAMPLES, Net
+from tapezoo.net import KNOBS, SMOOTHING_SAMPLES, Net
 
 
 def glide(start: torch.Tensor, target: torch.Tensor, samples: int) -> torch.Tensor:
@@ -28,11 +28,11 @@ def played_by_hand(net: Net, input: torch.Tensor, path: torch.Tensor) -> torch.T
     """The net's output sample by sample, with its knobs held still at each sample's point of `path`."""
     state, parts = net.initial_state(path[..., 0]), []
     for sample, setting in zip(input.split(1, dim=-1), path.unbind(-1), strict=True):
-        still = {
-            "controls": setting,
-            "control_targets": setting,
-            "control_ramp": torch.zeros(len(setting), 1),
-        }
-        output, state = net(sample, setting, {**state, **still})
+        output, state = net(sample, setting, {**state, **standing(net, setting)})
         parts.append(output)
     return torch.cat(parts, dim=-1)
+
+
+def standing(net: Net, setting: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The state's part for knobs that stand still at `setting`."""
+    return {KNOBS: setting[..., None].repeat(1, 1, net.smoothing_samples)}

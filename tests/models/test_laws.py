@@ -137,7 +137,7 @@ def hears_longer(net, input, controls, state, forward):
 
 def ignores_controls(net, input, controls, state, forward):
     still = torch.zeros_like(controls)
-    return forward(input, still, {**state, "controls": still, "control_targets": still})
+    return forward(input, still, {**state, "control_history": torch.zeros_like(state["control_history"])})
 
 
 def pops(net, input, controls, state, forward):

@@ -128,6 +128,15 @@ def test_a_change_is_a_straight_line_of_the_smoothing_length(tmp_path, changes):
     np.testing.assert_allclose(heard[500:], 0.2 + np.minimum(n / SMOOTHING_SAMPLES, 1), atol=1e-6)
 
 
+@pytest.mark.parametrize("every_samples", [16, 64, 500])
+def test_a_moving_control_is_followed_as_late_however_often_it_is_told(tmp_path, every_samples):
+    grid = engine(tmp_path, point=lambda at: (at, 0.0, 0.0))
+    told = {at: [(at + (every_samples - 1) / 2) / 8000] for at in range(0, 6000, every_samples)}
+    heard = played(grid, np.ones((1, 6000), np.float32), told)[0][2000:].astype(float)
+    late = np.arange(2000, 6000) - 8000 * heard
+    assert late.mean() == pytest.approx((SMOOTHING_SAMPLES - 1) / 2, abs=3)
+
+
 def test_a_sampled_point_comes_in_with_the_memory_of_its_neighbour(tmp_path):
     grid = engine(tmp_path, (LINE,), lambda at: (1.0, 0.9 + 0.09 * at, 0.0), rule="outputs")
     rows = noise(2000, 1)

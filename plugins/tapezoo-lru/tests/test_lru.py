@@ -130,7 +130,7 @@ def test_a_memory_of_any_length_streams_as_it_plays():
 
 def held(controls):
     """The state's part for knobs that stand still."""
-    return {"controls": controls, "control_targets": controls, "control_ramp": torch.zeros(len(controls), 1)}
+    return {"control_history": controls[..., None].repeat(1, 1, 1024)}
 
 
 def test_a_knob_glides_to_its_new_place_sample_by_sample():

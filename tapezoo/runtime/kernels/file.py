@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tapezoo.errors import TapezooError
 
-FORMAT = "1"
+# of the file, by how its controls glide: a reader that knows one way alone does not play the other
+FORMATS = {"1": "line", "2": "mean"}
 Weights = NDArray[np.float32]
 
 
@@ -29,6 +30,7 @@ class KernelFile:
         smoothing_samples: What a knob takes to a new place.
         settings: Of the kernel, by name.
         arrays: float32, by name; see the kernel's class.
+        glide: How a knob gets there, a name of `tapezoo.runtime.kernels.glide.GLIDES`.
     """
 
     kernel: str
@@ -36,6 +38,7 @@ class KernelFile:
     smoothing_samples: int
     settings: dict[str, str]
     arrays: dict[str, Weights]
+    glide: str = "mean"
 
     def array(self, name: str, *shape: int | None) -> Weights:
         """The array `name`, which has that shape; None stands for any size but 0.
@@ -61,7 +64,10 @@ def write_kernel(file: KernelFile, path: Path, metadata: dict[str, str]) -> None
     from safetensors.numpy import save
 
     own = {
-        "format": FORMAT,
+        # without controls any reader will do
+        "format": next(
+            name for name, glide in FORMATS.items() if glide == file.glide or not file.num_controls
+        ),
         "kernel": file.kernel,
         "num_controls": str(file.num_controls),
         "smoothing_samples": str(file.smoothing_samples),
@@ -83,8 +89,8 @@ def read_kernel(path: Path) -> KernelFile:
         with safe_open(path, "numpy") as stored:
             metadata: dict[str, str] = stored.metadata() or {}
             arrays: dict[str, NDArray[Any]] = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"format {metadata.get('format')}, not {FORMAT}")
+        if metadata.get("format") not in FORMATS:
+            raise ValueError(f"format {metadata.get('format')}, not {' or '.join(FORMATS)}")
         for name, array in arrays.items():
             if array.dtype != np.float32 or not np.isfinite(array).all():
                 raise ValueError(f"{name} of type {array.dtype}, or with values that are not finite")
@@ -94,6 +100,7 @@ def read_kernel(path: Path) -> KernelFile:
             _count(metadata, "smoothing_samples", least=1),
             metadata,
             arrays,
+            FORMATS[metadata["format"]],
         )
     except Exception as error:  # safetensors has kinds of its own for bad data
         raise refused(path, error) from error

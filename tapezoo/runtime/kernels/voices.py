@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from tapezoo.runtime.kernels.channel import Channel, Voice
 from tapezoo.runtime.kernels.file import KernelFile, read_kernel, refused
+from tapezoo.runtime.kernels.glide import GLIDES
 from tapezoo.runtime.kernels.gru import gru_voice
 from tapezoo.runtime.kernels.lstm import lstm_voice
 from tapezoo.runtime.kernels.wavenet import WaveNetVoice
@@ -26,7 +27,9 @@ def channel_maker(path: Path) -> Callable[[], Channel]:
     file = read_kernel(path)
 
     def make() -> Channel:
-        return Channel(VOICES[file.kernel](file), file.num_controls, file.smoothing_samples)
+        voice = VOICES[file.kernel](file)
+        glide = GLIDES[file.glide](file.num_controls, file.smoothing_samples, voice.chunk_samples)
+        return Channel(voice, file.num_controls, glide)
 
     try:
         make()

@@ -1,0 +1,136 @@
+"""How a kernel's controls go to a new place, and what of it stands in the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapezoo.bundle import State
+from tapezoo.bundle.golden import Audio
+
+
+class Glide(Protocol):
+    """Where controls are, sample by sample."""
+
+    def load(self, state: State) -> None:
+        """Goes on from `state`; raises ValueError for other shapes, KeyError where it has no such tensor."""
+
+    def save(self) -> State:
+        """Its part of the state, in new arrays."""
+
+    def aim(self, controls: Audio) -> None:
+        """Where they shall go from the next sample on, (num_controls,)."""
+
+    def follow(self, path: Audio) -> None:
+        """Writes where they are at the next samples into `path`, (num_controls, samples)."""
+
+
+class MeanGlide:
+    """The mean of the last targets, as `tapezoo.layers.smoothing.glide` has it.
+
+    Args:
+        num_controls: K.
+        smoothing_samples: How many targets, N.
+        chunk_samples: The longest path.
+    """
+
+    NAME = "control_history"
+
+    def __init__(self, num_controls: int, smoothing_samples: int, chunk_samples: int) -> None:
+        self._length = smoothing_samples
+        self._told = np.zeros((num_controls, smoothing_samples + chunk_samples), np.float32)
+        self._target = np.zeros(num_controls, np.float32)
+        self._history = self._told[:, :smoothing_samples]
+        self._still = True
+
+    def load(self, state: State) -> None:
+        """See `Glide.load`."""
+        history = state[self.NAME]
+        if history.shape != self._history.shape:
+            raise ValueError(f"{self.NAME} of shape {history.shape}")
+        self._history[:] = history
+        self._target = history[:, -1].copy()
+        self._still = self._stands()
+
+    def save(self) -> State:
+        """See `Glide.save`."""
+        return {self.NAME: self._history.copy()}
+
+    def aim(self, controls: Audio) -> None:
+        """See `Glide.aim`."""
+        if not np.array_equal(controls, self._target):
+            self._target, self._still = controls.copy(), False
+
+    def follow(self, path: Audio) -> None:
+        """See `Glide.follow`."""
+        samples, target = path.shape[1], self._target[:, np.newaxis]
+        if self._still:
+            path[:] = target
+            return
+        self._told[:, self._length : self._length + samples] = target
+        apart = np.subtract(self._told[:, : self._length + samples], target, dtype=np.float64)
+        leaving, last = apart[:, :samples], apart[:, samples:].sum(1, keepdims=True)
+        left = last + (np.cumsum(leaving[:, ::-1], axis=1)[:, ::-1] - leaving)
+        path[:] = target + (left / self._length).astype(np.float32)
+        self._history[:] = self._told[:, samples : samples + self._length]
+        self._still = not apart[:, samples:].any()
+
+    def _stands(self) -> bool:
+        return bool((self._history == self._target[:, np.newaxis]).all())
+
+
+class LineGlide:
+    """A line of fixed length that begins anew with every target: kernels that were written before `MeanGlide`.
+
+    Args:
+        num_controls: K.
+        smoothing_samples: Of a line.
+        chunk_samples: The longest path.
+    """
+
+    NAMES = ("controls", "control_targets", "control_ramp")
+
+    def __init__(self, num_controls: int, smoothing_samples: int, chunk_samples: int) -> None:
+        self._smoothing_samples = smoothing_samples
+        self._count = np.arange(1, chunk_samples + 1, dtype=np.float32)
+        self._value = np.zeros(num_controls, np.float32)
+        self._target = np.zeros(num_controls, np.float32)
+        self._left = 0
+
+    def load(self, state: State) -> None:
+        """See `Glide.load`."""
+        value, target, left = (state[name] for name in self.NAMES)
+        if value.shape != self._value.shape or target.shape != self._value.shape:
+            raise ValueError(f"controls of shape {value.shape}")
+        self._value, self._target = value.copy(), target.copy()
+        self._left = max(0, min(round(float(left[0])), self._smoothing_samples))
+
+    def save(self) -> State:
+        """See `Glide.save`."""
+        knobs = (self._value.copy(), self._target.copy(), np.array([self._left], np.float32))
+        return dict(zip(self.NAMES, knobs, strict=True))
+
+    def aim(self, controls: Audio) -> None:
+        """See `Glide.aim`."""
+        if not np.array_equal(controls, self._target):
+            self._target, self._left = controls.copy(), self._smoothing_samples
+
+    def follow(self, path: Audio) -> None:
+        """See `Glide.follow`."""
+        samples = path.shape[1]
+        if not self._left:
+            self._value = self._target
+        share = np.minimum(self._count[:samples] / np.float32(max(self._left, 1)), 1)
+        path[:] = self._value[:, np.newaxis] + (self._target - self._value)[:, np.newaxis] * share
+        path[:, max(self._left - 1, 0) :] = self._target[:, np.newaxis]
+        self._value = path[:, -1].copy()
+        self._left = max(self._left - samples, 0)
+
+
+GLIDES: Mapping[str, Callable[[int, int, int], Glide]] = MappingProxyType(
+    {"line": LineGlide, "mean": MeanGlide}
+)
