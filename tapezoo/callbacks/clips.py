@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tapezoo.batch import Batch
+from tapezoo.filenames import unique_file_names
 from tapezoo.measure.floor import fitted_floor
 
 
@@ -76,6 +77,13 @@ class WritePredictions(Callback):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.file_names: dict[str, str] = {}
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Names the files: of all rows at once, so that no two batches write the same one."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        names = [row.name for row in data.split_arrays("test")]
+        self.file_names = dict(zip(names, unique_file_names(names), strict=True))
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Batch, *args: Any
@@ -85,6 +93,5 @@ class WritePredictions(Callback):
         for name, samples, output in zip(
             batch.names, batch.valid_samples.tolist(), outputs.cpu(), strict=True
         ):
-            file_name = "".join(letter if letter.isalnum() or letter in "-._" else "_" for letter in name)
-            path = self.folder / f"{file_name}.wav"
+            path = self.folder / f"{self.file_names[name]}.wav"
             soundfile.write(path, output[0, :samples].numpy(), pl_module.sample_rate, subtype="FLOAT")

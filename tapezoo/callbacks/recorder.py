@@ -6,7 +6,6 @@ import copy
 import io
 import logging
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -22,6 +21,7 @@ from tapezoo.checkpoint import BEST, read_checkpoint
 from tapezoo.data.module import PairsDataModule, Row
 from tapezoo.effect import EffectModel, NonFiniteLossError
 from tapezoo.errors import TapezooError, UnwritableOutputError
+from tapezoo.filenames import unique_file_names
 from tapezoo.measure.pictures import block_response, spectrograms, transfer_curve, waveforms, write_png
 from tapezoo.measure.playing import play
 from tapezoo.measure.transfer import transfer_loops
@@ -163,10 +163,12 @@ class RunRecorder(Callback):
         files = []
         data = _data(trainer)
         rows = data.split_arrays("val") if data is not None else []
+        names = [row.name for row in rows]
+        file_names = dict(zip(names, unique_file_names(names), strict=True))
         for row in _spread(rows, self.excerpts):
             excerpt = loudest_excerpt(net, row, model.sample_rate, self.excerpt_s)
             files += _write_excerpt(
-                folder, f"{architecture}, {row.name}", _slug(row.name), model.sample_rate, excerpt
+                folder, f"{architecture}, {row.name}", file_names[row.name], model.sample_rate, excerpt
             )
         defaults = [control.normalize(control.default) for control in model.controls]
         machine = data.respond if isinstance(data, Machine) else None
@@ -207,11 +209,11 @@ def loudest_excerpt(net: Net, row: Row, sample_rate: int, excerpt_s: float) -> d
 
 
 def _write_excerpt(
-    folder: Path, title: str, slug: str, sample_rate: int, excerpt: Mapping[str, NDArray[np.float64]]
+    folder: Path, title: str, file_name: str, sample_rate: int, excerpt: Mapping[str, NDArray[np.float64]]
 ) -> list[Path]:
     files = []
     for name, signal in excerpt.items():
-        path = folder / f"{slug}_{name}.wav"
+        path = folder / f"{file_name}_{name}.wav"
         # floats: what is over full scale must not be clipped in one of three files that are compared
         content = io.BytesIO()  # libsndfile tells no reason for a file it cannot write
         soundfile.write(content, signal, sample_rate, subtype="FLOAT", format="WAV")
@@ -219,9 +221,9 @@ def _write_excerpt(
             part.write_bytes(content.getbuffer())
         files.append(path)
     picture = spectrograms(excerpt["input"], excerpt["target"], excerpt["output"], sample_rate, title)
-    files.append(_write_picture(picture, folder / f"{slug}_spectrograms.png"))
+    files.append(_write_picture(picture, folder / f"{file_name}_spectrograms.png"))
     picture = waveforms(excerpt["target"], excerpt["output"], sample_rate, title)
-    files.append(_write_picture(picture, folder / f"{slug}_waveforms.png"))
+    files.append(_write_picture(picture, folder / f"{file_name}_waveforms.png"))
     return files
 
 
@@ -240,9 +242,10 @@ def _write_blocks(
     for response in net.responses(sample_rate, position):
         blocks.setdefault(response.block, []).append(response)
     files = []
+    file_names = unique_file_names(list(blocks))
     for number, (block, lines) in enumerate(blocks.items(), start=1):
         picture = block_response(lines, f"{architecture}: {block}")
-        files.append(_write_picture(picture, folder / f"block_{number}_{_slug(block)}.png"))
+        files.append(_write_picture(picture, folder / f"block_{number}_{file_names[number - 1]}.png"))
     return files
 
 
@@ -251,10 +254,6 @@ def _spread(rows: Sequence[Row], count: int) -> list[Row]:
     if len(rows) <= count:
         return list(rows)
     return [rows[round(at)] for at in np.linspace(0, len(rows) - 1, count)]
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("_.") or "excerpt"
 
 
 def _tracked(trainer: Trainer) -> TrackedRun | None:

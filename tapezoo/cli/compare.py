@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.compare.plan import Budget, check_rates, row_names, rows_of
     from tapezoo.compare.ray_engine import connect
     from tapezoo.compare.row import Task, data_of
-    from tapezoo.compare.run import Comparison, caption_of, on_ray, one_after_another
+    from tapezoo.compare.run import OWN_FILES, Comparison, caption_of, on_ray, one_after_another
     from tapezoo.tracking import Tracking, check_server, tracking_uri
 
     budget = Budget(options.minutes, options.audio_seconds)
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("tapezoo compare", "--address without --engine ray")
     out = options.out or Path("comparisons") / f"{datetime.now():%Y%m%d-%H%M%S}"
     known = open_folder(out, options.overwrite)
-    names = row_names(options.recipes)
+    names = row_names(options.recipes, OWN_FILES)
     overrides = ["--threads", "1", *options.overrides]
     allowed = [f"{ALLOW_IMPORT}={package}" for package in split_allowed(options.overrides)[1]]
     recipes = {

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tapezoo.errors import TapezooError
+from tapezoo.filenames import unique_file_names
 
 # of the data's arguments: how a recipe trains, not what on
 OF_TRAINING = ("batch_size", "segment_samples", "batches_per_epoch", "burn_in_samples", "seed")
@@ -33,7 +35,7 @@ class BudgetError(TapezooError):
 
 
 class SameRecipeError(TapezooError):
-    """One recipe is named twice, or two cannot be told apart by name."""
+    """One recipe is named twice."""
 
 
 class DifferentRatesError(TapezooError):
@@ -77,30 +79,31 @@ class Budget:
         return 60 * self.minutes if self.minutes is not None else float(self.audio_seconds or 0.0)
 
 
-def row_names(paths: Sequence[Path]) -> list[str]:
-    """The recipes' stems, with as many of their folders as tell equal ones apart.
+def row_names(paths: Sequence[Path], taken: Collection[str] = ()) -> list[str]:
+    """The recipes' stems, with as many of their folders as tell equal ones apart; each is also a folder's name.
+
+    Args:
+        paths: Of the recipes.
+        taken: Names that the comparison's folder needs for other files.
 
     Raises:
-        SameRecipeError: Two paths lead to one file, or folders joined by hyphens to the name of another.
+        SameRecipeError: Two paths lead to one file.
     """
-    resolved = [path.resolve().with_suffix("") for path in paths]
+    resolved = [path.resolve() for path in paths]
     for number, path in enumerate(resolved):
         if path in resolved[:number]:
             raise SameRecipeError(
                 str(paths[number]), found="it twice", expected="every recipe once", fix="Leave one out."
             )
+    whole = Counter(path.with_suffix("") for path in resolved)  # lstm.yaml beside lstm.yml
+    called = [path if whole[path.with_suffix("")] > 1 else path.with_suffix("") for path in resolved]
     names = []
-    for path in resolved:
+    for path in called:
         parts = 1
-        while sum(other.parts[-parts:] == path.parts[-parts:] for other in resolved) > 1:
+        while sum(other.parts[-parts:] == path.parts[-parts:] for other in called) > 1:
             parts += 1
-        name = "-".join(part for part in path.parts[-parts:] if part != path.anchor)
-        if name in names:
-            raise SameRecipeError(
-                str(path), found=f"a second row {name}", expected="a name of its own", fix="Rename it."
-            )
-        names.append(name)
-    return names
+        names.append("-".join(part for part in path.parts[-parts:] if part != path.anchor))
+    return unique_file_names(names, taken)
 
 
 def rows_of(recipes: Mapping[str, Config], budget: Budget) -> dict[str, Config]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -29,9 +30,18 @@ from tapezoo.compare.table import (
     terminal,
 )
 from tapezoo.data.module import PairsDataModule
+from tapezoo.filenames import unique_file_names
 from tapezoo.measure.floor import fitted_floor
 from tapezoo.measure.pictures import write_png
 from tapezoo.tracking import TrackedRun, Tracking, has_run, make_logger, tracking_uri, versions
+
+OWN_FILES = (
+    COMPARISON,
+    f"{Path(COMPARISON).stem}.part",
+    TABLE_MD,
+    TABLE_CSV,
+    PICTURE,
+)  # beside the rows' folders
 
 
 class Comparison:
@@ -116,9 +126,10 @@ class Comparison:
         if self.run is not None:
             for name in (TABLE_MD, TABLE_CSV, PICTURE):
                 self.run.log_file(self.out / name)
+            tags = tag_names(list(self.rows))
             for line in lines:
                 if line.outcome.figures is not None:
-                    self.run.set_tags({f"val_esr {line.name}": f"{line.outcome.figures.val_esr:.6g}"})
+                    self.run.set_tags({tags[line.name]: f"{line.outcome.figures.val_esr:.6g}"})
             self.run.set_status(status if complete or status != "finished" else "failed")
         return complete
 
@@ -138,6 +149,12 @@ class Comparison:
         )
         tags = {"recipes": ", ".join(self.rows), "kind": "comparison", "status": "running"}
         self.run.set_tags({**tags, **versions(Path.cwd())})
+
+
+def tag_names(rows: Sequence[str]) -> dict[str, str]:
+    """The tag that holds each row's error; MLflow takes fewer signs than a file's name."""
+    plain = unique_file_names([re.sub(r"[^\w.-]", "_", row) for row in rows])
+    return {row: f"val_esr {name}" for row, name in zip(rows, plain, strict=True)}
 
 
 def one_after_another(comparison: Comparison, tasks: Sequence[Task], budget: Budget, lock: int) -> None:

@@ -182,4 +182,10 @@ def _unique_names(pairs: list[Pair]) -> list[str]:
         for name, pair in zip(short, pairs, strict=True)
     ]
     count = Counter(long)
-    return [f"{name} ({number})" if count[name] > 1 else name for number, name in enumerate(long, start=1)]
+    named: list[str] = []
+    for number, name in enumerate(long, start=1):
+        unique = f"{name} ({number})" if count[name] > 1 else name
+        while unique in named or (unique != name and unique in count):  # a file may be called just so
+            unique = f"{unique} ({number})"
+        named.append(unique)
+    return named

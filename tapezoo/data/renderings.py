@@ -43,7 +43,7 @@ class Rendering:
     @property
     def name(self) -> str:
         """The machine and what was set, for reports."""
-        said = " ".join(f"{name} {value:g}" for name, value in self.settings.items())
+        said = " ".join(f"{name} {_exact(value)}" for name, value in self.settings.items())
         return f"{self.device.name} {said}".rstrip()
 
 
@@ -161,6 +161,12 @@ def _control(prefix: str, knob: Control, values: Sequence[float]) -> Control:
     low, high = min(values), max(values)
     default = min(max(knob.default, low), high)
     return Control(f"{prefix}{knob.name}", low, high, default, knob.unit, knob.curve)
+
+
+def _exact(value: float) -> str:
+    """Without losing a digit: two settings must not share a name."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
 
 
 def _fault(subject: str, found: str, expected: str) -> DataArgumentError:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tapezoo.filenames import unique_file_names
 from tapezoo.measure import sweep_pictures
 from tapezoo.measure.blends import (
     Blend,
@@ -63,10 +64,12 @@ def compare_blends(
 def write_blend_sounds(folder: Path, blends: Sequence[Blend], outputs: Outputs, sample_rate: int) -> None:
     """Writes `blend_SETTING_SOUND.wav` and `neighbour_SETTING_SOUND.wav`."""
     own = {blend.setting for blend in blends}
+    settings = settings_of(blends)
+    names = [f"{'blend' if one in own else 'neighbour'}_{setting_name(one)}" for one in settings]
+    file_names = dict(zip(settings, unique_file_names(names), strict=True))
     for sound, by_setting in outputs.items():
         for setting, output in by_setting.items():
-            role = "blend" if setting in own else "neighbour"
-            write_wav(folder / f"{role}_{setting_name(setting)}_{sound}.wav", output, sample_rate)
+            write_wav(folder / f"{file_names[setting]}_{sound}.wav", output, sample_rate)
 
 
 def draw_blends(

@@ -1,6 +1,7 @@
 """What rows are made of, and the figures of a table, without training anything."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from tapezoo.compare.plan import (
     rows_of,
 )
 from tapezoo.compare.row import esr_within
+from tapezoo.compare.run import tag_names
 from tapezoo.compare.table import Caption, Line, caption_text, csv_text, markdown
 from tapezoo.errors import OutputExistsError
 from tapezoo.measure.comparison import pareto_front
@@ -110,10 +112,29 @@ def test_equal_stems_are_told_apart_by_their_folders(tmp_path):
         row_names([paths[0], paths[2], tmp_path / "y" / ".." / "x" / "lstm.yaml"])
 
 
-def test_names_that_folders_make_equal_are_refused(tmp_path):
-    paths = [tmp_path / name for name in ("x/lstm.yaml", "y/lstm.yaml", "x-lstm.yaml")]
-    with pytest.raises(SameRecipeError, match="a second row x-lstm"):
-        row_names(paths)
+def test_every_row_has_a_folder_of_its_own_whatever_recipes_are_called(tmp_path):
+    names = (
+        "x/lstm.yaml",
+        "y/lstm.yaml",
+        "x-lstm.yaml",
+        "lstm.yml",
+        "LSTM.yml",
+        "table.md.yaml",
+        "バス.yaml",
+    )
+    found = row_names([tmp_path / name for name in names], taken=["table.md", "comparison.json"])
+    assert len({name.casefold() for name in [*found, "table.md"]}) == len(names) + 1
+    assert found[0] == "x-lstm"
+    assert found[-1] == "バス"
+    assert row_names([tmp_path / "a.yaml", tmp_path / "a.yml"]) == ["a.yaml", "a.yml"]
+
+
+def test_every_row_has_a_tag_of_its_own_that_mlflow_takes():
+    rows = ["gain_+5", "gain_@5", "gain__5", "バス"]
+    tags = tag_names(rows)
+    assert len(set(tags.values())) == 4
+    for tag in tags.values():
+        assert re.fullmatch(r"[/\w.\- ]+", tag)
 
 
 def test_a_recipe_at_the_root_keeps_its_row_in_the_folder():

@@ -171,6 +171,11 @@ def opened(**arguments: object) -> VirtualDevices:
     return module
 
 
+def test_settings_that_differ_late_have_names_of_their_own() -> None:
+    data = VirtualDevices(device="shaper", seconds=12.0, settings={"drive": [2.25, 1.2345678, 1.2345679]})
+    assert data.row_names() == ["shaper drive 1.2345678", "shaper drive 1.2345679", "shaper drive 2.25"]
+
+
 def test_a_list_of_values_makes_a_knob_a_control_in_its_own_unit() -> None:
     module = opened(device="shaper", settings={"drive": [8.0, 1.0, 4.0]})
     (control,) = module.controls

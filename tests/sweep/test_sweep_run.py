@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 from rich.console import Console
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch import Tensor
 from tapezoo.controls import Control
 from tapezoo.measure.blends import Blend
 from tapezoo.net import Net, State
+from tapezoo.sweep.blends import write_blend_sounds
 from tapezoo.sweep.modulations import slow_modulation
 from tapezoo.sweep.run import sweep_into
 from tapezoo.sweep.words import end_name, setting_label
@@ -54,6 +56,15 @@ def test_a_net_that_is_not_finite_gets_its_tables_and_pictures_all_the_same(tmp_
         console.print(*tables)
     assert "NOT FINITE" in shown.get()
     assert (tmp_path / "blends_loops.png").is_file()
+
+
+def test_sounds_of_settings_with_many_digits_and_controls_stay_apart(tmp_path: Path) -> None:
+    settings = [tuple(0.1234567890123 + 1e-9 * (at + number) for at in range(24)) for number in range(3)]
+    blends = [Blend(setting, ()) for setting in settings]
+    outputs = {"music": {setting: np.full(8, 0.1 * at) for at, setting in enumerate(settings)}}
+    write_blend_sounds(tmp_path, blends, outputs, RATE)
+    heard = sorted(float(soundfile.read(path)[0][0]) for path in tmp_path.iterdir())
+    np.testing.assert_allclose(heard, [0, 0.1, 0.2], atol=1e-6)
 
 
 def test_every_control_moves_from_end_to_end_at_the_papers_rates_and_none_with_another() -> None:
