@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar, cast
 
 import numba
@@ -17,6 +20,23 @@ def compiled(function: Function) -> Function:
     IEEE 754 instead of raising, which keeps a test out of every division.
     """
     try:
-        return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+        with _absolute_folders():
+            return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
     except RuntimeError:  # numba finds no writable cache folder ("no locator available")
         return cast(Function, numba.njit(nogil=True, error_model="numpy")(function))
+
+
+@contextmanager
+def _absolute_folders() -> Iterator[None]:
+    """Numba unpickles, that is runs, what lies in its cache: never one in the working directory of the moment."""
+    xdg, own = os.environ.get("XDG_CACHE_HOME"), numba.config.CACHE_DIR
+    try:
+        if xdg is not None and not Path(xdg).is_absolute():
+            del os.environ["XDG_CACHE_HOME"]
+        if not Path(own).is_absolute():
+            numba.config.CACHE_DIR = ""
+        yield
+    finally:
+        numba.config.CACHE_DIR = own
+        if xdg is not None:
+            os.environ["XDG_CACHE_HOME"] = xdg

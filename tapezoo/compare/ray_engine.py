@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
@@ -42,13 +44,16 @@ def connect(address: str | None) -> Any:
             fix="pip install 'tapezoo[ray]', here and on every worker.",
         ) from error
     try:
-        # output of workers comes back as files; dashboard and its packages are not needed
-        ray.init(
-            address=address or "local",
-            include_dashboard=False if address is None else None,
-            log_to_driver=False,
-            configure_logging=False,
-        )
+        # ray puts the working directory first on the import path of every worker, where a yaml.py among
+        # recordings would be run; nothing is imported from the environment's own folder
+        with contextlib.chdir(sys.prefix):
+            # output of workers comes back as files; dashboard and its packages are not needed
+            ray.init(
+                address=address or "local",
+                include_dashboard=False if address is None else None,
+                log_to_driver=False,
+                configure_logging=False,
+            )
     except Exception as error:  # ConnectionError, RuntimeError, ValueError, by kind of address
         raise RayClusterError(
             f"--address {address or 'local'}",

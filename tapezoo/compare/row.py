@@ -85,11 +85,13 @@ def train(
     task: Task, folder: Path, resumes: bool, watch: Callable[[], None], inherited: Sequence[int] = ()
 ) -> None:
     """`tapezoo fit` until it ends; its output goes to the row's log."""
-    command = [sys.executable, "-m", "tapezoo", "fit", "--config", str(folder / SETTINGS)]
+    # -P: `-m` would import from the working directory first, and a yaml.py among recordings would be run
+    command = [sys.executable, "-P", "-m", "tapezoo", "fit", "--config", str(folder / SETTINGS)]
     command += ["--run_dir", str(folder), *task.arguments]
     if resumes:
         command += ["--ckpt_path", str(folder / LAST)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(task.config["threads"]), "NO_COLOR": "1"}
+    environment["PYTHONSAFEPATH"] = "1"  # for children of its own
     with (folder / LOG).open("a", encoding="utf-8") as log:
         # a session of its own: Ctrl-C in the terminal is ours to pass on, once
         process = subprocess.Popen(

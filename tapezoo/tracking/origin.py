@@ -21,16 +21,29 @@ def versions(directory: Path) -> dict[str, str]:
     commit = _git(directory, "rev-parse", "HEAD")
     if commit:
         found["git_commit"] = commit
-        found["git_dirty"] = str(
-            bool(_git(directory, "status", "--porcelain", "--untracked-files=no"))
-        ).lower()
+        if not _has_own_programs(directory):
+            changes = _git(directory, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules")
+            found["git_dirty"] = str(bool(changes)).lower()
     return found
+
+
+def _has_own_programs(directory: Path) -> bool:
+    """Whether a checkout's own settings name programs that `git status` would run: it may be a stranger's."""
+    filters = _git(
+        directory, "config", "--includes", "--show-scope", "--get-regexp", r"^filter\..*\.(clean|process)$"
+    )
+    return any(line.split("\t")[0] in ("local", "worktree") for line in filters.splitlines())
 
 
 def _git(directory: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=directory, capture_output=True, text=True, timeout=5, check=True
+            ["git", "-c", "core.fsmonitor=false", *arguments],  # a checkout's own would be run
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return ""  # no git, or no checkout

@@ -239,6 +239,19 @@ def test_versions_name_commit_and_changes_of_a_checkout(tmp_path: Path) -> None:
     assert versions(tmp_path)["git_dirty"] == "true"
 
 
+@pytest.mark.parametrize("way", ["core.fsmonitor", "filter.x.clean"])
+def test_looking_at_a_strangers_checkout_runs_none_of_its_programs(way: str, tmp_path: Path) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    (tmp_path / "file").write_text("1")
+    (tmp_path / ".gitattributes").write_text("file filter=x")
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one"]):
+        subprocess.run([*git, *arguments], cwd=tmp_path, check=True)
+    (tmp_path / "file").write_text("2")
+    subprocess.run(["git", "config", way, "touch RAN; cat"], cwd=tmp_path, check=True)
+    assert len(versions(tmp_path)["git_commit"]) == 40
+    assert not (tmp_path / "RAN").exists()
+
+
 @pytest.mark.parametrize("scheme", ["mssql+pymssql", "postgresql+nosuch"])
 def test_a_database_without_its_driver_is_said_before_any_work_and_no_password_with_it(scheme: str) -> None:
     with pytest.raises(TrackingStoreError, match="Install the driver") as said:
