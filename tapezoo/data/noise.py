@@ -18,7 +18,7 @@ TAIL_S = 0.3  # after dry falls silent the device still rings and releases
 LEAST_FRAMES = 5  # 0.1 s: less says nothing
 STEADY_DB_S = 1.0  # a fall that is slower takes a minute to vanish: noise
 CLEAR_DB_S = 30.0  # where a fall of so much could hide in the scatter, nothing can be told
-CERTAIN = 3.0  # standard errors
+LIKELY, CERTAIN = 2.0, 3.0  # standard errors
 LOWEST_POWER = 1e-16  # -160 dBFS: digital silence stands still
 
 
@@ -27,7 +27,7 @@ class Rest:
     """What wet does while dry has been silent for 0.3 s.
 
     Args:
-        level: Mean of wet there.
+        level: Mean of wet at the end of each rest.
         noise_power: Mean square about the level, where it stands still; None where it never does.
         least_power: Of the quietest frame: no more is noise.
         fall_db_s: How fast wet decays.
@@ -53,10 +53,14 @@ def rest_of(dry: Frames, wet: Frames) -> Rest | None:
     settled = np.lib.stride_tricks.sliding_window_view(history, tail_frames + 1).all(axis=1)
     if np.count_nonzero(settled) < LEAST_FRAMES:
         return None
-    level = float(wet.mean[settled].mean())
+    rests = stretches(settled)
+    # a bias that recovers is nearest to where it goes at the end of each rest
+    level = float(
+        np.concatenate([wet.mean[start + 3 * (stop - start) // 4 : stop] for start, stop in rests]).mean()
+    )
     power = wet.power(level)
     levels_db = 10 * np.log10(power + LOWEST_POWER)
-    parts = [(levels_db[start:stop], start, stop) for start, stop in stretches(settled)]
+    parts = [(levels_db[start:stop], start, stop) for start, stop in rests]
     fall = -_slope([part for part, _, _ in parts])[0]
     steady = [
         (start + first, stop) for part, start, stop in parts if (first := _steady_from(part)) is not None
@@ -68,6 +72,7 @@ def rest_of(dry: Frames, wet: Frames) -> Rest | None:
     ):
         chosen = np.concatenate([np.arange(start, stop) for start, stop in steady])
         noise = float(np.median(wet.power(float(wet.mean[chosen].mean()))[chosen]))
+        noise = noise if noise > LOWEST_POWER else 0.0
     return Rest(level, noise, float(power[settled].min()), fall)
 
 
@@ -86,10 +91,12 @@ def noise_finding(
     if rest is None:
         return None
     if rest.noise_power is None:
-        text = (
-            f"wet still decays by {rest.fall_db_s:.0f} dB/s where dry is silent (a reverb, a release), so its "
-            f"noise floor cannot be told; it is at most {level_db(rest.least_power**0.5)} dBFS"
+        moves = (
+            f"falls by {rest.fall_db_s:.0f} dB/s where dry is silent, as a reverb or a release does"
+            if rest.fall_db_s > STEADY_DB_S
+            else "scatters too much where dry is silent"
         )
+        text = f"wet {moves}; its noise floor cannot be told, it is at most {level_db(rest.least_power**0.5)} dBFS"
         return Finding("note", "decay", name, text)
     best = rest.noise_power / (energy(wet) / len(wet))
     floor = f"noise floor {level_db(rest.noise_power**0.5)} dBFS where dry is silent"
@@ -116,7 +123,8 @@ def _steady_from(levels_db: Values) -> int | None:
 
 
 def _is_steady(slope: float, error: float) -> bool:
-    return slope + CERTAIN * error >= -STEADY_DB_S and CERTAIN * error < CLEAR_DB_S
+    falls = slope < -STEADY_DB_S and slope + LIKELY * error < 0
+    return not falls and CERTAIN * error < CLEAR_DB_S
 
 
 def _slope(parts: list[Values]) -> tuple[float, float]:

@@ -41,8 +41,8 @@ def silent_stretches(dry: NDArray[np.float32], wet: NDArray[np.float32], sample_
     )
     if not quiet.any():
         return []
-    power = wet_frames.power(float(np.median(wet_frames.mean[quiet])))
     rest = rest_of(dry_frames, wet_frames)
+    power = wet_frames.power(rest.level if rest else float(np.median(wet_frames.mean[quiet])))
     noise = (rest.noise_power if rest else None) or 0.0
     at_rest = power <= max(SILENT_POWER, float(power.max()) * BELOW_LOUDEST, NOISE_MARGIN * noise)
     size = frame_samples(sample_rate)

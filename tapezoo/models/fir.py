@@ -151,8 +151,9 @@ def _blocks(
     input: NDArray[np.float32], target: NDArray[np.float32], taps: int
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], int]]:
     """Input and target in blocks, each after the `taps - 1` samples before it, and how many samples are new."""
-    for start in range(0, len(input), BLOCK_SAMPLES):
-        part = slice(max(0, start - taps + 1), start + BLOCK_SAMPLES)
+    step = max(BLOCK_SAMPLES, taps)
+    for start in range(0, len(input), step):
+        part = slice(max(0, start - taps + 1), start + step)
         x, d = input[part].astype(np.float64), target[part].astype(np.float64)
         release(input)
         yield x, d, len(x) - (start - part.start)
