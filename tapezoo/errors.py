@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 
+from tapezoo.terminal import plain
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the disk, of the user's share, of one file
+PART_CHARACTERS = 2000  # no cause, however it is nested, fills a screen
 
 
 class TapezooError(Exception):
@@ -20,9 +23,15 @@ class TapezooError(Exception):
     """
 
     def __init__(self, subject: str, *, found: str, expected: str, fix: str) -> None:
-        text = f"{subject}: found {found}; expected {expected}. {fix}"
-        super().__init__(" ".join(text.split()))  # one paragraph, whatever a parser's message brings along
+        # one paragraph, whatever a parser's message or a stranger's file name brings along
+        subject, found, expected, fix = (_said(part) for part in (subject, found, expected, fix))
+        super().__init__(f"{subject}: found {found}; expected {expected}. {fix}")
         self.subject, self.found, self.expected, self.fix = subject, found, expected, fix
+
+
+def _said(part: str) -> str:
+    text = plain(" ".join(part.split()))
+    return text if len(text) <= PART_CHARACTERS else f"{text[:PART_CHARACTERS]}..."
 
 
 class UsageError(TapezooError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tapezoo.errors import TapezooError
+from tapezoo.terminal import plain as plain
 
 GET_AGAIN = "Fetch or export the bundle again."
 
@@ -13,8 +14,7 @@ class BundleError(TapezooError):
     """A bundle that cannot be trusted."""
 
     def __init__(self, root: Path, file: str, *, found: str, expected: str, fix: str = GET_AGAIN) -> None:
-        # names of a stranger's files reach terminals: no escape sequences, no letters that turn the line around
-        super().__init__(plain(str(root / file)), found=plain(found), expected=expected, fix=fix)
+        super().__init__(str(root / file), found=found, expected=expected, fix=fix)
         self.file = file
 
     @classmethod
@@ -69,14 +69,3 @@ class ExhaustingBundleError(BundleError):
 
 class ContradictionError(BundleError):
     """A graph that is not what the manifest says of it."""
-
-
-def plain(text: str) -> str:
-    r"""What a terminal shows as it stands: everything else as a Python escape.
-
-    >>> plain("a\x1b[2J")
-    'a\\x1b[2J'
-    """
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text
-    )

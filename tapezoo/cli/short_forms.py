@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from tapezoo import checkpoint
 from tapezoo.callbacks.recorder import CONFIG
+from tapezoo.cli.recipe_text import check_flow_value, read_recipe
 from tapezoo.errors import TapezooError, UsageError
+from tapezoo.yamltext import YamlError
 
 NAMES_A_MODEL = ("--model", "--model.help")
 ALLOW_IMPORT = "--allow-import"
-
-
-class RecipeError(TapezooError):
-    """The recipe is missing, or is no YAML mapping."""
 
 
 class MissingRecipeError(TapezooError):
@@ -55,6 +51,7 @@ def expand(arguments: list[str]) -> list[str]:
 
     Raises:
         RecipeError: The recipe is missing, or is no YAML mapping.
+        UsageError: A mapping or list on the line that says something else than it seems to.
         MissingRecipeError, CheckpointError: A checkpoint that does not bring its recipe along.
     """
     expanded: list[str] = []
@@ -65,9 +62,10 @@ def expand(arguments: list[str]) -> list[str]:
         elif option in NAMES_A_MODEL and equals and value.isidentifier():
             argument = f"{option}=tapezoo.models.{value}"
         expanded.append(argument)
+        _check_value(arguments, position)
     recipe_path = _option(expanded, "--config") or _option(expanded, "-c")
     if recipe_path is not None:
-        _check_recipe(Path(recipe_path))
+        read_recipe(Path(recipe_path))
     checkpoint_path = _option(expanded, "--ckpt_path")
     if checkpoint_path and recipe_path is None and _option(expanded, "--model") is None:
         recipe = Path(checkpoint_path).parent / CONFIG
@@ -83,20 +81,16 @@ def expand(arguments: list[str]) -> list[str]:
     return expanded
 
 
-def _check_recipe(path: Path) -> None:
-    # jsonargparse names no file where the text is no YAML
+def _check_value(arguments: list[str], position: int) -> None:
+    option, equals, value = arguments[position].partition("=")
+    if not (equals and option.startswith("-")):
+        option, value = arguments[position - 1] if position else "", arguments[position]
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        found = "" if isinstance(content, dict) else "no mapping"
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        found = f"no readable YAML ({error})"
-    if found:
-        raise RecipeError(
-            str(path),
-            found=found,
-            expected="a recipe: YAML with model, data and trainer",
-            fix="Correct --config or the file; recipes/lstm.yaml is an example.",
-        )
+        check_flow_value(value)
+    except YamlError as error:
+        raise UsageError(
+            " ".join(["tapezoo", *arguments[:1]]), f"{option} with {error.found} ({error.fix.rstrip('.')})"
+        ) from error
 
 
 def is_said(arguments: list[str], name: str) -> bool:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from jsonargparse import set_parsing_settings
 from jsonargparse.typing import PositiveInt
 from lightning.pytorch import LightningDataModule, Trainer
@@ -36,13 +35,15 @@ from tapezoo.callbacks.checkpointing import best_and_last
 from tapezoo.cli.ensemble import load_ensemble
 from tapezoo.cli.faults import said_plainly
 from tapezoo.cli.memory import keep_memory
+from tapezoo.cli.recipe_text import RecipeError, recipes_read_strictly
 from tapezoo.cli.run_folder import belongs_to, claimed, clear, run_dir_of
-from tapezoo.cli.short_forms import ALLOW_IMPORT, RecipeError, expand, is_said, split_allowed
+from tapezoo.cli.short_forms import ALLOW_IMPORT, expand, is_said, split_allowed
 from tapezoo.cli.stopping import EXIT_TERMINATED, stoppable
 from tapezoo.data.module import PairsDataModule
 from tapezoo.effect import EffectModel
 from tapezoo.errors import OutputExistsError, TapezooError, UsageError
 from tapezoo.tracking import Tracking, check_server, make_logger, tracking_uri
+from tapezoo.yamltext import parse_yaml
 
 PLAIN: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False}
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
@@ -109,7 +110,7 @@ class TrainingCLI(LightningCLI):
         )
         command = " ".join(["tapezoo", *args[:1]])
         self.line = list(args)
-        with imports_named(command), said_plainly(command):
+        with imports_named(command), said_plainly(command), recipes_read_strictly():
             self.config = parser.parse_args(args)
             self.said = parser.parse_args(args, defaults=False)
 
@@ -361,7 +362,7 @@ def resolved_recipe(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
         found = f"{error.subject}: {error.found}"
         raise RecipeError(str(path), found=found, expected=error.expected, fix=error.fix) from error
     text = cli._parser("fit").dump(cli.config["fit"], skip_none=False)
-    content: dict[str, Any] = yaml.safe_load(text)
+    content: dict[str, Any] = parse_yaml(text)
     return content
 
 

@@ -15,6 +15,8 @@ import yaml
 from tapezoo.checkpoint import LAST
 from tapezoo.compare.plan import Config, differences
 from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
+from tapezoo.terminal import shown
+from tapezoo.yamltext import YamlError, read_yaml
 
 COMPARISON, ROW, SETTINGS, LOG = "comparison.json", "row.json", "row.yaml", "train.log"
 SHOWN_DIFFERENCES = 5
@@ -26,6 +28,16 @@ class ChangedSettingsError(TapezooError):
 
 class UnreadableRowError(TapezooError):
     """A row was left by something that wrote other figures than this version reads."""
+
+    @classmethod
+    def of(cls, path: Path, error: Exception) -> UnreadableRowError:
+        """The file, and how reading it failed."""
+        return cls(
+            str(path),
+            found=f"what this version of tapezoo does not write ({type(error).__name__}: {shown(str(error))})",
+            expected="the settings and figures of a row",
+            fix="Choose another --out, go on with the version that wrote it, or pass --overwrite.",
+        )
 
 
 @dataclass(frozen=True)
@@ -132,7 +144,7 @@ def check_unchanged(
     if begun and known.get("dataset_hash") != dataset_hash:
         changed.append("the data themselves")
     for name in begun:
-        old = yaml.safe_load((out / name / SETTINGS).read_text(encoding="utf-8"))
+        old = _settings(out / name / SETTINGS)
         changed += [f"{name}: {difference}" for difference in differences(old, rows[name])]
     if changed:
         more = len(changed) - SHOWN_DIFFERENCES
@@ -143,6 +155,14 @@ def check_unchanged(
             expected="the settings it was begun with",
             fix="Choose another --out, or pass --overwrite to start all over.",
         )
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    try:
+        content = read_yaml(path)
+    except (OSError, YamlError) as error:
+        raise UnreadableRowError.of(path, error) from error
+    return content if isinstance(content, dict) else {}
 
 
 def read_outcome(folder: Path) -> Outcome | None:
@@ -159,12 +179,7 @@ def read_outcome(folder: Path) -> Outcome | None:
         figures = Figures(**content["figures"]) if content["figures"] else None
         return Outcome(content["status"], content["reason"], figures, content["log"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UnreadableRowError(
-            str(path),
-            found=f"what this version of tapezoo does not write ({type(error).__name__}: {error})",
-            expected="the figures of a row",
-            fix="Choose another --out, go on with the version that wrote it, or pass --overwrite.",
-        ) from error
+        raise UnreadableRowError.of(path, error) from error
 
 
 def is_finished(folder: Path) -> bool:

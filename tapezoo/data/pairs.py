@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from tapezoo.controls import Control, control_vector
 from tapezoo.data.settings import Setting, setting_of
 from tapezoo.data.splits import SPLITS, Split
 from tapezoo.errors import TapezooError
+from tapezoo.terminal import shown
+from tapezoo.yamltext import YamlError, kind_of, parse_yaml, read_text
 
 PAIR_KEYS = ("dry", "wet", "controls", "split", "offset_samples", "held_out")
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}  # in CSV cells
@@ -88,11 +89,12 @@ def read_pairs(path: Path) -> PairsFile:
         ControlError: A value outside its declared range.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, YamlError) as error:
+        reason = error.found if isinstance(error, YamlError) else error.strerror
         raise PairsFileError(
             str(path),
-            found=f"no readable text file ({error})",
+            found=f"no readable text file ({reason})",
             expected="a YAML or CSV pairs file",
             fix="Correct --data.pairs.",
         ) from error
@@ -115,13 +117,16 @@ def read_pairs(path: Path) -> PairsFile:
 
 def _yaml_entries(path: Path, text: str) -> tuple[Mapping[str, Any], list[Any], list[Any]]:
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise _fault(path, f"text that is not YAML ({error})", "YAML", "Correct the file.") from error
+        content = parse_yaml(text)
+    except YamlError as error:
+        raise _fault(path, error.found, error.expected, error.fix) from error
     if isinstance(content, list):
         content = {"pairs": content}
     if not isinstance(content, dict) or not isinstance(content.get("pairs"), list):
-        raise _fault(path, "no list of pairs", "a list under the key 'pairs'", "Add it.")
+        found = (
+            "no list of pairs" if isinstance(content, dict) else f"{kind_of(content)}, and no list of pairs"
+        )
+        raise _fault(path, found, "a list under the key 'pairs'", "Add it.")
     _known_keys(path, "the file", content, ("pairs", "controls", "switches"))
     declared = content.get("controls") or {}
     if not isinstance(declared, dict):
@@ -130,7 +135,9 @@ def _yaml_entries(path: Path, text: str) -> tuple[Mapping[str, Any], list[Any], 
         )
     switches = content.get("switches") or []
     if not isinstance(switches, list):
-        raise _fault(path, f"switches that are no list ({switches!r})", "names of controls", "Correct it.")
+        raise _fault(
+            path, f"switches that are no list ({shown(switches)})", "names of controls", "Correct it."
+        )
     return declared, content["pairs"], switches
 
 
@@ -166,7 +173,7 @@ def _pair(path: Path, number: int, entry: Any) -> Pair:
             raise _fault(path, f"{where} without the path {key!r}", "both dry and wet", "Add it.")
     split = entry.get("split")
     if split is not None and split not in SPLITS:
-        raise _fault(path, f"{where} with split {split!r}", "train, val or test", "Correct it.")
+        raise _fault(path, f"{where} with split {shown(split)}", "train, val or test", "Correct it.")
     offset = entry.get("offset_samples")
     values = entry.get("controls") or {}
     if not isinstance(values, dict):
@@ -188,7 +195,7 @@ def _numbers_of(path: Path, switches: Sequence[Any], controls: Sequence[Control]
     for name in switches:
         if name not in names:
             raise _fault(
-                path, f"the switch {name!r}", f"a control: {', '.join(names) or 'none'}", "Correct it."
+                path, f"the switch {shown(name)}", f"a control: {', '.join(names) or 'none'}", "Correct it."
             )
     return frozenset(names.index(name) for name in switches)
 
@@ -264,7 +271,9 @@ def _known_keys(path: Path, where: str, section: Mapping[Any, Any], known: Seque
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"Did you mean {near[0]!r}? " if near else ""
-            raise _fault(path, f"{where} with the key {key!r}", ", ".join(known), f"{hint}Correct the key.")
+            raise _fault(
+                path, f"{where} with the key {shown(key)}", ", ".join(known), f"{hint}Correct the key."
+            )
 
 
 def _number(path: Path, where: str, value: Any) -> float:
@@ -273,21 +282,21 @@ def _number(path: Path, where: str, value: Any) -> float:
     except (OverflowError, TypeError, ValueError):  # a whole number of hundreds of digits
         number = float("nan")
     if isinstance(value, bool) or not np.isfinite(number):
-        raise _fault(path, f"{where}: {value!r}", "a finite number", "Correct it.")
+        raise _fault(path, f"{where}: {shown(value)}", "a finite number", "Correct it.")
     return number
 
 
 def _truth(path: Path, where: str, value: Any) -> bool:
     truth = value if isinstance(value, bool) else TRUTHS.get(str(value).lower())
     if truth is None:
-        raise _fault(path, f"{where}: {value!r}", "true or false", "Correct it.")
+        raise _fault(path, f"{where}: {shown(value)}", "true or false", "Correct it.")
     return truth
 
 
 def _whole(path: Path, where: str, value: Any) -> int:
     number = _number(path, where, value)
     if number != int(number):
-        raise _fault(path, f"{where}: {value!r}", "a whole number of samples", "Round it.")
+        raise _fault(path, f"{where}: {shown(value)}", "a whole number of samples", "Round it.")
     return int(number)
 
 

@@ -69,6 +69,15 @@ def test_csv_says_the_same_and_ranges_are_inferred_from_the_values(tmp_path: Pat
         ("pairs: [", "not YAML"),
         ("pairs: [{dry: a, wet: b, controls: {g: 1}}, {dry: a, wet: c}]", "'g' without a value in pair 2"),
         ("pairs: [{dry: a, wet: b, controls: {g: 1}}]", "'g' with the one value 1"),
+        (
+            "pairs: [{dry: a, wet: b, controls: {g: 9:00}}]",
+            "9:00 .line 1.*for 540.*in quotes or as a decimal",
+        ),
+        ("pairs: [{dry: a, wet: b, controls: {g: 010}}]", "010 .*for 8.*in quotes or as a decimal"),
+        ("pairs: [{dry: a, wet: b, held_out: on}]", "on .*for True.*true, false or text in quotes"),
+        ("pairs: [{dry: a, wet: b, controls: {g: '9:00'}}]", "'g': '9:00'.*a finite number"),
+        ("pairs: [{dry: a, wet: b, controls: {g: 1, g: 2}}]", "the key g twice"),
+        ("a secret line", "found text, and no list of pairs"),
         ("{controls: {g: {mim: 0}}, pairs: [{dry: a, wet: b}]}", "'mim'.*Did you mean 'min'"),
     ],
 )

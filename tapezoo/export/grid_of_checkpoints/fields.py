@@ -9,6 +9,8 @@ from typing import Any
 
 from tapezoo.controls import Control, ControlError, control_vector
 from tapezoo.errors import TapezooError
+from tapezoo.terminal import shown
+from tapezoo.yamltext import kind_of
 
 
 class GridFileError(TapezooError):
@@ -19,7 +21,7 @@ def values_at(path: Path, what: str, at: Any, controls: Sequence[Control]) -> di
     """A setting: one value for every control, in its unit."""
     names = {control.name for control in controls}
     if not isinstance(at, Mapping) or not names >= set(at):
-        found = f"{what} at {at!r}"
+        found = f"{what} at {shown(at)}"
         raise fault(path, found, f"a value for each of {', '.join(sorted(names))}")
     if missing := sorted(names - set(at)):
         raise fault(path, f"{what} without {', '.join(missing)}", "a value for every control")
@@ -36,7 +38,8 @@ def fields_of(
 ) -> dict[str, Any]:
     """A mapping with exactly the keys it needs, and perhaps some it may have."""
     if not isinstance(entry, Mapping) or not set(needed) <= set(entry) <= {*needed, *possible}:
-        found = f"the keys {', '.join(map(str, entry))}" if isinstance(entry, Mapping) else repr(entry)
+        keys = [shown(str(key)).strip("'") for key in entry] if isinstance(entry, Mapping) else []
+        found = f"the keys {', '.join(keys[:10])}" if keys else kind_of(entry)
         optional = f", and perhaps {', '.join(possible)}" if possible else ""
         raise fault(path, f"{what} with {found}", f"the keys {', '.join(needed)}{optional}")
     return {str(key): value for key, value in entry.items()}
@@ -45,7 +48,7 @@ def fields_of(
 def list_of(path: Path, content: Mapping[str, Any], key: str) -> list[Any]:
     """A list that is not empty."""
     if not isinstance(content[key], list) or not content[key]:
-        raise fault(path, f"{key}: {content[key]!r}", f"a list under {key}")
+        raise fault(path, f"{key}: {shown(content[key])}", f"a list under {key}")
     return list(content[key])
 
 
@@ -56,7 +59,7 @@ def number_of(path: Path, what: str, name: str, value: Any) -> float:
     except OverflowError:  # whole numbers have no end, and too many digits to show
         raise fault(path, f"{what} with {name} beyond all floats", "a finite number") from None
     if not math.isfinite(number):
-        raise fault(path, f"{what} with {name} {value!r}", "a finite number")
+        raise fault(path, f"{what} with {name} {shown(value)}", "a finite number")
     return number
 
 

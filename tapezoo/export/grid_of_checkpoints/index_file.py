@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tapezoo.bundle.documents import TEXT
 from tapezoo.bundle.grid import AXIS_LIMIT, GridAxis
 from tapezoo.controls import Control, control_vector
@@ -27,6 +25,7 @@ from tapezoo.errors import TapezooError
 from tapezoo.export.grid.sample import Place
 from tapezoo.export.grid.spec import check_size
 from tapezoo.export.grid_of_checkpoints.fields import (
+    GridFileError,
     fault,
     fields_of,
     list_of,
@@ -34,7 +33,8 @@ from tapezoo.export.grid_of_checkpoints.fields import (
     setting_name,
     values_at,
 )
-from tapezoo.export.grid_of_checkpoints.yaml_text import read_yaml
+from tapezoo.terminal import shown
+from tapezoo.yamltext import YamlError, read_yaml
 
 POINT_LIMIT = 4096
 CONTROL_KEYS = ("name", "min", "max", "default", "unit", "curve")
@@ -137,7 +137,7 @@ def read_grid_file(path: Path) -> GridFile:
         fields = fields_of(path, what, entry, ("at", "checkpoint"))
         written = fields["checkpoint"]
         if not isinstance(written, str):
-            raise fault(path, f"{what} with the checkpoint {written!r}", "a path")
+            raise fault(path, f"{what} with the checkpoint {shown(written)}", "a path")
         at = values_at(path, what, fields["at"], controls)
         place = tuple(control_vector(controls, at))
         point = PointFile(place, setting_name(controls, at), path.parent / written, written)
@@ -156,14 +156,14 @@ def read_grid_file(path: Path) -> GridFile:
     places = list(itertools.product(*(axis.positions for axis in axes)))
     if missing := [place for place in places if place not in points]:
         values = [dict(zip(axis.positions, axis.values, strict=True)) for axis in axes]
-        shown = [
+        settings = [
             setting_name(controls, {c.name: v[p] for c, v, p in zip(controls, values, place, strict=True)})
             for place in missing
         ]
-        more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+        more = f" and {len(settings) - 3} more" if len(settings) > 3 else ""
         raise MissingPointsError(
             str(path),
-            found=f"no checkpoint at {'; '.join(shown[:3])}{more}",
+            found=f"no checkpoint at {'; '.join(settings[:3])}{more}",
             expected=f"one at each of the {len(places)} combinations of the values that occur",
             fix="Train what is missing, or remove the values that occur too seldom.",
         )
@@ -174,8 +174,10 @@ def read_grid_file(path: Path) -> GridFile:
 def _content(path: Path) -> dict[str, Any]:
     try:
         content = read_yaml(path)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise fault(path, f"nothing that can be read ({error})", "a YAML file") from error
+    except OSError as error:
+        raise fault(path, f"nothing that can be read ({error.strerror})", "a YAML file") from error
+    except YamlError as error:
+        raise GridFileError(str(path), found=error.found, expected=error.expected, fix=error.fix) from error
     return fields_of(path, "the file", content, ("controls", "points"), ("reference",))
 
 
@@ -183,10 +185,10 @@ def _control(path: Path, entry: Any) -> Control:
     fields = fields_of(path, "a control", entry, CONTROL_KEYS[:4], CONTROL_KEYS[4:])
     texts = [fields["name"], fields.get("unit", ""), fields.get("curve", "linear")]
     if not all(isinstance(text, str) for text in texts):
-        raise fault(path, f"a control with {texts}", "name, unit and curve as text")
+        raise fault(path, f"a control with {shown(texts)}", "name, unit and curve as text")
     name, unit, curve = texts
     if not name or not all(re.fullmatch(TEXT, text) for text in (name, unit)):
-        raise fault(path, f"a control called {name!r} in {unit!r}", TEXT_RULE)
+        raise fault(path, f"a control called {shown(name)} in {shown(unit)}", TEXT_RULE)
     low, high, default = (number_of(path, f"control {name!r}", key, fields[key]) for key in CONTROL_KEYS[1:4])
     if not math.isfinite(high - low):
         raise fault(path, f"control {name!r} from {low:g} to {high:g}", "a range that is a finite number")
@@ -214,7 +216,7 @@ def _reference(
     fields = fields_of(path, "the reference", content, ("device",), ("settings",))
     settings = fields.get("settings", {})
     if not isinstance(fields["device"], str) or not isinstance(settings, Mapping):
-        raise fault(path, f"the reference {content!r}", "a device's name, and settings by name")
+        raise fault(path, f"the reference {shown(content)}", "a device's name, and settings by name")
     settings = {
         str(name): number_of(path, "the reference", str(name), value) for name, value in settings.items()
     }
@@ -229,7 +231,7 @@ def _recording(path: Path, what: str, entry: Any, controls: Sequence[Control]) -
     fields = fields_of(path, what, entry, RECORDING_KEYS)
     at = values_at(path, what, fields["at"], controls)
     if not all(isinstance(fields[key], str) for key in ("dry", "wet")):
-        raise fault(path, f"{what} with {fields['dry']!r} and {fields['wet']!r}", "two paths")
+        raise fault(path, f"{what} with {shown(fields['dry'])} and {shown(fields['wet'])}", "two paths")
     place = tuple(control_vector(controls, at))
     files = (path.parent / fields[key] for key in ("dry", "wet"))
     return Recording(place, setting_name(controls, at), *files)

@@ -1,0 +1,91 @@
+"""Recipes as jsonargparse reads them, with our own rules of what YAML may say: see `tapezoo.yamltext`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import Path as RecipePath
+from jsonargparse._loaders_dumpers import get_yaml_default_loader
+
+from tapezoo.errors import TapezooError
+from tapezoo.yamltext import YamlError, check_scalar, kind_of, parse_yaml, read_yaml
+
+
+class RecipeError(TapezooError):
+    """The recipe is missing, or is no YAML mapping."""
+
+
+def read_recipe(path: Path, kinds: type | tuple[type, ...] = dict) -> None:
+    """Whether a file is what a recipe, or a part of one, can be.
+
+    Args:
+        path: Of the file.
+        kinds: Of what it may hold.
+
+    Raises:
+        RecipeError: It cannot be read, is no YAML, says something else than it seems to, or holds something else.
+    """
+    expected = "a recipe: YAML with model, data and trainer; recipes/lstm.yaml is an example"
+    if kinds is not dict:
+        expected = "a part of a recipe: a mapping or a list"
+    fix = "Correct the path or the file."
+    try:
+        content = read_yaml(path)
+        found = "" if isinstance(content, kinds) else kind_of(content)
+    except OSError as error:
+        found = f"no readable file ({error.strerror or error})"
+    except YamlError as error:
+        found, expected, fix = error.found, error.expected, error.fix
+    if found:
+        raise RecipeError(str(path), found=found, expected=expected, fix=fix)
+
+
+@contextmanager
+def recipes_read_strictly() -> Iterator[None]:
+    """Inside, jsonargparse takes 9:00 for text, and every file that it opens passes `read_recipe`.
+
+    It opens whatever a recipe names where a class or a mapping could stand: its messages would tell the content of
+    a file that is no YAML.
+    """
+    loader = get_yaml_default_loader()  # of values on the line and in quotes; no setting reaches it
+    for kind in ("int", "float", "bool"):
+        loader.add_constructor(
+            f"tag:yaml.org,2002:{kind}", _decimal(getattr(loader, f"construct_yaml_{kind}"))
+        )
+    before = RecipePath.read_text
+    RecipePath.read_text = _read_text  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        RecipePath.read_text = before  # type: ignore[method-assign]
+
+
+def check_flow_value(text: str) -> None:
+    """Refuses a mapping or list on the command line that says something else than it seems to.
+
+    Raises:
+        YamlError: See there.
+    """
+    if text.lstrip().startswith(("{", "[")):
+        parse_yaml(text)
+
+
+def _read_text(path: RecipePath) -> str:
+    file = Path(path.absolute)
+    read_recipe(file, (dict, list))
+    return file.read_text(encoding="utf-8-sig")
+
+
+def _decimal(construct: Any) -> Any:
+    def constructed(loader: Any, node: yaml.ScalarNode) -> Any:
+        try:
+            check_scalar(node)
+        except YamlError as error:
+            raise yaml.constructor.ConstructorError(problem=error.found) from error
+        return construct(loader, node)
+
+    return constructed

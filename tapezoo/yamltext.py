@@ -1,0 +1,245 @@
+"""YAML that says one thing: no key twice, no number that is none in decimal, no `on` for true, bounded in size.
+
+YAML 1.1 takes 9:00 for 540, 010 for 8, 1_0 for 10 and `no` for false. Whoever wrote that meant something else;
+it is refused, with its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tapezoo.terminal import plain, shown
+
+SIZE_LIMIT_BYTES = 1 << 20
+DEPTH_LIMIT = 100
+REPEATED_LIMIT = 100_000  # values that aliases add; a few anchors at hundreds of pairs stay far below
+
+_TAG = "tag:yaml.org,2002:"
+_KINDS = {f"{_TAG}{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map", "merge")}
+_DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FRACTION = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+\.?[0-9]*)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
+_FLOAT = re.compile(
+    r"[-+]?[0-9][0-9_]*\.[0-9_]*([eE][-+]?[0-9]+)?$|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$"
+    r"|[-+]?\.[0-9][0-9_]*([eE][-+]?[0-9]+)?$|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+\.[0-9_]*$"
+    r"|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
+)
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class YamlError(ValueError):
+    """Text that is no YAML, or that says something else than it seems to.
+
+    Args:
+        found: What is there, and where.
+        expected: What would have been right.
+        fix: What to do, as a full sentence.
+    """
+
+    def __init__(self, found: str, expected: str = "YAML", fix: str = "Correct the file.") -> None:
+        super().__init__(f"{found}; expected {expected}. {fix}")
+        self.found, self.expected, self.fix = found, expected, fix
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """A safe loader in which 1e-3 is a number, and a day is text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if tag not in (f"{_TAG}timestamp", f"{_TAG}float")]
+    for first, forms in _Base.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+.0123456789"))
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a file.
+
+    Raises:
+        OSError: It cannot be read.
+        YamlError: It is not YAML in UTF-8, is too large, or says something else than it seems to.
+    """
+    return parse_yaml(read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that somebody could have written.
+
+    Raises:
+        OSError: It cannot be read.
+        YamlError: It is too large, or no UTF-8.
+    """
+    with path.open("rb") as stream:
+        content = stream.read(SIZE_LIMIT_BYTES + 1)  # whatever its size says: /dev/zero has none
+    if len(content) > SIZE_LIMIT_BYTES:
+        raise YamlError(f"more than {SIZE_LIMIT_BYTES >> 20} MiB", "a text that somebody could have written")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise YamlError(f"bytes that are no UTF-8, at position {error.start}", "text in UTF-8") from error
+
+
+def parse_yaml(text: str) -> Any:
+    """What the text says.
+
+    Raises:
+        YamlError: It is not YAML, or says something else than it seems to.
+    """
+    try:
+        _check_depth(text)
+        loader = _Loader(text)
+        try:
+            root = loader.get_single_node()
+            if root is None:
+                return None
+            _size(root, 1, {})
+            return loader.construct_document(root)
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = "" if mark is None else f"{_place(mark)}: "
+        raise YamlError(f"text that is not YAML ({place}{_shortened(error.problem or '')})") from error
+    except yaml.YAMLError as error:
+        raise YamlError("text that is not YAML (a character that may not stand in it)") from error
+    except ValueError as error:  # a number of thousands of digits, an `!!int` that is none
+        if isinstance(error, YamlError):
+            raise
+        raise YamlError("a number that cannot be read", "numbers that a computer can hold") from error
+
+
+def check_scalar(node: yaml.ScalarNode) -> None:
+    """Refuses a number or truth value in one of the forms that only YAML takes for one.
+
+    Raises:
+        YamlError: Says what YAML takes it for.
+    """
+    tag, text = node.tag.removeprefix(_TAG), node.value
+    forms = {"int": _DECIMAL, "float": _FRACTION, "bool": re.compile("true|false", re.IGNORECASE)}
+    if tag not in forms or forms[tag].fullmatch(text):
+        return
+    where = _place(node.start_mark)
+    if tag == "bool":
+        raise YamlError(
+            f"{_written(text)} ({where}), which YAML takes for {_taken(node)}",
+            "true, false or text in quotes",
+            "Write true or false, or write it in quotes.",
+        )
+    raise YamlError(
+        f"{_written(text)} ({where}), which YAML takes for {_taken(node)}",
+        "a decimal number or text in quotes",
+        "Write it in quotes or as a decimal.",
+    )
+
+
+def kind_of(content: Any) -> str:
+    """What a file holds, in a word that says nothing of its content."""
+    if content is None:
+        return "nothing"
+    if isinstance(content, bool):
+        return "a truth value"
+    if isinstance(content, Mapping):
+        return "a mapping"
+    for kind, name in ((str, "text"), (int | float, "a number"), (list, "a list")):
+        if isinstance(content, kind):
+            return name
+    return "something else"
+
+
+def _check_depth(text: str) -> None:
+    # event by event: to compose 100,000 open brackets overflows the stack of libyaml's binding, and the process dies
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEPTH_LIMIT:
+            raise _too_deep(event.start_mark)
+
+
+def _too_deep(mark: yaml.Mark) -> YamlError:
+    return YamlError(
+        f"values nested more than {DEPTH_LIMIT} deep ({_place(mark)})", "YAML as people write it"
+    )
+
+
+def _size(node: yaml.Node, depth: int, sizes: dict[int, int]) -> int:
+    """How many values the node stands for with its aliases written out; checks all of them on the way."""
+    if id(node) in sizes:
+        return sizes[id(node)]
+    if depth > DEPTH_LIMIT:  # an alias of what it stands in has no end either
+        raise _too_deep(node.start_mark)
+    if node.tag not in _KINDS:
+        raise YamlError(
+            f"the tag {_written(node.tag)} ({_place(node.start_mark)})",
+            "plain values without tags",
+            "Leave the tag out, or write the value in quotes.",
+        )
+    parts: list[yaml.Node] = []
+    if isinstance(node, yaml.ScalarNode):
+        check_scalar(node)
+    elif isinstance(node, yaml.MappingNode):
+        _check_keys(node)
+        parts = [part for pair in node.value for part in pair]
+    else:
+        parts = node.value
+    size = 1
+    for part in parts:
+        again = id(part) in sizes
+        size += _size(part, depth + 1, sizes)
+        if again and size > REPEATED_LIMIT:
+            raise YamlError(
+                f"aliases that stand for more than {REPEATED_LIMIT} values ({_place(node.start_mark)})",
+                "a file that is as long as what it says",
+            )
+    sizes[id(node)] = size
+    return size
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise YamlError(f"a key that is no text ({_place(key.start_mark)})", "names as keys")
+        check_scalar(key)
+        kind = key.tag.removeprefix(_TAG)
+        if kind not in ("str", "merge") and (kind != "int" or key.value != str(int(key.value))):
+            raise YamlError(
+                f"the key {_written(key.value)} ({_place(key.start_mark)}), which YAML takes for {_taken(key)}",
+                "names as keys",
+                "Write it in quotes.",
+            )
+        if key.value in seen:
+            raise YamlError(
+                f"the key {_written(key.value)} twice in one mapping ({_place(key.start_mark)})",
+                "every key once",
+                "Take one of them out: YAML would take the last.",
+            )
+        seen.add(key.value)
+
+
+def _taken(node: yaml.ScalarNode) -> str:
+    try:
+        return shown(_Base("").construct_object(yaml.ScalarNode(node.tag, node.value)))
+    except (ValueError, KeyError, yaml.YAMLError):
+        return node.tag.removeprefix(_TAG)
+
+
+def _written(text: str) -> str:
+    return shown(text) if not text.isprintable() or len(text) > 40 else text or "''"
+
+
+def _place(mark: yaml.Mark) -> str:
+    return f"line {mark.line + 1}, column {mark.column + 1}"
+
+
+def _shortened(text: str, most: int = 80) -> str:
+    text = plain(text)
+    return text if len(text) <= most else f"{text[:most]}..."
