@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TimeRemainingColumn
+from rich.status import Status
 from rich.text import Text
 
 from tapezoo.terminal import plain
 
 
 class Screen(Console):
-    """Shows text, and what stands in tables, as it is; see `tapezoo.terminal.plain`."""
+    """Shows text as it is, in tables too, and what is no text as an escape (`tapezoo.terminal.plain`)."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"markup": False, "emoji": False, "highlight": False, **kwargs})
+        super().__init__(**{"highlight": False, **kwargs, "markup": False, "emoji": False})
 
-    def render_str(self, text: str, **kwargs: Any) -> Text:  # type: ignore[override]
-        """Where every string becomes text, those in tables and their titles too."""
+    def render_str(self, text: str, **kwargs: Any) -> Text:
+        """Through which every string goes, those in tables and their titles too."""
         lines = "\n".join(plain(line) for line in text.split("\n"))
         return super().render_str(lines, **{**kwargs, "markup": False, "emoji": False})
 
     def say(self, *lines: str) -> None:
-        """Lines, however long, that a terminal wraps and a file does not."""
+        """Lines, however long: a terminal wraps them, a file does not; a name cannot begin a line of its own."""
         for line in lines:
-            self.print(Text(plain(line)), soft_wrap=True)
+            self.print(_literal(line), soft_wrap=True)
 
-    @contextmanager
-    def steps(self, start: str) -> Iterator[Callable[[str], None]]:
-        """Shows `start` while it lasts; gives what to call with the name of each further step."""
-        with super().status(Text(plain(start))) as status:
-            yield lambda step: status.update(Text(plain(step)))
+    def status(self, status: Any, **kwargs: Any) -> Status:
+        """As the parent's; its `update` is as literal."""
+        return _Status(status, console=self, **kwargs)
+
+
+def bar(screen: Screen) -> Progress:
+    """A bar that is gone when its work is done; what its tasks are called is as literal."""
+    columns = (TaskName(), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=screen, transient=True)
+
+
+class TaskName(ProgressColumn):
+    """What a task is called, as it is."""
+
+    def render(self, task: Task) -> Text:
+        """The name."""
+        return Text(plain(task.description))
+
+
+class _Status(Status):
+    def __init__(self, status: Any, **kwargs: Any) -> None:
+        super().__init__(_literal(status), **kwargs)
+
+    def update(self, status: Any = None, **kwargs: Any) -> None:
+        super().update(None if status is None else _literal(status), **kwargs)
+
+
+def _literal(text: Any) -> Any:
+    return Text(plain(text)) if isinstance(text, str) else text

@@ -10,12 +10,12 @@ from typing import Any
 import soundfile
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from rich.console import Console
 from rich.table import Table
 
 from tapezoo.batch import Batch
 from tapezoo.filenames import unique_file_names
 from tapezoo.measure.floor import fitted_floor
+from tapezoo.screen import Screen
 
 
 class ClipTable(Callback):
@@ -26,7 +26,7 @@ class ClipTable(Callback):
         console: Where the table is shown.
     """
 
-    def __init__(self, folder: Path, console: Console) -> None:
+    def __init__(self, folder: Path, console: Screen) -> None:
         self.folder, self.console = folder, console
         self.energies: dict[str, torch.Tensor] = {}
 
@@ -61,7 +61,7 @@ class ClipTable(Callback):
                 writer.writerow([name, f"{esr:.6g}", f"{floor:.6g}"])
                 table.add_row(name, f"{esr:.5f}", f"{floor:.5f}")
         self.console.print(table)
-        self.console.print(f"written to {path}", soft_wrap=True, highlight=False)
+        self.console.say(f"written to {path}")
 
 
 def _ratio(error: float, energy: float) -> float:

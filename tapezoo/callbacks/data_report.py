@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from rich.console import Console
 
 from tapezoo.measure.floor import fitted_floor
 from tapezoo.models.fir import LINEAR_FLOOR_TAPS
+from tapezoo.screen import Screen
 
 
 class DataReport(Callback):
@@ -21,7 +21,7 @@ class DataReport(Callback):
         console: Where to show it.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Screen) -> None:
         self.console = console
         self.linear_floor = math.nan
 
@@ -40,4 +40,4 @@ class DataReport(Callback):
             logger.log_metrics({"linear_floor": self.linear_floor}, step=0)
 
     def _say(self, text: str) -> None:
-        self.console.print(text, soft_wrap=True, highlight=False, markup=False)
+        self.console.say(*text.splitlines())

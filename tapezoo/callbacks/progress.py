@@ -10,10 +10,9 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from rich import progress as rich_progress
-from rich.console import Console
-from rich.markup import escape
 
 from tapezoo.callbacks.checkpointing import best_and_last
+from tapezoo.screen import Screen, TaskName
 
 LINE_INTERVAL_S = 15.0  # a log of a training of ten minutes keeps some forty lines
 
@@ -26,9 +25,9 @@ class Progress(ProgressBar):
         line_interval_s: Without a terminal: least time between two lines, seconds.
     """
 
-    def __init__(self, console: Console | None = None, line_interval_s: float = LINE_INTERVAL_S) -> None:
+    def __init__(self, console: Screen | None = None, line_interval_s: float = LINE_INTERVAL_S) -> None:
         super().__init__()
-        self._console = console or Console(file=sys.stderr)
+        self._console = console or Screen(file=sys.stderr)
         self._line_interval_s = line_interval_s
         self._enabled = True
         self._bar: rich_progress.Progress | None = None
@@ -59,7 +58,7 @@ class Progress(ProgressBar):
         self._best = math.inf if before is None else float(before)
         if self._enabled and self._console.is_terminal:
             self._bar = rich_progress.Progress(
-                rich_progress.TextColumn("{task.description}"),
+                TaskName(),
                 rich_progress.BarColumn(bar_width=None),
                 rich_progress.TimeElapsedColumn(),
                 rich_progress.TimeRemainingColumn(compact=True),
@@ -119,7 +118,7 @@ class Progress(ProgressBar):
                 parts.append(f"{name} {float(trainer.callback_metrics[name]):.4g}")
         if math.isfinite(self._best):
             parts.append(f"best {self._best:.4g}")
-        return escape("  ".join(parts))
+        return "  ".join(parts)
 
 
 def _epoch_batches(trainer: Trainer) -> int:

@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from tapezoo.checkpoint import BEST
 from tapezoo.errors import TapezooError
+from tapezoo.terminal import shell
 from tapezoo.tracking import TrackedRun
 from tapezoo.tracking.names import check_alias, check_name
 
@@ -127,7 +128,7 @@ def _unregistered(name: str, error: Exception) -> UnregisteredError:
         found=found,
         expected="a bundle that passes export and verify, and a store that takes it",
         fix=f"The run and its checkpoints are intact. {fix} "
-        f"Then: tapezoo export RUN --out BUNDLE, and tapezoo push BUNDLE --name {name!r}.",
+        f"Then: tapezoo export RUN --out BUNDLE, and {shell('tapezoo', 'push', 'BUNDLE', '--name', name)}.",
     )
 
 

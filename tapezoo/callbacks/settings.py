@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from rich.console import Console
 from rich.table import Table
 
 from tapezoo.batch import Batch
@@ -36,6 +35,7 @@ from tapezoo.measure.setting_scores import (
     worst,
 )
 from tapezoo.measure.settings_map import settings_map
+from tapezoo.screen import Screen
 
 FIGURES = ("esr", "mse", "mrstft", "seconds")
 
@@ -52,7 +52,7 @@ class SettingsReport(Callback):
             is missing. Without them the settings around a candidate are compared.
     """
 
-    def __init__(self, folder: Path, console: Console, members: Sequence[EffectModel] = ()) -> None:
+    def __init__(self, folder: Path, console: Screen, members: Sequence[EffectModel] = ()) -> None:
         self.folder, self.console, self.members = folder, console, list(members)
         self.rows: list[tuple[str, float, float, float, int]] = []
 
@@ -175,7 +175,7 @@ class SettingsReport(Callback):
         self._say(f"written to {path}")
 
     def _say(self, text: str) -> None:
-        self.console.print(text, soft_wrap=True, highlight=False, markup=False)
+        self.console.say(text)
 
 
 def foresight_text(seen: Foresight) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import traceback
@@ -26,6 +27,7 @@ from tapezoo.cli import (
 )
 from tapezoo.cli.stopping import stoppable
 from tapezoo.errors import TapezooError, UsageError
+from tapezoo.terminal import complain
 
 TRAINING_VERBS = {
     "fit": "train a model from a recipe",
@@ -36,6 +38,7 @@ TRAINING_VERBS = {
 EXIT_UNEXPECTED = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+MOST_SAID = 500  # characters of an error nobody foresaw
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,6 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: As on the command line, without the program's name; None: the command line itself.
     """
+    if argv is None:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(
+                stream, io.TextIOWrapper
+            ):  # a terminal that knows few letters is told the others by number
+                stream.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
@@ -63,10 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TapezooError as error:
         if debug:
             traceback.print_exc()
-        sys.stderr.write(f"tapezoo: {error}\n")
+        complain(f"tapezoo: {error}")
         return EXIT_USER_ERROR
     except KeyboardInterrupt:
-        sys.stderr.write("tapezoo: interrupted\n")
+        complain("tapezoo: interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # `tapezoo models | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -74,7 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # ours to mend, not the user's; the trace is for a report
         if debug:
             traceback.print_exc()
-        sys.stderr.write(f"tapezoo: unexpected {type(error).__name__}: {error} (--debug shows where)\n")
+        said = " ".join(str(error).split())[:MOST_SAID]
+        complain(f"tapezoo: unexpected {type(error).__name__}: {said} (--debug shows where)")
         return EXIT_UNEXPECTED
 
 

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tapezoo.terminal import passing, say
+
 if TYPE_CHECKING:
     from tapezoo.runtime.bench import BlockTimes
 
@@ -63,13 +65,13 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError("tapezoo bench", f"--out {out}: there is no folder {out.parent}")
     manifest, seal = verify_hashes(options.bundle)
     if sys.stderr.isatty():
-        rows = bench(options.bundle, options.engine, options.seconds, progress=_say)
-        sys.stderr.write("\r\x1b[K")
+        rows = bench(options.bundle, options.engine, options.seconds, progress=passing)
+        passing("")
     else:
         rows = bench(options.bundle, options.engine, options.seconds)
     title = f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, one channel, one thread"
     if out is None:
-        sys.stdout.write("\n".join([title, *table(rows)]) + "\n")
+        say(title, *table(rows))
         return 0
     document = {
         "architecture": manifest.architecture,
@@ -79,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         "rows": [asdict(row) for row in rows],
     }
     _write(out, json.dumps(document, indent=2) + "\n")
-    sys.stdout.write(f"{title}: {len(rows)} rows in {out}\n")
+    say(f"{title}: {len(rows)} rows in {out}")
     return 0
 
 
@@ -109,10 +111,3 @@ def table(rows: Sequence[BlockTimes]) -> list[str]:
             for row in rows
         ),
     ]
-
-
-def _say(step: str) -> None:
-    import sys
-
-    sys.stderr.write(f"\r\x1b[K{step}")
-    sys.stderr.flush()

@@ -67,9 +67,9 @@ def run(options: argparse.Namespace) -> int:
     import logging
 
     import torch
-    from rich.console import Console
 
     from tapezoo import models, registry
+    from tapezoo.screen import Screen
 
     for chatty in ("lightning.pytorch", "lightning.fabric"):  # the checkpoint law makes a Trainer
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -80,19 +80,19 @@ def run(options: argparse.Namespace) -> int:
     else:
         classes = {name: models.resolve(name) for name in options.names}
     checked = []
-    with Console(stderr=True).status("checking") as status:
+    with Screen(stderr=True).status("checking") as status:
         for position, (name, model_class) in enumerate(classes.items(), start=1):
             if isinstance(model_class, TapezooError):
                 checked.append(Checked(name, fault=str(model_class)))
                 continue
             where = f"checking {name}, {position} of {len(classes)}"
             checked.append(_checked(name, model_class, where, status))
-    console = Console()
+    console = Screen()
     table = by_law(checked[0]) if len(checked) == 1 else by_model(checked)
     if not console.is_terminal:
         console.width = max(console.width, FILE_WIDTH)
     console.print(table)
-    console.print("\n".join(remarks(checked)), soft_wrap=True, highlight=False, markup=False)
+    console.say(*remarks(checked))
     return 1 if any(row.broken for row in checked) else 0
 
 

@@ -62,8 +62,6 @@ def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def run(options: argparse.Namespace) -> int:
     """Trains what is not finished; returns 1 if a row failed."""
-    from rich.console import Console
-
     from tapezoo.cli import training
     from tapezoo.cli.faults import said_plainly
     from tapezoo.cli.short_forms import ALLOW_IMPORT, split_allowed
@@ -73,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.compare.ray_engine import connect
     from tapezoo.compare.row import Task, data_of
     from tapezoo.compare.run import OWN_FILES, Comparison, caption_of, on_ray, one_after_another
+    from tapezoo.screen import Screen
     from tapezoo.tracking import Tracking, check_server, tracking_uri
 
     budget = Budget(options.minutes, options.audio_seconds)
@@ -97,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
             _check_reachable(tracking_uri(tracking))
     ray = connect(options.address) if options.engine == "ray" else None  # before the data, which take longer
 
-    console = Console()
+    console = Screen()
     with console.status("preparing the data"):
         with said_plainly("tapezoo compare"):
             data = data_of(first)

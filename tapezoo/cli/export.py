@@ -44,11 +44,12 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exports the best checkpoint and says what the gates measured."""
     import torch
-    from rich.console import Console
 
     from tapezoo.checkpoint import best_checkpoint, load_model
     from tapezoo.export import check_playable, export_checkpoint, targets_named
     from tapezoo.export.pictures import Pictures
+    from tapezoo.screen import Screen
+    from tapezoo.terminal import shell
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     targets = targets_named([name.strip() for name in options.targets.split(",") if name.strip()])
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         parts.append(grid)
     audio = None if options.audio is None else _programme(options.audio, model.sample_rate)
-    console = Console()
+    console = Screen()
     with console.status("exporting") as status:
         report = export_checkpoint(
             path,
@@ -81,8 +82,8 @@ def run(options: argparse.Namespace) -> int:
             f"unsteady     beyond {report.manifest.reach:.1%} of the way from the controls' defaults the net blows up "
             "rounding: compared up to there; farther out it may sound different on every processor"
         )
-    lines.append(f"check it     tapezoo verify {options.out}")
-    console.print("\n".join(lines), soft_wrap=True, highlight=False)
+    lines.append(f"check it     {shell('tapezoo', 'verify', options.out)}")
+    console.say(*lines)
     return 0
 
 

@@ -25,14 +25,15 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Builds, and says what was measured."""
     import torch
-    from rich.console import Console
 
     from tapezoo.bundle.grid import read_grid_index
     from tapezoo.export.grid_of_checkpoints import build_grid, read_grid_file
+    from tapezoo.screen import Screen
+    from tapezoo.terminal import shell
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     file = read_grid_file(options.index)
-    console = Console()
+    console = Screen()
     with console.status("building") as status:
         report = build_grid(file, options.out, options.overwrite, progress=lambda step: status.update(step))
     index = read_grid_index(options.out, report.manifest)
@@ -45,9 +46,9 @@ def run(options: argparse.Namespace) -> int:
         f"size         {index.size_bytes} bytes per point",
         f"entering     a point plays {enter['preroll_samples']} samples of the past, {enter['milliseconds']:.1f} ms",
         f"error        {_error_text(index.error)}",
-        f"check it     tapezoo verify {options.out}",
+        f"check it     {shell('tapezoo', 'verify', options.out)}",
     ]
-    console.print("\n".join(lines), soft_wrap=True, highlight=False)
+    console.say(*lines)
     return 0
 
 

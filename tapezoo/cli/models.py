@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from tapezoo import registry
+from tapezoo.terminal import say
 
 
 def add_parser(verbs: Any) -> None:
@@ -22,5 +22,5 @@ def run(options: argparse.Namespace) -> int:
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")
+        say(line.rstrip())
     return 0

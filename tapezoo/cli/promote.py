@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from tapezoo.cli.push import add_uri
+from tapezoo.terminal import say
 
 
 def add_parser(verbs: Any) -> None:
@@ -25,12 +26,10 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Promotes, and says why."""
-    import sys
-
     from tapezoo.tracking.promote import promote_version
 
     done = promote_version(options.version, options.alias, if_better=options.if_better, uri=options.uri)
     before = "" if done.before in (None, done.version) else f", before it was {done.name}/{done.before}"
     text = f"{done.name}@{done.alias} is {done.name}/{done.version}{before}: {done.reason}"
-    sys.stdout.write(text + "\n")
+    say(text)
     return 0

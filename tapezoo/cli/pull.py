@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tapezoo.cli.push import add_uri
+from tapezoo.terminal import say
 
 
 def add_parser(verbs: Any) -> None:
@@ -21,8 +22,6 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Pulls, and says what was fetched and how far it was checked."""
-    import sys
-
     from tapezoo.cli.installed import APART
     from tapezoo.cli.steps import shown_steps
     from tapezoo.tracking.pull import pull_bundle
@@ -42,5 +41,5 @@ def run(options: argparse.Namespace) -> int:
         "the registered seal and every hash are right"
     ]
     lines += [f"{part.target:<12} {part.file:<14} {part.status}" for part in pulled.report.parts]
-    sys.stdout.write("\n".join(lines) + "\n")
+    say(*lines)
     return 0

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from tapezoo.terminal import say, shell
+
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
@@ -34,8 +36,6 @@ def add_uri(parser: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Pushes, and says under which number the bundle can be pulled."""
-    import sys
-
     from tapezoo.cli.installed import APART
     from tapezoo.cli.steps import shown_steps
     from tapezoo.tracking.push import push_bundle
@@ -56,6 +56,6 @@ def run(options: argparse.Namespace) -> int:
     if pushed.alias is not None:
         lines.append(f"alias        {pushed.name}@{pushed.alias}")
     lines.append(f"{SEAL}  {pushed.report.seal_sha256}")
-    lines.append(f"fetch it     tapezoo pull models:/{number} --out DIR")
-    sys.stdout.write("\n".join(lines) + "\n")
+    lines.append(f"fetch it     {shell('tapezoo', 'pull', f'models:/{number}')} --out DIR")
+    say(*lines)
     return 0

@@ -35,14 +35,13 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Renders, with a progress bar, and says what was done."""
     import torch
-    from rich.console import Console
-    from rich.progress import Progress
 
     from tapezoo.automation import Constant, ControlPath, read_automation
     from tapezoo.checkpoint import best_checkpoint, load_model
     from tapezoo.controls import control_vector, parse_settings
     from tapezoo.limiter import Limiter
     from tapezoo.render import render
+    from tapezoo.screen import Screen, bar
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     model = load_model(best_checkpoint(options.checkpoint))
@@ -52,8 +51,8 @@ def run(options: argparse.Namespace) -> int:
         controls = Constant(control_vector(model.controls, settings))
     else:
         controls = read_automation(options.automation, model.controls, settings)
-    console = Console()
-    with Progress(console=console, transient=True) as progress:
+    console = Screen()
+    with bar(console) as progress:
         task = progress.add_task("rendering", total=None)
         report = render(
             model.net,
@@ -68,5 +67,5 @@ def run(options: argparse.Namespace) -> int:
             overwrite=options.overwrite,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    console.print(str(report), soft_wrap=True, highlight=False)
+    console.say(*str(report).splitlines())
     return 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from tapezoo.terminal import complain
 
 
 @contextmanager
@@ -14,11 +15,11 @@ def shown_steps(verb: str) -> Iterator[Callable[[str], None]]:
     if importlib.util.find_spec("rich") is None:
 
         def say(step: str) -> None:
-            sys.stderr.write(f"{verb}: {step}\n")
+            complain(f"{verb}: {step}")
 
         yield say
         return
-    from rich.console import Console
+    from tapezoo.screen import Screen
 
-    with Console().status(verb) as status:
+    with Screen().status(verb) as status:
         yield lambda step: status.update(step)

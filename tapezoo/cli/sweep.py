@@ -44,10 +44,10 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Plays, measures, draws, and shows the tables."""
     import torch
-    from rich.console import Console
 
     from tapezoo.checkpoint import best_checkpoint, load_model
     from tapezoo.measure.blends import blends_of
+    from tapezoo.screen import Screen
     from tapezoo.staging import staged_folder
     from tapezoo.sweep import run as sweep
     from tapezoo.sweep.files import BLENDS_CSV, SWEEPS_CSV
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         )
     names = [control.name for control in model.controls]
     blends = blends_of(len(names), [_positions(text, names) for text in options.at])
-    console = Console()
+    console = Screen()
     with (
         console.status("sweeping") as status,
         staged_folder(options.out, options.overwrite, sweep.is_sweep, "folder of a sweep") as folder,
@@ -78,11 +78,7 @@ def run(options: argparse.Namespace) -> int:
         )
     for table in tables:
         console.print(table)
-    console.print(
-        f"{options.out}: {SWEEPS_CSV}, {BLENDS_CSV}, sounds and pictures",
-        soft_wrap=True,
-        highlight=False,
-    )
+    console.say(f"{options.out}: {SWEEPS_CSV}, {BLENDS_CSV}, sounds and pictures")
     return 0
 
 

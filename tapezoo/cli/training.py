@@ -15,7 +15,6 @@ from jsonargparse import set_parsing_settings
 from jsonargparse.typing import PositiveInt
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from rich.console import Console
 
 import tapezoo.data  # noqa: F401  (its DataModules are named without their module on the command line)
 from tapezoo import checkpoint, registry
@@ -42,10 +41,11 @@ from tapezoo.cli.stopping import EXIT_TERMINATED, stoppable
 from tapezoo.data.module import PairsDataModule
 from tapezoo.effect import EffectModel
 from tapezoo.errors import OutputExistsError, TapezooError, UsageError
+from tapezoo.screen import Screen
+from tapezoo.terminal import shell
 from tapezoo.tracking import Tracking, check_server, make_logger, tracking_uri
 from tapezoo.yamltext import parse_yaml
 
-PLAIN: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False}
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
 # a recipe could name any importable class; these are the packages one may come from, besides those that
 # register an architecture
@@ -69,7 +69,7 @@ class TrainingCLI(LightningCLI):
 
     run_dir: Path
     line: list[str]
-    console: Console
+    console: Screen
     data_report: DataReport
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -101,7 +101,7 @@ class TrainingCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parses, and keeps apart what the user said from what are defaults."""
-        self.console = Console()
+        self.console = Screen()
         self._parser("test").add_argument(
             "--ensemble",
             type=list[str] | None,
@@ -169,10 +169,9 @@ class TrainingCLI(LightningCLI):
             return named
         beside = Path(self.config[self.subcommand].ckpt_path).parent
         if beside.resolve() != Path(named).resolve():
-            self.console.print(
+            self.console.say(
                 f"run_dir of the recipe, {named}, is not used: {beside} holds the checkpoint; --run_dir on the "
-                "line would name another folder",
-                **PLAIN,
+                "line would name another folder"
             )
         return None
 
@@ -204,7 +203,7 @@ class TrainingCLI(LightningCLI):
         ):
             clear(self.run_dir, (checkpoint.BEST, checkpoint.LAST, HISTORY))  # of what --overwrite replaces
         keep_memory()
-        self.console.print(f"run folder: {self.run_dir}", soft_wrap=True, highlight=False)
+        self.console.say(f"run folder: {self.run_dir}")
         try:
             self.trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
         except SystemExit as end:  # after every on_exception
@@ -233,7 +232,7 @@ class TrainingCLI(LightningCLI):
     def predict(self, model: EffectModel, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Writes the checkpoint's output on the test split."""
         self.trainer.predict(self._trained(model), datamodule=datamodule, return_predictions=False)
-        self.console.print(f"written to {self.run_dir / 'predictions'}", soft_wrap=True, highlight=False)
+        self.console.say(f"written to {self.run_dir / 'predictions'}")
 
     def _check_contradictions(self) -> None:
         logger = self.config_init[str(self.subcommand)].trainer.logger
@@ -272,14 +271,14 @@ class TrainingCLI(LightningCLI):
         """In its own folder a training has to beat the best.ckpt there, which another data set could not be."""
         if not belongs_to(self.run_dir, str(resumed)):
             text = f"{resumed} goes on in another folder: its best checkpoint stays behind, a new best begins"
-            self.console.print(text, **PLAIN)
+            self.console.say(text)
             return
         best = self.run_dir / checkpoint.BEST
         if isinstance(datamodule, PairsDataModule):
             for path in (resumed, best) if best.is_file() else (resumed,):
                 checkpoint.check_same_data(path, datamodule.dataset_hash)
         if not best.is_file():
-            self.console.print(f"there is no {best} to beat: a new best begins", **PLAIN)
+            self.console.say(f"there is no {best} to beat: a new best begins")
 
     def _say_result(self) -> None:
         best = self.run_dir / checkpoint.BEST
@@ -291,8 +290,9 @@ class TrainingCLI(LightningCLI):
         lines = [
             f"best val_esr {score:.5f}; linear floor {floor:.5f}, {floor / score:.1f} times as much",
             f"checkpoint   {best}",
-            f"listen       tapezoo render {best} IN.wav OUT.wav (excerpts and pictures: {self.run_dir / 'report'})",
-            f"export       tapezoo export {best} --out BUNDLE",
+            f"listen       {shell('tapezoo', 'render', best)} IN.wav OUT.wav (excerpts and pictures: "
+            f"{self.run_dir / 'report'})",
+            f"export       {shell('tapezoo', 'export', best)} --out BUNDLE",
         ]
         lines += [f"registered   {register}" for register in self._registers()]
         done, planned = self.trainer.current_epoch, self.trainer.max_epochs
@@ -303,8 +303,10 @@ class TrainingCLI(LightningCLI):
         if self.trainer.loggers:
             uri = tracking_uri(self.config_init[self.subcommand].tracking)
             served = uri.startswith(("http://", "https://"))
-            lines.append(f"all runs     {uri if served else f'mlflow ui --backend-store-uri {uri}'}")
-        self.console.print("\n".join(lines), soft_wrap=True, highlight=False)
+            lines.append(
+                f"all runs     {uri if served else shell('mlflow', 'ui', '--backend-store-uri', uri)}"
+            )
+        self.console.say(*lines)
 
     def _registers(self) -> list[Register]:
         return [found for found in self.trainer.callbacks if isinstance(found, Register)]  # type: ignore[attr-defined]
@@ -319,12 +321,12 @@ class TrainingCLI(LightningCLI):
             if (self.run_dir / name).exists()
         ]
         if kept:
-            message = f"{how}; kept {' and '.join(kept)}. Resume: add --ckpt_path {kept[-1]}"
+            message = f"{how}; kept {' and '.join(kept)}. Resume: add {shell('--ckpt_path', kept[-1])}"
         elif not self.run_dir.is_dir():
             message = f"{how}; {self.run_dir} is gone, its checkpoints lie where it was moved"
         else:
             message = f"{how} before the end of the first epoch: there is no checkpoint yet"
-        self.console.print(message, soft_wrap=True, highlight=False)
+        self.console.say(message)
 
 
 class ReadingCLI(TrainingCLI):

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from tapezoo.terminal import say
+
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
@@ -16,8 +18,6 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Verifies, and says target by target what was replayed."""
-    import sys
-
     from tapezoo import runtime
     from tapezoo.cli.installed import APART
 
@@ -31,5 +31,5 @@ def run(options: argparse.Namespace) -> int:
         if target.results and target.max_esr is not None:
             line += f", ESR {target.esr:.1e} of at most {target.max_esr:.1e}"
         lines.append(line)
-    sys.stdout.write("\n".join(lines) + "\n")
+    say(*lines)
     return 0

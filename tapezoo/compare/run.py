@@ -10,9 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-
 from tapezoo.callbacks.history import HISTORY, read_history
 from tapezoo.compare.folder import COMPARISON, Outcome, read_outcome, write_json
 from tapezoo.compare.plan import Budget, Config
@@ -33,6 +30,7 @@ from tapezoo.data.module import PairsDataModule
 from tapezoo.filenames import unique_file_names
 from tapezoo.measure.floor import fitted_floor
 from tapezoo.measure.pictures import write_png
+from tapezoo.screen import Screen
 from tapezoo.tracking import TrackedRun, Tracking, has_run, make_logger, tracking_uri, versions
 
 OWN_FILES = (
@@ -67,7 +65,7 @@ class Comparison:
         tracking: Tracking | None,
         known: Mapping[str, Any],
         overwrite: bool,
-        console: Console,
+        console: Screen,
     ) -> None:
         self.out, self.rows, self.caption, self.console = out, rows, caption, console
         self.tracking = tracking
@@ -100,9 +98,7 @@ class Comparison:
         """Says how a row ended, and writes the table so far."""
         figures = outcome.figures
         text = f"val_esr {figures.val_esr:.5f}" if figures is not None else outcome.reason
-        self.console.print(
-            f"{task.name}: {outcome.status}, {text}", soft_wrap=True, highlight=False, markup=False
-        )
+        self.console.say(f"{task.name}: {outcome.status}, {text}")
         self.write_tables()
 
     def write_tables(self) -> None:
@@ -120,8 +116,8 @@ class Comparison:
         for line in lines:
             if line.outcome.reason:
                 text = f"{line.name}: {line.outcome.reason} (log: {line.outcome.log})"
-                self.console.print(text, soft_wrap=True, highlight=False, markup=False)
-        self.console.print(f"written to {self.out}", soft_wrap=True, highlight=False, markup=False)
+                self.console.say(text)
+        self.console.say(f"written to {self.out}")
         complete = all(line.outcome.status == "finished" for line in lines)
         if self.run is not None:
             for name in (TABLE_MD, TABLE_CSV, PICTURE):
@@ -168,12 +164,10 @@ def one_after_another(comparison: Comparison, tasks: Sequence[Task], budget: Bud
     """
     for number, task in enumerate(tasks, start=1):
         folder = comparison.out / task.name
-        head = f"{escape(task.name)} ({number} of {len(tasks)})"
+        head = f"{task.name} ({number} of {len(tasks)})"
         start_s = time.monotonic()
         if not comparison.console.is_terminal:
-            comparison.console.print(
-                f"{head}: log in {folder / 'train.log'}", soft_wrap=True, highlight=False
-            )
+            comparison.console.say(f"{head}: log in {folder / 'train.log'}")
         with comparison.console.status(f"{head}: starting") as status:
 
             def watch(

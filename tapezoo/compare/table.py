@@ -12,7 +12,6 @@ from typing import Literal
 
 from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from tapezoo.callbacks.history import HISTORY, Epoch, read_history
@@ -197,7 +196,7 @@ def csv_text(lines: Sequence[Line]) -> str:
 def terminal(lines: Sequence[Line], caption: Caption) -> Table:
     """For the console; the other columns are in the files."""
     cost_s = equal_cost_s(lines)
-    table = Table(caption=escape(caption_text(caption, lines)), caption_justify="left", box=SIMPLE_HEAD)
+    table = Table(caption=caption_text(caption, lines), caption_justify="left", box=SIMPLE_HEAD)
     shown = [part for part in SHOWN if part[1] in IN_TERMINAL]
     for heading, column, style in shown:
         justify: Literal["left", "right"] = "left" if style == "s" else "right"
@@ -206,7 +205,7 @@ def terminal(lines: Sequence[Line], caption: Caption) -> Table:
         written = _written(cells(line, cost_s), shown)
         if line.outcome.figures is None:
             written[1] = line.outcome.status
-        table.add_row(*(escape(cell) for cell in written))
+        table.add_row(*written)
     return table
 
 

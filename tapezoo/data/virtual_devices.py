@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress
 
 import tapezoo.devices
 from tapezoo.data.arguments import BYTES_PER_SAMPLE, MOST_SEED, DataArgumentError, check_range, in_bytes
@@ -25,6 +23,7 @@ from tapezoo.data.renderings import Rendering, num_selectors, renderings_of
 from tapezoo.data.settings import HoldOut, drawn_by_rule, setting_of
 from tapezoo.data.splits import split_by_time
 from tapezoo.devices import Device, DeviceOptionError, Excerpt
+from tapezoo.screen import Screen, bar
 
 REVISION = 2  # raise it when preparation changes what comes out
 MOST_SECONDS = 3600.0  # the programme lies in memory while it is played
@@ -160,7 +159,7 @@ class VirtualDevices(PairsDataModule):
     def prepared_rows(self) -> Iterator[PreparedRow]:
         """Plays every excerpt through every device at every setting, on all cores, with a progress bar."""
         what = ", ".join(device.name for device in self._devices)
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        with bar(Screen(stderr=True)) as progress:
             task = progress.add_task(f"Rendering {what}", total=None)
             excerpts = tapezoo.devices.program_material(self._seconds, self.sample_rate, self._program_seed)
             samples = sum(excerpt.audio.size for excerpt in excerpts)

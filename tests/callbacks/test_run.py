@@ -12,7 +12,6 @@ import soundfile
 import torch
 from lightning.pytorch import Callback, Trainer
 from mlflow import MlflowClient
-from rich.console import Console
 from scipy.signal import lfilter
 
 from tapezoo.callbacks import BestAndLast, Progress, RunRecorder
@@ -25,6 +24,7 @@ from tapezoo.measure.playing import play
 from tapezoo.models.fir import FIR, FIRNet
 from tapezoo.models.grey_box import GreyBox
 from tapezoo.models.wiener_hammerstein import WienerHammerstein
+from tapezoo.screen import Screen
 from tapezoo.tracking import TrackedRun, Tracking, make_logger
 
 RATE = 8000
@@ -287,7 +287,7 @@ def test_the_best_net_is_a_copy(data: PairedAudio, tmp_path: Path) -> None:
 
 def test_without_a_terminal_progress_is_plain_lines_with_val_esr(data: PairedAudio, tmp_path: Path) -> None:
     text = io.StringIO()
-    progress = Progress(Console(file=text, force_terminal=False), line_interval_s=0.0)
+    progress = Progress(Screen(file=text, force_terminal=False), line_interval_s=0.0)
     trainer(tmp_path, False, progress).fit(model(), datamodule=data)
     lines = text.getvalue().splitlines()
     assert len(lines) == 4  # one per epoch, and the last figures
@@ -300,7 +300,7 @@ def test_without_a_terminal_progress_is_plain_lines_with_val_esr(data: PairedAud
 
 def test_on_a_terminal_one_bar_shows_the_whole_training(data: PairedAudio, tmp_path: Path) -> None:
     text = io.StringIO()
-    progress = Progress(Console(file=text, force_terminal=True, width=120))
+    progress = Progress(Screen(file=text, force_terminal=True, width=120))
     with pytest.raises(RuntimeError, match="boom"):
         trainer(tmp_path, False, progress, Raise(RuntimeError("boom"))).fit(model(), datamodule=data)
     assert "val_esr" in text.getvalue()

@@ -13,12 +13,12 @@ import pytest
 import soundfile
 from lightning.pytorch import Trainer
 from measure.made_up import Gain
-from rich.console import Console
 from scipy.stats import spearmanr
 
 from tapezoo.callbacks.settings import SettingsReport
 from tapezoo.data import PairedAudio
 from tapezoo.data.settings import HoldOut
+from tapezoo.screen import Screen
 
 RATE = 8000
 SIZES: dict[str, Any] = {"segment_samples": 512, "burn_in_samples": 64, "align": "off"}
@@ -48,7 +48,7 @@ def recorded(folder: Path, controls: int, **arguments: Any) -> PairedAudio:
 def shown_by(data: PairedAudio, model: Gain, folder: Path, *members: Gain) -> str:
     """What is shown."""
     text = io.StringIO()
-    report = SettingsReport(folder, Console(file=text, width=200), members)
+    report = SettingsReport(folder, Screen(file=text, width=200), members)
     trainer = Trainer(
         accelerator="cpu",
         logger=False,

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from tapezoo.controls import Control
 from tapezoo.measure.blends import Blend
 from tapezoo.net import Net, State
+from tapezoo.screen import Screen
 from tapezoo.sweep.blends import write_blend_sounds
 from tapezoo.sweep.modulations import slow_modulation
 from tapezoo.sweep.run import sweep_into
@@ -51,7 +51,7 @@ def test_a_net_that_is_not_finite_gets_its_tables_and_pictures_all_the_same(tmp_
     sweeps = [row for row in table(tmp_path / "sweeps.csv") if row["what"] == "sweep"]
     assert {row["finite"] for row in sweeps} == {"False"}
     assert {row["smooth"] for row in sweeps} == {"fail"}
-    console = Console(width=80)
+    console = Screen(width=80)
     with console.capture() as shown:
         console.print(*tables)
     assert "NOT FINITE" in shown.get()
