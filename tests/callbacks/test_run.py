@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from mlflow import MlflowClient
 from scipy.signal import lfilter
 
 from tapezoo.callbacks import BestAndLast, Progress, RunRecorder
+from tapezoo.callbacks.checkpointing import WholeFiles
 from tapezoo.callbacks.recorder import best_net, loudest_excerpt
 from tapezoo.checkpoint import read_checkpoint
 from tapezoo.data import PairedAudio
 from tapezoo.data.module import Row
 from tapezoo.effect import NonFiniteLossError
+from tapezoo.errors import UnwritableOutputError
 from tapezoo.measure.playing import play
 from tapezoo.models.fir import FIR, FIRNet
 from tapezoo.models.grey_box import GreyBox
@@ -255,6 +258,29 @@ def test_checkpoints_have_fixed_names_and_the_last_is_the_last_epoch_not_the_las
     assert (tmp_path / "best.ckpt").read_bytes() == kept  # the best of before is still known
 
 
+def test_a_checkpoint_is_written_beside_its_place_whatever_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, moved = tmp_path / "last.ckpt", []
+    replace = Path.replace
+    monkeypatch.setattr(
+        Path, "replace", lambda self, target: moved.append(self.parent) or replace(self, target)
+    )
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    WholeFiles().save_checkpoint({"epoch": 1}, path)
+    assert moved == [tmp_path]
+    assert torch.load(path) == {"epoch": 1}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(UnwritableOutputError, match="full disk"):
+            WholeFiles().save_checkpoint({"weights": torch.zeros(4096)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert torch.load(path) == {"epoch": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
 # --- parts ---
 
 
@@ -290,7 +316,7 @@ def test_without_a_terminal_progress_is_plain_lines_with_val_esr(data: PairedAud
     progress = Progress(Screen(file=text, force_terminal=False), line_interval_s=0.0)
     trainer(tmp_path, False, progress).fit(model(), datamodule=data)
     lines = text.getvalue().splitlines()
-    assert len(lines) == 4  # one per epoch, and the last figures
+    assert len(lines) == 3  # one per epoch, the last one once
     assert lines[0].startswith("epoch 1/3")
     assert lines[-1].startswith("epoch 3/3")
     assert all("val_esr 0." in line and "train_loss" in line and "best" in line for line in lines)
