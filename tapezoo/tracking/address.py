@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 import urllib.error
 import urllib.request
 from contextlib import closing
@@ -130,15 +131,13 @@ def _check_http(uri: str, timeout_s: float) -> None:
 
 def _check_sqlite(uri: str, timeout_s: float) -> None:
     path = Path(uri.removeprefix(SQLITE))
-    is_new = not path.exists()
     try:
-        with closing(sqlite3.connect(path, timeout=timeout_s)) as connection:
-            connection.execute(
-                "BEGIN IMMEDIATE"
-            )  # takes the write lock: fails where a run's first line would
-            connection.rollback()
-        if is_new:
-            path.unlink(missing_ok=True)
+        if path.exists():
+            with closing(sqlite3.connect(path, timeout=timeout_s)) as connection:
+                connection.execute("BEGIN IMMEDIATE")  # takes the write lock: fails where a run's first line would
+                connection.rollback()
+        else:  # not by making it: another process may be about to
+            tempfile.TemporaryFile(dir=path.parent).close()
     except (sqlite3.Error, OSError) as error:
         raise TrackingStoreError(
             str(path),

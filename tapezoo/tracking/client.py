@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tapezoo.errors import TapezooError
 from tapezoo.tracking.address import Tracking, check_server, tracking_uri
+from tapezoo.tracking.database import complete_database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,11 +48,12 @@ def open_client(uri: str | None) -> MlflowClient:
         uri: As in `Tracking`, None included.
 
     Raises:
-        TrackingServerError, TrackingStoreError: See `check_server`.
+        TrackingServerError, TrackingStoreError: See `check_server` and `complete_database`.
     """
     address = tracking_uri(Tracking(uri))
     check_server(address)
     prepare_mlflow()
+    complete_database(address)
     from mlflow import MlflowClient
 
     return MlflowClient(address, registry_uri=address)
@@ -82,11 +84,10 @@ def said_by_store(uri: str, doing: str, fix: str) -> Iterator[None]:
 
 def has_run(tracking: Tracking, run_id: str) -> bool:
     """Whether the store still holds the run."""
-    prepare_mlflow()
-    from mlflow import MlflowClient
+    client = open_client(tracking.uri)
     from mlflow.exceptions import MlflowException
 
     try:
-        return bool(MlflowClient(tracking_uri(tracking)).get_run(run_id).info.lifecycle_stage == "active")
+        return bool(client.get_run(run_id).info.lifecycle_stage == "active")
     except MlflowException:
         return False

@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import MLFlowLogger
 
 from tapezoo.tracking.address import Tracking, artifact_location, check_server, tracking_uri
 from tapezoo.tracking.client import prepare_mlflow
+from tapezoo.tracking.database import complete_database
 
 log = logging.getLogger(__name__)
 
@@ -103,11 +104,12 @@ def make_logger(
         run_id: A run to go on with; None: a new one.
 
     Raises:
-        TrackingServerError, TrackingStoreError: See `check_server`.
+        TrackingServerError, TrackingStoreError: See `check_server` and `complete_database`.
     """
     uri = tracking_uri(tracking)
     check_server(uri)
     prepare_mlflow()
+    complete_database(uri)
     # Lightning warns that it creates an experiment that is not there yet, as if that were a fault
     logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)
     return TrackedRun(

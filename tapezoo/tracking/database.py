@@ -1,0 +1,147 @@
+"""A new database of MLflow's, made whole beside its place: its migrations take seconds and cannot be repeated.
+
+MLflow makes its tables in the file itself. A process that ends in the middle, or two that begin together, leave a file
+that no MLflow opens any more.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from tapezoo.tracking.address import SQLITE, TrackingStoreError
+
+MAKING_S = 180.0  # how long another process may take to make it
+
+
+def complete_database(uri: str) -> None:
+    """Makes the database of `uri` unless it is there; one process makes it, others wait. Imports mlflow.
+
+    Args:
+        uri: `sqlite:///FILE`; other stores are not looked at.
+
+    Raises:
+        TrackingStoreError: The file cannot be made, or is there and not complete.
+    """
+    if not uri.startswith(SQLITE):
+        return
+    path = Path(os.path.realpath(uri.removeprefix(SQLITE)))
+    try:
+        if _is_absent(path):
+            with _alone(path):
+                if _is_absent(path):
+                    _make(path)
+                    return
+    except OSError as error:
+        raise _unmade(path, error) from error
+    _check_complete(path)
+
+
+def _is_absent(path: Path) -> bool:
+    return not path.exists() or path.stat().st_size == 0
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time, by a lock on a file beside `path` that is gone afterwards."""
+    lock = path.with_name(f".{path.name}.lock")
+    deadline_s = time.monotonic() + MAKING_S
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(lock, descriptor):
+                break
+        except BlockingIOError:
+            if time.monotonic() > deadline_s:
+                os.close(descriptor)
+                raise _unmade(path, f"another process has been making it for {MAKING_S:.0f} s") from None
+            time.sleep(0.1)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _is_still(lock: Path, descriptor: int) -> bool:
+    """Whether the file that is locked is the one others find; whoever had it before has removed its own."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), lock.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _make(path: Path) -> None:
+    """All of MLflow's tables in a file beside `path`, then `path`. The lock is ours: other parts are of the dead."""
+    part = path.with_name(f".{path.name}.part")
+    _remove(part)
+    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        engine = create_sqlalchemy_engine(f"{SQLITE}{part}")
+        try:
+            _initialize_tables(engine)
+        finally:
+            engine.dispose()  # before the rename: sqlite names its journal after the file it opened
+        part.rename(path)
+    except SQLAlchemyError as error:
+        raise _unmade(path, getattr(error, "orig", None) or error) from error
+    finally:
+        _remove(part)
+
+
+def _remove(part: Path) -> None:
+    for left in (part, part.with_name(f"{part.name}-journal")):
+        with suppress(OSError):
+            left.unlink(missing_ok=True)
+
+
+def _check_complete(path: Path) -> None:
+    """Raises TrackingStoreError for a database of which MLflow would say that a table exists, or is too old."""
+    from mlflow.store.db.utils import Base, _get_latest_schema_revision
+
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+            revision = (
+                connection.execute("SELECT version_num FROM alembic_version").fetchone()
+                if "alembic_version" in tables
+                else None
+            )
+            runs = connection.execute("SELECT count(*) FROM runs").fetchone()[0] if "runs" in tables else 0
+    except sqlite3.Error as error:
+        raise _unmade(path, error) from error
+    missing = set(Base.metadata.tables) - tables
+    if not missing and revision is not None and revision[0] == _get_latest_schema_revision():
+        return
+    lacks = f"it lacks {len(missing)} of MLflow's tables" if missing else "its tables are of another MLflow"
+    upgrade = f"copy the file, then: mlflow db upgrade {SQLITE}{path}"
+    raise TrackingStoreError(
+        str(path),
+        found=f"a tracking database that is not complete, with {runs} runs ({lacks})",
+        expected="one that was made to its end, by an MLflow of this version",
+        fix=f"It is older than this MLflow: {upgrade}."
+        if runs
+        else "What was making it was stopped, and there is no run in it: move it away, and the next run makes a new "
+        f"one. If it is older than this MLflow instead, {upgrade}.",
+    )
+
+
+def _unmade(path: Path, reason: object) -> TrackingStoreError:
+    return TrackingStoreError(
+        str(path),
+        found=f"a tracking database that cannot be made or read ({reason})",
+        expected="room and the right to write in its folder",
+        fix="Make room, or correct --tracking.uri or MLFLOW_TRACKING_URI.",
+    )
