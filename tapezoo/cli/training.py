@@ -43,7 +43,7 @@ from tapezoo.effect import EffectModel
 from tapezoo.errors import OutputExistsError, TapezooError, UsageError
 from tapezoo.screen import Screen
 from tapezoo.terminal import shell
-from tapezoo.tracking import Tracking, check_server, make_logger, tracking_uri
+from tapezoo.tracking import Tracking, check_server, make_run_logger, tracking_uri
 from tapezoo.yamltext import parse_yaml
 
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
@@ -196,7 +196,11 @@ class TrainingCLI(LightningCLI):
         if ckpt_path is not None:
             self._say_what_is_resumed(Path(ckpt_path), datamodule)
         if self._is_tracked():
-            self.trainer.loggers = [make_logger(self.config_init[self.subcommand].tracking, self.run_dir, {})]
+            tracking, is_resumed = (
+                self.config_init[self.subcommand].tracking,
+                belongs_to(self.run_dir, ckpt_path),
+            )
+            self.trainer.loggers = [make_run_logger(tracking, self.run_dir, is_resumed)]
         if (
             not belongs_to(self.run_dir, ckpt_path)
             and not self.config_init[self.subcommand].trainer.fast_dev_run

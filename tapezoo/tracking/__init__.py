@@ -18,7 +18,7 @@ from tapezoo.tracking.client import RegistryError, has_run
 from tapezoo.tracking.origin import versions
 
 if TYPE_CHECKING:
-    from tapezoo.tracking.runs import TrackedRun, make_logger
+    from tapezoo.tracking.runs import TrackedRun, make_logger, make_run_logger
 
 __all__ = [
     "RegistryError",
@@ -30,13 +30,14 @@ __all__ = [
     "check_server",
     "has_run",
     "make_logger",
+    "make_run_logger",
     "tracking_uri",
     "versions",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("TrackedRun", "make_logger"):
+    if name in ("TrackedRun", "make_logger", "make_run_logger"):
         from tapezoo.tracking import runs
 
         return getattr(runs, name)

@@ -134,7 +134,9 @@ def _check_sqlite(uri: str, timeout_s: float) -> None:
     try:
         if path.exists():
             with closing(sqlite3.connect(path, timeout=timeout_s)) as connection:
-                connection.execute("BEGIN IMMEDIATE")  # takes the write lock: fails where a run's first line would
+                connection.execute(
+                    "BEGIN IMMEDIATE"
+                )  # takes the write lock: fails where a run's first line would
                 connection.rollback()
         else:  # not by making it: another process may be about to
             tempfile.TemporaryFile(dir=path.parent).close()

@@ -113,7 +113,9 @@ def _check_complete(path: Path) -> None:
 
     try:
         with closing(sqlite3.connect(path)) as connection:
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+            tables = {
+                name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
+            }
             revision = (
                 connection.execute("SELECT version_num FROM alembic_version").fetchone()
                 if "alembic_version" in tables

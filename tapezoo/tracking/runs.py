@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch.loggers import MLFlowLogger
 
 from tapezoo.tracking.address import Tracking, artifact_location, check_server, tracking_uri
-from tapezoo.tracking.client import prepare_mlflow
+from tapezoo.tracking.client import open_client, prepare_mlflow, said_by_store
 from tapezoo.tracking.database import complete_database
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 
+RUN_ID = "mlflow_run_id"  # in the run's folder
+PLACE_TAG = "run_dir"
 PARENT_TAG = "mlflow.parentRunId"  # mlflow.utils.mlflow_tags; its pages nest runs by it
 MLFLOW_STATUS = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED", "nan": "FAILED"}
 
@@ -26,6 +32,7 @@ class TrackedRun(MLFlowLogger):
     then left: a lost log is not worth a lost model.
     """
 
+    note: Path | None = None  # a file that learns the run's id
     _final: str | None = None
     _lost: bool = False
 
@@ -38,7 +45,11 @@ class TrackedRun(MLFlowLogger):
         """The run's id; begins it if nothing was logged yet. None where the store takes no run any more."""
         found: list[str | None] = []
         self._attempt("run", lambda: found.append(self.run_id))
-        return found[0] if found else None
+        if not found or found[0] is None:
+            return None
+        if self.note is not None:
+            self.note.write_text(f"{found[0]}\n", encoding="utf-8")
+        return found[0]
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """One point per metric at the number of the epoch; Lightning counts optimizer steps."""
@@ -116,11 +127,70 @@ def make_logger(
         experiment_name=tracking.experiment,
         run_name=tracking.run_name,
         tracking_uri=uri,
-        tags={"run_dir": str(run_dir.resolve()), **_parent_tag(tracking), **tags},
+        tags={PLACE_TAG: str(run_dir.resolve()), **_parent_tag(tracking), **tags},
         run_id=run_id,
         artifact_location=artifact_location(uri),
         synchronous=True,
     )
+
+
+def make_run_logger(tracking: Tracking, run_dir: Path, is_resumed: bool) -> TrackedRun:
+    """The logger of a training in `run_dir`, which nothing else is at work in.
+
+    A resumed training goes on in the run that the folder names (`RUN_ID`), if the store still has it. Where that run
+    is left behind by a process that died, and the training begins anew, it is closed. A copy of a folder has a run of
+    its own.
+
+    Args:
+        tracking: Address and names.
+        run_dir: Where checkpoints lie.
+        is_resumed: Whether it goes on from a checkpoint in `run_dir`.
+
+    Raises:
+        TrackingServerError, TrackingStoreError, RegistryError: The store does not answer, or failed.
+    """
+    run_id = _noted(run_dir)
+    if run_id is not None:
+        client, uri = open_client(tracking.uri), tracking_uri(tracking)
+        with said_by_store(
+            uri, f"looking for the run {run_id}", "Look at the store, then run the command again."
+        ):
+            run_id = _taken_up(client, run_dir, run_id, is_resumed)
+    logger = make_logger(tracking, run_dir, {}, run_id)
+    logger.note = run_dir / RUN_ID
+    return logger
+
+
+def _taken_up(client: MlflowClient, run_dir: Path, run_id: str, is_resumed: bool) -> str | None:
+    """The run to go on with, marked as running again; None: a new one, and the old one is closed."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None  # another store, or deleted for good
+        raise
+    place = str(run_dir.resolve())
+    home = run.data.tags.get(PLACE_TAG, place)
+    if run.info.lifecycle_stage != "active" or (home != place and _noted(Path(home)) == run_id):
+        return None  # deleted; or `run_dir` is a copy, and the run is that of the original
+    if is_resumed:
+        client.update_run(run_id, status="RUNNING")
+        client.set_tag(run_id, PLACE_TAG, place)
+        return run_id
+    if run.info.status == "RUNNING":
+        client.set_tag(run_id, "status", "interrupted")
+        client.set_terminated(run_id, MLFLOW_STATUS["interrupted"])
+    return None
+
+
+def _noted(run_dir: Path) -> str | None:
+    try:
+        text = (run_dir / RUN_ID).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeError):
+        return None
+    return text if re.fullmatch("[0-9a-f]{32}", text) else None
 
 
 def _parent_tag(tracking: Tracking) -> dict[str, str]:

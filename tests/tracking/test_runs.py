@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from tapezoo.tracking import (
     check_server,
     has_run,
     make_logger,
+    make_run_logger,
     tracking_uri,
     versions,
 )
@@ -148,6 +150,60 @@ def test_a_run_can_belong_to_another_and_be_gone_on_with(store: Path, tmp_path: 
     assert client.get_run(parent.run_id).data.params == {"budget": "3 minutes"}
     assert has_run(tracking, parent.run_id)
     assert not has_run(tracking, "0" * 32)
+
+
+# --- after kill -9 ---
+
+
+def begun_in(folder: Path, store: Path, is_resumed: bool) -> str:
+    """The id of a run that begins in `folder`, and is left as kill -9 leaves it."""
+    folder.mkdir(exist_ok=True)
+    logger = make_run_logger(Tracking(uri_in(store), "killed"), folder, is_resumed)
+    run_id = logger.begun()
+    assert run_id is not None
+    logger.log_metrics({"val_esr": 0.5, "epoch": 1.0})
+    return run_id
+
+
+def test_a_run_that_was_killed_goes_on_when_it_is_resumed_also_where_its_folder_was_moved(
+    store: Path, tmp_path: Path
+) -> None:
+    client, folder = MlflowClient(uri_in(store)), tmp_path / "run"
+    killed = begun_in(folder, store, is_resumed=False)
+    assert begun_in(folder, store, is_resumed=True) == killed
+    client.set_terminated(killed, "KILLED")
+    folder.rename(tmp_path / "moved")
+    assert begun_in(tmp_path / "moved", store, is_resumed=True) == killed
+    run = client.get_run(killed)
+    assert (run.info.status, run.data.tags["run_dir"]) == ("RUNNING", str(tmp_path / "moved"))
+    assert {at.step for at in client.get_metric_history(killed, "val_esr")} == {1}
+
+
+def test_a_run_that_was_killed_is_closed_when_another_begins_in_its_folder(
+    store: Path, tmp_path: Path
+) -> None:
+    client, folder = MlflowClient(uri_in(store)), tmp_path / "run"
+    killed = begun_in(folder, store, is_resumed=False)
+    new = begun_in(folder, store, is_resumed=False)
+    assert new != killed
+    assert client.get_run(killed).info.status == "KILLED"
+    assert client.get_run(new).info.status == "RUNNING"
+    assert begun_in(folder, store, is_resumed=True) == new
+
+
+def test_a_copy_of_a_run_and_a_run_the_store_lost_get_a_run_of_their_own(store: Path, tmp_path: Path) -> None:
+    client, folder = MlflowClient(uri_in(store)), tmp_path / "run"
+    original = begun_in(folder, store, is_resumed=False)
+    shutil.copytree(folder, tmp_path / "copy")
+    copied = begun_in(tmp_path / "copy", store, is_resumed=True)
+    assert copied != original
+    assert client.get_run(original).data.tags["run_dir"] == str(folder)
+    client.delete_run(original)
+    lost = begun_in(folder, store, is_resumed=True)
+    assert lost not in (original, copied)
+    for note in ("0" * 32, "", "../../etc"):
+        (folder / "mlflow_run_id").write_text(note)
+        assert begun_in(folder, store, is_resumed=True) not in (original, copied, lost)
 
 
 # --- places that cannot take a run ---
