@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -102,11 +103,19 @@ def test_every_verb_of_the_registry_has_help(verb: str, capsys: pytest.CaptureFi
 
 @pytest.mark.slow  # an interpreter for each of three verbs
 def test_a_machine_without_torch_and_rich_pulls_what_it_was_told_to(
-    bundle: Path, uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bundle: Path,
+    uri: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     invoke(capsys, "push", bundle, "--name", "tape", "--alias", "champion")
-    code = "import sys; sys.modules.update(dict.fromkeys(['torch', 'lightning', 'rich', 'onnx', 'numba'])); "
-    code += "from tapezoo.cli import main; sys.exit(main())"
+    (tmp_path / "site").mkdir()  # of every process: bundles are verified in one of their own
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import sys; sys.modules.update(dict.fromkeys(['torch', 'lightning', 'rich', 'onnx', 'numba']))"
+    )
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(entry for entry in sys.path if entry))
     said = ""
     for arguments in (
         ["pull", "models:/tape@champion", "--out", str(tmp_path / "out")],
@@ -114,7 +123,7 @@ def test_a_machine_without_torch_and_rich_pulls_what_it_was_told_to(
         ["push", str(tmp_path / "out"), "--name", "tape"],
     ):
         done = subprocess.run(
-            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+            [sys.executable, "-P", "-m", "tapezoo", *arguments], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
         said += done.stdout
