@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +18,8 @@ from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputErro
 PART = ".part"
 PART_STEM_BYTES = 100
 _PART_NAME = re.compile(r"\..*\.[0-9a-f]{8}\.part(\.[^.]*)?")
+NEW, OLD, MARK = "new", "old", "tapezoo-at-work"  # in a folder beside the result
+_STAGING_NAME = re.compile(r"\..+\.[a-z0-9_]{8}", re.DOTALL)  # as tempfile makes them
 
 
 class NotReplaceableError(TapezooError):
@@ -25,6 +29,8 @@ class NotReplaceableError(TapezooError):
 @contextmanager
 def staged_folder(out: Path, overwrite: bool, is_ours: Callable[[Path], bool], kind: str) -> Iterator[Path]:
     """Gives a new folder beside `out`; moves it to `out` at the end, or removes it on any exception.
+
+    What earlier ones left beside `out` whose process was killed is removed first, see `remove_left_behind`.
 
     Args:
         out: Where the result goes.
@@ -38,13 +44,16 @@ def staged_folder(out: Path, overwrite: bool, is_ours: Callable[[Path], bool], k
         UnwritableOutputError: The folder cannot be made, filled or moved.
     """
     out = Path(os.path.abspath(out))  # noqa: PTH100 - resolve() would follow a link and write behind it
+    remove_left_behind(out.parent)
     _check_free(out, overwrite, is_ours, kind)
     try:
         staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     except OSError as error:
         raise UnwritableOutputError(out, error) from error
-    new, old = staging / "new", staging / "old"
+    new, old = staging / NEW, staging / OLD
+    mark = None
     try:
+        mark = _marked(staging)
         new.mkdir()  # mkdtemp's own folder is private; this one is as the user's others
         yield new
         _check_free(out, overwrite, is_ours, kind)  # minutes may have passed
@@ -59,6 +68,69 @@ def staged_folder(out: Path, overwrite: bool, is_ours: Callable[[Path], bool], k
         raise UnwritableOutputError(out, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        if mark is not None:
+            os.close(mark)
+
+
+def remove_left_behind(parent: Path) -> None:
+    """Removes folders of `staged_folder` in `parent` whose process is gone, as after a power cut or kill -9.
+
+    Only what holds a mark of this machine that no process holds locked. A result that was moved aside, while the new
+    one had not come into its place, is moved back; where its name is taken, the folder stays.
+    """
+    with suppress(OSError):
+        for entry in list(os.scandir(parent)):
+            if _STAGING_NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                with suppress(OSError):
+                    _remove_if_left(Path(entry.path))
+
+
+def _remove_if_left(staging: Path) -> None:
+    if sys.platform == "win32":  # no locks that end with their process
+        return
+    import fcntl
+
+    mark = os.open(staging / MARK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)  # whoever is at work there holds it
+        here = set(_here().split()[1:])
+        if not here & set(os.read(mark, 4096).decode(errors="replace").split()):
+            return  # of another machine, whose locks this one may not see
+        new, old = staging / NEW, staging / OLD
+        if new.exists() and os.path.lexists(old):
+            out = staging.with_name(staging.name[1:].rpartition(".")[0])
+            if os.path.lexists(out):
+                return
+            old.rename(out)
+        shutil.rmtree(staging, ignore_errors=True)
+    finally:
+        os.close(mark)
+
+
+def _marked(staging: Path) -> int | None:
+    """Marks a folder as this process's; the mark is locked until its descriptor is closed, or the process ends."""
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    part = staging / f"{MARK}.part"
+    mark = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(mark, _here().encode(errors="replace"))
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        part.rename(staging / MARK)  # locked already: nobody sees it free
+    except OSError:  # a file system without locks: nobody will ever say that it was left behind
+        os.close(mark)
+        return None
+    return mark
+
+
+def _here() -> str:
+    """The machine, by its name and by its start: containers have new names, but the kernel's locks are common."""
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"tapezoo host:{platform.node()} boot:{boot}"
+    return f"tapezoo host:{platform.node()}"
 
 
 @contextmanager

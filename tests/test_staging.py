@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -192,3 +196,90 @@ def test_the_longest_name_can_be_written_and_what_a_killed_process_left_is_remov
     (tmp_path / ".mine.part.ckpt").touch()
     remove_parts(tmp_path)
     assert names(tmp_path) == [".mine.part.ckpt", out.name]
+
+
+# --- processes that were killed ---
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tapezoo.staging import staged_folder
+out, step = Path(sys.argv[1]), sys.argv[2]
+rename = Path.rename
+def killed(self, target):
+    if step == self.name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(self, target)
+if step == "wait":
+    end = lambda: (print("ready", flush=True), sys.stdin.read())
+elif step == "fill":
+    end = lambda: os.kill(os.getpid(), signal.SIGKILL)
+else:
+    Path.rename, end = killed, lambda: None
+with staged_folder(out, True, lambda folder: (folder / "mark").is_file(), "result") as folder:
+    (folder / "mark").write_text("half")
+    end()
+"""
+
+
+def kill_while(step: str, out: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, out, step], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    kill_while("fill", tmp_path / "other")
+    [left] = names(tmp_path)
+    assert left.startswith(".other.")
+    kill_while("fill", tmp_path / "out")
+    [left] = names(tmp_path)
+    assert left.startswith(".out.")
+    fill(tmp_path / "out", "first")
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_result_that_a_killed_process_had_moved_aside_comes_back(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    fill(out, "first")
+    kill_while("new", out)  # between the two moves
+    assert "out" not in names(tmp_path)
+    with pytest.raises(OutputExistsError):
+        fill(out, "second")
+    assert (out / "mark").read_text() == "first"
+    assert names(tmp_path) == ["out"]
+    kill_while("new", out)
+    (tmp_path / "out").mkdir()  # meanwhile its name is taken: it stays where it is
+    fill(out, "second", overwrite=True)
+    [kept] = [folder for folder in tmp_path.iterdir() if folder.name != "out"]
+    assert (kept / "old" / "mark").read_text() == "first"
+
+
+def test_what_others_are_at_work_on_or_nobody_marked_is_left_alone(tmp_path: Path) -> None:
+    busy = subprocess.Popen(
+        [sys.executable, "-c", KILLED, tmp_path / "busy", "wait"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert busy.stdout is not None
+    busy.stdout.readline()
+    (tmp_path / ".out.abcdefgh" / "new").mkdir(parents=True)  # of this name, but unmarked
+    (tmp_path / ".ssh").mkdir()
+    elsewhere = tmp_path / ".elsewhere.abcdefgh"
+    elsewhere.mkdir()
+    (elsewhere / "tapezoo-at-work").write_text("tapezoo host:another boot:another")
+    before = names(tmp_path)
+    fill(tmp_path / "out", "first")
+    assert names(tmp_path) == sorted([*before, "out"])
+    busy.communicate()
+    assert names(tmp_path) == sorted([".elsewhere.abcdefgh", ".out.abcdefgh", ".ssh", "busy", "out"])
+
+
+def test_where_nothing_can_be_locked_results_are_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    fill(tmp_path / "out", "first")
+    assert names(tmp_path) == ["out"]
