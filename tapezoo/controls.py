@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from numbers import Real
 from typing import Any
 
@@ -26,6 +26,9 @@ class Control:
         default: Where the knob stands when nobody touches it, in `unit`.
         unit: For people: "dB", "ms", "" for a plain number.
         curve: "linear", or "log" for knobs whose ratios are heard (then `min` > 0).
+        switch: Whether it chooses among machines, so that nothing can be recorded between its values; None: not
+            said, as in bundles, in checkpoints of old, and by a user who declares a control. No part of what makes
+            two controls equal.
     """
 
     name: str
@@ -34,10 +37,13 @@ class Control:
     default: float = 0.5
     unit: str = ""
     curve: str = "linear"
+    switch: bool | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.curve not in ("linear", "log"):
             raise self._error(f"curve {self.curve!r}", "'linear' or 'log'")
+        if self.switch not in (None, False, True):
+            raise self._error(f"switch {self.switch!r}", "True, False or None")
         if not self.min < self.max or (self.curve == "log" and self.min <= 0):
             raise self._error(
                 f"a range of {self.min} to {self.max}", "min < max, and min > 0 for a log curve"
@@ -69,8 +75,11 @@ class Control:
         return f"{round(self.denormalize(position), digits) + 0.0:.6g}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as checkpoints and manifests store them."""
-        return asdict(self)
+        """Plain values, as checkpoints store them; without `switch` where it is not said."""
+        values = asdict(self)
+        if self.switch is None:
+            del values["switch"]
+        return values
 
     def _error(self, found: str, expected: str) -> ControlError:
         return ControlError(f"control {self.name!r}", found=found, expected=expected, fix="Change the value.")

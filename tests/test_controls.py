@@ -59,3 +59,11 @@ def test_a_position_in_single_precision_is_shown_as_the_value_that_was_meant():
             )
     assert gain.shown(float(np.float32(0.2))) == "0"
     assert Control("x", 0.0, 1e-6, 0.0).shown(0.5) == "5e-07"
+
+
+def test_a_control_says_whether_it_chooses_among_machines_only_where_that_is_known():
+    assert "switch" not in Control("gain").to_dict()  # as checkpoints of old have it
+    assert Control(**Control("blend", switch=True).to_dict()).switch is True
+    assert Control("blend", switch=True) == Control("blend")
+    with pytest.raises(ControlError):
+        Control("blend", switch="yes")

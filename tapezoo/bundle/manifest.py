@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -143,9 +143,11 @@ class Manifest:
 
     def to_json(self) -> str:
         """The text of manifest.json."""
-        return (
-            json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=2, allow_nan=False) + "\n"
-        )
+        controls = [
+            replace(control, switch=None).to_dict() for control in self.controls
+        ]  # no part of the schema
+        document = {"schema_version": SCHEMA_VERSION, **asdict(self), "controls": controls}
+        return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 def read_manifest(root: Path) -> Manifest:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tapezoo.errors import TapezooError, UsageError
+
+if TYPE_CHECKING:
+    from tapezoo.measure.roles import Roles
 
 LEAST_S, MOST_S = 2.0, 600.0
 EPILOG = """
 Writes sweeps.csv (energy that a moving control adds outside the band of either end, at 0.05, 0.5 and 5 Hz),
 blends.csv (finiteness, loudness between the neighbours', energy where no neighbour has any, smoothness of the way
 there), WAV files of every blend and modulation, and pictures. Positions are 0..1 in the model's order of controls.
-Three controls are taken for a choice among three effects.
+Controls that choose among machines are swept from machine to machine, knobs from end to end at the machine that has
+them. Checkpoints say which are which; of one that does not, the verb says what it takes them for.
 """
 
 
@@ -37,6 +42,11 @@ def add_parser(verbs: Any) -> None:
         metavar="POSITIONS",
         help="one more blend, such as 0.3,0.8,0.5; may be repeated",
     )
+    parser.add_argument(
+        "--switches",
+        metavar="NAMES",
+        help="controls that choose among machines, with commas between; '' for none (default: the checkpoint says)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a folder that this verb wrote")
     parser.set_defaults(verb=run)
 
@@ -47,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
 
     from tapezoo.checkpoint import best_checkpoint, load_model
     from tapezoo.measure.blends import blends_of
+    from tapezoo.measure.roles import roles_of
     from tapezoo.screen import Screen
     from tapezoo.staging import staged_folder
     from tapezoo.sweep import run as sweep
@@ -65,24 +76,39 @@ def run(options: argparse.Namespace) -> int:
             expected="one with at least one control",
             fix="Train with controls; `tapezoo render` plays a model without.",
         )
-    names = [control.name for control in model.controls]
-    blends = blends_of(len(names), [_positions(text, names) for text in options.at])
     console = Screen()
+    roles, told = roles_of(model.controls)
+    if options.switches is not None:
+        roles = _named(options.switches, roles.names)
+    elif not told:
+        taken = [roles.names[number] for number in roles.switches]
+        what = f"{', '.join(taken)} for the choice of the machine" if taken else "all controls for knobs"
+        console.say(
+            f"{path} does not say which controls choose among machines: taking {what}; --switches says otherwise"
+        )
+    blends = blends_of(roles, [_positions(text, roles.names) for text in options.at])
     with (
         console.status("sweeping") as status,
         staged_folder(options.out, options.overwrite, sweep.is_sweep, "folder of a sweep") as folder,
     ):
         music = music_of(options.audio, options.seconds, model.sample_rate)
-        tables = sweep.sweep_into(
-            folder, model.net, model.sample_rate, model.controls, blends, music, status.update
-        )
+        tables = sweep.sweep_into(folder, model.net, model.sample_rate, roles, blends, music, status.update)
     for table in tables:
         console.print(table)
     console.say(f"{options.out}: {SWEEPS_CSV}, {BLENDS_CSV}, sounds and pictures")
     return 0
 
 
-def _positions(text: str, names: list[str]) -> tuple[float, ...]:
+def _named(text: str, names: Sequence[str]) -> Roles:
+    from tapezoo.measure.roles import Roles
+
+    switches = [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := [name for name in switches if name not in names]:
+        raise UsageError("tapezoo sweep", f"--switches {unknown[0]}, which is none of {', '.join(names)}")
+    return Roles(tuple(names), tuple(number for number, name in enumerate(names) if name in switches))
+
+
+def _positions(text: str, names: Sequence[str]) -> tuple[float, ...]:
     expected = f"{len(names)} positions in 0..1 with commas between, in the order {', '.join(names)}"
     try:
         positions = tuple(float(part) for part in text.split(","))

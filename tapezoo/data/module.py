@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -100,7 +101,9 @@ class PairsDataModule(LightningDataModule, ABC):
         check_sizes(batch_size, segment_samples, batches_per_epoch, burn_in_samples, seed)
         check_range("silent_share", silent_share, 0.0, 1.0)
         self.sample_rate = sample_rate
-        self.controls: list[dict[str, Any]] = [control.to_dict() for control in controls]
+        self.controls: list[dict[str, Any]] = [
+            replace(control, switch=number in switches).to_dict() for number, control in enumerate(controls)
+        ]
         self.batch_size = batch_size
         self.segment_samples = segment_samples
         self.batches_per_epoch = batches_per_epoch

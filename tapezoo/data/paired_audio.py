@@ -105,7 +105,7 @@ class PairedAudio(PairsDataModule):
             "data": "PairedAudio",
             "revision": REVISION,
             "align": self._align,
-            "controls": self.controls,
+            "controls": [control.to_dict() for control in self._file.controls],
             "pairs": [
                 {
                     "dry": hashes[pair.dry],

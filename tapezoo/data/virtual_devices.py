@@ -100,7 +100,7 @@ class VirtualDevices(PairsDataModule):
         names = [device] if isinstance(device, str) else device
         self._devices = _with_options(names, self._options)
         self._program_seed = program_seed
-        controls, self._renderings = renderings_of(self._devices, settings or {})
+        self._declared, self._renderings = renderings_of(self._devices, settings or {})
         check_range("sample_rate", sample_rate, 8_000, 192_000, "Hz")
         check_range("program_seed", program_seed, 0, MOST_SEED)
         _check_seconds(seconds, sample_rate, len(self._renderings))
@@ -109,7 +109,7 @@ class VirtualDevices(PairsDataModule):
         recorded = [setting_of(rendering.positions, rendering.idle) for rendering in self._renderings]
         super().__init__(
             sample_rate,
-            controls,
+            self._declared,
             batch_size,
             segment_samples,
             batches_per_epoch,
@@ -118,7 +118,7 @@ class VirtualDevices(PairsDataModule):
             balance_energy,
             silent_share,
             cache_dir,
-            drawn_by_rule(hold_out, recorded, controls),
+            drawn_by_rule(hold_out, recorded, self._declared),
             frozenset(range(num_selectors(len(names)))),
         )
 
@@ -138,7 +138,7 @@ class VirtualDevices(PairsDataModule):
             "devices": [[device.name, device.revision] for device in self._devices],
             "sources": sources_hash(),
             "options": self._options,
-            "controls": self.controls,
+            "controls": [control.to_dict() for control in self._declared],
             "renderings": [
                 [rendering.device.name, rendering.values, list(rendering.positions)]
                 for rendering in self._renderings

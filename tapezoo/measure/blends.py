@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from tapezoo.automation import Constant
 from tapezoo.measure.loudness import loudness, loudness_unit
 from tapezoo.measure.playing import play_moving
+from tapezoo.measure.roles import Roles, Setting
 from tapezoo.measure.smoothness import Sweep, power_spectrum, sweeps
 from tapezoo.net import Net
 
 Signal = NDArray[np.float64]  # (samples,)
-Setting = tuple[float, ...]  # one position 0..1 per control
 
 # Simionato, Fasciani, "Hybrid neural audio effects", SMC 2024: the triplets they show
 TRIPLETS: tuple[Setting, ...] = (
@@ -102,45 +102,53 @@ def setting_name(setting: Setting) -> str:
     return "-".join(repr(float(position)).removesuffix(".0") for position in setting)
 
 
-def blends_of(num_controls: int, at: Sequence[Setting] = ()) -> list[Blend]:
-    """The settings worth listening to: quarters of one control, the paper's triplets of three.
+def blends_of(roles: Roles, at: Sequence[Setting] = ()) -> list[Blend]:
+    """The settings worth listening to.
 
-    With any other number of controls: the centre, and all corners or, of more than 16, those with all
-    controls at one end or one control alone at the other.
+    Of switches: quarters of one, the paper's triplets of three; of other numbers all machines alike, and each over
+    the others; knobs stand at 0.5, and each machine is also heard alone beside the ends of its knobs. Of knobs
+    alone: quarters of one, else the centre, and all corners or, of more than 16, those with all controls at one end
+    or one control alone at the other.
 
     Args:
-        num_controls: 1 or more.
+        roles: Of the controls, one or more.
         at: More settings, after these.
     """
-    if num_controls == 1:
-        chosen: tuple[Setting, ...] = BETWEEN_TWO
-    elif num_controls == 3:
-        chosen = TRIPLETS
+    count = len(roles.switches)
+    if count:
+        mixes = BETWEEN_TWO if count == 1 else TRIPLETS if count == 3 else _mixes(count)
+        chosen = [roles.at(mix) for mix in mixes]
+        chosen += [roles.at(machine) for machine in roles.machines()] if roles.knobs else []
+    elif len(roles.knobs) == 1:
+        chosen = list(BETWEEN_TWO)
     else:
-        chosen = ((0.5,) * num_controls, *_corners(num_controls))
+        chosen = [(0.5,) * len(roles.knobs), *_corners(len(roles.knobs))]
     settings = list(dict.fromkeys((*chosen, *(tuple(float(value) for value in setting) for setting in at))))
-    return [Blend(setting, neighbours(setting)) for setting in settings]
+    return [Blend(setting, neighbours(setting, roles)) for setting in settings]
 
 
-def neighbours(setting: Setting) -> tuple[Setting, ...]:
+def neighbours(setting: Setting, roles: Roles) -> tuple[Setting, ...]:
     """The settings that a blend lies between, itself excluded.
 
-    Three controls select among three effects: the neighbours are the effects alone that have a part in the
-    blend, (1, 0, 0), (0, 1, 0), (0, 0, 1) where that control is not 0. Any other number are knobs: every
-    control that stands between its ends is moved to either end, all combinations of up to three of them
-    (the corners around the setting); of more, one at a time.
+    A mix of machines lies between those alone that have a part in it, knobs where they are. At one machine alone,
+    and without switches, every knob that is heard there and stands between its ends is moved to either end, all
+    combinations of up to three of them (the corners around the setting); of more, one at a time. With every switch
+    of several at 0 there is nothing to lie between.
     """
-    count = len(setting)
-    if count == 3:
-        found = [_alone(number, count) for number, weight in enumerate(setting) if weight > 0]
+    chosen, machines = roles.chosen(setting), roles.machines()
+    knobs = tuple(setting[number] for number in roles.knobs)
+    if roles.switches and chosen not in machines:
+        parts = machines
+        if len(roles.switches) > 1:
+            parts = [machine for machine, weight in zip(machines, chosen, strict=True) if weight > 0]
+        return tuple(roles.at(machine, knobs) for machine in parts)
+    moving = [number for number in roles.knobs if 0 < setting[number] < 1 and chosen in roles.heard(number)]
+    found = []
+    if len(moving) <= MOST_MOVING:
+        for ends in product((0.0, 1.0), repeat=len(moving)):
+            found.append(_moved(setting, dict(zip(moving, ends, strict=True))))
     else:
-        moving = [number for number, position in enumerate(setting) if 0 < position < 1]
-        found = []
-        if len(moving) <= MOST_MOVING:
-            for ends in product((0.0, 1.0), repeat=len(moving)):
-                found.append(_moved(setting, dict(zip(moving, ends, strict=True))))
-        else:
-            found = [_moved(setting, {number: end}) for number in moving for end in (0.0, 1.0)]
+        found = [_moved(setting, {number: end}) for number in moving for end in (0.0, 1.0)]
     return tuple(one for one in found if one != setting)
 
 
@@ -188,6 +196,12 @@ def compare(blend: Signal, others: Sequence[Signal], sample_rate: int) -> Compar
         (worst + 0.5) * BAND_HZ,
         _ratio_db(bands[worst], around[:, worst].max()),
     )
+
+
+def _mixes(count: int) -> list[Setting]:
+    share = 1 / count
+    over = [tuple(share / 2 + 0.5 * (number == other) for other in range(count)) for number in range(count)]
+    return [(share,) * count, *over]
 
 
 def _corners(count: int) -> list[Setting]:

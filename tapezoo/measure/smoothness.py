@@ -11,6 +11,7 @@ from scipy import signal as scipy_signal
 
 from tapezoo.automation import CONTROL_STEP_SAMPLES, Constant, ControlPath
 from tapezoo.measure.playing import play_moving
+from tapezoo.measure.roles import RESTING, Roles
 from tapezoo.net import Net
 
 Signal = NDArray[np.float64]  # (samples,)
@@ -217,18 +218,27 @@ def _share_db(spectrum: Spectrum, where: NDArray[np.bool_]) -> float:
     return 10 * float(np.log10(part / whole)) if part > 0 else float("-inf")
 
 
-def sweep_pairs(num_controls: int) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
-    """What a model is swept between: any two effects of three, else every control from end to end.
+def sweep_pairs(roles: Roles) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+    """What a model is swept between: any two machines alone, then every knob from end to end.
 
-    Three controls select among three effects, each alone at (1, 0, 0), (0, 1, 0), (0, 0, 1). Of other
-    numbers the controls that are not swept stand at 0.5.
+    Of many machines, each and the next. A knob is swept where it is heard: at its machine, or at every one where its
+    name does not say whose it is. Knobs that are not swept stand at 0.5.
     """
-    if num_controls == 3:
-        alone = [tuple(float(number == other) for other in range(3)) for number in range(3)]
-        return [(alone[0], alone[1]), (alone[1], alone[2]), (alone[2], alone[0])]
+    machines = roles.machines()
     pairs = []
-    for number in range(num_controls):
-        start, end = [0.5] * num_controls, [0.5] * num_controls
-        start[number], end[number] = 0.0, 1.0
-        pairs.append((tuple(start), tuple(end)))
+    if len(machines) == 2:
+        pairs.append((roles.at(machines[0]), roles.at(machines[1])))
+    elif len(machines) > 2:
+        pairs += [
+            (roles.at(one), roles.at(other))
+            for one, other in zip(machines, [*machines[1:], machines[0]], strict=True)
+        ]
+    for place, knob in enumerate(roles.knobs):
+        for machine in roles.heard(knob):
+            ends = []
+            for end in (0.0, 1.0):
+                knobs = [RESTING] * len(roles.knobs)
+                knobs[place] = end
+                ends.append(roles.at(machine, tuple(knobs)))
+            pairs.append((ends[0], ends[1]))
     return pairs

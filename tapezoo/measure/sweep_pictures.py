@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 
-from tapezoo.measure.blends import Blend, Setting
+from tapezoo.measure.blends import Blend
 from tapezoo.measure.pictures import COLUMNS, OUTPUT, RANGE_DB
+from tapezoo.measure.roles import Setting
 
 Signal = NDArray[np.float64]  # (samples,), full scale is +-1
 

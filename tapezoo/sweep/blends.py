@@ -12,7 +12,6 @@ from tapezoo.measure import sweep_pictures
 from tapezoo.measure.blends import (
     Blend,
     BlendReport,
-    Setting,
     play_settings,
     report,
     setting_name,
@@ -21,6 +20,7 @@ from tapezoo.measure.blends import (
 )
 from tapezoo.measure.pictures import write_png
 from tapezoo.measure.playing import sawtooth
+from tapezoo.measure.roles import Setting
 from tapezoo.net import Net
 from tapezoo.sweep.sounds import Signal, write_wav
 from tapezoo.sweep.words import saw_name, setting_label

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from tapezoo.controls import Control
 from tapezoo.measure import smoothness
 from tapezoo.measure.blends import Blend
+from tapezoo.measure.roles import Roles
 from tapezoo.net import Net
 from tapezoo.sweep.blends import compare_blends, draw_blends, play_blends, write_blend_sounds
 from tapezoo.sweep.files import BLENDS_CSV, SWEEPS_CSV, write_blends, write_sweeps
@@ -27,7 +27,7 @@ def sweep_into(
     folder: Path,
     net: Net,
     sample_rate: int,
-    controls: Sequence[Control],
+    roles: Roles,
     blends: Sequence[Blend],
     music: Signal,
     progress: Callable[[str], None],
@@ -38,16 +38,16 @@ def sweep_into(
         folder: An empty folder.
         net: In evaluation mode.
         sample_rate: Of the net, Hz.
-        controls: The net's, at least one.
+        roles: Of the net's controls, at least one.
         blends: What is compared.
         music: (samples,) as long as the modulations shall be.
         progress: Called with each step's name.
     """
-    names = [control.name for control in controls]
+    names = roles.names
     progress("playing slow modulations")
     modulations = play_modulations(folder, net, sample_rate, names, music)
     progress("sweeping between settings")
-    pairs = smoothness.sweep_pairs(len(names))
+    pairs = smoothness.sweep_pairs(roles)
     measured = [
         sweep
         for rate_hz in smoothness.SWEEP_RATES_HZ
@@ -61,4 +61,4 @@ def sweep_into(
     write_blend_sounds(folder, blends, outputs, sample_rate)
     progress("drawing blends")
     draw_blends(folder, net, sample_rate, names, blends, outputs)
-    return [sweep_table(measured, names), *(blend_table(reports, sound, names) for sound in outputs)]
+    return [sweep_table(measured, roles), *(blend_table(reports, sound, names) for sound in outputs)]

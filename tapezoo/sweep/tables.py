@@ -8,11 +8,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tapezoo.measure.blends import BlendReport
+from tapezoo.measure.roles import Roles
 from tapezoo.measure.smoothness import Sweep
 from tapezoo.sweep.words import end_name, figure, spaced, verdict
 
 
-def sweep_table(sweeps: Sequence[Sweep], names: Sequence[str]) -> Table:
+def sweep_table(sweeps: Sequence[Sweep], roles: Roles) -> Table:
     """The measured sweeps, one row each."""
     title = "Energy of a sweep where neither end has any, dB re its whole energy"
     table = Table(
@@ -21,8 +22,8 @@ def sweep_table(sweeps: Sequence[Sweep], names: Sequence[str]) -> Table:
     for one in sweeps:
         table.add_row(
             *(
-                end_name(one.start, one.end, names),
-                end_name(one.end, one.start, names),
+                end_name(one.start, one.end, roles),
+                end_name(one.end, one.start, roles),
                 f"{one.rate_hz:g} Hz",
             ),
             *(figure(one.outside_db), figure(one.floor_db), verdict(one.is_smooth)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tapezoo.measure.blends import Setting
+from tapezoo.measure.roles import Roles, Setting
 
 
 def spaced(setting: Iterable[float]) -> str:
@@ -12,12 +12,20 @@ def spaced(setting: Iterable[float]) -> str:
     return " ".join(f"{value:.3g}" for value in setting)
 
 
-def end_name(end: Setting, other: Setting, names: Sequence[str]) -> str:
-    """One end of a sweep: an effect of three by its name, else the knobs that move."""
-    if len(names) == 3:
-        return setting_label(end, names)
-    moving = [at for at in range(len(end)) if end[at] != other[at]]
-    return ", ".join(f"{names[at]} {end[at]:g}" for at in moving)
+def end_name(end: Setting, other: Setting, roles: Roles) -> str:
+    """One end of a sweep: a machine by its name, else the knobs that move, and where."""
+    chosen = roles.chosen(end)
+    machine = _machine(chosen, roles)
+    if chosen != roles.chosen(other):
+        return machine
+    moving = ", ".join(f"{roles.names[at]} {end[at]:g}" for at in range(len(end)) if end[at] != other[at])
+    # a knob called after its machine says where it is
+    told = any(roles.names[at].startswith(f"{machine}_") for at in range(len(end)) if end[at] != other[at])
+    return f"{machine}, {moving}" if machine and not told else moving
+
+
+def _machine(chosen: Setting, roles: Roles) -> str:
+    return setting_label(chosen, [roles.names[number] for number in roles.switches]) if chosen else ""
 
 
 def setting_label(setting: Setting, names: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """Bundles of earlier releases: `fixtures/gru_v1` was written by tapezoo at commit 4516e80, schema version 1;
-`fixtures/lstm_line_glide` at 4c6ec30, whose controls went in a line that began anew with every target."""
+`fixtures/lstm_line_glide` at 4c6ec30, whose controls went in a line that began anew with every target.
+"""
 
 import json
 import shutil

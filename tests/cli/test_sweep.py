@@ -14,13 +14,15 @@ from matplotlib.image import imread
 
 from tapezoo.cli import main
 from tapezoo.controls import Control
+from tapezoo.measure.roles import Roles
 from tapezoo.models.lstm import LSTM
 
 RATE = 8000
 
 
-def checkpoint(folder: Path, names: tuple[str, ...]) -> Path:
-    model = LSTM(hidden_size=2, sample_rate=RATE, controls=[Control(name).to_dict() for name in names])
+def checkpoint(folder: Path, names: tuple[str, ...], switch: bool | None = False) -> Path:
+    controls = [Control(name, switch=switch).to_dict() for name in names]
+    model = LSTM(hidden_size=2, sample_rate=RATE, controls=controls)
     trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
     trainer.strategy.connect(model)
     model.trainer = trainer
@@ -43,7 +45,7 @@ def _shorter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_hybrid_of_three_effects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path, out = checkpoint(tmp_path, ("compressor", "tape", "preamp")), tmp_path / "sweep"
+    path, out = checkpoint(tmp_path, ("compressor", "tape", "preamp"), switch=True), tmp_path / "sweep"
     line = ["sweep", str(path), "--out", str(out), "--seconds", "2"]
     assert main([*line, "--at", "0.1,0.9,0"]) == 0
     said = capsys.readouterr().out
@@ -99,6 +101,34 @@ def test_one_control_on_music_of_the_users_own(tmp_path: Path, capsys: pytest.Ca
     # the first channel, at the model's rate
     expected = soxr.resample(music[: 3 * 6000, 0], 6000, RATE)
     np.testing.assert_allclose(played[:-200], expected[:-200], atol=1e-3)
+
+
+def test_what_a_checkpoint_does_not_say_is_assumed_aloud_or_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def note(folder: Path, net: object, rate: int, roles: Roles, *arguments: object) -> list[object]:
+        (folder / "sweeps.csv").write_text("new")
+        seen.append(roles.switches)
+        return []
+
+    monkeypatch.setattr("tapezoo.sweep.run.sweep_into", note)
+    said = []
+    for switch, options in (
+        (False, []),
+        (True, []),
+        (None, []),
+        (None, ["--switches", "a, c"]),
+        (True, ["--switches", ""]),
+    ):
+        path = checkpoint(tmp_path, ("a", "b", "c"), switch)
+        assert main(["sweep", str(path), "--out", str(tmp_path / "out"), "--overwrite", *options]) == 0
+        said.append("does not say" in capsys.readouterr().out)
+    assert seen == [(), (0, 1, 2), (), (0, 2), ()]
+    assert said == [False, False, True, False, False]
+    assert main(["sweep", str(path), "--out", str(tmp_path / "out"), "--switches", "d"]) == 2
+    assert "none of a, b, c" in capsys.readouterr().err
 
 
 @pytest.fixture

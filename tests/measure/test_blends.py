@@ -18,6 +18,7 @@ from tapezoo.measure.blends import (
     settings_of,
     ways,
 )
+from tapezoo.measure.roles import Roles
 from tapezoo.net import Net, State
 
 RATE = 16000
@@ -31,30 +32,67 @@ def tone(frequency_hz: float, peak: float = 0.5) -> np.ndarray:
 # --- which settings ---
 
 
-def test_one_control_has_quarters_and_three_the_papers_triplets() -> None:
-    assert [blend.setting for blend in blends_of(1)] == [(0.25,), (0.5,), (0.75,)]
-    assert blends_of(1)[0].neighbours == ((0.0,), (1.0,))
-    blends = {blend.setting: blend.neighbours for blend in blends_of(3)}
+def knobs(count: int) -> Roles:
+    return Roles(tuple(f"knob{number}" for number in range(count)))
+
+
+THREE = Roles(("a", "b", "c"), (0, 1, 2))
+# recipes/hybrid/knobs.yaml
+KNOBS = Roles(("comp", "tape", "pre", "comp_threshold", "tape_drive", "pre_gain"), (0, 1, 2))
+
+
+def test_one_knob_has_quarters_and_three_effects_the_papers_triplets() -> None:
+    assert [blend.setting for blend in blends_of(knobs(1))] == [(0.25,), (0.5,), (0.75,)]
+    assert blends_of(knobs(1))[0].neighbours == ((0.0,), (1.0,))
+    assert blends_of(Roles(("blend",), (0,))) == blends_of(knobs(1))
+    blends = {blend.setting: blend.neighbours for blend in blends_of(THREE)}
     assert list(blends) == list(TRIPLETS)
     effects = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     assert blends[(0.5, 0.25, 0.25)] == effects
     assert blends[(1.0, 1.0, 1.0)] == effects
     assert blends[(0.0, 0.0, 0.0)] == ()
-    assert neighbours((0.0, 0.4, 0.6)) == effects[1:]
+    assert neighbours((0.0, 0.4, 0.6), THREE) == effects[1:]
 
 
 def test_knobs_have_their_centre_and_corners_and_what_is_asked_for_once() -> None:
-    assert [blend.setting for blend in blends_of(2, [(0.2, 0.9), (0.5, 0.5)])] == [
+    assert [blend.setting for blend in blends_of(knobs(2), [(0.2, 0.9), (0.5, 0.5)])] == [
         *((0.5, 0.5), (0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)),
         (0.2, 0.9),
     ]
-    assert set(neighbours((0.2, 1.0))) == {(0.0, 1.0), (1.0, 1.0)}
-    assert len(neighbours((0.5, 0.5))) == 4
-    assert neighbours((0.0, 1.0)) == ()  # a corner is its own neighbour: nothing to compare with
-    many = blends_of(6)
+    assert set(neighbours((0.2, 1.0), knobs(2))) == {(0.0, 1.0), (1.0, 1.0)}
+    assert len(neighbours((0.5, 0.5), knobs(2))) == 4
+    assert neighbours((0.0, 1.0), knobs(2)) == ()  # a corner is its own neighbour: nothing to compare with
+    many = blends_of(knobs(6))
     assert len(many) == 1 + 2 + 6
     assert len(many[0].neighbours) == 12
     assert all(sum(a != b for a, b in zip(one, (0.5,) * 6, strict=True)) == 1 for one in many[0].neighbours)
+
+
+def test_three_knobs_of_one_machine_are_no_three_effects() -> None:
+    blends = {blend.setting: blend.neighbours for blend in blends_of(knobs(3))}
+    assert next(iter(blends)) == (0.5, 0.5, 0.5)
+    assert len(blends) == 1 + 8
+    assert len(blends[(0.5, 0.5, 0.5)]) == 8  # the corners, not "effects alone"
+
+
+def test_machines_are_mixed_with_their_knobs_in_the_middle_and_knobs_are_turned_at_their_own_machine() -> (
+    None
+):
+    blends = {blend.setting: blend.neighbours for blend in blends_of(KNOBS)}
+    middle = (0.5, 0.5, 0.5)
+    assert [setting[:3] for setting in blends] == [*TRIPLETS, *KNOBS.machines()]
+    assert {setting[3:] for setting in blends} == {middle}
+    assert blends[(0.5, 0.25, 0.25, *middle)] == tuple((*one, *middle) for one in KNOBS.machines())
+    tape = (0.0, 1.0, 0.0)
+    assert set(blends[(*tape, *middle)]) == {(*tape, 0.5, 0.0, 0.5), (*tape, 0.5, 1.0, 0.5)}
+    two = Roles(
+        ("blend", "a_gain", "b_tone"), (0,)
+    )  # whose knob is whose cannot be told: all are turned at both
+    assert len(neighbours((0.0, 0.5, 0.5), two)) == 4
+    assert neighbours((0.5, 0.5, 0.5), two) == ((0.0, 0.5, 0.5), (1.0, 0.5, 0.5))
+    four = blends_of(Roles(("a", "b", "c", "d"), (0, 1, 2, 3)))
+    assert len(four) == 5
+    assert all(len(blend.neighbours) == 4 for blend in four)
 
 
 def test_names_are_good_for_files() -> None:
@@ -128,7 +166,7 @@ def test_the_least_smooth_way_to_a_blend_is_kept() -> None:
 
 
 def test_every_setting_is_played_once() -> None:
-    blends = blends_of(2)[:1]
+    blends = blends_of(knobs(2))[:1]
     settings = settings_of(blends)
     assert len(settings) == len(set(settings)) == 5
     outputs = play_settings(Zipper(), RATE, settings, tone(1000))

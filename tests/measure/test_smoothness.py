@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tapezoo.automation import Constant
 from tapezoo.measure.playing import play_moving, sawtooth
+from tapezoo.measure.roles import Roles
 from tapezoo.measure.smoothness import (
     Modulation,
     Sweep,
@@ -135,10 +136,20 @@ def test_a_sweep_goes_from_one_end_to_the_other_and_back() -> None:
     np.testing.assert_allclose(several.at(np.array([0.0, 5.0]))[:, 1], [0.6, 0.5 + 0.1 * np.cos(0.9 * np.pi)])
 
 
-def test_three_controls_are_effects_and_others_knobs() -> None:
-    assert sweep_pairs(1) == [((0.0,), (1.0,))]
-    assert sweep_pairs(3)[0] == ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
-    assert sweep_pairs(2) == [((0.0, 0.5), (1.0, 0.5)), ((0.5, 0.0), (0.5, 1.0))]
+def test_machines_are_swept_from_one_to_the_next_and_knobs_from_end_to_end_at_their_machine() -> None:
+    assert sweep_pairs(Roles(("gain",))) == [((0.0,), (1.0,))]
+    assert sweep_pairs(Roles(("blend",), (0,))) == [((0.0,), (1.0,))]
+    assert sweep_pairs(Roles(("a", "b"))) == [((0.0, 0.5), (1.0, 0.5)), ((0.5, 0.0), (0.5, 1.0))]
+    assert sweep_pairs(Roles(("a", "b", "c"), (0, 1, 2)))[0] == ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+    assert sweep_pairs(Roles(("a", "b", "c")))[0] == ((0.0, 0.5, 0.5), (1.0, 0.5, 0.5))
+    pairs = sweep_pairs(Roles(("a", "b", "c", "a_x", "tone"), (0, 1, 2)))
+    assert pairs[:3] == [
+        ((1, 0, 0, 0.5, 0.5), (0, 1, 0, 0.5, 0.5)),
+        ((0, 1, 0, 0.5, 0.5), (0, 0, 1, 0.5, 0.5)),
+        ((0, 0, 1, 0.5, 0.5), (1, 0, 0, 0.5, 0.5)),
+    ]
+    assert pairs[3] == ((1, 0, 0, 0, 0.5), (1, 0, 0, 1, 0.5))
+    assert [pair[1] for pair in pairs[4:]] == [(1, 0, 0, 0.5, 1), (0, 1, 0, 0.5, 1), (0, 0, 1, 0.5, 1)]
 
 
 class LateGain(DrivenGain):

@@ -10,8 +10,8 @@ import soundfile
 import torch
 from torch import Tensor
 
-from tapezoo.controls import Control
 from tapezoo.measure.blends import Blend
+from tapezoo.measure.roles import Roles
 from tapezoo.net import Net, State
 from tapezoo.screen import Screen
 from tapezoo.sweep.blends import write_blend_sounds
@@ -42,7 +42,7 @@ def test_a_net_that_is_not_finite_gets_its_tables_and_pictures_all_the_same(tmp_
     music = np.random.default_rng(0).uniform(-0.5, 0.5, 2 * RATE)
     blends = [Blend((0.5,), ((0.0,), (1.0,))), Blend((0.75,), ((0.0,), (1.0,)))]
     tables = sweep_into(
-        tmp_path, Exploding().eval(), RATE, [Control("gain")], blends, music, lambda step: None
+        tmp_path, Exploding().eval(), RATE, Roles(("gain",)), blends, music, lambda step: None
     )
     rows = table(tmp_path / "blends.csv")
     assert [row["finite"] for row in rows] == ["True", "True", "False", "False"]
@@ -83,5 +83,10 @@ def test_settings_are_called_by_what_is_turned_up() -> None:
     assert setting_label((0.5, 0, 1), names) == "compressor 0.5, preamp"
     assert setting_label((0, 0, 0), names) == "all 0"
     assert setting_label((0,), ["gain"]) == "gain 0"
-    assert end_name((1, 0, 0), (0, 1, 0), names) == "compressor"
-    assert end_name((0.5, 0), (0.5, 1), ["drive", "bias"]) == "bias 0"  # only what moves
+    three = Roles(tuple(names), (0, 1, 2))
+    assert end_name((1, 0, 0), (0, 1, 0), three) == "compressor"
+    assert end_name((0.5, 0), (0.5, 1), Roles(("drive", "bias"))) == "bias 0"  # only what moves
+    knobs = Roles((*names, "tape_drive", "tone"), (0, 1, 2))
+    assert end_name((0, 1, 0, 0, 0.5), (0, 1, 0, 1, 0.5), knobs) == "tape_drive 0"
+    assert end_name((0, 1, 0, 0.5, 1), (0, 1, 0, 0.5, 0), knobs) == "tape, tone 1"
+    assert end_name((0, 0.5), (1, 0.5), Roles(("blend", "gain"), (0,))) == "blend 0"
