@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from tapezoo.net import SMOOTHING_SAMPLES, Net, State, UnfoldableError, settle
 
 SAMPLE_RATE_HZ = 44100
 SPLITS_SAMPLES = (1, 7, 64, 333)
+SPLIT_BLOCKS = 128  # as many of each to both sides of the moment when controls change: short blocks take long
 TOLERANCE = 1e-5
 SETTLED_TOLERANCE = 1e-4
 # a folded net plays on from any state: the knobs have to stand still, memories need not
@@ -131,7 +133,8 @@ def check_streaming(model: EffectModel) -> None:
     """Any split of the signal gives the same output, also while controls change."""
     net, hop = model.net, model.net.hop_samples
     input = _signal(2, 2664 // hop * hop)
-    half = input.shape[-1] // 2 // hop * hop
+    samples = input.shape[-1]
+    half = samples // 2 // hop * hop
     settings = [_rows(model), 1.0 - _rows(model)]
     with torch.no_grad():
         first, state = net(input[..., :half], settings[0], net.initial_state(settings[0]))
@@ -139,11 +142,12 @@ def check_streaming(model: EffectModel) -> None:
         whole = torch.cat([first, second], dim=-1)
         for split in SPLITS_SAMPLES:
             block = -(-split // hop) * hop
+            begin, end = max(0, half - SPLIT_BLOCKS * block), min(samples, half + SPLIT_BLOCKS * block)
+            cuts = sorted({0, *range(begin, half, block), *range(half, end, block), end, samples})
             parts, state = [], net.initial_state(settings[0])
-            for part, controls in ((input[..., :half], settings[0]), (input[..., half:], settings[1])):
-                for start in range(0, part.shape[-1], block):
-                    output, state = net(part[..., start : start + block], controls, state)
-                    parts.append(output)
+            for start, stop in pairwise(cuts):
+                output, state = net(input[..., start:stop], settings[start >= half], state)
+                parts.append(output)
             _close(torch.cat(parts, dim=-1), whole, f"blocks of {block} against the whole signal")
 
 
