@@ -180,7 +180,7 @@ def _write_files(building: Path, root: Path, rows: Iterable[PreparedRow]) -> Non
             with (building / AUDIO_FILE).open("ab") as file:
                 for signal in (row.input, row.target):
                     for block in blocks(signal):
-                        file.write(np.ascontiguousarray(block, dtype="<f4"))
+                        file.write(np.ascontiguousarray(block, dtype="<f4").data)
         except OSError as error:
             raise unwritable(root, error) from error
         length = len(row.input)

@@ -50,7 +50,8 @@ def rest_of(dry: Frames, wet: Frames) -> Rest | None:
     tail_frames = round(TAIL_S / FRAME_S)
     # a frame counts if it and all frames of the tail time before it are silent, as is all before the file
     history = np.concatenate((np.ones(tail_frames, dtype=bool), silent))
-    settled = np.lib.stride_tricks.sliding_window_view(history, tail_frames + 1).all(axis=1)
+    windows = np.lib.stride_tricks.sliding_window_view(history, tail_frames + 1)
+    settled = np.asarray(windows.all(axis=1), dtype=np.bool_)
     if np.count_nonzero(settled) < LEAST_FRAMES:
         return None
     rests = stretches(settled)

@@ -109,5 +109,5 @@ def pieces_of(
         )
     weights[quiet] *= silent_share / (1 - silent_share) * (total - silence) / silence
     kept = weights > 0
-    chosen = (np.array(column, dtype=np.int64)[kept] for column in (region, first, starts))
-    return Pieces(*chosen, weights[kept], before, silent_share)
+    regions, firsts, counts = (np.array(column, dtype=np.int64)[kept] for column in (region, first, starts))
+    return Pieces(regions, firsts, counts, weights[kept], before, silent_share)

@@ -48,7 +48,7 @@ def read_signal(path: Path, scratch: Path) -> Audio:
     try:
         with soundfile.SoundFile(str(path)) as file, decoded.open("wb") as raw:
             while len(block := file.read(BLOCK_SAMPLES // header.channels, dtype="float32", always_2d=True)):
-                raw.write(np.ascontiguousarray(block, dtype="<f4"))
+                raw.write(block.astype("<f4").data)
                 frames += len(block)
     except OSError as error:
         raise unwritable(scratch, error) from error
