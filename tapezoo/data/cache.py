@@ -13,10 +13,11 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,10 @@ from tapezoo.data.unwritable import unwritable
 FORMAT = 3  # raise it when the meaning of the files below changes, or what is found in the same audio
 AUDIO_FILE, INDEX_FILE = "audio.f32", "index.json"
 CHUNK_BYTES = 1 << 24
+BUILDING, READING, DAMAGED = "building-", "reading-", "damaged-"  # folders beside the entries, while at work
+LEFTOVER_S = (
+    24 * 3600.0
+)  # a folder at work that nobody has written to for so long belongs to a process that was killed
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,18 @@ def check_room(root: Path, needed_bytes: int) -> None:
         raise unwritable(root, OSError(f"{in_bytes(needed_bytes)} are needed, {in_bytes(free)} are free"))
 
 
+def remove_leftovers(root: Path) -> None:
+    """Removes what a process that was killed while it prepared audio left in the cache."""
+    for prefix in (BUILDING, READING, DAMAGED):
+        for folder in root.glob(f"{prefix}*"):
+            with suppress(OSError):  # its owner is faster, or it is another user's
+                if (
+                    time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+                    > LEFTOVER_S
+                ):
+                    shutil.rmtree(folder)
+
+
 @contextmanager
 def scratch(root: Path) -> Iterator[Path]:
     """A folder for what is decoded on the way, gone afterwards.
@@ -145,7 +162,7 @@ def scratch(root: Path) -> Iterator[Path]:
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="reading-", dir=root))
+        folder = Path(tempfile.mkdtemp(prefix=READING, dir=root))
     except OSError as error:
         raise unwritable(root, error) from error
     try:
@@ -160,9 +177,10 @@ def write_store(root: Path, key: str, rows: Iterable[PreparedRow]) -> None:
     Raises:
         CacheError: The folder cannot be made or written.
     """
+    remove_leftovers(root)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f"building-{key[:12]}-", dir=root))
+        building = Path(tempfile.mkdtemp(prefix=f"{BUILDING}{key[:12]}-", dir=root))
     except OSError as error:
         raise unwritable(root, error) from error
     try:
@@ -214,7 +232,7 @@ def _move_into_place(building: Path, root: Path, key: str) -> None:
                 raise unwritable(root, error) from error
         if open_store(root, key) is not None:
             return  # another process was faster; its store holds the same
-        aside = root / f"damaged-{uuid.uuid4().hex}"
+        aside = root / f"{DAMAGED}{uuid.uuid4().hex}"
         try:
             place.rename(aside)
         except FileNotFoundError:

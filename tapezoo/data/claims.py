@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tapezoo.data.align import Alignment
@@ -66,6 +66,32 @@ def check_wets(file: PairsFile, hashes: Mapping[Path, str]) -> None:
                 expected="one dry recording for every wet",
                 fix="Name the right file, or take one of the two pairs out.",
             )
+
+
+def repeated_findings(file: PairsFile, hashes: Mapping[Path, str], names: Sequence[str]) -> list[Finding]:
+    """Recordings that stand in the file twice, and so in two splits where the file does not name one for both.
+
+    Args:
+        file: All pairs.
+        hashes: Of the samples of every file.
+        names: Of the pairs.
+    """
+    seen: dict[str, int] = {}
+    findings = []
+    for number, pair in enumerate(file.pairs):
+        other = seen.setdefault(hashes[pair.wet], number)
+        if other == number:
+            continue
+        splits = [file.pairs[other].split, pair.split]
+        if splits[0] == splits[1]:
+            text = f"the same recording as {names[other]}; it counts twice"
+        else:
+            shown = " and ".join(split or "all splits, by time" for split in splits)
+            text = (
+                f"the same recording as {names[other]}, in {shown}: what is scored there has been trained on"
+            )
+        findings.append(Finding("warning", "repeated", names[number], text))
+    return findings
 
 
 def offset_findings(name: str, claimed_samples: int, left: Alignment | None, claim: str) -> list[Finding]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from tapezoo.data.arguments import DataArgumentError
 from tapezoo.data.audio import audio_hash, read_header
 from tapezoo.data.cache import scratch
 from tapezoo.data.checks import check_headers, check_same_rate
-from tapezoo.data.claims import check_wets, shared_samples
+from tapezoo.data.claims import check_wets, repeated_findings, shared_samples
 from tapezoo.data.module import PairsDataModule
 from tapezoo.data.pairs import Pair, PairsFile, read_pairs
 from tapezoo.data.prepare import Align, PreparedRow, prepare_pair
@@ -96,10 +98,14 @@ class PairedAudio(PairsDataModule):
         self._align: Align = align
         self._samples = sum(dry_header.frames * dry_header.channels for dry_header, _ in headers)
 
+    @cached_property
+    def _hashes(self) -> dict[Path, str]:
+        paths = {path for pair in self._file.pairs for path in (pair.dry, pair.wet)}
+        return {path: audio_hash(path) for path in paths}
+
     def fingerprint(self) -> dict[str, Any]:
         """Hashes of the files' samples, control values, splits, offsets and the way of aligning."""
-        paths = {path for pair in self._file.pairs for path in (pair.dry, pair.wet)}
-        hashes = {path: audio_hash(path) for path in paths}
+        hashes = self._hashes
         check_wets(self._file, hashes)
         return {
             "data": "PairedAudio",
@@ -128,10 +134,14 @@ class PairedAudio(PairsDataModule):
 
     def prepared_rows(self) -> Iterator[PreparedRow]:
         """Reads, checks and aligns pair after pair."""
-        for name, pair in zip(self.row_names(), self._file.pairs, strict=True):
+        names = self.row_names()
+        repeated = repeated_findings(self._file, self._hashes, names)
+        for name, pair in zip(names, self._file.pairs, strict=True):
             positions = self._file.positions(pair)
             with scratch(self._cache_root) as folder:
-                yield from prepare_pair(name, pair, positions, self.sample_rate, self._align, folder)
+                rows = prepare_pair(name, pair, positions, self.sample_rate, self._align, folder)
+                mine = [finding for finding in repeated if finding.subject == name]
+                yield from [replace(rows[0], findings=[*rows[0].findings, *mine]), *rows[1:]]
 
 
 def _pairs(dry: str | None, wet: str | None, pairs: str | None) -> PairsFile:

@@ -133,6 +133,27 @@ def test_one_wet_recording_at_two_settings_or_of_two_drys_is_refused(
         pairs_of(tmp_path, lines).setup()
 
 
+def test_a_recording_that_is_listed_twice_is_said(tmp_path: Path) -> None:
+    dry = noise_bursts(2.0)
+    for name in ("dry.wav", "a.wav", "b.wav"):
+        write(tmp_path / name, dry if name == "dry.wav" else amplifier(dry))
+    said = []
+    for splits in (("train", "val"), ("val", "val"), ("", "test")):
+        lines = "".join(
+            f"dry.wav,{wet},{split}\n" for wet, split in zip(("a.wav", "b.wav"), splits, strict=True)
+        )
+        (tmp_path / "p.csv").write_text(f"dry,wet,split\n{lines}dry.wav,c.wav,train\n")
+        write(tmp_path / "c.wav", 2 * amplifier(dry))
+        module = PairedAudio(pairs=str(tmp_path / "p.csv"), **SMALL)  # type: ignore[arg-type]
+        module.setup()
+        said += [str(finding) for finding in module.findings if finding.kind == "repeated"]
+    assert [text.split("the same recording as ")[1] for text in said] == [
+        "a.wav, in train and val: what is scored there has been trained on",
+        "a.wav; it counts twice",
+        "a.wav, in all splits, by time and test: what is scored there has been trained on",
+    ]
+
+
 def test_a_copy_is_still_called_a_copy(tmp_path: Path) -> None:
     error: type[TapezooError] = WetEqualsDryError
     with pytest.raises(error, match="the same signal"):

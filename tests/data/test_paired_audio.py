@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -451,6 +453,20 @@ def test_an_interrupted_preparation_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(NonFiniteError):
         recorded(tmp_path, noise_bursts(3.0), wet)
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_what_a_killed_preparation_left_is_removed_a_day_later_and_what_is_at_work_is_not(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "cache"
+    day_ago = time.time() - 25 * 3600
+    for name, written in (("building-a", day_ago), ("reading-b", day_ago), ("building-c", time.time())):
+        (root / name).mkdir(parents=True)
+        (root / name / "audio.f32").write_bytes(b"0")
+        os.utime(root / name / "audio.f32", (written, written))
+        os.utime(root / name, (day_ago, day_ago))
+    recorded(tmp_path, noise_bursts(3.0), amplifier(noise_bursts(3.0)))
+    assert sorted(path.name for path in root.glob("*-*")) == ["building-c"]
 
 
 def test_an_unwritable_cache_says_what_to_set(tmp_path: Path) -> None:
