@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -21,6 +21,9 @@ from tapezoo.net import Net, State, blocks, settle, whole_hops
 from tapezoo.schedules import CosineDecay, TrainingLength, training_length
 
 VALIDATION_BLOCK_SAMPLES = 16384
+SCORED_SAMPLES = (
+    1 << 22
+)  # of a row, a minute and a half: a longer one is scored in pieces, which bounds memory
 # silence fed before a validation; a net that drifts longer than this starts from where it got to
 VALIDATION_SETTLE_SAMPLES = 1 << 15
 
@@ -177,11 +180,12 @@ class EffectModel(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Scores whole regions from rest, in long blocks with carried state."""
         output = self.run(batch.input, batch.controls)
-        for row_output, row_target in self.scored_rows(output, batch):
-            self.val_metrics.update(row_output, row_target)
-            samples = row_target.shape[-1]
-            if samples >= self.loss.min_samples:
-                self.log("val_loss", self.loss(row_output[None], row_target[None]), batch_size=samples)
+        for row in self.scored_rows(output, batch):
+            for row_output, row_target in in_pieces(*row):
+                self.val_metrics.update(row_output, row_target)
+                samples = row_target.shape[-1]
+                if samples >= self.loss.min_samples:
+                    self.log("val_loss", self.loss(row_output[None], row_target[None]), batch_size=samples)
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the whole split."""
@@ -192,18 +196,24 @@ class EffectModel(LightningModule):
 
         Returns:
             energies: (rows, 2), of the error and of the target.
-            mrstft: (rows,), distance over windows of 256, 512 and 1024 samples; NaN for shorter rows.
+            mrstft: (rows,), distance over windows of 256, 512 and 1024 samples, of pieces the mean by length;
+                NaN for shorter rows.
             samples: (rows,), how many were scored.
         """
         output = self.run(batch.input, batch.controls)
         energies, distances, samples = [], [], []
-        for row_output, row_target in self.scored_rows(output, batch):
-            self.test_metrics.update(row_output, row_target)
-            energies.append(error_and_energy(row_output, row_target))
-            judged = row_target.shape[-1] >= self.test_distance.min_samples
-            distance = self.test_distance(row_output[None], row_target[None]).item() if judged else math.nan
-            distances.append(distance)
-            samples.append(row_target.shape[-1])
+        for row in self.scored_rows(output, batch):
+            energy, distance, judged = torch.zeros(2, dtype=torch.float64, device=output.device), 0.0, 0
+            for row_output, row_target in in_pieces(*row):
+                self.test_metrics.update(row_output, row_target)
+                energy += error_and_energy(row_output, row_target)
+                length = row_target.shape[-1]
+                if length >= self.test_distance.min_samples:
+                    distance += length * self.test_distance(row_output[None], row_target[None]).item()
+                    judged += length
+            energies.append(energy)
+            distances.append(distance / judged if judged else math.nan)
+            samples.append(row[1].shape[-1])
         return {
             "energies": torch.stack(energies),
             "mrstft": torch.tensor(distances),
@@ -289,6 +299,12 @@ class EffectModel(LightningModule):
         if not torch.isfinite(loss):
             where = f"training, epoch {self.current_epoch}, batch {batch_idx}"
             raise _non_finite(where, f"a loss of {float(loss)}")
+
+
+def in_pieces(output: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """The two, (1, samples), in pieces short enough to be scored at once."""
+    for piece in blocks(target.shape[-1], SCORED_SAMPLES):
+        yield output[..., piece], target[..., piece]
 
 
 def error_and_energy(output: Tensor, target: Tensor) -> Tensor:
