@@ -1,9 +1,12 @@
-"""The zip archive that a PyTorch checkpoint is: looked at before anything in it is unpacked."""
+"""The zip archive that a PyTorch checkpoint is: looked at before it is unpacked, and before its content is used."""
 
 from __future__ import annotations
 
 import zipfile
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import torch
 
 MOST_MEMBERS = (
     20_000  # a tensor each; the widest nets have some hundred, their optimizers three times as many
@@ -11,6 +14,7 @@ MOST_MEMBERS = (
 LARGEST_PICKLE_BYTES = (
     1 << 24
 )  # the structure without the tensors; objects take up to 60 times as much memory
+EXPANDED_BYTES = 1 << 24  # what a tensor may claim beyond what is stored of it
 
 
 def fault_in(file: BinaryIO) -> str | None:
@@ -53,3 +57,39 @@ def _fault_in_content(archive: zipfile.ZipFile) -> str | None:
     if damaged is None:
         return None
     return f"a damaged file: {damaged.rpartition('/')[2]} in it does not match its checksum"
+
+
+def oversized(content: Any, file_bytes: int) -> str | None:
+    """What is wrong with the tensors that were unpacked, or None, before anything looks at their values.
+
+    A few stored bytes can claim to be a tensor of any size; the first look at it would fill the memory.
+
+    Args:
+        content: As `torch.load` gives it.
+        file_bytes: Of the file.
+    """
+    stored: dict[int, int] = {}
+    for tensor in _tensors(content):
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+            return f"a tensor of a kind that no tapezoo model has ({tensor.layout}, {tensor.dtype})"
+        storage = tensor.untyped_storage()
+        stored[storage.data_ptr()] = storage.nbytes()
+        claimed = tensor.numel() * tensor.element_size()
+        if claimed > storage.nbytes() + EXPANDED_BYTES or sum(stored.values()) > file_bytes:
+            return f"a tensor of {claimed / 1e9:.3g} GB in a file of {file_bytes / 1e6:.3g} MB"
+    return None
+
+
+def _tensors(content: Any) -> Iterator[torch.Tensor]:
+    waiting, seen = [content], set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:  # a pickle can hold a list within itself
+            continue
+        seen.add(id(part))
+        if isinstance(part, torch.Tensor):
+            yield part
+        elif isinstance(part, dict):
+            waiting += [*part.keys(), *part.values()]
+        elif isinstance(part, list | tuple | set | frozenset):
+            waiting += part

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from tapezoo import models
-from tapezoo.archive import fault_in
+from tapezoo.archive import fault_in, oversized
 from tapezoo.controls import Control, ranges_text
 from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
-EXPANDED_BYTES = 1 << 24  # what a tensor may claim beyond what is stored of it
 NEVER_STORED = frozenset({"loss", "optimizer", "lr_scheduler"})  # they would be code
 
 
@@ -48,29 +46,33 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise _error(path, "no such file", "a checkpoint such as best.ckpt in the folder of a run")
-    with path.open("rb") as file:
-        fault = fault_in(file)
-        if fault is not None:
-            raise _error(path, fault)
-        size = file.seek(0, 2)
-        file.seek(0)
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings(
-                    "ignore", "Detected pickle protocol", UserWarning
-                )  # of foreign pickles
-                content = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception as error:  # what an unpickler makes of foreign bytes can be anything
-            raise _error(path, f"a file that is no PyTorch checkpoint{_code_in(error)}") from error
+    try:
+        with path.open("rb") as file:
+            content, size = _content(file, path), file.seek(0, 2)
+    except OSError as error:
+        raise _error(path, f"a file that cannot be read ({error})") from error
     if not isinstance(content, dict) or "tapezoo" not in content:
         raise _error(path, "a checkpoint of some other program")
     if not _is_whole(content["tapezoo"]) or not isinstance(content.get("state_dict"), dict):
         raise _error(path, "a checkpoint without the model's arguments or weights")
-    fault = _oversized(content, size)
+    fault = oversized(content, size)
     if fault is not None:
         raise _error(path, fault)
     _check_arguments(content["tapezoo"]["arguments"], path)
     return content
+
+
+def _content(file: BinaryIO, path: Path) -> Any:
+    fault = fault_in(file)
+    if fault is not None:
+        raise _error(path, fault)
+    file.seek(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # of foreign pickles
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # what an unpickler makes of foreign bytes can be anything
+        raise _error(path, f"a file that is no PyTorch checkpoint{_code_in(error)}") from error
 
 
 def score_of(path: Path) -> float | None:
@@ -79,7 +81,8 @@ def score_of(path: Path) -> float | None:
     Raises:
         CheckpointError: See `read_checkpoint`.
     """
-    return read_checkpoint(path)["tapezoo"]["metrics"].get("val_esr")
+    score: float | None = read_checkpoint(path)["tapezoo"]["metrics"].get("val_esr")
+    return score
 
 
 def check_same_data(path: Path, dataset_hash: str) -> None:
@@ -187,35 +190,6 @@ def _check_arguments(arguments: dict[str, Any], path: Path) -> None:
     code = sorted(NEVER_STORED & arguments.keys())
     if code:
         raise _error(path, f"{', '.join(code)} among the model's arguments, where tapezoo stores none")
-
-
-def _oversized(content: dict[str, Any], file_bytes: int) -> str | None:
-    """A few stored bytes can claim to be a tensor of any size; the first look at it would fill the memory."""
-    stored: dict[int, int] = {}
-    for tensor in _tensors(content):
-        if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
-            return f"a tensor of a kind that no tapezoo model has ({tensor.layout}, {tensor.dtype})"
-        storage = tensor.untyped_storage()
-        stored[storage.data_ptr()] = storage.nbytes()
-        claimed = tensor.numel() * tensor.element_size()
-        if claimed > storage.nbytes() + EXPANDED_BYTES or sum(stored.values()) > file_bytes:
-            return f"a tensor of {claimed / 1e9:.3g} GB in a file of {file_bytes / 1e6:.3g} MB"
-    return None
-
-
-def _tensors(content: Any) -> Iterator[torch.Tensor]:
-    waiting, seen = [content], set()
-    while waiting:
-        part = waiting.pop()
-        if id(part) in seen:  # a pickle can hold a list within itself
-            continue
-        seen.add(id(part))
-        if isinstance(part, torch.Tensor):
-            yield part
-        elif isinstance(part, dict):
-            waiting += [*part.keys(), *part.values()]
-        elif isinstance(part, list | tuple | set | frozenset):
-            waiting += part
 
 
 def _code_in(error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from tapezoo.callbacks.checkpointing import best_and_last
 from tapezoo.checkpoint import BEST
 from tapezoo.errors import TapezooError
 from tapezoo.terminal import shell
@@ -106,7 +107,7 @@ class Register(Callback):
 
 def best_of(trainer: Trainer) -> Path:
     """The best checkpoint of the training that ends."""
-    callback: Any = trainer.checkpoint_callback
+    callback = best_and_last(trainer)
     path = Path(callback.best_model_path) if callback is not None and callback.best_model_path else None
     if path is None or not path.is_file():
         raise UnregisteredError(

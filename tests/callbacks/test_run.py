@@ -12,12 +12,14 @@ import pytest
 import soundfile
 import torch
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from mlflow import MlflowClient
 from scipy.signal import lfilter
 
 from tapezoo.callbacks import BestAndLast, Progress, RunRecorder
-from tapezoo.callbacks.checkpointing import WholeFiles
+from tapezoo.callbacks.checkpointing import WholeFiles, best_and_last
 from tapezoo.callbacks.recorder import best_net, loudest_excerpt
+from tapezoo.callbacks.register import best_of
 from tapezoo.checkpoint import read_checkpoint
 from tapezoo.data import PairedAudio
 from tapezoo.data.module import Row
@@ -256,6 +258,16 @@ def test_checkpoints_have_fixed_names_and_the_last_is_the_last_epoch_not_the_las
     resumed.fit(model(lr=0.01), datamodule=data, ckpt_path=str(tmp_path / "last.ckpt"), weights_only=True)
     assert len(scores.by_epoch) == 1  # four epochs are done
     assert (tmp_path / "best.ckpt").read_bytes() == kept  # the best of before is still known
+
+
+def test_the_best_is_ours_whatever_a_recipe_keeps_besides(tmp_path: Path) -> None:
+    (tmp_path / "best.ckpt").touch()
+    ours = BestAndLast(tmp_path)
+    ours.best_model_path = str(tmp_path / "best.ckpt")
+    others = ModelCheckpoint(tmp_path / "recent", monitor="train_loss")
+    training = Trainer(accelerator="cpu", logger=False, callbacks=[others, ours])
+    assert best_and_last(training) is ours
+    assert best_of(training) == tmp_path / "best.ckpt"
 
 
 def test_a_checkpoint_is_written_beside_its_place_whatever_the_temporary_folder(
