@@ -52,7 +52,8 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.terminal import shell
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
-    targets = targets_named([name.strip() for name in options.targets.split(",") if name.strip()])
+    asked = options.targets.strip()  # nothing at all: none, as for a bundle that is a grid alone
+    targets = targets_named([name.strip() for name in asked.split(",")] if asked else [])
     path = best_checkpoint(options.checkpoint)
     model = load_model(path)
     parts: list[Part] = [Pictures()]

@@ -37,9 +37,16 @@ def targets_named(names: Sequence[str]) -> tuple[Target, ...]:
     """The targets called so, in this order, each once.
 
     Raises:
-        UnknownTargetError: The message has the nearest name and all of them.
+        UnknownTargetError: The message has the nearest name and all of them; so for a name that is left out.
     """
     for name in names:
+        if not name:
+            raise UnknownTargetError(
+                f"the export targets {','.join(names)!r}",
+                found="a comma without a name beside it",
+                expected=f"some of {', '.join(KNOWN_TARGETS)}",
+                fix="Remove the comma, or write the name that is missing.",
+            )
         if name not in KNOWN_TARGETS:
             nearest = difflib.get_close_matches(name.lower(), KNOWN_TARGETS, n=1, cutoff=0.4)
             hint = f"Did you mean {nearest[0]}? " if nearest else ""

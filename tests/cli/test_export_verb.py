@@ -83,7 +83,9 @@ def test_asked_for_targets_are_written_with_what_they_lose(
     [
         ("best.ckpt", ("--targets", "onnx,onx_int8"), "Did you mean onnx_int8?"),
         ("best.ckpt", ("--targets", "torchscript"), "--targets onnx,torchscript"),
-        ("best.ckpt", ("--targets", ","), "none, without onnx"),
+        ("best.ckpt", ("--targets", ""), "none, without onnx"),
+        ("best.ckpt", ("--targets", ","), "a comma without a name"),
+        ("best.ckpt", ("--targets", "onnx,,"), "'onnx,,': found a comma without a name"),
         ("gru.ckpt", ("--targets", "onnx,onnx_int8"), "no int8 operator for"),
         ("best.ckpt", ("--targets", "onnx,onnx_fp16", "--max-loss", "1e-30"), "an ESR of"),
         ("best.ckpt", ("--max-loss", "-1"), "is no ESR"),
