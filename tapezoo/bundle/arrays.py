@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapezoo.bundle.errors import MalformedFileError, NonFiniteError
+from tapezoo.bundle.zip_directory import check_directory
 
 # of one array in memory: a few kilobytes of zip can claim to unpack to anything. 25 minutes of one channel at
 # 44.1 kHz in float32; export writes 2 MiB at most
@@ -46,6 +47,7 @@ def read_arrays(
         NonFiniteError: NaN or infinite numbers.
     """
     try:
+        check_directory(root / file, len(names))
         with zipfile.ZipFile(root / file) as archive:
             found = [info.filename for info in archive.infolist()]
             if sorted(found) != sorted(f"{name}.npy" for name in names):

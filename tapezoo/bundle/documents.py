@@ -27,13 +27,16 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECAS
 T = TypeVar("T")
 
 
-def read_document(root: Path, file: str, what: str) -> dict[str, Any]:
+def read_document(
+    root: Path, file: str, what: str, limit_bytes: int = DOCUMENT_LIMIT_BYTES
+) -> dict[str, Any]:
     """The object in a JSON file of a bundle: no key twice, no NaN, no number without a value, valid Unicode.
 
     Args:
         root: The bundle's folder.
         file: Its bundle path.
         what: What it should be, for the error.
+        limit_bytes: Of the file; as objects it may take twenty times as much.
 
     Raises:
         MalformedFileError: It is not that.
@@ -41,8 +44,8 @@ def read_document(root: Path, file: str, what: str) -> dict[str, Any]:
     path = root / file
     try:
         size = path.stat().st_size
-        if size > DOCUMENT_LIMIT_BYTES:
-            raise ValueError(f"{size} bytes, over {DOCUMENT_LIMIT_BYTES}")
+        if size > limit_bytes:
+            raise ValueError(f"{size} bytes, over {limit_bytes}")
         document = json.loads(
             path.read_bytes().decode("utf-8"),
             object_pairs_hook=_unique,

@@ -6,7 +6,7 @@ else is skipped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -20,7 +20,12 @@ ELEMENTS = {1: "float32", 6: "int32", 7: "int64", 10: "float16", 11: "float64"} 
 FLOAT16, BFLOAT16 = 10, 16
 # what shapes and counts are made of, by data type; and how many values these may have: larger ones are weights
 SMALL_KINDS = {1: "<f4", 6: "<i4", 7: "<i8", 9: "|b1", 11: "<f8"}
-SMALL_VALUES = 1 << 10
+SMALL_VALUES = 64
+# TensorProto's fields of values that are no raw bytes, by data type, and what those of floats hold
+LISTED = {1: 4, 6: 5, 7: 7, 9: 5, 11: 10}
+FLOATS = {4: "<f4", 10: "<f8"}
+HALVES_LIMIT_BYTES = 1 << 24
+FIELD_LIMIT = 1 << 22  # of a file, each some microseconds; the largest graph here has 60,000
 # AttributeProto.AttributeType -> the field that holds the value: float, int, tensor, floats, ints
 VALUES_OF_ATTRIBUTE = {1: 2, 2: 3, 4: 5, 6: 7, 7: 8}
 SINGLE = {1, 2, 4}
@@ -79,6 +84,7 @@ class OnnxFacts:
         non_finite: Names of tensors with NaN or infinite values.
         functions: Names of functions that the file defines itself.
         graph: The main graph.
+        fields_left: How much more may be read.
     """
 
     inputs: list[Port] = field(default_factory=list)
@@ -89,6 +95,19 @@ class OnnxFacts:
     non_finite: list[str] = field(default_factory=list)
     functions: list[str] = field(default_factory=list)
     graph: Graph = field(default_factory=Graph)
+    fields_left: int = FIELD_LIMIT
+
+    def fields(self, data: memoryview) -> Iterator[tuple[int, Any]]:
+        """(field number, value) of one message, as long as the file has not too many.
+
+        Raises:
+            ValueError: It has, or it is no message.
+        """
+        for found in fields(data):
+            self.fields_left -= 1
+            if self.fields_left < 0:
+                raise ValueError(f"more than {FIELD_LIMIT} parts")
+            yield found
 
 
 def read_onnx(data: bytes) -> OnnxFacts:
@@ -99,14 +118,14 @@ def read_onnx(data: bytes) -> OnnxFacts:
     """
     facts = OnnxFacts()
     graphs = []
-    for number, value in fields(memoryview(data)):
+    for number, value in facts.fields(memoryview(data)):
         if number == 7:
             graphs.append(message(value))
         elif number == 14:
-            entry = {key: text(part) for key, part in fields(message(value)) if key in (1, 2)}
+            entry = {key: text(part) for key, part in facts.fields(message(value)) if key in (1, 2)}
             facts.metadata[entry.get(1, "")] = entry.get(2, "")
         elif number in (20, 25):  # training_info, functions: nothing that plays needs them
-            facts.functions.append("training" if number == 20 else _named(message(value), 1))
+            facts.functions.append("training" if number == 20 else _named(message(value), 1, facts))
     if len(graphs) != 1:  # two would be merged into one by protobuf
         raise ValueError(f"{len(graphs)} graphs where one should be")
     facts.graph = _read_graph(graphs[0], facts, depth=0)
@@ -118,7 +137,7 @@ def _read_graph(data: memoryview, facts: OnnxFacts, depth: int) -> Graph:
         raise ValueError("graphs inside graphs without an end")
     graph = Graph()
     inputs, outputs, initializers = [], [], set()
-    for number, value in fields(data):
+    for number, value in facts.fields(data):
         if number == 1:
             graph.nodes.append(_read_node(message(value), facts, depth))
         elif number == 5:
@@ -129,9 +148,9 @@ def _read_graph(data: memoryview, facts: OnnxFacts, depth: int) -> Graph:
         elif number == 15:
             facts.functions.append("a sparse tensor")  # no exporter here writes one
         elif number == 11:
-            inputs.append(_port(message(value)))
+            inputs.append(_port(message(value), facts))
         elif number == 12:
-            outputs.append(_port(message(value)))
+            outputs.append(_port(message(value), facts))
     if depth == 0:
         facts.inputs = [port for port in inputs if port.name not in initializers]
         facts.outputs = outputs
@@ -142,8 +161,8 @@ def _read_graph(data: memoryview, facts: OnnxFacts, depth: int) -> Graph:
 
 def _read_node(data: memoryview, facts: OnnxFacts, depth: int) -> Node:
     facts.domains.add("")
-    node = Node()
-    for number, value in fields(data):
+    node, names = Node(), set[str]()
+    for number, value in facts.fields(data):
         if number == 7:
             facts.domains.add(text(value))
         elif number == 1:
@@ -155,15 +174,15 @@ def _read_node(data: memoryview, facts: OnnxFacts, depth: int) -> Node:
         elif number == 3:  # its name: onnxruntime trips over its own message on any that is no text
             text(value)
         elif number == 5:
-            _read_attribute(message(value), node, facts, depth)
+            _read_attribute(message(value), node, names, facts, depth)
     return node
 
 
-def _read_attribute(data: memoryview, node: Node, facts: OnnxFacts, depth: int) -> None:
+def _read_attribute(data: memoryview, node: Node, names: set[str], facts: OnnxFacts, depth: int) -> None:
     name, kind = "", 0
     found: dict[int, list[NDArray[Any]]] = {}
     single = set()
-    for number, part in fields(data):
+    for number, part in facts.fields(data):
         if number == 1:
             name = text(part)
         elif number == 20:
@@ -184,6 +203,9 @@ def _read_attribute(data: memoryview, node: Node, facts: OnnxFacts, depth: int) 
         if number in (5, 6) and number in single:  # two would be merged into one by protobuf
             raise ValueError("an attribute with two values")
         single.add(number)
+    if name in names:
+        raise ValueError(f"two attributes {name!r}")
+    names.add(name)
     values = found.get(VALUES_OF_ATTRIBUTE.get(kind, 0), [])
     if values:
         node.attributes[name] = np.concatenate(values[-1:] if kind in SINGLE else values[:SMALL_VALUES])
@@ -198,46 +220,51 @@ def _whole(value: Any) -> NDArray[Any]:
 def _read_tensor(data: memoryview, facts: OnnxFacts) -> tuple[str, NDArray[Any] | None]:
     """The name, and the values, flat, where they may be a shape or a count."""
     kind, name, raw = 0, "", b""
-    halves: list[int] = []
-    listed: list[NDArray[Any]] = []
+    listed: dict[int, list[Any]] = {}  # by field, as they stand
     finite, external = True, False
-    for number, value in fields(data):
+    for number, value in facts.fields(data):
         if number == 2:
             kind = integer(value)
         elif number == 8:
             name = text(value)
         elif number == 9:
             raw = bytes(message(value))
-        elif number in (4, 10):  # float_data, double_data: packed, or one by one
-            dtype = "<f4" if number == 4 else "<f8"
-            finite = finite and _floats_finite(value, dtype)
-            if len(listed) <= SMALL_VALUES:
-                listed.append(np.frombuffer(value, dtype)[: SMALL_VALUES + 1])
-        elif number == 7 and len(listed) <= SMALL_VALUES:
-            listed.append(_whole(value))
-        elif number == 5:  # small whole numbers, and where halves may stand as such
-            halves += varints(value) if isinstance(value, memoryview) else [value]
+        elif number in (4, 5, 7, 10):  # packed, or one by one
+            if number in FLOATS:
+                finite = finite and _floats_finite(value, FLOATS[number])
+            listed.setdefault(number, []).append(value)
         elif number == 13 or (number == 14 and integer(value) == EXTERNAL):
             external = True
-    if kind in (FLOAT16, BFLOAT16) and halves:
-        raw += np.array(halves, "<u8").astype("<u2").tobytes()
-    elif halves:
-        listed.append(np.array(halves[: SMALL_VALUES + 1], "<u8").astype("<i8"))
+    if kind in (FLOAT16, BFLOAT16):  # may stand as whole numbers
+        raw += _halves(listed.get(5, []))
     if external:
         facts.external.append(name)
     if not (finite and _all_finite(kind, raw)):
         facts.non_finite.append(name)
-    return name, _small(kind, raw, listed)
+    return name, _small(kind, raw, listed.get(LISTED.get(kind, 0), []))
 
 
-def _small(kind: int, raw: bytes, listed: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
+def _halves(listed: Sequence[Any]) -> bytes:
+    if sum(len(value) for value in listed if isinstance(value, memoryview)) > HALVES_LIMIT_BYTES:
+        raise ValueError("weights in half precision that are not stored as raw bytes")
+    halves = [
+        half for value in listed for half in (varints(value) if isinstance(value, memoryview) else [value])
+    ]
+    return np.array(halves, "<u8").astype("<u2").tobytes()
+
+
+def _small(kind: int, raw: bytes, listed: Sequence[Any]) -> NDArray[Any] | None:
     if kind not in SMALL_KINDS:
         return None
     dtype = np.dtype(SMALL_KINDS[kind])
     if len(raw) % dtype.itemsize:
         raise ValueError("a tensor that ends within a value")
-    whole = [np.frombuffer(raw, dtype)] if raw else listed  # as onnx does: raw bytes, where there are some
-    values = np.concatenate(whole) if whole else np.zeros(0)
+    if raw:  # as onnx does: raw bytes, where there are some
+        parts = [np.frombuffer(raw, dtype)]
+    else:
+        some = listed[: SMALL_VALUES + 1]
+        parts = [np.frombuffer(v, dtype) if LISTED[kind] in FLOATS else _whole(v) for v in some]
+    values = np.concatenate(parts) if parts else np.zeros(0)
     return values if 0 < len(values) <= SMALL_VALUES else None
 
 
@@ -254,34 +281,38 @@ def _floats_finite(value: Any, dtype: str) -> bool:
     return bool(np.isfinite(np.frombuffer(value, dtype)).all())
 
 
-def _port(data: memoryview) -> Port:
+def _port(data: memoryview, facts: OnnxFacts) -> Port:
     name, types = "", []
-    for number, value in fields(data):
+    for number, value in facts.fields(data):
         if number == 1:
             name = text(value)
         elif number == 2:
             types.append(message(value))
     if len(types) != 1:
         raise ValueError(f"the input or output {name!r}, which has {len(types)} types")
-    tensors = [message(value) for number, value in fields(types[0]) if number == 1]
+    tensors = [message(value) for number, value in facts.fields(types[0]) if number == 1]
     others = [
-        number for number, _ in fields(types[0]) if number in (4, 5, 8, 9)
+        number for number, _ in facts.fields(types[0]) if number in (4, 5, 8, 9)
     ]  # sequences, maps, optionals
     if len(tensors) != 1 or others:
         raise ValueError(f"the input or output {name!r}, which is no tensor")
     kind, shape = 0, []
-    for number, value in fields(tensors[0]):
+    for number, value in facts.fields(tensors[0]):
         if number == 1:
             kind = integer(value)
         elif number == 2:
-            shape += [_size(message(part)) for inner, part in fields(message(value)) if inner == 1]
+            shape += [
+                _size(message(part), facts) for inner, part in facts.fields(message(value)) if inner == 1
+            ]
     return Port(name, ELEMENTS.get(kind, f"type {kind}"), tuple(shape))
 
 
-def _size(data: memoryview) -> int | None:
-    sizes = [integer(value) if number == 1 else None for number, value in fields(data) if number in (1, 2)]
+def _size(data: memoryview, facts: OnnxFacts) -> int | None:
+    sizes = [
+        integer(value) if number == 1 else None for number, value in facts.fields(data) if number in (1, 2)
+    ]
     return sizes[-1] if sizes else None
 
 
-def _named(data: memoryview, wanted: int) -> str:
-    return next((text(value) for number, value in fields(data) if number == wanted), "")
+def _named(data: memoryview, wanted: int, facts: OnnxFacts) -> str:
+    return next((text(value) for number, value in facts.fields(data) if number == wanted), "")

@@ -10,6 +10,8 @@ import re
 import zipfile
 from pathlib import Path
 
+from tapezoo.bundle.zip_directory import check_directory
+
 CODE_LIMIT_BYTES = 1 << 26
 MEMBER_LIMIT = 10_000
 # the operators of torch that take the name of a file (torch._C._jit_get_all_schemas), under any name space
@@ -27,6 +29,7 @@ def check_torchscript(path: Path) -> None:
     with path.open("rb") as stream:
         if stream.read(4) != b"PK\x03\x04":  # torch looks at the first bytes, zipfile at the last
             raise ValueError("no TorchScript archive, perhaps a pickle")
+    check_directory(path, MEMBER_LIMIT)
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         names = [member.filename for member in members]

@@ -1,6 +1,7 @@
 """npz files from strangers."""
 
 import io
+import struct
 import tracemalloc
 import warnings
 import zipfile
@@ -120,6 +121,27 @@ def test_a_zip_bomb_is_refused_before_it_unpacks(tmp_path):
     tracemalloc.stop()
     assert peak < 1 << 20
     assert MEMBER_LIMIT_BYTES == 1 << 28  # what holds where nobody says
+
+
+@pytest.mark.parametrize("zip64", [False, True])
+def test_an_archive_of_endlessly_many_members_is_not_listed(tmp_path, zip64):
+    """Python makes an object of every member before anybody can count them: 40 million in 2 GiB."""
+    entry = b"PK\x01\x02" + bytes(42)
+    directory = entry * 50_000
+    end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 50_000, 50_000, len(directory), 0, 0)
+    if zip64:
+        long = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 50_000, 50_000, len(directory), 0)
+        locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, len(directory), 1)
+        end = long + locator + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, 1, 46, 0, 0)
+    (tmp_path / "many.npz").write_bytes(directory + end)
+    with zipfile.ZipFile(tmp_path / "many.npz") as archive:
+        assert len(archive.infolist()) == 50_000
+    tracemalloc.start()
+    with pytest.raises(MalformedFileError, match="lists its members in 2300000 bytes"):
+        read_arrays(tmp_path, "many.npz", ["one"])
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 1 << 20
 
 
 def test_a_rest_state_larger_than_the_manifest_says_is_not_unpacked(bundle):

@@ -1,5 +1,6 @@
 """Graphs that say themselves that they take all memory or never end are refused before any runtime opens them."""
 
+from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from bundle.small_bundle import forge, gain_graph
 from onnx import TensorProto, helper, numpy_helper
 
 from tapezoo.bundle import ForbiddenContentError
-from tapezoo.bundle.onnx_file import read_onnx
+from tapezoo.bundle.onnx_file import FIELD_LIMIT, OnnxFacts, read_onnx
 from tapezoo.bundle.onnx_work import check_work
 from tapezoo.runtime import Stream, verify
 
@@ -178,6 +179,29 @@ def test_the_numbers_are_those_that_onnxruntime_reads():
         check_work(
             read_onnx(made([helper.make_node("Constant", [], ["size"], value_ints=[HUGE]), sized])).graph
         )
+
+
+def test_only_the_values_of_a_tensors_own_type_count():
+    """As onnxruntime reads it; a nought in another list would make a size of any."""
+    size = helper.make_tensor("size", TensorProto.INT64, [1], [HUGE])
+    size.float_data.append(0.0)
+    size.int32_data.append(0)
+    sized = helper.make_node("ConstantOfShape", ["size"], ["large"])
+    with pytest.raises(ValueError, match="ConstantOfShape"):
+        check_work(read_onnx(made([helper.make_node("Constant", [], ["size"], value=size), sized])).graph)
+    node = helper.make_node("RandomNormal", [], ["large"], shape=[HUGE])
+    node.attribute.append(helper.make_attribute("shape", [1]))
+    with pytest.raises(ValueError, match="two attributes 'shape'"):
+        read_onnx(made([node]))
+
+
+def test_a_file_of_endlessly_many_parts_is_not_read_to_its_end(monkeypatch):
+    data = made([helper.make_node("Identity", ["gain"], [f"x{number}"]) for number in range(200)])
+    facts = read_onnx(data)
+    few = FIELD_LIMIT - facts.fields_left - 1
+    monkeypatch.setattr(OnnxFacts, "__init__", partialmethod(OnnxFacts.__init__, fields_left=few))
+    with pytest.raises(ValueError, match="parts"):
+        read_onnx(data)
 
 
 def test_neither_verify_nor_stream_opens_such_a_graph(bundle: Path):

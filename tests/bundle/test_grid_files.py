@@ -142,7 +142,7 @@ def edit(**fields):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (edit(schema_version=2), "schema version 2"),
+        (edit(schema_version=3), "schema version 3"),
         (edit(kind="other"), "kind 'other'"),
         (edit(rule="nearest"), "rule 'nearest'"),
         (edit(surprise=1), "surprise"),
