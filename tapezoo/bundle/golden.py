@@ -120,7 +120,7 @@ def _too_short(root: Path, case: GoldenCase) -> BundleError:
 def _limit_bytes(manifest: Manifest, case: GoldenCase, audio: Audio) -> int:
     """Of each array of a case: none needs more than the whole input, or controls for every block."""
     blocks = -(-case.samples // case.block_samples)
-    return 4 * case.rows * max(audio.shape[1], blocks * len(manifest.controls))
+    return 4 * case.rows * max(int(audio.shape[1]), blocks * len(manifest.controls))
 
 
 def replay_case(

@@ -11,7 +11,12 @@ from tapezoo.terminal import say
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
-    parser = verbs.add_parser("verify", help="check every hash of a bundle and replay it")
+    parser = verbs.add_parser(
+        "verify",
+        help="check every hash of a bundle and replay it",
+        epilog="All of it happens in a process of its own, whose memory and time are bounded by the bundle's size and "
+        "the length of its golden audio: a stranger's bundle can be verified before it is played.",
+    )
     parser.add_argument("bundle", type=Path, help="a folder written by tapezoo export")
     parser.set_defaults(verb=run)
 
