@@ -6,10 +6,29 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+from importlib.metadata import EntryPoint, entry_points
+
 import pytest
 import torch
 
+from tapezoo import registry
+
 torch.set_num_threads(1)
+
+# what else is installed here: tests see it no more than they would elsewhere, only what they install themselves
+STRANGERS = frozenset(
+    entry.dist.name
+    for entry in entry_points(group=registry.GROUP)
+    if entry.dist and entry.dist.name != "tapezoo"
+)
+
+
+def _without_strangers(group: str) -> list[EntryPoint]:
+    return [entry for entry in entry_points(group=group) if not (entry.dist and entry.dist.name in STRANGERS)]
+
+
+# before any test is collected: some are made per registered model
+pytest.MonkeyPatch().setattr(registry, "entry_points", _without_strangers)
 
 
 @pytest.fixture(autouse=True)
