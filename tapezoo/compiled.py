@@ -29,14 +29,14 @@ def compiled(function: Function) -> Function:
 @contextmanager
 def _absolute_folders() -> Iterator[None]:
     """Numba unpickles, that is runs, what lies in its cache: never one in the working directory of the moment."""
-    xdg, own = os.environ.get("XDG_CACHE_HOME"), numba.config.CACHE_DIR
+    xdg, own = os.environ.get("XDG_CACHE_HOME"), numba.config.CACHE_DIR  # type: ignore[attr-defined]
     try:
         if xdg is not None and not Path(xdg).is_absolute():
             del os.environ["XDG_CACHE_HOME"]
         if not Path(own).is_absolute():
-            numba.config.CACHE_DIR = ""
+            numba.config.CACHE_DIR = ""  # type: ignore[attr-defined]
         yield
     finally:
-        numba.config.CACHE_DIR = own
+        numba.config.CACHE_DIR = own  # type: ignore[attr-defined]
         if xdg is not None:
             os.environ["XDG_CACHE_HOME"] = xdg
