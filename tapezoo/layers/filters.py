@@ -19,6 +19,7 @@ from tapezoo.layers.recurrence import (
     fit,
     matrix_powers,
     recur,
+    recur_changing,
     recur_pieces,
 )
 
@@ -58,7 +59,7 @@ class HyperParameters(nn.Module):
     def __init__(self, num_controls: int, start: Tensor) -> None:
         super().__init__()
         self.start = nn.Parameter(start.clone())
-        self.hyper: nn.Module | None = None
+        self.hyper: nn.Sequential | None = None
         if num_controls:
             last = nn.Linear(HYPER_UNITS, len(start), bias=False)
             with torch.no_grad():
@@ -79,6 +80,12 @@ class HyperParameters(nn.Module):
         moved: Tensor = self(trajectory.transpose(1, 2)).transpose(1, 2)
         return moved
 
+    def tensors(self) -> list[Tensor]:
+        """p0, W1, b1 and W2, with controls."""
+        assert self.hyper is not None
+        first, _, last = self.hyper
+        return [self.start, first.weight, first.bias, last.weight]
+
     @torch.no_grad()
     def held(self, controls: Tensor) -> HyperParameters:
         """The numbers at one setting (K,), as those of a block without controls."""
@@ -92,8 +99,7 @@ def within(raw: Tensor, reach: float) -> Tensor:
 
 def between(raw: Tensor, lowest: Tensor | float, highest: Tensor | float) -> Tensor:
     """Any number to `lowest`..`highest` (both > 0), geometrically: `lowest (highest/lowest)^sigmoid(raw)`."""
-    lowest, highest = torch.as_tensor(lowest), torch.as_tensor(highest)
-    return lowest * torch.exp(torch.log(highest / lowest) * torch.sigmoid(raw))
+    return _between(raw, torch.as_tensor(lowest), torch.as_tensor(highest))
 
 
 def raw_between(value: Tensor | float, lowest: Tensor | float, highest: Tensor | float) -> Tensor:
@@ -245,16 +251,18 @@ class ParametricEQ(nn.Module):
     The ranges keep every memory well below half a second: shelves 20-500 Hz and from 1.5 kHz, Q .3-1.4;
     peaks 60 Hz-16 kHz, Q .3-4; gains +-15 dB. Frequencies stop at 0.45 of the sample rate.
 
+    While controls move, the coefficients follow them sample by sample.
+
     Args:
         num_controls: Knobs, which move all parameters (`HyperParameters`).
         peaks: How many, 0 or more; 3 (2 + peaks) numbers.
         sample_rate: Hz.
 
     Shape:
-        input, output: (batch, 1, samples); controls: (batch, num_controls); state: (batch, 2 + peaks, 2).
+        input, output: (batch, 1, samples); controls: (batch, num_controls), where they go;
+        trajectory: (batch, num_controls, 1 or samples), the way there; state: (batch, 2 + peaks, 2).
     """
 
-    MAX_GAIN_DB = 15.0
     lowest_hz: Tensor
     highest_hz: Tensor
     highest_q: Tensor
@@ -275,9 +283,24 @@ class ParametricEQ(nn.Module):
         raw_q = raw_between(0.7, 0.3, self.highest_q[:, 0])
         self.raw = HyperParameters(num_controls, torch.cat([torch.zeros(2 + peaks), raw_hz, raw_q]))
 
-    def forward(self, input: Tensor, controls: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, input: Tensor, controls: Tensor, trajectory: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """The equalised block, and the state after it."""
-        return run_chain(input, self.sections(controls), state, self.num_controls)
+        if not self.num_controls:
+            return run_chain(input, self.sections(controls), state, 0)
+        if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+            still = run_chain(input, self.sections(controls), state, self.num_controls)
+            return _moving_or_still(input, controls, trajectory, state, still, *self._numbers())
+        moved = (trajectory != controls.unsqueeze(-1)).any(1).any(0).nonzero()
+        way = int(moved[-1]) + 1 if len(moved) else 0  # samples until all rows are there
+        if not way:
+            return run_chain(input, self.sections(controls), state, self.num_controls)
+        output, state = _moving(input[..., :way], trajectory[..., :way], state, *self._numbers())
+        if way < input.shape[-1]:
+            rest, state = run_chain(input[..., way:], self.sections(controls), state, self.num_controls)
+            output = torch.cat([output, rest], dim=-1)
+        return output, state
 
     def hold(self, controls: Tensor) -> None:
         """Turns what the controls do into constants, with them at (num_controls,)."""
@@ -285,23 +308,20 @@ class ParametricEQ(nn.Module):
 
     def settings(self, controls: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """gain_db, frequency_hz and q, (sections, rows) each."""
-        gain, frequency, q = self.raw(controls).transpose(0, 1).chunk(3)  # (sections, rows) each
-        return (
-            self.MAX_GAIN_DB * torch.tanh(gain),
-            between(frequency, self.lowest_hz, self.highest_hz),
-            between(q, 0.3, self.highest_q),
-        )
+        return _settings(self.raw(controls).transpose(0, 1), self._bounds())
 
     def sections(self, controls: Tensor) -> Sections:
         """The filters at these controls."""
-        gain_db, frequency_hz, q = self.settings(controls)
-        low, middle, high = slice(0, 1), slice(1, 1 + self.peaks), slice(1 + self.peaks, 2 + self.peaks)
-        kinds = (
-            low_shelf(gain_db[low], frequency_hz[low], q[low], self.sample_rate),
-            peak(gain_db[middle], frequency_hz[middle], q[middle], self.sample_rate),
-            high_shelf(gain_db[high], frequency_hz[high], q[high], self.sample_rate),
-        )
-        return trapezoidal(StateVariable(*(torch.cat(parts) for parts in zip(*kinds, strict=True))))
+        return _sections(self.raw(controls).transpose(0, 1), self._bounds(), self.sample_rate)
+
+    def _bounds(self) -> list[Tensor]:
+        return [self.lowest_hz, self.highest_hz, self.highest_q]
+
+    def _numbers(self) -> tuple[list[Tensor], list[Tensor], list[Tensor], int, int]:
+        """What `_moving` needs."""
+        bounds = [bound.unsqueeze(1) for bound in self._bounds()]
+        count = 2 + self.peaks
+        return self.raw.tensors(), bounds, _chain(count, bounds[0]), count, self.sample_rate
 
     def labels(self, controls: Tensor) -> list[str]:
         """What a technician would write beside each section, for the first row."""
@@ -322,6 +342,114 @@ def magnitudes(
     inside = np.linalg.solve(z - a[:, None], np.broadcast_to(b[:, None, :, None], (len(a), len(z), 2, 1)))
     result: NDArray[np.float64] = np.abs(np.einsum("si,sfi->sf", c, inside[..., 0]) + d[:, None])
     return result
+
+
+def _chain(count: int, like: Tensor) -> list[Tensor]:
+    """Constants that join `count` sections to one filter, whose state is all theirs and a 1.
+
+    Returns:
+        gaps (count + 1, 1 + count, count): 1 where the third, a section, lies before the first, one of them or what
+        leaves the last, and behind the second, the input or one of them.
+        earlier (count + 1, 1 + count): 1 where the second comes before the first.
+        diagonal (count, 1, count, 1): 1 where both are the same.
+        corner (2 count + 1, 2 count + 1): the 1 stays.
+    """
+    place = torch.arange(count + 1, device=like.device)
+    after, source = place[:, None], place[None, :]
+    gaps = (source[..., None] <= place[:count]) & (place[:count] < after[..., None])
+    corner = torch.zeros(2 * count + 1, 2 * count + 1)
+    corner[-1, -1] = 1.0
+    parts = (gaps, source <= after, torch.eye(count)[:, None, :, None], corner)
+    return [part.to(like) for part in parts]
+
+
+# what follows is scripted where a graph is traced: plain functions of tensors
+
+
+def _between(raw: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
+    return lowest * torch.exp(torch.log(highest / lowest) * torch.sigmoid(raw))
+
+
+def _settings(numbers: Tensor, bounds: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """gain_db, frequency_hz and q, (sections, ...) each, from the numbers of an equaliser (3 sections, ...)."""
+    gain, frequency, q = numbers.chunk(3)
+    return (
+        15.0 * torch.tanh(gain),
+        _between(frequency, bounds[0], bounds[1]),
+        _between(q, torch.tensor(0.3), bounds[2]),
+    )
+
+
+def _sections(numbers: Tensor, bounds: list[Tensor], sample_rate: int) -> Sections:
+    gain_db, frequency_hz, q = _settings(numbers, bounds)
+    low = low_shelf(gain_db[:1], frequency_hz[:1], q[:1], sample_rate)
+    middle = peak(gain_db[1:-1], frequency_hz[1:-1], q[1:-1], sample_rate)
+    high = high_shelf(gain_db[-1:], frequency_hz[-1:], q[-1:], sample_rate)
+    return trapezoidal(
+        StateVariable(
+            torch.cat([low.g, middle.g, high.g]),
+            torch.cat([low.k, middle.k, high.k]),
+            torch.cat([low.m0, middle.m0, high.m0]),
+            torch.cat([low.m1, middle.m1, high.m1]),
+            torch.cat([low.m2, middle.m2, high.m2]),
+        )
+    )
+
+
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def _moving_or_still(
+    input: Tensor,
+    controls: Tensor,
+    trajectory: Tensor,
+    state: Tensor,
+    still: tuple[Tensor, Tensor],
+    hyper: list[Tensor],
+    bounds: list[Tensor],
+    chain: list[Tensor],
+    count: int,
+    sample_rate: int,
+) -> tuple[Tensor, Tensor]:
+    """`_moving` where any control moves in this block, else `still`: a graph decides as it plays."""
+    if bool((trajectory != controls.unsqueeze(-1)).any()):
+        return _moving(input, trajectory, state, hyper, bounds, chain, count, sample_rate)
+    return still
+
+
+def _moving(
+    input: Tensor,
+    trajectory: Tensor,
+    state: Tensor,
+    hyper: list[Tensor],
+    bounds: list[Tensor],
+    chain: list[Tensor],
+    count: int,
+    sample_rate: int,
+) -> tuple[Tensor, Tensor]:
+    """An equaliser whose coefficients are new at every sample, see `ParametricEQ.forward`.
+
+    Trapezoidal state-variable filters stay stable while they change: the transition of any of them is a contraction.
+
+    Shape:
+        trajectory: (batch, K, samples); the others as there.
+    """
+    bent = torch.tanh(torch.nn.functional.linear(trajectory.transpose(1, 2), hyper[1], hyper[2]))
+    numbers = hyper[0] + torch.nn.functional.linear(bent, hyper[3])  # (batch, samples, 3 sections)
+    sections = _sections(numbers.permute(2, 0, 1), bounds, sample_rate)
+    # what is before each section of the chain, and after the last one, of the input and of every section
+    gaps, earlier, diagonal, corner = chain[0], chain[1], chain[2], chain[3]
+    passed = 1 + gaps * (sections.direct.permute(1, 2, 0).unsqueeze(2).unsqueeze(2) - 1)
+    passed = passed.prod(-1) * earlier  # (batch, samples, count + 1, 1 + count)
+    rows, size = input.shape[0], 2 * count + 1
+    own = passed[..., 1:].unsqueeze(-1) * sections.leave.permute(1, 2, 0, 3).unsqueeze(2)
+    own = own.reshape(rows, -1, count + 1, 2 * count)  # (batch, samples, count + 1, states)
+    heard = torch.cat([own, passed[..., :1] * input.transpose(1, 2).unsqueeze(-1)], dim=-1)
+    entered = sections.enter.permute(1, 2, 0, 3).unsqueeze(-1) * heard[:, :, :-1].unsqueeze(3)
+    kept = sections.transition.permute(1, 2, 0, 3, 4).unsqueeze(4) * diagonal
+    kept = torch.nn.functional.pad(kept.reshape(rows, -1, 2 * count, 2 * count), [0, 1])
+    step = torch.nn.functional.pad(entered.reshape(rows, -1, 2 * count, size) + kept, [0, 0, 0, 1]) + corner
+    start = torch.cat([state.reshape(-1, 2 * count), torch.ones_like(state[:, 0, :1])], dim=1)
+    output, after = recur_changing(step, heard[:, :, -1], start, size)
+    return output.unsqueeze(1), after[:, : 2 * count].reshape(-1, count, 2)
 
 
 def _amplitude(gain_db: Tensor) -> Tensor:

@@ -156,6 +156,65 @@ def recur_pieces(input: Tensor, tables: FittedTables, pieces: Pieces, state: Ten
     return output.reshape(-1, rows, count * length), after.reshape(-1, rows, size // 2, 2)
 
 
+def recur_changing(step: Tensor, read: Tensor, state: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """`y[n] = read[n] . s[n]`, `s[n + 1] = step[n] s[n]`: a recurrence whose matrices change with every sample.
+
+    The block is cut into pieces of 64 samples. Products of the steps over 2, 4, ... 64 samples lead from piece to
+    piece; halving what lies between, from there to every sample: some two products per sample. Written so that it
+    can be scripted, and that little of its graph is arithmetic of shapes.
+
+    Args:
+        step: Of every sample; an input is a column beside a state that stays 1.
+        read: Of every sample.
+        state: s before the block.
+        size: Of it.
+
+    Returns:
+        y, and s after the block.
+
+    Shape:
+        step: (rows, samples, size, size); read: (rows, samples, size); state: (rows, size); y: (rows, samples).
+    """
+    rows, samples = read.shape[0], read.shape[1]
+    behind = torch.zeros(
+        rows, (samples + 63) // 64 * 64 - samples, size, size, dtype=step.dtype, device=step.device
+    )
+    over1 = torch.cat([step, behind], dim=1).reshape(-1, 64, size, size)  # (rows pieces, 64, size, size)
+    over2 = _over_twice(over1)
+    over4 = _over_twice(over2)
+    over8 = _over_twice(over4)
+    over16 = _over_twice(over8)
+    over32 = _over_twice(over16)
+    over64 = _over_twice(over32).reshape(rows, -1, size, size)
+    place = torch.arange(over64.shape[1], device=step.device).reshape(1, -1, 1)
+    starts = state.unsqueeze(1).expand(-1, over64.shape[1], -1)  # (rows, pieces, size)
+    piece = 1
+    while piece < over64.shape[1]:  # of one shape all along: runtimes warn of others
+        after = (over64[:, piece - 1] * starts[:, piece - 1 : piece]).sum(2)
+        starts = torch.where(place >= piece, after.unsqueeze(1), starts)
+        piece += 1
+    states = starts.reshape(-1, 1, size)  # (rows pieces, 1, size)
+    states = _halved(states, over32).reshape(-1, 2, size)
+    states = _halved(states, over16).reshape(-1, 4, size)
+    states = _halved(states, over8).reshape(-1, 8, size)
+    states = _halved(states, over4).reshape(-1, 16, size)
+    states = _halved(states, over2).reshape(-1, 32, size)
+    states = _halved(states, over1).reshape(rows, -1, size)[:, :samples]
+    return (read * states).sum(2), (step[:, -1] * states[:, -1:]).sum(2)
+
+
+def _over_twice(steps: Tensor) -> Tensor:
+    """(pieces, 2 count, size, size) -> (pieces, count, size, size): each two steps as one."""
+    earlier, later = steps[:, ::2], steps[:, 1::2]
+    # matrices as small as these are faster so than by matmul
+    return (later.unsqueeze(3) * earlier.transpose(2, 3).unsqueeze(2)).sum(4)
+
+
+def _halved(states: Tensor, steps: Tensor) -> Tensor:
+    """(pieces, count, size) -> (pieces, count, 2, size): each state, and one of the `steps` (2 count) later."""
+    return torch.stack([states, (steps[:, ::2] * states.unsqueeze(2)).sum(3)], dim=2)
+
+
 def matrix_powers(transition: Tensor, block_samples: int) -> Tensor:
     """A^0 to A^L of 2x2 matrices, by doubling: log2(L) products.
 

@@ -40,11 +40,9 @@ class GreyBoxNet(Net):
     let a controller move gain and bias in time, which `Level` does. Controls move every number but the
     curve's (`HyperParameters`). The filters run exactly, in the time domain, not by frequency sampling.
 
-    While a knob moves, the two gains, the bias and all numbers of the memory but its time constants follow it
-    sample by sample. Filters, whose coefficients hold for a block, take the setting the knob is going to, as soon
-    as it is heard of: their own states carry on, and no choice of blocks changes the result. A knob that slowly turns
-    gives small steps; one that jumps and turns the equalisers far is heard: shelf and peak from -8 to +8 dB at
-    once leave 4 to 26 % of full scale above 6 kHz on sines of half that.
+    While a knob moves, gains, bias, both equalisers and all numbers of the memory but its time constants follow it
+    sample by sample. Time constants take the setting the knob is going to as soon as it is heard of: followers go
+    on from where they are.
 
     Silence gives silence. G_out may be negative: a machine that inverts.
     Receptive field: unbounded. Latency: 0. Parameters with P peaks, F followers, K controls: N numbers, and
@@ -90,10 +88,10 @@ class GreyBoxNet(Net):
         """See `Net.forward`."""
         trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
         gain_in, bias, gain_out = self.gains(trajectory)
-        u, input_eq = self.input_eq(gain_in * input, controls, state["input_eq"])
+        u, input_eq = self.input_eq(gain_in * input, controls, trajectory, state["input_eq"])
         v, memory = self.memory(u, controls, trajectory, state["memory"])
         z = self.curve(v + bias) - self.curve(bias)
-        y, output_eq = self.output_eq(z, controls, state["output_eq"])
+        y, output_eq = self.output_eq(z, controls, trajectory, state["output_eq"])
         return gain_out * y, {"input_eq": input_eq, "memory": memory, "output_eq": output_eq, **knobs}
 
     def folded(self, controls: Tensor) -> Net:

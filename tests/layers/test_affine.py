@@ -116,8 +116,8 @@ def test_a_held_memory_goes_on_from_the_moving_ones_state(make):
 def test_a_held_equaliser_goes_on_from_the_moving_ones_state():
     eq, controls = shaken(ParametricEQ(2, 2, 44100)), torch.tensor([0.25, 0.75])
     input, before = torch.randn(1, 1, 100), 0.1 * torch.randn(1, 4, 2)
-    expected, state = eq(input, controls[None], before)
+    expected, state = eq(input, controls[None], controls[None, :, None], before)
     eq.hold(controls)
-    output, same = eq(input, torch.zeros(1, 0), before)
+    output, same = eq(input, torch.zeros(1, 0), torch.zeros(1, 0, 1), before)
     torch.testing.assert_close(output, expected, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(same, state, atol=1e-5, rtol=1e-5)

@@ -102,10 +102,10 @@ def test_an_equaliser_is_its_sections_in_a_row_in_any_blocks(num_controls):
         for parameter in eq.parameters():
             parameter.add_(0.5 * torch.randn_like(parameter))
         x = torch.randn(2, 1, 700)
-        whole, _ = eq(x, controls, torch.zeros(2, 4, 2))
+        whole, _ = eq(x, controls, controls[..., None], torch.zeros(2, 4, 2))
         parts, state = [], torch.zeros(2, 4, 2)
         for start in range(0, 700, 37):
-            part, state = eq(x[..., start : start + 37], controls, state)
+            part, state = eq(x[..., start : start + 37], controls, controls[..., None], state)
             parts.append(part)
         settings = torch.stack(eq.settings(controls)).numpy()  # (3, sections, rows)
     np.testing.assert_allclose(torch.cat(parts, -1), whole, atol=1e-5)
@@ -117,9 +117,35 @@ def test_an_equaliser_is_its_sections_in_a_row_in_any_blocks(num_controls):
         np.testing.assert_allclose(whole[row, 0], expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("block", [1, 7, 64, 300])
+def test_an_equaliser_follows_moving_controls_sample_by_sample(block):
+    torch.manual_seed(0)
+    eq, x, state = ParametricEQ(1, 1, RATE), torch.randn(2, 1, 300), torch.zeros(2, 3, 2)
+    with torch.no_grad():
+        for parameter in eq.parameters():
+            parameter.add_(0.5 * torch.randn_like(parameter))
+        path = torch.stack([torch.linspace(0, 1, 300), torch.linspace(1, 0.5, 300)])[:, None]
+        path[..., 250:] = path[..., 250:251]  # both have arrived
+        parts = []
+        for start in range(0, 300, block):
+            piece = slice(start, start + block)
+            part, state = eq(x[..., piece], path[..., -1], path[..., piece], state)
+            parts.append(part)
+        exact, s = eq.double(), torch.zeros(2, 3, 2, dtype=torch.float64)
+        for n in range(300):
+            signal, made = x[:, 0, n].double(), exact.sections(path[..., n].double())
+            for index in range(3):
+                a, b, c, d = (tensor[index] for tensor in made)
+                now, heard = s[:, index].clone(), signal
+                signal = (c * now).sum(-1) + d * heard
+                s[:, index] = (a @ now[..., None])[..., 0] + b * heard[:, None]
+            np.testing.assert_allclose(torch.cat(parts, -1)[:, 0, n], signal, atol=1e-5, err_msg=str(n))
+    np.testing.assert_allclose(state, s, atol=1e-5)
+
+
 def test_a_fresh_equaliser_is_flat_and_says_its_settings():
     eq, x = ParametricEQ(0, 1, RATE), torch.randn(1, 1, 300)
-    output, _ = eq(x, torch.zeros(1, 0), torch.zeros(1, 3, 2))
+    output, _ = eq(x, torch.zeros(1, 0), torch.zeros(1, 0, 1), torch.zeros(1, 3, 2))
     torch.testing.assert_close(output, x, atol=1e-5, rtol=0)
     low, peak, high = eq.labels(torch.zeros(1, 0))
     assert low == "low shelf 100 Hz, +0.0 dB, Q 0.70"
@@ -145,7 +171,7 @@ def test_it_learns_a_filter_by_gradient():
     signal, eq = torch.tensor(x, dtype=torch.float32)[:, None], ParametricEQ(0, 1, RATE)
     optimizer = torch.optim.Adam(eq.parameters(), lr=0.05)
     for _ in range(80):
-        output, _ = eq(signal, torch.zeros(4, 0), torch.zeros(4, 3, 2))
+        output, _ = eq(signal, torch.zeros(4, 0), torch.zeros(4, 0, 1), torch.zeros(4, 3, 2))
         error = (output[:, 0] - target).square().mean() / target.square().mean()
         optimizer.zero_grad()
         error.backward()

@@ -30,11 +30,11 @@ def test_the_blocks_are_chained_as_the_docstring_says(num_controls, moving):
         y, after = net(x, controls, state)
         levels = torch.stack([net.levels(setting).expand(2, -1) for setting in path.unbind(-1)], dim=-1)
         log_gain, b, gain = (value[:, None] for value in levels.unbind(1))
-        u, _ = net.input_eq(x * torch.exp(log_gain), controls, state["input_eq"])
+        u, _ = net.input_eq(x * torch.exp(log_gain), controls, path, state["input_eq"])
         v, _ = net.memory(u, controls, path, state["memory"])
         d, c = torch.exp(3 * torch.tanh(net.curve.log_drive / 3)), 3 * torch.tanh(net.curve.bias / 3)
         f = [(torch.tanh(d * w + c) - torch.tanh(c)) / (d * (1 - torch.tanh(c) ** 2)) for w in (v + b, b)]
-        expected, _ = net.output_eq(f[0] - f[1], controls, state["output_eq"])
+        expected, _ = net.output_eq(f[0] - f[1], controls, path, state["output_eq"])
     torch.testing.assert_close(y, gain * expected, atol=1e-5, rtol=1e-5)
     assert {name: value.shape for name, value in after.items()} == {n: v.shape for n, v in state.items()}
 
@@ -77,7 +77,8 @@ def test_its_responses_are_what_its_blocks_do(memory):
     impulse = torch.zeros(1, 1, 1 << 16)
     impulse[..., 0] = 1.0
     with torch.no_grad():
-        heard, _ = net.output_eq(net.gains(controls[..., None])[2] * impulse, controls, torch.zeros(1, 3, 2))
+        louder = net.gains(controls[..., None])[2] * impulse
+        heard, _ = net.output_eq(louder, controls, controls[..., None], torch.zeros(1, 3, 2))
         spectrum = 20 * np.log10(np.abs(np.fft.rfft(heard[0, 0].double().numpy())))
         bins = np.fft.rfftfreq(1 << 16, 1 / RATE)
         np.testing.assert_allclose(whole.y, np.interp(whole.x, bins, spectrum), atol=0.02)
@@ -102,3 +103,35 @@ def test_variants_keep_the_laws(variant, law):
             super().__init__(**variant, **training)
 
     testing.CHECKS[law](testing.perturbed(Variant, testing.CONTROLS))
+
+
+def test_equalisers_that_are_turned_far_at_once_do_not_click():
+    net = GreyBoxNet(1, 1, 1, "lag", "tanh", RATE)
+    with torch.no_grad():
+        for eq in (
+            net.input_eq,
+            net.output_eq,
+        ):  # all gains from -8 to +8 dB, frequencies over an octave or more
+            hidden, _, last = eq.raw.hyper
+            hidden.weight.fill_(2.0)
+            hidden.bias.fill_(-1.0)
+            last.weight.copy_(
+                torch.tensor([0.6] * 3 + [1.0] * 3 + [0.0] * 3)[:, None].expand(-1, 16) / 16 / 0.76
+            )
+        n = torch.arange(8192)
+        sine = (0.5 * torch.sin(2 * np.pi * 440 / RATE * n)).reshape(1, 1, -1)
+        low, high = torch.zeros(1, 1), torch.ones(1, 1)
+        _, state = net(sine, low, net.initial_state(low))
+        sine = (0.5 * torch.sin(2 * np.pi * 440 / RATE * (n + 8192))).reshape(1, 1, -1)
+        parts = []
+        for block in sine.split(64, dim=-1):
+            output, state = net(block, high, state)
+            parts.append(output)
+        bend = torch.cat(parts, dim=-1)[0, 0].diff(n=2).abs()
+        steady = [
+            float(net(sine, at, net.initial_state(at))[0][0, 0, 4096:].diff(n=2).abs().max())
+            for at in (low, high)
+        ]
+    assert max(steady) > 2 * min(steady)  # they were turned
+    # beside what the louder setting does anyway; coefficients that jumped gave more than tenfold
+    assert float(bend.max()) < 1.5 * max(steady)
