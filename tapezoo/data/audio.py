@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
+from tapezoo.data.decoding import DamagedAudioError as DamagedAudioError
+from tapezoo.data.decoding import NotAudioError as NotAudioError
+from tapezoo.data.decoding import Source, count, decoded, survey
+from tapezoo.data.findings import Finding
 from tapezoo.errors import TapezooError
 
 Audio = NDArray[np.float32]
 
 HASH_BLOCK_SAMPLES = 1 << 18
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 768_000  # telephony to the fastest converters
 SILENCE_PEAK = 1e-4  # -80 dBFS: below it a file holds no programme
 
 
@@ -26,10 +32,6 @@ class EmptyFileError(TapezooError):
     """The file holds no bytes or no samples."""
 
 
-class NotAudioError(TapezooError):
-    """The file cannot be decoded as audio."""
-
-
 class NonFiniteError(TapezooError):
     """The file holds NaN or infinite samples."""
 
@@ -38,41 +40,67 @@ class SilentFileError(TapezooError):
     """The file holds nothing but silence (a constant offset counts as silence)."""
 
 
+class SampleRateError(TapezooError):
+    """The file's sample rate is none that audio is recorded at."""
+
+
 @dataclass(frozen=True)
 class Header:
-    """What a file says about itself without being decoded."""
+    """What a file holds, apart from the sound.
+
+    Args:
+        path: The file.
+        sample_rate: Hz.
+        channels: How many.
+        frames: Samples per channel that really decode.
+        format: libsndfile's name.
+        subtype: libsndfile's name.
+        note: What was wrong with the file's own header, though its audio is whole; else empty.
+    """
 
     path: Path
-    sample_rate: int  # Hz
+    sample_rate: int
     channels: int
-    frames: int  # samples per channel
+    frames: int
+    format: str = ""
+    subtype: str = ""
+    note: str = ""
 
 
 def read_header(path: Path) -> Header:
-    """Reads the header only.
+    """What a file holds; decoded only where nothing but decoding tells its length.
 
     Raises:
         MissingFileError: No file there.
         EmptyFileError: No bytes or no samples in it.
         NotAudioError: Not a format libsndfile knows.
+        DamagedAudioError: Its header contradicts its content.
+        SampleRateError: A sample rate outside of 4 to 768 kHz.
     """
-    if not path.is_file():
-        found = "a folder" if path.is_dir() else "no file"
-        raise MissingFileError(
-            str(path),
-            found=found,
-            expected="an audio file",
-            fix="Correct the path; it may hold a typing error.",
-        )
-    if path.stat().st_size == 0:
-        raise _empty(path, "0 bytes")
-    try:
-        info = soundfile.info(str(path))
-    except soundfile.LibsndfileError as error:
-        raise _not_audio(path, error) from error
-    if info.frames == 0:
+    source = _source(path)
+    frames = count(source)
+    if frames == 0:
         raise _empty(path, "0 samples")
-    return Header(path, int(info.samplerate), int(info.channels), int(info.frames))
+    return Header(
+        path, source.sample_rate, source.channels, frames, source.format, source.subtype, source.note
+    )
+
+
+def header_findings(path: Path) -> list[Finding]:
+    """What a user should know about a file whose header is wrong and whose audio is whole."""
+    note = _source(path).note
+    return [Finding("corrected", "header", path.name, note)] if note else []
+
+
+def read_blocks(
+    path: Path, block_samples: int, dtype: Literal["float32", "float64"] = "float32"
+) -> Iterator[NDArray[Any]]:
+    """The samples as they are, in blocks of (samples, channels), the last one shorter.
+
+    Raises:
+        MissingFileError, EmptyFileError, NotAudioError, DamagedAudioError, SampleRateError: See `read_header`.
+    """
+    yield from decoded(_source(path), block_samples, dtype)
 
 
 def read_audio(path: Path) -> Audio:
@@ -82,18 +110,16 @@ def read_audio(path: Path) -> Audio:
         returns: (channels, samples), full scale is +-1; floating-point files may exceed it.
 
     Raises:
-        NotAudioError: Decoding fails.
+        MissingFileError, EmptyFileError, NotAudioError, DamagedAudioError, SampleRateError: See `read_header`.
         NonFiniteError: NaN or infinity among the samples.
         SilentFileError: A channel without programme.
     """
-    try:
-        samples, sample_rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise _not_audio(path, error) from error
-    audio: Audio = np.ascontiguousarray(samples.T)
-    if audio.shape[1] == 0:
+    source = _source(path)
+    blocks = list(decoded(source, HASH_BLOCK_SAMPLES, "float32"))
+    if not blocks:
         raise _empty(path, "0 samples")
-    check_finite(path, audio, int(sample_rate))
+    audio: Audio = np.ascontiguousarray(np.concatenate(blocks).T)
+    check_finite(path, audio, source.sample_rate)
     check_not_silent(path, audio)
     return audio
 
@@ -102,16 +128,12 @@ def audio_hash(path: Path) -> str:
     """SHA-256 of the samples: the same for WAV and FLAC, blind to the time stamps in float WAV files.
 
     Raises:
-        NotAudioError: Decoding fails.
+        MissingFileError, EmptyFileError, NotAudioError, DamagedAudioError, SampleRateError: See `read_header`.
     """
-    digest = hashlib.sha256()
-    try:
-        with soundfile.SoundFile(str(path)) as file:
-            digest.update(f"{file.samplerate} {file.channels}".encode())
-            for block in file.blocks(HASH_BLOCK_SAMPLES, dtype="float32", always_2d=True):
-                digest.update(block.astype("<f4").tobytes())
-    except soundfile.LibsndfileError as error:
-        raise _not_audio(path, error) from error
+    source = _source(path)
+    digest = hashlib.sha256(f"{source.sample_rate} {source.channels}".encode())
+    for block in decoded(source, HASH_BLOCK_SAMPLES, "float32"):
+        digest.update(block.astype("<f4").tobytes())
     return digest.hexdigest()
 
 
@@ -156,10 +178,30 @@ def _empty(path: Path, found: str) -> EmptyFileError:
     )
 
 
-def _not_audio(path: Path, error: Exception) -> NotAudioError:
-    return NotAudioError(
+def _source(path: Path) -> Source:
+    try:
+        if not path.is_file():
+            found = "a folder" if path.is_dir() else "no file"
+            raise _missing(path, found)
+        if path.stat().st_size == 0:
+            raise _empty(path, "0 bytes")
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise _missing(path, f"no file ({error.strerror})") from error
+    source = survey(path)
+    if not LOWEST_RATE_HZ <= source.sample_rate <= HIGHEST_RATE_HZ:
+        raise SampleRateError(
+            str(path),
+            found=f"a sample rate of {source.sample_rate} Hz",
+            expected=f"{LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz",
+            fix="Export the file again at its true rate.",
+        )
+    return source
+
+
+def _missing(path: Path, found: str) -> MissingFileError:
+    return MissingFileError(
         str(path),
-        found=f"a file that cannot be decoded ({str(error).rstrip('.')})",
-        expected="WAV, FLAC, AIFF or another format libsndfile reads",
-        fix="Convert it to WAV or FLAC.",
+        found=found,
+        expected="an audio file",
+        fix="Correct the path; it may hold a typing error.",
     )
