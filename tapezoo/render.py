@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -28,6 +28,7 @@ from tapezoo.soundfiles import (
     inspect,
     open_writer,
     output_layout,
+    part_of,
     read_blocks,
     write_block,
 )
@@ -52,6 +53,7 @@ class RenderReport:
     over_samples: int  # output samples over full scale; a file of integers clips them
     limiter_reduction_db: float  # the most the limiter took away; 0 without one
     speed: float  # seconds of audio per second
+    source_note: str = ""  # what was wrong with the source's header, though its audio is whole
 
     @property
     def is_resampled(self) -> bool:
@@ -73,6 +75,8 @@ class RenderReport:
             parts.append(f"limited by up to {self.limiter_reduction_db:.1f} dB")
         parts.append(f"peak {self.peak_db:.1f} dB")
         text = "; ".join(parts)
+        if self.source_note:
+            text += f". Corrected: the source: {self.source_note}"
         if self.over_samples:
             fate = "clipped" if self.subtype in PCM_BITS else "kept by this format, clipped by a converter"
             text += (
@@ -112,8 +116,8 @@ def render(
         controls: One position 0..1 per control of the net; or where they stand over time, counted from the
             start of the file.
         source: A file libsndfile can read: WAV, FLAC, ...; any rate and channel count.
-        target: Its suffix names the format; the subtype is the source's where that format has it, else
-            24 bit.
+        target: Its suffix names the format; linear PCM and floats keep the source's subtype where that format
+            has it, all else (A-law, ADPCM, MP3, ...) becomes 24 bit.
         mix: 0 is the file as it is, 1 the effect alone, between them a sum.
         input_gain_db: What the effect is driven with, dB; the dry part is not changed by it.
         output_gain_db: Of the mixed result, dB.
@@ -123,7 +127,8 @@ def render(
         progress: Called with samples done and samples in all.
 
     Raises:
-        MissingFileError, EmptyFileError, NotAudioError, DamagedAudioError: `source` cannot be read.
+        MissingFileError, EmptyFileError, NotAudioError, DamagedAudioError, SampleRateError: `source` cannot be
+            read, or its header contradicts its content.
         NonFiniteError: NaN or infinity in the file, or out of the net.
         SameFileError: `source` and `target` are one file.
         OutputExistsError, UnwritableOutputError, OutputFormatError: Nothing was written.
@@ -140,7 +145,7 @@ def render(
 
     reduction = Reduction()
     peak, over_samples, done = 0.0, 0, 0
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = part_of(target)
     was_training = net.training
     net.eval()
     try:
@@ -166,7 +171,8 @@ def render(
         raise UnwritableOutputError(target, error) from error
     finally:
         net.train(was_training)
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only file system refuses to remove even what is not there
+            part.unlink(missing_ok=True)
 
     seconds = layout.samples / layout.sample_rate
     return RenderReport(
@@ -182,6 +188,7 @@ def render(
         over_samples=over_samples,
         limiter_reduction_db=reduction.max_db,
         speed=seconds / max(time.monotonic() - started_s, 1e-9),
+        source_note=layout.note,
     )
 
 

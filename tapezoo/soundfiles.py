@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import io
+import secrets
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from tapezoo.data import audio
+from tapezoo.data.audio import DamagedAudioError as DamagedAudioError
 from tapezoo.data.audio import NonFiniteError, read_header
+from tapezoo.data.decoding import native
 from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
 
 Audio = NDArray[np.float64]  # (samples, channels), full scale is +-1
 
 RF64_BYTES = 4_000_000_000  # a plain WAV header counts to 2**32 bytes
 PCM_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+FLOAT_BITS = {"FLOAT": 32, "DOUBLE": 64}
+LIMITS = {"FLAC": (8, 655_350)}  # channels, Hz
 FORMATS = {
     "wav": "WAV",
     "wave": "WAV",
@@ -26,10 +36,6 @@ FORMATS = {
     "rf64": "RF64",
     "w64": "W64",
 }
-
-
-class DamagedAudioError(TapezooError):
-    """The audio cannot be decoded to its end."""
 
 
 class SameFileError(TapezooError):
@@ -49,17 +55,19 @@ class Layout:
     samples: int
     format: str  # libsndfile's names
     subtype: str
+    note: str = ""  # what was wrong with the header, though the audio is whole
 
 
 def inspect(source: Path) -> Layout:
-    """Reads the header of `source`.
+    """What `source` holds, as far as it really decodes.
 
     Raises:
-        MissingFileError, EmptyFileError, NotAudioError: See `tapezoo.data.audio.read_header`.
+        TapezooError: See `tapezoo.data.audio.read_header`.
     """
-    read_header(source)
-    info = soundfile.info(str(source))
-    return Layout(info.samplerate, info.channels, info.frames, info.format, info.subtype)
+    header = read_header(source)
+    return Layout(
+        header.sample_rate, header.channels, header.frames, header.format, header.subtype, header.note
+    )
 
 
 def read_blocks(source: Path, block_samples: int) -> Iterator[Audio]:
@@ -70,32 +78,25 @@ def read_blocks(source: Path, block_samples: int) -> Iterator[Audio]:
         NonFiniteError: With the place of the first NaN or infinity.
     """
     position = 0
-    with soundfile.SoundFile(source) as reader:
-        while position < reader.frames:
-            try:
-                block: Audio = reader.read(block_samples, dtype="float64", always_2d=True)
-            except soundfile.LibsndfileError as error:
-                raise _damaged(source, f"damaged audio after sample {position} ({error})") from error
-            if len(block) == 0:
-                raise _damaged(source, f"{position} samples where its header says {reader.frames}")
-            finite = np.isfinite(block).all(axis=1)
-            if not finite.all():
-                first = position + int(np.argmin(finite))
-                raise NonFiniteError(
-                    str(source),
-                    found=f"NaN or infinity at sample {first} ({first / reader.samplerate:.3f} s)",
-                    expected="finite samples",
-                    fix="Export the file again, or cut that place out.",
-                )
-            position += len(block)
-            yield block
+    for block in audio.read_blocks(source, block_samples, "float64"):
+        finite = np.isfinite(block).all(axis=1)
+        if not finite.all():
+            first, sample_rate = position + int(np.argmin(finite)), read_header(source).sample_rate
+            raise NonFiniteError(
+                str(source),
+                found=f"NaN or infinity at sample {first} ({first / sample_rate:.3f} s)",
+                expected="finite samples",
+                fix="Export the file again, or cut that place out.",
+            )
+        position += len(block)
+        yield block
 
 
 def output_layout(layout: Layout, target: Path) -> Layout:
-    """The layout `target` gets: format from its suffix, subtype as before or else 24 bit.
+    """The layout `target` gets: format from its suffix; linear PCM and floats stay what they are, the rest 24 bit.
 
     Raises:
-        OutputFormatError: The suffix names no format that can be written.
+        OutputFormatError: The suffix names no format that can be written, or one that cannot hold the audio.
     """
     file_format = FORMATS.get(target.suffix.removeprefix(".").lower())
     if file_format is None:
@@ -105,11 +106,29 @@ def output_layout(layout: Layout, target: Path) -> Layout:
             expected=f"one of {', '.join('.' + suffix for suffix in FORMATS)}",
             fix="Change the name.",
         )
-    subtype = layout.subtype if soundfile.check_format(file_format, layout.subtype) else "PCM_24"
-    bytes_per_sample = PCM_BITS.get(subtype, 32 if subtype == "FLOAT" else 64) // 8
-    if file_format == "WAV" and layout.samples * layout.channels * bytes_per_sample > RF64_BYTES:
+    is_lossless = layout.subtype in PCM_BITS or layout.subtype in FLOAT_BITS
+    subtype = layout.subtype if is_lossless and _holds(file_format, layout.subtype) else "PCM_24"
+    audio_bytes = layout.samples * layout.channels * (PCM_BITS | FLOAT_BITS)[subtype] // 8
+    if file_format == "WAV" and audio_bytes > RF64_BYTES:
         file_format = "RF64"
-    return Layout(layout.sample_rate, layout.channels, layout.samples, file_format, subtype)
+    if file_format == "AIFF" and audio_bytes > RF64_BYTES:
+        raise _unholdable(target, file_format, f"{audio_bytes} bytes of audio", f"at most {RF64_BYTES}")
+    written = Layout(layout.sample_rate, layout.channels, layout.samples, file_format, subtype, layout.note)
+    if file_format in LIMITS:
+        channels, sample_rate = LIMITS[file_format]
+        if layout.channels > channels:
+            raise _unholdable(target, file_format, f"{layout.channels} channels", f"at most {channels}")
+        if layout.sample_rate > sample_rate:
+            raise _unholdable(target, file_format, f"{layout.sample_rate} Hz", f"at most {sample_rate} Hz")
+    try:
+        with soundfile.SoundFile(
+            io.BytesIO(), "w", layout.sample_rate, layout.channels, subtype=subtype, format=file_format
+        ):
+            pass
+    except (soundfile.LibsndfileError, ValueError) as error:
+        found = f"{layout.channels} channels at {layout.sample_rate} Hz as {subtype} ({error})"
+        raise _unholdable(target, file_format, found, f"what {file_format} can hold") from error
+    return written
 
 
 def check_target(source: Path, target: Path, overwrite: bool) -> None:
@@ -118,28 +137,58 @@ def check_target(source: Path, target: Path, overwrite: bool) -> None:
     Raises:
         SameFileError: `source` and `target` are one file.
         OutputExistsError: Something is there, and `overwrite` is off.
-        UnwritableOutputError: It is a folder, or its folder is missing.
+        UnwritableOutputError: It is a folder, or its folder is missing or cannot be written.
     """
-    if target.is_dir():
-        raise UnwritableOutputError(target, "it is a folder")
-    if target.exists() and target.samefile(source):
-        raise SameFileError(
-            str(target), found="the input itself", expected="another file", fix="Choose another output."
-        )
-    if target.exists() and not overwrite:
-        raise OutputExistsError(target)
-    if not target.parent.is_dir():
-        raise UnwritableOutputError(target, f"no folder {target.parent}")
+    try:
+        if target.is_dir():
+            raise UnwritableOutputError(target, "it is a folder")
+        if target.exists() and target.samefile(source):
+            raise SameFileError(
+                str(target), found="the input itself", expected="another file", fix="Choose another output."
+            )
+        if target.exists() and not overwrite:
+            raise OutputExistsError(target)
+        if not target.parent.is_dir():
+            raise UnwritableOutputError(target, f"no folder {target.parent}")
+        # permission bits say nothing about root, read-only file systems and /proc: only writing tells
+        with tempfile.NamedTemporaryFile(prefix=".tapezoo-", dir=target.parent):
+            pass
+        with suppress(FileNotFoundError):
+            target.lstat()  # a name that is too long
+    except OSError as error:
+        raise UnwritableOutputError(target, error) from error
+
+
+def part_of(target: Path) -> Path:
+    """A hidden name beside `target` for what is not finished; short, for `target`'s own may be at the limit."""
+    return target.with_name(f".tapezoo-{secrets.token_hex(6)}.part")
 
 
 def open_writer(path: Path, layout: Layout) -> soundfile.SoundFile:
     """A file open for writing, in `layout`, whatever the suffix of `path`. Raises OSError."""
     try:
         return soundfile.SoundFile(
-            path, "w", layout.sample_rate, layout.channels, subtype=layout.subtype, format=layout.format
+            native(path),
+            "w",
+            layout.sample_rate,
+            layout.channels,
+            subtype=layout.subtype,
+            format=layout.format,
         )
     except soundfile.LibsndfileError as error:
         raise OSError(str(error)) from error
+
+
+def write_float_wav(path: Path, signal: NDArray[Any], sample_rate: int) -> None:
+    """Writes (samples,) or (samples, channels) as float32 WAV, over full scale and not finite too.
+
+    Raises:
+        UnwritableOutputError: It cannot be written, or the disk is full.
+    """
+    try:
+        soundfile.write(native(path), signal, sample_rate, subtype="FLOAT", format="WAV")
+    except (soundfile.LibsndfileError, OSError, AssertionError) as error:
+        raise UnwritableOutputError(path, error or "not all samples were written") from error
 
 
 def write_block(writer: soundfile.SoundFile, block: Audio) -> None:
@@ -160,10 +209,14 @@ def write_block(writer: soundfile.SoundFile, block: Audio) -> None:
         raise OSError(f"the disk may be full: {error or 'not all samples were written'}") from error
 
 
-def _damaged(source: Path, found: str) -> DamagedAudioError:
-    return DamagedAudioError(
-        str(source),
-        found=found,
-        expected="audio as long as the header says",
-        fix="Copy or export the file again.",
+def _holds(file_format: str, subtype: str) -> bool:
+    return bool(soundfile.check_format(file_format, subtype))
+
+
+def _unholdable(target: Path, file_format: str, found: str, expected: str) -> OutputFormatError:
+    return OutputFormatError(
+        str(target),
+        found=f"{found} for a {file_format} file",
+        expected=expected,
+        fix="Choose another format: .wav holds most, .w64 any length.",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from tapezoo.limiter import Limiter, Reduction, limit
 from tapezoo.models.lstm import LSTM
 from tapezoo.net import Net, State
 from tapezoo.render import RenderReport, render
-from tapezoo.soundfiles import OutputFormatError, SameFileError
+from tapezoo.soundfiles import Layout, OutputFormatError, SameFileError, output_layout, read_blocks
 
 Audio = NDArray[np.float64]
 RATE = 44100
@@ -436,8 +438,71 @@ def test_an_output_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         render(net, RATE, [], source, tmp_path / "nowhere" / "out.wav")
     with pytest.raises(OutputFormatError):
         render(net, RATE, [], source, tmp_path / "out.xyz")
-    with pytest.raises(UnwritableOutputError):  # FLAC ends at eight channels
-        render(net, RATE, [], source, tmp_path / "out.flac")
+    with pytest.raises(UnwritableOutputError):
+        render(net, RATE, [], source, source / "out.wav")
+    with pytest.raises(UnwritableOutputError):  # a folder nobody can write, not even root
+        render(net, RATE, [], source, Path("/proc/out.wav"))
+    with pytest.raises(UnwritableOutputError, match="name too long"):
+        render(net, RATE, [], source, tmp_path / f"{'n' * 252}.wav")
+
+
+def test_the_limits_of_a_container_are_named(tmp_path: Path) -> None:
+    for channels, rate, part in [
+        (10, RATE, "10 channels.*FLAC.*at most 8"),
+        (1, 768_000, "768000 Hz.*FLAC.*655350"),
+    ]:
+        source = write(tmp_path / "in.wav", noise(100, channels), rate)
+        with pytest.raises(OutputFormatError, match=part):
+            render(FIRNet([1.0, 0.0]), RATE, [], source, tmp_path / "out.flac")
+    hours = Layout(RATE, 2, 4 * 3600 * RATE, "WAV", "FLOAT")  # 5 GB
+    assert output_layout(hours, Path("out.wav")).format == "RF64"
+    with pytest.raises(OutputFormatError, match="bytes of audio for a AIFF file"):
+        output_layout(hours, Path("out.aiff"))
+
+
+@pytest.mark.parametrize(
+    "subtype", ["ALAW", "ULAW", "IMA_ADPCM", "MS_ADPCM", "GSM610", "MPEG_LAYER_III", "VORBIS"]
+)
+def test_a_lossy_source_becomes_24_bit_of_the_same_length(subtype: str, tmp_path: Path) -> None:
+    container = {"MPEG_LAYER_III": "mp3", "VORBIS": "ogg"}.get(subtype, "wav")
+    source = write(tmp_path / f"in.{container}", noise(5000, 1), subtype=subtype)
+    for suffix in ("wav", "aiff", "flac"):
+        output, report = rendered(
+            FIRNet([1.0, 0.0]), source, tmp_path / f"out.{suffix}", mix=0, output_gain_db=24
+        )
+        assert report.subtype == "PCM_24"
+        expected = np.clip(read_blockwise(source) * 10 ** (24 / 20), -1, 1)
+        assert output.shape == expected.shape
+        assert np.abs(output - expected).max() < 2**-22
+
+
+def read_blockwise(path: Path) -> Audio:
+    return np.concatenate(list(read_blocks(path, 4096)))
+
+
+def test_a_header_that_is_corrected_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write(tmp_path / "in.wav", noise(1000, 1), subtype="PCM_16")
+    whole = bytearray(source.read_bytes())
+    whole[40:44] = bytes(4)
+    source.write_bytes(whole)
+    checkpoint = save_checkpoint(LSTM(hidden_size=2, sample_rate=RATE, controls=[]), tmp_path / "model.ckpt")
+    assert main(["render", str(checkpoint), str(source), str(tmp_path / "out.wav")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "announces 0 bytes of audio, 2000 lie there; all of them are used" in said
+    assert len(read(tmp_path / "out.wav")) == 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow only Unicode in names")
+def test_names_may_hold_any_bytes_and_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
+    latin = Path(os.fsdecode(os.fsencode(tmp_path) + b"/dr\xf6hn.wav"))
+    write(tmp_path / "in.wav", noise(100, 1)).rename(latin)
+    for target in (
+        latin.with_name(os.fsdecode(b"l\xe4rm.wav")),
+        tmp_path / f"{'n' * 240}.wav",
+        tmp_path / f"{'n' * 251}.wav",
+    ):
+        render(FIRNet([1.0, 0.0]), RATE, [], latin, target)
+        assert target.stat().st_size > 400
 
 
 def test_controls_must_fit_the_net(tmp_path: Path) -> None:

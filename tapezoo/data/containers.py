@@ -13,16 +13,17 @@ from typing import BinaryIO
 
 WRAP_BYTES = 1 << 32
 # what programs write before they know the length: sox 0x7FFFF000, ffmpeg 0xFFFFFFFF, CAF and RF64 -1
-PLACEHOLDERS = (range(0x7FFF_F000, 0x8000_0001), range(WRAP_BYTES - 0x1000, WRAP_BYTES), range(1 << 63, 1 << 64))
+PLACEHOLDERS = (
+    range(0x7FFF_F000, 0x8000_0001),
+    range(WRAP_BYTES - 0x1000, WRAP_BYTES),
+    range(1 << 63, 1 << 64),
+)
 TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # other programs append them behind the last chunk
 PADDING_BYTES = 1 << 16
-KNOWN_CHUNKS = frozenset(
-    name.encode().ljust(4)
-    for name in (
-        "LIST bext cue fact smpl inst iXML JUNK junk PAD FLLR axml chna acid cart DISP PEAK LGWV _PMX afsp umid minf "
-        "elm1 regn levl plst id3 ID3 strc COMT MARK INST NAME AUTH ANNO APPL (c) info midi edct strg mark"
-    ).split()
-)
+KNOWN_CHUNKS = (
+    b"LIST|bext|cue |fact|smpl|inst|iXML|JUNK|junk|PAD |FLLR|axml|chna|acid|cart|DISP|PEAK|LGWV|_PMX|afsp|umid|minf|"
+    b"elm1|regn|levl|plst|id3 |ID3 |strc|COMT|MARK|INST|NAME|AUTH|ANNO|APPL|(c) |info|midi|edct|strg|mark"
+).split(b"|")  # one of them may be cut off behind the audio
 W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # ends the GUID of every chunk but the first
 
 

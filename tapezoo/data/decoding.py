@@ -1,7 +1,8 @@
 """How many samples of a sound file really decode: the one place that opens sound files for reading.
 
 What decodes counts. Where a header contradicts the file, the audio is used and that is said if the file is plainly
-whole (a recorder that never completed its header, a length counted modulo 4 GiB); else it is refused, with both figures.
+whole (a recorder that never completed its header, a length counted modulo 4 GiB); else it is refused, with both
+figures.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
@@ -24,7 +25,17 @@ from tapezoo.errors import TapezooError
 
 COUNT_BLOCK_SAMPLES = 1 << 16
 MP3_SLACK = 0.01  # of the length in a Xing header: its writers count tags and their own frame differently
-WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1}
+WIDTHS = {
+    "PCM_S8": 1,
+    "PCM_U8": 1,
+    "PCM_16": 2,
+    "PCM_24": 3,
+    "PCM_32": 4,
+    "FLOAT": 4,
+    "DOUBLE": 8,
+    "ULAW": 1,
+    "ALAW": 1,
+}
 
 
 class NotAudioError(TapezooError):
@@ -74,7 +85,7 @@ class Source:
     start: int = 0
     is_endless: bool = False
 
-    def open(self) -> Sound:
+    def open(self) -> AbstractContextManager[Sound]:
         """The file, open for reading."""
         return _open(self.path, self.prefix, self.start, self.is_endless)
 
@@ -162,10 +173,14 @@ def not_audio(path: Path, error: Exception) -> NotAudioError:
     )
 
 
-def _open(path: Path, prefix: bytes, start: int, is_endless: bool) -> Sound:
-    if prefix or is_endless:
-        return Sound(View(path, prefix, start, is_endless))
-    return Sound(native(path))
+@contextmanager
+def _open(path: Path, prefix: bytes, start: int, is_endless: bool) -> Iterator[Sound]:
+    if not prefix and not is_endless:
+        with Sound(native(path)) as sound:
+            yield sound
+        return
+    with View(path, prefix, start, is_endless) as view, Sound(view) as sound:
+        yield sound
 
 
 def _contradiction(path: Path, audio: AudioBytes) -> str:
@@ -204,7 +219,7 @@ def _checked_codec(source: Source) -> Source:
 def _reaches(path: Path, sample: int, prefix: bytes = b"") -> bool:
     """Whether the sample decodes; `prefix` replaces as many bytes of the file."""
     try:
-        with soundfile.SoundFile(View(path, prefix, len(prefix)) if prefix else native(path)) as sound:
+        with View(path, prefix, len(prefix)) as view, soundfile.SoundFile(view) as sound:
             sound.seek(sample)
             return len(sound.read(1, dtype="float32", always_2d=True)) == 1
     except soundfile.LibsndfileError:

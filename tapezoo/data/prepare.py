@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapezoo.data.align import Alignment, find_delay
-from tapezoo.data.audio import Audio
+from tapezoo.data.audio import Audio, header_findings
 from tapezoo.data.checks import check_not_equal, check_shares_programme, signal_findings
 from tapezoo.data.claims import offset_findings
 from tapezoo.data.findings import Finding
@@ -64,7 +64,7 @@ def prepare_pair(
         TapezooError: One of the refusals of `audio`, `checks` and `claims`.
     """
     whole_dry, whole_wet = read_signal(pair.dry, scratch), read_signal(pair.wet, scratch)
-    findings: list[Finding] = []
+    findings = header_findings(pair.dry) + header_findings(pair.wet)
     claimed = pair.offset_samples if pair.offset_samples is not None or align == "auto" else 0
     correction = claimed or 0
     if claimed is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
 from tapezoo.data.audio import check_finite, read_audio, read_header
 from tapezoo.devices.program import program_material
 from tapezoo.errors import TapezooError
+from tapezoo.soundfiles import write_float_wav
 
 Signal = NDArray[np.float64]  # (samples,)
 
@@ -61,4 +61,4 @@ def music_of(audio: Path | None, seconds: float, sample_rate: int) -> Signal:
 
 def write_wav(path: Path, signal: Signal, sample_rate: int) -> None:
     """Writes (samples,) as float32, over full scale and not finite too."""
-    soundfile.write(path, signal, sample_rate, subtype="FLOAT", format="WAV")
+    write_float_wav(path, signal, sample_rate)

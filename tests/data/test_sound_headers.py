@@ -1,0 +1,204 @@
+"""What decodes counts: headers that contradict their files, written byte by byte."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tapezoo.data.audio import (
+    DamagedAudioError,
+    EmptyFileError,
+    SampleRateError,
+    audio_hash,
+    read_audio,
+    read_blocks,
+    read_header,
+)
+from tapezoo.data.paired_audio import PairedAudio
+from tests.data.signals import RATE, amplifier, noise_bursts
+
+SAMPLES = 20_000
+BYTES = 2 * SAMPLES
+AUDIO = np.random.default_rng(0).uniform(-0.5, 0.5, SAMPLES)
+
+
+def wav(path: Path, subtype: str = "PCM_16", container: str = "WAV") -> Path:
+    soundfile.write(path, AUDIO, RATE, subtype=subtype, format=container)
+    return path
+
+
+def announcing(path: Path, length: int, rest: bytes = b"") -> Path:
+    """Another length in the header of a plain WAV file, and other bytes after its audio."""
+    content = wav(path).read_bytes()
+    path.write_bytes(content[:40] + struct.pack("<I", length) + content[44:] + rest)
+    return path
+
+
+@pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 0x7FFFF000, 0x80000000])
+def test_a_header_that_was_never_completed_is_corrected_and_said(length: int, tmp_path: Path) -> None:
+    file = announcing(tmp_path / "recorder.wav", length)
+    header = read_header(file)
+    assert header.frames == SAMPLES
+    assert f"announces {length} bytes of audio, {BYTES} lie there" in header.note
+    whole = wav(tmp_path / "whole.wav")
+    assert audio_hash(file) == audio_hash(whole)
+    np.testing.assert_array_equal(read_audio(file), read_audio(whole))
+
+
+@pytest.mark.parametrize("container", ["RF64", "W64", "AIFF", "CAF", "AU", "WAVEX"])
+def test_every_container_cut_in_half_is_refused_with_both_figures(container: str, tmp_path: Path) -> None:
+    file = wav(tmp_path / "in.sound", container=container)
+    assert read_header(file).frames == SAMPLES
+    content = file.read_bytes()
+    file.write_bytes(content[:-SAMPLES])
+    with pytest.raises(
+        DamagedAudioError, match=f"{BYTES - SAMPLES} bytes of audio where .* announces {BYTES}"
+    ):
+        read_header(file)
+
+
+@pytest.mark.parametrize("length", [BYTES // 2, 2 * BYTES, BYTES - 2, BYTES + 2, 1000])
+def test_a_length_that_contradicts_the_file_is_refused_with_both_figures(length: int, tmp_path: Path) -> None:
+    file = announcing(tmp_path / "in.wav", length)
+    for read in (read_header, read_audio, audio_hash):
+        with pytest.raises(DamagedAudioError, match=f"{BYTES} bytes of audio where .* announces {length}"):
+            read(file)
+
+
+def test_a_length_that_wrapped_at_4_gib_is_corrected(tmp_path: Path) -> None:
+    file = announcing(tmp_path / "long.wav", BYTES)
+    with file.open("r+b") as opened:
+        opened.truncate(44 + BYTES + 2**32)  # sparse: takes no room
+    header = read_header(file)
+    assert header.frames == SAMPLES + 2**31
+    assert "counts modulo 4 GiB" in header.note
+    block = next(read_blocks(file, SAMPLES))
+    assert len(block) == SAMPLES
+    assert np.abs(block[:, 0] - AUDIO).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"LIST" + struct.pack("<I", 4) + b"INFO",
+        b"LIST" + struct.pack("<I", 400) + b"INFO",  # cut off: it is no audio
+        b"ID3\4" + b"any" * 5000,
+        b"TAG" + b"a" * 125,
+        bytes(2048),
+    ],
+)
+def test_what_is_no_audio_may_follow_it(rest: bytes, tmp_path: Path) -> None:
+    header = read_header(announcing(tmp_path / "in.wav", BYTES, rest))
+    assert (header.frames, header.note) == (SAMPLES, "")
+
+
+def test_an_empty_file_is_empty_whatever_chunks_follow(tmp_path: Path) -> None:
+    file = tmp_path / "in.wav"
+    soundfile.write(file, AUDIO[:0], RATE, subtype="PCM_16")
+    file.write_bytes(file.read_bytes() + b"LIST" + struct.pack("<I", 4) + b"INFO")
+    with pytest.raises(EmptyFileError, match="0 samples"):
+        read_header(file)
+
+
+def flac(path: Path, total: int) -> Path:
+    """A FLAC file whose header says another number of samples."""
+    content = bytearray(wav(path, container="FLAC").read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = struct.pack(">I", total)
+    path.write_bytes(content)
+    return path
+
+
+def test_a_flac_of_unknown_length_is_whole(tmp_path: Path) -> None:
+    file = flac(tmp_path / "piped.flac", 0)
+    assert (read_header(file).frames, read_header(file).note) == (SAMPLES, "")
+    assert audio_hash(file) == audio_hash(wav(tmp_path / "in.wav"))
+
+
+def cut_in_half(path: Path) -> Path:
+    content = wav(path, container="FLAC").read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("made", "part"),
+    [
+        (lambda path: flac(path, SAMPLES // 2), f"more audio than the {SAMPLES // 2} samples"),
+        (lambda path: flac(path, 2 * SAMPLES), f"ends before sample {2 * SAMPLES}"),
+        (cut_in_half, f"ends before sample {SAMPLES}"),
+    ],
+)
+def test_a_flac_that_is_not_as_long_as_it_says_is_refused(
+    made: Callable[[Path], Path], part: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DamagedAudioError, match=part):
+        read_header(made(tmp_path / "in.flac"))
+
+
+def mp3(path: Path, audio: np.ndarray) -> tuple[bytes, bytes]:
+    """The frame that says the length of a new MP3 file, and the frames with its audio."""
+    soundfile.write(path, audio, RATE, format="MP3", bitrate_mode="VARIABLE", compression_level=0.3)
+    content = path.read_bytes()
+    start = 1
+    while content[start : start + 2] != content[:2]:
+        start += 1
+    return content[:start], content[start:]
+
+
+def test_an_mp3_without_a_length_is_decoded_to_its_end(tmp_path: Path) -> None:
+    audio = np.concatenate((np.zeros(2 * RATE), np.tile(AUDIO, 5)))
+    file = tmp_path / "in.mp3"
+    _, frames = mp3(file, audio)
+    whole = read_header(file).frames
+    assert whole == len(audio)
+    file.write_bytes(frames)
+    assert abs(soundfile.info(str(file)).frames - whole) > RATE / 2  # an estimate from the first frame
+    frames_found = read_header(file).frames
+    assert whole <= frames_found <= whole + 3 * 1152
+    assert sum(len(block) for block in read_blocks(file, 4096)) == frames_found
+    assert read_audio(file).shape == (1, frames_found)
+
+
+def test_an_mp3_of_another_length_than_it_says_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "in.mp3"
+    length, frames = mp3(file, np.tile(AUDIO, 5))
+    for content in (frames[: len(frames) // 2], frames + frames):
+        file.write_bytes(length + content)
+        with pytest.raises(DamagedAudioError, match="bytes of audio where its header announces"):
+            read_header(file)
+
+
+def test_ogg_streams_behind_each_other_are_refused(tmp_path: Path) -> None:
+    file = wav(tmp_path / "in.ogg", "VORBIS", "OGG")
+    assert read_header(file).frames == SAMPLES
+    file.write_bytes(file.read_bytes() * 2)
+    with pytest.raises(DamagedAudioError, match="2 streams in one Ogg file"):
+        read_header(file)
+
+
+@pytest.mark.parametrize("rate", [1, 3999, 768_001])
+def test_a_rate_nobody_records_at_is_refused(rate: int, tmp_path: Path) -> None:
+    file = tmp_path / "in.wav"
+    soundfile.write(file, AUDIO[:500], rate)
+    with pytest.raises(SampleRateError, match=f"{rate} Hz; expected 4000 to 768000 Hz"):
+        read_header(file)
+
+
+def test_training_on_a_corrected_header_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAPEZOO_CACHE", str(tmp_path / "cache"))
+    dry, wet = tmp_path / "dry.wav", tmp_path / "wet.wav"
+    soundfile.write(dry, noise_bursts(3.0), RATE, subtype="PCM_16")
+    soundfile.write(wet, amplifier(noise_bursts(3.0)), RATE, subtype="PCM_16")
+    content = wet.read_bytes()
+    wet.write_bytes(content[:40] + bytes(4) + content[44:])
+    module = PairedAudio(str(dry), str(wet))
+    module.setup()
+    [found] = [finding for finding in module.findings if finding.kind == "header"]
+    assert (found.severity, found.subject) == ("corrected", "wet.wav")
+    assert f"{len(content) - 44} lie there" in found.text
