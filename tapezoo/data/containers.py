@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 WRAP_BYTES = 1 << 32
-# what programs write before they know the length: sox 0x7FFFF000, ffmpeg 0xFFFFFFFF, CAF and RF64 -1
+# what programs write before they know the length: sox 0x7FFFF000 or 0x7F000000, ffmpeg 0xFFFFFFFF or 2^63 - 1, CAF -1
 PLACEHOLDERS = (
+    range(0x7F00_0000, 0x7F00_0001),
     range(0x7FFF_F000, 0x8000_0001),
     range(WRAP_BYTES - 0x1000, WRAP_BYTES),
-    range(1 << 63, 1 << 64),
+    range((1 << 63) - 0x1000, 1 << 64),
 )
 TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # other programs append them behind the last chunk
 PADDING_BYTES = 1 << 16

@@ -130,6 +130,10 @@ def survey(path: Path) -> Source:
         present = audio.present // (width * source.channels)
         if source.frames != present:  # a container that cannot be repaired here
             raise _wrong(path, f"{present} samples", f"{source.frames}")
+    if audio is not None and source.subtype.startswith(
+        "MPEG"
+    ):  # libsndfile estimates its length, in a WAV too
+        return replace(source, frames=None, prefix=b"", start=audio.start, is_endless=True)
     return _checked_codec(source)
 
 

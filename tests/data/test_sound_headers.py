@@ -39,7 +39,7 @@ def announcing(path: Path, length: int, rest: bytes = b"") -> Path:
     return path
 
 
-@pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 0x7FFFF000, 0x80000000])
+@pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 0x7F000000, 0x7FFFF000, 0x80000000])
 def test_a_header_that_was_never_completed_is_corrected_and_said(length: int, tmp_path: Path) -> None:
     file = announcing(tmp_path / "recorder.wav", length)
     header = read_header(file)
@@ -117,7 +117,7 @@ def flac(path: Path, total: int) -> Path:
 def test_a_flac_of_unknown_length_is_whole(tmp_path: Path) -> None:
     file = flac(tmp_path / "piped.flac", 0)
     assert (read_header(file).frames, read_header(file).note) == (SAMPLES, "")
-    assert audio_hash(file) == audio_hash(wav(tmp_path / "in.wav"))
+    assert audio_hash(file) == audio_hash(wav(tmp_path / "in.flac", container="FLAC"))
 
 
 def cut_in_half(path: Path) -> Path:
@@ -172,6 +172,24 @@ def test_an_mp3_of_another_length_than_it_says_is_refused(tmp_path: Path) -> Non
         file.write_bytes(length + content)
         with pytest.raises(DamagedAudioError, match="bytes of audio where its header announces"):
             read_header(file)
+
+
+def test_an_mp3_in_a_wav_file_is_decoded_to_its_end(tmp_path: Path) -> None:
+    _, frames = mp3(tmp_path / "in.mp3", np.concatenate((np.zeros(2 * RATE), np.tile(AUDIO, 5))))
+    layout = struct.pack("<HHIIHHHHIHHH", 0x55, 1, RATE, 16000, 1152, 0, 12, 1, 2, 1152, 1, 1393)
+    body = (
+        b"WAVEfmt "
+        + struct.pack("<I", len(layout))
+        + layout
+        + b"data"
+        + struct.pack("<I", len(frames))
+        + frames
+    )
+    file = tmp_path / "in.wav"
+    file.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    found = read_header(file).frames
+    assert 0 <= found - 2 * RATE - 5 * SAMPLES <= 3 * 1152
+    assert read_audio(file).shape == (1, found)
 
 
 def test_ogg_streams_behind_each_other_are_refused(tmp_path: Path) -> None:
