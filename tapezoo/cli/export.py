@@ -106,11 +106,12 @@ def _programme(file: Path, sample_rate: int) -> Any:
     """(samples,): a sound file's first channel at the model's rate."""
     import soxr
 
-    from tapezoo.data.audio import read_audio, read_header
+    from tapezoo.data.audio import read_audio, read_header, warn_of_header
     from tapezoo.export import GoldenAudioError
     from tapezoo.export.golden import LEAST_SAMPLES
 
     header = read_header(file)
+    warn_of_header(file)
     seconds = header.frames / header.sample_rate
     if seconds * sample_rate < LEAST_SAMPLES:
         raise GoldenAudioError(

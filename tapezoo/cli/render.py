@@ -11,8 +11,14 @@ def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
     parser = verbs.add_parser("render", help="process a sound file with a checkpoint")
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run (its best.ckpt)")
-    parser.add_argument("source", type=Path, help="WAV or FLAC of any rate, length and channel count")
-    parser.add_argument("target", type=Path, help="what to write; rate and length are the source's")
+    parser.add_argument(
+        "source", type=Path, help="WAV, FLAC, ... of any length and channel count, 4 to 768 kHz"
+    )
+    parser.add_argument(
+        "target",
+        type=Path,
+        help="what to write; rate and length are the source's, 24 bit where that is not PCM or float",
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a control, in its own unit"
     )

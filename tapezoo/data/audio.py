@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from tapezoo.data.decoding import NotAudioError as NotAudioError
 from tapezoo.data.decoding import Source, count, decoded, survey
 from tapezoo.data.findings import Finding
 from tapezoo.errors import TapezooError
+
+log = logging.getLogger(__name__)
 
 Audio = NDArray[np.float32]
 
@@ -90,6 +93,12 @@ def header_findings(path: Path) -> list[Finding]:
     """What a user should know about a file whose header is wrong and whose audio is whole."""
     note = _source(path).note
     return [Finding("corrected", "header", path.name, note)] if note else []
+
+
+def warn_of_header(path: Path) -> None:
+    """Logs `header_findings`, for those who read one file and keep no list of findings."""
+    for finding in header_findings(path):
+        log.warning("%s", finding)
 
 
 def read_blocks(

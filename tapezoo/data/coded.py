@@ -46,8 +46,8 @@ def mp3_bytes(path: Path) -> tuple[int, int] | None:
         start = _id3_bytes(file)
         file.seek(start)
         head = file.read(MARK_WITHIN + 16)
-        mark = _MARK.search(head)
-        if mark is None or mark.group() == b"VBRI":
+        mark = _MARK.search(head, 0, MARK_WITHIN)
+        if mark is None or mark.group() == b"VBRI" or len(head) < mark.end() + 12:
             return None
         (flags,) = struct.unpack_from(">I", head, mark.end())
         if not flags & 2:
@@ -57,14 +57,16 @@ def mp3_bytes(path: Path) -> tuple[int, int] | None:
         return (declared, present) if declared else None
 
 
-def ogg_streams(path: Path) -> int:
-    """How many logical streams begin in an Ogg file."""
-    streams = 0
+def ogg_streams(path: Path) -> tuple[int, bool]:
+    """How many logical streams begin in an Ogg file, and whether its last page says that it is the last."""
+    streams, is_closed = 0, False
+    size = path.stat().st_size
     with path.open("rb") as file:
         while len(head := file.read(27)) == 27 and head[:4] == b"OggS":
             streams += bool(head[5] & 2)
             file.seek(sum(file.read(head[26])), 1)
-    return streams
+            is_closed = bool(head[5] & 4) and file.tell() <= size
+    return streams, is_closed
 
 
 def _head(path: Path, length: int) -> bytes:

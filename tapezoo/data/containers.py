@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 WRAP_BYTES = 1 << 32
+MOST_BYTES = 1 << 62  # no file is longer, and no place beyond can be looked at
 # what programs write before they know the length: sox 0x7FFFF000 or 0x7F000000, ffmpeg 0xFFFFFFFF or 2^63 - 1, CAF -1
 PLACEHOLDERS = (
     range(0x7F00_0000, 0x7F00_0001),
@@ -74,6 +75,8 @@ class Dialect:
 
     def chunk(self, file: BinaryIO, at: int) -> tuple[bytes, int] | None:
         """Name and body length of the chunk at a place; None where there is none."""
+        if at > MOST_BYTES:
+            return None
         file.seek(at)
         head = file.read(self.head)
         if len(head) < self.head:
@@ -82,7 +85,8 @@ class Dialect:
         guid = head[4 : self.size_at]
         if not all(32 <= letter < 127 or letter == 169 for letter in head[:4]) or (guid and guid != W64_TAIL):
             return None
-        return head[:4], length - self.head if self.counts_head else length
+        body = length - self.head if self.counts_head else length
+        return (head[:4], body) if body >= 0 else None
 
 
 RIFF = Dialect(12, "<I")
@@ -169,7 +173,7 @@ def _is_chunks(file: BinaryIO, size: int, dialect: Dialect, at: int) -> bool:
         if chunk is None or chunk[0] == dialect.audio:
             return _is_padding(file, at)
         end = at + dialect.head + chunk[1]
-        if chunk[1] < 0 or (end > size and chunk[0] not in KNOWN_CHUNKS):
+        if end > size and chunk[0] not in KNOWN_CHUNKS:
             return _is_padding(file, at)
         at = _next(dialect, end)
     return True

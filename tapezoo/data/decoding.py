@@ -215,8 +215,13 @@ def _checked_codec(source: Source) -> Source:
         declared, present = sizes
         if abs(declared - present) > MP3_SLACK * max(declared, present):
             raise _wrong(path, f"{present} bytes of audio", f"{declared}")
-    if source.format == "OGG" and (streams := ogg_streams(path)) > 1:
-        raise _damaged(path, f"{streams} streams in one Ogg file, of which only the first decodes")
+    if source.format == "OGG":
+        streams, is_closed = ogg_streams(path)
+        if streams > 1:
+            raise _damaged(path, f"{streams} streams in one Ogg file, of which only the first decodes")
+        if not is_closed:
+            note = f"it was cut off: its last page is missing; its {source.frames} samples are used"
+            return replace(source, note=note)
     return source
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from tapezoo.data.audio import check_finite, read_audio, read_header
+from tapezoo.data.audio import check_finite, read_audio, read_header, warn_of_header
 from tapezoo.devices.program import program_material
 from tapezoo.errors import TapezooError
 from tapezoo.soundfiles import write_float_wav
@@ -44,6 +44,7 @@ def music_of(audio: Path | None, seconds: float, sample_rate: int) -> Signal:
         times = -(-round(seconds * sample_rate) // len(whole))
         return np.asarray(np.tile(whole, times)[: round(seconds * sample_rate)])
     header = read_header(audio)
+    warn_of_header(audio)
     sound = read_audio(audio)
     check_finite(audio, sound, header.sample_rate)
     first = np.asarray(sound[0, : round(seconds * header.sample_rate)], dtype=np.float64)

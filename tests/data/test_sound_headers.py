@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from tapezoo.data.audio import (
     read_header,
 )
 from tapezoo.data.paired_audio import PairedAudio
+from tapezoo.errors import TapezooError
+from tapezoo.sweep.sounds import music_of
 from tests.data.signals import RATE, amplifier, noise_bursts
 
 SAMPLES = 20_000
@@ -200,6 +203,31 @@ def test_ogg_streams_behind_each_other_are_refused(tmp_path: Path) -> None:
         read_header(file)
 
 
+def test_an_ogg_file_without_its_last_page_is_used_and_said(tmp_path: Path) -> None:
+    file = wav(tmp_path / "in.ogg", "VORBIS", "OGG")
+    assert read_header(file).note == ""
+    content = file.read_bytes()
+    file.write_bytes(content[: content.rindex(b"OggS")])
+    header = read_header(file)
+    assert header.frames < SAMPLES
+    assert f"its {header.frames} samples are used" in header.note
+
+
+@pytest.mark.parametrize("container", ["WAV", "RF64", "W64", "AIFF", "CAF", "AU", "FLAC", "MP3", "OGG"])
+def test_a_header_of_any_nonsense_is_read_or_refused(container: str, tmp_path: Path) -> None:
+    file = tmp_path / "in.sound"
+    soundfile.write(file, AUDIO[:3000], RATE, format=container)
+    content = file.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        broken = bytearray(content)
+        for place in rng.integers(0, 120, 3):
+            broken[place] = rng.choice([0, 255, int(rng.integers(256))])
+        file.write_bytes(broken[: rng.integers(20, len(broken)) if rng.random() < 0.3 else None])
+        with suppress(TapezooError):
+            assert read_header(file).frames > 0
+
+
 @pytest.mark.parametrize("rate", [1, 3999, 768_001])
 def test_a_rate_nobody_records_at_is_refused(rate: int, tmp_path: Path) -> None:
     file = tmp_path / "in.wav"
@@ -220,3 +248,11 @@ def test_training_on_a_corrected_header_says_so(tmp_path: Path, monkeypatch: pyt
     [found] = [finding for finding in module.findings if finding.kind == "header"]
     assert (found.severity, found.subject) == ("corrected", "wet.wav")
     assert f"{len(content) - 44} lie there" in found.text
+
+
+def test_music_for_a_sweep_with_a_corrected_header_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = announcing(tmp_path / "music.wav", 0, np.tile(np.int16([3000, -3000]), 3 * RATE).tobytes())
+    assert len(music_of(file, 2.0, RATE)) == 2 * RATE
+    assert "its header was never completed" in caplog.text

@@ -14,7 +14,7 @@ import tapezoo.devices
 from tapezoo.bundle.golden import Audio
 from tapezoo.bundle.grid import GridAxis
 from tapezoo.controls import control_vector
-from tapezoo.data.audio import read_audio, read_header
+from tapezoo.data.audio import read_audio, read_header, warn_of_header
 from tapezoo.errors import TapezooError
 from tapezoo.export.grid.error import esr, mix_at
 from tapezoo.export.grid.sample import Place, Sample, played
@@ -46,6 +46,8 @@ def check_reference(file: GridFile, sample_rate: int) -> None:
         return
     for recording in file.reference:
         dry, wet = read_header(recording.dry), read_header(recording.wet)
+        warn_of_header(recording.dry)
+        warn_of_header(recording.wet)
         for header in (dry, wet):
             if header.sample_rate != sample_rate or header.frames != dry.frames:
                 raise _unusable(
