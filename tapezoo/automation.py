@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.controls import Control, ControlError, control_vector
+from tapezoo.controls import Control, ControlError, control_vector, decimal
 from tapezoo.errors import TapezooError
+from tapezoo.terminal import shown
 
 TIME_COLUMNS = ("time_s", "time")  # both in seconds
 CONTROL_STEP_SAMPLES = 64  # how often a net is told where moving controls stand; 1.5 ms at 44.1 kHz
@@ -209,7 +210,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
 
 def _names(path: Path, header: Sequence[str], controls: Sequence[Control]) -> list[str]:
     known = [control.name for control in controls]
-    found = f"the header {','.join(header)!r}" if header else "an empty file"
+    found = f"the header {shown(','.join(header))}" if header else "an empty file"
     expected = f"time_s,{','.join(known)} or fewer of these, times in seconds"
     if not known:
         found, expected = "a model without controls", "a model with at least one"
@@ -227,7 +228,7 @@ def _names(path: Path, header: Sequence[str], controls: Sequence[Control]) -> li
         unknown = [name for name in header[1:] if name not in known]
         if not unknown:
             return list(header)
-        found = f"a column {unknown[0]!r}, which is no control of the model"
+        found = f"a column {shown(unknown[0])}, which is no control of the model"
     raise AutomationColumnsError(
         str(path), found=found, expected=expected, fix="Correct the first line, or take another file."
     )
@@ -235,12 +236,12 @@ def _names(path: Path, header: Sequence[str], controls: Sequence[Control]) -> li
 
 def _number(path: Path, line: int, name: str, cell: str) -> float:
     try:
-        value = float(cell)
+        value = decimal(cell)
     except ValueError as error:
-        found = f"{name} {cell!r}" if cell else f"no {name}"
+        found = f"{name} {shown(cell)}" if cell else f"no {name}"
         raise _value_error(path, line, found, "a number") from error
     if not math.isfinite(value):
-        raise _value_error(path, line, f"{name} {cell}", "a finite number")
+        raise _value_error(path, line, f"{name} {shown(cell)}", "a finite number")
     return value
 
 

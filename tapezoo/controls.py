@@ -120,17 +120,36 @@ def ranges_text(controls: Sequence[Control]) -> str:
     return ", ".join(texts) or "none"
 
 
+def decimal(text: str) -> float:
+    """A number as people write it; Python's 1_0, which is 10, is none.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if "_" in text:
+        raise ValueError(f"{text!r} is no decimal number")
+    return float(text)
+
+
 def parse_settings(assignments: Sequence[str]) -> dict[str, float]:
     """`["drive=0.5", ...]` as typed on a command line -> values by name.
 
     Raises:
-        ControlError: Not of the form NAME=NUMBER.
+        ControlError: Not of the form NAME=NUMBER, or a name twice.
     """
-    settings = {}
+    settings: dict[str, float] = {}
     for assignment in assignments:
         name, _, value = assignment.partition("=")
+        name = name.strip()
+        if name in settings:
+            raise ControlError(
+                "--set",
+                found=f"two values for {name}",
+                expected="each control once",
+                fix="Remove one of the two.",
+            )
         try:
-            settings[name.strip()] = float(value)
+            settings[name] = decimal(value)
         except ValueError as error:
             raise ControlError(
                 "--set",

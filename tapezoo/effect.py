@@ -32,6 +32,10 @@ class NonFiniteLossError(TapezooError):
     """The loss or the validation error became NaN or infinite."""
 
 
+class TrainingArgumentError(TapezooError):
+    """An argument that no training can follow."""
+
+
 class ChunkTooShortError(TapezooError):
     """The loss needs more samples than one update of truncated backpropagation gives it."""
 
@@ -99,6 +103,15 @@ class EffectModel(LightningModule):
         self.val_metrics = metric_collection("val_")
         self.test_metrics = metric_collection("test_")
         self.test_distance = MRSTFT("hybrid")
+        if (
+            gradient_clip_norm is not None and not gradient_clip_norm > 0
+        ):  # below 0 it would turn gradients around
+            raise TrainingArgumentError(
+                "--model.gradient_clip_norm",
+                found=f"{gradient_clip_norm}",
+                expected="a number above 0, or null for no limit",
+                fix="Correct it on the line or in the recipe.",
+            )
         if tbptt_samples is not None and tbptt_samples < self.loss.min_samples:
             raise ChunkTooShortError(
                 "model.tbptt_samples",

@@ -123,3 +123,11 @@ def test_controls_that_stand_still_are_one_piece() -> None:
     assert [piece for piece, _ in pieces] == [slice(0, 10_000)]
     moving = Automation(np.array([0.0, 64 * 3 / 44100]), np.array([[0.0], [1.0]]))
     assert [piece.start for piece, _ in stretches([moving], 0, 10_000, 64, 44100)] == [0, 64, 128, 192]
+
+
+def test_the_content_of_a_file_that_is_no_automation_is_not_told(tmp_path):
+    path = tmp_path / "secrets"
+    path.write_text("user:x:0:0:" + "hunter2 " * 20 + "\n")
+    with pytest.raises(automation.AutomationColumnsError) as caught:
+        automation.read_automation(path, [Control("gain")], {})
+    assert str(caught.value).count("hunter2") <= 4

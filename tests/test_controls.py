@@ -50,6 +50,17 @@ def test_settings_are_read_as_typed():
         parse_settings(["gain"])
 
 
+@pytest.mark.parametrize("second", ["gain=2", " gain = 1"])
+def test_a_control_that_is_set_twice_is_refused(second):
+    with pytest.raises(ControlError, match="two values for gain; expected each control once"):
+        parse_settings(["gain=1", "drive=2", second])
+
+
+def test_an_underscore_is_no_digit():
+    with pytest.raises(ControlError, match="NAME=NUMBER"):
+        parse_settings(["gain=1_0"])
+
+
 def test_a_position_in_single_precision_is_shown_as_the_value_that_was_meant():
     gain, release = Control("gain", -5.0, 20.0, 10.0), Control("release", 10.0, 2000.0, 50.0, curve="log")
     for control, values in ((gain, (-5.0, 0.0, 2.5, 20.0)), (release, (10.0, 50.0, 333.25, 2000.0))):

@@ -14,6 +14,9 @@ _NOISE = re.compile(
     r"|Given value type.*|Given value: (Namespace|NestedArg|\{).*|Expected a path but .*|Parser key \"(model|data)\":)"
 )
 
+# a value may be a whole page of somebody's file
+_GIVEN = re.compile(r"(Given value: |Got value: |Unexpected config: |import path string: )(\S.{60})(.{20,})$")
+
 
 @contextmanager
 def said_plainly(command: str) -> Iterator[None]:
@@ -37,7 +40,12 @@ def plain(message: str) -> str:
     lines = (line.strip() for line in message.splitlines())
     kept = [line.removeprefix("- ") for line in lines if line and not _NOISE.fullmatch(line)]
     text = " ".join(kept) or " ".join(message.split())
+    text = _GIVEN.sub(_clipped, text)
     return re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
+
+
+def _clipped(found: re.Match[str]) -> str:
+    return f"{found[1]}{found[2]}..."
 
 
 def _of_ours(error: BaseException) -> TapezooError | None:

@@ -38,6 +38,7 @@ from tapezoo.cli.recipe_text import RecipeError, recipes_read_strictly
 from tapezoo.cli.run_folder import belongs_to, claimed, clear, run_dir_of
 from tapezoo.cli.short_forms import ALLOW_IMPORT, expand, is_said, split_allowed
 from tapezoo.cli.stopping import EXIT_TERMINATED, stoppable
+from tapezoo.cli.training_arguments import check_arguments, check_optimizer
 from tapezoo.data.module import PairsDataModule
 from tapezoo.effect import EffectModel
 from tapezoo.errors import OutputExistsError, TapezooError, UsageError
@@ -113,6 +114,7 @@ class TrainingCLI(LightningCLI):
         with imports_named(command), said_plainly(command), recipes_read_strictly():
             self.config = parser.parse_args(args)
             self.said = parser.parse_args(args, defaults=False)
+        check_arguments(self.config[self.config["subcommand"]])
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Faults are raised, for `said_plainly`; the parser's own way out prints forty lines of usage."""
@@ -191,6 +193,7 @@ class TrainingCLI(LightningCLI):
         if not self._is_tracked() and not self.config_init[self.subcommand].trainer.fast_dev_run:
             for register in self._registers():
                 raise register.untracked()
+        check_optimizer(model)
         datamodule.prepare_data()  # before the run exists: recordings that are refused leave nothing
         datamodule.setup("fit")
         if ckpt_path is not None:

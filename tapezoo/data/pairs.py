@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tapezoo.controls import Control, control_vector
+from tapezoo.controls import Control, control_vector, decimal
 from tapezoo.data.settings import Setting, setting_of
 from tapezoo.data.splits import SPLITS, Split
 from tapezoo.errors import TapezooError
@@ -278,7 +278,7 @@ def _known_keys(path: Path, where: str, section: Mapping[Any, Any], known: Seque
 
 def _number(path: Path, where: str, value: Any) -> float:
     try:
-        number = float(value)
+        number = decimal(value) if isinstance(value, str) else float(value)
     except (OverflowError, TypeError, ValueError):  # a whole number of hundreds of digits
         number = float("nan")
     if isinstance(value, bool) or not np.isfinite(number):

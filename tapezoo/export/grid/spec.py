@@ -15,7 +15,7 @@ from math import prod
 import numpy as np
 
 from tapezoo.bundle.grid import AXIS_LIMIT, GridAxis
-from tapezoo.controls import Control, ControlError, parse_settings, ranges_text
+from tapezoo.controls import Control, ControlError, decimal, parse_settings, ranges_text
 from tapezoo.errors import TapezooError
 
 SAMPLED_POINT_LIMIT = 4096  # each is exported and listened to: hours beyond it
@@ -76,20 +76,20 @@ def held_values(
     Raises:
         GridSpecError: Not of that form, an unknown control, an axis, a value outside the range.
     """
-    try:
-        given = parse_settings(assignments)
-    except ControlError as error:
-        subject = f"the grid {error.found}"  # quoted already
-        expected = "NAME=NUMBER, such as bias=0"
-        raise GridSpecError(subject, found="no assignment", expected=expected, fix="Correct it.") from error
     names = [assignment.partition("=")[0].strip() for assignment in assignments]
-    if len(given) < len(names):
+    if len(set(names)) < len(names):
         raise GridSpecError(
             f"the grid {_twice(names)}",
             found="two values for it",
             expected="each control once",
             fix="Remove one of the two.",
         )
+    try:
+        given = parse_settings(assignments)
+    except ControlError as error:
+        subject = f"the grid {error.found}"  # quoted already
+        expected = "NAME=NUMBER, such as bias=0"
+        raise GridSpecError(subject, found="no assignment", expected=expected, fix="Correct it.") from error
     sampled = [axis.control for axis in axes]
     for name, value in given.items():
         if name in sampled:
@@ -146,7 +146,7 @@ def _control(part: str, name: str, controls: Sequence[Control]) -> Control:
 
 def _number(part: str, text: str) -> float:
     try:
-        number = float(text)
+        number = decimal(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):

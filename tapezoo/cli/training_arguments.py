@@ -1,0 +1,123 @@
+"""What the training verbs may be told about threads, seeds, epochs and devices: found out before any work is done."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from jsonargparse import Namespace
+
+from tapezoo.cli.faults import said_plainly
+from tapezoo.effect import EffectModel, TrainingArgumentError
+
+MOST_THREADS = max(256, os.cpu_count() or 1)  # far above, OpenMP ends the process without a word
+MOST_SEED = (1 << 32) - 1  # numpy's
+ONE_BY_ONE = "one device and one process: the batches of an epoch are drawn once, for all of it"
+Test = Callable[[Any], bool]
+
+# of the trainer: whether a value may be, and what may be; None is always the default
+_RANGES: dict[str, tuple[Test, str]] = {
+    "max_epochs": (lambda value: value == -1 or value >= 1, "1 or more, or -1 for no end"),
+    "min_epochs": (lambda value: value >= 0, "0 or more"),
+    "max_steps": (lambda value: value == -1 or value >= 1, "1 or more, or -1 for no end"),
+    "min_steps": (lambda value: value >= 0, "0 or more"),
+    "check_val_every_n_epoch": (lambda value: value >= 1, "1 or more"),
+    "log_every_n_steps": (lambda value: value >= 0, "0 or more"),
+    "reload_dataloaders_every_n_epochs": (lambda value: value >= 0, "0 or more"),
+    "limit_train_batches": (lambda value: value > 0, "more than 0: without batches nothing is trained"),
+    "overfit_batches": (lambda value: value >= 0, "0 or more"),
+    "num_nodes": (lambda value: value == 1, f"1; {ONE_BY_ONE}"),
+    "strategy": (lambda value: value == "auto", f"auto; {ONE_BY_ONE}"),
+    "devices": (lambda value: _num_devices(value) == 1, f"1, or a list with one GPU; {ONE_BY_ONE}"),
+    "sync_batchnorm": (lambda value: value is False, f"false; {ONE_BY_ONE}"),
+    "accumulate_grad_batches": (
+        lambda value: value == 1,
+        "1: the training loop makes a step per tbptt_samples; a larger --data.batch_size does what you mean",
+    ),
+    "gradient_clip_val": (
+        lambda value: False,
+        "nothing: --model.gradient_clip_norm is the training loop's own",
+    ),
+    "gradient_clip_algorithm": (lambda value: False, "nothing: --model.gradient_clip_norm clips by norm"),
+}
+
+
+def check_arguments(config: Mapping[str, Any]) -> None:
+    """Refuses what would crash, train nothing, or be silently left undone.
+
+    Args:
+        config: A parsed recipe with the command line's own arguments.
+
+    Raises:
+        TrainingArgumentError: Names the argument.
+    """
+    threads, seed = config["threads"], config["seed_everything"]
+    if threads is not None and threads > MOST_THREADS:
+        raise _error("threads", threads, f"1 to {MOST_THREADS}")
+    if not isinstance(seed, bool) and seed is not None and not 0 <= seed <= MOST_SEED:
+        raise _error("seed_everything", seed, f"0 to {MOST_SEED}")
+    for name, (may_be, expected) in _RANGES.items():
+        value = config["trainer"].get(name)
+        if value is not None and not may_be(value):
+            raise _error(f"trainer.{name}", value, expected)
+    for section in ("model", "trainer"):
+        _check_finite(section, _plain(config[section]))
+
+
+def check_optimizer(model: EffectModel) -> None:
+    """Makes the recipe's optimizer and schedule, and one step on a parameter of no consequence.
+
+    Raises:
+        TrainingArgumentError: A learning rate that is not above 0 or a weight decay below 0.
+        UsageError: The optimizer refuses its arguments, or needs what no training loop of ours gives it.
+    """
+    with said_plainly("tapezoo fit"):
+        model.configure_optimizers()
+        parameter = torch.nn.Parameter(torch.zeros(2, 2))
+        parameter.grad = torch.zeros(2, 2)
+        optimizer = model.make_optimizer([parameter])
+        for group in optimizer.param_groups:
+            for name, may_be, expected in (
+                ("lr", lambda value: 0 < value < math.inf, "a number above 0"),
+                ("weight_decay", lambda value: 0 <= value < math.inf, "0 or more"),
+            ):
+                value = group.get(name)
+                if value is not None and not may_be(float(value)):
+                    raise _error(f"model.optimizer.{name}", value, expected)
+        optimizer.step()
+
+
+def _num_devices(value: int | str | list[int]) -> int:
+    text = str(value)
+    if text in ("auto", "-1"):
+        return max(1, torch.cuda.device_count())
+    if isinstance(value, list):
+        return len(value)
+    if "," in text:
+        return len([part for part in text.split(",") if part.strip()])
+    return int(text) if text.isdigit() else 0
+
+
+def _plain(value: Any) -> Any:
+    return value.as_dict() if isinstance(value, Namespace) else value
+
+
+def _check_finite(path: str, value: Any) -> None:
+    """NaN compares with nothing, so that every other check lets it pass."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            _check_finite(path if name == "init_args" else f"{path}.{name}", part)
+    elif isinstance(value, list):
+        for part in value:
+            _check_finite(path, part)
+    elif isinstance(value, float) and math.isnan(value):
+        raise _error(path, value, "a number")
+
+
+def _error(name: str, found: object, expected: str) -> TrainingArgumentError:
+    return TrainingArgumentError(
+        f"--{name}", found=str(found), expected=expected, fix="Correct it on the line or in the recipe."
+    )
