@@ -1,11 +1,11 @@
 """A bundle behind MLflow's pyfunc interface: a whole signal in, a whole signal out; knows no torch, no mlflow.
 
-The model folder that `tapezoo push` registers names this module as its loader; `mlflow.pyfunc.load_model` and
-`mlflow models serve` import it and call `_load_pyfunc`.
+`tapezoo.tracking.loader` hands it to MLflow, `tapezoo.server` serves it as it is.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +21,21 @@ from tapezoo.runtime.blocks import NoSignalError, check_layout, checked_rows
 
 CONTROLS = "controls"  # the one parameter of a request
 BLOCK_SAMPLES = 2048  # memory may grow faster than the block
+MOST_SAMPLES = 2**24  # of a request, all channels together: 6 minutes of mono at 44.1 kHz
+
+
+class TooLongError(TapezooError):
+    """A request with more audio than a server takes at once."""
+
+    FIX = "Play files with tapezoo render, or use tapezoo.runtime.Stream."
+
+    def __init__(self, samples: int) -> None:
+        super().__init__(
+            "input",
+            found=f"{samples} samples",
+            expected=f"at most {MOST_SAMPLES} in one request, all channels together",
+            fix=self.FIX,
+        )
 
 
 class SignalError(TapezooError):
@@ -35,6 +50,7 @@ class Effect:
     """
 
     def __init__(self, stream: Stream) -> None:
+        self.sample_rate = stream.manifest.sample_rate
         self._stream = stream
         self._playing = threading.Lock()  # a server may ask from several threads; there is one state
 
@@ -50,6 +66,7 @@ class Effect:
             model_input, result: (channels, samples), float32.
 
         Raises:
+            TooLongError: More than `MOST_SAMPLES`.
             SignalError: Another shape, integers that were not scaled, more channels than samples, NaN or infinity.
             ControlError: An unknown control, or a value outside its range.
         """
@@ -74,6 +91,8 @@ def _checked(model_input: Any) -> Audio:
     try:
         if np.ndim(model_input) != 2 or not len(model_input):
             raise _error(f"an array of shape {np.shape(model_input)}", "one list of samples per channel")
+        if math.prod(np.shape(model_input)) > MOST_SAMPLES:
+            raise TooLongError(math.prod(np.shape(model_input)))
         audio = checked_rows(model_input, "samples", loud=1.0)  # MLflow makes floats of a request's integers
         check_layout(audio, "samples")
     except NoSignalError as error:

@@ -30,7 +30,7 @@ from tapezoo.tracking.push import push_bundle
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)  # mlflow's own type hints, at its import
     import mlflow.pyfunc
-    from mlflow.pyfunc import PyFuncModel
+    from mlflow.pyfunc import PyFuncModel, scoring_server
 
 
 class Late(HopNet):
@@ -146,7 +146,7 @@ def test_the_model_folder_asks_for_no_torch_and_holds_no_code(
 
     write_model(bundles["plain"][1], read_manifest(bundles["plain"][1]), tmp_path / "model")
     assert "torch" not in (tmp_path / "model" / "requirements.txt").read_text()
-    assert "loader_module: tapezoo.serving" in (tmp_path / "model" / "MLmodel").read_text()
+    assert "loader_module: tapezoo.tracking.loader" in (tmp_path / "model" / "MLmodel").read_text()
     assert not list((tmp_path / "model").rglob("*.py*"))
 
 
@@ -159,6 +159,31 @@ def test_the_loader_imports_neither_torch_nor_mlflow(bundles: dict[str, tuple[Ne
     command = [sys.executable, "-c", code, str(bundles["plain"][1])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"inputs": [[0.1, float("nan")]]}, "NaN or infinity"),
+        ({"inputs": [[0, 12000, -300]]}, "2**15"),
+        ({"inputs": [[0.1]] * 9}, "transpose"),
+        ({"inputs": [[0.1]], "params": {"controls": {"drive": 99}}}, "0 to 10 dB"),
+        ({"inputs": [[0.1]], "params": {"controls": {"drive": "much"}}}, "a number"),
+        ({"inputs": [[0.25] * 200]}, "at most 100"),
+    ],
+)
+def test_what_tapezoo_refuses_mlflows_server_answers_with_400_and_its_sentence_alone(
+    body: dict[str, Any], says: str, loaded: PyFuncModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tapezoo.serving.MOST_SAMPLES", 100)
+    schema = loaded.metadata.get_input_schema()
+    with pytest.raises(MlflowException) as raised:
+        scoring_server.invocations(json.dumps(body), "application/json", loaded, schema)
+    answer = json.loads(raised.value.serialize_as_json())
+    assert raised.value.get_http_status_code() == 400
+    assert set(answer) == {"error_code", "message"}
+    assert answer["message"].startswith(("input: found", "control 'drive': found"))
+    assert says in answer["message"]
 
 
 # --- a served model ---
@@ -223,3 +248,4 @@ def test_a_bad_request_to_a_served_version_is_answered_with_400_and_the_reason(
     status, content = ask(served, body)
     assert status == 400, content
     assert says in json.dumps(content)
+    assert "stack_trace" not in content

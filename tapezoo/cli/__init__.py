@@ -22,6 +22,7 @@ from tapezoo.cli import (
     pull,
     push,
     render,
+    serve,
     sweep,
     verify,
 )
@@ -105,6 +106,20 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for name, purpose in TRAINING_VERBS.items():
         verbs.add_parser(name, help=purpose)  # listed here, parsed by LightningCLI
-    for verb in (models, check, compare, render, sweep, export, grid, verify, bench, push, promote, pull):
+    for verb in (
+        models,
+        check,
+        compare,
+        render,
+        sweep,
+        export,
+        grid,
+        verify,
+        bench,
+        push,
+        promote,
+        pull,
+        serve,
+    ):
         verb.add_parser(verbs)
     return parser

@@ -85,13 +85,13 @@ def _make(path: Path) -> None:
     """All of MLflow's tables in a file beside `path`, then `path`. The lock is ours: other parts are of the dead."""
     part = path.with_name(f".{path.name}.part")
     _remove(part)
-    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+    from mlflow.store.db import utils
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        engine = create_sqlalchemy_engine(f"{SQLITE}{part}")
+        engine = utils.create_sqlalchemy_engine(f"{SQLITE}{part}")  # type: ignore[no-untyped-call]
         try:
-            _initialize_tables(engine)
+            utils._initialize_tables(engine)  # type: ignore[no-untyped-call]
         finally:
             engine.dispose()  # before the rename: sqlite names its journal after the file it opened
         part.rename(path)
@@ -109,7 +109,7 @@ def _remove(part: Path) -> None:
 
 def _check_complete(path: Path) -> None:
     """Raises TrackingStoreError for a database of which MLflow would say that a table exists, or is too old."""
-    from mlflow.store.db.utils import Base, _get_latest_schema_revision
+    from mlflow.store.db import base_sql_model, utils
 
     try:
         with closing(sqlite3.connect(path)) as connection:
@@ -124,8 +124,9 @@ def _check_complete(path: Path) -> None:
             runs = connection.execute("SELECT count(*) FROM runs").fetchone()[0] if "runs" in tables else 0
     except sqlite3.Error as error:
         raise _unmade(path, error) from error
-    missing = set(Base.metadata.tables) - tables
-    if not missing and revision is not None and revision[0] == _get_latest_schema_revision():
+    missing = set(base_sql_model.Base.metadata.tables) - tables
+    newest = utils._get_latest_schema_revision()  # type: ignore[no-untyped-call]
+    if not missing and revision is not None and revision[0] == newest:
         return
     lacks = f"it lacks {len(missing)} of MLflow's tables" if missing else "its tables are of another MLflow"
     upgrade = f"copy the file, then: mlflow db upgrade {SQLITE}{path}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 BUNDLE = "data/bundle"  # where in the folder the bundle lies; `data` is MLflow's choice
-LOADER = "tapezoo.serving"
+LOADER = "tapezoo.tracking.loader"
 REQUIREMENTS = ("tapezoo", "numpy", "onnxruntime", "safetensors")  # what LOADER imports; pinned as installed
 EXAMPLE_SAMPLES = 8
 

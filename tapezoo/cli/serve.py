@@ -1,0 +1,51 @@
+"""`tapezoo serve BUNDLE`: WAV or npy over HTTP, in and out; needs no torch and no MLflow."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(verbs: Any) -> None:
+    """Adds the verb to the command line."""
+    parser = verbs.add_parser(
+        "serve",
+        help="play a bundle over HTTP",
+        epilog="POST audio/wav or application/x-npy to /invocations?CONTROL=VALUE and get the same type back, as "
+        "tapezoo render would play it. Ctrl-C ends it. There is no encryption and no password: keep it on this "
+        "machine, or behind a proxy that has both.",
+    )
+    parser.add_argument("bundle", type=Path, help="a folder written by tapezoo export or pull")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=5001, help="port to listen on; 0: a free one (default 5001)"
+    )
+    parser.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serves until it is ended."""
+    import sys
+
+    from tapezoo.errors import UsageError
+    from tapezoo.runtime import Stream
+    from tapezoo.server import PATH, make_server
+    from tapezoo.serving import Effect
+
+    if not 0 <= options.port <= 65535:
+        raise UsageError("tapezoo serve", f"--port is {options.port}; 0 to 65535")
+    effect = Effect(Stream(options.bundle))
+    try:
+        server = make_server(effect, options.host, options.port)
+    except OSError as error:
+        raise UsageError(
+            "tapezoo serve", f"{options.host}:{options.port} cannot be used ({error})"
+        ) from error
+    with server:
+        sys.stdout.write(f"http://{options.host}:{server.server_address[1]}{PATH}  {effect.sample_rate} Hz\n")
+        sys.stdout.flush()
+        server.serve_forever()
+    return 0
