@@ -101,7 +101,8 @@ def control_vector(controls: Sequence[Control], values: Mapping[str, float]) -> 
                 fix="Correct the name.",
             )
         # text from a form, None, True, a complex number: callers are not all typed
-        if not isinstance(value, Real) or isinstance(value, bool):
+        given: Any = value
+        if not isinstance(given, Real) or isinstance(given, bool):
             raise ControlError(
                 f"control {name!r}",
                 found=f"{value!r}",

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     """Plays, measures, draws, and shows the tables."""
     import torch
 
-    from tapezoo.checkpoint import best_checkpoint, load_model
+    from tapezoo.checkpoint import best_checkpoint, load_model, read_checkpoint
     from tapezoo.measure.blends import blends_of
     from tapezoo.measure.roles import roles_of
     from tapezoo.screen import Screen
@@ -63,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.sweep import run as sweep
     from tapezoo.sweep.files import BLENDS_CSV, SWEEPS_CSV
     from tapezoo.sweep.sounds import music_of
+    from tapezoo.tracking.pictures import log_pictures
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     if not LEAST_S <= options.seconds <= MOST_S:
@@ -93,6 +94,8 @@ def run(options: argparse.Namespace) -> int:
     ):
         music = music_of(options.audio, options.seconds, model.sample_rate)
         tables = sweep.sweep_into(folder, model.net, model.sample_rate, roles, blends, music, status.update)
+    swept = read_checkpoint(path)["tapezoo"]["provenance"]
+    log_pictures(swept.get("run_id"), options.out, "**/*.png", "sweep")
     for table in tables:
         console.print(table)
     console.say(f"{options.out}: {SWEEPS_CSV}, {BLENDS_CSV}, sounds and pictures")

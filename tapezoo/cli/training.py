@@ -45,6 +45,7 @@ from tapezoo.errors import OutputExistsError, TapezooError, UsageError
 from tapezoo.screen import Screen
 from tapezoo.terminal import shell
 from tapezoo.tracking import Tracking, check_server, make_run_logger, tracking_uri
+from tapezoo.tracking.pictures import log_pictures
 from tapezoo.yamltext import parse_yaml
 
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
@@ -235,6 +236,12 @@ class TrainingCLI(LightningCLI):
     def test(self, model: EffectModel, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Scores the checkpoint on the test split."""
         self.trainer.test(self._trained(model), datamodule=datamodule, verbose=False)
+        if self._is_tracked():
+            tested = checkpoint.read_checkpoint(Path(self.config[self.subcommand].ckpt_path))["tapezoo"]
+            uri = self.config_init[self.subcommand].tracking.uri
+            log_pictures(
+                tested["provenance"].get("run_id"), self.run_dir / "report", "test_*.png", "test", uri
+            )
 
     def predict(self, model: EffectModel, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Writes the checkpoint's output on the test split."""

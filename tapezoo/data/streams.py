@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from tapezoo.data.audio import (
     SILENCE_PEAK,
     Audio,
-    NotAudioError,
     check_finite,
     check_not_silent,
     read_audio,
+    read_blocks,
     read_header,
 )
 from tapezoo.data.unwritable import unwritable
@@ -44,29 +43,13 @@ def read_signal(path: Path, scratch: Path) -> Audio:
     if header.frames * header.channels <= LARGE_SAMPLES:
         return read_audio(path)
     decoded = scratch / f"{len(list(scratch.iterdir()))}.f32"
-    frames = 0
     try:
-        with soundfile.SoundFile(str(path)) as file, decoded.open("wb") as raw:
-            while len(block := file.read(BLOCK_SAMPLES // header.channels, dtype="float32", always_2d=True)):
-                raw.write(block.astype("<f4").data)
-                frames += len(block)
+        with decoded.open("wb") as raw:
+            for block in read_blocks(path, BLOCK_SAMPLES // header.channels):
+                raw.write(np.ascontiguousarray(block, dtype="<f4").data)
     except OSError as error:
         raise unwritable(scratch, error) from error
-    except soundfile.LibsndfileError as error:
-        raise NotAudioError(
-            str(path),
-            found=f"a file that cannot be decoded ({str(error).rstrip('.')})",
-            expected="WAV, FLAC, AIFF or another format libsndfile reads",
-            fix="Convert it to WAV or FLAC.",
-        ) from error
-    if frames != header.frames:
-        raise NotAudioError(
-            str(path),
-            found=f"{frames} samples where its header announces {header.frames}",
-            expected="a whole file",
-            fix="Copy or export it again.",
-        )
-    audio: Audio = np.memmap(decoded, dtype="<f4", mode="r", shape=(frames, header.channels)).T
+    audio: Audio = np.memmap(decoded, dtype="<f4", mode="r", shape=(header.frames, header.channels)).T
     _check(path, audio, header.sample_rate)
     return audio
 

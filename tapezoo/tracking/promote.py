@@ -20,7 +20,7 @@ UNMOVED = "The alias was not moved."
 
 
 class NotBetterError(TapezooError):
-    """The candidate's figure is not lower than that of the version the alias points to."""
+    """The candidate's figure is not lower than that of the version the alias points to, which it may be itself."""
 
 
 class OtherDatasetError(TapezooError):
@@ -73,6 +73,13 @@ def promote_version(
     candidate = find_version(client, wanted, store)
     holder = look_up(client, VersionAddress(wanted.name, alias), store)
     number, before = str(candidate.version), None if holder is None else str(holder.version)
+    if number == before and if_better is not None:
+        raise NotBetterError(
+            _named(candidate),
+            found=f"the version that {alias} points to already",
+            expected=f"another one, with a lower {if_better}",
+            fix=f"{UNMOVED} Push and name another version, or leave --if-better out.",
+        )
     if number == before:
         return Promoted(wanted.name, alias, number, before, "it pointed there already")
     if if_better is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from tapezoo.errors import TapezooError
 from tapezoo.staging import staged_folder
 from tapezoo.tracking.address import Tracking, tracking_uri
 from tapezoo.tracking.client import open_client, said_by_store
+from tapezoo.tracking.download import UntrustedVersionError, download_folder
 from tapezoo.tracking.model import BUNDLE
 from tapezoo.tracking.names import find_version, parse_address
 from tapezoo.tracking.tags import SEAL
@@ -22,10 +22,6 @@ AGAIN = "Nothing was written. Run the command again once the store answers."
 
 class ForeignVersionError(TapezooError):
     """A registered version that tapezoo did not push."""
-
-
-class UntrustedVersionError(TapezooError):
-    """What the store holds is not what was registered."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,8 @@ def pull_bundle(
     Raises:
         ModelNameError, UnknownVersionError: No such version.
         ForeignVersionError: The version has no seal.
-        UntrustedVersionError: The files are not those that were registered, or do not verify.
+        UntrustedVersionError: The files are not those that were registered, not as long as announced, or do not
+            verify.
         OutputExistsError, NotReplaceableError, UnwritableOutputError: See `staged_folder`.
         TrackingServerError, TrackingStoreError, RegistryError: The store does not answer, or failed on the way.
     """
@@ -79,7 +76,7 @@ def pull_bundle(
         progress("downloading")
         with said_by_store(store, f"downloading {found.name}/{found.version}", AGAIN):
             source = client.get_model_version_download_uri(found.name, found.version)
-            _download(source, store, folder)
+            download_folder(f"{source}/{BUNDLE}", store, folder, subject)
         progress("verifying the bundle")
         try:
             report = runtime.verify(folder, openers, seal_sha256)
@@ -91,15 +88,3 @@ def pull_bundle(
                 fix="Nothing was written. Pull another version, and ask who can write to the store.",
             ) from error
     return Pulled(str(found.name), str(found.version), report)
-
-
-def _download(source: str, uri: str, folder: Path) -> None:
-    """Fills the empty `folder` with the bundle below `source`."""
-    from mlflow.artifacts import download_artifacts
-
-    scratch = folder.with_name("download")  # beside it: staged_folder removes both
-    scratch.mkdir()
-    path = download_artifacts(f"{source}/{BUNDLE}", dst_path=str(scratch), tracking_uri=uri)
-    # without dst_path MLflow hands out a local store's own files; were it to do so here, this copies them
-    shutil.copytree(path, folder, symlinks=True, dirs_exist_ok=True)
-    shutil.rmtree(scratch)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tapezoo import runtime
 from tapezoo.bundle import Report, verify_hashes
-from tapezoo.tracking.address import Tracking, artifact_location, tracking_uri
+from tapezoo.tracking.address import Tracking, artifact_location, check_server, tracking_uri
 from tapezoo.tracking.client import open_client, said_by_store
 from tapezoo.tracking.model import BUNDLE, write_model
 from tapezoo.tracking.names import check_alias, check_name
@@ -81,6 +81,7 @@ def push_bundle(
     check_name(name)
     if alias is not None:
         check_alias(alias)
+    check_server(uri)  # verifying takes longer
     progress("verifying the bundle")
     report = runtime.verify(bundle, openers)
     client, address = open_client(uri), tracking_uri(Tracking(uri))

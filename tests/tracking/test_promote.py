@@ -113,8 +113,15 @@ def test_the_first_champion_needs_nobody_to_beat_but_a_figure(client: MlflowClie
 def test_what_points_there_already_stays(client: MlflowClient) -> None:
     register(client, "champion", **SAME)
     client.set_registered_model_alias("tape", "candidate", "1")
-    assert "already" in promote(client)
+    assert "already" in promote(client, metric=None)
     assert champion(client) == "1"
+
+
+def test_a_version_is_not_better_than_itself(client: MlflowClient) -> None:
+    register(client, "champion", val_esr="0.5", **SAME)
+    client.set_registered_model_alias("tape", "candidate", "1")
+    with pytest.raises(NotBetterError, match="champion points to already"):
+        promote(client)
 
 
 def test_a_version_can_be_named_by_number(client: MlflowClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from mlflow import MlflowClient
 from tracking.stores import files, make_bundles, new_store, resealed
 
 from tapezoo.bundle import file_hashes, read_manifest, seal, verify_hashes
-from tapezoo.errors import OutputExistsError
+from tapezoo.errors import OutputExistsError, UnwritableOutputError
 from tapezoo.staging import NotReplaceableError
 from tapezoo.tracking import RegistryError
 from tapezoo.tracking.names import UnknownVersionError
@@ -120,6 +121,47 @@ def test_a_download_that_breaks_leaves_nothing(
     with pytest.raises(RegistryError, match=r"downloading tape/1.*reset by peer.*Nothing was written"):
         pull_bundle("tape@champion", tmp_path / "out", uri=uri)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["store"]
+
+
+def announcing(monkeypatch: pytest.MonkeyPatch, file_size: int) -> None:
+    """A store that says of every graph that it is so long."""
+    import mlflow.artifacts
+    from mlflow.entities import FileInfo
+
+    honest = mlflow.artifacts.list_artifacts
+
+    def lying(address: str, tracking_uri: str) -> list[FileInfo]:
+        found = honest(address, tracking_uri=tracking_uri)
+        return [
+            FileInfo(info.path, info.is_dir, file_size if info.path.endswith(".onnx") else info.file_size)
+            for info in found
+        ]
+
+    monkeypatch.setattr(mlflow.artifacts, "list_artifacts", lying)
+
+
+@pytest.mark.parametrize(
+    ("slack_bytes", "says"), [(2**24, "announced as 1"), (1000, "longer than the 1 bytes")]
+)
+def test_a_file_longer_than_announced_is_not_downloaded_further(
+    slack_bytes: int, says: str, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announcing(monkeypatch, 1)
+    monkeypatch.setattr("tapezoo.tracking.download.SLACK_BYTES", slack_bytes)
+    (stored(tmp_path) / "model.onnx").write_bytes(bytes(100_000))
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(UntrustedVersionError, match=f"tape/1.*model.onnx.*{says}"):
+        pull_bundle("tape/1", tmp_path / "out", uri=uri)
+    assert resource.getrlimit(resource.RLIMIT_FSIZE) == limit
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["store"]
+
+
+def test_what_has_no_room_is_not_downloaded(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announcing(monkeypatch, 2**60)
+    with pytest.raises(UnwritableOutputError, match="bytes to come"):
+        pull_bundle("tape/1", tmp_path / "out", uri=uri)
 
 
 def test_out_is_replaced_only_when_told_and_only_if_it_is_a_bundle(

@@ -172,8 +172,10 @@ def test_the_cost_is_that_of_what_a_stream_plays(
 
 
 def test_no_server_is_said_before_anything_is_made(bundles: dict[str, Path]) -> None:
+    steps: list[str] = []
     with pytest.raises(TrackingServerError):
-        push_bundle(bundles["plain"], "tape", uri="http://127.0.0.1:9")
+        push_bundle(bundles["plain"], "tape", uri="http://127.0.0.1:9", progress=steps.append)
+    assert steps == [], "nor verified, which takes long"
 
 
 @pytest.mark.parametrize(

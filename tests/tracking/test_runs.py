@@ -31,6 +31,7 @@ from tapezoo.tracking import (
     tracking_uri,
     versions,
 )
+from tapezoo.tracking.pictures import log_pictures
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +205,29 @@ def test_a_copy_of_a_run_and_a_run_the_store_lost_get_a_run_of_their_own(store: 
     for note in ("0" * 32, "", "../../etc"):
         (folder / "mlflow_run_id").write_text(note)
         assert begun_in(folder, store, is_resumed=True) not in (original, copied, lost)
+
+
+# --- pictures made afterwards ---
+
+
+def test_pictures_go_to_the_run_of_the_training_and_a_look_makes_no_store(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id = begun_in(tmp_path / "run", store, is_resumed=False)
+    (tmp_path / "sweep" / "sub").mkdir(parents=True)
+    for name in ("a.png", "sub/a.png", "a.csv"):
+        (tmp_path / "sweep" / name).write_bytes(b"picture")
+    assert log_pictures(run_id, tmp_path / "sweep", "**/*.png", "sweep", uri_in(store)) == 2
+    client = MlflowClient(uri_in(store))
+    assert {found.path for found in client.list_artifacts(run_id, "sweep")} == {"sweep/a.png", "sweep/sub"}
+    for nobody in (None, "0" * 32, 7):
+        assert log_pictures(nobody, tmp_path / "sweep", "*.png", "sweep", uri_in(store)) == 0
+    assert log_pictures(run_id, tmp_path / "sweep", "*.png", "sweep", uri_in(tmp_path)) == 0
+    assert not (tmp_path / "mlruns.db").exists()
+    assert caplog.records == []
+    monkeypatch.setattr(MlflowClient, "log_artifact", lambda *_: 1 / 0)
+    assert log_pictures(run_id, tmp_path / "sweep", "*.png", "sweep", uri_in(store)) == 0
+    assert "could not be logged" in caplog.text
 
 
 # --- places that cannot take a run ---

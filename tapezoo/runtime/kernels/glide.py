@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tapezoo.bundle import State
 from tapezoo.bundle.golden import Audio

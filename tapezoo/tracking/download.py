@@ -1,0 +1,106 @@
+"""Fetching a folder of the store, no further than the store itself says that it goes."""
+
+from __future__ import annotations
+
+import errno
+import re
+import resource
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from tapezoo.errors import TapezooError, UnwritableOutputError
+
+SLACK_BYTES = 2**24  # what a file may have over what is announced before the download is stopped
+MOST_FILES, MOST_FOLDERS = 10_000, 100
+_NAME = re.compile(r"[\w.+=@ -]+")
+
+
+class UntrustedVersionError(TapezooError):
+    """What the store holds is not what was registered."""
+
+
+def download_folder(source: str, uri: str, folder: Path, subject: str) -> None:
+    """Fills `folder` with the files below `source`, each as long as announced.
+
+    While it is at work this process can write no file that is longer than the longest announced, or `SLACK_BYTES`.
+
+    Args:
+        source: Address in the store.
+        uri: Of the store.
+        folder: An empty folder.
+        subject: What is downloaded, for errors.
+
+    Raises:
+        UntrustedVersionError: More or other files than announced, or names that no bundle has.
+        UnwritableOutputError: There is no room for what is announced.
+    """
+    from mlflow.artifacts import download_artifacts
+
+    sizes = _announced(source, uri, subject)
+    free = shutil.disk_usage(folder).free
+    if sum(sizes.values()) > free:
+        raise UnwritableOutputError(folder, f"{sum(sizes.values())} bytes to come, {free} free")
+    for path, size in sizes.items():
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with _no_file_over(max(size, SLACK_BYTES)):
+                download_artifacts(f"{source}/{path}", dst_path=str(place.parent), tracking_uri=uri)
+        except Exception as error:
+            if _is_too_large(error):
+                raise _untrusted(subject, f"{path}, longer than the {size} bytes it announces") from error
+            raise
+        if place.is_file() and place.stat().st_size != size:
+            raise _untrusted(subject, f"{path} of {place.stat().st_size} bytes, announced as {size}")
+
+
+def _announced(source: str, uri: str, subject: str) -> dict[PurePosixPath, int]:
+    """Every file below `source` and its size in bytes, as the store says."""
+    from mlflow.artifacts import list_artifacts
+
+    sizes: dict[PurePosixPath, int] = {}
+    folders = [PurePosixPath()]
+    for place in folders:  # grows
+        for info in list_artifacts(f"{source}/{place}" if place.parts else source, tracking_uri=uri):
+            name = PurePosixPath(str(info.path)).name
+            if not _NAME.fullmatch(name) or name in (".", ".."):
+                raise _untrusted(subject, f"a file named {name!r}")
+            if info.is_dir:
+                folders.append(place / name)
+            else:
+                sizes[place / name] = int(info.file_size or 0)
+            if len(sizes) > MOST_FILES or len(folders) > MOST_FOLDERS:
+                raise _untrusted(subject, f"over {MOST_FILES} files or {MOST_FOLDERS} folders")
+    return sizes
+
+
+@contextmanager
+def _no_file_over(size: int) -> Iterator[None]:
+    """Inside, writing beyond `size` bytes of any file is an OSError; nothing else bounds what a store sends."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    least = min(size, *(limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY), size)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (least, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def _is_too_large(error: BaseException | None) -> bool:
+    """MLflow wraps what the disk says, or keeps its text alone."""
+    while error is not None:
+        if getattr(error, "errno", None) == errno.EFBIG or f"[Errno {errno.EFBIG}]" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _untrusted(subject: str, found: str) -> UntrustedVersionError:
+    return UntrustedVersionError(
+        subject,
+        found=f"{found} in the store",
+        expected="the files of a bundle, as long as the store says that they are",
+        fix="Nothing was written. Pull another version, and ask who can write to the store.",
+    )
