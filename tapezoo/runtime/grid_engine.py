@@ -24,9 +24,9 @@ from tapezoo.runtime.onnx_engine import whole_blocks
 class GridEngine:
     """Plays between the points of a grid, see `Engine`.
 
-    Controls glide to a new place in a straight line of 1024 samples, and follow moving ones half of that late, as those
-    of a net do; in a grid of before, the line begins anew with every target (`GridIndex.glide`). Beyond an axis' ends they
-    are held at the end. A control that is no axis is heard at the value at which the grid holds it, and may be asked
+    Controls glide to a new place in a straight line of 1024 samples, and follow moving ones half of that late, as
+    those of a net do; in a grid of before, the line begins anew with every target (`GridIndex.glide`). Beyond an axis'
+    ends they are held at the end. A control that is no axis is heard at the value at which the grid holds it, and may be asked
     for at that value or at its default.
 
     Args:
