@@ -241,7 +241,7 @@ def _number(path: Path, line: int, name: str, cell: str) -> float:
         found = f"{name} {shown(cell)}" if cell else f"no {name}"
         raise _value_error(path, line, found, "a number") from error
     if not math.isfinite(value):
-        raise _value_error(path, line, f"{name} {shown(cell)}", "a finite number")
+        raise _value_error(path, line, f"{name} {cell}", "a finite number")
     return value
 
 

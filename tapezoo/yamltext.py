@@ -164,7 +164,7 @@ def _check_depth(text: str) -> None:
             raise _too_deep(event.start_mark)
 
 
-def _too_deep(mark: yaml.Mark) -> YamlError:
+def _too_deep(mark: Any) -> YamlError:
     return YamlError(
         f"values nested more than {DEPTH_LIMIT} deep ({_place(mark)})", "YAML as people write it"
     )
@@ -236,7 +236,7 @@ def _written(text: str) -> str:
     return shown(text) if not text.isprintable() or len(text) > 40 else text or "''"
 
 
-def _place(mark: yaml.Mark) -> str:
+def _place(mark: Any) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}"
 
 

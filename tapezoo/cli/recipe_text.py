@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import Path as RecipePath
+from jsonargparse import Path as RecipePath  # type: ignore[attr-defined]
 from jsonargparse._loaders_dumpers import get_yaml_default_loader
 
 from tapezoo.errors import TapezooError
@@ -51,13 +51,14 @@ def recipes_read_strictly() -> Iterator[None]:
     It opens whatever a recipe names where a class or a mapping could stand: its messages would tell the content of
     a file that is no YAML.
     """
-    loader = get_yaml_default_loader()  # of values on the line and in quotes; no setting reaches it
+    # of values on the line and in quotes; no setting reaches it
+    loader = get_yaml_default_loader()  # type: ignore[no-untyped-call]
     for kind in ("int", "float", "bool"):
         loader.add_constructor(
             f"tag:yaml.org,2002:{kind}", _decimal(getattr(loader, f"construct_yaml_{kind}"))
         )
     before = RecipePath.read_text
-    RecipePath.read_text = _read_text  # type: ignore[method-assign]
+    RecipePath.read_text = _read_text  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:

@@ -85,7 +85,7 @@ def check_optimizer(model: EffectModel) -> None:
                 ("weight_decay", lambda value: 0 <= value < math.inf, "0 or more"),
             ):
                 value = group.get(name)
-                if value is not None and not may_be(float(value)):
+                if value is not None and not may_be(float(value)):  # type: ignore[no-untyped-call]
                     raise _error(f"model.optimizer.{name}", value, expected)
         optimizer.step()
 

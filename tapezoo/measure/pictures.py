@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
@@ -177,9 +178,24 @@ def block_response(responses: Sequence[Response], title: str) -> Figure:
 
 
 def write_png(figure: Figure, path: Path) -> Path:
-    """Writes `figure` with 100 dots per inch and returns `path`."""
+    """Writes `figure` with 100 dots per inch and returns `path`; its texts are no formulas, whatever they hold."""
+    _take_literally(figure)
     figure.savefig(path, dpi=100, format="png")
     return path
+
+
+def _take_literally(figure: Figure) -> None:
+    # `a$b$.wav` is no formula, and `$\x$` none that could be drawn; powers of ten at an axis are
+    ticks = {
+        id(label)
+        for at in figure.axes
+        for axis in (at.xaxis, at.yaxis)
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
+        for label in (tick.label1, tick.label2)
+    }
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and id(text) not in ticks:
+            text.set_parse_math(False)
 
 
 def _level_db(signal: Signal, sample_rate: int) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from tapezoo.measure.pictures import block_response, spectrograms, transfer_curve, waveforms, write_png
@@ -106,3 +107,16 @@ def test_a_png_is_a_picture_with_more_than_one_colour(tmp_path: Path) -> None:
     pixels = imread(path)
     assert pixels.shape[:2] == (700, 1000)
     assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 20
+
+
+def test_dollars_in_names_make_no_formula(tmp_path: Path) -> None:
+    figure = Figure()
+    at = figure.add_subplot()
+    at.plot([1, 1000], [1, 2], label="a$b$.wav")
+    at.set_xscale("log")
+    at.set_title("take $\\nosuch{$.wav")
+    at.legend()
+    write_png(figure, tmp_path / "a.png")  # as a formula it could not be drawn
+    assert not at.title.get_parse_math()
+    assert not at.get_legend().get_texts()[0].get_parse_math()
+    assert at.get_xticklabels()[-1].get_parse_math()
