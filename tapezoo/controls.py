@@ -102,7 +102,7 @@ def control_vector(controls: Sequence[Control], values: Mapping[str, float]) -> 
             )
         # text from a form, None, True, a complex number: callers are not all typed
         given: Any = value
-        if not isinstance(given, Real) or isinstance(given, bool):
+        if isinstance(given, bool) or not isinstance(given, Real):
             raise ControlError(
                 f"control {name!r}",
                 found=f"{value!r}",

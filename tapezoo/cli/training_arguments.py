@@ -80,13 +80,11 @@ def check_optimizer(model: EffectModel) -> None:
         parameter.grad = torch.zeros(2, 2)
         optimizer = model.make_optimizer([parameter])
         for group in optimizer.param_groups:
-            for name, may_be, expected in (
-                ("lr", lambda value: 0 < value < math.inf, "a number above 0"),
-                ("weight_decay", lambda value: 0 <= value < math.inf, "0 or more"),
-            ):
-                value = group.get(name)
-                if value is not None and not may_be(float(value)):  # type: ignore[no-untyped-call]
-                    raise _error(f"model.optimizer.{name}", value, expected)
+            rate, decay = group.get("lr"), group.get("weight_decay")
+            if rate is not None and not 0 < float(rate) < math.inf:
+                raise _error("model.optimizer.lr", rate, "a number above 0")
+            if decay is not None and not 0 <= float(decay) < math.inf:
+                raise _error("model.optimizer.weight_decay", decay, "0 or more")
         optimizer.step()
 
 

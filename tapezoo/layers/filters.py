@@ -83,8 +83,9 @@ class HyperParameters(nn.Module):
     def tensors(self) -> list[Tensor]:
         """p0, W1, b1 and W2, with controls."""
         assert self.hyper is not None
-        first, _, last = self.hyper
-        return [self.start, first.weight, first.bias, last.weight]
+        first, last = self.hyper[0], self.hyper[-1]
+        weights = first.get_parameter("weight"), first.get_parameter("bias"), last.get_parameter("weight")
+        return [self.start, *weights]
 
     @torch.no_grad()
     def held(self, controls: Tensor) -> HyperParameters:
@@ -291,7 +292,11 @@ class ParametricEQ(nn.Module):
             return run_chain(input, self.sections(controls), state, 0)
         if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             still = run_chain(input, self.sections(controls), state, self.num_controls)
-            return _moving_or_still(input, controls, trajectory, state, still, *self._numbers())
+            numbers = self._numbers()
+            traced: tuple[Tensor, Tensor] = _moving_or_still(
+                input, controls, trajectory, state, still, *numbers
+            )
+            return traced
         moved = (trajectory != controls.unsqueeze(-1)).any(1).any(0).nonzero()
         way = int(moved[-1]) + 1 if len(moved) else 0  # samples until all rows are there
         if not way:

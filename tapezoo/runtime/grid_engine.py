@@ -26,8 +26,8 @@ class GridEngine:
 
     Controls glide to a new place in a straight line of 1024 samples, and follow moving ones half of that late, as
     those of a net do; in a grid of before, the line begins anew with every target (`GridIndex.glide`). Beyond an axis'
-    ends they are held at the end. A control that is no axis is heard at the value at which the grid holds it, and may be asked
-    for at that value or at its default.
+    ends they are held at the end. A control that is no axis is heard at the value at which the grid holds it, and may
+    be asked for at that value or at its default.
 
     Args:
         root: The bundle's folder.
