@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.runtime import Stream
     from tapezoo.server import PATH, make_server
     from tapezoo.serving import Effect
+    from tapezoo.terminal import say
 
     if not 0 <= options.port <= 65535:
         raise UsageError("tapezoo serve", f"--port is {options.port}; 0 to 65535")
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
             "tapezoo serve", f"{options.host}:{options.port} cannot be used ({error})"
         ) from error
     with server:
-        sys.stdout.write(f"http://{options.host}:{server.server_address[1]}{PATH}  {effect.sample_rate} Hz\n")
+        say(f"http://{options.host}:{server.server_address[1]}{PATH}  {effect.sample_rate} Hz")
         sys.stdout.flush()
         server.serve_forever()
     return 0
