@@ -72,10 +72,12 @@ def test_a_killed_training_gives_its_folder_back(tmp_path: Path) -> None:
         finally:
             os._exit(1)
     os.read(reader, 1)
-    with pytest.raises(BusyRunError, match=f"process {child}"), claim(run):
-        pass
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    try:
+        with pytest.raises(BusyRunError, match=f"process {child}"), claim(run):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
     with claim(run):
         assert [path.name for path in run.iterdir()] == [".running"]  # what it had half-written is gone
 
