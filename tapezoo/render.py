@@ -107,7 +107,7 @@ def render(
     net's the audio is resampled there and back by soxr's streaming resampler; the net's latency and the
     resamplers' are taken out, so that output and input lie on each other. Moving controls are given to the
     net every 64 samples (rounded up to its hop), at their time in the file, whatever its rate and the net's
-    latency; a net whose controls glide follows them about one glide later (23 ms at 44.1 kHz). The result does
+    latency; a net whose controls glide follows them half a glide later (11.6 ms at 44.1 kHz). The result does
     not depend on `block_samples`. It is written beside `target` under another name and moved there at the end.
 
     Args:

@@ -132,7 +132,7 @@ def sweeps(
 
     The input is `sweep_tones`, for one period of the sweep and at least 4 s; the constant settings are
     measured on 1.5 s. The first 0.25 s of each are left out: before them lies silence. A net whose controls
-    glide over 1024 samples at 44.1 kHz goes through 82 % of the way at 5 Hz, over 99 % at 0.5 Hz and below.
+    glide over 1024 samples at 44.1 kHz goes through 97 % of the way at 5 Hz, over 99 % at 0.5 Hz and below.
 
     Args:
         net: The effect; its latency is taken out.
