@@ -146,5 +146,6 @@ def test_exported_graphs_work_in_chunks_too(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["streaming", "pure", "causal", "gradients"])
+@pytest.mark.usefixtures("few_splits")
 def test_a_smaller_net_keeps_the_laws(name):
     testing.CHECKS[name](testing.perturbed(Smaller, testing.CONTROLS))

@@ -78,11 +78,12 @@ def test_the_parameter_formula_of_the_docstring(controls):
     "variant",
     [
         {"channels": 3, "num_layers": 1, "kernel_size": 2},
-        {"channels": 4, "num_blocks": 2, "num_layers": 2, "dilation_growth": 9},
+        {"channels": 4, "num_blocks": 2, "num_layers": 2, "dilation_growth": 4},
     ],
     ids=["one layer", "two blocks"],
 )
 @pytest.mark.parametrize("law", ["streaming", "pure", "causal", "gradients", "controls", "rest", "export"])
+@pytest.mark.usefixtures("few_splits")
 def test_variants_keep_the_laws(variant, law):
     class Variant(GCN):
         def __init__(self, **training):

@@ -99,6 +99,7 @@ def test_the_gradient_written_by_hand_is_that_of_pytorch(layers, samples):
     [{"num_layers": 2, "hidden_size": 6}, {"linear_taps": 0}, {"linear_taps": 64, "hidden_size": 8}],
 )
 @pytest.mark.parametrize("name", ["streaming", "pure", "gradients", "rest"])
+@pytest.mark.usefixtures("few_splits")
 def test_variants_keep_the_laws(variant, name):
     class Variant(GRU):
         def __init__(self, **training):
