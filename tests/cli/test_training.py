@@ -11,6 +11,7 @@ from pathlib import Path
 import mlflow
 import pytest
 import torch
+from tracking.stores import new_store
 
 from tapezoo.cli import main
 from tapezoo.models.lstm import LSTM
@@ -27,8 +28,9 @@ def fit(*arguments: str) -> int:
 
 
 @pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path, monkeypatch):
+def _in_a_folder_with_an_empty_store(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    new_store(tmp_path, tmp_path_factory)  # making one takes seconds
     yield
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -163,6 +165,7 @@ def test_a_warm_start_takes_the_weights_and_refuses_another_size(capsys):
 
 
 def test_what_the_data_declares_cannot_be_contradicted(capsys):
+    Path("mlruns.db").unlink()  # so that it is seen whether one is made
     assert fit("--model.sample_rate", "48000") == 2
     assert "model.sample_rate: found 48000 in the recipe; expected 44100" in capsys.readouterr().err
     assert not Path("runs").exists()
