@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,7 +16,6 @@ import torch
 from tapezoo.automation import CONTROL_STEP_SAMPLES, Constant, ControlPath, stretches
 from tapezoo.controls import ControlError
 from tapezoo.data.audio import NonFiniteError
-from tapezoo.errors import UnwritableOutputError
 from tapezoo.limiter import Limiter, Reduction, limit
 from tapezoo.net import Net, settle, whole_hops
 from tapezoo.soundfiles import (
@@ -28,10 +26,10 @@ from tapezoo.soundfiles import (
     inspect,
     open_writer,
     output_layout,
-    part_of,
     read_blocks,
     write_block,
 )
+from tapezoo.staging import replaced_file
 
 GAIN_LIMIT_DB = 200.0  # beyond it float32 overflows, or nothing is left of 24 bits
 EDGE_SAMPLES = 2048  # silence around the file where it is resampled: soxr's filters ring past both its ends
@@ -145,11 +143,14 @@ def render(
 
     reduction = Reduction()
     peak, over_samples, done = 0.0, 0, 0
-    part = part_of(target)
     was_training = net.training
     net.eval()
     try:
-        with torch.inference_mode(), open_writer(part, written) as writer:
+        with (
+            replaced_file(target) as part,
+            torch.inference_mode(),
+            open_writer(part, written) as writer,
+        ):
             dry: deque[Audio] = deque()
             blocks = read_blocks(source, block_samples)
             if mix < 1:
@@ -166,13 +167,8 @@ def render(
                 done += len(block)
                 if progress is not None:
                     progress(done, layout.samples)
-        part.replace(target)
-    except OSError as error:
-        raise UnwritableOutputError(target, error) from error
     finally:
         net.train(was_training)
-        with suppress(OSError):  # a read-only file system refuses to remove even what is not there
-            part.unlink(missing_ok=True)
 
     seconds = layout.samples / layout.sample_rate
     return RenderReport(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +19,7 @@ from tapezoo.data.audio import DamagedAudioError as DamagedAudioError
 from tapezoo.data.audio import NonFiniteError, read_header
 from tapezoo.data.decoding import native
 from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
+from tapezoo.staging import replaced_file
 
 Audio = NDArray[np.float64]  # (samples, channels), full scale is +-1
 
@@ -159,11 +159,6 @@ def check_target(source: Path, target: Path, overwrite: bool) -> None:
         raise UnwritableOutputError(target, error) from error
 
 
-def part_of(target: Path) -> Path:
-    """A hidden name beside `target` for what is not finished; short, for `target`'s own may be at the limit."""
-    return target.with_name(f".tapezoo-{secrets.token_hex(6)}.part")
-
-
 def open_writer(path: Path, layout: Layout) -> soundfile.SoundFile:
     """A file open for writing, in `layout`, whatever the suffix of `path`. Raises OSError."""
     try:
@@ -185,10 +180,10 @@ def write_float_wav(path: Path, signal: NDArray[Any], sample_rate: int) -> None:
     Raises:
         UnwritableOutputError: It cannot be written, or the disk is full.
     """
-    try:
-        soundfile.write(native(path), signal, sample_rate, subtype="FLOAT", format="WAV")
-    except (soundfile.LibsndfileError, OSError, AssertionError) as error:
-        raise UnwritableOutputError(path, error or "not all samples were written") from error
+    content = io.BytesIO()  # libsndfile tells no reason for a file that it cannot write
+    soundfile.write(content, signal, sample_rate, subtype="FLOAT", format="WAV")
+    with replaced_file(path) as part:
+        part.write_bytes(content.getbuffer())
 
 
 def write_block(writer: soundfile.SoundFile, block: Audio) -> None:

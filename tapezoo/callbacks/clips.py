@@ -7,7 +7,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import soundfile
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.table import Table
@@ -16,6 +15,8 @@ from tapezoo.batch import Batch
 from tapezoo.filenames import unique_file_names
 from tapezoo.measure.floor import fitted_floor
 from tapezoo.screen import Screen
+from tapezoo.soundfiles import write_float_wav
+from tapezoo.staging import replaced_file
 
 
 class ClipTable(Callback):
@@ -54,7 +55,7 @@ class ClipTable(Callback):
         table = Table(
             "clip", "test_esr", "linear floor", title="Error energy over target energy, after the burn-in"
         )
-        with path.open("w", newline="") as file:
+        with replaced_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["clip", "test_esr", "linear_floor"])
             for name, esr, floor in rows:
@@ -94,4 +95,4 @@ class WritePredictions(Callback):
             batch.names, batch.valid_samples.tolist(), outputs.cpu(), strict=True
         ):
             path = self.folder / f"{self.file_names[name]}.wav"
-            soundfile.write(path, output[0, :samples].numpy(), pl_module.sample_rate, subtype="FLOAT")
+            write_float_wav(path, output[0, :samples].numpy(), pl_module.sample_rate)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -11,10 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import soundfile
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tapezoo.checkpoint import BEST, read_checkpoint
@@ -27,6 +24,7 @@ from tapezoo.measure.playing import play
 from tapezoo.measure.transfer import transfer_loops
 from tapezoo.net import Net
 from tapezoo.responses import Explained, Response
+from tapezoo.soundfiles import write_float_wav
 from tapezoo.staging import replaced_file
 from tapezoo.tracking import TrackedRun, versions
 
@@ -174,7 +172,7 @@ class RunRecorder(Callback):
         machine = data.respond if isinstance(data, Machine) else None
         loops = transfer_loops(net, model.sample_rate, defaults, frequency_hz=SINE_HZ, machine=machine)
         curve = transfer_curve(loops, SINE_HZ, architecture)
-        files.append(_write_picture(curve, folder / "transfer_curve.png"))
+        files.append(write_png(curve, folder / "transfer_curve.png"))
         if isinstance(net, Explained):
             files += _write_blocks(folder, architecture, net, model.sample_rate, defaults)
         if run is not None:
@@ -215,22 +213,13 @@ def _write_excerpt(
     for name, signal in excerpt.items():
         path = folder / f"{file_name}_{name}.wav"
         # floats: what is over full scale must not be clipped in one of three files that are compared
-        content = io.BytesIO()  # libsndfile tells no reason for a file it cannot write
-        soundfile.write(content, signal, sample_rate, subtype="FLOAT", format="WAV")
-        with replaced_file(path) as part:
-            part.write_bytes(content.getbuffer())
+        write_float_wav(path, signal, sample_rate)
         files.append(path)
     picture = spectrograms(excerpt["input"], excerpt["target"], excerpt["output"], sample_rate, title)
-    files.append(_write_picture(picture, folder / f"{file_name}_spectrograms.png"))
+    files.append(write_png(picture, folder / f"{file_name}_spectrograms.png"))
     picture = waveforms(excerpt["target"], excerpt["output"], sample_rate, title)
-    files.append(_write_picture(picture, folder / f"{file_name}_waveforms.png"))
+    files.append(write_png(picture, folder / f"{file_name}_waveforms.png"))
     return files
-
-
-def _write_picture(picture: Figure, path: Path) -> Path:
-    with replaced_file(path) as part:
-        write_png(picture, part)
-    return path
 
 
 def _write_blocks(
@@ -245,7 +234,7 @@ def _write_blocks(
     file_names = unique_file_names(list(blocks))
     for number, (block, lines) in enumerate(blocks.items(), start=1):
         picture = block_response(lines, f"{architecture}: {block}")
-        files.append(_write_picture(picture, folder / f"block_{number}_{file_names[number - 1]}.png"))
+        files.append(write_png(picture, folder / f"block_{number}_{file_names[number - 1]}.png"))
     return files
 
 

@@ -36,6 +36,7 @@ from tapezoo.measure.setting_scores import (
 )
 from tapezoo.measure.settings_map import settings_map
 from tapezoo.screen import Screen
+from tapezoo.staging import replaced_file
 
 FIGURES = ("esr", "mse", "mrstft", "seconds")
 
@@ -118,7 +119,7 @@ class SettingsReport(Callback):
             title="Errors by setting, after the burn-in",
         )
         path = self.folder / "test_settings.csv"
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with replaced_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["setting", "kind", *map(column, controls), *FIGURES])
             for one in scored:
@@ -145,7 +146,7 @@ class SettingsReport(Callback):
         self, ranked: Sequence[Candidate], held_out: dict[Setting, float], controls: Sequence[Control]
     ) -> None:
         path = self.folder / "capture_next.csv"
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with replaced_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["setting", *map(column, controls), "score", "held_out", "measured_esr"])
             for one in ranked:

@@ -87,16 +87,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _write(out: Path, text: str) -> None:
     """Whole or not at all: what is there stays until the new file is complete."""
-    from tapezoo.errors import UnwritableOutputError
+    from tapezoo.staging import replaced_file
 
-    part = out.with_name(f".{out.name}.part")
-    try:
+    with replaced_file(out) as part:
         part.write_text(text, encoding="utf-8")
-        part.replace(out)
-    except OSError as error:
-        raise UnwritableOutputError(out, error) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def table(rows: Sequence[BlockTimes]) -> list[str]:

@@ -15,6 +15,7 @@ import yaml
 from tapezoo.checkpoint import LAST
 from tapezoo.compare.plan import Config, differences
 from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
+from tapezoo.staging import replaced_file
 from tapezoo.terminal import shown
 from tapezoo.yamltext import YamlError, read_yaml
 
@@ -200,7 +201,8 @@ def begin_row(folder: Path, config: Config) -> None:
     if not may_resume(folder):
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SETTINGS).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    with replaced_file(folder / SETTINGS) as part:
+        part.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     write_outcome(folder, Outcome("running"))
 
 
@@ -212,6 +214,5 @@ def write_outcome(folder: Path, outcome: Outcome) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Writes the file as a whole or not at all."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
+    with replaced_file(path) as part:
+        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

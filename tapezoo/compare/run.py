@@ -31,6 +31,7 @@ from tapezoo.filenames import unique_file_names
 from tapezoo.measure.floor import fitted_floor
 from tapezoo.measure.pictures import write_png
 from tapezoo.screen import Screen
+from tapezoo.staging import replaced_file
 from tapezoo.tracking import TrackedRun, Tracking, has_run, make_logger, tracking_uri, versions
 
 OWN_FILES = (
@@ -104,8 +105,10 @@ class Comparison:
     def write_tables(self) -> None:
         """Table and picture of what there is, into the folder."""
         lines = lines_of(self.out, self.outcomes())
-        (self.out / TABLE_MD).write_text(markdown(lines, self.caption), encoding="utf-8")
-        (self.out / TABLE_CSV).write_text(csv_text(lines), encoding="utf-8")
+        tables = {TABLE_MD: markdown(lines, self.caption), TABLE_CSV: csv_text(lines)}
+        for name, text in tables.items():
+            with replaced_file(self.out / name) as part:
+                part.write_text(text, encoding="utf-8")
         write_png(picture(lines, self.caption), self.out / PICTURE)
 
     def end(self, status: str) -> bool:

@@ -15,6 +15,7 @@ from scipy.signal.windows import hann
 
 from tapezoo.measure.transfer import TransferLoop
 from tapezoo.responses import Response
+from tapezoo.staging import replaced_file
 
 Signal = NDArray[np.floating]  # (samples,), full scale is +-1
 
@@ -178,9 +179,14 @@ def block_response(responses: Sequence[Response], title: str) -> Figure:
 
 
 def write_png(figure: Figure, path: Path) -> Path:
-    """Writes `figure` with 100 dots per inch and returns `path`; its texts are no formulas, whatever they hold."""
+    """Writes `figure` with 100 dots per inch and returns `path`; its texts are no formulas, whatever they hold.
+
+    Raises:
+        UnwritableOutputError: It cannot be written, or the disk is full.
+    """
     _take_literally(figure)
-    figure.savefig(path, dpi=100, format="png")
+    with replaced_file(path) as part:
+        figure.savefig(part, dpi=100, format="png")
     return path
 
 
