@@ -61,6 +61,13 @@ def wav(audio: np.ndarray, rate_hz: int = RATE_HZ, subtype: str = "FLOAT", forma
     return stream.getvalue()
 
 
+def half_announced(body: bytes) -> bytes:
+    """The WAV file, with half of its audio behind the end that its header gives."""
+    at = body.index(b"data") + 4
+    half = int.from_bytes(body[at : at + 4], "little") // 2
+    return body[:at] + half.to_bytes(4, "little") + body[at + 4 :]
+
+
 def test_wav_and_npy_are_answered_in_kind_with_what_the_effect_plays(effect: Effect, port: int) -> None:
     audio = noise(2, 3000)
     expected = effect.predict(audio, {"controls": {"drive": 9, "speed": 50.5}})
@@ -98,6 +105,8 @@ GOOD = npy(noise(1, 64))
         (NPY, b"\x80\x04loads", "", 400, "npy"),
         (NPY, npy(np.zeros((1, 2), object)), "", 400, "npy"),
         (WAV, wav(noise(1, 64), 8000), "", 400, "8000 Hz, and the model plays at"),
+        (WAV, half_announced(wav(noise(1, 64), subtype="PCM_16")), "", 400, "chunks that do not add up"),
+        (WAV, wav(noise(1, 64))[:-40], "", 400, "chunks that do not add up"),
         (WAV, wav(noise(1, 64), format="FLAC", subtype="PCM_16"), "", 400, "FLAC"),
         (WAV, b"RIFF", "", 400, "WAV"),
         (NPY, GOOD, "?drive=99", 400, "0 to 10 dB"),
