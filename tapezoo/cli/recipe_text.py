@@ -32,7 +32,7 @@ def read_recipe(path: Path, kinds: type | tuple[type, ...] = dict) -> None:
     expected = "a recipe: YAML with model, data and trainer; recipes/lstm.yaml is an example"
     if kinds is not dict:
         expected = "a part of a recipe: a mapping or a list"
-    fix = "Correct the path or the file."
+    fix = "Correct the file, or its path in --config or in the recipe that names it."
     try:
         content = read_yaml(path)
         found = "" if isinstance(content, kinds) else kind_of(content)
