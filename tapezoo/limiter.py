@@ -65,7 +65,7 @@ def limit(
     audio: Audio | None = None  # samples whose gain is not known yet
     asked_db = np.zeros(0)  # asked for by samples at the end of `audio`; W - 1 of them wait for their future
     released_db = 0.0
-    held_db = np.zeros(window - 1)  # the gain before the first sample: nothing to reduce
+    held_db: NDArray[np.float64] | None = None
     for block, is_last in _with_last(blocks):
         audio = block if audio is None else np.concatenate((audio, block))
         peak = np.abs(block).max(axis=1, initial=0.0)
@@ -82,6 +82,8 @@ def limit(
         line_db = np.minimum(np.minimum.accumulate(least_db - ramp_db), released_db) + ramp_db
         line_db = np.minimum(line_db, 0.0)
         released_db = float(line_db[-1])
+        if held_db is None:  # before the first sample the gain was what its look-ahead asks for
+            held_db = np.full(window - 1, line_db[0])
         held_db = np.concatenate((held_db, line_db))
         gain_db = np.convolve(held_db, weights, mode="valid")
         held_db = held_db[ready:]

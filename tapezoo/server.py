@@ -8,7 +8,9 @@ from __future__ import annotations
 import io
 import json
 import math
+import sys
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
@@ -18,7 +20,7 @@ import numpy as np
 import soundfile
 
 from tapezoo.bundle.golden import Audio
-from tapezoo.controls import ControlError
+from tapezoo.controls import ControlError, decimal
 from tapezoo.errors import TapezooError
 from tapezoo.serving import CONTROLS, MOST_SAMPLES, Effect, SignalError, TooLongError
 
@@ -27,6 +29,7 @@ PATH = "/invocations"  # as MLflow's
 MOST_BYTES = 8 * MOST_SAMPLES + 2**16  # doubles, and a header
 MOST_REQUESTS = 8  # at once, each with a body in memory; one of them plays
 SILENT_S = 30.0  # how long a client may send nothing
+BODY_S = 60.0  # how long it may take to send a body
 
 
 def make_server(effect: Effect, host: str, port: int) -> ThreadingHTTPServer:
@@ -70,8 +73,11 @@ def make_server(effect: Effect, host: str, port: int) -> ThreadingHTTPServer:
             elif int(length) > MOST_BYTES:
                 self._refuse(413, f"found {length} bytes; expected at most {MOST_BYTES}; {TooLongError.FIX}")
             else:
+                body = self._body(int(length))
+                if body is None:
+                    self._refuse(408, f"the body did not come within {BODY_S:.0f} s")
+                    return
                 try:
-                    body = self.rfile.read(int(length))
                     read, written = READERS[kind]
                     output = effect.predict(
                         read(body, effect.sample_rate), {CONTROLS: controls_in(path.query)}
@@ -80,6 +86,18 @@ def make_server(effect: Effect, host: str, port: int) -> ThreadingHTTPServer:
                     self._refuse(413 if isinstance(error, TooLongError) else 400, str(error))
                     return
                 self._answer(200, kind, written(output, effect.sample_rate))
+
+        def _body(self, length: int) -> bytes | None:
+            """The request's body; None if it takes too long: who sends slowly holds a place."""
+            end_s, body = time.monotonic() + BODY_S, bytearray()
+            while len(body) < length:
+                part = self.rfile.read1(min(length - len(body), 1 << 20))
+                if not part:
+                    break
+                body += part
+                if time.monotonic() > end_s:
+                    return None
+            return bytes(body)
 
         def _refuse(self, status: int, sentence: str) -> None:
             self.close_connection = True  # the body was not read
@@ -98,6 +116,11 @@ def make_server(effect: Effect, host: str, port: int) -> ThreadingHTTPServer:
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Says nothing of clients that are gone; anything else is a fault of ours, with its trace."""
+            if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+                super().handle_error(request, client_address)  # type: ignore[arg-type]
+
     return Server((host, port), Handler)
 
 
@@ -110,7 +133,7 @@ def controls_in(query: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
         try:
-            value = float(text)
+            value = decimal(text)
         except ValueError:
             value = math.nan
         if name in found or not math.isfinite(value):
@@ -137,6 +160,8 @@ def read_npy(body: bytes, sample_rate: int) -> Audio:
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         )
         shape, is_fortran, dtype = header(stream)
+        if not all(type(size) is int and size >= 0 for size in shape):
+            raise ValueError(f"a shape of {shape}")
     except Exception as error:  # whatever numpy makes of a stranger's bytes
         raise _no_file("npy", error) from error
     if math.prod(shape) > MOST_SAMPLES:
@@ -144,7 +169,10 @@ def read_npy(body: bytes, sample_rate: int) -> Audio:
     if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(body) - stream.tell():
         raise _no_file("npy", f"{len(body) - stream.tell()} bytes for {shape} of {dtype}")
     order: Literal["F", "C"] = "F" if is_fortran else "C"
-    return np.ndarray(shape, dtype, body, stream.tell(), order=order)
+    try:
+        return np.ndarray(shape, dtype, body, stream.tell(), order=order)
+    except (ValueError, OverflowError) as error:  # an empty array of endless length
+        raise _no_file("npy", error) from error
 
 
 def read_wav(body: bytes, sample_rate: int) -> Audio:

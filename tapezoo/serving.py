@@ -119,5 +119,5 @@ def _error(found: str, fix: str) -> SignalError:
         "input",
         found=found,
         expected="(channels, samples), finite, full scale +-1",
-        fix=f'Send {{"inputs": [[...], ...]}}: {fix}.',
+        fix=f'Send one row of samples per channel ({{"inputs": [[...], ...]}} in JSON): {fix}.',
     )

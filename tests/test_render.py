@@ -522,6 +522,12 @@ def limited(audio: Audio, block: int, limiter: Limiter) -> tuple[Audio, Reductio
     return np.concatenate(list(limit(parts, limiter, RATE, reduction))), reduction
 
 
+def test_the_limiter_holds_the_first_sample_too() -> None:
+    loud = np.full((4000, 1), 4.0)
+    out = np.concatenate(list(limit(iter([loud[:100], loud[100:]]), Limiter(), 44100, Reduction())))
+    assert np.abs(out).max() <= 10 ** (Limiter().ceiling_db / 20) + 1e-9
+
+
 def test_the_limiter_keeps_the_ceiling_and_leaves_quiet_audio_alone() -> None:
     limiter = Limiter(ceiling_db=-1.0)
     quiet = noise(3000, 2)

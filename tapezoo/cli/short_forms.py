@@ -49,11 +49,14 @@ def split_allowed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def expand(arguments: list[str]) -> list[str]:
     """`--model LSTM` written out, and `--config` of the checkpoint's own run where no recipe is named.
 
+    Recipes come first, in their order: what the line says besides holds, wherever on the line it stands.
+
     Raises:
         RecipeError: The recipe is missing, or is no YAML mapping.
         UsageError: A mapping or list on the line that says something else than it seems to.
         MissingRecipeError, CheckpointError: A checkpoint that does not bring its recipe along.
     """
+    arguments = _recipes_first(arguments)
     expanded: list[str] = []
     for position, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
@@ -79,6 +82,19 @@ def expand(arguments: list[str]) -> list[str]:
             )
         expanded[1:1] = ["--config", str(recipe)]
     return expanded
+
+
+def _recipes_first(arguments: list[str]) -> list[str]:
+    recipes: list[str] = []
+    rest: list[str] = []
+    pending = arguments[1:]
+    while pending:
+        argument = pending.pop(0)
+        into = recipes if argument.partition("=")[0] in ("--config", "-c") else rest
+        into.append(argument)
+        if into is recipes and "=" not in argument and pending:
+            into.append(pending.pop(0))
+    return [*arguments[:1], *recipes, *rest]
 
 
 def _check_value(arguments: list[str], position: int) -> None:

@@ -301,8 +301,13 @@ class TrainingCLI(LightningCLI):
             return  # fast_dev_run, or no epoch was trained
         floor = self.data_report.linear_floor
         score = float(callback.best_model_score)
+        beaten = (
+            f"{floor / score:.1f} times as much"
+            if not score >= floor
+            else "which it does not beat: an equaliser would do better"
+        )
         lines = [
-            f"best val_esr {score:.5f}; linear floor {floor:.5f}, {floor / score:.1f} times as much",
+            f"best val_esr {score:.5f}; linear floor {floor:.5f}, {beaten}",
             f"checkpoint   {best}",
             f"listen       {shell('tapezoo', 'render', best)} IN.wav OUT.wav (excerpts and pictures: "
             f"{self.run_dir / 'report'})",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,6 +24,10 @@ _RANGES: dict[str, tuple[Test, str]] = {
     "max_epochs": (lambda value: value == -1 or value >= 1, "1 or more, or -1 for no end"),
     "min_epochs": (lambda value: value >= 0, "0 or more"),
     "max_steps": (lambda value: value == -1 or value >= 1, "1 or more, or -1 for no end"),
+    "max_time": (
+        lambda value: any(map(float, re.findall(r"[\d.]+", str(value)))),
+        "more than no time at all",
+    ),
     "min_steps": (lambda value: value >= 0, "0 or more"),
     "check_val_every_n_epoch": (lambda value: value >= 1, "1 or more"),
     "log_every_n_steps": (lambda value: value >= 0, "0 or more"),

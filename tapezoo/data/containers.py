@@ -15,7 +15,7 @@ WRAP_BYTES = 1 << 32
 MOST_BYTES = 1 << 62  # no file is longer, and no place beyond can be looked at
 # what programs write before they know the length: sox 0x7FFFF000 or 0x7F000000, ffmpeg 0xFFFFFFFF or 2^63 - 1, CAF -1
 PLACEHOLDERS = (
-    range(0x7F00_0000, 0x7F00_0001),
+    range(0x7EFF_F000, 0x7F00_0001),
     range(0x7FFF_F000, 0x8000_0001),
     range(WRAP_BYTES - 0x1000, WRAP_BYTES),
     range((1 << 63) - 0x1000, 1 << 64),
@@ -26,7 +26,10 @@ KNOWN_CHUNKS = (
     b"LIST|bext|cue |fact|smpl|inst|iXML|JUNK|junk|PAD |FLLR|axml|chna|acid|cart|DISP|PEAK|LGWV|_PMX|afsp|umid|minf|"
     b"elm1|regn|levl|plst|id3 |ID3 |strc|COMT|MARK|INST|NAME|AUTH|ANNO|APPL|(c) |info|midi|edct|strg|mark"
 ).split(b"|")  # one of them may be cut off behind the audio
-W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # ends the GUID of every chunk but the first
+# ends the GUID of every chunk but the first: of those with a name, and of markers and summaries
+W64_NAMED = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+W64_OTHERS = (bytes.fromhex("392dd21186c700c04f8edb8a"), bytes.fromhex("525ad21186dc00c04f8edb8a"))
+EXTENSIBLE = b"\xfe\xff"  # WAVE_FORMAT_EXTENSIBLE, as a `fmt ` chunk begins
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,14 @@ class AudioBytes:
         declared: Its length, as the header says.
         present: Its length, as the file shows.
         format_chunk: The body of a WAV file's `fmt ` chunk, else empty.
+        is_misread: libsndfile takes its numbers for others: floats in an extensible W64 for integers.
     """
 
     start: int
     declared: int
     present: int
     format_chunk: bytes = b""
+    is_misread: bool = False
 
     @property
     def is_unfinished(self) -> bool:
@@ -83,7 +88,8 @@ class Dialect:
             return None
         length = int(struct.unpack_from(self.size_format, head, self.size_at)[0])
         guid = head[4 : self.size_at]
-        if not all(32 <= letter < 127 or letter == 169 for letter in head[:4]) or (guid and guid != W64_TAIL):
+        is_named = all(32 <= letter < 127 or letter == 169 for letter in head[:4])
+        if guid not in W64_OTHERS and not (is_named and guid in (b"", W64_NAMED)):
             return None
         body = length - self.head if self.counts_head else length
         return (head[:4], body) if body >= 0 else None
@@ -111,11 +117,19 @@ def audio_bytes(path: Path) -> AudioBytes | None:
         if kind == b"caff":
             return _walk(file, size, CAF)
         if kind == b"riff" and head[24:28] == b"wave":
-            return _walk(file, size, W64)
+            found = _walk(file, size, W64)
+            return found and replace(found, is_misread=found.format_chunk.startswith(EXTENSIBLE))
         if kind == b".snd" and len(head) >= 12:
             start, declared = struct.unpack_from(">II", head, 4)
             return _measured(file, size, RIFF, AudioBytes(start, declared, 0))
     return None
+
+
+def is_w64(path: Path) -> bool:
+    """Whether a file says that it is a W64 file."""
+    with path.open("rb") as file:
+        head = file.read(40)
+    return head[:4] == b"riff" and head[24:28] == b"wave"
 
 
 def repaired_header(audio: AudioBytes) -> bytes:

@@ -19,7 +19,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from tapezoo.data.coded import flac_total, flac_with_total, has_mp3_length, is_mp3, mp3_bytes, ogg_streams
-from tapezoo.data.containers import AudioBytes, audio_bytes, repaired_header
+from tapezoo.data.containers import AudioBytes, audio_bytes, is_w64, repaired_header
 from tapezoo.data.views import View
 from tapezoo.errors import TapezooError
 
@@ -107,8 +107,10 @@ def survey(path: Path) -> Source:
         prefix, start, note = b"", 0, ""
         if audio is not None and audio.declared != audio.present:
             note = _contradiction(path, audio)
-            if audio.format_chunk:
-                prefix, start = repaired_header(audio), audio.start
+        if audio is None and is_w64(path):
+            raise _damaged(path, "a W64 file whose chunks lead to no audio")
+        if audio is not None and audio.format_chunk and (note or audio.is_misread):
+            prefix, start = repaired_header(audio), audio.start
         is_endless = is_mp3(path) and not has_mp3_length(path)
         with _open(path, prefix, start, is_endless) as sound:
             source = Source(
@@ -123,7 +125,7 @@ def survey(path: Path) -> Source:
                 start,
                 is_endless,
             )
-    except (soundfile.LibsndfileError, OSError) as error:
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:  # TypeError: a name that ends in .raw
         raise not_audio(path, error) from error
     width = WIDTHS.get(source.subtype)
     if note and audio is not None and width is not None:

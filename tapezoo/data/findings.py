@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from tapezoo.terminal import plain
+
 Severity = Literal["note", "corrected", "warning"]
 
 
@@ -27,7 +29,7 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.subject}: {self.text}"
+        return plain(f"{self.severity}: {self.subject}: {self.text}")  # a name cannot begin a line of its own
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as the cache index stores them."""

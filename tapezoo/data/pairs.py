@@ -143,16 +143,22 @@ def _yaml_entries(path: Path, text: str) -> tuple[Mapping[str, Any], list[Any], 
 
 def _csv_entries(path: Path, text: str) -> list[Any]:
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    header = [name.strip() for name in reader.fieldnames or [] if name.strip()]
+    try:
+        names = list(reader.fieldnames or [])
+        lines = [(reader.line_num, line) for line in reader]
+    except csv.Error as error:
+        number = reader.line_num + 1
+        raise _fault(path, f"line {number} that is no CSV ({error})", "CSV", "Correct it.") from error
+    header = [name.strip() for name in names if name.strip()]
     twice = [name for name in header if header.count(name) > 1]
     if twice:
         raise _fault(path, f"two columns {twice[0]!r}", "every column once", "Take one of them out.")
     entries: list[Any] = []
-    for line in reader:
+    for number, line in lines:
         if None in line or None in line.values():
             raise _fault(
                 path,
-                f"line {reader.line_num} with more or fewer cells than the header",
+                f"line {number} with more or fewer cells than the header",
                 "one cell per column",
                 "Correct the line.",
             )

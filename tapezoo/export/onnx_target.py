@@ -50,6 +50,10 @@ class OnnxTarget:
             warnings.filterwarnings(
                 "ignore", "Exporting a model to ONNX with a batch_size other than 1", UserWarning
             )
+            # it leaves a flipped tensor as it is instead of computing it beforehand, which is right
+            warnings.filterwarnings(
+                "ignore", "Constant folding - Only steps=1 can be constant folded", UserWarning
+            )
             torch.onnx.export(
                 graph.net,
                 graph.example,

@@ -177,8 +177,10 @@ class Stream:
         if isinstance(controls, Mapping):
             return np.array(control_vector(known, controls), dtype=np.float32)
         given = np.asarray(controls)
-        is_switch = not isinstance(controls, np.ndarray) and any(
-            isinstance(value, bool) for value in controls
+        is_switch = (
+            given.ndim == 1
+            and not isinstance(controls, np.ndarray)
+            and any(isinstance(value, bool) for value in controls)
         )
         if given.size and (is_switch or given.dtype.kind not in "fiu"):
             raise ControlError(

@@ -113,7 +113,10 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypat
     [parent] = [found for found in runs if found.data.tags.get("kind") == "comparison"]
     children = [found for found in runs if found is not parent]
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
-    assert sorted(child.info.run_name for child in children) == ["fir", "lstm", "lstm"]
+    assert sorted(child.info.run_name for child in children) == [
+        "fir",
+        "lstm",
+    ]  # a row goes on in its own run
     assert parent.info.run_name == "compare out"
     assert parent.data.params["budget"] == "60 s of audio"
     names = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}

@@ -37,6 +37,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("seed_everything", "4294967296", "0 to 4294967295"),
         ("trainer.max_epochs", "-5", "1 or more"),
         ("trainer.max_epochs", "0", "1 or more"),
+        ("trainer.max_time", "00:00:00:00", "more than no time"),
         ("trainer.max_steps", "-7", "1 or more"),
         ("trainer.min_epochs", "-1", "0 or more"),
         ("trainer.limit_train_batches", "0", "nothing is trained"),

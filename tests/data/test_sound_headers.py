@@ -256,3 +256,52 @@ def test_music_for_a_sweep_with_a_corrected_header_is_said(
     file = announcing(tmp_path / "music.wav", 0, np.tile(np.int16([3000, -3000]), 3 * RATE).tobytes())
     assert len(music_of(file, 2.0, RATE)) == 2 * RATE
     assert "its header was never completed" in caplog.text
+
+
+W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+W64_MARKER = bytes.fromhex("abf76256392dd21186c700c04f8edb8a")
+
+
+def w64(
+    path: Path, audio: bytes, bits: int, subformat: int, between: bytes = b"", after: bytes = b""
+) -> Path:
+    """A W64 file whose format is extensible, as ffmpeg writes it."""
+    pad = bytes(-len(audio) % 8)
+    guid = struct.pack("<H", subformat) + bytes.fromhex("000000001000800000aa00389b71")
+    step = bits // 8
+    body = struct.pack("<HHIIHHHHI", 0xFFFE, 1, RATE, RATE * step, step, bits, 22, bits, 4) + guid
+    chunks = b"fmt " + W64_TAIL + struct.pack("<Q", 24 + len(body)) + body + between
+    chunks += b"data" + W64_TAIL + struct.pack("<Q", 24 + len(audio)) + audio + pad + after
+    riff = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000") + struct.pack("<Q", 40 + len(chunks))
+    path.write_bytes(riff + b"wave" + W64_TAIL + chunks)
+    return path
+
+
+def test_floats_in_a_w64_file_are_no_integers(tmp_path: Path) -> None:
+    audio = AUDIO.astype("<f4")
+    read = read_audio(w64(tmp_path / "a.w64", audio.tobytes(), 32, 3))
+    np.testing.assert_array_equal(read[0], audio)
+
+
+def test_a_marker_in_a_w64_file_hides_nothing(tmp_path: Path) -> None:
+    audio = np.round(AUDIO * 32767).astype("<i2")
+    marker = W64_MARKER + struct.pack("<Q", 32) + bytes(8)
+    for number, places in enumerate(({"between": marker}, {"after": marker})):
+        file = w64(tmp_path / f"{number}.w64", audio.tobytes(), 16, 1, **places)
+        np.testing.assert_array_equal(read_audio(file)[0] * 32768, audio)
+    content = (tmp_path / "0.w64").read_bytes()
+    (tmp_path / "cut.w64").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DamagedAudioError):
+        read_header(tmp_path / "cut.w64")
+
+
+def test_a_w64_file_that_cannot_be_followed_is_refused(tmp_path: Path) -> None:
+    file = w64(tmp_path / "odd.w64", bytes(800), 16, 1, between=b"xxxx")  # not at a place that W64 has
+    with pytest.raises(DamagedAudioError, match="lead to no audio"):
+        read_header(file)
+
+
+def test_a_file_without_a_header_is_no_audio(tmp_path: Path) -> None:
+    (tmp_path / "a.raw").write_bytes(bytes(800))
+    with pytest.raises(TapezooError, match="cannot be decoded"):
+        read_header(tmp_path / "a.raw")

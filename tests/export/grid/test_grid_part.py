@@ -388,5 +388,5 @@ def test_every_architecture_of_the_zoo_makes_a_grid_that_verifies(name, tmp_path
 def test_the_index_is_plain_json(tcn):
     _, out, _, _ = tcn
     document = json.loads((out / "grid" / "index.json").read_text())
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert len(document["points"]) == 9

@@ -61,6 +61,16 @@ def wav(audio: np.ndarray, rate_hz: int = RATE_HZ, subtype: str = "FLOAT", forma
     return stream.getvalue()
 
 
+def npy_of_shape(shape: str, size: int) -> bytes:
+    """A header that announces `shape`, and `size` bytes behind it."""
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": (1, 1)})
+    header = stream.getvalue().rstrip()
+    head, text = header[:10], header[10:].replace(b"(1, 1)", shape.encode())
+    padded = text.ljust(118) + b"\n"
+    return head[:8] + len(padded).to_bytes(2, "little") + padded + bytes(size)
+
+
 def half_announced(body: bytes) -> bytes:
     """The WAV file, with half of its audio behind the end that its header gives."""
     at = body.index(b"data") + 4
@@ -104,6 +114,10 @@ GOOD = npy(noise(1, 64))
         ),
         (NPY, b"\x80\x04loads", "", 400, "npy"),
         (NPY, npy(np.zeros((1, 2), object)), "", 400, "npy"),
+        (NPY, npy_of_shape("(-2, -2)", 16), "", 400, "npy"),
+        (NPY, npy_of_shape("(0, 10" + "0" * 29 + ")", 0), "", 400, "npy"),
+        (NPY, npy_of_shape("(True, True)", 4), "", 400, "npy"),
+        (NPY, npy(noise(1, 64)), "?drive=1_0", 400, "1_0"),
         (WAV, wav(noise(1, 64), 8000), "", 400, "8000 Hz, and the model plays at"),
         (WAV, half_announced(wav(noise(1, 64), subtype="PCM_16")), "", 400, "chunks that do not add up"),
         (WAV, wav(noise(1, 64))[:-40], "", 400, "chunks that do not add up"),

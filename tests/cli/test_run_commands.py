@@ -232,7 +232,7 @@ def test_a_report_without_room_on_the_disk_is_no_success(
     def full(*args: Any, **options: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("tapezoo.callbacks.recorder.write_png", full)
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
     result = invoke(capsys, *FIT, "--run_dir", "run")
     assert result.code == 2, result
     assert "_spectrograms.png: found a full disk" in result.err
@@ -248,3 +248,9 @@ def test_a_folder_that_is_moved_while_it_trains_is_not_made_again(
     assert "run: found no longer the folder that this training began in" in result.err
     assert not Path("run").exists()
     assert read_checkpoint(Path("moved/last.ckpt"))["epoch"] == 0
+
+
+def test_what_the_line_says_holds_wherever_it_stands(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # the recipe of a run says that it has no checkpoint
+    line = ("--trainer.logger", "false", "--ckpt_path", "run/best.ckpt", "--config", "run/config.yaml")
+    assert invoke(capsys, "validate", *line).code == 0
