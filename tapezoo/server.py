@@ -205,11 +205,12 @@ def _adds_up(body: bytes) -> bool:
     """Whether the chunks of a WAV file end where it ends; those of RF64 are libsndfile's business."""
     if body[:4] != b"RIFF":
         return True
-    end = 12
-    while end + 8 <= len(body):
+    end, padding = 12, 0
+    while end + padding + 8 <= len(body):
+        end += padding
         size = int.from_bytes(body[end + 4 : end + 8], "little")
-        end += 8 + size + size % 2
-    return end - 1 <= len(body) <= end  # writers forget the last byte that makes a length even
+        end, padding = end + 8 + size, size % 2
+    return len(body) in (end, end + padding)  # writers forget the last byte that makes a length even
 
 
 def write_npy(audio: Audio, sample_rate: int) -> bytes:

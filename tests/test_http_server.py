@@ -121,6 +121,7 @@ GOOD = npy(noise(1, 64))
         (WAV, wav(noise(1, 64), 8000), "", 400, "8000 Hz, and the model plays at"),
         (WAV, half_announced(wav(noise(1, 64), subtype="PCM_16")), "", 400, "chunks that do not add up"),
         (WAV, wav(noise(1, 64))[:-40], "", 400, "chunks that do not add up"),
+        (WAV, wav(noise(1, 64), subtype="PCM_16")[:-1], "", 400, "chunks that do not add up"),
         (WAV, wav(noise(1, 64), format="FLAC", subtype="PCM_16"), "", 400, "FLAC"),
         (WAV, b"RIFF", "", 400, "WAV"),
         (NPY, GOOD, "?drive=99", 400, "0 to 10 dB"),
@@ -187,3 +188,11 @@ def test_an_address_that_cannot_be_used_is_a_sentence(
     assert main(["serve", str(bundle), "--port", str(port)]) == 2
     assert "cannot be used" in capsys.readouterr().err
     assert main(["serve", str(bundle), "--port", "99999"]) == 2
+
+
+def test_a_body_that_comes_too_slowly_gives_its_place_back(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "BODY_S", -1.0)
+    status, _, content = ask(port, NPY, GOOD)
+    assert (status, "did not come within" in json.loads(content)["error"]) == (408, True)

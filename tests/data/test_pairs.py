@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tapezoo.controls import ControlError
+from tapezoo.data.findings import Finding
 from tapezoo.data.pairs import PairsFileError, read_pairs
 
 YAML = """
@@ -155,3 +156,14 @@ def test_a_csv_line_with_too_few_cells_is_refused(tmp_path: Path) -> None:
 def test_a_csv_column_that_comes_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PairsFileError, match="two columns 'gain'"):
         read_pairs(write(tmp_path, "dry,wet,gain, gain\na,b,0,100\na,c,25,75\n", "pairs.csv"))
+
+
+def test_a_csv_file_that_is_none_is_a_fault_of_the_pairs_file(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("dry,wet\na.wav," + "x" * 200_000 + "\n")
+    with pytest.raises(PairsFileError, match="line 2 that is no CSV"):
+        read_pairs(path)
+
+
+def test_a_name_cannot_begin_a_line_of_its_own_among_the_findings() -> None:
+    assert "\n" not in str(Finding("note", "delay", "a\nwarning: b.wav", "late"))
