@@ -20,18 +20,18 @@ import numpy as np
 import torch
 
 from tapezoo.bundle import GoldenCase, Manifest, StateTensor, write_arrays
-from tapezoo.bundle.grid import read_grid_index
+from tapezoo.bundle.grid.index import read_grid_index
 from tapezoo.bundle.manifest import REST_STATE
 from tapezoo.checkpoint import best_checkpoint, load_model
 from tapezoo.controls import control_vector
-from tapezoo.effect import EffectModel
 from tapezoo.export import settled_copy
 from tapezoo.export.golden import golden_input
 from tapezoo.export.grid import GridPart, held_values, parse_axes
-from tapezoo.export.onnx_target import OnnxTarget
-from tapezoo.export.target import graph_of
+from tapezoo.export.targets.onnx import OnnxTarget
+from tapezoo.export.targets.target import graph_of
 from tapezoo.export.trained import programme
 from tapezoo.net import Net
+from tapezoo.training.effect import EffectModel
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tapezoo.bundle import read_manifest
 from tapezoo.runtime.bench import playable_engines
-from tapezoo.runtime.drift import null_test
+from tapezoo.runtime.divergence import null_test
 
 REPORT_MINUTES = 10
 

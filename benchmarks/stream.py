@@ -54,14 +54,14 @@ from tapezoo.bundle import read_manifest
 from tapezoo.bundle.golden import read_rest
 from tapezoo.checkpoint import best_checkpoint, load_model
 from tapezoo.controls import Control
-from tapezoo.effect import EffectModel
 from tapezoo.export import export_bundle
-from tapezoo.export.target import Target
 from tapezoo.export.targets import DEFAULT_TARGETS, KNOWN_TARGETS
+from tapezoo.export.targets.target import Target
 from tapezoo.net import SMOOTHING_SAMPLES, whole_hops
 from tapezoo.runtime import SoftLimiter, Stream
 from tapezoo.runtime.bench import playable_engines
 from tapezoo.testing import perturbed
+from tapezoo.training.effect import EffectModel
 
 BLOCKS_SAMPLES = (64, 256, 2048)
 Block = NDArray[np.float32]

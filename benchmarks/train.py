@@ -31,10 +31,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from tapezoo import models, registry
-from tapezoo.batch import Batch
 from tapezoo.cli.memory import keep_memory
-from tapezoo.effect import EffectModel
+from tapezoo.data.batch import Batch
 from tapezoo.net import Net
+from tapezoo.training.effect import EffectModel
 
 SAMPLE_RATE_HZ = 44100
 LOOPS = ("textbook", "plain", "tapezoo")

@@ -13,8 +13,8 @@ import torch
 from tapezoo import models
 from tapezoo.archive import fault_in, oversized
 from tapezoo.controls import Control, ranges_text
-from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
+from tapezoo.training.effect import EffectModel
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000

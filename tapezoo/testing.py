@@ -29,11 +29,11 @@ from torch import Tensor
 
 from tapezoo.checkpoint import load_model
 from tapezoo.controls import Control
-from tapezoo.effect import EffectModel
 from tapezoo.export import export_bundle
 from tapezoo.export.golden import LEAST_SAMPLES
-from tapezoo.export.target import graph_of
+from tapezoo.export.targets.target import graph_of
 from tapezoo.net import SMOOTHING_SAMPLES, Net, State, UnfoldableError, settle
+from tapezoo.training.effect import EffectModel
 
 SAMPLE_RATE_HZ = 44100
 SPLITS_SAMPLES = (1, 7, 64, 333)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tapezoo import models, registry
-from tapezoo.effect import EffectModel
+from tapezoo.training.effect import EffectModel
 
 
 def install(folder: Path, distribution: str, entries: str, **modules: str) -> None:

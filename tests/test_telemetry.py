@@ -106,7 +106,9 @@ def test_verify_calls_nobody(tmp_path):
 
 @traced
 @pytest.mark.slow
-@pytest.mark.parametrize("modules", ["tapezoo.serving, mlflow.pyfunc", "mlflow.pyfunc, tapezoo.serving"])
+@pytest.mark.parametrize(
+    "modules", ["tapezoo.serving.served, mlflow.pyfunc", "mlflow.pyfunc, tapezoo.serving.served"]
+)
 def test_serving_calls_nobody(tmp_path, modules):
     """In both orders: whoever serves imports mlflow first."""
     assert connects(tmp_path, "-c", f"import {modules}, time; time.sleep({WAIT_S})") == []
@@ -116,9 +118,9 @@ def test_serving_calls_nobody(tmp_path, modules):
     "module",
     [
         "tapezoo.runtime",
-        "tapezoo.serving",
+        "tapezoo.serving.served",
         pytest.param("tapezoo.export", marks=pytest.mark.slow),
-        pytest.param("tapezoo.export.int8_target", marks=pytest.mark.slow),
+        pytest.param("tapezoo.export.targets.int8", marks=pytest.mark.slow),
     ],
 )
 def test_onnxruntime_is_told_before_it_is_imported(module):

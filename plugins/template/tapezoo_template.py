@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
 from tapezoo.layers import FiLM, causal_convolution
 from tapezoo.net import Net, State
+from tapezoo.training.effect import EffectModel
 
 
 class SaturatorShapeError(TapezooError):

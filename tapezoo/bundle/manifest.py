@@ -93,7 +93,7 @@ class Manifest:
         provenance: Versions and where the weights come from.
         losses: One row per target that is not the net to float tolerance, such as int8: "target", "esr" and
             "max_abs_error" against the net, "max_esr" it was accepted under, "size_bytes".
-        grid: "grid/index.json" where the bundle holds a sampled grid, see `tapezoo.bundle.grid`.
+        grid: "grid/index.json" where the bundle holds a sampled grid, see `tapezoo.bundle.grid.index`.
         max_block_samples: The longest block that is sensible where memory grows faster than the block; None: any.
     """
 

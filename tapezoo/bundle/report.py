@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tapezoo.bundle.golden import CaseResult, check_golden
-from tapezoo.bundle.grid import GRAPH
-from tapezoo.bundle.grid_golden import OpenGrid, read_grid, replay_grid
-from tapezoo.bundle.grid_tensors import check_grid
+from tapezoo.bundle.grid.golden import OpenGrid, read_grid, replay_grid
+from tapezoo.bundle.grid.index import GRAPH
+from tapezoo.bundle.grid.tensors import check_grid
 from tapezoo.bundle.manifest import GOLDEN_INPUT, Manifest
 from tapezoo.bundle.seal import verify_hashes
 from tapezoo.bundle.verify import OpenTarget, TargetReport, judge, open_target, replay

@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from tapezoo.batch import Batch
+from tapezoo.data.batch import Batch
 from tapezoo.errors import TapezooError
 
 

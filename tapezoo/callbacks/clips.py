@@ -11,11 +11,11 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.table import Table
 
-from tapezoo.batch import Batch
+from tapezoo.data.batch import Batch
 from tapezoo.filenames import unique_file_names
 from tapezoo.measure.floor import fitted_floor
+from tapezoo.render.soundfiles import write_float_wav
 from tapezoo.screen import Screen
-from tapezoo.soundfiles import write_float_wav
 from tapezoo.staging import replaced_file
 
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from tapezoo.batch import Batch
 from tapezoo.callbacks.budget import audio_seconds_of
+from tapezoo.data.batch import Batch
 from tapezoo.staging import replaced_file
 
 HISTORY = "history.csv"

@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 
 from tapezoo.checkpoint import BEST, read_checkpoint
 from tapezoo.data.module import PairsDataModule, Row
-from tapezoo.effect import EffectModel, NonFiniteLossError
 from tapezoo.errors import TapezooError, UnwritableOutputError
 from tapezoo.filenames import unique_file_names
+from tapezoo.layers.responses import Explained, Response
 from tapezoo.measure.pictures import block_response, spectrograms, transfer_curve, waveforms, write_png
 from tapezoo.measure.playing import play
 from tapezoo.measure.transfer import transfer_loops
 from tapezoo.net import Net
-from tapezoo.responses import Explained, Response
-from tapezoo.soundfiles import write_float_wav
+from tapezoo.render.soundfiles import write_float_wav
 from tapezoo.staging import replaced_file
 from tapezoo.tracking import TrackedRun, versions
+from tapezoo.training.effect import EffectModel, NonFiniteLossError
 
 log = logging.getLogger(__name__)
 

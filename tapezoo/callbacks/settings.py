@@ -11,12 +11,12 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.table import Table
 
-from tapezoo.batch import Batch
 from tapezoo.controls import Control
+from tapezoo.data.batch import Batch
 from tapezoo.data.settings import Setting, setting_text
 from tapezoo.data.splits import SPLITS
-from tapezoo.effect import EffectModel
-from tapezoo.measure.capture import (
+from tapezoo.measure.disagreement import programme
+from tapezoo.measure.next_setting import (
     Candidate,
     Foresight,
     foresight,
@@ -24,7 +24,6 @@ from tapezoo.measure.capture import (
     scored_by_ensemble,
     scored_by_neighbours,
 )
-from tapezoo.measure.disagreement import programme
 from tapezoo.measure.pictures import write_png
 from tapezoo.measure.setting_scores import (
     RowScore,
@@ -37,6 +36,7 @@ from tapezoo.measure.setting_scores import (
 from tapezoo.measure.settings_map import settings_map
 from tapezoo.screen import Screen
 from tapezoo.staging import replaced_file
+from tapezoo.training.effect import EffectModel
 
 FIGURES = ("esr", "mse", "mrstft", "seconds")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.status import Status
     from rich.table import Table
 
-    from tapezoo.effect import EffectModel
+    from tapezoo.training.effect import EffectModel
 
 ABSENT = "-"
 FILE_WIDTH = 140  # characters: a file has no width to keep to, and no table is wider

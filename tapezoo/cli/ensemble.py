@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tapezoo.checkpoint import best_checkpoint, load_model
-from tapezoo.effect import EffectModel
 from tapezoo.measure.disagreement import EnsembleError, check_ensemble
+from tapezoo.training.effect import EffectModel
 
 
 def load_ensemble(

@@ -26,8 +26,8 @@ def run(options: argparse.Namespace) -> int:
     """Builds, and says what was measured."""
     import torch
 
-    from tapezoo.bundle.grid import read_grid_index
-    from tapezoo.export.grid_of_checkpoints import build_grid, read_grid_file
+    from tapezoo.bundle.grid.index import read_grid_index
+    from tapezoo.export.grid.checkpoints import build_grid, read_grid_file
     from tapezoo.screen import Screen
     from tapezoo.terminal import shell
 

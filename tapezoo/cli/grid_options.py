@@ -99,7 +99,7 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
 
 def grid_lines(bundle: Path, manifest: Manifest) -> list[str]:
     """What to say of a bundle's grid after export; nothing where it has none."""
-    from tapezoo.bundle.grid import read_grid_index
+    from tapezoo.bundle.grid.index import read_grid_index
 
     if manifest.grid is None:
         return []

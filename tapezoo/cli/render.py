@@ -42,11 +42,11 @@ def run(options: argparse.Namespace) -> int:
     """Renders, with a progress bar, and says what was done."""
     import torch
 
-    from tapezoo.automation import Constant, ControlPath, read_automation
     from tapezoo.checkpoint import best_checkpoint, load_model
     from tapezoo.controls import control_vector, parse_settings
-    from tapezoo.limiter import Limiter
-    from tapezoo.render import render
+    from tapezoo.render.automation import Constant, ControlPath, read_automation
+    from tapezoo.render.files import render
+    from tapezoo.render.limiter import Limiter
     from tapezoo.screen import Screen, bar
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits

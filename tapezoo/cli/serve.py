@@ -32,8 +32,8 @@ def run(options: argparse.Namespace) -> int:
 
     from tapezoo.errors import UsageError
     from tapezoo.runtime import Stream
-    from tapezoo.server import PATH, make_server
-    from tapezoo.serving import Effect
+    from tapezoo.serving.http import PATH, make_server
+    from tapezoo.serving.served import Effect
     from tapezoo.terminal import say
 
     if not 0 <= options.port <= 65535:

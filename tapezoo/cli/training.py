@@ -40,12 +40,12 @@ from tapezoo.cli.short_forms import ALLOW_IMPORT, expand, is_said, split_allowed
 from tapezoo.cli.stopping import EXIT_TERMINATED, stoppable
 from tapezoo.cli.training_arguments import check_arguments, check_optimizer
 from tapezoo.data.module import PairsDataModule
-from tapezoo.effect import EffectModel
 from tapezoo.errors import OutputExistsError, TapezooError, UsageError
 from tapezoo.screen import Screen
 from tapezoo.terminal import shell
 from tapezoo.tracking import Tracking, check_server, make_run_logger, tracking_uri
 from tapezoo.tracking.pictures import log_pictures
+from tapezoo.training.effect import EffectModel
 from tapezoo.yamltext import parse_yaml
 
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")

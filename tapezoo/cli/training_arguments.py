@@ -12,7 +12,7 @@ import torch
 from jsonargparse import Namespace
 
 from tapezoo.cli.faults import said_plainly
-from tapezoo.effect import EffectModel, TrainingArgumentError
+from tapezoo.training.effect import EffectModel, TrainingArgumentError
 
 MOST_THREADS = max(256, os.cpu_count() or 1)  # far above, OpenMP ends the process without a word
 MOST_SEED = (1 << 32) - 1  # numpy's

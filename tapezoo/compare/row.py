@@ -21,8 +21,8 @@ from tapezoo.checkpoint import BEST, LAST, load_model, read_checkpoint
 from tapezoo.compare.folder import LOG, SETTINGS, Figures, Outcome, begin_row, may_resume, write_outcome
 from tapezoo.compare.plan import Config
 from tapezoo.data.module import PairsDataModule
-from tapezoo.effect import EffectModel, error_and_energy
 from tapezoo.export import export_checkpoint
+from tapezoo.training.effect import EffectModel, error_and_energy
 
 BUNDLE = "bundle"
 POLL_S = 0.5

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
-from tapezoo.batch import Batch
+from tapezoo.data.batch import Batch
 from tapezoo.data.cache import Store, StoredRow
 from tapezoo.data.settings import Setting, setting_of
 from tapezoo.data.silence import Pieces

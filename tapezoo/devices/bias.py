@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.devices.losses import Transport, wave_number
+from tapezoo.devices.playback_losses import Transport, wave_number
 
 RECORD_GAP_M = 18e-6  # professional record heads have 12 to 25 um
 _LAYERS = 64  # Gauss-Legendre nodes through the coating; 32 give the same response to 1e-13

@@ -28,8 +28,8 @@ from tapezoo.devices.hysteresis import (
     magnetise,
     parameters,
 )
-from tapezoo.devices.losses import Transport, replay_loss
 from tapezoo.devices.oversampling import oversampled
+from tapezoo.devices.playback_losses import Transport, replay_loss
 from tapezoo.devices.transport import delayed, replay_delay
 
 OVERSAMPLING = 16  # hot tones up to 15 kHz then alias below -78 dB; 8 would leave -63 dB

@@ -1,10 +1,9 @@
 """Export: a trained net becomes a sealed bundle, or an error says why not."""
 
+from tapezoo.export.assemble import export_bundle, settled_copy
+from tapezoo.export.degradation import MAX_LOSS_ESR, LossError
 from tapezoo.export.golden import GoldenAudioError
-from tapezoo.export.losses import MAX_LOSS_ESR, LossError
-from tapezoo.export.make import export_bundle, settled_copy
 from tapezoo.export.parity import ParityError, UnsteadyNetError
-from tapezoo.export.target import Graph, Part, Target, UnexportableError
 from tapezoo.export.targets import (
     DEFAULT_TARGETS,
     KNOWN_TARGETS,
@@ -14,6 +13,7 @@ from tapezoo.export.targets import (
     openers,
     targets_named,
 )
+from tapezoo.export.targets.target import Graph, Part, Target, UnexportableError
 from tapezoo.export.trained import export_checkpoint
 from tapezoo.staging import NotReplaceableError
 

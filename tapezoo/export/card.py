@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tapezoo.bundle import Manifest
-from tapezoo.bundle.grid import read_grid_index
+from tapezoo.bundle.grid.index import read_grid_index
 
 PICTURES = {  # what `tapezoo.export.pictures` draws
     "pictures/waveforms.png": "The golden programme, dry and through the net",

@@ -12,7 +12,7 @@ import torch
 from tapezoo.bundle import BundleError, Manifest, Step, open_target, replay
 from tapezoo.errors import TapezooError
 from tapezoo.export.golden import net_step
-from tapezoo.export.target import Target
+from tapezoo.export.targets.target import Target
 from tapezoo.net import Net
 
 NET_ADVICE = "The output depends on how the signal is cut into blocks, or is not finite: run `tapezoo check`."

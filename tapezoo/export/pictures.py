@@ -42,7 +42,7 @@ class Pictures:
         programme: Audio,
         progress: Callable[[str], None],
     ) -> Manifest:
-        """See `tapezoo.export.target.Part`; the card finds the files by their names, see `card.PICTURES`."""
+        """See `tapezoo.export.targets.target.Part`; the card finds the files by their names, see `card.PICTURES`."""
         progress("drawing pictures")
         (folder / "pictures").mkdir()
         default = np.array(control_vector(manifest.controls, {}), dtype=np.float32)

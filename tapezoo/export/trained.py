@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from tapezoo.bundle import Report
 from tapezoo.checkpoint import load_model, read_checkpoint
 from tapezoo.devices.program import program_material
-from tapezoo.export.losses import MAX_LOSS_ESR
-from tapezoo.export.make import export_bundle
+from tapezoo.export.assemble import export_bundle
+from tapezoo.export.degradation import MAX_LOSS_ESR
 from tapezoo.export.pictures import Pictures
-from tapezoo.export.target import Part, Target
 from tapezoo.export.targets import DEFAULT_TARGETS
+from tapezoo.export.targets.target import Part, Target
 
 
 def export_checkpoint(

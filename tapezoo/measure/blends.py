@@ -9,12 +9,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.automation import Constant
 from tapezoo.measure.loudness import loudness, loudness_unit
 from tapezoo.measure.playing import play_moving
 from tapezoo.measure.roles import Roles, Setting
 from tapezoo.measure.smoothness import Sweep, power_spectrum, sweeps
 from tapezoo.net import Net
+from tapezoo.render.automation import Constant
 
 Signal = NDArray[np.float64]  # (samples,)
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tapezoo.controls import ranges_text
 from tapezoo.data.settings import Setting
-from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
+from tapezoo.training.effect import EffectModel
 
 Signals = NDArray[np.float32]  # (excerpts, samples), full scale is +-1
 

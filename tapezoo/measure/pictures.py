@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 
+from tapezoo.layers.responses import Response
 from tapezoo.measure.transfer import TransferLoop
-from tapezoo.responses import Response
 from tapezoo.staging import replaced_file
 
 Signal = NDArray[np.floating]  # (samples,), full scale is +-1

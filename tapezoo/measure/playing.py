@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tapezoo.automation import CONTROL_STEP_SAMPLES, Constant, ControlPath, stretches
 from tapezoo.net import Net, blocks, settle, whole_hops
+from tapezoo.render.automation import CONTROL_STEP_SAMPLES, Constant, ControlPath, stretches
 
 BLOCK_SAMPLES = 16384
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal as scipy_signal
 
-from tapezoo.automation import CONTROL_STEP_SAMPLES, Constant, ControlPath
 from tapezoo.measure.playing import play_moving
 from tapezoo.measure.roles import RESTING, Roles
 from tapezoo.net import Net
+from tapezoo.render.automation import CONTROL_STEP_SAMPLES, Constant, ControlPath
 
 Signal = NDArray[np.float64]  # (samples,)
 Spectrum = NDArray[np.float64]  # (bins,)

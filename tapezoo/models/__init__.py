@@ -9,8 +9,8 @@ from __future__ import annotations
 import inspect
 
 from tapezoo import registry
-from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
+from tapezoo.training.effect import EffectModel
 
 
 class NotAModelError(TapezooError, ImportError):
@@ -30,7 +30,7 @@ def resolve(name: str) -> type[EffectModel]:
         raise NotAModelError(
             f"model {name!r}",
             found=f"{registered.target} of {registered.distribution} {registered.version}, which is {found!r}",
-            expected="a subclass of tapezoo.effect.EffectModel",
+            expected="a subclass of tapezoo.training.effect.EffectModel",
             fix="Repair or uninstall that distribution.",
         )
     if found.__name__ != name:

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from tapezoo.effect import EffectModel
 from tapezoo.layers.conditioning import FiLM, conditioner
 from tapezoo.layers.gates import spread_lstm_memories
 from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, whole
 from tapezoo.models.modulation import Modulations, into_head, known_conditioning, read_also_as
 from tapezoo.net import Net, State
+from tapezoo.training.effect import EffectModel
 
 
 class BlockEDLSTMNet(Net):

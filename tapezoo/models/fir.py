@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tapezoo.data.streams import release
-from tapezoo.effect import EffectModel
 from tapezoo.layers.convolution import controlled_fir, held_taps, identity_taps
 from tapezoo.models.arguments import LONGEST_SAMPLES, whole
 from tapezoo.net import Net, State
+from tapezoo.training.effect import EffectModel
 
 LINEAR_FLOOR_TAPS = 257
 BLOCK_SAMPLES = 1 << 20  # of the closed form: a longer recording is summed up block by block

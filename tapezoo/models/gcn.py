@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from tapezoo.effect import EffectModel
 from tapezoo.layers.activations import fast_tanh
 from tapezoo.layers.affine import Affine, into_next
 from tapezoo.layers.conditioner import Conditioner
@@ -16,6 +15,7 @@ from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, reach, whole
 from tapezoo.models.modulation import Modulations, held, known_conditioning
 from tapezoo.net import Net, State
+from tapezoo.training.effect import EffectModel
 
 
 class Layer(nn.Module):

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tapezoo.effect import EffectModel
 from tapezoo.layers.filters import HyperParameters, ParametricEQ, magnitudes
-from tapezoo.layers.memories import Lag, Level, Memory
+from tapezoo.layers.followers import Lag, Level, Memory
 from tapezoo.layers.nonlinearities import AsymmetricTanh, MLPCurve, TanhSum
+from tapezoo.layers.responses import Response, audible_hz, decibels
 from tapezoo.models.arguments import DEEPEST, one_of, whole
 from tapezoo.net import Net, State
-from tapezoo.responses import Response, audible_hz, decibels
+from tapezoo.training.effect import EffectModel
 
 MemoryName = Literal["lag", "level"]
 NonlinearityName = Literal["tanh", "tanh_sum", "mlp"]
@@ -30,7 +30,7 @@ class GreyBoxNet(Net):
     """A chain of differentiable blocks:
 
         u = EQ_in(G_in x)                    gain; low shelf, peaks, high shelf
-        v = memory(u)                        `Lag` or `Level` (tapezoo.layers.memories)
+        v = memory(u)                        `Lag` or `Level` (tapezoo.layers.followers)
         z = f(v + b) - f(b)                  bias b; f a trained curve (tapezoo.layers.nonlinearities)
         y = G_out EQ_out(z)
 
@@ -109,7 +109,7 @@ class GreyBoxNet(Net):
 
     @torch.no_grad()
     def responses(self, sample_rate: int, controls: Tensor) -> list[Response]:
-        """Every block at these controls; see `tapezoo.responses.Explained`."""
+        """Every block at these controls; see `tapezoo.layers.responses.Explained`."""
         gain_in, bias, gain_out = self.gains(controls.unsqueeze(-1))
         level = torch.linspace(-CURVE_REACH, CURVE_REACH, CURVE_POINTS, device=controls.device)
         bent = self.curve(level.reshape(1, 1, -1) + bias) - self.curve(bias)

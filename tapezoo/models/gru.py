@@ -7,7 +7,6 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
-from tapezoo.effect import EffectModel
 from tapezoo.layers.conditioning import CONDITIONERS, conditioner
 from tapezoo.layers.convolution import identity_taps
 from tapezoo.layers.gates import spread_gru_memories
@@ -19,6 +18,7 @@ from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, number, o
 from tapezoo.models.hyper import FRESH, Conditioning, HyperNet, none_without_hyper, take_readout
 from tapezoo.models.modulation import Modulations, into_head, read_also_as
 from tapezoo.net import Net, State
+from tapezoo.training.effect import EffectModel
 
 
 class GRUNet(Net):

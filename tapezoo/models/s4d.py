@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tapezoo.effect import EffectModel
 from tapezoo.layers.conditioning import conditioner
 from tapezoo.layers.recurrence import (
     BlockTables,
@@ -32,6 +31,7 @@ from tapezoo.models.arguments import (
 )
 from tapezoo.models.modulation import Modulations, held, known_conditioning
 from tapezoo.net import Net, State
+from tapezoo.training.effect import EffectModel
 
 BLOCK_SAMPLES = [2**power for power in range(11)]  # a filter's tables are that long, squared
 

@@ -8,7 +8,6 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from tapezoo.effect import EffectModel
 from tapezoo.layers.activations import FastTanh
 from tapezoo.layers.affine import Affine, into_previous
 from tapezoo.layers.conditioning import FiLM, conditioner
@@ -16,6 +15,7 @@ from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, one_of, reach, whole
 from tapezoo.models.modulation import Modulations, held, known_conditioning
 from tapezoo.net import Net, State
+from tapezoo.training.effect import EffectModel
 
 Activation = Literal["prelu", "tanh"]
 

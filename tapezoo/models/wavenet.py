@@ -7,13 +7,13 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from tapezoo.effect import EffectModel
 from tapezoo.layers.activations import fast_tanh
 from tapezoo.layers.conditioning import conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, factor, one_of, reach, whole, wholes
 from tapezoo.models.modulation import Modulations, held, known_conditioning
 from tapezoo.net import Net, State
+from tapezoo.training.effect import EffectModel
 
 Activation = Literal["tanh", "gated"]
 NATIVE = "concat"  # the controls beside the raw input, which every layer hears

@@ -7,15 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tapezoo.effect import EffectModel
 from tapezoo.layers.conditioner import Conditioner
 from tapezoo.layers.conditioning import FiLM
 from tapezoo.layers.convolution import controlled_fir, held_taps, identity_taps
 from tapezoo.layers.nonlinearities import TanhSum
+from tapezoo.layers.responses import Response, fir_magnitude
 from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, whole
 from tapezoo.models.modulation import held
 from tapezoo.net import Net, State
-from tapezoo.responses import Response, fir_magnitude
+from tapezoo.training.effect import EffectModel
 
 CURVE_REACH = 1.5  # how far the static curve is shown, in units of full scale
 CURVE_POINTS = 301
@@ -104,7 +104,7 @@ class WienerHammersteinNet(Net):
 
     @torch.no_grad()
     def responses(self, sample_rate: int, controls: Tensor) -> list[Response]:
-        """Both filters and the curve (with the controls' drive); see `tapezoo.responses.Explained`."""
+        """Both filters and the curve (with the controls' drive); see `tapezoo.layers.responses.Explained`."""
         level = torch.linspace(-CURVE_REACH, CURVE_REACH, CURVE_POINTS, device=controls.device)
         driven, _ = self.drive(level.reshape(1, 1, -1), controls.unsqueeze(-1), {})
         bent = self.curve(driven).reshape(-1)

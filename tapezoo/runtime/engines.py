@@ -29,7 +29,7 @@ def _kernel(root: Path, manifest: Manifest) -> Engine:
 
 
 def _grid(root: Path, manifest: Manifest) -> Engine:
-    from tapezoo.runtime.grid_engine import GridEngine
+    from tapezoo.runtime.grid.engine import GridEngine
 
     return GridEngine(root, manifest)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tapezoo.bundle import BundleError, CaseResult, Report, TargetReport, manifest_of
 from tapezoo.bundle.documents import fields_of, items, matching, number
-from tapezoo.bundle.grid_tensors import NoSafetensorsError
+from tapezoo.bundle.grid.tensors import NoSafetensorsError
 from tapezoo.bundle.manifest import CASE_LIMIT
 from tapezoo.errors import TapezooError
 

@@ -19,7 +19,7 @@ from typing import Any
 from tapezoo.bundle import BundleError, Manifest, OpenTarget, replay_bundle, verify_hashes
 from tapezoo.errors import TapezooError
 from tapezoo.runtime.apart import ANSWER_LIMIT_BYTES
-from tapezoo.runtime.grid_graph import GridGraph
+from tapezoo.runtime.grid.graph import GridGraph
 from tapezoo.runtime.plain_report import fault, report
 from tapezoo.runtime.replaying import installed_openers
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tapezoo.bundle import OpenTarget, Report, Step, verify_bundle
 from tapezoo.runtime.apart import Apart, verify_apart
 from tapezoo.runtime.engines import missing_modules
-from tapezoo.runtime.grid_graph import GridGraph
+from tapezoo.runtime.grid.graph import GridGraph
 from tapezoo.runtime.onnx_step import ONNX_ONLY
 
 Openers = Mapping[str, OpenTarget] | Apart

@@ -14,8 +14,8 @@ class SoftLimiter:
     """Leaves what is under the knee as it is, and bends what is over it below the ceiling.
 
     With the knee k and the ceiling c: `y = x` for |x| <= k, else `sign(x) (k + (c - k) tanh((|x| - k) / (c - k)))`;
-    value and slope have no step at the knee. Latency 0: what `render` puts after a net (`tapezoo.limiter`) looks ahead
-    and sounds cleaner, this one costs a host no delay.
+    value and slope have no step at the knee. Latency 0: what `render` puts after a net (`tapezoo.render.limiter`)
+    looks ahead and sounds cleaner, this one costs a host no delay.
 
     Args:
         ceiling_db: Never exceeded, dB relative to full scale.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tapezoo.data.audio import check_finite, read_audio, read_header, warn_of_header
 from tapezoo.devices.program import program_material
 from tapezoo.errors import TapezooError
-from tapezoo.soundfiles import write_float_wav
+from tapezoo.render.soundfiles import write_float_wav
 
 Signal = NDArray[np.float64]  # (samples,)
 

@@ -1,4 +1,4 @@
-"""What MLflow imports to load a registered version: `tapezoo.serving`, with refusals as MLflow answers them.
+"""What MLflow imports to load a registered version: `tapezoo.serving.served`, with refusals as MLflow answers them.
 
 Of any other exception MLflow's server answers "unexpected error" and a stack trace with the server's paths.
 """
@@ -12,9 +12,9 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
-from tapezoo import serving
 from tapezoo.bundle.golden import Audio
 from tapezoo.errors import TapezooError
+from tapezoo.serving import served as serving
 
 
 class RefusedRequestError(MlflowException):

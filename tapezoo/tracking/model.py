@@ -61,7 +61,7 @@ def signature(manifest: Manifest) -> ModelSignature:
 
     An object is the only kind of parameter whose unknown names MLflow refuses; unknown parameters and columns it
     drops with a warning, and a misspelt knob would be played at its default. Its values are of any type here,
-    because MLflow takes no 9 for a 9.0, which is how most JSON writers put it; `tapezoo.serving` checks them.
+    because MLflow takes no 9 for a 9.0, which is how most JSON writers put it; `tapezoo.serving.served` checks them.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec

@@ -21,10 +21,10 @@ from tapezoo.bundle import (
     verify_bundle,
     verify_hashes,
 )
-from tapezoo.bundle.grid_tensors import NoSafetensorsError
+from tapezoo.bundle.grid.tensors import NoSafetensorsError
 from tapezoo.runtime import Stream
 from tapezoo.runtime.engines import EngineNotInstalledError
-from tapezoo.runtime.grid_graph import GridGraph
+from tapezoo.runtime.grid.graph import GridGraph
 
 WITHOUT_GRID = Path(__file__).parents[1] / "fixtures" / "gru_v1"
 

@@ -23,7 +23,7 @@ from tapezoo.bundle import (
     verify_bundle,
 )
 from tapezoo.bundle.onnx_file import read_onnx
-from tapezoo.export.torchscript_target import TorchScriptTarget
+from tapezoo.export.targets.torchscript import TorchScriptTarget
 from tapezoo.runtime import Stream, verify
 
 V1 = Path(__file__).parents[1] / "fixtures" / "gru_v1"

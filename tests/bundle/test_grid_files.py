@@ -23,14 +23,14 @@ from tapezoo.bundle import (
     verify_bundle,
     write_arrays,
 )
-from tapezoo.bundle.grid import GRAPH, INDEX, WEIGHTS, point_sha256, read_grid_index
-from tapezoo.bundle.grid_golden import GOLDEN, verify_grid
-from tapezoo.bundle.grid_tensors import check_grid
+from tapezoo.bundle.grid.golden import GOLDEN, verify_grid
+from tapezoo.bundle.grid.index import GRAPH, INDEX, WEIGHTS, point_sha256, read_grid_index
+from tapezoo.bundle.grid.tensors import check_grid
 from tapezoo.export import export_bundle
 from tapezoo.export.grid import GridPart, held_values, parse_axes
-from tapezoo.export.onnx_target import OnnxTarget
+from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.runtime import verify
-from tapezoo.runtime.grid_graph import GridGraph
+from tapezoo.runtime.grid.graph import GridGraph
 
 
 @pytest.fixture(scope="module")

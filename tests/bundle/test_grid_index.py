@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tapezoo.bundle import MalformedFileError, StateTensor, read_manifest, schema
-from tapezoo.bundle.grid import WEIGHTS, GridAxis, GridIndex, GridPoint, read_grid_index
-from tapezoo.bundle.grid_tensors import write_tensors
+from tapezoo.bundle.grid.index import WEIGHTS, GridAxis, GridIndex, GridPoint, read_grid_index
+from tapezoo.bundle.grid.tensors import write_tensors
 from tapezoo.controls import Control
 
 VALIDATOR = jsonschema.Draft202012Validator(schema("grid-2"))

@@ -7,12 +7,12 @@ import torch
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
-from tapezoo.batch import Batch
 from tapezoo.callbacks import AudioBudget, BestAndLast, History
 from tapezoo.callbacks.budget import AudioBudgetError
 from tapezoo.callbacks.history import read_history
+from tapezoo.data.batch import Batch
 from tapezoo.models.fir import FIR
-from tapezoo.schedules import CosineDecay
+from tapezoo.training.schedules import CosineDecay
 
 RATE, ROWS, SAMPLES = 8000, 2, 1000
 BATCH_S = ROWS * SAMPLES / RATE

@@ -13,10 +13,10 @@ import torch
 import yaml
 from lightning.pytorch import Trainer
 
-from tapezoo.batch import Batch
 from tapezoo.callbacks import BestAndLast, RunRecorder
 from tapezoo.callbacks.clips import WritePredictions
 from tapezoo.data import PairedAudio
+from tapezoo.data.batch import Batch
 from tapezoo.data.module import Row
 from tapezoo.models.fir import FIR
 

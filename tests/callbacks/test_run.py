@@ -23,7 +23,6 @@ from tapezoo.callbacks.register import best_of
 from tapezoo.checkpoint import read_checkpoint
 from tapezoo.data import PairedAudio
 from tapezoo.data.module import Row
-from tapezoo.effect import NonFiniteLossError
 from tapezoo.errors import UnwritableOutputError
 from tapezoo.measure.playing import play
 from tapezoo.models.fir import FIR, FIRNet
@@ -31,6 +30,7 @@ from tapezoo.models.grey_box import GreyBox
 from tapezoo.models.wiener_hammerstein import WienerHammerstein
 from tapezoo.screen import Screen
 from tapezoo.tracking import TrackedRun, Tracking, make_logger
+from tapezoo.training.effect import NonFiniteLossError
 
 RATE = 8000
 CONFIG = "seed_everything: 0\n"

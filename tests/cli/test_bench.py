@@ -13,8 +13,8 @@ from tapezoo.bundle import verify_hashes
 from tapezoo.cli import bench
 from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
 from tapezoo.export import export_bundle
-from tapezoo.export.kernel_target import KernelTarget
-from tapezoo.export.onnx_target import OnnxTarget
+from tapezoo.export.targets.kernel import KernelTarget
+from tapezoo.export.targets.onnx import OnnxTarget
 
 QUICK = ("--seconds", "0.01")
 

@@ -34,7 +34,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 
 
 def write_recipe(name: str, model: str, lr: float = 0.01, burn_in_samples: int = 64, **arguments) -> str:
-    schedule = {"class_path": "tapezoo.schedules.CosineDecay"}
+    schedule = {"class_path": "tapezoo.training.schedules.CosineDecay"}
     adam = {"class_path": "torch.optim.Adam", "init_args": {"lr": lr}}
     sizes = {"batch_size": 4, "segment_samples": 2048, "batches_per_epoch": 4}
     sizes["burn_in_samples"] = burn_in_samples

@@ -12,9 +12,9 @@ from test_verbs import keep_process_as_it_was
 
 from tapezoo.cli.faults import plain
 from tapezoo.cli.training_arguments import check_optimizer
-from tapezoo.effect import TrainingArgumentError
 from tapezoo.errors import TapezooError, UsageError
 from tapezoo.models.lstm import LSTM
+from tapezoo.training.effect import TrainingArgumentError
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tapezoo.checkpoint import load_model
 from tapezoo.cli import main
-from tapezoo.effect import EffectModel
+from tapezoo.training.effect import EffectModel
 
 RATE = 8000
 RECIPE = str(Path(__file__).parents[2] / "recipes" / "lstm.yaml")

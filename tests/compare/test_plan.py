@@ -9,7 +9,6 @@ import pytest
 import torch
 import yaml
 
-from tapezoo.batch import Batch
 from tapezoo.callbacks.history import Epoch
 from tapezoo.compare.folder import (
     ChangedSettingsError,
@@ -37,6 +36,7 @@ from tapezoo.compare.plan import (
 from tapezoo.compare.row import esr_within
 from tapezoo.compare.run import tag_names
 from tapezoo.compare.table import Caption, Line, caption_text, csv_text, markdown
+from tapezoo.data.batch import Batch
 from tapezoo.errors import OutputExistsError
 from tapezoo.measure.comparison import pareto_front
 from tapezoo.models.fir import FIR

@@ -14,7 +14,7 @@ from tapezoo.devices.equalisation import (
     treble_alignment,
 )
 from tapezoo.devices.fir import minimum_phase_fir
-from tapezoo.devices.losses import Transport, replay_loss
+from tapezoo.devices.playback_losses import Transport, replay_loss
 
 RATE = 44_100
 TRANSPORT = Transport(speed_m_s=0.381, spacing_m=1.5e-6, thickness_m=12e-6, gap_m=3e-6)

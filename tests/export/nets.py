@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tapezoo.controls import Control
-from tapezoo.export.target import TRACED_ROWS
+from tapezoo.export.targets.target import TRACED_ROWS
 from tapezoo.models.fir import FIRNet
 from tapezoo.models.lstm import LSTMNet
 from tapezoo.net import Net

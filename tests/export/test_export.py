@@ -35,8 +35,8 @@ from tapezoo.export import (
     openers,
     settled_copy,
 )
-from tapezoo.export.onnx_target import OnnxTarget
-from tapezoo.export.torchscript_target import TorchScriptTarget
+from tapezoo.export.targets.onnx import OnnxTarget
+from tapezoo.export.targets.torchscript import TorchScriptTarget
 from tapezoo.net import Net
 from tapezoo.runtime import verify
 

@@ -9,12 +9,11 @@ import torch
 import yaml
 
 from tapezoo.bundle import verify_bundle
-from tapezoo.bundle.grid import read_grid_index
+from tapezoo.bundle.grid.index import read_grid_index
 from tapezoo.controls import ControlError
 from tapezoo.devices import UnknownDeviceError, device
 from tapezoo.errors import OutputExistsError
-from tapezoo.export.grid.spec import GridSpecError
-from tapezoo.export.grid_of_checkpoints import (
+from tapezoo.export.grid.checkpoints import (
     BrokenPointError,
     GridFileError,
     MissingPointsError,
@@ -25,13 +24,14 @@ from tapezoo.export.grid_of_checkpoints import (
     index_file,
     read_grid_file,
 )
-from tapezoo.export.grid_of_checkpoints.build import PREROLL_LIMIT_SAMPLES
+from tapezoo.export.grid.checkpoints.build import PREROLL_LIMIT_SAMPLES
+from tapezoo.export.grid.spec import GridSpecError
 from tapezoo.export.trained import programme
 from tapezoo.models.fir import FIR
 from tapezoo.models.lstm import LSTM
 from tapezoo.net import settle
 from tapezoo.runtime import Stream
-from tapezoo.runtime.grid_graph import GridGraph
+from tapezoo.runtime.grid.graph import GridGraph
 
 RATE = 8000
 GAIN = {"name": "gain", "min": 0.0, "max": 20.0, "default": 10.0, "unit": "dB"}

@@ -12,10 +12,10 @@ from safetensors.numpy import save_file
 from tapezoo.bundle import BundleError, file_hashes, read_manifest, seal
 from tapezoo.export import UnexportableError, export_bundle
 from tapezoo.export.golden import net_step
-from tapezoo.export.kernel_target import KernelTarget
-from tapezoo.export.onnx_target import OnnxTarget
-from tapezoo.export.target import graph_of
 from tapezoo.export.targets import KNOWN_TARGETS
+from tapezoo.export.targets.kernel import KernelTarget
+from tapezoo.export.targets.onnx import OnnxTarget
+from tapezoo.export.targets.target import graph_of
 from tapezoo.models.gru import GRUNet
 from tapezoo.models.lstm import LSTMNet
 from tapezoo.models.wavenet import WaveNetNet

@@ -11,7 +11,7 @@ from export.nets import HopNet, arguments, lstm, perturbed, programme
 from onnx import TensorProto, numpy_helper
 
 from tapezoo.bundle import read_arrays, read_manifest
-from tapezoo.bundle.grid import GridAxis, GridIndex, GridPoint
+from tapezoo.bundle.grid.index import GridAxis, GridIndex, GridPoint
 from tapezoo.export import (
     DEFAULT_TARGETS,
     KNOWN_TARGETS,
@@ -27,10 +27,10 @@ from tapezoo.export import (
     targets_named,
 )
 from tapezoo.export.card import PICTURES, model_card
-from tapezoo.export.fp16_target import halve_weights
-from tapezoo.export.onnx_target import OnnxTarget
 from tapezoo.export.pictures import Pictures
-from tapezoo.export.target import graph_of
+from tapezoo.export.targets.fp16 import halve_weights
+from tapezoo.export.targets.onnx import OnnxTarget
+from tapezoo.export.targets.target import graph_of
 from tapezoo.models.edlstm import EDLSTM
 from tapezoo.models.fir import FIRNet
 from tapezoo.models.grey_box import GreyBox

@@ -7,7 +7,7 @@ from tapezoo.layers import CONDITIONERS, conditioner
 from tapezoo.layers.affine import Affine, Mixing, Scaling, into_next, into_previous
 from tapezoo.layers.convolution import causal_convolution, controlled_fir, held_taps
 from tapezoo.layers.filters import HyperParameters, ParametricEQ
-from tapezoo.layers.memories import Lag, Level
+from tapezoo.layers.followers import Lag, Level
 from tapezoo.layers.recurrent import with_controls, without_controls
 
 CHANNELS = 5

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tapezoo.effect import EffectModel
 from tapezoo.net import Net, State
+from tapezoo.training.effect import EffectModel
 
 
 class GainNet(Net):

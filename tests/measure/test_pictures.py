@@ -9,9 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from tapezoo.layers.responses import Response
 from tapezoo.measure.pictures import block_response, spectrograms, transfer_curve, waveforms, write_png
 from tapezoo.measure.transfer import TransferLoop
-from tapezoo.responses import Response
 
 RATE = 8000
 TIME_S = np.arange(2 * RATE) / RATE

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from tapezoo.automation import Constant
 from tapezoo.measure.playing import play_moving, sawtooth
 from tapezoo.measure.roles import Roles
 from tapezoo.measure.smoothness import (
@@ -21,6 +20,7 @@ from tapezoo.measure.smoothness import (
     sweeps,
 )
 from tapezoo.net import Net, State
+from tapezoo.render.automation import Constant
 
 RATE = 16000
 ENDS = [((0.0,), (1.0,))]

@@ -6,8 +6,8 @@ import torch
 from gliding import glide
 
 from tapezoo import testing
+from tapezoo.layers.responses import Explained
 from tapezoo.models.grey_box import GreyBox, GreyBoxNet
-from tapezoo.responses import Explained
 
 RATE = 44100
 

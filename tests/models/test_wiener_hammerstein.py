@@ -7,11 +7,11 @@ from gliding import glide, played, played_by_hand
 from scipy.signal import freqz, lfilter
 
 from tapezoo import testing
+from tapezoo.layers.responses import Explained
 from tapezoo.models.wiener_hammerstein import (
     WienerHammerstein,
     WienerHammersteinNet,
 )
-from tapezoo.responses import Explained
 
 
 def trained(num_controls=0, taps=6, units=3, seed=0):

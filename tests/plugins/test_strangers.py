@@ -5,7 +5,7 @@ from environment import Environment, wheel
 
 ECHO = """
 import torch
-from tapezoo.effect import EffectModel
+from tapezoo.training.effect import EffectModel
 from tapezoo.layers import causal_convolution
 from tapezoo.net import Net
 
@@ -94,7 +94,7 @@ def test_each_bad_one_is_named_with_its_distribution_and_the_good_one_is_checked
         assert "zoo-thief 1.2" in message
         assert "tapezoo 0." in message
     assert "zoo-odd 1.2" in odd
-    assert "a subclass of tapezoo.effect.EffectModel" in odd
+    assert "a subclass of tapezoo.training.effect.EffectModel" in odd
     assert "Traceback" not in done.stderr
     assert "nothing broken" in done.stdout
     assert "best val_esr" in done.stdout

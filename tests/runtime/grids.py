@@ -8,8 +8,8 @@ from onnx import TensorProto, helper
 from scipy.signal import lfilter
 
 from tapezoo.bundle import Manifest, StateTensor
-from tapezoo.bundle.grid import GRAPH, INDEX, GridAxis, GridIndex, GridPoint, point_sha256
-from tapezoo.bundle.grid_tensors import point_of, write_tensors
+from tapezoo.bundle.grid.index import GRAPH, INDEX, GridAxis, GridIndex, GridPoint, point_sha256
+from tapezoo.bundle.grid.tensors import point_of, write_tensors
 from tapezoo.controls import Control
 
 RATE_HZ = 44100

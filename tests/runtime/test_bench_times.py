@@ -8,8 +8,8 @@ from export.nets import HopNet, arguments, lstm
 
 from tapezoo.bundle import MissingFileError, read_manifest
 from tapezoo.export import export_bundle
-from tapezoo.export.kernel_target import KernelTarget
-from tapezoo.export.onnx_target import OnnxTarget
+from tapezoo.export.targets.kernel import KernelTarget
+from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.runtime import bench as measuring
 from tapezoo.runtime.bench import LEAST_BLOCKS, bench, playable_engines
 

@@ -17,12 +17,12 @@ from tapezoo.bundle import (
     MissingFileError,
     NonFiniteError,
 )
-from tapezoo.bundle.grid import GRAPH, GridAxis
+from tapezoo.bundle.grid.index import GRAPH, GridAxis
 from tapezoo.controls import ControlError
 from tapezoo.measure.smoothness import SMOOTH_DB, out_of_band, sweep_tones
-from tapezoo.runtime.grid_cells import shares
-from tapezoo.runtime.grid_engine import GridEngine
-from tapezoo.runtime.grid_glide import SMOOTHING_SAMPLES
+from tapezoo.runtime.grid.cells import shares
+from tapezoo.runtime.grid.engine import GridEngine
+from tapezoo.runtime.grid.glide import SMOOTHING_SAMPLES
 
 LINE = (0.0, 0.5, 1.0)
 KINDS = [
@@ -347,6 +347,6 @@ def test_a_swept_control_is_smooth_where_the_nearest_point_is_not(tmp_path, chan
 
 def test_a_grid_glides_as_long_as_the_nets_it_is_sampled_from():
     from tapezoo import net
-    from tapezoo.runtime import grid_glide
+    from tapezoo.runtime.grid import glide as grid_glide
 
     assert grid_glide.SMOOTHING_SAMPLES == net.SMOOTHING_SAMPLES

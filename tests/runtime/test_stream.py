@@ -17,7 +17,7 @@ from export.nets import RATE_HZ, HopNet, Slow, Waveshaper, arguments, fir, knobs
 from tapezoo.bundle import BundleError, MissingFileError, file_hashes, read_manifest, seal
 from tapezoo.controls import ControlError
 from tapezoo.export import export_bundle
-from tapezoo.export.onnx_target import OnnxTarget
+from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.models.lstm import LSTM
 from tapezoo.net import settle
 from tapezoo.runtime import Stream, verify

@@ -14,8 +14,8 @@ from torch import nn
 
 from tapezoo.bundle import MissingFileError
 from tapezoo.export import export_bundle
-from tapezoo.export.kernel_target import KernelTarget
-from tapezoo.export.onnx_target import OnnxTarget
+from tapezoo.export.targets.kernel import KernelTarget
+from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.models.wavenet import WaveNetNet
 from tapezoo.net import Net
 from tapezoo.runtime import NotFiniteOutputError, SoftLimiter, Stream, UnknownEngineError, engines_of

@@ -25,7 +25,7 @@ from tracking.stores import (
     versions_in,
 )
 
-from tapezoo.serving import _load_pyfunc
+from tapezoo.serving.served import _load_pyfunc
 from tapezoo.tracking import RegistryError, TrackingServerError
 from tapezoo.tracking.promote import NotBetterError, promote_version
 from tapezoo.tracking.pull import UntrustedVersionError, pull_bundle

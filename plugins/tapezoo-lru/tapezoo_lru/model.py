@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tapezoo.effect import EffectModel
 from tapezoo.errors import TapezooError
 from tapezoo.layers import CONDITIONERS, conditioner
 from tapezoo.net import Net, State
+from tapezoo.training.effect import EffectModel
 from tapezoo_lru.scan import ChunkMatrices, chunk_matrices, linear_recurrence
 
 CHUNK_SAMPLES = 16  # shorter ones leave more to the scan across chunks, longer ones cost more arithmetic

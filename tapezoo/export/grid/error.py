@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from tapezoo.bundle.golden import Audio
-from tapezoo.bundle.grid import GridAxis, GridIndex
-from tapezoo.bundle.grid_golden import heard
-from tapezoo.bundle.grid_tensors import read_tensors
+from tapezoo.bundle.grid.golden import heard
+from tapezoo.bundle.grid.index import GridAxis, GridIndex
+from tapezoo.bundle.grid.tensors import read_tensors
 from tapezoo.controls import Control
 from tapezoo.export.golden import allowed_block
 from tapezoo.export.grid.refine import Cell
 from tapezoo.export.grid.sample import BLOCK_SAMPLES, Held, Place
-from tapezoo.runtime.grid_cells import shares
-from tapezoo.runtime.grid_graph import GridGraph
+from tapezoo.runtime.grid.cells import shares
+from tapezoo.runtime.grid.graph import GridGraph
 
 
 def errors_between(

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from tapezoo.bundle.golden import Audio, tolerance_of
-from tapezoo.bundle.grid import GridIndex
-from tapezoo.bundle.grid_golden import GridCase, heard, write_grid_golden
-from tapezoo.bundle.grid_tensors import read_tensors
+from tapezoo.bundle.grid.golden import GridCase, heard, write_grid_golden
+from tapezoo.bundle.grid.index import GridIndex
+from tapezoo.bundle.grid.tensors import read_tensors
 from tapezoo.export.golden import allowed_block, rounding_of
 from tapezoo.export.grid.error import mix_at
 from tapezoo.export.grid.refine import Cell
@@ -25,7 +25,7 @@ from tapezoo.export.parity import (
     UnsteadyNetError,
     moved_by_rounding,
 )
-from tapezoo.runtime.grid_graph import GridGraph
+from tapezoo.runtime.grid.graph import GridGraph
 
 BLOCKS_SAMPLES = (64, 333)
 GOLDEN_SAMPLES = 1 << 13  # of the excerpt: two of its pieces

@@ -13,22 +13,22 @@ import torch
 
 from tapezoo.bundle import Manifest, read_rest
 from tapezoo.bundle.golden import Audio
-from tapezoo.bundle.grid import INDEX, GridAxis, GridIndex
-from tapezoo.bundle.grid_golden import grid_step, parts_of
-from tapezoo.bundle.grid_tensors import point_of, read_tensors
+from tapezoo.bundle.grid.golden import grid_step, parts_of
+from tapezoo.bundle.grid.index import INDEX, GridAxis, GridIndex
+from tapezoo.bundle.grid.tensors import point_of, read_tensors
 from tapezoo.controls import control_vector
 from tapezoo.errors import TapezooError
 from tapezoo.export.cost import FIELDS, measured_costs
 from tapezoo.export.grid.error import error_report, errors_between
 from tapezoo.export.grid.gate import pass_gate, write_golden_cases
-from tapezoo.export.grid.lay import laid
 from tapezoo.export.grid.refine import Cell, cells_of, refined
 from tapezoo.export.grid.sample import Held, Place, Sample, excerpt_of, places_of, sampled
 from tapezoo.export.grid.spec import check_size
-from tapezoo.export.onnx_target import OnnxTarget
-from tapezoo.export.target import graph_of
+from tapezoo.export.grid.write import laid
+from tapezoo.export.targets.onnx import OnnxTarget
+from tapezoo.export.targets.target import graph_of
 from tapezoo.net import Net
-from tapezoo.runtime.grid_graph import GridGraph
+from tapezoo.runtime.grid.graph import GridGraph
 
 
 class UnplayableGridError(TapezooError):
@@ -37,7 +37,7 @@ class UnplayableGridError(TapezooError):
 
 @dataclass(frozen=True)
 class GridPart:
-    """Samples a conditioned net at points of its controls; see `tapezoo.export.target.Part`.
+    """Samples a conditioned net at points of its controls; see `tapezoo.export.targets.target.Part`.
 
     Args:
         axes: Where to begin, see `parse_axes`.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
-from tapezoo.bundle.grid import GridAxis
+from tapezoo.bundle.grid.index import GridAxis
 from tapezoo.controls import Control
 from tapezoo.export.grid.sample import Place
 

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from tapezoo.bundle import State as Arrays
 from tapezoo.bundle.golden import Audio
-from tapezoo.bundle.grid import GridAxis
+from tapezoo.bundle.grid.index import GridAxis
 from tapezoo.controls import Control
 from tapezoo.export.golden import allowed_block
 from tapezoo.export.grid.graph import TakenApart, taken_apart
-from tapezoo.export.onnx_target import OnnxTarget
-from tapezoo.export.target import graph_of
+from tapezoo.export.targets.onnx import OnnxTarget
+from tapezoo.export.targets.target import graph_of
 from tapezoo.net import Net, State, blocks, settle
 
 Place = tuple[float, ...]  # a position 0..1 on each axis

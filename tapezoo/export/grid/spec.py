@@ -14,7 +14,7 @@ from math import prod
 
 import numpy as np
 
-from tapezoo.bundle.grid import AXIS_LIMIT, GridAxis
+from tapezoo.bundle.grid.index import AXIS_LIMIT, GridAxis
 from tapezoo.controls import Control, ControlError, decimal, parse_settings, ranges_text
 from tapezoo.errors import TapezooError
 

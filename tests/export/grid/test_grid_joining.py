@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from tapezoo.export.grid.graph import GridStructureError, joined, taken_apart
-from tapezoo.export.onnx_target import OnnxTarget
-from tapezoo.export.target import graph_of
+from tapezoo.export.targets.onnx import OnnxTarget
+from tapezoo.export.targets.target import graph_of
 from tapezoo.net import Net
 
 

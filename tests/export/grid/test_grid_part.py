@@ -14,8 +14,8 @@ from torch import nn
 
 from tapezoo import registry
 from tapezoo.bundle import Manifest
-from tapezoo.bundle.grid import read_grid_index
-from tapezoo.bundle.grid_golden import verify_grid
+from tapezoo.bundle.grid.golden import verify_grid
+from tapezoo.bundle.grid.index import read_grid_index
 from tapezoo.controls import control_vector
 from tapezoo.export import ParityError, UnsteadyNetError, export_bundle, settled_copy
 from tapezoo.export.golden import golden_input
@@ -29,13 +29,13 @@ from tapezoo.export.grid import (
 )
 from tapezoo.export.grid.gate import check_steady
 from tapezoo.export.grid.sample import Sample, excerpt_of, played
-from tapezoo.export.onnx_target import OnnxTarget
+from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.measure.playing import play
 from tapezoo.models.lstm import LSTMNet
 from tapezoo.models.tcn import TCNNet
 from tapezoo.net import Net, UnfoldableError
 from tapezoo.runtime import verify
-from tapezoo.runtime.grid_graph import GridGraph
+from tapezoo.runtime.grid.graph import GridGraph
 from tapezoo.testing import perturbed as untrained
 
 

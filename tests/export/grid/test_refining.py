@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tapezoo.bundle.grid import GridAxis
+from tapezoo.bundle.grid.index import GridAxis
 from tapezoo.controls import Control
 from tapezoo.export.grid.refine import cells_of, refined
 

@@ -1,0 +1,191 @@
+"""Makes the bundle of a grid whose points were trained apart: load, export, pass the gate, seal, verify."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tapezoo.bundle import Manifest, Report, file_hashes, is_bundle, seal, verify_bundle
+from tapezoo.bundle.golden import Audio, tolerance_of
+from tapezoo.bundle.grid.golden import GridCase, grid_step, parts_of, write_grid_golden
+from tapezoo.bundle.grid.index import INDEX, GridIndex
+from tapezoo.bundle.grid.tensors import point_of, read_tensors
+from tapezoo.export.assemble import CARD, PACKAGES
+from tapezoo.export.card import model_card
+from tapezoo.export.cost import measured_cost
+from tapezoo.export.golden import golden_input
+from tapezoo.export.grid.checkpoints.index_file import GridFile
+from tapezoo.export.grid.checkpoints.points import TrainedPoint, read_points, sampled_points
+from tapezoo.export.grid.checkpoints.reference import check_reference, error_between
+from tapezoo.export.grid.error import mix_at
+from tapezoo.export.grid.gate import pass_gate
+from tapezoo.export.grid.part import cost_of
+from tapezoo.export.grid.sample import Held, Sample, excerpt_of
+from tapezoo.export.grid.write import laid
+from tapezoo.export.trained import programme
+from tapezoo.net import whole_hops
+from tapezoo.runtime.grid.graph import GridGraph
+from tapezoo.staging import staged_folder
+
+# 0.19 s at 44.1 kHz: playing it is what entering a point costs, all at once
+PREROLL_LIMIT_SAMPLES = 8192
+# points come in at a share of 0 as it is; a longer fade makes the sweep itself less smooth (docs/grids.md)
+CROSSFADE_SAMPLES = 64
+
+
+def build_grid(
+    file: GridFile,
+    out: Path,
+    overwrite: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Report:
+    """Builds the bundle; the folder `out` appears only when everything passed.
+
+    Args:
+        file: See `read_grid_file`.
+        out: The bundle's folder; its parent must exist.
+        overwrite: Replace a bundle at `out`, after the new one was verified.
+        progress: Called with each step's name.
+
+    Returns:
+        What verifying the finished bundle said, with its manifest.
+
+    Raises:
+        BrokenPointError, UnlikePointError: See `read_points`.
+        As `check_reference`.
+        GridStructureError: Points whose graphs differ.
+        ParityError: A point that does not sound like its checkpoint.
+        OutputExistsError, NotReplaceableError, UnwritableOutputError: See `staged_folder`.
+    """
+    with staged_folder(out, overwrite, is_bundle, "bundle") as folder:
+        progress("reading the checkpoints")
+        points = read_points(file.points)
+        sample_rate = points[0].sample_rate
+        check_reference(file, sample_rate)
+        excerpt = excerpt_of(
+            golden_input(programme(sample_rate), points[0].net.hop_samples)[0], points[0].net.hop_samples
+        )
+        metadata = {"sample_rate": str(sample_rate), "architecture": points[0].architecture}
+        samples = sampled_points(points, excerpt, metadata, progress)
+        index = _index(folder, file, points, samples)
+        progress("comparing every point with its checkpoint")
+        index = pass_gate(folder, index, Held(samples[0].folded, (), (), {}, excerpt), samples)
+        _write_golden(folder, index, samples, excerpt)
+        manifest = _manifest(file, index, points)
+        progress("measuring the cost of the grid")
+        index = replace(index, cost=_cost(folder, index, manifest, excerpt))
+        index = replace(index, error=error_between(file, samples, sample_rate, progress))
+        (folder / INDEX).write_text(index.to_json(), encoding="utf-8")
+        manifest = replace(manifest, cost={"grid": cost_of(index)})
+        (folder / CARD).write_text(model_card(manifest, folder), encoding="utf-8")
+        seal(folder, replace(manifest, files=file_hashes(folder)))
+        progress("verifying the bundle")
+        return verify_bundle(folder, {}, open_grid=GridGraph)
+
+
+def _index(
+    folder: Path, file: GridFile, points: Sequence[TrainedPoint], samples: Sequence[Sample]
+) -> GridIndex:
+    index = laid(folder, file.axes, {}, "outputs", samples)
+    longest = max(sample.settle_samples for sample in samples)
+    hop = samples[0].folded.hop_samples
+    return replace(
+        index,
+        kind="independent",
+        points=tuple(
+            replace(entry, source=f"{point.file.written} sha256:{point.sha256}")
+            for entry, point in zip(index.points, points, strict=True)
+        ),
+        preroll_samples=whole_hops(min(longest, PREROLL_LIMIT_SAMPLES), hop),
+        crossfade_samples=CROSSFADE_SAMPLES,
+    )
+
+
+def _write_golden(folder: Path, index: GridIndex, samples: Sequence[Sample], excerpt: Audio) -> None:
+    """The first, middle and last point, and the middle of the first cell."""
+    numbers = dict.fromkeys([0, len(samples) // 2, len(samples) - 1])
+    cases = [GridCase((n,), (1.0,), samples[n].heard, tolerance_of(samples[n].heard)) for n in numbers]
+    mix = mix_at(index.axes, tuple((axis.positions[0] + axis.positions[1]) / 2 for axis in index.axes))
+    between = np.sum([np.float32(share) * samples[point].heard for point, share in mix.items()], axis=0)
+    allowed = max(tolerance_of(samples[point].heard) for point in mix)
+    cases.append(GridCase(tuple(mix), tuple(mix.values()), between, allowed))
+    write_grid_golden(folder, excerpt, cases)
+
+
+def _manifest(file: GridFile, index: GridIndex, points: Sequence[TrainedPoint]) -> Manifest:
+    net = points[0].net
+    return Manifest(
+        architecture=points[0].architecture,
+        sample_rate=points[0].sample_rate,
+        controls=file.controls,
+        receptive_field=net.receptive_field,
+        latency_samples=net.latency_samples,
+        hop_samples=net.hop_samples,
+        settle_samples=max(point.settle_samples for point in index.points),
+        state=index.state,
+        targets={},
+        golden=(),
+        files={},
+        metrics=_metrics(points),
+        parity=(),
+        cost={},
+        provenance=_provenance(points),
+        grid=INDEX,
+        max_block_samples=net.max_block_samples,
+    )
+
+
+def _metrics(points: Sequence[TrainedPoint]) -> dict[str, float | None]:
+    """The largest and the mean of the points' validation errors; None where one is not finite or missing."""
+    errors = [float(point.metrics.get("val_esr", math.nan)) for point in points]
+    if not all(map(math.isfinite, errors)):
+        return {"val_esr": None}
+    return {"val_esr": max(errors), "val_esr_mean": sum(errors) / len(errors)}
+
+
+def _provenance(points: Sequence[TrainedPoint]) -> dict[str, Any]:
+    hashes = [str(point.provenance.get("dataset_hash") or "") for point in points]
+    return {
+        "made_of": "checkpoints trained apart, one per point",
+        # of all of them, or nobody knows: two grids of unknown data were not scored on the same
+        "dataset_hash": hashlib.sha256("\n".join(hashes).encode()).hexdigest() if all(hashes) else "",
+        "points": {
+            point.file.name: {
+                "checkpoint": point.file.written,
+                "sha256": point.sha256,
+                "val_esr": str(point.metrics.get("val_esr", "")),
+                "dataset_hash": data,
+            }
+            for point, data in zip(points, hashes, strict=True)
+        },
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
+
+
+def _cost(folder: Path, index: GridIndex, manifest: Manifest, excerpt: Audio) -> dict[str, Any]:
+    """Of one running point; between points all corners of the cell run. "enter": what a point costs as it comes in."""
+    player = GridGraph(folder, index)
+    weights, rest = parts_of(point_of(read_tensors(folder, index), len(index.points) // 2))
+    none = np.zeros(0, np.float32)
+    cost = measured_cost(grid_step(player, weights), manifest, excerpt[np.newaxis], rest, none)
+    silence = np.zeros((1, max(index.preroll_samples, manifest.hop_samples)), np.float32)
+    state = {name: value[np.newaxis] for name, value in rest.items()}
+    feeds = player.feeds(weights)
+    seconds = []
+    for _ in range(5):
+        start = time.thread_time()
+        player.run(silence, state, feeds)
+        seconds.append(time.thread_time() - start)
+    entering = {"preroll_samples": index.preroll_samples, "milliseconds": 1000 * sorted(seconds)[2]}
+    return {**cost, "corners": 2 ** len(index.axes), "enter": entering}

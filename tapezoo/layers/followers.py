@@ -1,0 +1,157 @@
+"""Short memories that bend a signal by its own past: followers with time constants in milliseconds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tapezoo.layers.filters import HyperParameters, between, one_pole, raw_between, run_followers, within
+from tapezoo.layers.responses import Response
+
+SHORTEST_MS, LONGEST_MS = 0.01, 50.0  # ten times the longest is half a second: the memory fades
+GAIN_REACH = 4.0  # nepers, 35 dB: what a level turns the gain up or down at most
+LEVEL_REACH = 1.5  # how far curves are shown, in units of full scale
+LEVEL_POINTS = 200
+
+
+class Memory(nn.Module, ABC):
+    """F followers `m_k[n] = p_k m_k[n-1] + (1 - p_k) s_k[n]`, `p_k = exp(-1 / tau_k)`, and what they do.
+
+    A subclass says what follower k listens to (s_k) and how the m_k bend the signal. The time constants
+    tau_k are trained within 0.01 to 50 ms.
+
+    Of moving controls, the tau_k take the newest setting from the start of a block on, which m_k follows
+    without a jump; the other numbers follow sample by sample.
+
+    Args:
+        num_controls: Knobs, which move all numbers (`HyperParameters`).
+        start: What each follower has beside its time constant, at the start, (numbers, F).
+        shortest_ms: The first follower's time constant at the start.
+        longest_ms: The last one's; the others are spread geometrically.
+        sample_rate: Hz.
+
+    Shape:
+        input, output: (batch, 1, samples); controls: (batch, num_controls), the newest setting;
+        trajectory: (batch, num_controls, 1 or samples), the way there; state: (batch, F, 2).
+    """
+
+    def __init__(
+        self, num_controls: int, start: Tensor, shortest_ms: float, longest_ms: float, sample_rate: int
+    ) -> None:
+        super().__init__()
+        self.num_controls, self.followers, self.sample_rate = num_controls, start.shape[1], sample_rate
+        times_ms = torch.from_numpy(np.geomspace(shortest_ms, longest_ms, self.followers)).float()
+        raw = torch.cat([raw_between(times_ms, SHORTEST_MS, LONGEST_MS).unsqueeze(0), start])
+        self.numbers = HyperParameters(num_controls, raw.flatten())
+
+    def forward(
+        self, input: Tensor, controls: Tensor, trajectory: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The bent block, and the state after it."""
+        time_ms, *_ = self.settings(controls)  # (rows, F, 1)
+        # (rows, F, 1 or samples) each
+        _, *numbers = torch.split(self.numbers.along(trajectory), self.followers, dim=1)
+        heard = self.listen(input, *numbers)  # (batch, F, samples)
+        sections = one_pole(time_ms.squeeze(-1).transpose(0, 1) * (1e-3 * self.sample_rate))
+        followed, after = run_followers(heard, sections, state, self.num_controls)
+        return self.bend(input, heard, followed, *numbers), after
+
+    def hold(self, controls: Tensor) -> None:
+        """Turns what the controls do into constants, with them at (num_controls,)."""
+        self.numbers, self.num_controls = self.numbers.held(controls), 0
+
+    def settings(self, controls: Tensor) -> list[Tensor]:
+        """Time constants in ms, then the subclass's numbers, (rows, F, 1) each."""
+        raw = self.numbers(controls).unsqueeze(-1)
+        times, *numbers = raw.split(self.followers, dim=1)
+        return [between(times, SHORTEST_MS, LONGEST_MS), *numbers]
+
+    @abstractmethod
+    def listen(self, input: Tensor, *numbers: Tensor) -> Tensor:
+        """s_k, (batch, F, samples)."""
+
+    @abstractmethod
+    def bend(self, input: Tensor, heard: Tensor, followed: Tensor, *numbers: Tensor) -> Tensor:
+        """The output from the input, s_k and m_k."""
+
+    @abstractmethod
+    def responses(self, controls: Tensor) -> list[Response]:
+        """What each follower does, at controls (1, num_controls)."""
+
+
+class Lag(Memory):
+    """`v = u + sum_k beta_k (m_k - s_k)`, `s_k = tanh(c_k u)`: the signal trails its own saturated past.
+
+    A lag that depends on the level, as the magnetisation of a tape or a core lags behind its field; zero for
+    slow signals, whose static curve is left to the nonlinearity. The followers start at 0.03 to 3 ms.
+    Hammerstein branches in parallel (Schetzen, "The Volterra and Wiener theories of nonlinear systems", 1980).
+
+    Args:
+        num_controls: Knobs.
+        followers: How many, F; 3 F numbers: tau_k, log c_k and beta_k.
+        sample_rate: Hz.
+    """
+
+    def __init__(self, num_controls: int, followers: int, sample_rate: int) -> None:
+        log_slope = torch.linspace(0.5, 3.0, followers)
+        start = torch.stack([log_slope, torch.zeros(followers)])
+        super().__init__(num_controls, start, 0.03, 3.0, sample_rate)
+
+    def listen(self, input: Tensor, *numbers: Tensor) -> Tensor:
+        """See `Memory.listen`."""
+        log_slope, _ = numbers
+        return torch.tanh(log_slope.exp() * input)
+
+    def bend(self, input: Tensor, heard: Tensor, followed: Tensor, *numbers: Tensor) -> Tensor:
+        """See `Memory.bend`."""
+        _, amount = numbers
+        return input + (amount * (followed - heard)).sum(dim=1, keepdim=True)
+
+    def responses(self, controls: Tensor) -> list[Response]:
+        """What each follower takes away at once and gives back over tau: `beta_k tanh(c_k u)` over u."""
+        time_ms, log_slope, amount = (number[0] for number in self.settings(controls))  # (F, 1) each
+        level = torch.linspace(-LEVEL_REACH, LEVEL_REACH, LEVEL_POINTS, device=controls.device)
+        curves = amount * torch.tanh(log_slope.exp() * level)  # (F, points)
+        return _lines("lag", level, curves, [f"trails by {time:.3g} ms" for time in time_ms[:, 0].tolist()])
+
+
+class Level(Memory):
+    """`v = u exp(g) + sum_k beta_k m_k`, `g = 4 tanh(sum_k kappa_k m_k / 4)`, `s_k = |u|`: a level-moved gain.
+
+    The level moves gain and bias: a compressor (kappa < 0), or the bias shift of a stage whose supply or
+    coupling capacitor follows the level. Attack and release are one time constant per follower; several
+    followers give more than one. They start at 1 to 20 ms. The gain stays within 35 dB of 1, however loud the
+    input. Comunita, Steinmetz, Reiss 2025 drive such a gain and offset by a recurrent controller.
+
+    Args:
+        num_controls: Knobs.
+        followers: How many, F; 3 F numbers: tau_k, kappa_k and beta_k.
+        sample_rate: Hz.
+    """
+
+    def __init__(self, num_controls: int, followers: int, sample_rate: int) -> None:
+        super().__init__(num_controls, torch.zeros(2, followers), 1.0, 20.0, sample_rate)
+
+    def listen(self, input: Tensor, *numbers: Tensor) -> Tensor:
+        """See `Memory.listen`."""
+        return input.abs().expand(-1, self.followers, -1)
+
+    def bend(self, input: Tensor, heard: Tensor, followed: Tensor, *numbers: Tensor) -> Tensor:
+        """See `Memory.bend`."""
+        gain, bias = ((number * followed).sum(dim=1, keepdim=True) for number in numbers)
+        return input * within(gain, GAIN_REACH).exp() + bias
+
+    def responses(self, controls: Tensor) -> list[Response]:
+        """Steady levels in, `u exp(g) + beta_k |u|` out with `kappa_k |u|` in g: each follower's own doing."""
+        time_ms, gain, bias = (number[0] for number in self.settings(controls))  # (F, 1) each
+        level = torch.linspace(-LEVEL_REACH, LEVEL_REACH, LEVEL_POINTS, device=controls.device)
+        curves = level * within(gain * level.abs(), GAIN_REACH).exp() + bias * level.abs()  # (F, points)
+        return _lines("level", level, curves, [f"after {time:.3g} ms" for time in time_ms[:, 0].tolist()])
+
+
+def _lines(block: str, level: Tensor, curves: Tensor, labels: list[str]) -> list[Response]:
+    x, each = level.cpu().double().numpy(), curves.detach().cpu().double().numpy()
+    return [Response(block, label, "curve", x, y) for label, y in zip(labels, each, strict=True)]

@@ -1,0 +1,1 @@
+"""Plays a sampled grid of parameter points with numpy and onnxruntime."""

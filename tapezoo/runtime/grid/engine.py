@@ -1,0 +1,98 @@
+"""The grid of a bundle as an engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tapezoo.bundle import Manifest
+from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.grid.index import GridIndex
+from tapezoo.bundle.grid.tensors import Tensors, check_grid
+from tapezoo.controls import ControlError
+from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
+from tapezoo.runtime.grid.cells import SAME_POSITION, reached
+from tapezoo.runtime.grid.glide import GLIDES, Positions
+from tapezoo.runtime.grid.graph import GridGraph
+from tapezoo.runtime.grid.onsets import Inherited, Prerolled
+from tapezoo.runtime.grid.players import OutputsPlayer, Player, WeightsPlayer
+from tapezoo.runtime.grid.weights import GridWeights
+from tapezoo.runtime.onnx_engine import whole_blocks
+
+
+class GridEngine:
+    """Plays between the points of a grid, see `Engine`.
+
+    Controls glide to a new place in a straight line of 1024 samples, and follow moving ones half of that late, as
+    those of a net do; in a grid of before, the line begins anew with every target (`GridIndex.glide`). Beyond an axis'
+    ends they are held at the end. A control that is no axis is heard at the value at which the grid holds it, and may
+    be asked for at that value or at its default.
+
+    Args:
+        root: The bundle's folder.
+        manifest: Of it; with a grid.
+
+    Raises:
+        BundleError: A file of the grid is missing, or they are not as the index says, see `check_grid`.
+    """
+
+    def __init__(self, root: Path, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self.index, tensors = check_grid(root, manifest)
+        names = [control.name for control in manifest.controls]
+        self._moving = [names.index(axis.control) for axis in self.index.axes]
+        self._player = _player(root, self.index, tensors, whole_blocks(SETTLE_BLOCK_SAMPLES, manifest))
+
+    def start(self, channels: int, controls: Audio) -> None:
+        """See `Engine.start`.
+
+        Raises:
+            ControlError: A control that the grid holds, at another value.
+        """
+        self._asked = b""
+        at = self._target(controls)
+        self._glide = GLIDES[self.index.glide](at, self._manifest.hop_samples)
+        self._player.start(channels, at)
+
+    def play(self, rows: Audio, controls: Audio) -> Audio:
+        """See `Engine.play`.
+
+        Raises:
+            ControlError: A control that the grid holds, at another value.
+        """
+        output = np.empty_like(rows)
+        for stretch in self._glide.stretches(self._target(controls), rows.shape[1]):
+            output[:, stretch.where] = self._player.play(rows[:, stretch.where], stretch)
+        return output
+
+    def _target(self, controls: Audio) -> Positions:
+        asked = controls.tobytes()
+        if asked != self._asked:  # most blocks ask for what the last one did
+            self._at, self._asked = self._checked(controls), asked
+        return self._at
+
+    def _checked(self, controls: Audio) -> Positions:
+        for control, position in zip(self._manifest.controls, controls, strict=True):
+            if control.name not in self.index.held:
+                continue
+            held = self.index.held[control.name]
+            # at its default nobody has touched it: streams fill in defaults
+            untouched = (control.normalize(held), control.normalize(control.default))
+            if min(abs(float(position) - known) for known in untouched) > SAME_POSITION:
+                raise ControlError(
+                    f"control {control.name!r}",
+                    found=f"{control.shown(float(position))} {control.unit}".rstrip(),
+                    expected=f"{held:g} {control.unit}".rstrip() + ", where the grid was sampled",
+                    fix="Leave it there, or play the bundle's net instead of its grid.",
+                )
+        return reached(self.index.axes, np.asarray(controls, dtype=np.float64)[self._moving])
+
+
+def _player(root: Path, index: GridIndex, tensors: Tensors, settle_block_samples: int) -> Player:
+    graph, weights = GridGraph(root, index), GridWeights(tensors)
+    if index.rule == "weights":
+        return WeightsPlayer(index, graph, weights, settle_block_samples)
+    if index.kind == "sampled":
+        return OutputsPlayer(index, graph, weights, Inherited())
+    return OutputsPlayer(index, graph, weights, Prerolled(graph, weights, index.preroll_samples))

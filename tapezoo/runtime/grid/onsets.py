@@ -1,0 +1,79 @@
+"""With what memory a point of a grid comes in, where the corners of a cell run side by side."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from tapezoo.bundle import State
+from tapezoo.bundle.golden import Audio
+from tapezoo.runtime.grid.graph import Feeds, GridGraph
+from tapezoo.runtime.grid.weights import GridWeights
+
+
+class Entrance(Protocol):
+    """What a point knows of the past as it comes in."""
+
+    def start(self, channels: int) -> None:
+        """A stream begins, after silence."""
+
+    def hear(self, rows: Audio) -> None:
+        """What all points have just played, (channels, samples)."""
+
+    def state(self, point: int, feeds: Feeds, nearest: State) -> State:
+        """For a point that comes in now; `nearest`: of the nearest point that runs."""
+
+
+class Inherited:
+    """Points of one conditioned net share what their state means: the state of the nearest running point."""
+
+    def start(self, channels: int) -> None:
+        """See `Entrance.start`."""
+
+    def hear(self, rows: Audio) -> None:
+        """See `Entrance.hear`."""
+
+    def state(self, point: int, feeds: Feeds, nearest: State) -> State:
+        """See `Entrance.state`."""
+        return nearest
+
+
+class Prerolled:
+    """Points trained apart know nothing of each other: from its rest, a point plays the last input unheard.
+
+    Args:
+        graph: Of the grid.
+        weights: Of the grid.
+        preroll_samples: How much of the input; whole hops.
+    """
+
+    def __init__(self, graph: GridGraph, weights: GridWeights, preroll_samples: int) -> None:
+        self._graph, self._weights, self._samples = graph, weights, preroll_samples
+        self._heard = np.zeros((0, 0), np.float32)
+        self._stop = 0
+
+    def start(self, channels: int) -> None:
+        """See `Entrance.start`."""
+        # twice as long as needed: it is moved to the front once per preroll, not once per block
+        self._heard = np.zeros((channels, 2 * self._samples), np.float32)
+        self._stop = self._samples
+
+    def hear(self, rows: Audio) -> None:
+        """See `Entrance.hear`."""
+        rows = rows[:, max(0, rows.shape[1] - self._samples) :]
+        length = rows.shape[1]
+        if self._stop + length > self._heard.shape[1]:
+            kept = self._samples - length
+            self._heard[:, :kept] = self._heard[:, self._stop - kept : self._stop].copy()
+            self._stop = kept
+        self._heard[:, self._stop : self._stop + length] = rows
+        self._stop += length
+
+    def state(self, point: int, feeds: Feeds, nearest: State) -> State:
+        """See `Entrance.state`; takes as long as `preroll_samples` take to be played."""
+        state = self._weights.rest({point: 1.0}, len(self._heard))
+        if not state or not self._samples:
+            return state
+        _, state = self._graph.run(self._heard[:, self._stop - self._samples : self._stop], state, feeds)
+        return state
