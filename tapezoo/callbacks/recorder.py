@@ -25,7 +25,7 @@ from tapezoo.measure.transfer import transfer_loops
 from tapezoo.net import Net
 from tapezoo.render.soundfiles import write_float_wav
 from tapezoo.staging import replaced_file
-from tapezoo.tracking import TrackedRun, versions
+from tapezoo.tracking import TrackedRun, collect_versions
 from tapezoo.training.effect import EffectModel, NonFiniteLossError
 
 log = logging.getLogger(__name__)
@@ -86,12 +86,12 @@ class RunRecorder(Callback):
         self._folder, self.fault = self.run_dir.stat(), None
         with replaced_file(self.run_dir / CONFIG) as part:
             part.write_text(self.config_text, encoding="utf-8")
-        origin = versions(Path.cwd())
+        origin = collect_versions(Path.cwd())
         data = _data(trainer)
         if data is not None:
             origin["dataset_hash"] = data.dataset_hash
         run = _tracked(trainer)
-        run_id = run.begun() if run is not None else None
+        run_id = run.begin() if run is not None else None
         if isinstance(pl_module, EffectModel):  # goes into every checkpoint, and from there into bundles
             source = {"run_id": run_id} if run_id else {}
             pl_module.provenance = {**pl_module.provenance, **origin, **source}

@@ -16,7 +16,7 @@ from tapezoo.tracking import TrackedRun
 from tapezoo.tracking.names import check_alias, check_name
 
 if TYPE_CHECKING:
-    from tapezoo.tracking.push import Pushed
+    from tapezoo.tracking.push import PushedVersion
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Register(Callback):
             check_alias(alias)
         self.name = name
         self.alias = alias
-        self.pushed: Pushed | None = None
+        self.pushed: PushedVersion | None = None
         self.fault: UnregisteredError | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -74,7 +74,7 @@ class Register(Callback):
                 best, bundle, overwrite=True
             )  # of this run, trained further: it is the better one
             self.pushed = push_bundle(
-                bundle, self.name, self.alias, uri=run.uri, run_id=run.begun(), openers=openers()
+                bundle, self.name, self.alias, uri=run.uri, run_id=run.begin(), openers=openers()
             )
         except Exception as error:  # a good training must not look like a failed one, whatever it was
             self.fault = _unregistered(self.name, error)

@@ -39,7 +39,7 @@ TRAINING_VERBS = {
 EXIT_UNEXPECTED = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
-MOST_SAID = 500  # characters of an error nobody foresaw
+MAX_ERROR_CHARACTERS = 500  # characters of an error nobody foresaw
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # ours to mend, not the user's; the trace is for a report
         if debug:
             traceback.print_exc()
-        said = " ".join(str(error).split())[:MOST_SAID]
+        said = " ".join(str(error).split())[:MAX_ERROR_CHARACTERS]
         complain(f"tapezoo: unexpected {type(error).__name__}: {said} (--debug shows where)")
         return EXIT_UNEXPECTED
 

@@ -23,10 +23,10 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Pulls, and says what was fetched and how far it was checked."""
     from tapezoo.cli.installed import APART
-    from tapezoo.cli.steps import shown_steps
+    from tapezoo.cli.steps import show_steps
     from tapezoo.tracking.pull import pull_bundle
 
-    with shown_steps("pulling") as progress:
+    with show_steps("pulling") as progress:
         pulled = pull_bundle(
             options.version,
             options.out,

@@ -37,11 +37,11 @@ def add_uri(parser: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Pushes, and says under which number the bundle can be pulled."""
     from tapezoo.cli.installed import APART
-    from tapezoo.cli.steps import shown_steps
+    from tapezoo.cli.steps import show_steps
     from tapezoo.tracking.push import push_bundle
     from tapezoo.tracking.tags import SEAL
 
-    with shown_steps("pushing") as progress:
+    with show_steps("pushing") as progress:
         pushed = push_bundle(
             options.bundle,
             options.name,

@@ -10,8 +10,8 @@ from tapezoo.terminal import complain
 
 
 @contextmanager
-def shown_steps(verb: str) -> Iterator[Callable[[str], None]]:
-    """Gives what to call with each step's name; without rich, as where bundles are only played, a line for each."""
+def show_steps(verb: str) -> Iterator[Callable[[str], None]]:
+    """Yields a function to call with each step's name; without rich each step is a line of its own."""
     if importlib.util.find_spec("rich") is None:
 
         def say(step: str) -> None:

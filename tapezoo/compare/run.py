@@ -32,7 +32,7 @@ from tapezoo.measure.floor import fitted_floor
 from tapezoo.measure.pictures import write_png
 from tapezoo.screen import Screen
 from tapezoo.staging import replaced_file
-from tapezoo.tracking import TrackedRun, Tracking, has_run, make_logger, tracking_uri, versions
+from tapezoo.tracking import TrackedRun, Tracking, collect_versions, has_run, make_logger, tracking_uri
 
 OWN_FILES = (
     COMPARISON,
@@ -147,7 +147,7 @@ class Comparison:
             }
         )
         tags = {"recipes": ", ".join(self.rows), "kind": "comparison", "status": "running"}
-        self.run.set_tags({**tags, **versions(Path.cwd())})
+        self.run.set_tags({**tags, **collect_versions(Path.cwd())})
 
 
 def tag_names(rows: Sequence[str]) -> dict[str, str]:
@@ -211,7 +211,7 @@ def caption_of(data: PairsDataModule, config: Config, budget: Budget) -> Caption
     ]
     name = " ".join([config["data"]["class_path"].rpartition(".")[2], ", ".join(facts)]).strip()
     floor = fitted_floor(data.split_arrays("train")).esr(data.split_arrays("val"), score_after_samples)
-    found = versions(Path.cwd())
+    found = collect_versions(Path.cwd())
     return Caption(
         budget=str(budget),
         data=f"{name}, {data.describe().splitlines()[0].rstrip('.')}, data set {data.dataset_hash[:12]}",

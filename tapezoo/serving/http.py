@@ -73,22 +73,22 @@ def make_server(effect: Effect, host: str, port: int) -> ThreadingHTTPServer:
             elif int(length) > MOST_BYTES:
                 self._refuse(413, f"found {length} bytes; expected at most {MOST_BYTES}; {TooLongError.FIX}")
             else:
-                body = self._body(int(length))
+                body = self._read_body(int(length))
                 if body is None:
                     self._refuse(408, f"the body did not come within {BODY_S:.0f} s")
                     return
                 try:
                     read, written = READERS[kind]
                     output = effect.predict(
-                        read(body, effect.sample_rate), {CONTROLS: controls_in(path.query)}
+                        read(body, effect.sample_rate), {CONTROLS: parse_controls(path.query)}
                     )
                 except TapezooError as error:
                     self._refuse(413 if isinstance(error, TooLongError) else 400, str(error))
                     return
                 self._answer(200, kind, written(output, effect.sample_rate))
 
-        def _body(self, length: int) -> bytes | None:
-            """The request's body; None if it takes too long: who sends slowly holds a place."""
+        def _read_body(self, length: int) -> bytes | None:
+            """The request's body; None if it takes too long, because a slow client holds a place."""
             end_s, body = time.monotonic() + BODY_S, bytearray()
             while len(body) < length:
                 part = self.rfile.read1(min(length - len(body), 1 << 20))
@@ -124,7 +124,7 @@ def make_server(effect: Effect, host: str, port: int) -> ThreadingHTTPServer:
     return Server((host, port), Handler)
 
 
-def controls_in(query: str) -> dict[str, float]:
+def parse_controls(query: str) -> dict[str, float]:
     """`drive=0.7&speed=2` -> values by name.
 
     Raises:
@@ -163,16 +163,16 @@ def read_npy(body: bytes, sample_rate: int) -> Audio:
         if not all(type(size) is int and size >= 0 for size in shape):
             raise ValueError(f"a shape of {shape}")
     except Exception as error:  # whatever numpy makes of a stranger's bytes
-        raise _no_file("npy", error) from error
+        raise _file_error("npy", error) from error
     if math.prod(shape) > MOST_SAMPLES:
         raise TooLongError(math.prod(shape))
     if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(body) - stream.tell():
-        raise _no_file("npy", f"{len(body) - stream.tell()} bytes for {shape} of {dtype}")
+        raise _file_error("npy", f"{len(body) - stream.tell()} bytes for {shape} of {dtype}")
     order: Literal["F", "C"] = "F" if is_fortran else "C"
     try:
         return np.ndarray(shape, dtype, body, stream.tell(), order=order)
     except (ValueError, OverflowError) as error:  # an empty array of endless length
-        raise _no_file("npy", error) from error
+        raise _file_error("npy", error) from error
 
 
 def read_wav(body: bytes, sample_rate: int) -> Audio:
@@ -181,27 +181,27 @@ def read_wav(body: bytes, sample_rate: int) -> Audio:
     Raises:
         SignalError, TooLongError: It is no such file, at another rate, or too long.
     """
-    if not _adds_up(body):
-        raise _no_file(
+    if not _has_whole_chunks(body):
+        raise _file_error(
             "WAV", "chunks that do not add up to its length"
         )  # libsndfile plays what the header says
     try:
         with soundfile.SoundFile(io.BytesIO(body)) as file:
             if file.format not in ("WAV", "WAVEX", "RF64"):
-                raise _no_file("WAV", f"{file.format}")
+                raise _file_error("WAV", f"{file.format}")
             if file.samplerate != sample_rate:
-                raise _no_file("WAV", f"{file.samplerate} Hz, and the model plays at {sample_rate} Hz")
+                raise _file_error("WAV", f"{file.samplerate} Hz, and the model plays at {sample_rate} Hz")
             if file.frames * file.channels > MOST_SAMPLES:
                 raise TooLongError(file.frames * file.channels)
             samples = file.read(file.frames, dtype="float32", always_2d=True)
             if len(samples) != file.frames:
-                raise _no_file("WAV", f"{len(samples)} of the {file.frames} samples that it announces")
+                raise _file_error("WAV", f"{len(samples)} of the {file.frames} samples that it announces")
     except soundfile.LibsndfileError as error:
-        raise _no_file("WAV", error) from error
+        raise _file_error("WAV", error) from error
     return np.ascontiguousarray(samples.T)
 
 
-def _adds_up(body: bytes) -> bool:
+def _has_whole_chunks(body: bytes) -> bool:
     """Whether the chunks of a WAV file end where it ends; those of RF64 are libsndfile's business."""
     if body[:4] != b"RIFF":
         return True
@@ -233,7 +233,7 @@ READERS: dict[str, tuple[Callable[[bytes, int], Audio], Callable[[Audio, int], b
 }
 
 
-def _no_file(kind: str, found: object) -> SignalError:
+def _file_error(kind: str, found: object) -> SignalError:
     return SignalError(
         "input",
         found=f"{found}",

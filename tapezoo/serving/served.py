@@ -39,7 +39,7 @@ class TooLongError(TapezooError):
 
 
 class SignalError(TapezooError):
-    """A request whose audio is no signal."""
+    """A request whose audio cannot be played."""
 
 
 class Effect:
@@ -70,8 +70,8 @@ class Effect:
             SignalError: Another shape, integers that were not scaled, more channels than samples, NaN or infinity.
             ControlError: An unknown control, or a value outside its range.
         """
-        audio = _checked(model_input)
-        controls = _numbers((params or {}).get(CONTROLS) or {})
+        audio = _check_signal(model_input)
+        controls = _check_controls((params or {}).get(CONTROLS) or {})
         with self._playing:
             self._stream.reset()
             late_samples = self._stream.latency_samples
@@ -87,22 +87,26 @@ def _load_pyfunc(path: str) -> Effect:  # the name is MLflow's
     return Effect(Stream(Path(path)))
 
 
-def _checked(model_input: Any) -> Audio:
+def _check_signal(model_input: Any) -> Audio:
     try:
         if np.ndim(model_input) != 2 or not len(model_input):
-            raise _error(f"an array of shape {np.shape(model_input)}", "one list of samples per channel")
+            raise _signal_error(
+                f"an array of shape {np.shape(model_input)}", "one list of samples per channel"
+            )
         if math.prod(np.shape(model_input)) > MOST_SAMPLES:
             raise TooLongError(math.prod(np.shape(model_input)))
         audio = checked_rows(model_input, "samples", loud=1.0)  # MLflow makes floats of a request's integers
         check_layout(audio, "samples")
     except NoSignalError as error:
-        raise _error(error.found, error.fix) from error
+        raise _signal_error(error.found, error.fix) from error
     except ValueError as error:  # numpy, of ragged lists
-        raise _error("lists of different lengths", "one list of samples per channel, all as long") from error
+        raise _signal_error(
+            "lists of different lengths", "one list of samples per channel, all as long"
+        ) from error
     return audio
 
 
-def _numbers(controls: Mapping[str, Any]) -> dict[str, float]:
+def _check_controls(controls: Mapping[str, Any]) -> dict[str, float]:
     for name, value in controls.items():
         if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
             raise ControlError(
@@ -114,7 +118,7 @@ def _numbers(controls: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in controls.items()}
 
 
-def _error(found: str, fix: str) -> SignalError:
+def _signal_error(found: str, fix: str) -> SignalError:
     return SignalError(
         "input",
         found=found,

@@ -6,33 +6,27 @@ knows Lightning (`runs`) is imported when it is asked for, so that a machine wit
 
 from typing import TYPE_CHECKING, Any
 
-from tapezoo.tracking.address import (
-    Tracking,
-    TrackingServerError,
-    TrackingStoreError,
-    artifact_location,
-    check_server,
-    tracking_uri,
-)
-from tapezoo.tracking.client import RegistryError, has_run
-from tapezoo.tracking.origin import versions
+from tapezoo.tracking.address import Tracking, artifact_location, check_server, tracking_uri
+from tapezoo.tracking.client import has_run
+from tapezoo.tracking.errors import NotPromotedError, StoreError, VersionError
+from tapezoo.tracking.origin import collect_versions
 
 if TYPE_CHECKING:
     from tapezoo.tracking.runs import TrackedRun, make_logger, make_run_logger
 
 __all__ = [
-    "RegistryError",
+    "NotPromotedError",
+    "StoreError",
     "TrackedRun",
     "Tracking",
-    "TrackingServerError",
-    "TrackingStoreError",
+    "VersionError",
     "artifact_location",
     "check_server",
+    "collect_versions",
     "has_run",
     "make_logger",
     "make_run_logger",
     "tracking_uri",
-    "versions",
 ]
 
 

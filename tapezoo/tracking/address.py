@@ -11,20 +11,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tapezoo.errors import TapezooError
+from tapezoo.tracking.errors import StoreError
 
 DATABASE, ARTIFACTS = "mlruns.db", "mlartifacts"
 SQLITE = "sqlite:///"
 DATABASES = ("postgresql", "mysql", "mssql")
 OTHER_SCHEMES = ("databricks", "uc")  # mlflow's own: it says what fails
-
-
-class TrackingServerError(TapezooError):
-    """The tracking server does not answer."""
-
-
-class TrackingStoreError(TapezooError):
-    """The tracking database cannot be written, or the address names no store MLflow can use."""
 
 
 @dataclass
@@ -61,16 +53,15 @@ def artifact_location(uri: str) -> str | None:
 
 
 def check_server(uri: str | None, timeout_s: float = 3.0) -> None:
-    """Says within seconds whether `uri` can take a run; mlflow itself retries for minutes.
+    """Checks within seconds whether `uri` can take a run; mlflow itself retries for minutes.
 
     Args:
         uri: As in `Tracking`, None included.
         timeout_s: How long a server may take, or a database be locked by others, seconds.
 
     Raises:
-        TrackingServerError: An http(s) server that is not there, or answers with an error of its own.
-        TrackingStoreError: A database file that cannot be written, a database whose driver is not installed, or no
-            address MLflow can use.
+        StoreError: An http(s) server does not answer or answers with an error, a database file cannot be written, a
+            database's driver is not installed, or MLflow cannot use the address.
     """
     uri = tracking_uri(Tracking(uri))
     scheme = uri.split(":", 1)[0].split("+", 1)[0].lower()
@@ -81,7 +72,7 @@ def check_server(uri: str | None, timeout_s: float = 3.0) -> None:
     elif scheme in DATABASES:
         _check_driver(uri)
     elif scheme not in OTHER_SCHEMES:
-        raise TrackingStoreError(
+        raise StoreError(
             f"tracking address {uri!r}",
             found="no kind of store MLflow can use",
             expected="sqlite:///FILE or http(s)://HOST:PORT",
@@ -90,20 +81,20 @@ def check_server(uri: str | None, timeout_s: float = 3.0) -> None:
 
 
 def _check_driver(uri: str) -> None:
-    """Whether the module that speaks to the database is there; whether the database answers, mlflow finds out."""
+    """Checks that the database's driver is installed; whether the database answers, mlflow finds out."""
     try:
         from sqlalchemy.engine import make_url
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError as error:
-        raise _no_driver(uri.split(":", 1)[0], error) from error
+        raise _driver_error(uri.split(":", 1)[0], error) from error
     try:
         make_url(uri).get_dialect().import_dbapi()
     except (ImportError, SQLAlchemyError) as error:
-        raise _no_driver(uri.split(":", 1)[0], error) from error
+        raise _driver_error(uri.split(":", 1)[0], error) from error
 
 
-def _no_driver(scheme: str, error: Exception) -> TrackingStoreError:
-    return TrackingStoreError(  # without the rest of the address, which may hold a password
+def _driver_error(scheme: str, error: Exception) -> StoreError:
+    return StoreError(  # without the rest of the address, which may hold a password
         f"tracking address {scheme}://...",
         found=f"no way to speak to such a database ({error})",
         expected="an address whose driver is installed",
@@ -121,7 +112,7 @@ def _check_http(uri: str, timeout_s: float) -> None:
         reason = f"an answer of {error.code} {error.reason}"
     except (OSError, ValueError) as error:
         reason = f"no answer ({getattr(error, 'reason', error)})"
-    raise TrackingServerError(
+    raise StoreError(
         f"tracking server {uri}",
         found=reason,
         expected=f"an MLflow server that answers within {timeout_s:g} s",
@@ -141,7 +132,7 @@ def _check_sqlite(uri: str, timeout_s: float) -> None:
         else:  # not by making it: another process may be about to
             tempfile.TemporaryFile(dir=path.parent).close()
     except (sqlite3.Error, OSError) as error:
-        raise TrackingStoreError(
+        raise StoreError(
             str(path),
             found=f"a database that cannot be written ({error})",
             expected="a new file in an existing, writable folder, or MLflow's database",

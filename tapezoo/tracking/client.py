@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from tapezoo.errors import TapezooError
 from tapezoo.tracking.address import Tracking, check_server, tracking_uri
-from tapezoo.tracking.database import complete_database
+from tapezoo.tracking.database import ensure_database
+from tapezoo.tracking.errors import StoreError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,10 +30,6 @@ CHATTY = (
 )
 
 
-class RegistryError(TapezooError):
-    """The store refused a request, or died in the middle of it."""
-
-
 def prepare_mlflow() -> None:
     """Telemetry off, few retries, no chatter, unless the environment says otherwise; before mlflow's import."""
     for name, value in SETTINGS.items():
@@ -48,20 +45,20 @@ def open_client(uri: str | None) -> MlflowClient:
         uri: As in `Tracking`, None included.
 
     Raises:
-        TrackingServerError, TrackingStoreError: See `check_server` and `complete_database`.
+        StoreError: See `check_server` and `ensure_database`.
     """
     address = tracking_uri(Tracking(uri))
     check_server(address)
     prepare_mlflow()
-    complete_database(address)
+    ensure_database(address)
     from mlflow import MlflowClient
 
     return MlflowClient(address, registry_uri=address)
 
 
 @contextmanager
-def said_by_store(uri: str, doing: str, fix: str) -> Iterator[None]:
-    """What any client, driver or disk raises inside becomes one RegistryError.
+def as_store_error(uri: str, doing: str, fix: str) -> Iterator[None]:
+    """Turns whatever a client, a driver or the disk raises inside into one StoreError.
 
     Args:
         uri: Of the store.
@@ -74,7 +71,7 @@ def said_by_store(uri: str, doing: str, fix: str) -> Iterator[None]:
         raise
     except Exception as error:  # mlflow, requests, sqlalchemy and the operating system each have their own
         text = str(error).strip() or type(error).__name__
-        raise RegistryError(
+        raise StoreError(
             f"store {uri}",
             found=f"a failure while {doing} ({text[:500]})",
             expected="a store that takes it",

@@ -1,7 +1,7 @@
-"""A new database of MLflow's, made whole beside its place: its migrations take seconds and cannot be repeated.
+"""A new MLflow database is made beside its place and renamed when complete.
 
-MLflow makes its tables in the file itself. A process that ends in the middle, or two that begin together, leave a file
-that no MLflow opens any more.
+MLflow's migrations take seconds and cannot be repeated. A process that ends in the middle of them, or two that begin
+together, leave a file that no MLflow can open.
 """
 
 from __future__ import annotations
@@ -14,31 +14,32 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from tapezoo.tracking.address import SQLITE, TrackingStoreError
+from tapezoo.tracking.address import SQLITE
+from tapezoo.tracking.errors import StoreError
 
 MAKING_S = 180.0  # how long another process may take to make it
 
 
-def complete_database(uri: str) -> None:
-    """Makes the database of `uri` unless it is there; one process makes it, others wait. Imports mlflow.
+def ensure_database(uri: str) -> None:
+    """Makes the database of `uri` unless it exists; one process makes it, others wait. Imports mlflow.
 
     Args:
         uri: `sqlite:///FILE`; other stores are not looked at.
 
     Raises:
-        TrackingStoreError: The file cannot be made, or is there and not complete.
+        StoreError: The file cannot be made, or is there and not complete.
     """
     if not uri.startswith(SQLITE):
         return
     path = Path(os.path.realpath(uri.removeprefix(SQLITE)))
     try:
         if _is_absent(path):
-            with _alone(path):
+            with _hold_lock(path):
                 if _is_absent(path):
-                    _make(path)
+                    _create_database(path)
                     return
     except OSError as error:
-        raise _unmade(path, error) from error
+        raise _creation_error(path, error) from error
     _check_complete(path)
 
 
@@ -47,20 +48,22 @@ def _is_absent(path: Path) -> bool:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """One process at a time, by a lock on a file beside `path` that is gone afterwards."""
+def _hold_lock(path: Path) -> Iterator[None]:
+    """Lets one process at a time in, by a lock on a file beside `path` that is removed afterwards."""
     lock = path.with_name(f".{path.name}.lock")
     deadline_s = time.monotonic() + MAKING_S
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_still(lock, descriptor):
+            if _is_in_place(lock, descriptor):
                 break
         except BlockingIOError:
             if time.monotonic() > deadline_s:
                 os.close(descriptor)
-                raise _unmade(path, f"another process has been making it for {MAKING_S:.0f} s") from None
+                raise _creation_error(
+                    path, f"another process has been making it for {MAKING_S:.0f} s"
+                ) from None
             time.sleep(0.1)
         except BaseException:
             os.close(descriptor)
@@ -73,18 +76,18 @@ def _alone(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _is_still(lock: Path, descriptor: int) -> bool:
-    """Whether the file that is locked is the one others find; whoever had it before has removed its own."""
+def _is_in_place(lock: Path, descriptor: int) -> bool:
+    """Whether the locked file is the one others find: the last holder may have removed it meanwhile."""
     try:
         return os.path.samestat(os.fstat(descriptor), lock.stat())
     except FileNotFoundError:
         return False
 
 
-def _make(path: Path) -> None:
-    """All of MLflow's tables in a file beside `path`, then `path`. The lock is ours: other parts are of the dead."""
+def _create_database(path: Path) -> None:
+    """Makes all tables in a file beside `path`, then renames it. We hold the lock: a part found there is abandoned."""
     part = path.with_name(f".{path.name}.part")
-    _remove(part)
+    _remove_part(part)
     from mlflow.store.db import utils
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -96,19 +99,19 @@ def _make(path: Path) -> None:
             engine.dispose()  # before the rename: sqlite names its journal after the file it opened
         part.rename(path)
     except SQLAlchemyError as error:
-        raise _unmade(path, getattr(error, "orig", None) or error) from error
+        raise _creation_error(path, getattr(error, "orig", None) or error) from error
     finally:
-        _remove(part)
+        _remove_part(part)
 
 
-def _remove(part: Path) -> None:
+def _remove_part(part: Path) -> None:
     for left in (part, part.with_name(f"{part.name}-journal")):
         with suppress(OSError):
             left.unlink(missing_ok=True)
 
 
 def _check_complete(path: Path) -> None:
-    """Raises TrackingStoreError for a database of which MLflow would say that a table exists, or is too old."""
+    """Raises StoreError for a database that lacks tables or is of another MLflow version."""
     from mlflow.store.db import base_sql_model, utils
 
     try:
@@ -123,14 +126,14 @@ def _check_complete(path: Path) -> None:
             )
             runs = connection.execute("SELECT count(*) FROM runs").fetchone()[0] if "runs" in tables else 0
     except sqlite3.Error as error:
-        raise _unmade(path, error) from error
+        raise _creation_error(path, error) from error
     missing = set(base_sql_model.Base.metadata.tables) - tables
     newest = utils._get_latest_schema_revision()  # type: ignore[no-untyped-call]
     if not missing and revision is not None and revision[0] == newest:
         return
     lacks = f"it lacks {len(missing)} of MLflow's tables" if missing else "its tables are of another MLflow"
     upgrade = f"copy the file, then: mlflow db upgrade {SQLITE}{path}"
-    raise TrackingStoreError(
+    raise StoreError(
         str(path),
         found=f"a tracking database that is not complete, with {runs} runs ({lacks})",
         expected="one that was made to its end, by an MLflow of this version",
@@ -141,8 +144,8 @@ def _check_complete(path: Path) -> None:
     )
 
 
-def _unmade(path: Path, reason: object) -> TrackingStoreError:
-    return TrackingStoreError(
+def _creation_error(path: Path, reason: object) -> StoreError:
+    return StoreError(
         str(path),
         found=f"a tracking database that cannot be made or read ({reason})",
         expected="room and the right to write in its folder",

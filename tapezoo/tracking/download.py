@@ -1,4 +1,4 @@
-"""Fetching a folder of the store, no further than the store itself says that it goes."""
+"""Downloads a folder of the store, and stops a file that is longer than the store announced."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from tapezoo.errors import TapezooError, UnwritableOutputError
+from tapezoo.errors import UnwritableOutputError
+from tapezoo.tracking.errors import VersionError
 
 SLACK_BYTES = 2**24  # what a file may have over what is announced before the download is stopped
 MOST_FILES, MOST_FOLDERS = 10_000, 100
 _NAME = re.compile(r"[\w.+=@ -]+")
-
-
-class UntrustedVersionError(TapezooError):
-    """What the store holds is not what was registered."""
 
 
 def download_folder(source: str, uri: str, folder: Path, subject: str) -> None:
@@ -33,12 +30,12 @@ def download_folder(source: str, uri: str, folder: Path, subject: str) -> None:
         subject: What is downloaded, for errors.
 
     Raises:
-        UntrustedVersionError: More or other files than announced, or names that no bundle has.
+        VersionError: More or other files than announced, or names that no bundle has.
         UnwritableOutputError: There is no room for what is announced.
     """
     from mlflow.artifacts import download_artifacts
 
-    sizes = _announced(source, uri, subject)
+    sizes = _list_files(source, uri, subject)
     free = shutil.disk_usage(folder).free
     if sum(sizes.values()) > free:
         raise UnwritableOutputError(folder, f"{sum(sizes.values())} bytes to come, {free} free")
@@ -46,17 +43,19 @@ def download_folder(source: str, uri: str, folder: Path, subject: str) -> None:
         place = folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with _no_file_over(max(size, SLACK_BYTES)):
+            with _limit_file_size(max(size, SLACK_BYTES)):
                 download_artifacts(f"{source}/{path}", dst_path=str(place.parent), tracking_uri=uri)
         except Exception as error:
             if _is_too_large(error):
-                raise _untrusted(subject, f"{path}, longer than the {size} bytes it announces") from error
+                raise _mismatch_error(
+                    subject, f"{path}, longer than the {size} bytes it announces"
+                ) from error
             raise
         if place.is_file() and place.stat().st_size != size:
-            raise _untrusted(subject, f"{path} of {place.stat().st_size} bytes, announced as {size}")
+            raise _mismatch_error(subject, f"{path} of {place.stat().st_size} bytes, announced as {size}")
 
 
-def _announced(source: str, uri: str, subject: str) -> dict[PurePosixPath, int]:
+def _list_files(source: str, uri: str, subject: str) -> dict[PurePosixPath, int]:
     """Every file below `source` and its size in bytes, as the store says."""
     from mlflow.artifacts import list_artifacts
 
@@ -66,19 +65,19 @@ def _announced(source: str, uri: str, subject: str) -> dict[PurePosixPath, int]:
         for info in list_artifacts(f"{source}/{place}" if place.parts else source, tracking_uri=uri):
             name = PurePosixPath(str(info.path)).name
             if not _NAME.fullmatch(name) or name in (".", ".."):
-                raise _untrusted(subject, f"a file named {name!r}")
+                raise _mismatch_error(subject, f"a file named {name!r}")
             if info.is_dir:
                 folders.append(place / name)
             else:
                 sizes[place / name] = int(info.file_size or 0)
             if len(sizes) > MOST_FILES or len(folders) > MOST_FOLDERS:
-                raise _untrusted(subject, f"over {MOST_FILES} files or {MOST_FOLDERS} folders")
+                raise _mismatch_error(subject, f"over {MOST_FILES} files or {MOST_FOLDERS} folders")
     return sizes
 
 
 @contextmanager
-def _no_file_over(size: int) -> Iterator[None]:
-    """Inside, writing beyond `size` bytes of any file is an OSError; nothing else bounds what a store sends."""
+def _limit_file_size(size: int) -> Iterator[None]:
+    """Makes writing beyond `size` bytes of any file an OSError; nothing else bounds what a store sends."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     least = min(size, *(limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY), size)
     resource.setrlimit(resource.RLIMIT_FSIZE, (least, hard))
@@ -97,8 +96,8 @@ def _is_too_large(error: BaseException | None) -> bool:
     return False
 
 
-def _untrusted(subject: str, found: str) -> UntrustedVersionError:
-    return UntrustedVersionError(
+def _mismatch_error(subject: str, found: str) -> VersionError:
+    return VersionError(
         subject,
         found=f"{found} in the store",
         expected="the files of a bundle, as long as the store says that they are",

@@ -29,7 +29,7 @@ class RefusedRequestError(MlflowException):
         return json.dumps({"error_code": self.error_code, "message": self._sentence})
 
 
-class Served:
+class MlflowEffect:
     """`Effect` as MLflow calls it."""
 
     def __init__(self, effect: serving.Effect) -> None:
@@ -47,5 +47,5 @@ class Served:
             raise RefusedRequestError(error) from error
 
 
-def _load_pyfunc(path: str) -> Served:  # the name is MLflow's
-    return Served(serving._load_pyfunc(path))
+def _load_pyfunc(path: str) -> MlflowEffect:  # the name is MLflow's
+    return MlflowEffect(serving._load_pyfunc(path))

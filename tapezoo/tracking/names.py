@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tapezoo.errors import TapezooError
-from tapezoo.tracking.client import said_by_store
+from tapezoo.tracking.client import as_store_error
+from tapezoo.tracking.errors import VersionError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -20,14 +20,6 @@ _NAME = re.compile(
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _RESERVED = re.compile(r"latest|v\d+", re.IGNORECASE)  # MLflow's own
 _ADDRESS = re.compile(r"([^@/]+)(?:@([^@/]+)|/([0-9]+))")
-
-
-class ModelNameError(TapezooError):
-    """A name, alias or address of a version that cannot be one."""
-
-
-class UnknownVersionError(TapezooError):
-    """The registry holds no such version."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +39,11 @@ def parse_address(text: str) -> VersionAddress:
     """`tape@champion`, `tape/3`, or either behind `models:/`.
 
     Raises:
-        ModelNameError: Anything else.
+        VersionError: Anything else.
     """
     found = _ADDRESS.fullmatch(text.removeprefix(SCHEME))
     if found is None or not _NAME.fullmatch(found[1]) or (found[2] and not _ALIAS.fullmatch(found[2])):
-        raise ModelNameError(
+        raise VersionError(
             f"model version {text!r}",
             found="no such address",
             expected="NAME@ALIAS or NAME/NUMBER, such as tape@champion or models:/tape/3",
@@ -61,9 +53,9 @@ def parse_address(text: str) -> VersionAddress:
 
 
 def check_name(name: str) -> None:
-    """Raises ModelNameError for a name no model can be registered under."""
+    """Raises VersionError for a name no model can be registered under."""
     if not _NAME.fullmatch(name):
-        raise ModelNameError(
+        raise VersionError(
             f"model name {name!r}",
             found="characters a registered model cannot have",
             expected="letters, digits, dots, dashes, underscores and blanks",
@@ -72,9 +64,9 @@ def check_name(name: str) -> None:
 
 
 def check_alias(alias: str) -> None:
-    """Raises ModelNameError for an alias MLflow would refuse."""
+    """Raises VersionError for an alias MLflow would refuse."""
     if not _ALIAS.fullmatch(alias) or _RESERVED.fullmatch(alias):
-        raise ModelNameError(
+        raise VersionError(
             f"alias {alias!r}",
             found="no alias MLflow takes",
             expected="a letter, then letters, digits, dashes and underscores; not `latest`, not `v1`",
@@ -86,15 +78,15 @@ def find_version(client: MlflowClient, address: VersionAddress, uri: str) -> Mod
     """The version at `address`.
 
     Raises:
-        UnknownVersionError: There is none.
-        RegistryError: The store failed.
+        VersionError: There is none.
+        StoreError: The store failed.
     """
     found = look_up(client, address, uri)
     if found is None:
-        raise UnknownVersionError(
+        raise VersionError(
             f"model version {address}",
             found=f"none in {uri}",
-            expected=_known(client, address.name, uri),
+            expected=_describe_known(client, address.name, uri),
             fix="Correct the name, or --uri; `tapezoo push` registers a version.",
         )
     return found
@@ -104,7 +96,7 @@ def look_up(client: MlflowClient, address: VersionAddress, uri: str) -> ModelVer
     """The version at `address`, or None."""
     from mlflow.exceptions import MlflowException
 
-    with said_by_store(uri, f"looking for {address}", "Look at the server, then run the command again."):
+    with as_store_error(uri, f"looking for {address}", "Look at the server, then run the command again."):
         try:
             if address.number is not None:
                 return client.get_model_version(address.name, address.number)
@@ -116,8 +108,8 @@ def look_up(client: MlflowClient, address: VersionAddress, uri: str) -> ModelVer
             raise
 
 
-def _known(client: MlflowClient, name: str, uri: str) -> str:
-    with said_by_store(uri, "listing versions", "Look at the server, then run the command again."):
+def _describe_known(client: MlflowClient, name: str, uri: str) -> str:
+    with as_store_error(uri, "listing versions", "Look at the server, then run the command again."):
         versions = client.search_model_versions(f"name = '{name}'")
         if not versions:
             return "a model of another name"

@@ -10,7 +10,7 @@ from pathlib import Path
 VERSIONED = ("tapezoo", "torch", "lightning", "mlflow", "numpy", "numba")
 
 
-def versions(directory: Path) -> dict[str, str]:
+def collect_versions(directory: Path) -> dict[str, str]:
     """Versions of what a run stands on; in a git checkout also its commit, and whether it was changed."""
     found = {"python": platform.python_version()}
     for name in VERSIONED:

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tapezoo.errors import TapezooError
 from tapezoo.tracking.address import Tracking, tracking_uri
-from tapezoo.tracking.client import open_client, said_by_store
+from tapezoo.tracking.client import as_store_error, open_client
+from tapezoo.tracking.errors import NotPromotedError
 from tapezoo.tracking.names import VersionAddress, check_alias, find_version, look_up, parse_address
 from tapezoo.tracking.tags import COST, DATASET, FACTS
 
@@ -19,20 +19,8 @@ HIGHER_IS_BETTER = ("si_sdr",)  # endings of metrics that cannot be compared by 
 UNMOVED = "The alias was not moved."
 
 
-class NotBetterError(TapezooError):
-    """The candidate's figure is not lower than that of the version the alias points to, which it may be itself."""
-
-
-class OtherDatasetError(TapezooError):
-    """The two figures were measured on different data, or nobody knows on which."""
-
-
-class MissingMetricError(TapezooError):
-    """A version has no such figure, or lower is not better in it."""
-
-
 @dataclass(frozen=True)
-class Promoted:
+class Promotion:
     """Where an alias points now.
 
     Args:
@@ -52,20 +40,20 @@ class Promoted:
 
 def promote_version(
     address: str, alias: str, *, if_better: str | None = None, uri: str | None = None
-) -> Promoted:
+) -> Promotion:
     """Lets `alias` point to the version at `address`.
 
     Args:
         address: `NAME@ALIAS` or `NAME/NUMBER`.
-        alias: What shall point to it.
+        alias: What is to point to it.
         if_better: A metric, such as val_esr: move the alias only if it is lower than that of the version the
             alias points to, measured on the same data. An alias that points nowhere yet is set.
         uri: As in `Tracking`, None included.
 
     Raises:
-        ModelNameError, UnknownVersionError: No such version, or no alias MLflow takes.
-        NotBetterError, OtherDatasetError, MissingMetricError: Why `if_better` did not move it.
-        TrackingServerError, TrackingStoreError, RegistryError: The store does not answer, or failed.
+        VersionError: No such version, or no alias MLflow takes.
+        NotPromotedError: Why `if_better` did not move it.
+        StoreError: The store does not answer, or failed.
     """
     wanted = parse_address(address)
     check_alias(alias)
@@ -74,61 +62,61 @@ def promote_version(
     holder = look_up(client, VersionAddress(wanted.name, alias), store)
     number, before = str(candidate.version), None if holder is None else str(holder.version)
     if number == before and if_better is not None:
-        raise NotBetterError(
-            _named(candidate),
+        raise NotPromotedError(
+            _name_of(candidate),
             found=f"the version that {alias} points to already",
             expected=f"another one, with a lower {if_better}",
             fix=f"{UNMOVED} Push and name another version, or leave --if-better out.",
         )
     if number == before:
-        return Promoted(wanted.name, alias, number, before, "it pointed there already")
+        return Promotion(wanted.name, alias, number, before, "it pointed there already")
     if if_better is None:
         reason = "no condition was given"
     elif holder is None:
-        value(candidate, if_better)
+        read_figure(candidate, if_better)
         reason = f"there was no {alias} to compare {if_better} with"
     else:
-        reason = improvement(candidate, holder, if_better)
-    with said_by_store(store, f"moving the alias {alias}", "Run the command again; it is safe to repeat."):
+        reason = describe_improvement(candidate, holder, if_better)
+    with as_store_error(store, f"moving the alias {alias}", "Run the command again; it is safe to repeat."):
         client.set_registered_model_alias(wanted.name, alias, number)
-    return Promoted(wanted.name, alias, number, before, reason)
+    return Promotion(wanted.name, alias, number, before, reason)
 
 
-def improvement(candidate: ModelVersion, holder: ModelVersion, metric: str) -> str:
-    """How much lower the candidate's figure is, in words.
+def describe_improvement(candidate: ModelVersion, holder: ModelVersion, metric: str) -> str:
+    """Says how much lower the candidate's figure is.
 
     Raises:
-        NotBetterError, OtherDatasetError, MissingMetricError: It is not, or that cannot be said.
+        NotPromotedError: It is not, or that cannot be said.
     """
-    ours, theirs = value(candidate, metric), value(holder, metric)
+    ours, theirs = read_figure(candidate, metric), read_figure(holder, metric)
     data, other = candidate.tags.get(DATASET), holder.tags.get(DATASET)
     if data is None or data != other:
-        raise OtherDatasetError(
-            _named(candidate),
-            found=f"{metric} measured on {_data(data)}",
-            expected=f"{_data(other)}, as for {_named(holder)}"
+        raise NotPromotedError(
+            _name_of(candidate),
+            found=f"{metric} measured on {_describe_data(data)}",
+            expected=f"{_describe_data(other)}, as for {_name_of(holder)}"
             if other
             else f"a {DATASET} with both versions",
             fix=f"{UNMOVED} Train or score both on the same data, or leave --if-better out.",
         )
     if not ours < theirs:
-        raise NotBetterError(
-            _named(candidate),
+        raise NotPromotedError(
+            _name_of(candidate),
             found=f"{metric} {ours:.6g}",
-            expected=f"less than the {theirs:.6g} of {_named(holder)}",
+            expected=f"less than the {theirs:.6g} of {_name_of(holder)}",
             fix=f"{UNMOVED} Leave --if-better out to move it all the same.",
         )
     return f"{metric} {ours:.6g} is less than the {theirs:.6g} of version {holder.version}"
 
 
-def value(version: ModelVersion, metric: str) -> float:
+def read_figure(version: ModelVersion, metric: str) -> float:
     """The figure a version was registered with.
 
     Raises:
-        MissingMetricError: It has none that is finite, or lower is not better in it.
+        NotPromotedError: It has none that is finite, or lower is not better in it.
     """
     if metric.endswith(HIGHER_IS_BETTER) or metric == COST:  # which is speed: times real time
-        raise MissingMetricError(
+        raise NotPromotedError(
             f"--if-better {metric}",
             found="a figure in which higher is better",
             expected="an error or a distance, such as val_esr",
@@ -144,8 +132,8 @@ def value(version: ModelVersion, metric: str) -> float:
             for tag in sorted(version.tags)
             if tag.startswith(("val_", "test_", "train_")) and not tag.endswith(HIGHER_IS_BETTER)
         ]
-        raise MissingMetricError(
-            _named(version),
+        raise NotPromotedError(
+            _name_of(version),
             found=f"no figure for {metric}",
             expected=f"one of {', '.join(known)}" if known else "a version with figures",
             fix=f"{UNMOVED} Name another metric, or leave --if-better out.",
@@ -153,9 +141,9 @@ def value(version: ModelVersion, metric: str) -> float:
     return figure
 
 
-def _named(version: ModelVersion) -> str:
+def _name_of(version: ModelVersion) -> str:
     return f"{version.name}/{version.version}"
 
 
-def _data(dataset_hash: str | None) -> str:
+def _describe_data(dataset_hash: str | None) -> str:
     return f"data {dataset_hash[:12]}" if dataset_hash else "data nobody knows"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from tapezoo import runtime
 from tapezoo.bundle import BundleError, Report, is_bundle
-from tapezoo.errors import TapezooError
 from tapezoo.staging import staged_folder
 from tapezoo.tracking.address import Tracking, tracking_uri
-from tapezoo.tracking.client import open_client, said_by_store
-from tapezoo.tracking.download import UntrustedVersionError, download_folder
+from tapezoo.tracking.client import as_store_error, open_client
+from tapezoo.tracking.download import download_folder
+from tapezoo.tracking.errors import VersionError
 from tapezoo.tracking.model import BUNDLE
 from tapezoo.tracking.names import find_version, parse_address
 from tapezoo.tracking.tags import SEAL
@@ -20,12 +20,8 @@ from tapezoo.tracking.tags import SEAL
 AGAIN = "Nothing was written. Run the command again once the store answers."
 
 
-class ForeignVersionError(TapezooError):
-    """A registered version that tapezoo did not push."""
-
-
 @dataclass(frozen=True)
-class Pulled:
+class PulledVersion:
     """A fetched version: its name, its number, and what verifying the copy found."""
 
     name: str
@@ -41,7 +37,7 @@ def pull_bundle(
     overwrite: bool = False,
     openers: runtime.Openers = runtime.ONNX_ONLY,
     progress: Callable[[str], None] = lambda step: None,
-) -> Pulled:
+) -> PulledVersion:
     """Downloads a version's bundle to the folder `out`, which appears only when it has verified.
 
     Args:
@@ -53,12 +49,10 @@ def pull_bundle(
         progress: Called with each step's name.
 
     Raises:
-        ModelNameError, UnknownVersionError: No such version.
-        ForeignVersionError: The version has no seal.
-        UntrustedVersionError: The files are not those that were registered, not as long as announced, or do not
-            verify.
+        VersionError: There is no such version, it has no seal, or its files are not those that were registered, are
+            not as long as announced, or do not verify.
         OutputExistsError, NotReplaceableError, UnwritableOutputError: See `staged_folder`.
-        TrackingServerError, TrackingStoreError, RegistryError: The store does not answer, or failed on the way.
+        StoreError: The store does not answer, or failed on the way.
     """
     wanted = parse_address(address)
     client, store = open_client(uri), tracking_uri(Tracking(uri))
@@ -66,7 +60,7 @@ def pull_bundle(
     subject = f"model version {found.name}/{found.version}"
     seal_sha256 = found.tags.get(SEAL)
     if seal_sha256 is None:
-        raise ForeignVersionError(
+        raise VersionError(
             subject,
             found=f"a version without the tag {SEAL}",
             expected="one that `tapezoo push` registered",
@@ -74,17 +68,17 @@ def pull_bundle(
         )
     with staged_folder(out, overwrite, is_bundle, "bundle") as folder:
         progress("downloading")
-        with said_by_store(store, f"downloading {found.name}/{found.version}", AGAIN):
+        with as_store_error(store, f"downloading {found.name}/{found.version}", AGAIN):
             source = client.get_model_version_download_uri(found.name, found.version)
             download_folder(f"{source}/{BUNDLE}", store, folder, subject)
         progress("verifying the bundle")
         try:
             report = runtime.verify(folder, openers, seal_sha256)
         except BundleError as error:
-            raise UntrustedVersionError(
+            raise VersionError(
                 subject,
                 found=f"{error.file or 'its bundle'} in the store with {error.found}",
                 expected=error.expected,
                 fix="Nothing was written. Pull another version, and ask who can write to the store.",
             ) from error
-    return Pulled(str(found.name), str(found.version), report)
+    return PulledVersion(str(found.name), str(found.version), report)

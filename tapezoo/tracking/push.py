@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tapezoo import runtime
 from tapezoo.bundle import Report, verify_hashes
 from tapezoo.tracking.address import Tracking, artifact_location, check_server, tracking_uri
-from tapezoo.tracking.client import open_client, said_by_store
+from tapezoo.tracking.client import as_store_error, open_client
 from tapezoo.tracking.model import BUNDLE, write_model
 from tapezoo.tracking.names import check_alias, check_name
 from tapezoo.tracking.tags import SEAL, version_tags
@@ -25,7 +25,7 @@ HALF_DONE = "Run the command again once the store answers: what is complete alre
 
 
 @dataclass(frozen=True)
-class Pushed:
+class PushedVersion:
     """A registered version.
 
     Args:
@@ -55,7 +55,7 @@ def push_bundle(
     run_id: str | None = None,
     openers: runtime.Openers = runtime.ONNX_ONLY,
     progress: Callable[[str], None] = lambda step: None,
-) -> Pushed:
+) -> PushedVersion:
     """Verifies `bundle` and registers it as a version of the model `name`.
 
     Everything is uploaded into a run first; the version is made after that, with all its tags at once, and the
@@ -65,7 +65,7 @@ def push_bundle(
     Args:
         bundle: The bundle's folder.
         name: Of the registered model; made if it is not there.
-        alias: What shall point to the version; None: nothing.
+        alias: What is to point to the version; None: nothing.
         uri: As in `Tracking`, None included.
         experiment: Where the run is filed that holds the files.
         run_id: The training's run, to put the files into; it keeps its status. None: a new run.
@@ -73,10 +73,10 @@ def push_bundle(
         progress: Called with each step's name.
 
     Raises:
-        ModelNameError: A name or alias no version can have.
+        VersionError: A name or alias no version can have.
         BundleError: The bundle does not verify; nothing was sent.
-        TrackingServerError, TrackingStoreError: See `check_server`.
-        RegistryError: The store failed on the way; no version was registered, or its alias is not set.
+        StoreError: See `check_server`; or the store failed on the way: no version was registered, or its alias is not
+            set.
     """
     check_name(name)
     if alias is not None:
@@ -85,26 +85,26 @@ def push_bundle(
     progress("verifying the bundle")
     report = runtime.verify(bundle, openers)
     client, address = open_client(uri), tracking_uri(Tracking(uri))
-    with said_by_store(address, f"looking for versions of {name}", AGAIN):
+    with as_store_error(address, f"looking for versions of {name}", AGAIN):
         same = client.search_model_versions(f"name = '{name}' and tags.{SEAL} = '{report.seal_sha256}'")
     if same:
         found = max(same, key=lambda version: int(version.version))
         number, holder = str(found.version), str(found.run_id)
     else:
         progress("uploading")
-        holder, source = _uploaded(client, address, bundle, name, experiment, run_id, report)
+        holder, source = _upload(client, address, bundle, name, experiment, run_id, report)
         progress("registering")
-        with said_by_store(address, f"registering {name}", HALF_DONE):
-            _make_model(client, name)
+        with as_store_error(address, f"registering {name}", HALF_DONE):
+            _ensure_model(client, name)
             tags = version_tags(report.manifest, report.seal_sha256, run_id)
             number = str(client.create_model_version(name, source, holder, tags=tags).version)
     if alias is not None:
-        with said_by_store(address, f"setting the alias {alias} of {name}/{number}", HALF_DONE):
+        with as_store_error(address, f"setting the alias {alias} of {name}/{number}", HALF_DONE):
             client.set_registered_model_alias(name, alias, number)
-    return Pushed(name, number, alias, not same, holder, report)
+    return PushedVersion(name, number, alias, not same, holder, report)
 
 
-def _uploaded(
+def _upload(
     client: MlflowClient,
     uri: str,
     bundle: Path,
@@ -113,16 +113,16 @@ def _uploaded(
     run_id: str | None,
     report: Report,
 ) -> tuple[str, str]:
-    """The run that holds the model folder now, and the folder's address in the store."""
-    with tempfile.TemporaryDirectory() as scratch, said_by_store(uri, f"uploading {bundle}", AGAIN):
+    """Uploads the model folder; returns the run that holds it and its address in the store."""
+    with tempfile.TemporaryDirectory() as scratch, as_store_error(uri, f"uploading {bundle}", AGAIN):
         model = Path(scratch) / "model"
         write_model(bundle, report.manifest, model)
         verify_hashes(model / BUNDLE, report.seal_sha256)  # the copy that is sent is what was verified
         if run_id is not None:
-            return run_id, _sent(client, run_id, model, report.seal_sha256)
-        own = _new_run(client, uri, experiment, f"push {name}")
+            return run_id, _send_files(client, run_id, model, report.seal_sha256)
+        own = _create_run(client, uri, experiment, f"push {name}")
         try:
-            source = _sent(client, own, model, report.seal_sha256)
+            source = _send_files(client, own, model, report.seal_sha256)
             client.set_terminated(own, "FINISHED")
         except BaseException:  # Ctrl-C too
             with suppress(Exception):  # the store may be gone for good: then the run stays as it is
@@ -131,13 +131,13 @@ def _uploaded(
         return own, source
 
 
-def _sent(client: MlflowClient, run_id: str, model: Path, seal_sha256: str) -> str:
+def _send_files(client: MlflowClient, run_id: str, model: Path, seal_sha256: str) -> str:
     folder = f"bundle-{seal_sha256[:12]}"  # a second upload of the same files goes to the same place
     client.log_artifacts(run_id, str(model), folder)
     return f"{str(client.get_run(run_id).info.artifact_uri).rstrip('/')}/{folder}"
 
 
-def _new_run(client: MlflowClient, uri: str, experiment: str, run_name: str) -> str:
+def _create_run(client: MlflowClient, uri: str, experiment: str, run_name: str) -> str:
     found = client.get_experiment_by_name(experiment)
     if found is None:
         experiment_id = client.create_experiment(experiment, artifact_location(uri))
@@ -146,7 +146,7 @@ def _new_run(client: MlflowClient, uri: str, experiment: str, run_name: str) -> 
     return str(client.create_run(experiment_id, run_name=run_name).info.run_id)
 
 
-def _make_model(client: MlflowClient, name: str) -> None:
+def _ensure_model(client: MlflowClient, name: str) -> None:
     from mlflow.exceptions import MlflowException
 
     try:

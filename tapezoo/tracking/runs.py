@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from lightning.pytorch.loggers import MLFlowLogger
 
 from tapezoo.tracking.address import Tracking, artifact_location, check_server, tracking_uri
-from tapezoo.tracking.client import open_client, prepare_mlflow, said_by_store
-from tapezoo.tracking.database import complete_database
+from tapezoo.tracking.client import as_store_error, open_client, prepare_mlflow
+from tapezoo.tracking.database import ensure_database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,11 +28,11 @@ MLFLOW_STATUS = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAI
 class TrackedRun(MLFlowLogger):
     """Lightning's MLflow logger, with metrics by epoch, a status of ours, and no power to end a training.
 
-    Made by `make_logger`. What MLflow refuses after the start (server gone, disk full) is said once and
-    then left: a lost log is not worth a lost model.
+    Made by `make_logger`. What MLflow refuses after the start (server gone, disk full) is reported once;
+    nothing is logged after that: a lost log is not worth a lost model.
     """
 
-    note: Path | None = None  # a file that learns the run's id
+    id_file: Path | None = None  # where the run's id is written
     _final: str | None = None
     _lost: bool = False
 
@@ -41,14 +41,14 @@ class TrackedRun(MLFlowLogger):
         """Address of the store."""
         return str(self._tracking_uri)
 
-    def begun(self) -> str | None:
-        """The run's id; begins it if nothing was logged yet. None where the store takes no run any more."""
+    def begin(self) -> str | None:
+        """Begins the run unless it has begun; returns its id, or None where the store takes no run any more."""
         found: list[str | None] = []
         self._attempt("run", lambda: found.append(self.run_id))
         if not found or found[0] is None:
             return None
-        if self.note is not None:
-            self.note.write_text(f"{found[0]}\n", encoding="utf-8")
+        if self.id_file is not None:
+            self.id_file.write_text(f"{found[0]}\n", encoding="utf-8")
         return found[0]
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -115,12 +115,12 @@ def make_logger(
         run_id: A run to go on with; None: a new one.
 
     Raises:
-        TrackingServerError, TrackingStoreError: See `check_server` and `complete_database`.
+        StoreError: See `check_server` and `ensure_database`.
     """
     uri = tracking_uri(tracking)
     check_server(uri)
     prepare_mlflow()
-    complete_database(uri)
+    ensure_database(uri)
     # Lightning warns that it creates an experiment that is not there yet, as if that were a fault
     logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)
     return TrackedRun(
@@ -147,22 +147,22 @@ def make_run_logger(tracking: Tracking, run_dir: Path, is_resumed: bool) -> Trac
         is_resumed: Whether it goes on from a checkpoint in `run_dir`.
 
     Raises:
-        TrackingServerError, TrackingStoreError, RegistryError: The store does not answer, or failed.
+        StoreError: The store does not answer, or failed.
     """
-    run_id = _noted(run_dir)
+    run_id = _read_run_id(run_dir)
     if run_id is not None:
         client, uri = open_client(tracking.uri), tracking_uri(tracking)
-        with said_by_store(
+        with as_store_error(
             uri, f"looking for the run {run_id}", "Look at the store, then run the command again."
         ):
-            run_id = _taken_up(client, run_dir, run_id, is_resumed)
+            run_id = _reopen_run(client, run_dir, run_id, is_resumed)
     logger = make_logger(tracking, run_dir, {}, run_id)
-    logger.note = run_dir / RUN_ID
+    logger.id_file = run_dir / RUN_ID
     return logger
 
 
-def _taken_up(client: MlflowClient, run_dir: Path, run_id: str, is_resumed: bool) -> str | None:
-    """The run to go on with, marked as running again; None: a new one, and the old one is closed."""
+def _reopen_run(client: MlflowClient, run_dir: Path, run_id: str, is_resumed: bool) -> str | None:
+    """Marks the run of the folder as running again and returns its id; None: a new run, and the old one is closed."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -173,7 +173,7 @@ def _taken_up(client: MlflowClient, run_dir: Path, run_id: str, is_resumed: bool
         raise
     place = str(run_dir.resolve())
     home = run.data.tags.get(PLACE_TAG, place)
-    if run.info.lifecycle_stage != "active" or (home != place and _noted(Path(home)) == run_id):
+    if run.info.lifecycle_stage != "active" or (home != place and _read_run_id(Path(home)) == run_id):
         return None  # deleted; or `run_dir` is a copy, and the run is that of the original
     if is_resumed:
         client.update_run(run_id, status="RUNNING")
@@ -185,7 +185,7 @@ def _taken_up(client: MlflowClient, run_dir: Path, run_id: str, is_resumed: bool
     return None
 
 
-def _noted(run_dir: Path) -> str | None:
+def _read_run_id(run_dir: Path) -> str | None:
     try:
         text = (run_dir / RUN_ID).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeError):

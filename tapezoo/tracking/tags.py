@@ -1,4 +1,4 @@
-"""What a registered version says of itself."""
+"""The tags of a registered version."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COST_OF = ("onnx", "grid")  # the first that a bundle has: what a stream plays
 
 
 def version_tags(manifest: Manifest, seal_sha256: str, trained_in: str | None = None) -> dict[str, str]:
-    """What a version says of itself; figures are text, as MLflow keeps them, and absent where unknown.
+    """The tags of a version; figures are text, as MLflow keeps them, and absent where unknown.
 
     `cost` is times real time on one thread, as measured at export in the shortest blocks: 64 samples, or the net's
     hop where that is longer; of a grid alone that of one point. Every metric of the manifest has a tag of its own

@@ -25,7 +25,7 @@ from tapezoo.data import PairedAudio
 from tapezoo.export import ParityError
 from tapezoo.models.fir import FIR
 from tapezoo.tracking import Tracking, make_logger
-from tapezoo.tracking.names import ModelNameError
+from tapezoo.tracking.errors import VersionError
 from tapezoo.tracking.pull import pull_bundle
 
 RATE = 8000
@@ -187,7 +187,7 @@ def test_a_run_that_fails_registers_nothing(recordings: Path, uri: str, tmp_path
 
 @pytest.mark.parametrize(("name", "alias"), [("a/b", "candidate"), ("tape", "v1")])
 def test_a_name_that_cannot_be_registered_is_refused_with_the_recipe(name: str, alias: str) -> None:
-    with pytest.raises(ModelNameError):
+    with pytest.raises(VersionError):
         Register(name, alias)
 
 

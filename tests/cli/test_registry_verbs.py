@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from tracking.stores import files, make_bundles, new_store, resealed
 
 from tapezoo.cli import promote, pull, push
-from tapezoo.tracking.promote import NotBetterError
+from tapezoo.tracking.errors import NotPromotedError
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_promote_says_why_not(
     invoke(capsys, "push", bundle, "--name", "tape", "--alias", "champion")
     worse = resealed(bundle, tmp_path / "worse", metrics={"val_esr": 0.5})
     invoke(capsys, "push", worse, "--name", "tape", "--alias", "candidate", "--experiment", "other")
-    with pytest.raises(NotBetterError, match=r"0\.5.*less than the 0\.01"):
+    with pytest.raises(NotPromotedError, match=r"0\.5.*less than the 0\.01"):
         invoke(capsys, "promote", "tape@candidate", "champion", "--if-better", "val_esr")
     assert "tape/2, before it was tape/1" in invoke(capsys, "promote", "tape@candidate", "champion")
     assert MlflowClient(uri).get_experiment_by_name("other") is not None

@@ -15,8 +15,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from tracking.stores import new_store
 
-from tapezoo.tracking import TrackingStoreError, address
-from tapezoo.tracking.database import complete_database
+from tapezoo.tracking import address
+from tapezoo.tracking.database import ensure_database
+from tapezoo.tracking.errors import StoreError
 
 
 class Migrations:
@@ -57,7 +58,7 @@ def test_many_that_begin_at_once_make_one_database(migrations: Migrations, tmp_p
     def begin() -> None:
         try:
             address.check_server(f"sqlite:///{tmp_path}/new.db")
-            complete_database(f"sqlite:///{tmp_path}/new.db")
+            ensure_database(f"sqlite:///{tmp_path}/new.db")
         except BaseException as error:
             faults.append(error)
 
@@ -80,7 +81,7 @@ def test_after_a_process_that_was_killed_while_making_it_the_next_one_makes_it(
         (tmp_path / left).write_bytes(b"half of it")
     if at_the_place is not None:
         (tmp_path / "new.db").write_bytes(at_the_place)
-    complete_database(f"sqlite:///{tmp_path}/new.db")
+    ensure_database(f"sqlite:///{tmp_path}/new.db")
     assert tables(tmp_path / "new.db") == tables(migrations.blank)
     assert [path.name for path in tmp_path.iterdir()] == ["new.db"]
 
@@ -89,7 +90,7 @@ def test_after_a_process_that_was_killed_while_making_it_the_next_one_makes_it(
     ("fault", "said"),
     [
         (KeyboardInterrupt(), KeyboardInterrupt),
-        (OperationalError("", {}, sqlite3.OperationalError("disk is full")), TrackingStoreError),
+        (OperationalError("", {}, sqlite3.OperationalError("disk is full")), StoreError),
     ],
 )
 def test_a_making_that_fails_leaves_nothing(
@@ -97,7 +98,7 @@ def test_a_making_that_fails_leaves_nothing(
 ) -> None:
     migrations.fails = fault
     with pytest.raises(said) as raised:
-        complete_database(f"sqlite:///{tmp_path}/new.db")
+        ensure_database(f"sqlite:///{tmp_path}/new.db")
     assert said is KeyboardInterrupt or "disk is full" in str(raised.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -106,14 +107,14 @@ def test_a_broken_or_older_database_is_named_with_what_to_do(migrations: Migrati
     broken = tmp_path / "broken.db"
     with closing(sqlite3.connect(broken)) as connection:
         connection.execute("CREATE TABLE experiments (x)")
-    with pytest.raises(TrackingStoreError, match=r"broken\.db.*0 runs.*move it away"):
-        complete_database(f"sqlite:///{broken}")
+    with pytest.raises(StoreError, match=r"broken\.db.*0 runs.*move it away"):
+        ensure_database(f"sqlite:///{broken}")
     older = tmp_path / "older.db"
     shutil.copy(migrations.blank, older)
-    complete_database(f"sqlite:///{older}")
+    ensure_database(f"sqlite:///{older}")
     with closing(sqlite3.connect(older)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'before'")
         connection.commit()
-    with pytest.raises(TrackingStoreError, match="mlflow db upgrade sqlite:///"):
-        complete_database(f"sqlite:///{older}")
+    with pytest.raises(StoreError, match="mlflow db upgrade sqlite:///"):
+        ensure_database(f"sqlite:///{older}")
     assert migrations.count == 0

@@ -10,9 +10,9 @@ from mlflow import MlflowClient
 from tracking.stores import DATA, files, make_bundles, new_store, resealed
 
 from tapezoo.bundle import ChangedFileError, MissingFileError, read_manifest, verify_hashes
-from tapezoo.tracking import RegistryError, TrackingServerError
 from tapezoo.tracking import push as push_module
-from tapezoo.tracking.names import ModelNameError, parse_address
+from tapezoo.tracking.errors import StoreError, VersionError
+from tapezoo.tracking.names import parse_address
 from tapezoo.tracking.push import push_bundle
 from tapezoo.tracking.tags import version_tags
 
@@ -92,7 +92,7 @@ def test_a_store_that_fails_between_upload_and_version_holds_none_and_a_retry_su
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "log_artifacts", _disk_full)
-        with pytest.raises(RegistryError, match=r"uploading.*disk full.*No version was registered"):
+        with pytest.raises(StoreError, match=r"uploading.*disk full.*No version was registered"):
             push_bundle(bundles["plain"], "tape", "candidate", uri=uri)
     client = MlflowClient(uri)
     assert client.search_registered_models() == []
@@ -108,7 +108,7 @@ def test_an_alias_that_could_not_be_set_is_set_by_a_retry(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "set_registered_model_alias", _disk_full)
-        with pytest.raises(RegistryError, match="setting the alias candidate of tape/1"):
+        with pytest.raises(StoreError, match="setting the alias candidate of tape/1"):
             push_bundle(bundles["plain"], "tape", "candidate", uri=uri)
     pushed = push_bundle(bundles["plain"], "tape", "candidate", uri=uri)
     assert (pushed.version, pushed.is_new) == ("1", False)
@@ -173,7 +173,7 @@ def test_the_cost_is_that_of_what_a_stream_plays(
 
 def test_no_server_is_said_before_anything_is_made(bundles: dict[str, Path]) -> None:
     steps: list[str] = []
-    with pytest.raises(TrackingServerError):
+    with pytest.raises(StoreError):
         push_bundle(bundles["plain"], "tape", uri="http://127.0.0.1:9", progress=steps.append)
     assert steps == [], "nor verified, which takes long"
 
@@ -191,7 +191,7 @@ def test_no_server_is_said_before_anything_is_made(bundles: dict[str, Path]) -> 
     ],
 )
 def test_names_mlflow_or_our_addresses_cannot_carry_are_refused_at_once(name: str, alias: str | None) -> None:
-    with pytest.raises(ModelNameError):
+    with pytest.raises(VersionError):
         push_bundle(Path("no bundle is looked at"), name, alias)
 
 
@@ -216,7 +216,7 @@ def test_an_address_is_a_name_with_an_alias_or_a_number(
     ["tape", "tape/", "tape/champion", "tape@", "tape@a@b", "a/b@c", "runs:/1/x", "tape@-", "@champion"],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(ModelNameError, match="NAME@ALIAS"):
+    with pytest.raises(VersionError, match="NAME@ALIAS"):
         parse_address(text)
 
 

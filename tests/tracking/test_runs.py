@@ -21,16 +21,15 @@ from tracking.stores import free_port, new_store
 from tapezoo import __version__
 from tapezoo.tracking import (
     Tracking,
-    TrackingServerError,
-    TrackingStoreError,
     artifact_location,
     check_server,
+    collect_versions,
     has_run,
     make_logger,
     make_run_logger,
     tracking_uri,
-    versions,
 )
+from tapezoo.tracking.errors import StoreError
 from tapezoo.tracking.pictures import log_pictures
 
 
@@ -89,13 +88,13 @@ def test_a_store_lost_on_the_way_is_said_once_and_raises_nothing(
 ) -> None:
     logger = make_logger(Tracking(uri_in(store), "lost"), tmp_path, {})
     logger.log_metrics({"val_esr": 1.0}, step=0)
-    assert logger.begun() == logger.run_id
+    assert logger.begin() == logger.run_id
     logger._run_id = "no such run"
     for _ in range(3):
         logger.log_metrics({"val_esr": 1.0}, step=1)
     logger.set_status("finished")
     logger.finalize("success")
-    assert logger.begun() is None
+    assert logger.begin() is None
     assert [record.message.split(":")[0] for record in caplog.records] == ["tracking stopped"]
 
 
@@ -160,7 +159,7 @@ def begun_in(folder: Path, store: Path, is_resumed: bool) -> str:
     """The id of a run that begins in `folder`, and is left as kill -9 leaves it."""
     folder.mkdir(exist_ok=True)
     logger = make_run_logger(Tracking(uri_in(store), "killed"), folder, is_resumed)
-    run_id = logger.begun()
+    run_id = logger.begin()
     assert run_id is not None
     logger.log_metrics({"val_esr": 0.5, "epoch": 1.0})
     return run_id
@@ -236,7 +235,7 @@ def test_pictures_go_to_the_run_of_the_training_and_a_look_makes_no_store(
 def test_a_server_that_is_down_is_said_within_seconds(tmp_path: Path) -> None:
     uri = f"http://127.0.0.1:{free_port()}"
     started_s = time.monotonic()
-    with pytest.raises(TrackingServerError, match=uri):
+    with pytest.raises(StoreError, match=uri):
         make_logger(Tracking(uri), tmp_path, {})
     assert time.monotonic() - started_s < 5
 
@@ -246,7 +245,7 @@ def test_a_server_that_accepts_and_stays_silent_is_said_within_seconds() -> None
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         started_s = time.monotonic()
-        with pytest.raises(TrackingServerError, match="timed out"):
+        with pytest.raises(StoreError, match="timed out"):
             check_server(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.5)
         assert time.monotonic() - started_s < 3
 
@@ -278,14 +277,14 @@ def test_a_server_is_judged_by_its_answer(answering: tuple[HTTPServer, str]) -> 
         server.status = status  # type: ignore[attr-defined]
         check_server(uri)
     server.status = 503  # type: ignore[attr-defined]
-    with pytest.raises(TrackingServerError, match="503"):
+    with pytest.raises(StoreError, match="503"):
         check_server(uri)
 
 
 def test_a_database_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "notes.db").write_text("this is a letter, not a database, and long enough to be one" * 20)
     for path in (tmp_path / "nowhere" / "x.db", tmp_path / "notes.db", tmp_path):
-        with pytest.raises(TrackingStoreError) as raised:
+        with pytest.raises(StoreError) as raised:
             check_server(f"sqlite:///{path}")
         assert str(path) in str(raised.value)
     assert "letter" in (tmp_path / "notes.db").read_text()
@@ -298,7 +297,7 @@ def test_looking_leaves_no_database_behind(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("uri", ["file:./mlruns", "./mlruns", "htp://server"])
 def test_an_address_mlflow_cannot_use_is_refused(uri: str) -> None:
-    with pytest.raises(TrackingStoreError, match=r"sqlite:///FILE"):
+    with pytest.raises(StoreError, match=r"sqlite:///FILE"):
         check_server(uri)
 
 
@@ -306,17 +305,17 @@ def test_an_address_mlflow_cannot_use_is_refused(uri: str) -> None:
 
 
 def test_versions_name_commit_and_changes_of_a_checkout(tmp_path: Path) -> None:
-    assert "git_commit" not in versions(tmp_path)
+    assert "git_commit" not in collect_versions(tmp_path)
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
     (tmp_path / "file").write_text("1")
     for arguments in (["init", "-q"], ["add", "file"], ["commit", "-q", "-m", "one"]):
         subprocess.run([*git, *arguments], cwd=tmp_path, check=True)
-    clean = versions(tmp_path)
+    clean = collect_versions(tmp_path)
     assert clean["tapezoo"] == __version__
     assert clean["git_dirty"] == "false"
     assert len(clean["git_commit"]) == 40
     (tmp_path / "file").write_text("2")
-    assert versions(tmp_path)["git_dirty"] == "true"
+    assert collect_versions(tmp_path)["git_dirty"] == "true"
 
 
 @pytest.mark.parametrize("way", ["core.fsmonitor", "filter.x.clean"])
@@ -328,12 +327,12 @@ def test_looking_at_a_strangers_checkout_runs_none_of_its_programs(way: str, tmp
         subprocess.run([*git, *arguments], cwd=tmp_path, check=True)
     (tmp_path / "file").write_text("2")
     subprocess.run(["git", "config", way, "touch RAN; cat"], cwd=tmp_path, check=True)
-    assert len(versions(tmp_path)["git_commit"]) == 40
+    assert len(collect_versions(tmp_path)["git_commit"]) == 40
     assert not (tmp_path / "RAN").exists()
 
 
 @pytest.mark.parametrize("scheme", ["mssql+pymssql", "postgresql+nosuch"])
 def test_a_database_without_its_driver_is_said_before_any_work_and_no_password_with_it(scheme: str) -> None:
-    with pytest.raises(TrackingStoreError, match="Install the driver") as said:
+    with pytest.raises(StoreError, match="Install the driver") as said:
         check_server(f"{scheme}://me:secret@127.0.0.1:1/none")
     assert "secret" not in str(said.value)

@@ -26,9 +26,9 @@ from tracking.stores import (
 )
 
 from tapezoo.serving.served import _load_pyfunc
-from tapezoo.tracking import RegistryError, TrackingServerError
-from tapezoo.tracking.promote import NotBetterError, promote_version
-from tapezoo.tracking.pull import UntrustedVersionError, pull_bundle
+from tapezoo.tracking.errors import NotPromotedError, StoreError, VersionError
+from tapezoo.tracking.promote import promote_version
+from tapezoo.tracking.pull import pull_bundle
 from tapezoo.tracking.push import push_bundle
 
 pytestmark = pytest.mark.slow  # a server takes its time to start
@@ -60,7 +60,7 @@ def test_push_promote_pull_and_load_through_a_server(
     assert promote_version("tape@candidate", "champion", if_better="val_esr", uri=uri).version == "1"
     worse = resealed(bundles["knobs"], tmp_path / "worse", metrics={"val_esr": 0.02})
     push_bundle(worse, "tape", "candidate", uri=uri)
-    with pytest.raises(NotBetterError):
+    with pytest.raises(NotPromotedError):
         promote_version("tape@candidate", "champion", if_better="val_esr", uri=uri)
     pull_bundle("models:/tape@champion", tmp_path / "out", uri=uri)
     assert files(tmp_path / "out") == files(bundles["knobs"])
@@ -83,7 +83,7 @@ def test_a_server_whose_files_were_changed_is_refused(
     push_bundle(bundles["plain"], "changed", uri=server.uri)
     for card in (root / "artifacts").rglob("MODEL_CARD.md"):
         card.write_text("better than it is")
-    with pytest.raises(UntrustedVersionError, match="MODEL_CARD"):
+    with pytest.raises(VersionError, match="MODEL_CARD"):
         pull_bundle("changed/1", tmp_path / "out", uri=server.uri)
     assert list(tmp_path.iterdir()) == []
 
@@ -176,11 +176,11 @@ def test_a_connection_that_is_cut_leaves_no_version_and_a_retry_succeeds(
     name = f"cut at {place}"
     before = versions_in(root / "mlruns.db")
     cable.cuts, cable.loses_answer = PLACES[place]
-    with pytest.raises(RegistryError, match="Run the command again"):
+    with pytest.raises(StoreError, match="Run the command again"):
         push_bundle(bundles["plain"], name, "candidate", uri=cable.uri)
     assert cable.is_cut
     assert versions_in(root / "mlruns.db") == before
-    with pytest.raises(TrackingServerError):
+    with pytest.raises(StoreError):
         push_bundle(bundles["plain"], name, "candidate", uri=cable.uri)
     cable.heal()
     assert push_bundle(bundles["plain"], name, "candidate", uri=cable.uri).version == "1"
@@ -196,7 +196,7 @@ def test_a_version_whose_registration_was_not_heard_of_is_whole_and_used_by_the_
 ) -> None:
     name = f"unheard {part.replace('/', ' ')}"
     cable.cuts, cable.loses_answer = at("POST", part), loses_answer
-    with pytest.raises(RegistryError, match="what is complete already is used again"):
+    with pytest.raises(StoreError, match="what is complete already is used again"):
         push_bundle(bundles["plain"], name, "candidate", uri=cable.uri)
     cable.heal()
     pushed = push_bundle(bundles["plain"], name, "candidate", uri=cable.uri)
@@ -209,7 +209,7 @@ def test_a_download_that_is_cut_leaves_nothing(
 ) -> None:
     push_bundle(bundles["knobs"], "download", uri=cable.uri)
     cable.cuts = at("GET", "mlflow-artifacts/artifacts/", 4)
-    with pytest.raises(RegistryError, match="Nothing was written"):
+    with pytest.raises(StoreError, match="Nothing was written"):
         pull_bundle("download/1", tmp_path / "out", uri=cable.uri)
     assert cable.is_cut
     assert list(tmp_path.iterdir()) == []
@@ -238,7 +238,7 @@ def test_a_server_that_dies_during_the_upload_holds_no_version_and_a_new_one_tak
     cable = Cable(server)
     cable.cuts = dies
     try:
-        with pytest.raises(RegistryError, match=r"uploading.*No version was registered"):
+        with pytest.raises(StoreError, match=r"uploading.*No version was registered"):
             push_bundle(bundles["plain"], "tape", "candidate", uri=cable.uri)
     finally:
         cable.close()
