@@ -26,17 +26,17 @@ from tapezoo.bundle.golden import (
     replay_case,
 )
 from tapezoo.bundle.manifest import GoldenCase, Manifest, StateTensor, manifest_of, read_manifest
-from tapezoo.bundle.report import Report, replay_bundle, verify_bundle
-from tapezoo.bundle.schemas import SCHEMAS, schema
-from tapezoo.bundle.seal import file_hashes, is_bundle, seal, verify_hashes
-from tapezoo.bundle.verify import (
+from tapezoo.bundle.replay import (
     BrokenTargetError,
     OpenTarget,
     ReplayMismatchError,
-    TargetReport,
     open_target,
     replay,
 )
+from tapezoo.bundle.results import TargetResult, Verification
+from tapezoo.bundle.schemas import SCHEMAS, schema
+from tapezoo.bundle.seal import file_hashes, is_bundle, seal, verify_hashes
+from tapezoo.bundle.verify import replay_bundle, verify_bundle
 
 __all__ = [
     "SCHEMAS",
@@ -57,13 +57,13 @@ __all__ = [
     "OpenTarget",
     "OversizedFileError",
     "ReplayMismatchError",
-    "Report",
     "State",
     "StateTensor",
     "Step",
-    "TargetReport",
+    "TargetResult",
     "UnknownSchemaError",
     "UnreadableFileError",
+    "Verification",
     "file_hashes",
     "is_bundle",
     "manifest_of",

@@ -1,118 +1,87 @@
-"""Replaying one target's golden files, and judging what it played."""
+"""Verifying a bundle: its hashes, then its golden files through whatever runtimes the caller has."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tapezoo.bundle.errors import BundleError
-from tapezoo.bundle.golden import CaseResult, Step, overall_esr, read_golden_input, read_rest, replay_case
-from tapezoo.bundle.manifest import Manifest
-
-OpenTarget = Callable[[Path, Sequence[str]], Step]
-"""(file, state names in graph order) -> the runtime's step."""
-
-
-class BrokenTargetError(BundleError):
-    """A target's runtime refuses the file, or fails while it plays."""
+from tapezoo.bundle.golden import CaseResult, check_golden
+from tapezoo.bundle.grid.golden import OpenGrid, read_grid, replay_grid
+from tapezoo.bundle.grid.index import GRAPH
+from tapezoo.bundle.grid.tensors import check_grid
+from tapezoo.bundle.manifest import GOLDEN_INPUT, Manifest
+from tapezoo.bundle.replay import OpenTarget, judge, open_target, replay
+from tapezoo.bundle.results import TargetResult, Verification
+from tapezoo.bundle.seal import verify_hashes
 
 
-class ReplayMismatchError(BundleError):
-    """A target that does not give the expected output of a golden file."""
+def verify_bundle(
+    root: Path,
+    openers: Mapping[str, OpenTarget],
+    seal_sha256: str | None = None,
+    open_grid: OpenGrid | None = None,
+) -> Verification:
+    """Checks every hash, then replays the golden files in every target that has an opener.
 
-
-@dataclass(frozen=True)
-class TargetReport:
-    """What replaying one target gave.
-
-    Args:
-        target: Its name.
-        file: Its bundle path.
-        results: Of all golden cases; empty where its runtime is not installed.
-        max_esr: What it is judged by, if it is lossy: see `Manifest.losses`. None: each case's tolerance.
-    """
-
-    target: str
-    file: str
-    results: tuple[CaseResult, ...]
-    max_esr: float | None = None
-
-    @property
-    def status(self) -> str:
-        """Either "ok" or "not replayed"."""
-        return "ok" if self.results else "not replayed"
-
-    @property
-    def max_abs_error(self) -> float:
-        """The largest error of all golden cases; 0 where nothing was replayed."""
-        return max((result.max_abs_error for result in self.results), default=0.0)
-
-    @property
-    def esr(self) -> float:
-        """Of all golden cases together; 0 where nothing was replayed."""
-        return overall_esr(self.results) if self.results else 0.0
-
-
-def judge(root: Path, report: TargetReport) -> None:
-    """Takes a target as what it says it is, or not.
-
-    Raises:
-        ReplayMismatchError: Names the file.
-    """
-    for result in report.results:
-        if not math.isfinite(result.max_abs_error):
-            found = f"samples that are not finite in golden case {result.case}: the graph or its weights are broken"
-            raise ReplayMismatchError.about(root, report.file, found, "sound")
-        if report.max_esr is None and not result.passed:
-            found = f"an error of {result.max_abs_error:.3g} in golden case {result.case}"
-            raise ReplayMismatchError.about(root, report.file, found, f"at most {result.tolerance:.3g}")
-    if report.max_esr is not None and not report.esr <= report.max_esr:
-        found = f"an ESR of {report.esr:.3g} over all golden cases"
-        raise ReplayMismatchError.about(root, report.file, found, f"at most {report.max_esr:.3g}")
-
-
-def replay(step: Step, root: Path, manifest: Manifest, file: str) -> tuple[CaseResult, ...]:
-    """All golden cases through one step; does not judge the errors.
+    A target with a row in `manifest.losses` is judged by its ESR over all golden cases, every other one by the
+    largest error of each.
 
     Args:
-        step: What to replay.
         root: The bundle's folder.
-        manifest: Of the bundle.
-        file: The target's file, named in errors.
+        openers: By target name.
+        seal_sha256: See `verify_hashes`.
+        open_grid: The runtime for a grid's graph; None: its index and tensors are checked, nothing is played.
 
     Raises:
-        BrokenTargetError: The target fails while it plays.
-        MalformedFileError: Golden files that do not fit the manifest.
+        BundleError: The first fault found, with the file at fault.
     """
-    audio, rest = read_golden_input(root), read_rest(root, manifest)
-    results = []
-    for case in manifest.golden:
-        try:
-            results.append(replay_case(step, root, manifest, case, audio, rest))
-        except BundleError:
-            raise
-        except Exception as error:  # every runtime has exceptions of its own
-            raise _broken(root, file, f"a failure in golden case {case.name}", error) from error
-    return tuple(results)
+    manifest, seal = verify_hashes(root, seal_sha256)
+    return replay_bundle(root, manifest, seal, openers, open_grid)
 
 
-def open_target(opener: OpenTarget, root: Path, manifest: Manifest, target: str) -> Step:
-    """Opens a target of a bundle.
+def replay_bundle(
+    root: Path,
+    manifest: Manifest,
+    seal_sha256: str,
+    openers: Mapping[str, OpenTarget],
+    open_grid: OpenGrid | None = None,
+    at: Callable[[str], None] = lambda file: None,
+) -> Verification:
+    """What `verify_bundle` does once the hashes are right: everything is read first, and then played.
+
+    Args:
+        root: The bundle's folder.
+        manifest: As `verify_hashes` read it.
+        seal_sha256: Likewise.
+        openers: By target name.
+        open_grid: See `verify_bundle`.
+        at: Called with each file before its work begins.
 
     Raises:
-        BrokenTargetError: The target's runtime refuses the file.
+        BundleError: The first fault found, with the file at fault.
     """
-    file = manifest.targets[target]
-    try:
-        return opener(root / file, manifest.state_names)
-    except Exception as error:  # every runtime has exceptions of its own
-        raise _broken(root, file, "a file that its runtime refuses", error) from error
-
-
-def _broken(root: Path, file: str, what: str, error: Exception) -> BrokenTargetError:
-    found = f"{what} ({type(error).__name__}: {error})"
-    return BrokenTargetError(
-        root, file, found=found, expected="a working target", fix="Export the bundle again."
-    )
+    grid = None
+    if manifest.grid is not None:
+        at(manifest.grid)
+        if open_grid is None:
+            check_grid(root, manifest)
+        else:
+            grid = read_grid(root, manifest)
+    if manifest.targets:
+        at(GOLDEN_INPUT)
+        check_golden(root, manifest)
+    limits = {row["target"]: float(row["max_esr"]) for row in manifest.losses}
+    targets = []
+    for target, file in manifest.targets.items():
+        cases: tuple[CaseResult, ...] = ()
+        if target in openers:
+            at(file)
+            cases = replay(open_target(openers[target], root, manifest, target), root, manifest, file)
+        result = TargetResult(target, file, cases, limits.get(target))
+        judge(root, result)
+        targets.append(result)
+    played = None if manifest.grid is None else TargetResult("grid", manifest.grid, ())
+    if grid is not None and open_grid is not None:
+        at(GRAPH)
+        played = replay_grid(root, manifest, grid, open_grid)
+    return Verification(manifest, seal_sha256, tuple(targets), played)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tapezoo.cli.grid_options import add_grid_arguments, grid_lines, grid_part
 
 if TYPE_CHECKING:
-    from tapezoo.bundle import Report, TargetReport
+    from tapezoo.bundle import TargetResult, Verification
     from tapezoo.export import Part
 
 DEFAULT_TARGETS = "onnx,torchscript"  # both as in tapezoo.export, which is slow to import
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     audio = None if options.audio is None else _programme(options.audio, model.sample_rate)
     console = Screen()
     with console.status("exporting") as status:
-        report = export_checkpoint(
+        verification = export_checkpoint(
             path,
             options.out,
             audio,
@@ -75,12 +75,13 @@ def run(options: argparse.Namespace) -> int:
             parts=parts,
             max_loss_esr=options.max_loss,
         )
-    lines = [f"{options.out}: {report.manifest.architecture} from {path}"]
-    lines += [_target_text(target, report, options.out) for target in report.targets]
-    lines += grid_lines(options.out, report.manifest)
-    if report.manifest.reach < 1:
+    lines = [f"{options.out}: {verification.manifest.architecture} from {path}"]
+    lines += [_target_text(target, verification, options.out) for target in verification.targets]
+    lines += grid_lines(options.out, verification.manifest)
+    reach = verification.manifest.reach
+    if reach < 1:
         lines.append(
-            f"unsteady     beyond {report.manifest.reach:.1%} of the way from the controls' defaults the net blows up "
+            f"unsteady     beyond {reach:.1%} of the way from the controls' defaults the net blows up "
             "rounding: compared up to there; farther out it may sound different on every processor"
         )
     lines.append(f"check it     {shell('tapezoo', 'verify', options.out)}")
@@ -88,12 +89,12 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _target_text(target: TargetReport, report: Report, bundle: Path) -> str:
+def _target_text(target: TargetResult, verification: Verification, bundle: Path) -> str:
     label = f"{target.target:<12} {target.file:<16}"
     if target.max_esr is None:
         return f"{label} parity {target.max_abs_error:.1e} over {len(target.results)} golden cases"
     text = f"{label} ESR {target.esr:.1e}, error up to {target.max_abs_error:.1e}"
-    plain, cost = report.manifest.targets.get("onnx"), report.manifest.cost
+    plain, cost = verification.manifest.targets.get("onnx"), verification.manifest.cost
     if plain is None:
         return text
     factors, fp32 = (cost[name]["real_time_factor"] for name in (target.target, "onnx"))

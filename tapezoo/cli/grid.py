@@ -35,13 +35,15 @@ def run(options: argparse.Namespace) -> int:
     file = read_grid_file(options.index)
     console = Screen()
     with console.status("building") as status:
-        report = build_grid(file, options.out, options.overwrite, progress=lambda step: status.update(step))
-    index = read_grid_index(options.out, report.manifest)
+        verification = build_grid(
+            file, options.out, options.overwrite, progress=lambda step: status.update(step)
+        )
+    index = read_grid_index(options.out, verification.manifest)
     axes = " x ".join(f"{len(axis.positions)} {axis.control}" for axis in index.axes)
     parity = max(point.max_abs_error for point in index.points)
     enter = index.cost["enter"]
     lines = [
-        f"{options.out}: {len(index.points)} points of {report.manifest.architecture} ({axes})",
+        f"{options.out}: {len(index.points)} points of {verification.manifest.architecture} ({axes})",
         f"parity       {parity:.1e}, the largest of all points",
         f"size         {index.size_bytes} bytes per point",
         f"entering     a point plays {enter['preroll_samples']} samples of the past, {enter['milliseconds']:.1f} ms",

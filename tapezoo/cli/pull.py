@@ -35,11 +35,11 @@ def run(options: argparse.Namespace) -> int:
             openers=APART,
             progress=progress,
         )
-    manifest = pulled.report.manifest
+    manifest = pulled.verification.manifest
     lines = [
         f"{options.out}: {pulled.name}/{pulled.version}, {manifest.architecture} at {manifest.sample_rate} Hz, "
         "the registered seal and every hash are right"
     ]
-    lines += [f"{part.target:<12} {part.file:<14} {part.status}" for part in pulled.report.parts]
+    lines += [f"{part.target:<12} {part.file:<14} {part.status}" for part in pulled.verification.parts]
     say(*lines)
     return 0

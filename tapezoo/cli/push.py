@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     lines = [f"registered   {number}" if pushed.is_new else f"registered   {number}, as it was before"]
     if pushed.alias is not None:
         lines.append(f"alias        {pushed.name}@{pushed.alias}")
-    lines.append(f"{SEAL}  {pushed.report.seal_sha256}")
+    lines.append(f"{SEAL}  {pushed.verification.seal_sha256}")
     lines.append(f"fetch it     {shell('tapezoo', 'pull', f'models:/{number}')} --out DIR")
     say(*lines)
     return 0

@@ -26,10 +26,10 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo import runtime
     from tapezoo.cli.installed import APART
 
-    report = runtime.verify(options.bundle, APART)
-    manifest = report.manifest
+    verification = runtime.verify(options.bundle, APART)
+    manifest = verification.manifest
     lines = [f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, every hash is right"]
-    for target in report.parts:
+    for target in verification.parts:
         line = f"{target.target:<12} {target.file:<14} {target.status}"
         if target.results:
             line += f", {len(target.results)} golden cases, largest error {target.max_abs_error:.1e}"

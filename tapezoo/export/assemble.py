@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from tapezoo.bundle import (
     Manifest,
-    Report,
     StateTensor,
+    Verification,
     file_hashes,
     is_bundle,
     seal,
@@ -59,7 +59,7 @@ def export_bundle(
     targets: Sequence[Target] = DEFAULT_TARGETS,
     parts: Sequence[Part] = (),
     max_loss_esr: float = MAX_LOSS_ESR,
-) -> Report:
+) -> Verification:
     """Exports a copy of `net` to the folder `out`, which appears only when everything passed.
 
     Args:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.bundle import Report
+from tapezoo.bundle import Verification
 from tapezoo.checkpoint import load_model, read_checkpoint
 from tapezoo.devices.program import program_material
 from tapezoo.export.assemble import export_bundle
@@ -27,7 +27,7 @@ def export_checkpoint(
     targets: Sequence[Target] = DEFAULT_TARGETS,
     parts: Sequence[Part] = (Pictures(),),
     max_loss_esr: float = MAX_LOSS_ESR,
-) -> Report:
+) -> Verification:
     """Exports a checkpoint with the metrics and the provenance it holds, and pictures for its card.
 
     Args:

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tapezoo.bundle import BundleError, ExhaustingBundleError, Manifest, Report, read_manifest
+from tapezoo.bundle import BundleError, ExhaustingBundleError, Manifest, Verification, read_manifest
 from tapezoo.bundle.documents import FAULTS
-from tapezoo.runtime.plain_report import fault_of, report_of
+from tapezoo.runtime.as_json import error_from_json, verification_from_json
 
 MEBIBYTE = 1 << 20
 # beside what python and its libraries take themselves
@@ -78,7 +78,7 @@ def limits_of(root: Path) -> Limits:
     )
 
 
-def verify_apart(bundle: Path, openers: str, seal_sha256: str | None) -> Report:
+def verify_apart(bundle: Path, openers: str, seal_sha256: str | None) -> Verification:
     """Does what `verify` does, in another process.
 
     Raises:
@@ -95,11 +95,11 @@ def verify_apart(bundle: Path, openers: str, seal_sha256: str | None) -> Report:
         said = _said(answers)
         last = said[-1] if said else {}
         with suppress(*FAULTS, BundleError):  # an answer that is none is no answer
-            if "report" in last:
-                return report_of(bundle, last["report"])
+            if "verification" in last:
+                return verification_from_json(bundle, last["verification"])
         fault = None
         with suppress(*FAULTS):
-            fault = fault_of(bundle, last["fault"])
+            fault = error_from_json(bundle, last["fault"])
         if fault is not None:
             raise fault
         complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 4096))

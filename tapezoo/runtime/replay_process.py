@@ -1,7 +1,7 @@
 """`python -P -m tapezoo.runtime.replay_process TASK`: one bundle verified under limits; see `tapezoo.runtime.apart`.
 
 TASK is an object in JSON. Answers are objects in JSON on standard output, one a line: {"at": FILE} as work on a file
-begins, and at the end a report, a fault, or that memory ended.
+begins, and at the end the verification, a fault, or that memory ended.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 from tapezoo.bundle import BundleError, Manifest, OpenTarget, replay_bundle, verify_hashes
 from tapezoo.errors import TapezooError
 from tapezoo.runtime.apart import ANSWER_LIMIT_BYTES
+from tapezoo.runtime.as_json import error_to_json, verification_to_json
 from tapezoo.runtime.grid.graph import GridGraph
-from tapezoo.runtime.plain_report import fault, report
 from tapezoo.runtime.replaying import installed_openers
 
 GRACE_S = 5  # between the signal that says that time is up and the one that cannot be caught
@@ -58,10 +58,10 @@ def _answer(task: Mapping[str, Any], at: Callable[[str], None]) -> dict[str, Any
         _bound_memory(task["memory_bytes"])  # anew: libraries are not the bundle's
         done = replay_bundle(root, manifest, seal_sha256, openers, GridGraph, at)
     except BundleError as error:
-        return {"memory": True} if _is_of_memory(error) else {"fault": fault(error)}
+        return {"memory": True} if _is_of_memory(error) else {"fault": error_to_json(error)}
     except TapezooError as error:
-        return {"fault": fault(error)}
-    return {"report": report(done)}
+        return {"fault": error_to_json(error)}
+    return {"verification": verification_to_json(done)}
 
 
 def _openers(manifest: Manifest, others: str) -> Mapping[str, OpenTarget]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tapezoo.bundle import OpenTarget, Report, Step, verify_bundle
+from tapezoo.bundle import OpenTarget, Step, Verification, verify_bundle
 from tapezoo.runtime.apart import Apart, verify_apart
 from tapezoo.runtime.engines import missing_modules
 from tapezoo.runtime.grid.graph import GridGraph
@@ -19,7 +19,9 @@ def installed_openers() -> Mapping[str, OpenTarget]:
     return ONNX_ONLY if missing_modules("kernel") else {**ONNX_ONLY, "kernel": _open_kernel}
 
 
-def verify(bundle: Path | str, openers: Openers | None = None, seal_sha256: str | None = None) -> Report:
+def verify(
+    bundle: Path | str, openers: Openers | None = None, seal_sha256: str | None = None
+) -> Verification:
     """Checks every hash of a bundle and replays its targets; see `tapezoo.bundle.verify_bundle`.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tapezoo import runtime
-from tapezoo.bundle import BundleError, Report, is_bundle
+from tapezoo.bundle import BundleError, Verification, is_bundle
 from tapezoo.staging import staged_folder
 from tapezoo.tracking.address import Tracking, tracking_uri
 from tapezoo.tracking.client import as_store_error, open_client
@@ -26,7 +26,7 @@ class PulledVersion:
 
     name: str
     version: str
-    report: Report
+    verification: Verification
 
 
 def pull_bundle(
@@ -73,7 +73,7 @@ def pull_bundle(
             download_folder(f"{source}/{BUNDLE}", store, folder, subject)
         progress("verifying the bundle")
         try:
-            report = runtime.verify(folder, openers, seal_sha256)
+            verification = runtime.verify(folder, openers, seal_sha256)
         except BundleError as error:
             raise VersionError(
                 subject,
@@ -81,4 +81,4 @@ def pull_bundle(
                 expected=error.expected,
                 fix="Nothing was written. Pull another version, and ask who can write to the store.",
             ) from error
-    return PulledVersion(str(found.name), str(found.version), report)
+    return PulledVersion(str(found.name), str(found.version), verification)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tapezoo import runtime
-from tapezoo.bundle import Report, verify_hashes
+from tapezoo.bundle import Verification, verify_hashes
 from tapezoo.tracking.address import Tracking, artifact_location, check_server, tracking_uri
 from tapezoo.tracking.client import as_store_error, open_client
 from tapezoo.tracking.model import BUNDLE, write_model
@@ -34,7 +34,7 @@ class PushedVersion:
         alias: What points to it now, if one was asked for.
         is_new: False where the same bundle was registered under this name before.
         run_id: The run that holds the files.
-        report: What verifying found.
+        verification: What verifying found.
     """
 
     name: str
@@ -42,7 +42,7 @@ class PushedVersion:
     alias: str | None
     is_new: bool
     run_id: str
-    report: Report
+    verification: Verification
 
 
 def push_bundle(
@@ -83,25 +83,25 @@ def push_bundle(
         check_alias(alias)
     check_server(uri)  # verifying takes longer
     progress("verifying the bundle")
-    report = runtime.verify(bundle, openers)
+    verification = runtime.verify(bundle, openers)
     client, address = open_client(uri), tracking_uri(Tracking(uri))
     with as_store_error(address, f"looking for versions of {name}", AGAIN):
-        same = client.search_model_versions(f"name = '{name}' and tags.{SEAL} = '{report.seal_sha256}'")
+        same = client.search_model_versions(f"name = '{name}' and tags.{SEAL} = '{verification.seal_sha256}'")
     if same:
         found = max(same, key=lambda version: int(version.version))
         number, holder = str(found.version), str(found.run_id)
     else:
         progress("uploading")
-        holder, source = _upload(client, address, bundle, name, experiment, run_id, report)
+        holder, source = _upload(client, address, bundle, name, experiment, run_id, verification)
         progress("registering")
         with as_store_error(address, f"registering {name}", HALF_DONE):
             _ensure_model(client, name)
-            tags = version_tags(report.manifest, report.seal_sha256, run_id)
+            tags = version_tags(verification.manifest, verification.seal_sha256, run_id)
             number = str(client.create_model_version(name, source, holder, tags=tags).version)
     if alias is not None:
         with as_store_error(address, f"setting the alias {alias} of {name}/{number}", HALF_DONE):
             client.set_registered_model_alias(name, alias, number)
-    return PushedVersion(name, number, alias, not same, holder, report)
+    return PushedVersion(name, number, alias, not same, holder, verification)
 
 
 def _upload(
@@ -111,18 +111,18 @@ def _upload(
     name: str,
     experiment: str,
     run_id: str | None,
-    report: Report,
+    verification: Verification,
 ) -> tuple[str, str]:
     """Uploads the model folder; returns the run that holds it and its address in the store."""
     with tempfile.TemporaryDirectory() as scratch, as_store_error(uri, f"uploading {bundle}", AGAIN):
         model = Path(scratch) / "model"
-        write_model(bundle, report.manifest, model)
-        verify_hashes(model / BUNDLE, report.seal_sha256)  # the copy that is sent is what was verified
+        write_model(bundle, verification.manifest, model)
+        verify_hashes(model / BUNDLE, verification.seal_sha256)  # the copy that is sent is what was verified
         if run_id is not None:
-            return run_id, _send_files(client, run_id, model, report.seal_sha256)
+            return run_id, _send_files(client, run_id, model, verification.seal_sha256)
         own = _create_run(client, uri, experiment, f"push {name}")
         try:
-            source = _send_files(client, own, model, report.seal_sha256)
+            source = _send_files(client, own, model, verification.seal_sha256)
             client.set_terminated(own, "FINISHED")
         except BaseException:  # Ctrl-C too
             with suppress(Exception):  # the store may be gone for good: then the run stays as it is

@@ -41,7 +41,7 @@ def test_what_is_pulled_is_what_was_pushed(address: str, bundle: Path, uri: str,
     pulled = pull_bundle(address, tmp_path / "out", uri=uri)
     assert (pulled.name, pulled.version) == ("tape", "1")
     assert files(tmp_path / "out") == files(bundle)
-    assert [target.status for target in pulled.report.targets] == ["ok", "not replayed"]
+    assert [target.status for target in pulled.verification.targets] == ["ok", "not replayed"]
 
 
 def test_a_pulled_bundle_is_a_copy(uri: str, tmp_path: Path) -> None:

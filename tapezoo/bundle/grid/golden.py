@@ -20,7 +20,8 @@ from tapezoo.bundle.golden import Audio, CaseResult, State, Step
 from tapezoo.bundle.grid.index import GRAPH, GridIndex
 from tapezoo.bundle.grid.tensors import Tensors, check_grid, check_there, point_of
 from tapezoo.bundle.manifest import CASE_LIMIT, GOLDEN_LIMIT_BLOCKS, GOLDEN_LIMIT_SAMPLES, Manifest
-from tapezoo.bundle.verify import BrokenTargetError, TargetReport, judge
+from tapezoo.bundle.replay import BrokenTargetError, judge
+from tapezoo.bundle.results import TargetResult
 
 GOLDEN = "grid/golden.npz"
 BLOCK_SAMPLES = 333  # odd, so that it is no block length a graph could have been traced with
@@ -97,7 +98,7 @@ def write_grid_golden(root: Path, input: Audio, cases: Sequence[GridCase]) -> No
     write_arrays(root / GOLDEN, arrays)
 
 
-def verify_grid(root: Path, manifest: Manifest, open_grid: OpenGrid) -> TargetReport:
+def verify_grid(root: Path, manifest: Manifest, open_grid: OpenGrid) -> TargetResult:
     """Checks a grid's index and tensors, and replays its golden cases.
 
     Args:
@@ -127,7 +128,7 @@ def read_grid(root: Path, manifest: Manifest) -> GridFiles:
     return files
 
 
-def replay_grid(root: Path, manifest: Manifest, files: GridFiles, open_grid: OpenGrid) -> TargetReport:
+def replay_grid(root: Path, manifest: Manifest, files: GridFiles, open_grid: OpenGrid) -> TargetResult:
     """Replays a grid's golden cases.
 
     Raises:
@@ -145,9 +146,9 @@ def replay_grid(root: Path, manifest: Manifest, files: GridFiles, open_grid: Ope
     except Exception as error:  # every runtime has exceptions of its own
         found = f"a grid that its runtime refuses or that fails ({type(error).__name__}: {error})"
         raise BrokenTargetError.about(root, GRAPH, found, "a working grid") from error
-    report = TargetReport("grid", GRAPH, results)
-    judge(root, report)
-    return report
+    result = TargetResult("grid", GRAPH, results)
+    judge(root, result)
+    return result
 
 
 def read_grid_golden(root: Path, index: GridIndex) -> tuple[Audio, list[GridCase]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tapezoo.bundle import Manifest, Report, file_hashes, is_bundle, seal, verify_bundle
+from tapezoo.bundle import Manifest, Verification, file_hashes, is_bundle, seal, verify_bundle
 from tapezoo.bundle.golden import Audio, tolerance_of
 from tapezoo.bundle.grid.golden import GridCase, grid_step, parts_of, write_grid_golden
 from tapezoo.bundle.grid.index import INDEX, GridIndex
@@ -48,7 +48,7 @@ def build_grid(
     out: Path,
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda step: None,
-) -> Report:
+) -> Verification:
     """Builds the bundle; the folder `out` appears only when everything passed.
 
     Args:

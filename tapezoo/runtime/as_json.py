@@ -1,4 +1,4 @@
-"""What verifying found as plain data, for another process; read there as if from a stranger."""
+"""What verifying found as JSON values, for another process, which reads them as if from a stranger."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tapezoo.bundle import BundleError, CaseResult, Report, TargetReport, manifest_of
+from tapezoo.bundle import BundleError, CaseResult, TargetResult, Verification, manifest_of
 from tapezoo.bundle.documents import fields_of, items, matching, number
 from tapezoo.bundle.grid.tensors import NoSafetensorsError
 from tapezoo.bundle.manifest import CASE_LIMIT
@@ -19,8 +19,8 @@ CASE = ("case", "max_abs_error", "tolerance", "error_energy", "energy")
 FAULT = ("kind", "subject", "file", "found", "expected", "fix")
 
 
-def report(found: Report) -> dict[str, Any]:
-    """A report as JSON values."""
+def verification_to_json(found: Verification) -> dict[str, Any]:
+    """A verification as JSON values."""
     return {
         "manifest": json.loads(found.manifest.to_json()),
         "seal_sha256": found.seal_sha256,
@@ -29,14 +29,14 @@ def report(found: Report) -> dict[str, Any]:
     }
 
 
-def report_of(root: Path, value: Any) -> Report:
-    """The report that `report` wrote.
+def verification_from_json(root: Path, value: Any) -> Verification:
+    """The verification that `verification_to_json` wrote.
 
     Raises:
         ValueError, MalformedFileError: It is none.
     """
     fields = fields_of(value, ("manifest", "seal_sha256", "targets", "grid"))
-    return Report(
+    return Verification(
         manifest_of(root, fields["manifest"]),
         matching(LINE, fields["seal_sha256"]),
         items(fields["targets"], _target),
@@ -44,8 +44,8 @@ def report_of(root: Path, value: Any) -> Report:
     )
 
 
-def fault(error: TapezooError) -> dict[str, str]:
-    """A fault as JSON values."""
+def error_to_json(error: TapezooError) -> dict[str, str]:
+    """An error as JSON values."""
     return {
         "kind": type(error).__name__,
         "subject": error.subject,
@@ -56,8 +56,8 @@ def fault(error: TapezooError) -> dict[str, str]:
     }
 
 
-def fault_of(root: Path, value: Any) -> TapezooError:
-    """The fault that `fault` wrote, about a file of `root`.
+def error_from_json(root: Path, value: Any) -> TapezooError:
+    """The error that `error_to_json` wrote, about a file of `root`.
 
     Raises:
         ValueError: It is none.
@@ -72,9 +72,9 @@ def fault_of(root: Path, value: Any) -> TapezooError:
     return TapezooError(fields["subject"], **said)
 
 
-def _target(value: Any) -> TargetReport:
+def _target(value: Any) -> TargetResult:
     fields = fields_of(value, TARGET)
-    return TargetReport(
+    return TargetResult(
         matching(LINE, fields["target"]),
         matching(LINE, fields["file"]),
         items(fields["results"], _case, most=CASE_LIMIT),
