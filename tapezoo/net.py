@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +61,10 @@ class Net(nn.Module, ABC):
     max_block_samples: int | None = None
     """The longest block that is sensible where memory grows faster than the block; None: any."""
     num_controls: int
+    cannot_keep: ClassVar[dict[str, str]] = {}
+    """Laws of `tapezoo.testing` that this architecture by its nature cannot keep: name of the law -> reason."""
+    dead_parameters: ClassVar[dict[str, str]] = {}
+    """Parameters that by construction receive no gradient: name -> reason."""
 
     def __init__(
         self, num_controls: int, receptive_field: int | None, smoothing_samples: int = SMOOTHING_SAMPLES

@@ -15,9 +15,9 @@ from __future__ import annotations
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from torch import Tensor
 
 from tapezoo.checkpoint import load_model
 from tapezoo.controls import Control
+from tapezoo.errors import TapezooError
 from tapezoo.export import export_bundle
 from tapezoo.export.golden import LEAST_SAMPLES
 from tapezoo.export.targets.target import graph_of
@@ -51,6 +52,10 @@ CONTROLS = [
 ModelClass = type[EffectModel]
 
 
+class DeclarationError(TapezooError):
+    """A declaration stands where nothing reads it."""
+
+
 class LawBroken(AssertionError):
     """A model breaks a law; the message says which value, and by how much."""
 
@@ -63,62 +68,106 @@ class Law:
     model_class: ModelClass
     controls: tuple[dict[str, Any], ...]
     check: Callable[[EffectModel], None]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def exemption(self) -> str | None:
-        """Why the architecture declares that it cannot keep this law, if it does."""
-        return self.model_class.cannot_keep.get(self.name)
+        """Why the net declares that it cannot keep this law, if it does."""
+        return fresh(self.model_class, list(self.controls), **self.arguments).net.cannot_keep.get(self.name)
 
     def __call__(self) -> None:
         """Checks the law on seeded, perturbed weights with the rest state settled."""
-        self.check(perturbed(self.model_class, list(self.controls)))
+        self.check(perturbed(self.model_class, list(self.controls), **self.arguments))
 
     def __str__(self) -> str:
         return f"{self.model_class.__name__}-{self.name}-{len(self.controls)} controls"
 
 
-def laws(model_class: ModelClass) -> list[Law]:
-    """Every law, without controls and with two."""
+def laws(model_class: ModelClass, **arguments: Any) -> list[Law]:
+    """Every law, without controls and with two.
+
+    Args:
+        model_class: A registered architecture.
+        arguments: Of its constructor, where they are not the defaults.
+
+    Raises:
+        DeclarationError: The class declares what its net has to.
+    """
+    for name in ("cannot_keep", "dead_parameters"):
+        if getattr(model_class, name, None) is not None:
+            raise DeclarationError(
+                f"{model_class.__name__}.{name}",
+                found="a declaration in the class that trains the net",
+                expected="one in the class of the net: it describes what the net is",
+                fix=f"Move it to the subclass of tapezoo.net.Net that {model_class.__name__} trains. A test of other "
+                "arguments than the defaults needs no subclass and no `cannot_keep`: pass them to "
+                f"parametrize_with_checks({model_class.__name__}, name=value).",
+            )
     return [
-        Law(name, model_class, controls, check)
+        Law(name, model_class, controls, check, arguments)
         for name, check in CHECKS.items()
         for controls in ((), tuple(CONTROLS))
         if controls or name not in CONTROLLED_ONLY
     ]
 
 
-def parametrize_with_checks(model_class: ModelClass) -> Any:
-    """A pytest decorator: one test per law; a declared exemption and a net that does not fold are skipped, with why."""
+class SkippingLaw(Law):
+    """A law as a test: skipped, with the reason, where the net declares that it cannot keep it or cannot fold."""
+
+    def __call__(self) -> None:
+        """See `Law.__call__`."""
+        import pytest
+
+        if reason := self.exemption:
+            pytest.skip(reason)
+        try:
+            super().__call__()
+        except UnfoldableError as error:
+            pytest.skip(f"not foldable: {error}")
+
+
+def parametrize_with_checks(model_class: ModelClass, **arguments: Any) -> Any:
+    """A pytest decorator: one test per law.
+
+    Args:
+        model_class: A registered architecture.
+        arguments: Of its constructor, where they are not the defaults.
+
+    Raises:
+        DeclarationError: See `laws`.
+    """
     import pytest
 
-    def skipping(check: Callable[[EffectModel], None]) -> Callable[[EffectModel], None]:
-        def checked(model: EffectModel) -> None:
-            try:
-                check(model)
-            except UnfoldableError as error:
-                pytest.skip(f"not foldable: {error}")
-
-        return checked
-
-    parameters = [
-        pytest.param(
-            replace(law, check=skipping(law.check)),
-            id=str(law),
-            marks=pytest.mark.skip(reason=law.exemption) if law.exemption else (),
-        )
-        for law in laws(model_class)
+    tests = [
+        SkippingLaw(**{field.name: getattr(law, field.name) for field in fields(law)})
+        for law in laws(model_class, **arguments)
     ]
-    return pytest.mark.parametrize("law", parameters)
+    return pytest.mark.parametrize("law", tests, ids=str)
 
 
-def perturbed(model_class: ModelClass, controls: list[dict[str, Any]], seed: int = 0) -> EffectModel:
+def dead_parameters(model_class: ModelClass) -> dict[str, str]:
+    """What the net declares to receive no gradient: name -> reason; nothing where no net can be built."""
+    try:
+        return fresh(model_class, CONTROLS).net.dead_parameters
+    except Exception:  # a model under test can fail with anything: then every law says so
+        return {}
+
+
+def fresh(model_class: ModelClass, controls: list[dict[str, Any]], **arguments: Any) -> EffectModel:
+    """A model before any training."""
+    return model_class(sample_rate=SAMPLE_RATE_HZ, controls=controls, **arguments)
+
+
+def perturbed(
+    model_class: ModelClass, controls: list[dict[str, Any]], seed: int = 0, **arguments: Any
+) -> EffectModel:
     """A model as after some training: fresh weights plus noise, so that nothing is exactly zero.
 
     Noise has a tenth of a fresh tensor's own spread, at least 0.01.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = model_class(sample_rate=SAMPLE_RATE_HZ, controls=controls)
+        model = fresh(model_class, controls, **arguments)
         with torch.no_grad():
             for parameter in model.net.parameters():
                 spread = float(parameter.std()) if parameter.numel() > 1 else 0.0
@@ -204,9 +253,9 @@ def check_gradients(model: EffectModel) -> None:
     output.square().sum().backward()
     for name, parameter in net.named_parameters():
         silent = parameter.grad is None or not bool(parameter.grad.abs().max() > 0)
-        if silent and name not in model.dead_parameters:
+        if silent and name not in net.dead_parameters:
             raise LawBroken(f"parameter {name} receives no gradient and is not in dead_parameters")
-        if not silent and name in model.dead_parameters:
+        if not silent and name in net.dead_parameters:
             raise LawBroken(f"parameter {name} is declared dead but receives a gradient")
 
 
@@ -391,10 +440,10 @@ def outcomes(
     """Runs every law: (law, "kept" | "broken" | "declared", detail); `before` hears each one's name first."""
     for law in laws(model_class):
         before(law.name)
-        if law.exemption:
-            yield law, "declared", law.exemption
-            continue
         try:
+            if reason := law.exemption:
+                yield law, "declared", reason
+                continue
             law()
         except UnfoldableError as error:
             yield law, "declared", f"not foldable: {error}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -30,7 +28,7 @@ class SaturatorNet(Net):
         taps: Length of the filter in samples, 2 or more.
     """
 
-    def __init__(self, num_controls: int, taps: int) -> None:
+    def __init__(self, num_controls: int, taps: int = 32) -> None:
         if taps < 2:
             raise SaturatorShapeError(
                 "model.taps", found=str(taps), expected="2 or more", fix="Raise model.taps."
@@ -54,13 +52,6 @@ class SaturatorNet(Net):
 
 
 class Saturator(EffectModel):
-    """Trains a `SaturatorNet`.
+    """Trains a `SaturatorNet`."""
 
-    Args:
-        taps: Length of the filter in samples.
-        training: See `EffectModel`.
-    """
-
-    def __init__(self, taps: int = 32, **training: Any) -> None:
-        super().__init__(**training)
-        self.net = SaturatorNet(self.num_controls, taps)
+    net_class = SaturatorNet

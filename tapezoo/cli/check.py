@@ -31,7 +31,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Checked:
-    """One row of the table: a model with its findings, or why it could not be loaded."""
+    """One row of the table: a model with its findings, or why it could not be checked."""
 
     name: str
     findings: tuple[Finding, ...] = ()
@@ -70,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
     from tapezoo import models, registry
     from tapezoo.screen import Screen
+    from tapezoo.testing import DeclarationError
 
     for chatty in ("lightning.pytorch", "lightning.fabric"):  # the checkpoint law makes a Trainer
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -86,7 +87,10 @@ def run(options: argparse.Namespace) -> int:
                 checked.append(Checked(name, fault=str(model_class)))
                 continue
             where = f"checking {name}, {position} of {len(classes)}"
-            checked.append(_checked(name, model_class, where, status))
+            try:
+                checked.append(_checked(name, model_class, where, status))
+            except DeclarationError as error:
+                checked.append(Checked(name, fault=str(error)))
     console = Screen()
     table = by_law(checked[0]) if len(checked) == 1 else by_model(checked)
     if not console.is_terminal:
@@ -118,7 +122,7 @@ def remarks(checked: Sequence[Checked]) -> list[str]:
     lines = []
     for row in checked:
         if row.fault:
-            lines.append(f"{row.name}: not loaded: {row.fault}")
+            lines.append(f"{row.name}: not checked: {row.fault}")
         told: dict[tuple[str, str], list[str]] = {}  # a fault common to many laws is told once
         for found in row.findings:
             if found.outcome != "kept":
@@ -152,7 +156,7 @@ def _checked(name: str, model_class: type[EffectModel], where: str, status: Stat
     findings = []
     for law, outcome, detail in testing.outcomes(model_class, before=say):
         findings.append(Finding(law.name, len(law.controls), outcome, detail))
-    return Checked(name, tuple(findings), tuple(model_class.dead_parameters.items()))
+    return Checked(name, tuple(findings), tuple(testing.dead_parameters(model_class).items()))
 
 
 def _laws(checked: Sequence[Checked]) -> list[str]:

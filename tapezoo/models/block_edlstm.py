@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -50,14 +50,21 @@ class BlockEDLSTMNet(Net):
     Args:
         num_controls: Knobs, given to the conditioning layer behind the decoder.
         hidden_size: Units of encoder and decoder, U.
-        hop_samples: Length of a hop, T, 2 or more.
-        conditioning: As in `EDLSTMNet`; "film_glu" is the equations above.
+        hop_samples: Samples that share one encoder pass, T, 2 or more; blocks are multiples of it.
+        conditioning: "film_glu", the paper's, or another of `tapezoo.layers.CONDITIONERS`, as in `EDLSTMNet`.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
 
-    def __init__(self, num_controls: int, hidden_size: int, hop_samples: int, conditioning: str) -> None:
+    cannot_keep: ClassVar[dict[str, str]] = {
+        "rest": "the decoder starts anew every hop: silence gives the same few samples again in every hop, a "
+        "faint tone, not one value"
+    }
+
+    def __init__(
+        self, num_controls: int, hidden_size: int = 8, hop_samples: int = 64, conditioning: str = "film_glu"
+    ) -> None:
         whole("hidden_size", hidden_size, 1, WIDEST)
         whole("hop_samples", hop_samples, 2, LONGEST_SAMPLES // 2)
         known_conditioning(conditioning)
@@ -100,25 +107,6 @@ class BlockEDLSTMNet(Net):
 
 
 class BlockEDLSTM(EffectModel):
-    """Trains a `BlockEDLSTMNet`.
+    """Trains a `BlockEDLSTMNet`."""
 
-    Args:
-        hidden_size: Units of encoder and decoder.
-        hop_samples: Samples that share one encoder pass; blocks are multiples of it.
-        conditioning: "film_glu", the paper's, or another of `tapezoo.layers.CONDITIONERS`.
-        training: See `EffectModel`.
-
-    Raises:
-        ModelArgumentError: An argument is out of its range.
-    """
-
-    cannot_keep: ClassVar[dict[str, str]] = {
-        "rest": "the decoder starts anew every hop: silence gives the same few samples again in every hop, a "
-        "faint tone, not one value"
-    }
-
-    def __init__(
-        self, hidden_size: int = 8, hop_samples: int = 64, conditioning: str = "film_glu", **training: Any
-    ) -> None:
-        super().__init__(**training)
-        self.net = BlockEDLSTMNet(self.num_controls, hidden_size, hop_samples, conditioning)
+    net_class = BlockEDLSTMNet

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -48,15 +46,21 @@ class EDLSTMNet(Net):
     Args:
         num_controls: Knobs, given to the conditioning layer behind the decoder.
         hidden_size: Units of encoder and decoder, U.
-        window_samples: Length of the window, T: the current sample and those before it, 2 or more.
-        conditioning: "film_glu", the equations above, or another conditioner in the place of both its layers:
-            "film" and "concat" without the gated unit, "temporal_film" with an unbounded receptive field.
+        window_samples: Samples the net hears, T: the current one and those before it, 2 or more.
+        conditioning: "film_glu", the paper's, or another of `tapezoo.layers.CONDITIONERS` in the place of both its
+            layers: "film" and "concat" without the gated unit, "temporal_film" with an unbounded receptive field.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
 
-    def __init__(self, num_controls: int, hidden_size: int, window_samples: int, conditioning: str) -> None:
+    def __init__(
+        self,
+        num_controls: int,
+        hidden_size: int = 8,
+        window_samples: int = 64,
+        conditioning: str = "film_glu",
+    ) -> None:
         whole("hidden_size", hidden_size, 1, WIDEST)
         whole("window_samples", window_samples, 2, LONGEST_SAMPLES)
         known_conditioning(conditioning)
@@ -130,24 +134,6 @@ def _decode(
 
 
 class EDLSTM(EffectModel):
-    """Trains an `EDLSTMNet`.
+    """Trains an `EDLSTMNet`."""
 
-    Args:
-        hidden_size: Units of encoder and decoder.
-        window_samples: Samples the net hears: the current one and those before it.
-        conditioning: "film_glu", the paper's, or another of `tapezoo.layers.CONDITIONERS`.
-        training: See `EffectModel`.
-
-    Raises:
-        ModelArgumentError: An argument is out of its range.
-    """
-
-    def __init__(
-        self,
-        hidden_size: int = 8,
-        window_samples: int = 64,
-        conditioning: str = "film_glu",
-        **training: Any,
-    ) -> None:
-        super().__init__(**training)
-        self.net = EDLSTMNet(self.num_controls, hidden_size, window_samples, conditioning)
+    net_class = EDLSTMNet

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -30,13 +29,13 @@ class FIRNet(Net):
 
     Args:
         num_controls: Knobs.
-        taps: Length in samples, 2 or more.
+        taps: Length of the filter in samples, 2 or more.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
 
-    def __init__(self, num_controls: int, taps: int) -> None:
+    def __init__(self, num_controls: int, taps: int = LINEAR_FLOOR_TAPS) -> None:
         whole("taps", taps, 2, LONGEST_SAMPLES)
         super().__init__(num_controls, receptive_field=taps)
         self.taps = nn.Parameter(identity_taps(num_controls, taps))
@@ -57,19 +56,9 @@ class FIRNet(Net):
 
 
 class FIR(EffectModel):
-    """Trains a `FIRNet` by gradient, as every other model; `least_squares_fir` is its closed form.
+    """Trains a `FIRNet` by gradient, as every other model; `least_squares_fir` is its closed form."""
 
-    Args:
-        taps: Length of the filter in samples.
-        training: See `EffectModel`.
-
-    Raises:
-        ModelArgumentError: An argument is out of its range.
-    """
-
-    def __init__(self, taps: int = LINEAR_FLOOR_TAPS, **training: Any) -> None:
-        super().__init__(**training)
-        self.net = FIRNet(self.num_controls, taps)
+    net_class = FIRNet
 
 
 Signals = Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -91,21 +91,27 @@ class GCNNet(Net):
         num_layers: Layers of each block.
         kernel_size: Taps of each convolution, k, 2 or more.
         dilation_growth: Ratio of the dilations of two successive layers, 1 or more.
-        conditioning: Of every layer's z, a name of `tapezoo.layers.CONDITIONERS`; the formulas above are "film".
+        conditioning: Of every layer's z: "film", or another of `tapezoo.layers.CONDITIONERS`; "temporal_film" is the
+            paper's GCNTF.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
 
+    dead_parameters: ClassVar[dict[str, str]] = {
+        f"layers.last.mix.{name}": "nothing follows the last layer's h; kept for the papers' shape"
+        for name in ("weight", "bias")
+    }
+
     def __init__(
         self,
         num_controls: int,
-        channels: int,
-        num_blocks: int,
-        num_layers: int,
-        kernel_size: int,
-        dilation_growth: int,
-        conditioning: str,
+        channels: int = 16,
+        num_blocks: int = 1,
+        num_layers: int = 10,
+        kernel_size: int = 3,
+        dilation_growth: int = 2,
+        conditioning: str = "film",
     ) -> None:
         whole("channels", channels, 1, WIDEST)
         whole("num_blocks", num_blocks, 1, DEEPEST)
@@ -167,37 +173,6 @@ class GCNNet(Net):
 
 
 class GCN(EffectModel):
-    """Trains a `GCNNet`.
+    """Trains a `GCNNet`."""
 
-    Args:
-        channels: Of every layer.
-        num_blocks: Stacks of layers.
-        num_layers: Layers of each block.
-        kernel_size: Taps of each convolution.
-        dilation_growth: Ratio of the dilations of two successive layers.
-        conditioning: "film", or another of `tapezoo.layers.CONDITIONERS`; "temporal_film" is the paper's GCNTF.
-        training: See `EffectModel`.
-
-    Raises:
-        ModelArgumentError: An argument is out of its range.
-    """
-
-    dead_parameters: ClassVar[dict[str, str]] = {
-        f"layers.last.mix.{name}": "nothing follows the last layer's h; kept for the papers' shape"
-        for name in ("weight", "bias")
-    }
-
-    def __init__(
-        self,
-        channels: int = 16,
-        num_blocks: int = 1,
-        num_layers: int = 10,
-        kernel_size: int = 3,
-        dilation_growth: int = 2,
-        conditioning: str = "film",
-        **training: Any,
-    ) -> None:
-        super().__init__(**training)
-        self.net = GCNNet(
-            self.num_controls, channels, num_blocks, num_layers, kernel_size, dilation_growth, conditioning
-        )
+    net_class = GCNNet

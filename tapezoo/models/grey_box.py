@@ -51,11 +51,12 @@ class GreyBoxNet(Net):
 
     Args:
         num_controls: Knobs, K.
-        peaks: Peaking sections of each equaliser, P, 0 or more.
+        peaks: Peaking sections of each of the two equalisers, P, 0 or more.
         followers: One-pole followers of the memory, F, 1 or more.
-        memory: "lag" or "level".
-        nonlinearity: "tanh", "tanh_sum" or "mlp".
-        sample_rate: Hz.
+        memory: "lag": the signal is pulled after its own past, as by hysteresis; "level": its level moves
+            gain and bias, as a sagging supply does.
+        nonlinearity: "tanh": drive and bias; "tanh_sum": any smooth curve; "mlp": the same, deeper.
+        sample_rate: Hz; declared by the data.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -64,11 +65,11 @@ class GreyBoxNet(Net):
     def __init__(
         self,
         num_controls: int,
-        peaks: int,
-        followers: int,
-        memory: MemoryName,
-        nonlinearity: NonlinearityName,
-        sample_rate: int,
+        peaks: int = 2,
+        followers: int = 4,
+        memory: MemoryName = "lag",
+        nonlinearity: NonlinearityName = "tanh_sum",
+        sample_rate: int = 44100,
     ) -> None:
         whole("peaks", peaks, 0, DEEPEST)
         whole("followers", followers, 1, DEEPEST)
@@ -123,30 +124,13 @@ class GreyBoxNet(Net):
 
 
 class GreyBox(EffectModel):
-    """Trains a `GreyBoxNet`.
+    """Trains a `GreyBoxNet`."""
 
-    Args:
-        peaks: Peaking sections of each of the two equalisers, 0 or more.
-        followers: One-pole followers of the memory, 1 or more.
-        memory: "lag": the signal is pulled after its own past, as by hysteresis; "level": its level moves
-            gain and bias, as a sagging supply does.
-        nonlinearity: "tanh": drive and bias; "tanh_sum": any smooth curve; "mlp": the same, deeper.
-        training: See `EffectModel`.
+    net_class = GreyBoxNet
 
-    Raises:
-        ModelArgumentError: An argument is out of its range.
-    """
-
-    def __init__(
-        self,
-        peaks: int = 2,
-        followers: int = 4,
-        memory: MemoryName = "lag",
-        nonlinearity: NonlinearityName = "tanh_sum",
-        **training: Any,
-    ) -> None:
-        super().__init__(**training)
-        self.net = GreyBoxNet(self.num_controls, peaks, followers, memory, nonlinearity, self.sample_rate)
+    def build_net(self, **arguments: Any) -> Net:
+        """See `EffectModel.build_net`; the filters depend on the sample rate."""
+        return GreyBoxNet(self.num_controls, sample_rate=self.sample_rate, **arguments)
 
 
 def _curve(name: NonlinearityName) -> nn.Module:

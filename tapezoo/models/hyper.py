@@ -47,11 +47,7 @@ class HyperNet(Net):
     A subclass makes its `cell`.
 
     Args:
-        num_controls: Knobs.
-        hidden_size: Units per layer, H.
-        num_layers: Stacked layers of the cell, 1 or more.
-        linear_taps: Length of the linear path in samples, L: 0 none, 1 a gain.
-        memory_samples: Longest time constant of a unit at the start of training, in samples, 2 or more.
+        num_controls, hidden_size, num_layers, linear_taps, memory_samples: As `RecurrentNet`'s.
         hyper_units: Bent units between controls and weights, U, 0 or more.
         conditioning: "hyper", or "hyper_blend" for controls that choose among machines (`BlendCode`).
 

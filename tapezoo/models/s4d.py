@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -151,14 +150,14 @@ class S4DNet(Net):
 
     Args:
         num_controls: Knobs, given to every block.
-        channels: H, 1 or more.
-        modes: N, conjugate pairs of poles per filter (the paper's state size is 2 N), 1 or more.
-        num_blocks: P, 1 or more.
+        channels: Features, and filters per block, H, 1 or more.
+        modes: Conjugate pairs of poles per filter, N (the paper's state size is 2 N), 1 or more.
+        num_blocks: Blocks in series, P, 1 or more.
         shortest_memory_samples: Time constant of the fastest filters at the start of training, in samples.
-        longest_memory_samples: Of the slowest filters. The net forgets within ten to twenty times this.
-        block_samples: Length of the blocks the filters are computed in, a power of two up to 1024.
-        conditioning: Of every block's filtered features, a name of `tapezoo.layers.CONDITIONERS`; the formulas
-            and counts above are for "film".
+        longest_memory_samples: Of the slowest filters, in samples. The net forgets within ten to twenty times this.
+        block_samples: Length of the blocks the filters are computed in, a power of two up to 1024; changes the speed,
+            not the sound.
+        conditioning: "film", the paper's, or another of `tapezoo.layers.CONDITIONERS`.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -167,13 +166,13 @@ class S4DNet(Net):
     def __init__(
         self,
         num_controls: int,
-        channels: int,
-        modes: int,
-        num_blocks: int,
-        shortest_memory_samples: float,
-        longest_memory_samples: float,
-        block_samples: int,
-        conditioning: str,
+        channels: int = 16,
+        modes: int = 4,
+        num_blocks: int = 4,
+        shortest_memory_samples: float = 8.0,
+        longest_memory_samples: float = 1000.0,
+        block_samples: int = 64,
+        conditioning: str = "film",
     ) -> None:
         whole("channels", channels, 1, WIDEST)
         whole("modes", modes, 1, WIDEST)
@@ -236,41 +235,6 @@ class S4DNet(Net):
 
 
 class S4D(EffectModel):
-    """Trains an `S4DNet`.
+    """Trains an `S4DNet`."""
 
-    Args:
-        channels: Features, and filters per block.
-        modes: Conjugate pairs of poles per filter.
-        num_blocks: Blocks in series.
-        shortest_memory_samples: Time constant of the fastest filters at the start of training, in samples.
-        longest_memory_samples: Of the slowest filters, in samples.
-        block_samples: Length of the blocks the filters are computed in; changes the speed, not the sound.
-        conditioning: "film", the paper's, or another of `tapezoo.layers.CONDITIONERS`.
-        training: See `EffectModel`.
-
-    Raises:
-        ModelArgumentError: An argument is out of its range.
-    """
-
-    def __init__(
-        self,
-        channels: int = 16,
-        modes: int = 4,
-        num_blocks: int = 4,
-        shortest_memory_samples: float = 8.0,
-        longest_memory_samples: float = 1000.0,
-        block_samples: int = 64,
-        conditioning: str = "film",
-        **training: Any,
-    ) -> None:
-        super().__init__(**training)
-        self.net = S4DNet(
-            self.num_controls,
-            channels,
-            modes,
-            num_blocks,
-            shortest_memory_samples,
-            longest_memory_samples,
-            block_samples,
-            conditioning,
-        )
+    net_class = S4DNet

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain, pairwise
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -87,13 +87,13 @@ class TCNNet(Net):
     Args:
         num_controls: Knobs, K.
         channels: Of every block, C.
-        num_blocks: Of them, L.
+        num_blocks: Number of blocks, L.
         kernel_size: Taps of each convolution, k, 2 or more.
         dilation_growth: Ratio of the dilations of two successive blocks.
-        activation: f.
-        cond_dim: Size of the controls' embedding, D.
-        conditioning: How the embedding reaches u = W * h of every block, a name of `tapezoo.layers.CONDITIONERS`;
-            the formulas above are "film".
+        activation: "prelu" with a slope per channel, or "tanh".
+        cond_dim: Size of the controls' embedding, D; unused without controls.
+        conditioning: "film", the paper's, or another of `tapezoo.layers.CONDITIONERS`: how the embedding reaches
+            u = W * h of every block.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -102,13 +102,13 @@ class TCNNet(Net):
     def __init__(
         self,
         num_controls: int,
-        channels: int,
-        num_blocks: int,
-        kernel_size: int,
-        dilation_growth: int,
-        activation: Activation,
-        cond_dim: int,
-        conditioning: str,
+        channels: int = 32,
+        num_blocks: int = 4,
+        kernel_size: int = 5,
+        dilation_growth: int = 10,
+        activation: Activation = "prelu",
+        cond_dim: int = 32,
+        conditioning: str = "film",
     ) -> None:
         whole("channels", channels, 1, WIDEST)
         whole("num_blocks", num_blocks, 1, DEEPEST)
@@ -167,41 +167,6 @@ def _embedding(num_controls: int, cond_dim: int) -> nn.Module:
 
 
 class TCN(EffectModel):
-    """Trains a `TCNNet`; the defaults are the paper's uTCN-100.
+    """Trains a `TCNNet`; the defaults are the paper's uTCN-100."""
 
-    Args:
-        channels: Of every block.
-        num_blocks: Number of blocks.
-        kernel_size: Taps of each convolution.
-        dilation_growth: Ratio of the dilations of two successive blocks.
-        activation: "prelu" with a slope per channel, or "tanh".
-        cond_dim: Size of the controls' embedding; unused without controls.
-        conditioning: "film", the paper's, or another of `tapezoo.layers.CONDITIONERS`.
-        training: See `EffectModel`.
-
-    Raises:
-        ModelArgumentError: An argument is out of its range.
-    """
-
-    def __init__(
-        self,
-        channels: int = 32,
-        num_blocks: int = 4,
-        kernel_size: int = 5,
-        dilation_growth: int = 10,
-        activation: Activation = "prelu",
-        cond_dim: int = 32,
-        conditioning: str = "film",
-        **training: Any,
-    ) -> None:
-        super().__init__(**training)
-        self.net = TCNNet(
-            self.num_controls,
-            channels,
-            num_blocks,
-            kernel_size,
-            dilation_growth,
-            activation,
-            cond_dim,
-            conditioning,
-        )
+    net_class = TCNNet

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -155,27 +155,34 @@ class WaveNetNet(Net):
 
     Args:
         num_controls: Knobs, K.
-        channels: Width of each array.
-        dilations: Of the layers of each array, in samples.
+        channels: Width of each array of layers; None: 16, 8.
+        dilations: Of the layers of each array, in samples; None: 1, 2, 4, ..., 512.
         kernel_size: Taps of each convolution, k, 2 or more.
-        activation: f.
+        activation: "tanh", or "gated" as in the paper: twice the convolution's channels.
         head_scale: Factor on the output, not 0.
-        conditioning: A name of `tapezoo.layers.CONDITIONERS`; see above.
+        conditioning: "concat", the paper's and Neural Amp Modeler's, or another of `tapezoo.layers.CONDITIONERS`.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
 
+    dead_parameters: ClassVar[dict[str, str]] = {
+        f"arrays.last.layers.last.residual.{name}": "nothing follows the last layer's y; kept for NAM's shape"
+        for name in ("weight", "bias")
+    }
+
     def __init__(
         self,
         num_controls: int,
-        channels: list[int],
-        dilations: list[int],
-        kernel_size: int,
-        activation: Activation,
-        head_scale: float,
-        conditioning: str,
+        channels: list[int] | None = None,
+        dilations: list[int] | None = None,
+        kernel_size: int = 3,
+        activation: Activation = "tanh",
+        head_scale: float = 0.02,
+        conditioning: str = NATIVE,
     ) -> None:
+        channels = [16, 8] if channels is None else channels
+        dilations = NAM_DILATIONS if dilations is None else dilations
         wholes("channels", channels, 1, WIDEST)
         wholes("dilations", dilations, 1, LONGEST_SAMPLES)
         whole("kernel_size", kernel_size, 2, WIDEST)
@@ -232,39 +239,6 @@ class WaveNetNet(Net):
 
 
 class WaveNet(EffectModel):
-    """Trains a `WaveNetNet`; the defaults are Neural Amp Modeler's "standard" shape.
+    """Trains a `WaveNetNet`; the defaults are Neural Amp Modeler's "standard" shape."""
 
-    Args:
-        channels: Width of each array of layers.
-        dilations: Of the layers of each array, in samples.
-        kernel_size: Taps of each convolution.
-        activation: "tanh", or "gated" as in the paper: twice the convolution's channels.
-        head_scale: Factor on the output.
-        conditioning: "concat", the paper's and Neural Amp Modeler's, or another of `tapezoo.layers.CONDITIONERS`.
-        training: See `EffectModel`.
-
-    Raises:
-        ModelArgumentError: An argument is out of its range.
-    """
-
-    dead_parameters: ClassVar[dict[str, str]] = {
-        f"arrays.last.layers.last.residual.{name}": "nothing follows the last layer's y; kept for NAM's shape"
-        for name in ("weight", "bias")
-    }
-
-    def __init__(
-        self,
-        channels: list[int] | None = None,
-        dilations: list[int] | None = None,
-        kernel_size: int = 3,
-        activation: Activation = "tanh",
-        head_scale: float = 0.02,
-        conditioning: str = NATIVE,
-        **training: Any,
-    ) -> None:
-        super().__init__(**training)
-        channels = [16, 8] if channels is None else channels
-        dilations = NAM_DILATIONS if dilations is None else dilations
-        self.net = WaveNetNet(
-            self.num_controls, channels, dilations, kernel_size, activation, head_scale, conditioning
-        )
+    net_class = WaveNetNet

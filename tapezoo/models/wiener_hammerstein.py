@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -62,19 +60,19 @@ class WienerHammersteinNet(Net):
     gradient instead of by correlation. All taps are affine in the controls, gamma and beta are a FiLM. How
     the gain is shared between g, the curve and h is not determined; nothing depends on it.
 
-    Receptive field: `2 taps - 1` samples. Latency: 0. Parameters with K controls, U units:
+    Receptive field: `2 taps - 1` samples. Latency: 0. Parameters with K controls, U tanh units:
     `2 taps (1 + K) + 3 U + 1`, and `2 (1 + K)` of the FiLM where K > 0; 539 at taps = 257, U = 8, K = 0.
 
     Args:
         num_controls: Knobs, K.
-        taps: Length of each filter in samples, 2 or more.
-        units: Tanh units of the curve, U, 1 or more.
+        taps: Length of each of the two filters in samples, 2 or more.
+        units: Tanh units of the static curve, 1 or more.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
 
-    def __init__(self, num_controls: int, taps: int, units: int) -> None:
+    def __init__(self, num_controls: int, taps: int = 257, units: int = 8) -> None:
         whole("taps", taps, 2, LONGEST_SAMPLES // 2)
         whole("units", units, 1, WIDEST)
         super().__init__(num_controls, receptive_field=2 * taps - 1)
@@ -117,17 +115,6 @@ class WienerHammersteinNet(Net):
 
 
 class WienerHammerstein(EffectModel):
-    """Trains a `WienerHammersteinNet`.
+    """Trains a `WienerHammersteinNet`."""
 
-    Args:
-        taps: Length of each of the two filters in samples, 2 or more.
-        units: Tanh units of the static curve, 1 or more.
-        training: See `EffectModel`.
-
-    Raises:
-        ModelArgumentError: An argument is out of its range.
-    """
-
-    def __init__(self, taps: int = 257, units: int = 8, **training: Any) -> None:
-        super().__init__(**training)
-        self.net = WienerHammersteinNet(self.num_controls, taps, units)
+    net_class = WienerHammersteinNet

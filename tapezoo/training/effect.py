@@ -18,6 +18,7 @@ from tapezoo.errors import TapezooError
 from tapezoo.losses import ESR, MRSTFT, Loss
 from tapezoo.metrics import metric_collection
 from tapezoo.net import Net, State, blocks, settle, whole_hops
+from tapezoo.training.constructor import make_constructor
 from tapezoo.training.schedules import CosineDecay, TrainingLength, training_length
 
 VALIDATION_BLOCK_SAMPLES = 16384
@@ -43,8 +44,9 @@ class ChunkTooShortError(TapezooError):
 class EffectModel(LightningModule):
     """Trains a Net on (input, target, controls).
 
-    A subclass calls `super().__init__(**training)` and then builds `self.net`; nothing else. Its name
-    is the architecture's name everywhere.
+    A subclass names its net in `net_class`; nothing else. Its constructor then takes the net's arguments and the ones
+    below, with the net's types, defaults and help texts. Its name is the architecture's name everywhere.
+    One that writes a constructor of its own calls `super().__init__(**training)` in it and builds `self.net`.
 
     Truncated backpropagation through time after Wright et al. (DAFx 2019): the net first runs over
     `burn_in_samples` without a gradient, then every `tbptt_samples` make one optimizer step, the state
@@ -64,11 +66,8 @@ class EffectModel(LightningModule):
             CosineDecay moved after every batch.
     """
 
-    cannot_keep: ClassVar[dict[str, str]] = {}
-    """Laws of `tapezoo.testing` this architecture structurally cannot keep: name of the law -> reason."""
-    dead_parameters: ClassVar[dict[str, str]] = {}
-    """Parameters that no gradient reaches by construction: name -> reason."""
-
+    net_class: ClassVar[type[Net]]
+    """What the constructor builds, given the number of controls and the arguments of its own."""
     net: Net
     provenance: dict[str, str]
     """Where the weights come from (data set hash, versions); RunRecorder sets it, checkpoints store it."""
@@ -119,6 +118,20 @@ class EffectModel(LightningModule):
                 expected=f"at least {self.loss.min_samples}, which {type(self.loss).__name__} needs",
                 fix="Raise tbptt_samples, or choose a loss that judges shorter blocks.",
             )
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Gives a subclass that only names its net the constructor for it."""
+        super().__init_subclass__(**options)
+        if "net_class" in vars(cls) and "__init__" not in vars(cls):
+            constructor = make_constructor(cls, cls.net_class, cls.build_net)
+            cls.__init__ = constructor  # type: ignore[method-assign]
+
+    def build_net(self, **arguments: Any) -> Net:
+        """The net of these arguments; an architecture that chooses among nets does so here.
+
+        What an override takes by name besides becomes an argument of the constructor too.
+        """
+        return self.net_class(self.num_controls, **arguments)
 
     @property
     def num_controls(self) -> int:

@@ -11,9 +11,15 @@ import torch
 from tapezoo.models.fir import FIR, FIRNet
 from tapezoo.net import Net
 
-class Declaring(FIR):
+class DeclaringNet(FIRNet):
     cannot_keep = {"causal": "it plays backwards"}
     dead_parameters = {"idle": "kept for a reason"}
+
+class Declaring(FIR):
+    net_class = DeclaringNet
+
+class Old(FIR):
+    cannot_keep = {"causal": "it plays backwards"}
 
 class ShiftedNet(FIRNet):
     def forward(self, input, controls, state):
@@ -42,13 +48,15 @@ class Unbuildable(FIR):
 class Odd:
     pass
 """
-ENTRIES = {name: f"zoo_kinds:{name}" for name in ("Declaring", "Leaky", "Stubborn", "Unbuildable", "Odd")}
+ENTRIES = {
+    name: f"zoo_kinds:{name}" for name in ("Declaring", "Leaky", "Stubborn", "Unbuildable", "Odd", "Old")
+}
 ENTRIES["Broken"] = "zoo_kinds_missing:Broken"
 
 
 @pytest.fixture(autouse=True)
 def zoo(tmp_path, monkeypatch):
-    """FIR and six strangers are all there is."""
+    """FIR and seven strangers are all there is."""
     (tmp_path / "zoo_kinds.py").write_text(MODELS)
     info = tmp_path / "zoo_kinds-1.2.dist-info"
     info.mkdir()
@@ -90,7 +98,7 @@ def test_all_gives_a_line_per_model_and_the_reasons_below(capsys):
     assert rows["FIR"] == ["kept"] * 4
     assert rows["Declaring"] == ["kept", "declared", "kept", "kept"]
     assert rows["Unbuildable"] == ["broken"] * 4
-    assert rows["Odd"] == rows["Broken"] == ["-"] * 4
+    assert rows["Odd"] == rows["Broken"] == rows["Old"] == ["-"] * 4
     # two words where it matters whether there are controls: without, with two
     position = next(number for number, line in enumerate(lines) if line.split()[:1] == ["Leaky"])
     assert lines[position].split() == ["Leaky", "kept", "kept", "kept", "kept"]
@@ -105,9 +113,13 @@ def test_all_gives_a_line_per_model_and_the_reasons_below(capsys):
     [unbuildable] = [line for line in said if line.startswith("Unbuildable: ")]  # seven laws, told once
     assert unbuildable.endswith("controls (2 controls): RuntimeError: no net today")
     for name in ("Odd", "Broken"):
-        [line] = [line for line in said if line.startswith(f"{name}: not loaded: ")]
+        [line] = [line for line in said if line.startswith(f"{name}: not checked: ")]
         assert "zoo-kinds 1.2" in line
-    assert lines[-1] == "checked 7; broken: Broken, Leaky, Odd, Unbuildable"
+    [old] = [
+        line for line in said if line.startswith("Old: not checked: Old.cannot_keep: found a declaration")
+    ]
+    assert "Move it to the subclass of tapezoo.net.Net that Old trains." in old
+    assert lines[-1] == "checked 8; broken: Broken, Leaky, Odd, Old, Unbuildable"
 
 
 def test_a_net_that_cannot_be_folded_is_shown_with_its_reason(capsys, monkeypatch):

@@ -39,11 +39,7 @@ def small(name, conditioning, num_controls=2, **more):
         chosen["hyper_units"] = 2
     arguments = {**SIZES.get(name, {}), **chosen, **more}
 
-    class Small(models.resolve(name)):
-        def __init__(self, **training):
-            super().__init__(**arguments, **training)
-
-    return testing.perturbed(Small, testing.CONTROLS[:num_controls])
+    return testing.perturbed(models.resolve(name), testing.CONTROLS[:num_controls], **arguments)
 
 
 ALL = [(name, conditioning) for name in NAMES for conditioning in conditionings(name)]

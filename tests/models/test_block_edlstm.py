@@ -86,8 +86,4 @@ def test_silence_from_rest_repeats_every_hop_from_the_first_on():
 @pytest.mark.parametrize("name", ["streaming", "pure", "causal", "gradients", "export"])
 @pytest.mark.usefixtures("few_splits")
 def test_another_hop_keeps_the_laws(name):
-    class Variant(BlockEDLSTM):
-        def __init__(self, **training):
-            super().__init__(hidden_size=4, hop_samples=24, **training)
-
-    testing.CHECKS[name](testing.perturbed(Variant, testing.CONTROLS))
+    testing.CHECKS[name](testing.perturbed(BlockEDLSTM, testing.CONTROLS, hidden_size=4, hop_samples=24))

@@ -63,7 +63,7 @@ def test_stated_sizes(shape, parameters, receptive_field):
     model = GCN(**shape)
     assert (count(model.net), model.net.receptive_field) == (parameters, receptive_field)
     named = dict(model.net.named_parameters())
-    assert sum(named[name].numel() for name in GCN.dead_parameters) == 16 * 17
+    assert sum(named[name].numel() for name in GCNNet.dead_parameters) == 16 * 17
 
 
 @pytest.mark.parametrize("controls", [0, 3])
@@ -85,8 +85,4 @@ def test_the_parameter_formula_of_the_docstring(controls):
 @pytest.mark.parametrize("law", ["streaming", "pure", "causal", "gradients", "controls", "rest", "export"])
 @pytest.mark.usefixtures("few_splits")
 def test_variants_keep_the_laws(variant, law):
-    class Variant(GCN):
-        def __init__(self, **training):
-            super().__init__(**variant, **training)
-
-    testing.CHECKS[law](testing.perturbed(Variant, testing.CONTROLS))
+    testing.CHECKS[law](testing.perturbed(GCN, testing.CONTROLS, **variant))

@@ -98,11 +98,7 @@ def test_its_responses_are_what_its_blocks_do(memory):
     ids=str,
 )
 def test_variants_keep_the_laws(variant, law):
-    class Variant(GreyBox):
-        def __init__(self, **training):
-            super().__init__(**variant, **training)
-
-    testing.CHECKS[law](testing.perturbed(Variant, testing.CONTROLS))
+    testing.CHECKS[law](testing.perturbed(GreyBox, testing.CONTROLS, **variant))
 
 
 def test_equalisers_that_are_turned_far_at_once_do_not_click():

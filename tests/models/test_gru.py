@@ -101,11 +101,7 @@ def test_the_gradient_written_by_hand_is_that_of_pytorch(layers, samples):
 @pytest.mark.parametrize("name", ["streaming", "pure", "gradients", "rest"])
 @pytest.mark.usefixtures("few_splits")
 def test_variants_keep_the_laws(variant, name):
-    class Variant(GRU):
-        def __init__(self, **training):
-            super().__init__(**variant, **training)
-
-    testing.CHECKS[name](testing.perturbed(Variant, testing.CONTROLS))
+    testing.CHECKS[name](testing.perturbed(GRU, testing.CONTROLS, **variant))
 
 
 @pytest.mark.parametrize(
@@ -118,12 +114,9 @@ def test_variants_keep_the_laws(variant, name):
     ],
 )
 def test_conditionings_keep_the_laws(name, law):
-    class Variant(GRU):
-        def __init__(self, **training):
-            units = 2 if name.startswith("hyper") else 0
-            super().__init__(hidden_size=4, conditioning=name, hyper_units=units, **training)
-
-    testing.CHECKS[law](testing.perturbed(Variant, testing.CONTROLS))
+    units = 2 if name.startswith("hyper") else 0
+    model = testing.perturbed(GRU, testing.CONTROLS, hidden_size=4, conditioning=name, hyper_units=units)
+    testing.CHECKS[law](model)
 
 
 def test_a_hyper_net_at_fixed_controls_is_a_plain_net_with_its_weights_folded_in():

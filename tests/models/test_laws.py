@@ -27,11 +27,7 @@ def test_law(law):
 )
 @pytest.mark.parametrize("name", ["streaming", "pure", "gradients", "rest", "export"])
 def test_lstm_variants_keep_the_laws(variant, name):
-    class Variant(LSTM):
-        def __init__(self, **training):
-            super().__init__(**variant, **training)
-
-    testing.CHECKS[name](testing.perturbed(Variant, testing.CONTROLS))
+    testing.CHECKS[name](testing.perturbed(LSTM, testing.CONTROLS, **variant))
 
 
 # what is smallest for each; every conditioner but the default, which the laws above check
@@ -54,12 +50,8 @@ OTHERS = [
 @functools.cache
 def conditioned(name, conditioning, num_controls):
     """A small net of that kind, perturbed."""
-
-    class Variant(models.resolve(name)):
-        def __init__(self, **training):
-            super().__init__(**SMALL[name], conditioning=conditioning, **training)
-
-    return testing.perturbed(Variant, testing.CONTROLS[:num_controls])
+    controls = testing.CONTROLS[:num_controls]
+    return testing.perturbed(models.resolve(name), controls, **SMALL[name], conditioning=conditioning)
 
 
 @pytest.mark.parametrize("law", ["pure", "controls", "gradients"])
@@ -241,18 +233,20 @@ def test_the_folded_law_catches_a_net_that_breaks_it(change, said):
 
 
 def test_the_gradient_law_catches_an_unused_parameter():
+    class IdleNet(FIRNet):
+        def __init__(self, num_controls):
+            super().__init__(num_controls, taps=8)
+            self.idle = torch.nn.Parameter(torch.ones(3))
+
     class Idle(FIR):
-        def __init__(self, **training):
-            super().__init__(taps=8, **training)
-            self.net.idle = torch.nn.Parameter(torch.ones(3))
+        net_class = IdleNet
 
     with pytest.raises(testing.LawBroken, match="idle receives no gradient"):
         testing.check_gradients(testing.perturbed(Idle, []))
 
-    class Declared(Idle):
-        dead_parameters = {"idle": "kept for a test"}  # noqa: RUF012
-
-    testing.check_gradients(testing.perturbed(Declared, []))
+    declared = testing.perturbed(Idle, [])
+    declared.net.dead_parameters = {"idle": "kept for a test"}
+    testing.check_gradients(declared)
 
 
 def test_published_parameter_counts():

@@ -104,23 +104,17 @@ LAWS = {
 
 @pytest.mark.parametrize(("name", "law"), [(name, law) for name, laws in LAWS.items() for law in laws])
 def test_every_conditioning_keeps_the_laws(name, law):
-    class Variant(LSTM):
-        def __init__(self, **training):
-            units = 2 if name.startswith("hyper") else 0
-            super().__init__(hidden_size=4, conditioning=name, hyper_units=units, **training)
-
-    testing.CHECKS[law](testing.perturbed(Variant, testing.CONTROLS))
+    units = 2 if name.startswith("hyper") else 0
+    model = testing.perturbed(LSTM, testing.CONTROLS, hidden_size=4, conditioning=name, hyper_units=units)
+    testing.CHECKS[law](model)
 
 
 @pytest.mark.parametrize("law", ["gradients", "pure"])
 @pytest.mark.parametrize("name", LAWS)
 def test_every_conditioning_does_without_controls(name, law):
-    class Variant(LSTM):
-        def __init__(self, **training):
-            units = 2 if name.startswith("hyper") else 0
-            super().__init__(hidden_size=4, conditioning=name, hyper_units=units, **training)
-
-    testing.CHECKS[law](testing.perturbed(Variant, []))
+    units = 2 if name.startswith("hyper") else 0
+    model = testing.perturbed(LSTM, [], hidden_size=4, conditioning=name, hyper_units=units)
+    testing.CHECKS[law](model)
 
 
 @pytest.mark.parametrize("model", [LSTM, GRU])

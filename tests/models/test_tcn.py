@@ -83,8 +83,4 @@ def test_the_parameter_formula_of_the_docstring(activation, controls):
 )
 @pytest.mark.parametrize("law", ["streaming", "pure", "causal", "gradients", "controls", "rest", "export"])
 def test_variants_keep_the_laws(variant, law):
-    class Variant(TCN):
-        def __init__(self, **training):
-            super().__init__(**variant, **training)
-
-    testing.CHECKS[law](testing.perturbed(Variant, testing.CONTROLS))
+    testing.CHECKS[law](testing.perturbed(TCN, testing.CONTROLS, **variant))

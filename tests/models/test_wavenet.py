@@ -60,7 +60,7 @@ def test_the_default_is_nams_standard_with_its_published_size():
     assert count(model.net) == 13801
     assert model.net.receptive_field == 4093
     dead = dict(model.net.named_parameters())
-    assert sum(dead[name].numel() for name in WaveNet.dead_parameters) == 72
+    assert sum(dead[name].numel() for name in WaveNetNet.dead_parameters) == 72
 
 
 @pytest.mark.parametrize("activation", ["tanh", "gated"])
@@ -87,8 +87,4 @@ def test_the_parameter_formula_of_the_docstring(activation, channels, layers, ta
 )
 @pytest.mark.parametrize("law", ["streaming", "pure", "causal", "gradients", "controls", "rest", "export"])
 def test_variants_keep_the_laws(variant, law):
-    class Variant(WaveNet):
-        def __init__(self, **training):
-            super().__init__(**variant, **training)
-
-    testing.CHECKS[law](testing.perturbed(Variant, testing.CONTROLS))
+    testing.CHECKS[law](testing.perturbed(WaveNet, testing.CONTROLS, **variant))

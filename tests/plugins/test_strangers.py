@@ -107,7 +107,7 @@ def test_check_all_reports_the_bad_ones_and_goes_on(zoo, tmp_path):
     assert done.returncode == 1, done.stderr
     for name, distribution in [("Broken", "zoo-broken"), ("LSTM", "zoo-thief"), ("Odd", "zoo-odd")]:
         assert any(
-            line.startswith(f"{name}: not loaded: ") and f"{distribution} 1.2" in line
+            line.startswith(f"{name}: not checked: ") and f"{distribution} 1.2" in line
             for line in done.stdout.splitlines()
         ), done.stdout
     [echo] = [line for line in done.stdout.splitlines() if line.split()[:1] == ["Echo"]]

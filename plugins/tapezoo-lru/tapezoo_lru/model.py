@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -99,9 +98,11 @@ class LRUNet(Net):
         num_controls: Knobs, K.
         channels: Width of the net, H.
         modes: Complex states per layer, N.
-        num_layers: Stacked blocks, L.
-        r_min, r_max, max_phase: See `LinearRecurrentUnit`.
-        conditioning: A name of `tapezoo.layers.CONDITIONERS`.
+        num_layers: Stacked LRU blocks, L.
+        r_min: Smallest magnitude of a mode at the start; its time constant is -1 / log(r) samples.
+        r_max: Largest magnitude of a mode at the start, below 1.
+        max_phase: Largest angle of a mode at the start, in radians per sample; pi is the Nyquist frequency.
+        conditioning: How controls reach each block: a name of `tapezoo.layers.CONDITIONERS`.
 
     Raises:
         LRUShapeError: An argument is out of its range.
@@ -110,12 +111,12 @@ class LRUNet(Net):
     def __init__(
         self,
         num_controls: int,
-        channels: int,
-        modes: int,
-        num_layers: int,
-        r_min: float,
-        r_max: float,
-        max_phase: float,
+        channels: int = 16,
+        modes: int = 32,
+        num_layers: int = 3,
+        r_min: float = 0.0,
+        r_max: float = 0.999,
+        max_phase: float = math.pi / 10,
         conditioning: str = "film",
     ) -> None:
         _check(channels, modes, num_layers, r_min, r_max, max_phase, conditioning)
@@ -163,34 +164,9 @@ class LRUNet(Net):
 
 
 class LRU(EffectModel):
-    """Trains an `LRUNet`.
+    """Trains an `LRUNet`."""
 
-    Args:
-        channels: Width of the net, H.
-        modes: Complex states per layer, N.
-        num_layers: Stacked LRU blocks.
-        r_min: Smallest magnitude of a mode at the start; its time constant is -1 / log(r) samples.
-        r_max: Largest magnitude of a mode at the start, below 1.
-        max_phase: Largest angle of a mode at the start, in radians per sample; pi is the Nyquist frequency.
-        conditioning: How controls reach each block: a name of `tapezoo.layers.CONDITIONERS`.
-        training: See `EffectModel`.
-    """
-
-    def __init__(
-        self,
-        channels: int = 16,
-        modes: int = 32,
-        num_layers: int = 3,
-        r_min: float = 0.0,
-        r_max: float = 0.999,
-        max_phase: float = math.pi / 10,
-        conditioning: str = "film",
-        **training: Any,
-    ) -> None:
-        super().__init__(**training)
-        self.net = LRUNet(
-            self.num_controls, channels, modes, num_layers, r_min, r_max, max_phase, conditioning
-        )
+    net_class = LRUNet
 
 
 def _chunked(signal: Tensor) -> Tensor:

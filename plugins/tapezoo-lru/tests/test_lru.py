@@ -1,7 +1,6 @@
 """The laws, and the unit against the paper's recurrence, sample by sample."""
 
 import math
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,21 +11,12 @@ from tapezoo_lru.scan import chunk_matrices, doubling_scan, linear_recurrence
 from tapezoo.testing import parametrize_with_checks
 
 
-class Remembering(LRU):
-    """Every block modulated by a conditioner that has a state of its own."""
-
-    cannot_keep: ClassVar = {"checkpoint": "of this file, not registered: no checkpoint finds it again"}
-
-    def __init__(self, **training):
-        super().__init__(channels=4, modes=8, num_layers=2, conditioning="temporal_film", **training)
-
-
 @parametrize_with_checks(LRU)
 def test_law(law):
     law()
 
 
-@parametrize_with_checks(Remembering)
+@parametrize_with_checks(LRU, channels=4, modes=8, num_layers=2, conditioning="temporal_film")
 def test_law_with_a_modulation_that_remembers(law):
     law()
 

@@ -1,0 +1,136 @@
+"""What the LSTM and the GRU have in common: controls, output layer and linear path around a recurrent layer."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar, get_args
+
+import torch
+from torch import Tensor, nn
+
+from tapezoo.layers.conditioning import CONDITIONERS, conditioner
+from tapezoo.layers.convolution import identity_taps
+from tapezoo.layers.hyper import CODES
+from tapezoo.layers.recurrent import add_linear_path, with_controls, without_controls
+from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, number, one_of, whole
+from tapezoo.models.hyper import Conditioning, HyperNet, none_without_hyper
+from tapezoo.models.modulation import Modulations, into_head, read_also_as
+from tapezoo.net import Net, State
+
+
+class RecurrentNet(Net):
+    """`y[n] = w . h[n] + b + sum_k g[k] x[n - k]`, h from a recurrent layer that a subclass makes.
+
+    Args:
+        num_controls: Knobs.
+        hidden_size: Units per layer, 1 or more.
+        num_layers: Stacked recurrent layers, 1 or more.
+        linear_taps: Length of the trained linear path around the net, in samples: 0 none, 1 a gain.
+        memory_samples: Longest time constant of a unit at the start of training, in samples, 2 or more.
+        conditioning: How controls reach the net. "concat": beside the signal, into the first layer. "film",
+            "film_glu" and "temporal_film": they modulate h[n] before the output layer
+            (`tapezoo.layers.conditioning`). "hyper" and, for the selector of a hybrid, "hyper_blend": a
+            hyper-network makes all weights (`tapezoo.models.hyper.HyperNet`).
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
+    """
+
+    layer_name: ClassVar[str]
+    """What the layer is called among the net's modules."""
+    memory: ClassVar[tuple[str, ...]]
+    """Names of the state tensors of the layer, each (layers, units)."""
+
+    def __init__(
+        self,
+        num_controls: int,
+        hidden_size: int = 32,
+        num_layers: int = 1,
+        linear_taps: int = 1,
+        memory_samples: float = 1000.0,
+        conditioning: Conditioning = "concat",
+    ) -> None:
+        one_of("conditioning", conditioning, [*CONDITIONERS])
+        whole("hidden_size", hidden_size, 1, WIDEST)
+        whole("num_layers", num_layers, 1, DEEPEST)
+        whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
+        number("memory_samples", memory_samples, 2, LONGEST_SAMPLES)
+        super().__init__(num_controls, receptive_field=None)
+        beside_signal = num_controls if conditioning == "concat" else 0
+        layer = self.make_layer(1 + beside_signal, hidden_size, num_layers)
+        self.add_module(self.layer_name, layer)
+        self.conditioner = (
+            None if conditioning == "concat" else conditioner(conditioning, num_controls, hidden_size)
+        )
+        self.head = nn.Linear(hidden_size, 1)
+        self.linear_path = nn.Parameter(identity_taps(0, linear_taps)) if linear_taps else None
+        self.spread_memories(layer, memory_samples)
+        for name in self.memory:
+            self.register_rest(name, torch.zeros(num_layers, hidden_size))
+        if linear_taps > 1:
+            self.register_rest("past", torch.zeros(1, linear_taps - 1))
+        layers = [] if self.conditioner is None else [("head", self.conditioner)]
+        self.modulations = Modulations(self, layers)
+        read_also_as(self, "rest_conditioner_", "rest_modulation_head_")
+
+    @staticmethod
+    @abstractmethod
+    def make_layer(input_size: int, hidden_size: int, num_layers: int) -> nn.LSTM | nn.GRU:
+        """The recurrent layers, fresh."""
+
+    @staticmethod
+    @abstractmethod
+    def spread_memories(layer: Any, memory_samples: float) -> None:
+        """Gives the units time constants from 2 samples to `memory_samples`."""
+
+    @abstractmethod
+    def recur(self, signal: Tensor, memory: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Features (batch, samples, H) of a signal (batch, samples, inputs), and the memory after it.
+
+        Shape:
+            memory: (layers, batch, H) for every name in `memory`.
+        """
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `Net.forward`."""
+        path, knobs = self.smoothed(controls, state, input.shape[-1])
+        signal = with_controls(input, path if self.conditioner is None else path[:, :0])
+        memory = [state[name].transpose(0, 1).contiguous() for name in self.memory]
+        features, memory = self.recur(signal, memory)
+        after = {name: part.transpose(0, 1) for name, part in zip(self.memory, memory, strict=True)} | knobs
+        if self.conditioner is not None:
+            own = self.modulations.part("head", state)
+            features, own = self.conditioner(features.transpose(1, 2), path, own)
+            features = features.transpose(1, 2)
+            after.update(self.modulations.labelled("head", own))
+        output = self.head(features).transpose(1, 2)  # (batch, 1, samples)
+        output, past = add_linear_path(output, input, self.linear_path, state)
+        return output, {**after, **past}
+
+    @torch.no_grad()
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: the same layer without controls, with the gated unit of "film_glu" behind it."""
+        net = self.without_knobs()
+        if net.conditioner is None:
+            layer = without_controls(getattr(self, self.layer_name), controls)
+            net.add_module(self.layer_name, layer)
+        else:
+            net.conditioner = into_head(net.conditioner, controls, net.head)
+        return net
+
+
+def plain_or_hyper(
+    plain: type[RecurrentNet], hyper: type[HyperNet], num_controls: int, hyper_units: int, **arguments: Any
+) -> Net:
+    """A hyper-net where `conditioning` asks for one, else a plain net.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
+    """
+    conditioning = arguments["conditioning"]
+    one_of("conditioning", conditioning, get_args(Conditioning))
+    whole("hyper_units", hyper_units, 0, WIDEST)
+    if conditioning in CODES:
+        return hyper(num_controls, hyper_units=hyper_units, **arguments)
+    none_without_hyper(hyper_units, conditioning)
+    return plain(num_controls, **arguments)
