@@ -83,7 +83,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"one thread, times real time (CPU time), median of {options.rounds} rounds")
-    for name in options.models or [found.name for found in registry.registrations()]:
+    for name in options.models or [found.name for found in registry.registrations("models")]:
         measure(name, options.controls, options.rounds, options.seconds, options.against)
 
 

@@ -58,7 +58,7 @@ def main() -> None:
         return
     print(f"{options.rows} x {options.samples} samples, one thread, median of {options.rounds} rounds")
     print(f"{'':<18}{'malloc':<13}{'textbook':>10}{'plain':>10}{'tapezoo':>10}{'/plain':>8}{'/textbook':>11}")
-    for name in options.models or [found.name for found in registry.registrations()]:
+    for name in options.models or [found.name for found in registry.registrations("models")]:
         for setting in ("as it comes", "kept"):
             speeds = in_child(name, setting, options)
             row = f"{name:<18}{setting:<13}"

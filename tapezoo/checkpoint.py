@@ -104,7 +104,7 @@ def load_model(path: Path) -> EffectModel:
 
     Raises:
         CheckpointError: See `read_checkpoint`; or the weights do not fit the architecture as installed.
-        UnknownModelError: The distribution that provides the architecture is not installed.
+        RegistrationError: The distribution that provides the architecture is not installed.
     """
     content = read_checkpoint(path)
     model_class = models.resolve(content["tapezoo"]["architecture"])

@@ -1,97 +1,211 @@
-"""Architectures by name, found through Python entry points; listing imports none of them."""
+"""Models, objectives, losses, metrics and devices by name, found through entry points; listing imports none.
+
+Each kind is an entry-point group, `tapezoo.KIND`, open to every distribution; the built-in ones use it as well.
+"""
 
 from __future__ import annotations
 
 import difflib
+import functools
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Literal, TypeVar
 
 from tapezoo.errors import TapezooError
 
-GROUP = "tapezoo.models"
+Kind = Literal["models", "objectives", "losses", "metrics", "devices"]
+KINDS: dict[Kind, str] = {
+    "models": "model",
+    "objectives": "objective",
+    "losses": "loss",
+    "metrics": "metric",
+    "devices": "device",
+}
+"""The kinds, each with its word in messages."""
+
+T = TypeVar("T")
 
 
-class UnknownModelError(TapezooError, ImportError):
-    """No installed distribution registers this name. An ImportError, so that jsonargparse shows it."""
+class RegistrationError(TapezooError, ImportError):
+    """A name that nobody registers, or two do, or that cannot be used. jsonargparse shows ImportErrors."""
 
 
-class BrokenPluginError(TapezooError, ImportError):
-    """The distribution that registers this name cannot be imported; the cause is chained."""
-
-
-class AmbiguousModelError(TapezooError, ImportError):
-    """Two installed distributions register the same name."""
+class UnknownNameError(RegistrationError):
+    """No installed distribution registers this name."""
 
 
 @dataclass(frozen=True)
 class Registration:
-    """One registered architecture, not imported yet."""
+    """One registered name, not imported yet."""
 
+    kind: Kind
     name: str
+    target: str  # "package.module:Class"
     distribution: str
     version: str
-    target: str  # "package.module:Class"
+
+    @property
+    def module(self) -> str:
+        """The module that defines the class."""
+        return self.target.partition(":")[0]
+
+    @property
+    def origin(self) -> str:
+        """The distribution and its version."""
+        return f"{self.distribution} {self.version}"
 
 
-def registrations() -> list[Registration]:
-    """Everything registered, sorted by name; imports no plugin."""
-    return sorted(
-        (_registration(entry) for entry in _entries()), key=lambda found: (found.name, found.distribution)
-    )
+def installed() -> tuple[Registration, ...]:
+    """Everything registered. Reading it takes 0.1 s, so it is done again only after an installation."""
+    return _read_entry_points(tuple((folder, _changed_ns(folder)) for folder in sys.path))
 
 
-def load(name: str) -> object:
+def registrations(kind: Kind) -> list[Registration]:
+    """Everything of one kind, sorted by name; imports no plugin."""
+    found = (entry for entry in installed() if entry.kind == kind)
+    return sorted(found, key=lambda entry: (entry.name, entry.distribution))
+
+
+def load(kind: Kind, name: str) -> object:
     """Imports exactly the plugin that registers `name` and returns what it registered.
 
     Raises:
-        UnknownModelError: Nobody registers `name`; the message holds the nearest and all known names.
-        AmbiguousModelError: Two distributions claim `name`; the message holds both.
-        BrokenPluginError: The import failed; its own exception is the cause.
+        UnknownNameError: Nobody registers `name`; the message holds the nearest and all known names.
+        RegistrationError: Two distributions claim `name`; the message holds both. Or the import failed; its own
+            exception is the cause.
     """
-    entries = [entry for entry in _entries() if entry.name == name]
-    if not entries:
-        raise _unknown(name)
-    if len(entries) > 1:
-        claims = " and ".join(f"{_label(entry)} ({entry.value})" for entry in entries)
-        raise AmbiguousModelError(
-            f"model {name!r}",
-            found=f"two claims on the name: {claims}",
+    return _import(_registration(kind, name))
+
+
+def class_name(found: type) -> str:
+    """How models, objectives and losses are called in a recipe."""
+    return found.__name__
+
+
+def resolve(kind: Kind, name: str, base: type[T], own_name: Callable[[type[T]], str] = class_name) -> type[T]:
+    """The class registered as `name`.
+
+    Args:
+        kind: What is looked for.
+        name: The name of the entry point.
+        base: What the class must derive from.
+        own_name: The name that the class gives itself; the entry point must have the same.
+
+    Raises:
+        RegistrationError: See `load`; or it is no subclass of `base`, or gives itself another name.
+    """
+    registered = _registration(kind, name)
+    found = _import(registered)
+    if not (inspect.isclass(found) and issubclass(found, base)):
+        raise RegistrationError(
+            f"{KINDS[kind]} {name!r}",
+            found=f"{registered.target} of {registered.origin}, which is {found!r}",
+            expected=f"a subclass of {base.__module__}.{base.__qualname__}",
+            fix="Repair or uninstall that distribution.",
+        )
+    if own_name(found) != name:
+        raise RegistrationError(
+            f"{KINDS[kind]} {name!r}",
+            found=f"the name {own_name(found)!r} of its class in {registered.origin}",
+            expected=f"the entry point's name, {name!r}",
+            fix="Give the entry point in that distribution's pyproject.toml the name of its class.",
+        )
+    return found
+
+
+def lazy_names(package: str, resolve_name: Callable[[str], T]) -> Callable[[str], T]:
+    """A `__getattr__` for `package` (PEP 562): `package.NAME` asks the registry, so only that plugin is imported.
+
+    Args:
+        package: The `__name__` of the package.
+        resolve_name: The class registered under a name.
+    """
+
+    def get_registered(name: str) -> T:
+        # `from package import submodule` and jsonargparse ask for attributes that need not exist
+        if name.startswith("_") or importlib.util.find_spec(f"{package}.{name}") is not None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        try:
+            found = resolve_name(name)
+        except UnknownNameError as error:
+            raise AttributeError(str(error), name=name) from error
+        setattr(sys.modules[package], name, found)  # a parse of a recipe asks some fifty times
+        return found
+
+    return get_registered
+
+
+def recipe_packages() -> set[str]:
+    """Top-level packages of other distributions that register something: a recipe may name their classes."""
+    return {entry.module.partition(".")[0] for entry in installed() if entry.distribution != "tapezoo"}
+
+
+def import_own(kind: Kind) -> None:
+    """Imports what tapezoo itself registers: jsonargparse knows a class by its name alone only once it is imported."""
+    for entry in registrations(kind):
+        if entry.distribution == "tapezoo":
+            importlib.import_module(entry.module)
+
+
+@functools.lru_cache(maxsize=1)
+def _read_entry_points(path: tuple[tuple[str, int], ...]) -> tuple[Registration, ...]:
+    everything = entry_points()
+    found = []
+    for kind in KINDS:
+        for entry in everything.select(group=f"tapezoo.{kind}"):
+            name, version = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "unknown")
+            found.append(Registration(kind, entry.name, entry.value, name, version))
+    # an editable install can list its metadata twice; the same target from the same distribution is one claim
+    return tuple(dict.fromkeys(found))
+
+
+def _changed_ns(folder: str) -> int:
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:  # a zip file's part, or nothing
+        return 0
+
+
+def _registration(kind: Kind, name: str) -> Registration:
+    claims = [entry for entry in registrations(kind) if entry.name == name]
+    if not claims:
+        raise _unknown(kind, name)
+    if len(claims) > 1:
+        both = " and ".join(f"{claim.origin} ({claim.target})" for claim in claims)
+        raise RegistrationError(
+            f"{KINDS[kind]} {name!r}",
+            found=f"two claims on the name: {both}",
             expected="one distribution per name",
             fix="Uninstall one of them, or ask its author for another name.",
         )
+    return claims[0]
+
+
+def _import(registered: Registration) -> object:
     try:
-        return entries[0].load()
+        return EntryPoint(registered.name, registered.target, f"tapezoo.{registered.kind}").load()
     except (Exception, SystemExit) as error:  # a plugin can fail with anything; all of it is the plugin's
-        raise BrokenPluginError(
-            f"model {name!r}",
-            found=f"{_label(entries[0])}, which fails to import ({type(error).__name__}: {error})",
-            expected=f"an importable {entries[0].value}",
+        raise RegistrationError(
+            f"{KINDS[registered.kind]} {registered.name!r}",
+            found=f"{registered.origin}, which fails to import ({type(error).__name__}: {error})",
+            expected=f"an importable {registered.target}",
             fix="Repair or uninstall that distribution; --debug shows its traceback.",
         ) from error
 
 
-def _entries() -> list[EntryPoint]:
-    # an editable install can list its metadata twice; the same target from the same distribution is one claim
-    unique = {(entry.name, entry.value, _label(entry)): entry for entry in entry_points(group=GROUP)}
-    return list(unique.values())
-
-
-def _registration(entry: EntryPoint) -> Registration:
-    name, version = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "unknown")
-    return Registration(entry.name, name, version, entry.value)
-
-
-def _label(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
-
-
-def _unknown(name: str) -> UnknownModelError:
-    known = sorted({entry.name for entry in _entries()})
+def _unknown(kind: Kind, name: str) -> UnknownNameError:
+    known = sorted({entry.name for entry in registrations(kind)})
     folded = {candidate.lower(): candidate for candidate in known}
     nearest = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.4)]
     hint = f"Did you mean {nearest[0]}? " if nearest else ""
-    return UnknownModelError(
-        f"model {name!r}",
+    return UnknownNameError(
+        f"{KINDS[kind]} {name!r}",
         found="no installed distribution that registers it",
         expected=f"one of {', '.join(known)}",
         fix=f"{hint}Correct the name, or install the distribution that provides it.",

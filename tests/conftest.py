@@ -6,7 +6,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
 
 import pytest
 import torch
@@ -16,19 +18,50 @@ from tapezoo import registry
 torch.set_num_threads(1)
 
 # what else is installed here: tests see it no more than they would elsewhere, only what they install themselves
-STRANGERS = frozenset(
-    entry.dist.name
-    for entry in entry_points(group=registry.GROUP)
-    if entry.dist and entry.dist.name != "tapezoo"
-)
+_installed = registry.installed
+STRANGERS = {entry.distribution for entry in _installed()} - {"tapezoo"}
 
 
-def _without_strangers(group: str) -> list[EntryPoint]:
-    return [entry for entry in entry_points(group=group) if not (entry.dist and entry.dist.name in STRANGERS)]
+def _without_strangers() -> tuple[registry.Registration, ...]:
+    return tuple(entry for entry in _installed() if entry.distribution not in STRANGERS)
 
 
 # before any test is collected: some are made per registered model
-pytest.MonkeyPatch().setattr(registry, "entry_points", _without_strangers)
+pytest.MonkeyPatch().setattr(registry, "installed", _without_strangers)
+
+
+class Install(Protocol):
+    """What the fixture `install` is."""
+
+    def __call__(self, distribution: str, entries: Mapping[str, Mapping[str, str]], **modules: str) -> None:
+        """Leaves behind what an installer does.
+
+        Args:
+            distribution: Its name; the version is 1.2.
+            entries: The kind of what it registers ("models") -> name -> target, "module:Class".
+            modules: The sources of its modules.
+        """
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Installs throw-away distributions, for one test."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+
+    def lay_out(distribution: str, entries: Mapping[str, Mapping[str, str]], **modules: str) -> None:
+        for name, source in modules.items():
+            (site / f"{name}.py").write_text(source)
+        metadata = site / f"{distribution.replace('-', '_')}-1.2.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
+        lines = []
+        for kind, targets in entries.items():
+            lines += [f"[tapezoo.{kind}]", *(f"{name} = {target}" for name, target in targets.items())]
+        (metadata / "entry_points.txt").write_text("\n".join(lines))
+
+    return lay_out
 
 
 @pytest.fixture(autouse=True)

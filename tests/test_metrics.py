@@ -2,7 +2,8 @@
 
 import torch
 
-from tapezoo.metrics import ESR, metric_collection
+from tapezoo.metrics import metric_collection
+from tapezoo.metrics.energy_ratio import ESR
 
 
 def test_esr_of_a_set_is_total_over_total_not_a_mean_of_ratios():

@@ -17,7 +17,7 @@ from tapezoo.cli import (
     compare,
     export,
     grid,
-    models,
+    listing,
     promote,
     pull,
     push,
@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, purpose in TRAINING_VERBS.items():
         verbs.add_parser(name, help=purpose)  # listed here, parsed by LightningCLI
     for verb in (
-        models,
+        listing,
         check,
         compare,
         render,

@@ -57,8 +57,8 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         UsageError: Both names and --all, or neither.
-        UnknownModelError, AmbiguousModelError, BrokenPluginError, NotAModelError: A name asked for cannot
-            be loaded; nothing was checked. With --all it is a line of the report.
+        RegistrationError: A name asked for cannot be loaded; nothing was checked. With --all it is a
+            line of the report.
     """
     if bool(options.names) == options.all:
         found = "both names and --all" if options.all else "neither a name nor --all"
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     if options.all:
-        names = sorted({found.name for found in registry.registrations()})
+        names = sorted({found.name for found in registry.registrations("models")})
         classes = {name: _loaded(name) for name in names}
     else:
         classes = {name: models.resolve(name) for name in options.names}

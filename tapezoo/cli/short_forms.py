@@ -11,7 +11,12 @@ from tapezoo.cli.recipe_text import check_flow_value, read_recipe
 from tapezoo.errors import TapezooError, UsageError
 from tapezoo.yamltext import YamlError
 
-NAMES_A_MODEL = ("--model", "--model.help")
+# options whose value may be a name alone, and where the registry answers for it
+NAMED = {
+    "--model": "tapezoo.models",
+    "--model.help": "tapezoo.models",
+    "--model.loss": "tapezoo.losses",
+}
 ALLOW_IMPORT = "--allow-import"
 
 
@@ -60,10 +65,10 @@ def expand(arguments: list[str]) -> list[str]:
     expanded: list[str] = []
     for position, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
-        if position > 0 and arguments[position - 1] in NAMES_A_MODEL and argument.isidentifier():
-            argument = f"tapezoo.models.{argument}"
-        elif option in NAMES_A_MODEL and equals and value.isidentifier():
-            argument = f"{option}=tapezoo.models.{value}"
+        if position > 0 and arguments[position - 1] in NAMED and argument.isidentifier():
+            argument = f"{NAMED[arguments[position - 1]]}.{argument}"
+        elif option in NAMED and equals and value.isidentifier():
+            argument = f"{option}={NAMED[option]}.{value}"
         expanded.append(argument)
         _check_value(arguments, position)
     recipe_path = _option(expanded, "--config") or _option(expanded, "-c")

@@ -50,7 +50,7 @@ from tapezoo.yamltext import parse_yaml
 
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
 # a recipe could name any importable class; these are the packages one may come from, besides those that
-# register an architecture
+# register something with tapezoo
 ALLOWED_IMPORTS = ["tapezoo", "torch.optim", "lightning.pytorch", "pytorch_lightning"]
 
 
@@ -96,7 +96,7 @@ class TrainingCLI(LightningCLI):
         parser.add_class_arguments(Tracking, "tracking")
         parser.epilog = (
             f"{ALLOW_IMPORT} PACKAGE (on the line only, may be repeated) lets the recipe name classes and functions "
-            f"of that package; without it they come from {', '.join(ALLOWED_IMPORTS)} and what registers a model."
+            f"of that package; without it they come from {', '.join(ALLOWED_IMPORTS)} and plugins."
         )
         for name in DECLARED_BY_DATA:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
@@ -399,7 +399,7 @@ def imports_named(command: str) -> Iterator[None]:
         raise ForbiddenImportError(
             command,
             found=f"{refused[1]}, code from a package that a recipe may not name",
-            expected=f"code from {', '.join(ALLOWED_IMPORTS)} or a package that registers a model",
+            expected=f"code from {', '.join(ALLOWED_IMPORTS)} or a package that registers something",
             fix=f"Correct it; or, if you trust that package, add {ALLOW_IMPORT} {refused[1].partition('.')[0]} to "
             "the line.",
         ) from error
@@ -415,11 +415,12 @@ def _start(cli_class: type[TrainingCLI], arguments: list[str]) -> TrainingCLI:
     warnings.filterwarnings("ignore", ".*LeafSpec.*", module="lightning.*")  # between lightning and torch
     warnings.filterwarnings("ignore", ".*does not have many workers.*")  # segments come from a memory map
     # an allowlist alone only takes entries off the built-in denylist
-    plugins = {found.target.partition(":")[0].partition(".")[0] for found in registry.registrations()}
     set_parsing_settings(
         import_path_denylist=["*"],
-        import_path_allowlist=[*ALLOWED_IMPORTS, *sorted(plugins - {"tapezoo"}), *trusted],
+        import_path_allowlist=[*ALLOWED_IMPORTS, *sorted(registry.recipe_packages()), *trusted],
     )
+    registry.import_own("losses")
+    registry.import_own("objectives")
     torch.set_float32_matmul_precision("highest")
     return cli_class(
         EffectModel,

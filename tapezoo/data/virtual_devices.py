@@ -22,7 +22,7 @@ from tapezoo.data.prepare import PreparedRow
 from tapezoo.data.renderings import Rendering, num_selectors, renderings_of
 from tapezoo.data.settings import HoldOut, drawn_by_rule, setting_of
 from tapezoo.data.splits import split_by_time
-from tapezoo.devices import Device, DeviceOptionError, Excerpt
+from tapezoo.devices import Device, DeviceError, Excerpt
 from tapezoo.screen import Screen, bar
 
 REVISION = 2  # raise it when preparation changes what comes out
@@ -39,8 +39,8 @@ class VirtualDevices(PairsDataModule):
     another setting.
 
     Args:
-        device: Name of a virtual device ("tape", "preamp", "compressor"), or a list of several: a hybrid, with
-            controls that choose among them (`tapezoo.data.renderings`).
+        device: Name of a virtual device ("tape", "preamp", "compressor" or a plugin's), or a list of several: a
+            hybrid, with controls that choose among them (`tapezoo.data.renderings`).
         settings: Values of the device's controls in their own units; its defaults where one is missing. A list
             of values makes the knob a control of the data set, and all combinations are rendered. For a hybrid
             nested under the devices' names.
@@ -63,8 +63,8 @@ class VirtualDevices(PairsDataModule):
         cache_dir: Folder for rendered audio; else the environment's TAPEZOO_CACHE, else the user's cache.
 
     Raises:
-        UnknownDeviceError: No device of this name.
-        DeviceOptionError: The device has no wow, flutter or hiss, or refuses the value.
+        RegistrationError: No device of this name.
+        DeviceError: The device has no wow, flutter or hiss, or refuses the value.
         ControlError: A setting that the device does not have, or outside its range.
         HoldOutError: A rule that these settings cannot follow.
         DataArgumentError: Too few seconds or too many, a sample rate out of range, settings that make no data set.
@@ -208,22 +208,16 @@ def _with_options(names: Sequence[str], options: dict[str, Any]) -> list[Device]
     """The devices, each with the options it has.
 
     Raises:
-        DeviceOptionError: No device has an option.
+        DeviceError: No device has an option.
     """
-    taken = {
-        name: set(inspect.signature(tapezoo.devices.DEVICES[name]).parameters)
-        for name in names
-        if name in tapezoo.devices.DEVICES
-    }
+    taken = {name: set(inspect.signature(tapezoo.devices.resolve(name)).parameters) for name in names}
     devices = [
-        tapezoo.devices.device(
-            name, **{key: value for key, value in options.items() if key in taken.get(name, {key})}
-        )
+        tapezoo.devices.device(name, **{key: value for key, value in options.items() if key in taken[name]})
         for name in names
     ]
     for option in options:
         if not any(option in known for known in taken.values()):
-            raise DeviceOptionError(
+            raise DeviceError(
                 f"--data.{option}",
                 found=f"{', '.join(names)}, which cannot do it",
                 expected="a device with this option, such as tape",

@@ -46,7 +46,7 @@ class Compressor(Device):
     on average over time, silences included, 2.8 dB weighted by energy, and 7.0 dB at most.
 
     Raises:
-        ControlError, DeviceSignalError: See `render`.
+        ControlError, DeviceError: See `render`.
     """
 
     name = "compressor"

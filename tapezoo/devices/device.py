@@ -12,16 +12,8 @@ from tapezoo.controls import Control, control_vector
 from tapezoo.errors import TapezooError
 
 
-class UnknownDeviceError(TapezooError):
-    """No virtual device has this name."""
-
-
-class DeviceOptionError(TapezooError):
-    """A construction option that the device does not have, or a value that it cannot take."""
-
-
-class DeviceSignalError(TapezooError):
-    """A signal that a device cannot process."""
+class DeviceError(TapezooError):
+    """A device lacks an option, refuses its value, or cannot process a signal."""
 
 
 class Device(ABC):
@@ -54,7 +46,7 @@ class Device(ABC):
 
         Raises:
             ControlError: A setting no control has, or a value outside its range.
-            DeviceSignalError: `dry` is not one channel of finite samples, or the rate is out of range.
+            DeviceError: `dry` is not one channel of finite samples, or the rate is out of range.
         """
 
 
@@ -65,16 +57,16 @@ def resolved(controls: tuple[Control, ...], settings: Mapping[str, float]) -> di
 
 
 def checked_signal(name: str, dry: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
-    """`dry` in float64, or a DeviceSignalError in the name of the device."""
+    """`dry` in float64, or a DeviceError in the name of the device."""
     if dry.ndim != 1:
-        raise DeviceSignalError(
+        raise DeviceError(
             f"device {name!r}",
             found=f"a signal of shape {tuple(dry.shape)}",
             expected="one channel, (samples,)",
             fix="Render one channel at a time.",
         )
     if not 8_000 <= sample_rate <= 192_000:
-        raise DeviceSignalError(
+        raise DeviceError(
             f"device {name!r}",
             found=f"a sample rate of {sample_rate} Hz",
             expected="8000 to 192000 Hz",
@@ -82,7 +74,7 @@ def checked_signal(name: str, dry: NDArray[np.float32], sample_rate: int) -> NDA
         )
     signal = dry.astype(np.float64)
     if not np.isfinite(signal).all():
-        raise DeviceSignalError(
+        raise DeviceError(
             f"device {name!r}",
             found="NaN or infinite samples",
             expected="finite samples",

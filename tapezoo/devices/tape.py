@@ -11,7 +11,7 @@ from scipy import signal as scipy_signal
 
 from tapezoo.controls import Control
 from tapezoo.devices.bias import bias_ratio, loop_width, recording_response
-from tapezoo.devices.device import Device, DeviceOptionError, checked_signal, resolved
+from tapezoo.devices.device import Device, DeviceError, checked_signal, resolved
 from tapezoo.devices.equalisation import (
     record_bass,
     record_treble,
@@ -64,7 +64,7 @@ class Tape(Device):
         hiss_db: RMS level of the hiss in dB of full scale, None is off.
 
     Raises:
-        DeviceOptionError: An option outside its range.
+        DeviceError: An option outside its range.
     """
 
     name = "tape"
@@ -165,7 +165,7 @@ def _causal(signal: NDArray[np.float64], taps: NDArray[np.float64]) -> NDArray[n
 
 def _within(option: str, value: float, low: float, high: float) -> float:
     if not low <= value <= high:
-        raise DeviceOptionError(
+        raise DeviceError(
             f"device 'tape', option {option!r}",
             found=f"{value}",
             expected=f"{low} to {high}",

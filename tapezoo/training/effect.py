@@ -15,7 +15,9 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tapezoo.controls import Control
 from tapezoo.data.batch import Batch
 from tapezoo.errors import TapezooError
-from tapezoo.losses import ESR, MRSTFT, Loss
+from tapezoo.losses import Loss
+from tapezoo.losses.esr import ESR
+from tapezoo.losses.mrstft import MRSTFT
 from tapezoo.metrics import metric_collection
 from tapezoo.net import Net, State, blocks, settle, whole_hops
 from tapezoo.training.constructor import make_constructor

@@ -55,20 +55,16 @@ ENTRIES["Broken"] = "zoo_kinds_missing:Broken"
 
 
 @pytest.fixture(autouse=True)
-def zoo(tmp_path, monkeypatch):
+def zoo(install, monkeypatch):
     """FIR and seven strangers are all there is."""
-    (tmp_path / "zoo_kinds.py").write_text(MODELS)
-    info = tmp_path / "zoo_kinds-1.2.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo-kinds\nVersion: 1.2\n")
-    lines = [f"{name} = {target}" for name, target in ENTRIES.items()]
-    (info / "entry_points.txt").write_text("\n".join(["[tapezoo.models]", *lines]))
-    monkeypatch.syspath_prepend(str(tmp_path))
-    everything = registry.entry_points
+    install("zoo-kinds", {"models": ENTRIES}, zoo_kinds=MODELS)
+    everything = registry.installed
     monkeypatch.setattr(
         registry,
-        "entry_points",
-        lambda group: [entry for entry in everything(group=group) if entry.name in {"FIR", *ENTRIES}],
+        "installed",
+        lambda: [
+            entry for entry in everything() if entry.kind != "models" or entry.name in {"FIR", *ENTRIES}
+        ],
     )
     monkeypatch.setattr(testing, "CHECKS", {name: testing.CHECKS[name] for name in FEW})
 

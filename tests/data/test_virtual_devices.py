@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import tapezoo.devices
 from tapezoo.controls import Control, ControlError
 from tapezoo.data import VirtualDevices
 from tapezoo.data.arguments import DataArgumentError
 from tapezoo.data.settings import HoldOut, HoldOutError
 from tapezoo.data.splits import SPLITS
-from tapezoo.devices import Device, DeviceOptionError, UnknownDeviceError
+from tapezoo.devices import Device, DeviceError
 from tapezoo.devices.program import KINDS
+from tapezoo.registry import RegistrationError
 
 
 class Shaper(Device):
@@ -40,9 +40,10 @@ class Shaper(Device):
 
 
 @pytest.fixture(autouse=True)
-def _shaper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _shaper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: Callable[..., None]) -> None:
     monkeypatch.setenv("TAPEZOO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(tapezoo.devices.DEVICES, "shaper", Shaper)
+    machines = {machine.name: f"{__name__}:{machine.__name__}" for machine in (Shaper, Gain, Inverter)}
+    install("zoo-machines", {"devices": machines})
     monkeypatch.setattr(Shaper, "rendered", 0)
 
 
@@ -99,10 +100,10 @@ def test_hiss_is_on_and_differs_between_excerpts() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "part"),
     [
-        ({"device": "shapr"}, UnknownDeviceError, "shaper"),
+        ({"device": "shapr"}, RegistrationError, "shaper"),
         ({"device": "shaper", "settings": {"drove": 1.0}}, ControlError, "drove"),
         ({"device": "shaper", "settings": {"drive": 11.0}}, ControlError, "11"),
-        ({"device": "shaper", "wow_flutter": 0.1}, DeviceOptionError, "wow_flutter"),
+        ({"device": "shaper", "wow_flutter": 0.1}, DeviceError, "wow_flutter"),
         ({"device": "shaper", "seconds": 3.0}, DataArgumentError, "10 to 3600"),
         ({"device": "shaper", "sample_rate": 100}, DataArgumentError, "8000"),
         ({"device": "shaper", "batch_size": 0}, DataArgumentError, "1 to 16384"),
@@ -159,12 +160,6 @@ class Inverter(Gain):
         return -dry
 
 
-@pytest.fixture
-def machines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(tapezoo.devices.DEVICES, "gain", Gain)
-    monkeypatch.setitem(tapezoo.devices.DEVICES, "inverter", Inverter)
-
-
 def opened(**arguments: object) -> VirtualDevices:
     module = VirtualDevices(**{"seconds": 12.0, "segment_samples": 1024, **arguments})  # type: ignore[arg-type]
     module.setup()
@@ -187,7 +182,6 @@ def test_a_list_of_values_makes_a_knob_a_control_in_its_own_unit() -> None:
         np.testing.assert_allclose(row.target, np.tanh(drive * row.input), atol=1e-5)
 
 
-@pytest.mark.usefixtures("machines")
 def test_two_machines_are_told_apart_by_one_blend_and_three_by_one_control_each() -> None:
     pair = opened(device=["gain", "inverter"])
     assert [control["name"] for control in pair.controls] == ["blend"]
@@ -201,14 +195,12 @@ def test_two_machines_are_told_apart_by_one_blend_and_three_by_one_control_each(
         assert tuple(row.controls) == expected[row.name.split(" ")[0]]
 
 
-@pytest.mark.usefixtures("machines")
 def test_every_machine_has_its_share_of_every_batch() -> None:
     module = opened(device=["inverter", "gain", "shaper"], settings={"shaper": {"drive": 3.0}}, batch_size=12)
     for batch in module.train_dataloader():
         assert batch.controls.sum(dim=0).tolist() == [4.0, 4.0, 4.0]
 
 
-@pytest.mark.usefixtures("machines")
 def test_knobs_of_a_machine_that_does_not_play_stand_anywhere_in_training_only() -> None:
     settings = {"gain": {"level": [-20.0, 0.0]}, "shaper": {"drive": [1.0, 5.0]}}
     module = opened(device=["gain", "shaper"], settings=settings, batch_size=8)
@@ -238,7 +230,6 @@ def test_a_rule_keeps_settings_from_training() -> None:
         VirtualDevices(device="shaper", hold_out=rule)
 
 
-@pytest.mark.usefixtures("machines")
 def test_balanced_energy_gives_a_quiet_machine_the_weight_of_a_loud_one() -> None:
     module = opened(
         device=["gain", "inverter"], settings={"gain": {"level": -40.0}}, balance_energy=True, batch_size=8
@@ -256,7 +247,6 @@ def test_balanced_energy_gives_a_quiet_machine_the_weight_of_a_loud_one() -> Non
         np.testing.assert_allclose(energy[blend], 1.0, rtol=1e-4)
 
 
-@pytest.mark.usefixtures("machines")
 @pytest.mark.parametrize(
     ("arguments", "error", "part"),
     [
@@ -266,7 +256,7 @@ def test_balanced_energy_gives_a_quiet_machine_the_weight_of_a_loud_one() -> Non
         ({"device": "shaper", "settings": {"drive": [2.0, 20.0]}}, ControlError, "20"),
         ({"device": ["gain", "inverter"], "settings": {"level": 3.0}}, DataArgumentError, "under the name"),
         ({"device": ["gain", "inverter"], "settings": {"tape": {"drive": 1.0}}}, DataArgumentError, "tape"),
-        ({"device": ["gain", "inverter"], "hiss_db": -60.0}, DeviceOptionError, "cannot do it"),
+        ({"device": ["gain", "inverter"], "hiss_db": -60.0}, DeviceError, "cannot do it"),
         (
             {"device": "shaper", "settings": {"drive": [1 + i / 100 for i in range(300)]}},
             DataArgumentError,

@@ -9,7 +9,7 @@ from scipy import signal as scipy_signal
 from scipy.linalg import expm
 
 from tapezoo.controls import ControlError
-from tapezoo.devices import DeviceSignalError, program_material
+from tapezoo.devices import DeviceError, program_material
 from tapezoo.devices.compressor import KNEE_DB, OVERSAMPLING, Compressor, wanted_reduction
 from tapezoo.devices.opto import AFTERGLOW_S, RESTED, TRAP_SHARES, TRAP_TIMES_S, follow
 
@@ -305,11 +305,11 @@ def test_faults_are_named():
     for name, value in (("threshold", 1.0), ("ratio", 0.5), ("attack", 0.0), ("release", 1.0)):
         with pytest.raises(ControlError, match=name):
             played(noise(10), {name: value})
-    with pytest.raises(DeviceSignalError, match=r"'compressor'.*one channel"):
+    with pytest.raises(DeviceError, match=r"'compressor'.*one channel"):
         played(noise(10)[None])
-    with pytest.raises(DeviceSignalError, match="NaN"):
+    with pytest.raises(DeviceError, match="NaN"):
         played(np.full(10, np.nan, dtype=np.float32))
-    with pytest.raises(DeviceSignalError, match="8000"):
+    with pytest.raises(DeviceError, match="8000"):
         played(noise(10), rate=400)
 
 

@@ -6,7 +6,7 @@ from scipy import integrate, optimize
 from scipy import signal as scipy_signal
 
 from tapezoo.controls import ControlError
-from tapezoo.devices.device import DeviceSignalError
+from tapezoo.devices.device import DeviceError
 from tapezoo.devices.preamp import FULL_SCALE_V, OVERSAMPLING, Preamp
 from tapezoo.devices.program import program_material
 from tapezoo.devices.tube_stage import Stage, amplify, midband_gain, rest
@@ -277,7 +277,7 @@ def test_absurd_levels_stay_finite(level):
     ],
 )
 def test_signals_it_cannot_process_are_refused(dry, rate):
-    with pytest.raises(DeviceSignalError, match="preamp"):
+    with pytest.raises(DeviceError, match="preamp"):
         Preamp().render(dry, rate, {}, 0)
 
 

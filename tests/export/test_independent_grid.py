@@ -11,7 +11,7 @@ import yaml
 from tapezoo.bundle import verify_bundle
 from tapezoo.bundle.grid.index import read_grid_index
 from tapezoo.controls import ControlError
-from tapezoo.devices import UnknownDeviceError, device
+from tapezoo.devices import device
 from tapezoo.errors import OutputExistsError
 from tapezoo.export.grid.checkpoints import (
     BrokenPointError,
@@ -30,6 +30,7 @@ from tapezoo.export.trained import programme
 from tapezoo.models.fir import FIR
 from tapezoo.models.lstm import LSTM
 from tapezoo.net import settle
+from tapezoo.registry import RegistrationError
 from tapezoo.runtime import Stream
 from tapezoo.runtime.grid.graph import GridGraph
 
@@ -326,7 +327,7 @@ def recording(folder, rate=RATE, dry=4000, wet=4000):
 @pytest.mark.parametrize(
     ("reference", "error", "words"),
     [
-        (lambda _: {"device": "chorus"}, UnknownDeviceError, "chorus"),
+        (lambda _: {"device": "chorus"}, RegistrationError, "chorus"),
         (lambda _: {"device": "tape"}, ControlError, "gain"),
         (lambda _: {"device": "preamp", "settings": {"gain": 1}}, GridFileError, "gain"),
         (lambda folder: recording(folder, rate=44100), UnusableReferenceError, "44100 Hz"),

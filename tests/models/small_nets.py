@@ -21,7 +21,7 @@ SIZES = {
     "WaveNet": {"channels": [4, 3], "dilations": [1, 3]},
     "WienerHammerstein": {"taps": 9, "units": 3},
 }
-NAMES = sorted(found.name for found in registry.registrations() if found.distribution == "tapezoo")
+NAMES = sorted(found.name for found in registry.registrations("models") if found.distribution == "tapezoo")
 
 
 def conditionings(name):

@@ -12,7 +12,7 @@ from tapezoo.models.arguments import ModelArgumentError
 from tapezoo.models.fir import FIR, FIRNet
 from tapezoo.models.lstm import LSTM, LSTMNet
 
-OURS = [found.name for found in registry.registrations() if found.distribution == "tapezoo"]
+OURS = [found.name for found in registry.registrations("models") if found.distribution == "tapezoo"]
 
 
 @pytest.mark.parametrize("law", [law for name in OURS for law in testing.laws(models.resolve(name))], ids=str)

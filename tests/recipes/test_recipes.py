@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 import tapezoo.devices
+from tapezoo import registry
 from tapezoo.callbacks import RunRecorder
 from tapezoo.cli import main
 from tapezoo.export import golden
@@ -18,7 +19,8 @@ RECIPES = sorted(FOLDER.rglob("*.yaml"))
 @pytest.fixture
 def cheap(monkeypatch):
     """Machines that render in no time, no report, short golden files: all of them are tested elsewhere."""
-    for machine in tapezoo.devices.DEVICES.values():
+    for found in registry.registrations("devices"):
+        machine = tapezoo.devices.resolve(found.name)
         monkeypatch.setattr(machine, "render", lambda self, dry, *rest: np.tanh(3 * dry).astype(np.float32))
     monkeypatch.setattr(RunRecorder, "_report", lambda *arguments: None)
     monkeypatch.setattr(golden, "MOST_SAMPLES", golden.LEAST_SAMPLES)

@@ -371,9 +371,9 @@ def test_the_excerpt_is_pieces_from_all_over_in_whole_hops():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [found.name for found in registry.registrations()])
+@pytest.mark.parametrize("name", [found.name for found in registry.registrations("models")])
 def test_every_architecture_of_the_zoo_makes_a_grid_that_verifies(name, tmp_path):
-    model = untrained(registry.load(name), [{"name": "drive", "max": 10}, {"name": "speed"}])
+    model = untrained(registry.load("models", name), [{"name": "drive", "max": 10}, {"name": "speed"}])
     grid = GridPart(parse_axes("drive=0/10", model.controls), {"speed": 0.5})
     given = {**arguments(model.net, tmp_path / "b"), "controls": model.controls}
     report = export_bundle(model.net, **given, targets=[OnnxTarget()], parts=[grid])

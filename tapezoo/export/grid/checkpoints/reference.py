@@ -34,7 +34,7 @@ def check_reference(file: GridFile, sample_rate: int) -> None:
     """Refuses, before any work, what `error_between` cannot measure.
 
     Raises:
-        UnknownDeviceError: No virtual device of this name.
+        RegistrationError: No virtual device of this name.
         ControlError: A knob that the device does not have, or values that it does not reach.
         UnusableReferenceError: Recordings at another rate or of two lengths, or outside the grid.
         AudioError classes of `tapezoo.data.audio`: Files that are no audio.

@@ -1,0 +1,23 @@
+"""What every loss is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+# a chunk of silence has no energy to divide by: -90 dB per sample, below 16-bit noise
+ENERGY_FLOOR = 1e-9
+
+
+class Loss(nn.Module, ABC):
+    """A scalar distance between output and target.
+
+    `min_samples` is the shortest block it can judge; truncated backpropagation must not be shorter.
+    """
+
+    min_samples: int = 1
+
+    @abstractmethod
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """(batch, 1, samples) twice -> scalar."""

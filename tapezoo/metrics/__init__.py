@@ -1,0 +1,38 @@
+"""What a validation or test reports, by name, whoever ships it; over the whole set, never over shuffled pieces.
+
+A metric is a torchmetrics `Metric` with `update(output, target)` on (1, samples) and is logged as `val_NAME`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torchmetrics import Metric, MetricCollection
+
+from tapezoo import registry
+
+ALWAYS = ("esr", "mae", "si_sdr", "mrstft")  # si_sdr in dB, mean over rows
+
+
+def resolve(name: str) -> type[Metric]:
+    """The class registered as `name`. Raises RegistrationError like `tapezoo.registry.resolve`."""
+    # the class may be torchmetrics' own, which has a name of its own
+    return registry.resolve("metrics", name, Metric, own_name=lambda _: name)  # type: ignore[type-abstract]
+
+
+def metric_collection(prefix: str, extra: Iterable[str] = ()) -> MetricCollection:
+    """The metrics of one split.
+
+    Args:
+        prefix: Of their names: "val_" gives `val_esr`.
+        extra: Names of registered metrics to compute beside `ALWAYS`.
+
+    Raises:
+        RegistrationError: A name that nobody registers.
+    """
+    names = dict.fromkeys([*ALWAYS, *extra])
+    # compute groups compare states by value and would merge metrics that start out equal
+    return MetricCollection({name: resolve(name)() for name in names}, prefix=prefix, compute_groups=False)
+
+
+__getattr__ = registry.lazy_names(__name__, resolve)
