@@ -55,7 +55,7 @@ from tapezoo.bundle.golden import read_rest
 from tapezoo.checkpoint import best_checkpoint, load_model
 from tapezoo.controls import Control
 from tapezoo.export import export_bundle
-from tapezoo.export.targets import DEFAULT_TARGETS, KNOWN_TARGETS
+from tapezoo.export.targets import DEFAULT_TARGETS, load_target
 from tapezoo.export.targets.target import Target
 from tapezoo.net import SMOOTHING_SAMPLES, whole_hops
 from tapezoo.runtime import SoftLimiter, Stream
@@ -140,7 +140,7 @@ def measure(name: str, num_controls: int, rounds: int, seconds: float, against: 
 
 def targets_of(model: EffectModel) -> list[Target]:
     """The usual targets, and the kernel where there is one for the net."""
-    kernel = KNOWN_TARGETS["kernel"]
+    kernel = load_target("kernel")
     return [*DEFAULT_TARGETS, *([] if kernel.refusal(model.net) else [kernel])]
 
 
@@ -169,7 +169,7 @@ def all_players(model: EffectModel, bundle: Path) -> dict[str, Play]:
     rest = {name: value[np.newaxis] for name, value in read_rest(bundle, manifest).items()}
     players = {"torch eager": eager(model)}
     for name, file in manifest.targets.items():
-        step = KNOWN_TARGETS[name].open(bundle / file, manifest.state_names)
+        step = load_target(name).open(bundle / file, manifest.state_names)
         players[name] = stepper(step, rest)
     for engine in playable_engines(manifest):
         players[f"Stream ({engine})"] = streamer(Stream(bundle, engine=engine))

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tapezoo.bundle.errors import (
-    BundleError,
-    ContradictionError,
-    ForbiddenContentError,
-    MalformedFileError,
-    NonFiniteError,
-)
 from tapezoo.bundle.golden import read_rest
 from tapezoo.bundle.manifest import REST_STATE, Manifest
-from tapezoo.bundle.onnx_file import OnnxFacts, Port, read_onnx
-from tapezoo.bundle.onnx_work import check_work
-from tapezoo.bundle.torchscript_file import check_torchscript
-
-# ONNX's own operators under both names, and those that every onnxruntime brings along (int8)
-DOMAINS = {"", "ai.onnx", "com.microsoft"}
-ONNX, TORCHSCRIPT = "onnx", "torchscript"
+from tapezoo.bundle.targets import TARGETS, Inspect, related_target
 
 
 def inspect(root: Path, manifest: Manifest) -> None:
     """Refuses graphs that reach outside their file, hold no numbers, or are not what the manifest says.
+
+    Every target's file is inspected as its row in `TARGETS` says, whatever it is called, and every other file by its
+    suffix.
 
     Raises:
         MalformedFileError: A file is not of its kind.
@@ -32,102 +22,16 @@ def inspect(root: Path, manifest: Manifest) -> None:
         NonFiniteError: NaN or infinite weights or states.
         ContradictionError: Inputs, outputs, shapes, types or metadata of a graph differ from the manifest.
     """
-    graphs = {
-        file for target, file in manifest.targets.items() if target.partition("_")[0] == ONNX
-    }  # whatever they are called
-    for file in sorted(graphs | {file for file in manifest.files if file.lower().endswith(".onnx")}):
-        facts = check_onnx(root, file)
-        if file in manifest.targets.values():
-            _check_signature(root, file, facts, manifest)
+    inspections: dict[tuple[str, Inspect], None] = {}  # each once, in this order
     for target, file in manifest.targets.items():
-        if target == TORCHSCRIPT or file.lower().endswith((".ts", ".pt")):
-            _check_torchscript(root, file)
+        spec = related_target(target)
+        if spec is not None and spec.inspect is not None:
+            inspections[file, spec.inspect] = None
+    for file in manifest.files:
+        for spec in TARGETS.values():
+            if spec.inspect is not None and file.lower().endswith(spec.suffixes):
+                inspections[file, spec.inspect] = None
+    for file, inspect_file in sorted(inspections, key=lambda pair: pair[0]):
+        inspect_file(root, file, manifest)
     if REST_STATE in manifest.files:
         read_rest(root, manifest)
-
-
-def check_onnx(root: Path, file: str) -> OnnxFacts:
-    """What an ONNX file of a bundle says of itself, if it may be opened.
-
-    Raises:
-        MalformedFileError, ForbiddenContentError, NonFiniteError: See `inspect`.
-    """
-    try:
-        facts = read_onnx((root / file).read_bytes())
-    except (ValueError, RecursionError, OverflowError, MemoryError) as error:
-        raise MalformedFileError.about(
-            root, file, f"no ONNX graph ({error})", "a graph made by export"
-        ) from error
-    if facts.external:
-        names = ", ".join(map(repr, facts.external[:3]))
-        raise _forbidden(root, file, f"weights that lie in another file ({names})", "all weights inside")
-    if facts.functions:
-        raise _forbidden(root, file, f"{facts.functions[0]} in the graph", "plain operators and tensors")
-    if strange := sorted(facts.domains - DOMAINS):
-        raise _forbidden(
-            root, file, f"operators of the domain {strange[0]!r}", "those that onnxruntime itself has"
-        )
-    if facts.non_finite:
-        raise NonFiniteError.about(
-            root, file, f"NaN or infinite values in {facts.non_finite[0]!r}", "finite weights"
-        )
-    try:
-        check_work(facts.graph)
-    except ValueError as error:
-        raise _forbidden(root, file, str(error), "no more work than a net of this size needs") from error
-    return facts
-
-
-def _check_signature(root: Path, file: str, facts: OnnxFacts, manifest: Manifest) -> None:
-    state = [(tensor.name, tensor.dtype, (None, *tensor.shape)) for tensor in manifest.state]
-    audio = (None, 1, None)
-    inputs = [
-        Port("input", "float32", audio),
-        Port("controls", "float32", (None, len(manifest.controls))),
-        *(Port(f"state_{name}", dtype, shape) for name, dtype, shape in state),
-    ]
-    outputs = [
-        Port("output", "float32", audio),
-        *(Port(f"next_{name}", dtype, shape) for name, dtype, shape in state),
-    ]
-    for what, found, wanted in (("inputs", facts.inputs, inputs), ("outputs", facts.outputs, outputs)):
-        names = [port.name for port in wanted]
-        if [port.name for port in found] != names:
-            shown = ", ".join(port.name for port in found)
-            raise _contradiction(root, file, f"the {what} {shown}", ", ".join(names))
-        for port, other in zip(found, wanted, strict=True):
-            if not _agree(port, other, exact=what == "inputs"):
-                raise _contradiction(root, file, _said(port), _said(other))
-    for name, value in (("architecture", manifest.architecture), ("sample_rate", str(manifest.sample_rate))):
-        if facts.metadata.get(name, value) != value:
-            raise _contradiction(root, file, f"the {name} {facts.metadata[name]!r}", repr(value))
-
-
-def _agree(found: Port, wanted: Port, exact: bool) -> bool:
-    """Whether it is so: outputs may leave open what shape inference could not tell, inputs may not."""
-    if found.dtype != wanted.dtype or len(found.shape) != len(wanted.shape):
-        return False
-    return all(
-        size == right or (size is None and not exact)
-        for size, right in zip(found.shape, wanted.shape, strict=True)
-    )
-
-
-def _said(port: Port) -> str:
-    sizes = ", ".join("any" if size is None else str(size) for size in port.shape)
-    return f"{port.name} {port.dtype} ({sizes})"
-
-
-def _check_torchscript(root: Path, file: str) -> None:
-    try:
-        check_torchscript(root / file)
-    except Exception as error:  # zipfile and its compressors have a dozen kinds for bad data
-        raise _forbidden(root, file, str(error), "a traced module") from error
-
-
-def _forbidden(root: Path, file: str, found: str, expected: str) -> BundleError:
-    return ForbiddenContentError.about(root, file, found, expected)
-
-
-def _contradiction(root: Path, file: str, found: str, wanted: str) -> BundleError:
-    return ContradictionError.about(root, file, found, f"{wanted}, as the manifest says")

@@ -46,14 +46,14 @@ def run(options: argparse.Namespace) -> int:
     import torch
 
     from tapezoo.checkpoint import best_checkpoint, load_model
-    from tapezoo.export import check_playable, export_checkpoint, targets_named
+    from tapezoo.export import check_playable, export_checkpoint, load_targets
     from tapezoo.export.pictures import Pictures
     from tapezoo.screen import Screen
     from tapezoo.terminal import shell
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     asked = options.targets.strip()  # nothing at all: none, as for a bundle that is a grid alone
-    targets = targets_named([name.strip() for name in asked.split(",")] if asked else [])
+    targets = load_targets([name.strip() for name in asked.split(",")] if asked else [])
     path = best_checkpoint(options.checkpoint)
     model = load_model(path)
     parts: list[Part] = [Pictures()]

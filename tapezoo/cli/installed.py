@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
+from pkgutil import resolve_name
 
 from tapezoo import runtime
 from tapezoo.bundle import OpenTarget
+from tapezoo.bundle.targets import TARGETS
 
 # for bundles from strangers: the same, but in a process whose memory and time are bounded
 APART = runtime.Apart("tapezoo.cli.installed:installed_openers")
 
 
 def installed_openers() -> Mapping[str, OpenTarget]:
-    """Every target's opener where torch and onnx are installed, else of those that need neither."""
-    if not all(importlib.util.find_spec(name) is not None for name in ("torch", "onnx")):
-        return runtime.installed_openers()
-    import torch
+    """The openers of all targets whose modules are installed, torch's among them."""
+    specs = [spec for spec in TARGETS.values() if "torch" in spec.needs and not spec.missing_modules]
+    if specs:
+        import torch
 
-    from tapezoo.export import openers
-
-    torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
-    return openers()
+        torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
+    # imported now: the limits of `replay_process` are for what the bundle takes
+    return {**runtime.installed_openers(), **{spec.name: resolve_name(spec.opener) for spec in specs}}

@@ -6,12 +6,12 @@ from tapezoo.export.golden import GoldenAudioError
 from tapezoo.export.parity import ParityError, UnsteadyNetError
 from tapezoo.export.targets import (
     DEFAULT_TARGETS,
-    KNOWN_TARGETS,
     NoOnnxTargetError,
     UnknownTargetError,
     check_playable,
+    load_target,
+    load_targets,
     openers,
-    targets_named,
 )
 from tapezoo.export.targets.target import Graph, Part, Target, UnexportableError
 from tapezoo.export.trained import export_checkpoint
@@ -19,7 +19,6 @@ from tapezoo.staging import NotReplaceableError
 
 __all__ = [
     "DEFAULT_TARGETS",
-    "KNOWN_TARGETS",
     "MAX_LOSS_ESR",
     "GoldenAudioError",
     "Graph",
@@ -35,7 +34,8 @@ __all__ = [
     "check_playable",
     "export_bundle",
     "export_checkpoint",
+    "load_target",
+    "load_targets",
     "openers",
     "settled_copy",
-    "targets_named",
 ]

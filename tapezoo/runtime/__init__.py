@@ -2,20 +2,18 @@
 
 from tapezoo.runtime.apart import Apart
 from tapezoo.runtime.engines import (
-    ENGINES,
     EngineNotInstalledError,
     UnknownEngineError,
+    engine_names,
     engines_of,
     missing_modules,
 )
-from tapezoo.runtime.onnx_step import ONNX_ONLY, open_onnx
-from tapezoo.runtime.replaying import Openers, installed_openers, verify
+from tapezoo.runtime.onnx_step import open_onnx
 from tapezoo.runtime.soft_limiter import SoftLimiter
 from tapezoo.runtime.stream import NotFiniteOutputError, Stream
+from tapezoo.runtime.verification import Openers, installed_openers, verify
 
 __all__ = [
-    "ENGINES",
-    "ONNX_ONLY",
     "Apart",
     "EngineNotInstalledError",
     "NotFiniteOutputError",
@@ -23,6 +21,7 @@ __all__ = [
     "SoftLimiter",
     "Stream",
     "UnknownEngineError",
+    "engine_names",
     "engines_of",
     "installed_openers",
     "missing_modules",

@@ -62,7 +62,7 @@ def bench(
 
     Args:
         bundle: The bundle's folder; nothing is written into it.
-        engines: Names of `tapezoo.runtime.ENGINES`; None: all of the bundle's that are installed.
+        engines: See `tapezoo.runtime.engine_names`; None: all of the bundle's that are installed.
         seconds: By the clock, for each engine and block length.
         blocks_samples: Block lengths.
         progress: Called with the name of what is measured next.

@@ -1,17 +1,16 @@
-"""The engines by name, and which of them a bundle can be played with."""
+"""Which engines a bundle can be played with, and opening one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
+from pkgutil import resolve_name
 
 from tapezoo.bundle import Manifest, MissingFileError
+from tapezoo.bundle.targets import TARGETS, is_installed
 from tapezoo.errors import TapezooError
 from tapezoo.runtime.engine import Engine
-from tapezoo.runtime.onnx_engine import OnnxEngine
+
+GRID = "grid"  # played as a whole, not a target
 
 
 class UnknownEngineError(TapezooError):
@@ -22,48 +21,23 @@ class EngineNotInstalledError(TapezooError):
     """What an engine needs is not installed."""
 
 
-def _kernel(root: Path, manifest: Manifest) -> Engine:
-    from tapezoo.runtime.kernels import KernelEngine  # numba takes a second to import
-
-    return KernelEngine(root, manifest)
-
-
-def _grid(root: Path, manifest: Manifest) -> Engine:
-    from tapezoo.runtime.grid.engine import GridEngine
-
-    return GridEngine(root, manifest)
-
-
-ENGINES: Mapping[str, Callable[[Path, Manifest], Engine]] = MappingProxyType(
-    {
-        "onnx": OnnxEngine,
-        "grid": _grid,
-        "kernel": _kernel,
-        "onnx_fp16": partial(OnnxEngine, target="onnx_fp16"),
-        "onnx_int8": partial(OnnxEngine, target="onnx_int8"),
-    }
-)
-NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"grid": ("safetensors",), "kernel": ("safetensors", "numba")}
-)
+def engine_names() -> tuple[str, ...]:
+    """All engines in the order of preference: the net itself, a grid of it, other exact targets, lossy ones."""
+    first, *others = sorted((spec for spec in TARGETS.values() if spec.engine), key=lambda spec: spec.lossy)
+    return first.name, GRID, *(spec.name for spec in others)
 
 
 def engines_of(manifest: Manifest) -> tuple[str, ...]:
     """The engines whose files a bundle has, whether or not what they need is installed."""
-    played = {*manifest.targets, *(("grid",) if manifest.grid is not None else ())}
-    return tuple(name for name in ENGINES if name in played)
+    played = {*manifest.targets, *((GRID,) if manifest.grid is not None else ())}
+    return tuple(name for name in engine_names() if name in played)
 
 
 def missing_modules(engine: str) -> tuple[str, ...]:
     """What an engine needs and is not installed."""
-    return tuple(module for module in NEEDED.get(engine, ()) if not _installed(module))
-
-
-def _installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ImportError:  # somebody's import hook refuses it
-        return False
+    if engine == GRID:
+        return () if is_installed("safetensors") else ("safetensors",)
+    return TARGETS[engine].missing_modules
 
 
 def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:
@@ -75,11 +49,11 @@ def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:
         EngineNotInstalledError: It needs a package that is not installed.
         BundleError, KernelFileError: Its file is not as it should be.
     """
-    if name not in ENGINES:
+    if name not in engine_names():
         raise UnknownEngineError(
             f"engine {name!r}",
             found="no engine of this name",
-            expected=f"one of {', '.join(ENGINES)}",
+            expected=f"one of {', '.join(engine_names())}",
             fix="Choose one that the bundle has files for.",
         )
     if name not in engines_of(manifest):
@@ -87,7 +61,7 @@ def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:
         raise MissingFileError(
             root,
             "manifest.json",
-            found="no grid" if name == "grid" else f"no target {name!r}",
+            found="no grid" if name == GRID else f"no target {name!r}",
             expected=f"one; this bundle can be played with: {playable}",
             fix="Choose another engine, or export the bundle again with it.",
         )
@@ -98,4 +72,9 @@ def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:
             expected=f"{' and '.join(missing)} beside numpy",
             fix=f"Run pip install {' '.join(missing)}, or play with another engine.",
         )
-    return ENGINES[name](root, manifest)
+    if name == GRID:
+        from tapezoo.runtime.grid.engine import GridEngine  # needs safetensors
+
+        return GridEngine(root, manifest)
+    engine: Engine = resolve_name(TARGETS[name].engine)(root, manifest, name)
+    return engine

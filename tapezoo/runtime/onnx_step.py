@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 
-from tapezoo.bundle import OpenTarget, State, Step
+from tapezoo.bundle import State, Step
 from tapezoo.bundle.golden import Audio
 
 # onnxruntime reports usage from Linux too, and reads this only while it is imported
@@ -45,8 +44,3 @@ def open_onnx(path: Path, state_names: Sequence[str]) -> Step:
         return output, dict(zip(state_names, after, strict=True))
 
     return step
-
-
-ONNX_ONLY: Mapping[str, OpenTarget] = MappingProxyType(
-    dict.fromkeys(("onnx", "onnx_int8", "onnx_fp16"), open_onnx)
-)

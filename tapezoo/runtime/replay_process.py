@@ -21,7 +21,7 @@ from tapezoo.errors import TapezooError
 from tapezoo.runtime.apart import ANSWER_LIMIT_BYTES
 from tapezoo.runtime.as_json import error_to_json, verification_to_json
 from tapezoo.runtime.grid.graph import GridGraph
-from tapezoo.runtime.replaying import installed_openers
+from tapezoo.runtime.verification import installed_openers
 
 GRACE_S = 5  # between the signal that says that time is up and the one that cannot be caught
 OF_MEMORY = re.compile(

@@ -35,7 +35,7 @@ class Stream:
     Args:
         bundle: The bundle's folder.
         verify: Check every hash before anything is loaded.
-        engine: A name of `tapezoo.runtime.ENGINES`; None: the first of them that the bundle has files for.
+        engine: See `tapezoo.runtime.engine_names`; None: the first of them that the bundle has files for.
         mix: Share of the net in the output, 0..1; the rest is the input.
         dc_blocker_hz: Cutoff of a high pass after the net, see `DCBlocker`; None: none.
         limiter: At the end; None: none.

@@ -35,7 +35,7 @@ def pull_bundle(
     *,
     uri: str | None = None,
     overwrite: bool = False,
-    openers: runtime.Openers = runtime.ONNX_ONLY,
+    openers: runtime.Openers | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> PulledVersion:
     """Downloads a version's bundle to the folder `out`, which appears only when it has verified.

@@ -53,7 +53,7 @@ def push_bundle(
     uri: str | None = None,
     experiment: str = "tapezoo",
     run_id: str | None = None,
-    openers: runtime.Openers = runtime.ONNX_ONLY,
+    openers: runtime.Openers | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> PushedVersion:
     """Verifies `bundle` and registers it as a version of the model `name`.

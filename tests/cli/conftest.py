@@ -15,4 +15,4 @@ def _verified_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return verify(bundle, installed_openers(), seal_sha256)
 
-    monkeypatch.setattr("tapezoo.runtime.replaying.verify_apart", verified)
+    monkeypatch.setattr("tapezoo.runtime.verification.verify_apart", verified)

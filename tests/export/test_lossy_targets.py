@@ -12,9 +12,9 @@ from onnx import TensorProto, numpy_helper
 
 from tapezoo.bundle import read_arrays, read_manifest
 from tapezoo.bundle.grid.index import GridAxis, GridIndex, GridPoint
+from tapezoo.bundle.targets import TARGETS
 from tapezoo.export import (
     DEFAULT_TARGETS,
-    KNOWN_TARGETS,
     LossError,
     NoOnnxTargetError,
     ParityError,
@@ -22,9 +22,10 @@ from tapezoo.export import (
     UnknownTargetError,
     check_playable,
     export_bundle,
+    load_target,
+    load_targets,
     openers,
     settled_copy,
-    targets_named,
 )
 from tapezoo.export.card import PICTURES, model_card
 from tapezoo.export.pictures import Pictures
@@ -40,8 +41,8 @@ from tapezoo.models.wavenet import WaveNet
 from tapezoo.net import Net
 from tapezoo.runtime import Stream, open_onnx, verify
 
-LOSSY = targets_named(["onnx", "onnx_int8", "onnx_fp16"])
-INT8, FP16 = KNOWN_TARGETS["onnx_int8"], KNOWN_TARGETS["onnx_fp16"]
+LOSSY = load_targets(["onnx", "onnx_int8", "onnx_fp16"])
+INT8, FP16 = load_target("onnx_int8"), load_target("onnx_fp16")
 
 
 def recurrent(units=24):
@@ -84,12 +85,12 @@ def test_the_loss_table_is_what_replaying_by_hand_gives(exported):
     for name, row in rows.items():
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # several give int8 activations other scales
-        session = onnxruntime.InferenceSession(out / KNOWN_TARGETS[name].file, options)
+        session = onnxruntime.InferenceSession(out / TARGETS[name].file, options)
         esr, largest = replayed_esr(session, out, report.manifest)
         assert row["esr"] == pytest.approx(esr, rel=1e-3)
         assert row["max_abs_error"] == pytest.approx(largest, rel=1e-3)
         assert 0 < row["esr"] < row["max_esr"] == 1e-3
-        assert row["size_bytes"] == (out / KNOWN_TARGETS[name].file).stat().st_size
+        assert row["size_bytes"] == (out / TARGETS[name].file).stat().st_size
     assert {row["target"] for row in report.manifest.parity} == {"net", "onnx"}, (
         "the gate judges no lossy target"
     )
@@ -188,7 +189,7 @@ def test_weights_under_a_loop_find_their_halves(tmp_path):
 @pytest.mark.parametrize("target", ["onnx_int8", "onnx_fp16"])
 def test_a_loss_over_the_limit_is_refused_with_its_figure_and_nothing_is_left(target, tmp_path):
     net = recurrent(16)
-    wanted = targets_named(["onnx", target])
+    wanted = load_targets(["onnx", target])
     with pytest.raises(LossError, match=rf"{target}.*an ESR of [\d.]+e-\d+ .*at most 1e-15.*No bundle"):
         export_bundle(net, **arguments(net, tmp_path / "bundle"), targets=wanted, max_loss_esr=1e-15)
     assert list(tmp_path.iterdir()) == []
@@ -280,16 +281,16 @@ def test_another_nets_weights_are_a_loss(tmp_path):
 
 
 def test_targets_are_known_by_name():
-    assert list(KNOWN_TARGETS)[:4] == ["onnx", "torchscript", "onnx_int8", "onnx_fp16"]
+    assert list(TARGETS)[:4] == ["onnx", "torchscript", "onnx_int8", "onnx_fp16"]
     assert [target.name for target in DEFAULT_TARGETS] == ["onnx", "torchscript"]
-    assert all(target.name == name for name, target in KNOWN_TARGETS.items())
-    assert len({target.file for target in KNOWN_TARGETS.values()}) == len(KNOWN_TARGETS)
-    assert openers().keys() == KNOWN_TARGETS.keys()
-    assert [target.name for target in targets_named(["onnx_fp16", "onnx", "onnx"])] == ["onnx_fp16", "onnx"]
+    assert all(load_target(name).name == name for name in TARGETS)
+    assert len({target.file for target in TARGETS.values()}) == len(TARGETS)
+    assert openers().keys() == TARGETS.keys()
+    assert [target.name for target in load_targets(["onnx_fp16", "onnx", "onnx"])] == ["onnx_fp16", "onnx"]
     with pytest.raises(UnknownTargetError, match=r"'onnx_in8'.*onnx, torchscript.*Did you mean onnx_int8\?"):
-        targets_named(["onnx", "onnx_in8"])
+        load_targets(["onnx", "onnx_in8"])
     with pytest.raises(NoOnnxTargetError, match="--targets onnx,torchscript"):
-        check_playable(targets_named(["torchscript"]))
+        check_playable(load_targets(["torchscript"]))
     check_playable(DEFAULT_TARGETS)
 
 
@@ -395,7 +396,7 @@ def test_a_lossy_target_does_not_slip_through_the_parity_gate_of_exact_ones(tmp_
 
 def test_a_stream_plays_a_lossy_target_by_name(tmp_path):
     net = lstm(1)
-    targets = targets_named(["onnx", "onnx_int8", "onnx_fp16"])
+    targets = load_targets(["onnx", "onnx_int8", "onnx_fp16"])
     report = export_bundle(net, **arguments(net, tmp_path / "bundle"), targets=targets)
     losses = {row["target"]: row for row in report.manifest.losses}
     audio = programme(4000, seed=1)

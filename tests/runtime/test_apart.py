@@ -127,9 +127,9 @@ def test_nothing_is_imported_from_the_working_folder(bundle, monkeypatch, tmp_pa
 
 def test_what_no_runtime_here_plays_is_asked_of_the_caller(tmp_path, monkeypatch):
     (tmp_path / "others.py").write_text(
-        "from tapezoo.runtime import ONNX_ONLY\n"
+        "from tapezoo.runtime import installed_openers\n"
         "def openers():\n"
-        "    return {**ONNX_ONLY, 'torchscript': lambda path, names: 1 / 0}\n"
+        "    return {**installed_openers(), 'torchscript': lambda path, names: 1 / 0}\n"
     )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     assert [part.status for part in verify(V1, Apart()).parts] == ["ok", "not replayed"]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tapezoo.bundle.arrays import check_finite
 from tapezoo.bundle.errors import BundleError, ContradictionError, MalformedFileError, MissingFileError
 from tapezoo.bundle.grid.index import GRAPH, WEIGHTS, GridIndex, point_sha256, read_grid_index
-from tapezoo.bundle.inspection import check_onnx
 from tapezoo.bundle.manifest import Manifest
+from tapezoo.bundle.onnx_inspection import check_onnx
 from tapezoo.bundle.seal import WEIGHTS_LIMIT_BYTES
 from tapezoo.errors import TapezooError
 

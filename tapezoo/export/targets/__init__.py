@@ -1,23 +1,15 @@
-"""The export targets by name."""
+"""The makers of targets by name; `tapezoo.bundle.targets` has the table."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from pkgutil import resolve_name
 
 from tapezoo.bundle import OpenTarget
+from tapezoo.bundle.targets import TARGETS
 from tapezoo.errors import TapezooError
-from tapezoo.export.targets.fp16 import OnnxFp16Target
-from tapezoo.export.targets.int8 import OnnxInt8Target
-from tapezoo.export.targets.kernel import KernelTarget
-from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import Target
-from tapezoo.export.targets.torchscript import TorchScriptTarget
-
-DEFAULT_TARGETS: tuple[Target, ...] = (OnnxTarget(), TorchScriptTarget())
-KNOWN_TARGETS: dict[str, Target] = {
-    target.name: target for target in (*DEFAULT_TARGETS, OnnxInt8Target(), OnnxFp16Target(), KernelTarget())
-}
 
 
 class UnknownTargetError(TapezooError):
@@ -30,33 +22,42 @@ class NoOnnxTargetError(TapezooError):
 
 def openers() -> dict[str, OpenTarget]:
     """How to open every target, for `tapezoo.runtime.verify`."""
-    return {name: target.open for name, target in KNOWN_TARGETS.items()}
+    return {spec.name: spec.open for spec in TARGETS.values()}
 
 
-def targets_named(names: Sequence[str]) -> tuple[Target, ...]:
+def load_target(name: str) -> Target:
+    """The target called so.
+
+    Raises:
+        UnknownTargetError: With the nearest name and all of them.
+    """
+    return load_targets([name])[0]
+
+
+def load_targets(names: Sequence[str]) -> tuple[Target, ...]:
     """The targets called so, in this order, each once.
 
     Raises:
-        UnknownTargetError: The message has the nearest name and all of them; so for a name that is left out.
+        UnknownTargetError: With the nearest name and all of them; so for a name that is left out.
     """
     for name in names:
         if not name:
             raise UnknownTargetError(
                 f"the export targets {','.join(names)!r}",
                 found="a comma without a name beside it",
-                expected=f"some of {', '.join(KNOWN_TARGETS)}",
+                expected=f"some of {', '.join(TARGETS)}",
                 fix="Remove the comma, or write the name that is missing.",
             )
-        if name not in KNOWN_TARGETS:
-            nearest = difflib.get_close_matches(name.lower(), KNOWN_TARGETS, n=1, cutoff=0.4)
+        if name not in TARGETS:
+            nearest = difflib.get_close_matches(name.lower(), TARGETS, n=1, cutoff=0.4)
             hint = f"Did you mean {nearest[0]}? " if nearest else ""
             raise UnknownTargetError(
                 f"export target {name!r}",
                 found="no target of this name",
-                expected=f"some of {', '.join(KNOWN_TARGETS)}",
+                expected=f"some of {', '.join(TARGETS)}",
                 fix=f"{hint}Give them with commas in between.",
             )
-    return tuple(KNOWN_TARGETS[name] for name in dict.fromkeys(names))
+    return tuple(resolve_name(TARGETS[name].maker)() for name in dict.fromkeys(names))
 
 
 def check_playable(targets: Sequence[Target]) -> None:
@@ -73,3 +74,6 @@ def check_playable(targets: Sequence[Target]) -> None:
             expected="onnx among them: the runtime of a bundle without a grid plays that one",
             fix=f"Pass --targets {','.join(['onnx', *names])}.",
         )
+
+
+DEFAULT_TARGETS: tuple[Target, ...] = load_targets(["onnx", "torchscript"])

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tapezoo.bundle import Step
+from tapezoo.bundle.targets import TARGETS
 from tapezoo.export.targets.onnx import OnnxTarget
-from tapezoo.export.targets.target import Graph, UnexportableError
+from tapezoo.export.targets.target import Graph, Target, UnexportableError
 from tapezoo.net import Net
-from tapezoo.runtime import open_onnx
 
 LEAST_VALUES = 64  # two bytes saved each; the cast behind a tensor takes about a hundred
 LARGEST = 65504.0  # of a half
 STORED = "_fp16"
 
 
-class OnnxFp16Target:
+class OnnxFp16Target(Target):
     """The `onnx` target with float weights as halves and a cast to float behind each.
 
     The arithmetic stays float: onnxruntime casts while it loads, then runs the graph of the `onnx` target at its
@@ -28,9 +26,7 @@ class OnnxFp16Target:
     a value no half can hold, stay as they are.
     """
 
-    name = "onnx_fp16"
-    file = "model.fp16.onnx"
-    lossy = True
+    spec = TARGETS["onnx_fp16"]
 
     def refusal(self, net: Net) -> tuple[str, str] | None:
         """See `Target.refusal`."""
@@ -56,10 +52,6 @@ class OnnxFp16Target:
             )
         onnx.checker.check_model(model, full_check=True)
         path.write_bytes(model.SerializeToString())
-
-    def open(self, path: Path, state_names: Sequence[str]) -> Step:
-        """See `Target.open`."""
-        return open_onnx(path, state_names)
 
 
 def halve_weights(model: onnx.ModelProto) -> None:

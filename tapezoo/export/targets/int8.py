@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import nn
 
-from tapezoo.bundle import Step
+from tapezoo.bundle.targets import TARGETS
 from tapezoo.export.targets.onnx import OnnxTarget
-from tapezoo.export.targets.target import Graph, UnexportableError
+from tapezoo.export.targets.target import Graph, Target, UnexportableError
 from tapezoo.net import Net
-from tapezoo.runtime import open_onnx
 
 # What was measured when the operators were chosen, ESR against fp32 and speed over fp32 at blocks of 64 / 2048:
 # - LSTM: 0.8 / 0.7 with 16 and 32 units, 1.2 / 1.3 with 64, 1.6 / 1.8 with 96; ESR 1e-8 to 1e-4.
@@ -25,7 +23,7 @@ INTEGER_OPERATORS = {"DynamicQuantizeLSTM"}
 HALVES = "Use onnx_fp16: half the size of the weights at the speed of fp32."
 
 
-class OnnxInt8Target:
+class OnnxInt8Target(Target):
     """The `onnx` target with its LSTM weights in int8, one scale per row of a matrix, activations scaled per block.
 
     `onnxruntime.quantization.quantize_dynamic`; state and signature are those of the `onnx` target, and so are
@@ -35,9 +33,7 @@ class OnnxInt8Target:
     different there.
     """
 
-    name = "onnx_int8"
-    file = "model.int8.onnx"
-    lossy = True
+    spec = TARGETS["onnx_int8"]
 
     def refusal(self, net: Net) -> tuple[str, str] | None:
         """See `Target.refusal`."""
@@ -79,7 +75,3 @@ class OnnxInt8Target:
         onnx.helper.set_model_props(model, graph.metadata)
         del model.graph.value_info[:]  # what shape inference left: a third of a small file, read by nobody
         path.write_bytes(model.SerializeToString())
-
-    def open(self, path: Path, state_names: Sequence[str]) -> Step:
-        """See `Target.open`."""
-        return open_onnx(path, state_names)

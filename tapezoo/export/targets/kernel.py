@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from tapezoo.bundle import Step
-from tapezoo.export.targets.target import Graph
+from tapezoo.bundle.targets import TARGETS
+from tapezoo.export.targets.target import Graph, Target
 from tapezoo.models.gru import GRUNet
 from tapezoo.models.lstm import LSTMNet
 from tapezoo.models.wavenet import Array, Layer, WaveNetNet
@@ -19,16 +18,14 @@ from tapezoo.runtime.kernels.file import KernelFile, write_kernel
 PLAIN = "Export the targets onnx and torchscript, which express every net; or train with --model.conditioning concat."
 
 
-class KernelTarget:
+class KernelTarget(Target):
     """Weights alone, in safetensors, for nets that `tapezoo.runtime.kernels` has a compiled loop for.
 
     LSTM, GRU and WaveNet whose controls, if any, stand beside the signal ("concat"); of the others those that are
     folded to such a net.
     """
 
-    name = "kernel"
-    file = "kernel.safetensors"
-    lossy = False
+    spec = TARGETS["kernel"]
 
     def refusal(self, net: Net) -> tuple[str, str] | None:
         """See `Target.refusal`."""
@@ -57,12 +54,6 @@ class KernelTarget:
         arrays = {name: tensor.detach().numpy() for name, tensor in tensors.items()}
         file = KernelFile(kernel, net.num_controls, net.smoothing_samples, settings, arrays)
         write_kernel(file, path, graph.metadata)
-
-    def open(self, path: Path, state_names: Sequence[str]) -> Step:
-        """See `Target.open`; the first call on a machine compiles."""
-        from tapezoo.runtime.kernels.step import open_kernel  # numba takes a second to import
-
-        return open_kernel(path, state_names)
 
 
 def _lstm(net: LSTMNet) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
 import torch
 from torch.jit._trace import TracerWarning
 
-from tapezoo.bundle import Step
-from tapezoo.export.targets.target import Graph
-from tapezoo.net import Net
-from tapezoo.runtime import open_onnx
+from tapezoo.bundle.targets import TARGETS
+from tapezoo.export.targets.target import Graph, Target
 
 OPSET = 17
 
 
-class OnnxTarget:
+class OnnxTarget(Target):
     """One self-contained .onnx file, batch and samples dynamic; `architecture` and the rate in its metadata.
 
     `torch.onnx.export(dynamo=True)` fails or freezes the length of recurrent nets (torch 2.11 to 2.14), so
     this uses the exporter that traces.
     """
 
-    name = "onnx"
-    file = "model.onnx"
-    lossy = False
-
-    def refusal(self, net: Net) -> tuple[str, str] | None:
-        """See `Target.refusal`: what cannot be traced shows in the tracing."""
-        return None
+    spec = TARGETS["onnx"]
 
     def write(self, graph: Graph, path: Path) -> None:
         """See `Target.write`."""
@@ -70,10 +61,6 @@ class OnnxTarget:
         onnx.helper.set_model_props(model, graph.metadata)
         onnx.checker.check_model(model, full_check=True)
         path.write_bytes(model.SerializeToString())
-
-    def open(self, path: Path, state_names: Sequence[str]) -> Step:
-        """See `Target.open`."""
-        return open_onnx(path, state_names)
 
 
 def _declare_unused_inputs(model: onnx.ModelProto, graph: Graph) -> None:

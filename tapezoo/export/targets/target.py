@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from tapezoo.bundle import Manifest, Step
 from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.targets import TargetSpec
 from tapezoo.errors import TapezooError
 from tapezoo.net import Net, whole_hops
 
@@ -29,39 +31,53 @@ class UnexportableError(TapezooError):
         return cls(f"export target {name!r}", found=found, expected="a net it can express", fix=fix)
 
 
-class Target(Protocol):
-    """One file format a net is exported to.
+class Target(ABC):
+    """Writes one file format that a net is exported to.
 
-    A new one (a .nam, RTNeural's JSON, C++ source) is one file in this folder with a class like this, and a line
-    in `targets.KNOWN_TARGETS`. Its author writes:
+    A new one (a .nam, RTNeural's JSON, C++ source) is one file in this folder with a class like this, and a row in
+    `tapezoo.bundle.targets`. Its author writes:
 
-    - `refusal`, from what the net is made of, never from its name: the user hears within a second why not, and
-      which target would do.
     - `write`. A `Graph` holds the net beside tensors to trace it with: formats that list layers and weights read
       `graph.net.net`, formats that record operations trace `graph.net`. What shows only while writing raises
       `UnexportableError`.
-    - `open`, a function of arrays around the format's own runtime. It must play from any state, in blocks of any
-      length, rows independent. Export replays the golden files through it, read back from the written file: an
-      exact target within 1e-5 of the peak (`parity`), a lossy one within the allowed ESR (`losses`). A format
+    - `refusal`, from what the net is made of, never from its name: the user hears within a second why not, and
+      which target would do.
+    - The row's `opener`, a function of arrays around the format's own runtime. It must play from any state, in blocks
+      of any length, rows independent. Export replays the golden files through it, read back from the written file:
+      an exact target within 1e-5 of the peak (`parity`), a lossy one within the allowed ESR (`degradation`). A format
       whose runtime is not installed cannot be exported to, since nobody could say that it is right.
-
-    A format that `Stream` shall play gets an engine of the same name in `tapezoo.runtime.engines`; then its cost is
-    measured as well.
+    - The row's `engine`, where `Stream` shall play the format; then its cost is measured as well.
     """
 
-    name: str
-    file: str
-    lossy: bool
-    """Its weights or arithmetic are coarser than the net's: judged by its loss, not by the parity gate."""
+    spec: ClassVar[TargetSpec]
+    """Its row."""
+
+    @property
+    def name(self) -> str:
+        """See `TargetSpec`, as for the next two."""
+        return self.spec.name
+
+    @property
+    def file(self) -> str:
+        """Its bundle path."""
+        return self.spec.file
+
+    @property
+    def lossy(self) -> bool:
+        """Whether it is judged by its ESR, not by the parity gate."""
+        return self.spec.lossy
 
     def refusal(self, net: Net) -> tuple[str, str] | None:
-        """Why this target cannot express `net`, and what works instead; None where it can. Asked before tracing."""
+        """Why this target cannot express `net`, and what works instead; None where it can, or tracing will show."""
+        return None
 
+    @abstractmethod
     def write(self, graph: Graph, path: Path) -> None:
         """Writes `graph` to `path`; may raise anything, which refuses the target."""
 
     def open(self, path: Path, state_names: Sequence[str]) -> Step:
         """Opens what `write` wrote, or somebody else's file of that kind."""
+        return self.spec.open(path, state_names)
 
 
 class Part(Protocol):

@@ -12,24 +12,17 @@ from torch.jit._trace import TracerWarning
 
 from tapezoo.bundle import State, Step
 from tapezoo.bundle.golden import Audio
-from tapezoo.export.targets.target import Graph
-from tapezoo.net import Net
+from tapezoo.bundle.targets import TARGETS
+from tapezoo.export.targets.target import Graph, Target
 
 
-class TorchScriptTarget:
+class TorchScriptTarget(Target):
     """A traced module, callable as `(input, controls, *state) -> (output, *next_state)`.
 
-    Traced, not scripted: the scripting compiler refuses variable arguments. Plays untrusted files as
-    `torch.jit.load` does: no pickle is run, but the graph's operators are.
+    Traced, not scripted: the scripting compiler refuses variable arguments.
     """
 
-    name = "torchscript"
-    file = "model.ts"
-    lossy = False
-
-    def refusal(self, net: Net) -> tuple[str, str] | None:
-        """See `Target.refusal`: what cannot be traced shows in the tracing."""
-        return None
+    spec = TARGETS["torchscript"]
 
     def write(self, graph: Graph, path: Path) -> None:
         """See `Target.write`."""
@@ -38,20 +31,21 @@ class TorchScriptTarget:
             traced = torch.jit.trace(graph.net, graph.example, check_trace=False)  # type: ignore[no-untyped-call]
             torch.jit.save(traced, str(path), _extra_files=dict(graph.metadata))
 
-    def open(self, path: Path, state_names: Sequence[str]) -> Step:
-        """See `Target.open`."""
-        with _quiet():
-            module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
 
-        def step(input: Audio, controls: Audio, state: State) -> tuple[Audio, State]:
-            tensors = [
-                torch.from_numpy(array) for array in (input, controls, *(state[name] for name in state_names))
-            ]
-            with torch.no_grad():
-                output, *after = (tensor.numpy() for tensor in module(*tensors))
-            return output, dict(zip(state_names, after, strict=True))
+def open_torchscript(path: Path, state_names: Sequence[str]) -> Step:
+    """Opens a traced module; of an untrusted file no pickle is run, but the graph's operators are."""
+    with _quiet():
+        module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
 
-        return step
+    def step(input: Audio, controls: Audio, state: State) -> tuple[Audio, State]:
+        tensors = [
+            torch.from_numpy(array) for array in (input, controls, *(state[name] for name in state_names))
+        ]
+        with torch.no_grad():
+            output, *after = (tensor.numpy() for tensor in module(*tensors))
+        return output, dict(zip(state_names, after, strict=True))
+
+    return step
 
 
 @contextmanager

@@ -23,15 +23,16 @@ class KernelEngine:
 
     Args:
         root: The bundle's folder.
-        manifest: Of it; with a kernel target.
+        manifest: Of it.
+        target: Name of its kernel target.
 
     Raises:
         KernelFileError: The file is not as its kernel needs it, or of another net than the manifest's.
     """
 
-    def __init__(self, root: Path, manifest: Manifest) -> None:
+    def __init__(self, root: Path, manifest: Manifest, target: str = "kernel") -> None:
         self._manifest = manifest
-        self._make = channel_maker(root / manifest.targets["kernel"])
+        self._make = channel_maker(root / manifest.targets[target])
         self._rest = read_rest(root, manifest)
         self._default = np.array(control_vector(manifest.controls, {}), dtype=np.float32)
         self._channels: list[Channel] = []
@@ -39,7 +40,7 @@ class KernelEngine:
             self.start(1, self._default)
             self.play(np.zeros((1, 1), np.float32), self._default)  # compiles here, not in the first block
         except (ValueError, KeyError) as error:
-            raise refused(root / manifest.targets["kernel"], error) from error
+            raise refused(root / manifest.targets[target], error) from error
 
     def start(self, channels: int, controls: Audio) -> None:
         """See `Engine.start`."""

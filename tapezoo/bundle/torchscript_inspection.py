@@ -10,6 +10,8 @@ import re
 import zipfile
 from pathlib import Path
 
+from tapezoo.bundle.errors import ForbiddenContentError
+from tapezoo.bundle.manifest import Manifest
 from tapezoo.bundle.zip_directory import check_directory
 
 CODE_LIMIT_BYTES = 1 << 26
@@ -20,8 +22,20 @@ FORBIDDEN = re.compile(r"\b(save|from_file|load_tensor)\b")
 SPELLED = re.compile(r"getattr\s*\([^\n]*\\")
 
 
-def check_torchscript(path: Path) -> None:
+def inspect_torchscript(root: Path, file: str, manifest: Manifest) -> None:
     """Refuses what is no TorchScript, such as a pickle, and TorchScript that calls forbidden operators.
+
+    Raises:
+        ForbiddenContentError: With what was found.
+    """
+    try:
+        check_torchscript(root / file)
+    except Exception as error:  # zipfile and its compressors have a dozen kinds for bad data
+        raise ForbiddenContentError.about(root, file, str(error), "a traced module") from error
+
+
+def check_torchscript(path: Path) -> None:
+    """As `inspect_torchscript`.
 
     Raises:
         ValueError: With what was found.

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from tapezoo.bundle import OpenTarget, Step, Verification, verify_bundle
+from tapezoo.bundle import OpenTarget, Verification, verify_bundle
+from tapezoo.bundle.targets import TARGETS
 from tapezoo.runtime.apart import Apart, verify_apart
-from tapezoo.runtime.engines import missing_modules
 from tapezoo.runtime.grid.graph import GridGraph
-from tapezoo.runtime.onnx_step import ONNX_ONLY
 
 Openers = Mapping[str, OpenTarget] | Apart
 
 
 def installed_openers() -> Mapping[str, OpenTarget]:
     """How to open every target whose runtime is installed and needs no torch."""
-    return ONNX_ONLY if missing_modules("kernel") else {**ONNX_ONLY, "kernel": _open_kernel}
+    return {
+        spec.name: spec.open
+        for spec in TARGETS.values()
+        if "torch" not in spec.needs and not spec.missing_modules
+    }
 
 
 def verify(
@@ -38,9 +41,3 @@ def verify(
         return verify_apart(Path(bundle), openers.openers, seal_sha256)
     openers = installed_openers() if openers is None else openers
     return verify_bundle(Path(bundle), openers, seal_sha256, open_grid=GridGraph)
-
-
-def _open_kernel(path: Path, state_names: Sequence[str]) -> Step:
-    from tapezoo.runtime.kernels.step import open_kernel  # numba takes a second to import
-
-    return open_kernel(path, state_names)

@@ -1,0 +1,129 @@
+"""The targets a bundle can hold, one row each: all that format, players and makers need to know of one.
+
+A new target is a row here and a file in `tapezoo/export/targets/`. What opens, plays and writes it is named as
+"module:attribute" and imported on first use, since this package knows neither torch nor onnxruntime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from pkgutil import resolve_name
+
+from tapezoo.bundle.golden import Step
+from tapezoo.bundle.manifest import Manifest
+from tapezoo.bundle.onnx_inspection import inspect_onnx
+from tapezoo.bundle.torchscript_inspection import inspect_torchscript
+
+Inspect = Callable[[Path, str, Manifest], None]
+"""(root, file, manifest): refuses a stranger's file with a BundleError, without running anything of it."""
+
+
+@dataclass(frozen=True)
+class TargetSpec:
+    """One target.
+
+    Args:
+        name: Its key in `Manifest.targets`.
+        file: What export calls it in a bundle.
+        describes: What it holds, in a few words.
+        maker: A `tapezoo.export.targets.target.Target`, which writes the file.
+        opener: An `OpenTarget`, through which export's gates and `verify` replay the golden files.
+        engine: `(root, manifest, name) -> tapezoo.runtime.engine.Engine`, with which `Stream` plays; "": none.
+        needs: Modules beside numpy and onnxruntime that opener and engine import.
+        lossy: Its weights or arithmetic are coarser than the net's: judged by its ESR, not by the parity gate.
+        inspect: Looks at the file before any runtime opens it; None: the opener itself trusts nothing in it.
+        suffixes: Of other files in a bundle that are inspected in the same way, whoever they belong to.
+    """
+
+    name: str
+    file: str
+    describes: str
+    maker: str
+    opener: str
+    engine: str = ""
+    needs: tuple[str, ...] = ()
+    lossy: bool = False
+    inspect: Inspect | None = None
+    suffixes: tuple[str, ...] = ()
+
+    def open(self, path: Path, state_names: Sequence[str]) -> Step:
+        """The opener, imported now; see `OpenTarget`."""
+        step: Step = resolve_name(self.opener)(path, state_names)
+        return step
+
+    @property
+    def missing_modules(self) -> tuple[str, ...]:
+        """What it needs and is not installed."""
+        return tuple(module for module in self.needs if not is_installed(module))
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module could be imported; does not import it."""
+    try:
+        return find_spec(module) is not None
+    except ImportError:  # somebody's import hook refuses it
+        return False
+
+
+OPEN_ONNX = "tapezoo.runtime.onnx_step:open_onnx"
+ONNX_ENGINE = "tapezoo.runtime.onnx_engine:OnnxEngine"
+ROWS = (
+    TargetSpec(
+        "onnx",
+        "model.onnx",
+        "graph in float32",
+        maker="tapezoo.export.targets.onnx:OnnxTarget",
+        opener=OPEN_ONNX,
+        engine=ONNX_ENGINE,
+        inspect=inspect_onnx,
+        suffixes=(".onnx",),
+    ),
+    TargetSpec(
+        "torchscript",
+        "model.ts",
+        "traced module",
+        maker="tapezoo.export.targets.torchscript:TorchScriptTarget",
+        opener="tapezoo.export.targets.torchscript:open_torchscript",
+        needs=("torch", "onnx"),
+        inspect=inspect_torchscript,
+        suffixes=(".ts", ".pt"),
+    ),
+    TargetSpec(
+        "onnx_int8",
+        "model.int8.onnx",
+        "graph with LSTM weights in int8",
+        maker="tapezoo.export.targets.int8:OnnxInt8Target",
+        opener=OPEN_ONNX,
+        engine=ONNX_ENGINE,
+        lossy=True,
+        inspect=inspect_onnx,
+    ),
+    TargetSpec(
+        "onnx_fp16",
+        "model.fp16.onnx",
+        "graph with weights stored in float16",
+        maker="tapezoo.export.targets.fp16:OnnxFp16Target",
+        opener=OPEN_ONNX,
+        engine=ONNX_ENGINE,
+        lossy=True,
+        inspect=inspect_onnx,
+    ),
+    TargetSpec(
+        "kernel",
+        "kernel.safetensors",
+        "weights for the compiled loops of tapezoo.runtime",
+        maker="tapezoo.export.targets.kernel:KernelTarget",
+        opener="tapezoo.runtime.kernels.step:open_kernel",
+        engine="tapezoo.runtime.kernels:KernelEngine",
+        needs=("safetensors", "numba"),
+    ),
+)
+TARGETS = {row.name: row for row in ROWS}
+
+
+def related_target(name: str) -> TargetSpec | None:
+    """The target called so, or the one that it is a variant of by its name: onnx_int4 is some ONNX graph."""
+    return TARGETS.get(name) or TARGETS.get(name.partition("_")[0])
