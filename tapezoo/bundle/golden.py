@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tapezoo.bundle.arrays import read_arrays
 from tapezoo.bundle.errors import BundleError, MalformedFileError
 from tapezoo.bundle.manifest import GOLDEN_INPUT, GOLDEN_LIMIT_SAMPLES, REST_STATE, GoldenCase, Manifest
+from tapezoo.esr import comparable_esr
 
 Audio = NDArray[np.float32]
 State = dict[str, NDArray[Any]]  # name -> (rows, ...)
@@ -58,10 +59,9 @@ class CaseResult:
 
 
 def overall_esr(results: Iterable[CaseResult]) -> float:
-    """Error energy of all cases together over their energy; what is expected to be silent counts as all or nothing."""
+    """Error energy of all cases together over their energy, comparable with a limit where all of them are silent."""
     errors, energies = zip(*((result.error_energy, result.energy) for result in results), strict=True)
-    error_energy, energy = sum(errors), sum(energies)
-    return error_energy / energy if energy else float(error_energy > 0)
+    return comparable_esr(sum(errors), sum(energies))
 
 
 def read_golden_input(root: Path) -> Audio:

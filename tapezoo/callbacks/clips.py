@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.table import Table
 
 from tapezoo.data.batch import Batch
+from tapezoo.esr import esr
 from tapezoo.filenames import unique_file_names
 from tapezoo.measure.floor import fitted_floor
 from tapezoo.render.soundfiles import write_float_wav
@@ -46,9 +46,9 @@ class ClipTable(Callback):
         rows = []
         for row in data.split_arrays("test"):
             error, energy = self.energies[row.name].tolist()
-            rows.append((row.name, _ratio(error, energy), linear.esr([row], skip)))
+            rows.append((row.name, esr(error, energy), linear.esr([row], skip)))
         error, energy = torch.stack(list(self.energies.values())).sum(dim=0).tolist()
-        rows.append(("all", _ratio(error, energy), linear.esr(data.split_arrays("test"), skip)))
+        rows.append(("all", esr(error, energy), linear.esr(data.split_arrays("test"), skip)))
 
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "test_clips.csv"
@@ -58,15 +58,11 @@ class ClipTable(Callback):
         with replaced_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["clip", "test_esr", "linear_floor"])
-            for name, esr, floor in rows:
-                writer.writerow([name, f"{esr:.6g}", f"{floor:.6g}"])
-                table.add_row(name, f"{esr:.5f}", f"{floor:.5f}")
+            for name, ratio, floor in rows:
+                writer.writerow([name, f"{ratio:.6g}", f"{floor:.6g}"])
+                table.add_row(name, f"{ratio:.5f}", f"{floor:.5f}")
         self.console.print(table)
         self.console.say(f"written to {path}")
-
-
-def _ratio(error: float, energy: float) -> float:
-    return error / energy if energy > 0 else math.nan  # a channel that rests: no error is relative to it
 
 
 class WritePredictions(Callback):

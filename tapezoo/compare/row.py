@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from tapezoo.checkpoint import BEST, LAST, load_model, read_checkpoint
 from tapezoo.compare.folder import LOG, SETTINGS, Figures, Outcome, begin_row, may_resume, write_outcome
 from tapezoo.compare.plan import Config
 from tapezoo.data.module import PairsDataModule
+from tapezoo.esr import esr
 from tapezoo.export import export_checkpoint
 from tapezoo.training.effect import EffectModel, error_and_energy
 
@@ -135,7 +137,7 @@ def measured(task: Task, folder: Path) -> Figures:
         parameters=sum(parameter.numel() for parameter in model.net.parameters()),
         val_esr=own["metrics"]["val_esr"],
         val_mrstft=own["metrics"].get("val_mrstft"),
-        test_esr=test_esr,
+        test_esr=None if math.isnan(test_esr) else test_esr,
         updates=last.updates,
         audio_s=last.audio_s,
         train_cpu_s=last.train_cpu_s,
@@ -157,15 +159,15 @@ def data_of(config: Config) -> PairsDataModule:
     return data
 
 
-def split_esr(model: EffectModel, data: Any) -> float | None:
-    """ESR on the test split; None where there is none, or only silence."""
+def split_esr(model: EffectModel, data: Any) -> float:
+    """ESR on the test split; NaN where there is none, or only silence."""
     sums = torch.zeros(2, dtype=torch.float64)
     with torch.no_grad():
         for batch in data.test_dataloader():
             for output, target in model.scored_rows(model.run(batch.input, batch.controls), batch):
                 sums += error_and_energy(output, target)
     error, energy = sums.tolist()
-    return error / energy if energy > 0 else None
+    return esr(error, energy)
 
 
 def esr_within(history: Sequence[Epoch], cpu_s: float) -> float | None:

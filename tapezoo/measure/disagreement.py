@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tapezoo.controls import ranges_text
 from tapezoo.data.settings import Setting
 from tapezoo.errors import TapezooError
+from tapezoo.esr import comparable_esr
 from tapezoo.training.effect import EffectModel
 
 Signals = NDArray[np.float32]  # (excerpts, samples), full scale is +-1
@@ -120,6 +121,4 @@ def disagreement(outputs: NDArray[np.floating]) -> float:
     mean = wide.mean(axis=0)
     energy = float(np.square(mean).sum())
     spread = float(np.square(wide - mean).mean(axis=0).sum())
-    if energy == 0.0:
-        return 0.0 if spread == 0.0 else math.inf
-    return spread / energy
+    return comparable_esr(spread, energy)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from tapezoo.data.module import Row
 from tapezoo.data.settings import Setting
+from tapezoo.esr import esr
 from tapezoo.models.fir import fir_energies, least_squares_fir
 
 
@@ -35,8 +35,7 @@ class LinearFloor:
         for row in rows:
             taps = self.filters.get(row.setting, self.overall)
             energies += fir_energies(taps, row.input, row.target, skip_samples)
-        error, energy = energies
-        return float(error / energy) if energy > 0 else math.nan
+        return esr(float(energies[0]), float(energies[1]))
 
 
 def fitted_floor(train: Sequence[Row]) -> LinearFloor:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 
+from tapezoo.esr import esr
 from tapezoo.layers.responses import Response
 from tapezoo.measure.transfer import TransferLoop
 from tapezoo.staging import replaced_file
@@ -90,11 +91,10 @@ def waveforms(target: Signal, output: Signal, sample_rate: int, title: str) -> F
         title: What is shown; the excerpt's ESR (error energy over target energy) is added.
     """
     error = output - target
-    energy = float(np.sum(np.square(target, dtype=np.float64)))
-    esr = float(np.sum(np.square(error, dtype=np.float64))) / energy if energy > 0 else float("nan")
+    energies = (float(np.sum(np.square(signal, dtype=np.float64))) for signal in (error, target))
     middle, half = int(np.argmax(np.abs(target))), round(ZOOM_MS * 0.5e-3 * sample_rate)
     figure = Figure(figsize=(10, 7), layout="constrained")
-    figure.suptitle(f"{title}: ESR {esr:.2g}")
+    figure.suptitle(f"{title}: ESR {esr(*energies):.2g}")
     whole, close = figure.subplots(2, 1)
     for at, part in (
         (whole, slice(0, len(target))),

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from tapezoo.data.settings import KINDS, Kind, Setting, in_order, kind_of
+from tapezoo.esr import esr
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def pooled(rows: Sequence[RowScore], sample_rate: int) -> Score:
     weight = sum(row.samples for row in judged)
     return Score(
         mse=error / samples if samples else math.nan,
-        esr=error / energy if energy > 0 else math.nan,
+        esr=esr(error, energy),
         mrstft=math.fsum(row.mrstft * row.samples for row in judged) / weight if weight else math.nan,
         seconds=samples / sample_rate,
         rows=len(rows),

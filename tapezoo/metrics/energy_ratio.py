@@ -30,5 +30,5 @@ class ESR(Metric):
         self.energy += target.double().square().sum()
 
     def compute(self) -> Tensor:
-        """The ratio so far."""
-        return (self.error / self.energy).float()
+        """The ratio so far; NaN while all targets were silent, as `tapezoo.esr` has it."""
+        return torch.where(self.energy > 0, self.error / self.energy, torch.nan).float()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tapezoo.data.streams import release
+from tapezoo.esr import esr
 from tapezoo.layers.convolution import controlled_fir, held_taps, identity_taps
 from tapezoo.models.arguments import LONGEST_SAMPLES, whole
 from tapezoo.net import Net, State
@@ -114,8 +114,7 @@ def fir_esr(coefficients: NDArray[np.float64], pairs: Signals, skip_samples: int
     energies = np.zeros(2)
     for input, target in pairs:
         energies += fir_energies(coefficients, input, target, skip_samples)
-    error, energy = energies
-    return float(error / energy) if energy > 0 else math.nan
+    return esr(float(energies[0]), float(energies[1]))
 
 
 def fir_energies(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tapezoo.bundle.grid.golden import heard
 from tapezoo.bundle.grid.index import GridAxis, GridIndex
 from tapezoo.bundle.grid.tensors import read_tensors
 from tapezoo.controls import Control
+from tapezoo.esr import comparable_esr
 from tapezoo.export.golden import allowed_block
 from tapezoo.export.grid.refine import Cell
 from tapezoo.export.grid.sample import BLOCK_SAMPLES, Held, Place
@@ -24,7 +24,7 @@ from tapezoo.runtime.grid.graph import GridGraph
 def errors_between(
     root: Path, index: GridIndex, held: Held, places: Sequence[Place], points: Sequence[Audio]
 ) -> list[float]:
-    """ESR of the grid held at each place against the conditioned net held there, from rest.
+    """Comparable ESR of the grid held at each place against the conditioned net held there, from rest.
 
     Args:
         root: Folder with the grid's graph and tensors.
@@ -42,7 +42,7 @@ def errors_between(
             output = np.sum([np.float32(share) * points[point] for point, share in mix.items()], axis=0)
         else:
             output = heard(player, index, tensors, held.excerpt, mix, block)
-        found.append(esr(output, rested.heard))
+        found.append(output_esr(output, rested.heard))
     return found
 
 
@@ -51,14 +51,10 @@ def mix_at(axes: Sequence[GridAxis], place: Place) -> dict[int, float]:
     return {point: float(share[0]) for point, share in shares(axes, np.array([place])).items()}
 
 
-def esr(output: Audio, target: Audio) -> float:
-    """Error energy over target energy; infinite where it is no number."""
+def output_esr(output: Audio, target: Audio) -> float:
+    """`comparable_esr` of one signal; infinite where it is no number."""
     wanted = target.astype(np.float64)
-    energy, error = float(np.square(wanted).sum()), float(np.square(output - wanted).sum())
-    if error == 0:
-        return 0.0
-    ratio = error / energy if energy else math.inf
-    return ratio if math.isfinite(ratio) else math.inf
+    return comparable_esr(float(np.square(output - wanted).sum()), float(np.square(wanted).sum()))
 
 
 def error_report(

@@ -17,7 +17,7 @@ from tapezoo.controls import control_vector
 from tapezoo.data.audio import read_audio, read_header, warn_of_header
 from tapezoo.errors import TapezooError
 from tapezoo.export.grid.checkpoints.index_file import DeviceReference, GridFile, Recording
-from tapezoo.export.grid.error import esr, mix_at
+from tapezoo.export.grid.error import mix_at, output_esr
 from tapezoo.export.grid.sample import Place, Sample, played
 from tapezoo.export.trained import programme
 from tapezoo.net import Net
@@ -120,7 +120,9 @@ def _against_device(
 
     heard = [_heard(sample.folded, dry, sample_rate) for sample in samples]
     own = [
-        esr(output, _scored(wet(sample.place), sample_rate, sample.folded.latency_samples)[: len(output)])
+        output_esr(
+            output, _scored(wet(sample.place), sample_rate, sample.folded.latency_samples)[: len(output)]
+        )
         for output, sample in zip(heard, samples, strict=True)
     ]
     rows = []
@@ -168,8 +170,8 @@ def _row(
     return {
         "cell": cell,
         "middle": file.values(place),
-        "esr": esr(output, wanted[:length]),
-        "truncated_esr": esr(heard[_lowest(file.axes, cell)], wanted[:length]),
+        "esr": output_esr(output, wanted[:length]),
+        "truncated_esr": output_esr(heard[_lowest(file.axes, cell)], wanted[:length]),
         "point_esr": None if own is None else max(own[point] for point in mix),
     }
 
