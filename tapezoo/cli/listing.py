@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from tapezoo import registry
 from tapezoo.terminal import say
 
+TARGETS = "targets"  # a table of their own: they belong to the bundle format, not to distributions
+
 
 def add_parser(verbs: Any) -> None:
     """Adds both verbs to the command line."""
     parser = verbs.add_parser("list", help="list the registered models, losses, devices ...")
-    parser.add_argument("kind", nargs="?", choices=tuple(registry.KINDS), help="without it: everything")
+    parser.add_argument("kind", nargs="?", choices=(*registry.KINDS, TARGETS), help="without it: everything")
     parser.set_defaults(verb=run)
     models = verbs.add_parser("models", help="list the registered architectures")
     models.set_defaults(verb=run, kind="models")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints name, distribution and version of everything registered, or of one kind."""
+    """Prints name, distribution and version of everything registered, or of one kind; and the export targets."""
+    if options.kind == TARGETS:
+        _list_targets()
+        return 0
     kinds = registry.KINDS if options.kind is None else (options.kind,)
     rows = [("kind", "name", "distribution", "version")]
     rows += [
@@ -28,7 +34,24 @@ def run(options: argparse.Namespace) -> int:
         for found in registry.registrations(kind)
     ]
     shown = range(4) if options.kind is None else range(1, 4)
-    widths = {column: max(len(row[column]) for row in rows) for column in shown}
-    for row in rows:
-        say("  ".join(row[column].ljust(width) for column, width in widths.items()).rstrip())
+    _say_table([[row[column] for column in shown] for row in rows])
+    if options.kind is None:
+        say("")
+        _list_targets()
     return 0
+
+
+def _list_targets() -> None:
+    from tapezoo.bundle.targets import TARGETS
+
+    rows = [["target", "file", "what it holds", "not installed"]]
+    rows += [
+        [spec.name, spec.file, spec.describes, ", ".join(spec.missing_modules)] for spec in TARGETS.values()
+    ]
+    _say_table(rows)
+
+
+def _say_table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

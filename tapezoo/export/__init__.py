@@ -1,6 +1,6 @@
 """Export: a trained net becomes a sealed bundle, or an error says why not."""
 
-from tapezoo.export.assemble import export_bundle, settled_copy
+from tapezoo.export.build import export_bundle, settled_copy
 from tapezoo.export.degradation import MAX_LOSS_ESR, LossError
 from tapezoo.export.golden import GoldenAudioError
 from tapezoo.export.parity import ParityError, UnsteadyNetError

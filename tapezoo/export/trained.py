@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tapezoo.bundle import Verification
 from tapezoo.checkpoint import load_model, read_checkpoint
 from tapezoo.devices.program import program_material
-from tapezoo.export.assemble import export_bundle
+from tapezoo.export.build import export_bundle
 from tapezoo.export.degradation import MAX_LOSS_ESR
 from tapezoo.export.pictures import Pictures
 from tapezoo.export.targets import DEFAULT_TARGETS

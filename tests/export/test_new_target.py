@@ -41,6 +41,8 @@ def test_the_verbs_export_and_verify_it(tmp_path, capsys):
     assert {row["target"] for row in read_manifest(out).parity} == {"net", "onnx", "taps"}
     assert main(["verify", str(out)]) == 0
     assert "taps         taps.txt       ok" in capsys.readouterr().out
+    assert main(["list", "targets"]) == 0
+    assert "taps.txt" in capsys.readouterr().out
 
 
 def test_a_strangers_file_is_inspected_and_another_release_replays_what_it_knows(tmp_path, monkeypatch):

@@ -1,27 +1,23 @@
-"""Makes the bundle of a grid whose points were trained apart: load, export, pass the gate, seal, verify."""
+"""The bundle of a grid whose points were trained apart: load and export them, pass the gate, measure, assemble."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tapezoo.bundle import Manifest, Verification, file_hashes, is_bundle, seal, verify_bundle
+from tapezoo.bundle import Manifest, Verification
 from tapezoo.bundle.golden import Audio, tolerance_of
 from tapezoo.bundle.grid.golden import GridCase, grid_step, parts_of, write_grid_golden
 from tapezoo.bundle.grid.index import INDEX, GridIndex
 from tapezoo.bundle.grid.tensors import point_of, read_tensors
-from tapezoo.export.assemble import CARD, PACKAGES
-from tapezoo.export.card import model_card
+from tapezoo.export.assemble import assemble, describe_bundle
 from tapezoo.export.cost import measured_cost
 from tapezoo.export.golden import golden_input
 from tapezoo.export.grid.checkpoints.index_file import GridFile
@@ -35,7 +31,6 @@ from tapezoo.export.grid.write import laid
 from tapezoo.export.trained import programme
 from tapezoo.net import whole_hops
 from tapezoo.runtime.grid.graph import GridGraph
-from tapezoo.staging import staged_folder
 
 # 0.19 s at 44.1 kHz: playing it is what entering a point costs, all at once
 PREROLL_LIMIT_SAMPLES = 8192
@@ -67,30 +62,37 @@ def build_grid(
         ParityError: A point that does not sound like its checkpoint.
         OutputExistsError, NotReplaceableError, UnwritableOutputError: See `staged_folder`.
     """
-    with staged_folder(out, overwrite, is_bundle, "bundle") as folder:
+
+    def write(folder: Path) -> Manifest:
         progress("reading the checkpoints")
         points = read_points(file.points)
-        sample_rate = points[0].sample_rate
+        net, sample_rate = points[0].net, points[0].sample_rate
         check_reference(file, sample_rate)
-        excerpt = excerpt_of(
-            golden_input(programme(sample_rate), points[0].net.hop_samples)[0], points[0].net.hop_samples
-        )
+        excerpt = excerpt_of(golden_input(programme(sample_rate), net.hop_samples)[0], net.hop_samples)
         metadata = {"sample_rate": str(sample_rate), "architecture": points[0].architecture}
         samples = sampled_points(points, excerpt, metadata, progress)
         index = _index(folder, file, points, samples)
         progress("comparing every point with its checkpoint")
         index = pass_gate(folder, index, Held(samples[0].folded, (), (), {}, excerpt), samples)
         _write_golden(folder, index, samples, excerpt)
-        manifest = _manifest(file, index, points)
+        manifest = describe_bundle(
+            net,
+            architecture=points[0].architecture,
+            sample_rate=sample_rate,
+            controls=file.controls,
+            settle_samples=max(point.settle_samples for point in index.points),
+            state=index.state,
+            metrics=_metrics(points),
+            provenance=_provenance(points),
+            grid=INDEX,
+        )
         progress("measuring the cost of the grid")
         index = replace(index, cost=_cost(folder, index, manifest, excerpt))
         index = replace(index, error=error_between(file, samples, sample_rate, progress))
         (folder / INDEX).write_text(index.to_json(), encoding="utf-8")
-        manifest = replace(manifest, cost={"grid": cost_of(index)})
-        (folder / CARD).write_text(model_card(manifest, folder), encoding="utf-8")
-        seal(folder, replace(manifest, files=file_hashes(folder)))
-        progress("verifying the bundle")
-        return verify_bundle(folder, {}, open_grid=GridGraph)
+        return replace(manifest, cost={"grid": cost_of(index)})
+
+    return assemble(out, overwrite, write, {}, progress)
 
 
 def _index(
@@ -122,34 +124,11 @@ def _write_golden(folder: Path, index: GridIndex, samples: Sequence[Sample], exc
     write_grid_golden(folder, excerpt, cases)
 
 
-def _manifest(file: GridFile, index: GridIndex, points: Sequence[TrainedPoint]) -> Manifest:
-    net = points[0].net
-    return Manifest(
-        architecture=points[0].architecture,
-        sample_rate=points[0].sample_rate,
-        controls=file.controls,
-        receptive_field=net.receptive_field,
-        latency_samples=net.latency_samples,
-        hop_samples=net.hop_samples,
-        settle_samples=max(point.settle_samples for point in index.points),
-        state=index.state,
-        targets={},
-        golden=(),
-        files={},
-        metrics=_metrics(points),
-        parity=(),
-        cost={},
-        provenance=_provenance(points),
-        grid=INDEX,
-        max_block_samples=net.max_block_samples,
-    )
-
-
-def _metrics(points: Sequence[TrainedPoint]) -> dict[str, float | None]:
-    """The largest and the mean of the points' validation errors; None where one is not finite or missing."""
+def _metrics(points: Sequence[TrainedPoint]) -> dict[str, float]:
+    """The largest and the mean of the points' validation errors; NaN where one is not finite or missing."""
     errors = [float(point.metrics.get("val_esr", math.nan)) for point in points]
     if not all(map(math.isfinite, errors)):
-        return {"val_esr": None}
+        return {"val_esr": math.nan}
     return {"val_esr": max(errors), "val_esr_mean": sum(errors) / len(errors)}
 
 
@@ -168,8 +147,6 @@ def _provenance(points: Sequence[TrainedPoint]) -> dict[str, Any]:
             }
             for point, data in zip(points, hashes, strict=True)
         },
-        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
 
 

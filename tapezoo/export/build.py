@@ -1,0 +1,158 @@
+"""The bundle of a trained net: settle it, write every target, pass the gates, measure, assemble."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tapezoo.bundle import Manifest, StateTensor, Verification, write_arrays
+from tapezoo.bundle.manifest import REST_STATE
+from tapezoo.controls import Control, control_vector
+from tapezoo.export.assemble import assemble, describe_bundle
+from tapezoo.export.cost import engine_step, measured_costs
+from tapezoo.export.degradation import MAX_LOSS_ESR, loss_table
+from tapezoo.export.golden import golden_input, write_golden
+from tapezoo.export.parity import parity_table
+from tapezoo.export.targets import DEFAULT_TARGETS
+from tapezoo.export.targets.target import Part, Target, UnexportableError, graph_of
+from tapezoo.net import Net, settle
+from tapezoo.runtime.bench import playable_engines
+from tapezoo.runtime.engines import open_engine
+
+
+def export_bundle(
+    net: Net,
+    *,
+    architecture: str,
+    sample_rate: int,
+    controls: Sequence[Control],
+    out: Path,
+    audio: NDArray[np.float32],
+    metrics: Mapping[str, float],
+    provenance: Mapping[str, Any],
+    overwrite: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+    targets: Sequence[Target] = DEFAULT_TARGETS,
+    parts: Sequence[Part] = (),
+    max_loss_esr: float = MAX_LOSS_ESR,
+) -> Verification:
+    """Exports a copy of `net` to the folder `out`, which appears only when everything passed.
+
+    Args:
+        net: The trained net, with the best weights; it is not changed.
+        architecture: Its registered name.
+        sample_rate: Hz.
+        controls: As many as the net has, in its order.
+        out: The bundle's folder; its parent must exist.
+        audio: (samples,) of real programme, a few seconds, for golden files and the parity gate.
+        metrics: What training measured, by name.
+        provenance: Where the weights come from, as JSON values; versions and the time are added.
+        overwrite: Replace a bundle at `out`, after the new one was verified.
+        progress: Called with each step's name.
+        targets: File formats to write.
+        parts: What else the bundle shall hold.
+        max_loss_esr: What lossy targets may differ from the net, see `loss_table`.
+
+    Returns:
+        What `tapezoo.runtime.verify` said of the finished bundle, with its manifest.
+
+    Raises:
+        OutputExistsError, NotReplaceableError, UnwritableOutputError: See `staged_folder`.
+        GoldenAudioError: The audio is too short, silent or not finite.
+        UnexportableError: A target cannot be written.
+        ParityError: A target does not sound like the net.
+        UnsteadyNetError: The net blows up rounding errors; nothing can sound like it.
+        LossError: A lossy target is over `max_loss_esr`.
+    """
+    if len(controls) != net.num_controls:
+        raise ValueError(f"{len(controls)} controls for a net with {net.num_controls}")
+    for target in targets:
+        if refused := target.refusal(net):
+            raise UnexportableError.about(target.name, *refused)
+    for part in parts:
+        part.check(net)
+
+    def write(folder: Path) -> Manifest:
+        programme = golden_input(audio, net.hop_samples)
+        default = np.array(control_vector(controls, {}), dtype=np.float32)
+        progress("settling the rest state")
+        frozen, settle_samples = settled_copy(net, default)
+        rest = {
+            name: value[0].numpy()
+            for name, value in frozen.initial_state(torch.from_numpy(default[np.newaxis])).items()
+        }
+        write_arrays(folder / REST_STATE, rest)
+        progress("writing golden files")
+        cases = write_golden(frozen, programme, rest, default, folder)
+        metadata = {"sample_rate": str(sample_rate), "architecture": architecture}
+        for target in targets:
+            progress(f"writing {target.file}")
+            _write(target, frozen, metadata, folder)
+        manifest = describe_bundle(
+            net,
+            architecture=architecture,
+            sample_rate=sample_rate,
+            controls=controls,
+            settle_samples=settle_samples,
+            state=[StateTensor(name, value.shape, str(value.dtype)) for name, value in rest.items()],
+            targets={target.name: target.file for target in targets},
+            golden=cases,
+            metrics=metrics,
+            provenance=provenance,
+        )
+        progress("comparing every target with the net")
+        manifest = replace(manifest, parity=parity_table(folder, manifest, frozen, targets))
+        progress("measuring losses")
+        manifest = replace(manifest, losses=loss_table(folder, manifest, targets, max_loss_esr))
+        progress("measuring the cost")
+        steps = {  # as an application plays them
+            name: engine_step(open_engine(folder, manifest, name), default)
+            for name in playable_engines(manifest)
+        }
+        manifest = replace(manifest, cost=measured_costs(steps, manifest, programme[:1], rest, default))
+        for part in parts:
+            manifest = part.write(folder, frozen, manifest, programme, progress)
+        return manifest
+
+    return assemble(out, overwrite, write, {target.name: target.open for target in targets}, progress)
+
+
+def settled_copy(net: Net, default: NDArray[np.float32]) -> tuple[Net, int]:
+    """A copy on the CPU in evaluation mode, at rest at its defaults, and the silence that takes elsewhere.
+
+    Args:
+        net: Left as it is.
+        default: (num_controls,) positions.
+
+    Returns:
+        The copy, and the samples of silence after which it stands still with every control at either end.
+    """
+    frozen = copy.deepcopy(net).cpu().eval().requires_grad_(False)
+    state, samples = settle(frozen, torch.from_numpy(default[np.newaxis]))
+    frozen.store_rest(state)
+    if net.num_controls:
+        ends = np.repeat(default[np.newaxis], 2 * net.num_controls, axis=0)
+        for index in range(net.num_controls):
+            ends[2 * index : 2 * index + 2, index] = 0.0, 1.0
+        _, samples = settle(frozen, torch.from_numpy(ends))
+    return frozen, samples
+
+
+def _write(target: Target, net: Net, metadata: dict[str, str], folder: Path) -> None:
+    try:
+        target.write(graph_of(net, metadata), folder / target.file)
+    except (OSError, UnexportableError):  # the disk's fault, not the net's; or said already
+        raise
+    except Exception as error:  # exporters fail with anything
+        raise UnexportableError.about(
+            target.name,
+            f"a net its exporter cannot write ({type(error).__name__}: {error})",
+            "No bundle was written. Write the net's forward with other operations.",
+        ) from error
