@@ -18,7 +18,8 @@ from tapezoo.training.effect import EffectModel
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
-NEVER_STORED = frozenset({"loss", "optimizer", "lr_scheduler"})  # they would be code
+NEVER_STORED = frozenset({"objective", "loss", "optimizer", "lr_scheduler"})  # they would be code
+OF_THE_OBJECTIVE = ("tbptt_samples", "gradient_clip_norm")  # stored as the model's arguments until they moved
 
 
 class CheckpointError(TapezooError):
@@ -58,7 +59,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     fault = oversized(content, size)
     if fault is not None:
         raise _error(path, fault)
-    _check_arguments(content["tapezoo"]["arguments"], path)
+    arguments = content["tapezoo"]["arguments"]
+    for name in OF_THE_OBJECTIVE:
+        if isinstance(arguments.get(name), int | float | None):
+            arguments.pop(name, None)
+    _check_arguments(arguments, path)
     return content
 
 
@@ -199,7 +204,9 @@ def _code_in(error: Exception) -> str:
 
 
 def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> None:
-    for name, value in content["state_dict"].items():
+    """Those of the net: nobody needs its objective's but a training that is resumed, and Lightning loads them."""
+    weights = {name: value for name, value in content["state_dict"].items() if name.startswith("net.")}
+    for name, value in weights.items():
         if torch.is_tensor(value) and not torch.isfinite(value).all():
             raise NonFiniteWeightsError(
                 str(path),
@@ -209,7 +216,7 @@ def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> No
                 "learning rate.",
             )
     try:
-        model.load_state_dict(content["state_dict"])
+        model.net.load_state_dict({name.removeprefix("net."): value for name, value in weights.items()})
     except (RuntimeError, TypeError, AttributeError) as error:
         # torch lists every tensor: the first is enough
         mismatch = " ".join(" ".join(str(error).splitlines()[:2][-1:]).split())

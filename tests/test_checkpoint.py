@@ -34,7 +34,7 @@ def save(model, path):
 
 def test_a_checkpoint_alone_rebuilds_the_model(tmp_path):
     gain = Control("gain", 0.0, 10.0, 5.0, "dB")
-    model = LSTM(hidden_size=5, num_layers=2, sample_rate=48000, controls=[gain.to_dict()], loss=None)
+    model = LSTM(hidden_size=5, num_layers=2, sample_rate=48000, controls=[gain.to_dict()])
     loaded = load_model(save(model, tmp_path / "model.ckpt"))
     assert isinstance(loaded, LSTM)
     assert (loaded.sample_rate, loaded.controls, loaded.training) == (48000, [gain], False)
@@ -45,7 +45,7 @@ def test_a_checkpoint_holds_plain_values_only(tmp_path):
     path = save(LSTM(optimizer=lambda p: torch.optim.Adam(p)), tmp_path / "model.ckpt")
     content = torch.load(path, weights_only=True)
     assert content["tapezoo"]["architecture"] == "LSTM"
-    assert set(content["tapezoo"]["arguments"]).isdisjoint({"loss", "optimizer", "lr_scheduler"})
+    assert set(content["tapezoo"]["arguments"]).isdisjoint({"objective", "optimizer", "lr_scheduler"})
 
 
 def test_a_folder_stands_for_its_best_checkpoint(tmp_path):

@@ -26,7 +26,8 @@ from tapezoo.net import Net
 from tapezoo.render.soundfiles import write_float_wav
 from tapezoo.staging import replaced_file
 from tapezoo.tracking import TrackedRun, collect_versions
-from tapezoo.training.effect import EffectModel, NonFiniteLossError
+from tapezoo.training.effect import EffectModel
+from tapezoo.training.errors import NonFiniteLossError
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import yaml
 from jsonargparse import Path as RecipePath  # type: ignore[attr-defined]
 from jsonargparse._loaders_dumpers import get_yaml_default_loader
 
+from tapezoo.cli.old_spellings import renew_recipe
 from tapezoo.errors import TapezooError
 from tapezoo.yamltext import YamlError, check_scalar, kind_of, parse_yaml, read_yaml
 
@@ -19,8 +20,8 @@ class RecipeError(TapezooError):
     """The recipe is missing, or is no YAML mapping."""
 
 
-def read_recipe(path: Path, kinds: type | tuple[type, ...] = dict) -> None:
-    """Whether a file is what a recipe, or a part of one, can be.
+def read_recipe(path: Path, kinds: type | tuple[type, ...] = dict) -> Any:
+    """The content of a file that is what a recipe, or a part of one, can be.
 
     Args:
         path: Of the file.
@@ -42,14 +43,20 @@ def read_recipe(path: Path, kinds: type | tuple[type, ...] = dict) -> None:
         found, expected, fix = error.found, error.expected, error.fix
     if found:
         raise RecipeError(str(path), found=found, expected=expected, fix=fix)
+    return content
 
 
 @contextmanager
-def recipes_read_strictly() -> Iterator[None]:
+def recipes_read_strictly(say: Callable[[str], None]) -> Iterator[None]:
     """Inside, jsonargparse takes 9:00 for text, and every file that it opens passes `read_recipe`.
+
+    A recipe in an old spelling is read as if it were written in today's.
 
     It opens whatever a recipe names where a class or a mapping could stand: its messages would tell the content of
     a file that is no YAML.
+
+    Args:
+        say: Tells the user what was spelled anew, once for each file.
     """
     # of values on the line and in quotes; no setting reaches it
     loader = get_yaml_default_loader()  # type: ignore[no-untyped-call]
@@ -58,7 +65,20 @@ def recipes_read_strictly() -> Iterator[None]:
             f"tag:yaml.org,2002:{kind}", _decimal(getattr(loader, f"construct_yaml_{kind}"))
         )
     before = RecipePath.read_text
-    RecipePath.read_text = _read_text  # type: ignore[method-assign, assignment]
+    told: set[Path] = set()
+
+    def read_text(path: RecipePath) -> str:
+        file = Path(path.absolute)
+        content = read_recipe(file, (dict, list))
+        renewed, changes = renew_recipe(content)
+        if not changes:
+            return file.read_text(encoding="utf-8-sig")
+        if file not in told:
+            say(f"{file} is written in an old spelling: {'; '.join(changes)}")
+        told.add(file)
+        return yaml.safe_dump(renewed, sort_keys=False)
+
+    RecipePath.read_text = read_text  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
@@ -73,12 +93,6 @@ def check_flow_value(text: str) -> None:
     """
     if text.lstrip().startswith(("{", "[")):
         parse_yaml(text)
-
-
-def _read_text(path: RecipePath) -> str:
-    file = Path(path.absolute)
-    read_recipe(file, (dict, list))
-    return file.read_text(encoding="utf-8-sig")
 
 
 def _decimal(construct: Any) -> Any:

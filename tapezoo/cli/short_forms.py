@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tapezoo import checkpoint
 from tapezoo.callbacks.recorder import CONFIG
+from tapezoo.cli.old_spellings import SUPERVISED, check_option, renew_recipe
 from tapezoo.cli.recipe_text import check_flow_value, read_recipe
 from tapezoo.errors import TapezooError, UsageError
 from tapezoo.yamltext import YamlError
@@ -15,7 +17,10 @@ from tapezoo.yamltext import YamlError
 NAMED = {
     "--model": "tapezoo.models",
     "--model.help": "tapezoo.models",
-    "--model.loss": "tapezoo.losses",
+    "--model.objective": "tapezoo.training",
+    "--model.objective.help": "tapezoo.training",
+    "--model.objective.loss": "tapezoo.losses",
+    "--model.objective.loss.help": "tapezoo.losses",
 }
 ALLOW_IMPORT = "--allow-import"
 
@@ -64,29 +69,44 @@ def expand(arguments: list[str]) -> list[str]:
     arguments = _recipes_first(arguments)
     expanded: list[str] = []
     for position, argument in enumerate(arguments):
-        option, equals, value = argument.partition("=")
-        if position > 0 and arguments[position - 1] in NAMED and argument.isidentifier():
-            argument = f"{NAMED[arguments[position - 1]]}.{argument}"
-        elif option in NAMED and equals and value.isidentifier():
+        option, _, value = argument.partition("=")
+        before = arguments[position - 1] if position else ""
+        if before in NAMED and _is_name(argument):
+            argument = f"{NAMED[before]}.{argument}"
+        elif option in NAMED and _is_name(value):
             argument = f"{option}={NAMED[option]}.{value}"
         expanded.append(argument)
         _check_value(arguments, position)
     recipe_path = _option(expanded, "--config") or _option(expanded, "-c")
-    if recipe_path is not None:
-        read_recipe(Path(recipe_path))
+    recipe = None if recipe_path is None else read_recipe(Path(recipe_path))
     checkpoint_path = _option(expanded, "--ckpt_path")
     if checkpoint_path and recipe_path is None and _option(expanded, "--model") is None:
-        recipe = Path(checkpoint_path).parent / CONFIG
-        if not recipe.is_file():
+        beside = Path(checkpoint_path).parent / CONFIG
+        if not beside.is_file():
             checkpoint.read_checkpoint(Path(checkpoint_path))  # a wrong path is the likelier fault
             raise MissingRecipeError(
-                str(recipe),
+                str(beside),
                 found="no recipe beside the checkpoint",
                 expected=f"the {CONFIG} that fit wrote there",
                 fix="Pass --config RECIPE.",
             )
-        expanded[1:1] = ["--config", str(recipe)]
-    return expanded
+        expanded[1:1] = ["--config", str(beside)]
+        recipe = read_recipe(beside)
+    return _with_objective(expanded, recipe)
+
+
+def _with_objective(arguments: list[str], recipe: Any) -> list[str]:
+    """`--model.objective.loss L` where nobody names an objective: it is an option of the default one."""
+    model = {} if recipe is None else renew_recipe(recipe)[0].get("model", {})
+    named = not isinstance(model, Mapping) or (model.get("init_args") or {}).get("objective") is not None
+    first = next((at for at, each in enumerate(arguments) if each.startswith("--model.objective.")), None)
+    if named or first is None or is_said(arguments, "--model.objective"):
+        return arguments
+    return [*arguments[:first], "--model.objective", SUPERVISED, *arguments[first:]]
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and text != "null"
 
 
 def _recipes_first(arguments: list[str]) -> list[str]:
@@ -106,6 +126,8 @@ def _check_value(arguments: list[str], position: int) -> None:
     option, equals, value = arguments[position].partition("=")
     if not (equals and option.startswith("-")):
         option, value = arguments[position - 1] if position else "", arguments[position]
+    check_option(arguments[position].partition("=")[0], "")
+    check_option(option, value)
     try:
         check_flow_value(value)
     except YamlError as error:

@@ -118,7 +118,7 @@ class TrainingCLI(LightningCLI):
             )
         command = " ".join(["tapezoo", *args[:1]])
         self.line = list(args)
-        with imports_named(command), said_plainly(command), recipes_read_strictly():
+        with imports_named(command), said_plainly(command), recipes_read_strictly(self.console.say):
             self.config = parser.parse_args(args)
             self.said = parser.parse_args(args, defaults=False)
         check_arguments(self.config[self.config["subcommand"]])

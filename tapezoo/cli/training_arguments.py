@@ -12,7 +12,8 @@ import torch
 from jsonargparse import Namespace
 
 from tapezoo.cli.faults import said_plainly
-from tapezoo.training.effect import EffectModel, TrainingArgumentError
+from tapezoo.training.effect import EffectModel
+from tapezoo.training.errors import TrainingError
 
 MOST_THREADS = max(256, os.cpu_count() or 1)  # far above, OpenMP ends the process without a word
 MOST_SEED = (1 << 32) - 1  # numpy's
@@ -44,9 +45,12 @@ _RANGES: dict[str, tuple[Test, str]] = {
     ),
     "gradient_clip_val": (
         lambda value: False,
-        "nothing: --model.gradient_clip_norm is the training loop's own",
+        "nothing: --model.objective.gradient_clip_norm is the training loop's own",
     ),
-    "gradient_clip_algorithm": (lambda value: False, "nothing: --model.gradient_clip_norm clips by norm"),
+    "gradient_clip_algorithm": (
+        lambda value: False,
+        "nothing: --model.objective.gradient_clip_norm clips by norm",
+    ),
 }
 
 
@@ -57,7 +61,7 @@ def check_arguments(config: Mapping[str, Any]) -> None:
         config: A parsed recipe with the command line's own arguments.
 
     Raises:
-        TrainingArgumentError: Names the argument.
+        TrainingError: Names the argument.
     """
     threads, seed = config["threads"], config["seed_everything"]
     if threads is not None and threads > MOST_THREADS:
@@ -76,7 +80,7 @@ def check_optimizer(model: EffectModel) -> None:
     """Makes the recipe's optimizer and schedule, and one step on a parameter of no consequence.
 
     Raises:
-        TrainingArgumentError: A learning rate that is not above 0 or a weight decay below 0.
+        TrainingError: A learning rate that is not above 0 or a weight decay below 0.
         UsageError: The optimizer refuses its arguments, or needs what no training loop of ours gives it.
     """
     with said_plainly("tapezoo fit"):
@@ -120,7 +124,7 @@ def _check_finite(path: str, value: Any) -> None:
         raise _error(path, value, "a number")
 
 
-def _error(name: str, found: object, expected: str) -> TrainingArgumentError:
-    return TrainingArgumentError(
+def _error(name: str, found: object, expected: str) -> TrainingError:
+    return TrainingError(
         f"--{name}", found=str(found), expected=expected, fix="Correct it on the line or in the recipe."
     )

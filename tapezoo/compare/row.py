@@ -24,7 +24,8 @@ from tapezoo.compare.plan import Config
 from tapezoo.data.module import PairsDataModule
 from tapezoo.esr import esr
 from tapezoo.export import export_checkpoint
-from tapezoo.training.effect import EffectModel, error_and_energy
+from tapezoo.training.effect import EffectModel
+from tapezoo.training.scoring import error_and_energy
 
 BUNDLE = "bundle"
 POLL_S = 0.5

@@ -1,1 +1,35 @@
-"""How a net is trained: the LightningModule around it, and the schedules of the learning rate."""
+"""How a net is trained: objectives by name, whoever ships them, the module around a net, the recipes' schedule.
+
+`class_path: tapezoo.training.Supervised` in a recipe and `from tapezoo.training import Supervised` both ask the
+registry.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from tapezoo import registry
+
+if TYPE_CHECKING:
+    from tapezoo.training.objective import Objective
+
+OWN_MODULES = {"CosineDecay": "schedules", "EffectModel": "effect", "Objective": "objective"}
+"""Names that are no objectives, and where they are defined."""
+
+
+def resolve(name: str) -> type[Objective]:
+    """The objective registered as `name`. Raises RegistrationError like `tapezoo.registry.resolve`."""
+    from tapezoo.training.objective import Objective
+
+    return registry.resolve("objectives", name, Objective)  # type: ignore[type-abstract]
+
+
+def _resolve_any(name: str) -> type:
+    if name in OWN_MODULES:
+        found: type = getattr(import_module(f"{__name__}.{OWN_MODULES[name]}"), name)
+        return found
+    return resolve(name)
+
+
+__getattr__ = registry.lazy_names(__name__, _resolve_any)

@@ -1,58 +1,42 @@
-"""Trains a Net on pairs of dry and wet sound: the loop lives here, once for every architecture."""
+"""The LightningModule around a net: its optimizers, its objective and its scores."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.cli import ReduceLROnPlateau as MonitoringPlateau
 from torch import Tensor
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from tapezoo.controls import Control
 from tapezoo.data.batch import Batch
-from tapezoo.errors import TapezooError
-from tapezoo.losses import Loss
-from tapezoo.losses.esr import ESR
 from tapezoo.losses.mrstft import MRSTFT
 from tapezoo.metrics import metric_collection
 from tapezoo.net import Net, State, blocks, settle, whole_hops
 from tapezoo.training.constructor import make_constructor
-from tapezoo.training.schedules import CosineDecay, TrainingLength, training_length
+from tapezoo.training.errors import NonFiniteLossError, TrainingError
+from tapezoo.training.length import TrainingLength, training_length
+from tapezoo.training.objective import Objective, Progress, Step
+from tapezoo.training.schedules import CosineDecay
+from tapezoo.training.scoring import error_and_energy, in_pieces, scored_rows
+from tapezoo.training.supervised import Supervised
 
 VALIDATION_BLOCK_SAMPLES = 16384
-SCORED_SAMPLES = (
-    1 << 22
-)  # of a row, a minute and a half: a longer one is scored in pieces, which bounds memory
 # silence fed before a validation; a net that drifts longer than this starts from where it got to
 VALIDATION_SETTLE_SAMPLES = 1 << 15
 
 
-class NonFiniteLossError(TapezooError):
-    """The loss or the validation error became NaN or infinite."""
-
-
-class TrainingArgumentError(TapezooError):
-    """An argument that no training can follow."""
-
-
-class ChunkTooShortError(TapezooError):
-    """The loss needs more samples than one update of truncated backpropagation gives it."""
-
-
 class EffectModel(LightningModule):
-    """Trains a Net on (input, target, controls).
+    """Trains a Net on (input, target, controls), as its objective says.
 
     A subclass names its net in `net_class`; nothing else. Its constructor then takes the net's arguments and the ones
     below, with the net's types, defaults and help texts. Its name is the architecture's name everywhere.
     One that writes a constructor of its own calls `super().__init__(**training)` in it and builds `self.net`.
-
-    Truncated backpropagation through time after Wright et al. (DAFx 2019): the net first runs over
-    `burn_in_samples` without a gradient, then every `tbptt_samples` make one optimizer step, the state
-    carried over without its history.
 
     Args:
         sample_rate: Hz; declared by the data.
@@ -60,12 +44,10 @@ class EffectModel(LightningModule):
         burn_in_samples: Unscored samples at the start of every segment; declared by the data.
         score_after_samples: Unscored samples at the start of every validation and test region, where the
             burn-in is shorter: makes the errors of trainings with different burn-ins comparable.
-        tbptt_samples: Samples per optimizer step; None: one step per segment.
-        gradient_clip_norm: Largest norm of the gradient; None: unlimited.
-        loss: What to minimise, called as (output, target).
-        optimizer: Made from the parameters.
-        lr_scheduler: Made from the optimizer; stepped after every epoch, ReduceLROnPlateau on val_esr,
-            CosineDecay moved after every batch.
+        objective: How the net is trained; None: `Supervised`.
+        optimizer: Made from the parameters, once for each set that the objective trains.
+        lr_scheduler: Made from each optimizer; stepped after every epoch, torch's ReduceLROnPlateau on the
+            objective's monitor, CosineDecay moved after every batch.
     """
 
     net_class: ClassVar[type[Net]]
@@ -74,6 +56,7 @@ class EffectModel(LightningModule):
     provenance: dict[str, str]
     """Where the weights come from (data set hash, versions); RunRecorder sets it, checkpoints store it."""
     _length: TrainingLength
+    _optimized: list[str]
 
     def __init__(
         self,
@@ -81,14 +64,12 @@ class EffectModel(LightningModule):
         controls: list[dict[str, Any]] | None = None,
         burn_in_samples: int = 0,
         score_after_samples: int = 0,
-        tbptt_samples: int | None = None,
-        gradient_clip_norm: float | None = 1.0,
-        loss: Loss | None = None,
+        objective: Objective | None = None,
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters(ignore=["loss", "optimizer", "lr_scheduler"], logger=False)
+        self.save_hyperparameters(ignore=["objective", "optimizer", "lr_scheduler"], logger=False)
         # several optimizer steps per batch
         self.automatic_optimization = False
         self.provenance = {}
@@ -96,30 +77,12 @@ class EffectModel(LightningModule):
         self.controls = [Control(**control) for control in controls or []]
         self.burn_in_samples = burn_in_samples
         self.score_after_samples = score_after_samples
-        self.tbptt_samples = tbptt_samples
-        self.gradient_clip_norm = gradient_clip_norm
-        self.loss = loss or ESR()
+        self.objective = objective or Supervised()
         self.make_optimizer = optimizer
         self.make_lr_scheduler = lr_scheduler
         self.val_metrics = metric_collection("val_")
         self.test_metrics = metric_collection("test_")
         self.test_distance = MRSTFT("hybrid")
-        if (
-            gradient_clip_norm is not None and not gradient_clip_norm > 0
-        ):  # below 0 it would turn gradients around
-            raise TrainingArgumentError(
-                "--model.gradient_clip_norm",
-                found=f"{gradient_clip_norm}",
-                expected="a number above 0, or null for no limit",
-                fix="Correct it on the line or in the recipe.",
-            )
-        if tbptt_samples is not None and tbptt_samples < self.loss.min_samples:
-            raise ChunkTooShortError(
-                "model.tbptt_samples",
-                found=str(tbptt_samples),
-                expected=f"at least {self.loss.min_samples}, which {type(self.loss).__name__} needs",
-                fix="Raise tbptt_samples, or choose a loss that judges shorter blocks.",
-            )
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Gives a subclass that only names its net the constructor for it."""
@@ -151,54 +114,41 @@ class EffectModel(LightningModule):
         return output, state
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One pass over a batch of segments, an optimizer step per `tbptt_samples`."""
-        optimizer = self.optimizers()
-        input, target, controls = batch.input, batch.target, batch.controls
-        state = self.net.initial_state(controls)
-        hop, latency = self.net.hop_samples, self.net.latency_samples
-        unscored = whole_hops(max(self.burn_in_samples, latency), hop)
-        scored = (input.shape[-1] - unscored) // hop * hop
-        if unscored:
-            with torch.no_grad():
-                _, state = self.net(input[..., :unscored], controls, state)
-        input = input[..., unscored : unscored + scored]
-        target = target[..., unscored - latency : unscored - latency + scored]  # the output is that late
-        scale = 1.0 if batch.scale is None else batch.scale[:, None, None]
-
-        losses: list[Tensor] = []
-        for chunk in blocks(scored, whole_hops(self.tbptt_samples or scored, hop)):
-            if losses and chunk.stop - chunk.start < self.loss.min_samples:
-                continue  # a last chunk too short to be judged
-            output, state = self.net(input[..., chunk], controls, state)
-            loss = self.loss(output * scale, target[..., chunk] * scale)
-            optimizer.zero_grad()  # type: ignore[union-attr]
-            self.manual_backward(loss)
-            if self.gradient_clip_norm is not None:
-                torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.gradient_clip_norm)
-            optimizer.step()  # type: ignore[union-attr]
-            state = {name: value.detach() for name, value in state.items()}
-            losses.append(loss.detach())
-
-        mean_loss = torch.stack(losses).mean()
-        self._stop_on_non_finite(mean_loss, batch_idx)
-        self.log(
-            "train_loss", mean_loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=input.shape[0]
-        )
-        return mean_loss
+        """One pass of the objective over a batch of segments."""
+        done = self.current_epoch + batch_idx / self.trainer.num_training_batches
+        progress = Progress(self.current_epoch, lambda: self._length.fraction_done(done))
+        losses = self.objective.step(Step(self.net, batch, self.burn_in_samples, progress, self._update))
+        for name, loss in losses.items():
+            if not torch.isfinite(loss):
+                where = f"training, epoch {self.current_epoch}, batch {batch_idx}"
+                raise _non_finite(where, f"a {name.removeprefix('train_')} of {float(loss)}")
+            self.log(
+                name,
+                loss,
+                on_step=False,
+                on_epoch=True,
+                prog_bar=name == "train_loss",
+                batch_size=batch.input.shape[0],
+            )
+        return losses["train_loss"]
 
     def on_train_epoch_end(self) -> None:
-        """Steps the scheduler, which manual optimization leaves to us; stops before a broken net is saved."""
-        val_esr = self.trainer.callback_metrics.get("val_esr")
-        if val_esr is not None and not torch.isfinite(val_esr):
-            raise _non_finite(f"validation, epoch {self.current_epoch}", f"a val_esr of {float(val_esr)}")
-        scheduler = self.lr_schedulers()
-        if isinstance(scheduler, ReduceLROnPlateau):
-            if "val_esr" in self.trainer.callback_metrics:  # with check_val_every_n_epoch not from the start
-                scheduler.step(self.trainer.callback_metrics["val_esr"])
-        elif isinstance(scheduler, CosineDecay):
-            scheduler.reach(self._length.start_epoch(self.current_epoch + 1))
-        elif scheduler is not None:
-            scheduler.step()  # type: ignore[union-attr]
+        """Steps the schedulers, which manual optimization leaves to us; stops before a broken net is saved."""
+        for name in ("val_esr", self.objective.monitor):
+            figure = self._figure(name)
+            if figure is not None and not torch.isfinite(figure):
+                raise _non_finite(f"validation, epoch {self.current_epoch}", f"a {name} of {float(figure)}")
+        self._length.choose_limit(self.current_epoch + 1)
+        for scheduler in self._schedulers():
+            if isinstance(scheduler, ReduceLROnPlateau):
+                own = scheduler.monitor if isinstance(scheduler, MonitoringPlateau) else None
+                figure = self._figure(own or self.objective.monitor)
+                if figure is not None:
+                    scheduler.step(figure)
+            elif isinstance(scheduler, CosineDecay):
+                scheduler.reach(self._length.fraction_done(self.current_epoch + 1))
+            else:
+                scheduler.step()
 
     def on_validation_start(self) -> None:
         """Settles the machine at rest for the weights as they are now."""
@@ -211,9 +161,8 @@ class EffectModel(LightningModule):
         for row in self.scored_rows(output, batch):
             for row_output, row_target in in_pieces(*row):
                 self.val_metrics.update(row_output, row_target)
-                samples = row_target.shape[-1]
-                if samples >= self.loss.min_samples:
-                    self.log("val_loss", self.loss(row_output[None], row_target[None]), batch_size=samples)
+                losses = self.objective.validation_losses(row_output[None], row_target[None])
+                self.log_dict(losses, batch_size=row_target.shape[-1])
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the whole split."""
@@ -270,35 +219,60 @@ class EffectModel(LightningModule):
 
     def scored_rows(self, output: Tensor, batch: Batch) -> list[tuple[Tensor, Tensor]]:
         """(1, samples) of output and target per row, after the burn-in, without the padding, latency removed."""
-        rows = []
-        start = max(self.burn_in_samples, self.score_after_samples)
-        for row, valid_samples in enumerate(batch.valid_samples.tolist()):
-            latency = self.net.latency_samples
-            row_output = output[row, :, start + latency : valid_samples]
-            row_target = batch.target[row, :, start : valid_samples - latency]
-            rows.append((row_output, row_target))
-        return rows
+        start_samples = max(self.burn_in_samples, self.score_after_samples)
+        return scored_rows(output, batch, start_samples, self.net.latency_samples)
 
     def configure_optimizers(self) -> Any:
-        """The recipe's optimizer and, where there is one, its scheduler."""
-        optimizer = self.make_optimizer(self.net.parameters())
+        """An optimizer of the recipe for each set of parameters that the objective trains, and their schedulers."""
+        trained = self.objective.trained(self.net)
+        self._optimized = list(trained)
+        optimizers = [self.make_optimizer(parameters) for parameters in trained.values()]
         if self.make_lr_scheduler is None:
-            return optimizer
-        return [optimizer], [self.make_lr_scheduler(optimizer)]
+            return optimizers
+        return optimizers, [self.make_lr_scheduler(optimizer) for optimizer in optimizers]
 
     def on_train_start(self) -> None:
-        """Finds out what ends the training, where the schedule has to know, and how far a resumed one is."""
-        scheduler = self.lr_schedulers()
-        if isinstance(scheduler, CosineDecay):
-            self._length = training_length(self.trainer)
-            scheduler.reach(self._length.start_epoch(self.current_epoch))
+        """Finds out what ends the training, and how far a resumed one is."""
+        self._length = training_length(self.trainer)
+        self._length.choose_limit(self.current_epoch)
+        self._move_cosines(self.current_epoch)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Moves a schedule that spans the training."""
-        scheduler = self.lr_schedulers()
-        batches = self.trainer.num_training_batches
-        if isinstance(scheduler, CosineDecay):
-            scheduler.reach(self._length.fraction_done(self.current_epoch + (batch_idx + 1) / batches))
+        """Moves schedules that span the training."""
+        self._move_cosines(self.current_epoch + (batch_idx + 1) / self.trainer.num_training_batches)
+
+    def _move_cosines(self, epochs_done: float) -> None:
+        for scheduler in self._schedulers():
+            if isinstance(scheduler, CosineDecay):
+                scheduler.reach(self._length.fraction_done(epochs_done))
+
+    def _schedulers(self) -> list[LRScheduler | ReduceLROnPlateau]:
+        found = self.lr_schedulers()
+        return found if isinstance(found, list) else [] if found is None else [found]
+
+    def _update(self, loss: Tensor, name: str = "net", clip_norm: float | None = None) -> None:
+        """See `Update`."""
+        optimizers = self.optimizers()
+        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        optimizer = optimizers[self._optimized.index(name)]
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        if clip_norm is not None:
+            parameters = [each for group in optimizer.param_groups for each in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
+        optimizer.step()
+
+    def _figure(self, name: str) -> Tensor | None:
+        """A figure of the validation; None before there was one."""
+        figures: Mapping[str, Tensor] = self.trainer.callback_metrics
+        if name not in figures and "val_esr" in figures:
+            raise TrainingError(
+                "the monitor",
+                found=f"{name}, which no validation gives",
+                expected=f"one of {', '.join(sorted(figures))}",
+                fix="Correct it in the recipe, or in the objective.",
+            )
+        return figures.get(name)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Stores what `tapezoo.checkpoint.load_model` needs to rebuild this model.
@@ -314,6 +288,12 @@ class EffectModel(LightningModule):
             "provenance": self.provenance,
         }
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Until the objective had it, the loss was the model's own."""
+        weights: dict[str, Any] = checkpoint["state_dict"]
+        for name in [name for name in weights if name.startswith("loss.")]:
+            weights[f"objective.{name}"] = weights.pop(name)
+
     def _finite_metrics(self) -> dict[str, float]:
         metrics: Mapping[str, Tensor] = self.trainer.callback_metrics
         return {name: float(value) for name, value in metrics.items() if torch.isfinite(value)}
@@ -322,22 +302,6 @@ class EffectModel(LightningModule):
         for name, value in metrics.compute().items():
             self.log(name, value, prog_bar=name == "val_esr")
         metrics.reset()
-
-    def _stop_on_non_finite(self, loss: Tensor, batch_idx: int) -> None:
-        if not torch.isfinite(loss):
-            where = f"training, epoch {self.current_epoch}, batch {batch_idx}"
-            raise _non_finite(where, f"a loss of {float(loss)}")
-
-
-def in_pieces(output: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """The two, (1, samples), in pieces short enough to be scored at once."""
-    for piece in blocks(target.shape[-1], SCORED_SAMPLES):
-        yield output[..., piece], target[..., piece]
-
-
-def error_and_energy(output: Tensor, target: Tensor) -> Tensor:
-    """(2,): energy of the error and of the target, whose ratio over a whole split is its ESR."""
-    return torch.stack([(output - target).double().square().sum(), target.double().square().sum()])
 
 
 def _non_finite(where: str, found: str) -> NonFiniteLossError:

@@ -3,86 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Timer
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-
-from tapezoo.errors import TapezooError
-
-# two limits closer than this are taken to end together: a clock must not decide where a count does
-TIE = 1e-3
-
-
-class EndlessTrainingError(TapezooError):
-    """A schedule over the whole training, and a training without an end."""
-
-
-@runtime_checkable
-class EndsTraining(Protocol):
-    """A callback that ends the training, and knows how much of it is done."""
-
-    def fraction_done(self) -> float:
-        """0 at the start, 1 at the end."""
-
-
-Limit = Callable[[float], float]
-"""Epochs done (their fraction included) -> share of the training that is done, by one of its limits."""
-
-
-class TrainingLength:
-    """How much of a training is done, by the limit that ends it first.
-
-    Which one that is, is found anew between epochs; a tie goes to the one named first.
-
-    Args:
-        limits: One or more.
-    """
-
-    def __init__(self, limits: Sequence[Limit]) -> None:
-        self.limits = list(limits)
-        self._leading = self.limits[0]
-
-    def start_epoch(self, epochs_done: int) -> float:
-        """Chooses the limit that is furthest; what it says, 0 to 1."""
-        self._leading = max(self.limits, key=lambda limit: round(limit(epochs_done) / TIE))
-        return self.fraction_done(epochs_done)
-
-    def fraction_done(self, epochs_done: float) -> float:
-        """0 to 1."""
-        return min(max(self._leading(epochs_done), 0.0), 1.0)
-
-
-def training_length(trainer: Trainer) -> TrainingLength:
-    """The limits of `trainer`: max_epochs, max_steps, callbacks that end trainings, max_time.
-
-    Raises:
-        EndlessTrainingError: There is none.
-    """
-    limits: list[Limit] = []
-    if (max_epochs := trainer.max_epochs or -1) > 0:
-        limits.append(lambda epochs_done: epochs_done / max_epochs)
-    if trainer.max_steps > 0:
-        limits.append(lambda epochs_done: trainer.global_step / trainer.max_steps)
-    callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    limits += [_by_callback(callback) for callback in callbacks if isinstance(callback, EndsTraining)]
-    limits += [
-        _by_time(timer)
-        for timer in callbacks
-        if isinstance(timer, Timer) and timer.time_remaining() is not None
-    ]
-    if not limits:
-        raise EndlessTrainingError(
-            "the trainer",
-            found="no last epoch and no other end",
-            expected="a length, over which CosineDecay lowers the learning rate",
-            fix="Set trainer.max_epochs or trainer.max_time, or choose a schedule that needs no end.",
-        )
-    return TrainingLength(limits)
 
 
 class CosineDecay(LRScheduler):
@@ -117,15 +41,3 @@ class CosineDecay(LRScheduler):
         """The rates at `fraction_done`."""
         ratio = self.final_ratio + (1 - self.final_ratio) * 0.5 * (1 + math.cos(math.pi * self.fraction_done))
         return [rate * ratio for rate in self.base_lrs]
-
-
-def _by_callback(callback: EndsTraining) -> Limit:
-    return lambda epochs_done: callback.fraction_done()
-
-
-def _by_time(timer: Timer) -> Limit:
-    def fraction_done(epochs_done: float) -> float:
-        elapsed_s, remaining_s = timer.time_elapsed(), timer.time_remaining() or 0.0
-        return elapsed_s / (elapsed_s + remaining_s)
-
-    return fraction_done

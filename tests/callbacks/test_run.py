@@ -30,7 +30,7 @@ from tapezoo.models.grey_box import GreyBox
 from tapezoo.models.wiener_hammerstein import WienerHammerstein
 from tapezoo.screen import Screen
 from tapezoo.tracking import TrackedRun, Tracking, make_logger
-from tapezoo.training.effect import NonFiniteLossError
+from tapezoo.training.errors import NonFiniteLossError
 
 RATE = 8000
 CONFIG = "seed_everything: 0\n"

@@ -19,7 +19,8 @@ from tapezoo.compare.folder import Figures, Outcome, begin_row, read_outcome, wr
 from tapezoo.compare.lock import held
 
 RATE = 8000
-LSTM = {"hidden_size": 4, "tbptt_samples": 512}
+OBJECTIVE = {"class_path": "tapezoo.training.Supervised", "init_args": {"tbptt_samples": 512}}
+LSTM = {"hidden_size": 4, "objective": OBJECTIVE}
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 
 
 def write_recipe(name: str, model: str, lr: float = 0.01, burn_in_samples: int = 64, **arguments) -> str:
-    schedule = {"class_path": "tapezoo.training.schedules.CosineDecay"}
+    schedule = {"class_path": "tapezoo.training.CosineDecay"}
     adam = {"class_path": "torch.optim.Adam", "init_args": {"lr": lr}}
     sizes = {"batch_size": 4, "segment_samples": 2048, "batches_per_epoch": 4}
     sizes["burn_in_samples"] = burn_in_samples

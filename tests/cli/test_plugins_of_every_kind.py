@@ -83,10 +83,10 @@ def test_a_device_of_a_plugin_makes_a_data_set():
 @pytest.mark.parametrize("loss", ["Cubic", "zoo_all.Cubic"])
 def test_a_recipe_trains_with_the_loss_and_the_device(loss, tmp_path):
     run = tmp_path / "run"
-    line = ["fit", *SMALL, "--model.loss", loss, "--data.device", "halver", "--run_dir", str(run)]
+    line = ["fit", *SMALL, "--model.objective.loss", loss, "--data.device", "halver", "--run_dir", str(run)]
     assert main(line) == 0
     recipe = yaml.safe_load((run / "config.yaml").read_text())
-    assert recipe["model"]["init_args"]["loss"]["class_path"].endswith("Cubic")
+    assert recipe["model"]["init_args"]["objective"]["init_args"]["loss"]["class_path"].endswith("Cubic")
 
 
 def test_an_unknown_device_is_answered_with_the_nearest_and_all(capsys, tmp_path):
@@ -98,5 +98,5 @@ def test_an_unknown_device_is_answered_with_the_nearest_and_all(capsys, tmp_path
 
 
 def test_an_unknown_loss_is_answered_with_the_nearest_and_all(capsys, tmp_path):
-    assert main(["fit", *SMALL, "--model.loss", "Cubics", "--run_dir", str(tmp_path / "run")]) == 2
+    assert main(["fit", *SMALL, "--model.objective.loss", "Cubics", "--run_dir", str(tmp_path / "run")]) == 2
     assert "Did you mean Cubic?" in capsys.readouterr().err

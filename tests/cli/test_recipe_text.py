@@ -106,7 +106,14 @@ def test_no_file_that_a_recipe_names_is_told(place: str, name: str, here: Path) 
 @pytest.mark.parametrize("name", ["token", "lines"])
 @pytest.mark.parametrize(
     "option",
-    ["--model.optimizer", "--model.loss", "--data.settings", "--trainer", "--trainer.callbacks", "--config"],
+    [
+        "--model.optimizer",
+        "--model.objective.loss",
+        "--data.settings",
+        "--trainer",
+        "--trainer.callbacks",
+        "--config",
+    ],
 )
 def test_no_file_that_the_line_names_is_told(option: str, name: str) -> None:
     with pytest.raises(TapezooError) as caught:

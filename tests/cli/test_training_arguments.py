@@ -14,7 +14,8 @@ from tapezoo.cli.faults import plain
 from tapezoo.cli.training_arguments import check_optimizer
 from tapezoo.errors import TapezooError, UsageError
 from tapezoo.models.lstm import LSTM
-from tapezoo.training.effect import TrainingArgumentError
+from tapezoo.training.errors import TrainingError
+from tapezoo.training.supervised import Supervised
 
 
 @pytest.fixture(autouse=True)
@@ -44,8 +45,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("trainer.check_val_every_n_epoch", "0", "1 or more"),
         ("trainer.accumulate_grad_batches", "0", "--data.batch_size"),
         ("trainer.accumulate_grad_batches", "4", "--data.batch_size"),
-        ("trainer.gradient_clip_val", "0.5", "--model.gradient_clip_norm"),
-        ("trainer.gradient_clip_algorithm", "norm", "--model.gradient_clip_norm"),
+        ("trainer.gradient_clip_val", "0.5", "--model.objective.gradient_clip_norm"),
+        ("trainer.gradient_clip_algorithm", "norm", "--model.objective.gradient_clip_norm"),
         ("trainer.devices", "99", "one device and one process"),
         ("trainer.devices", "0", "one device and one process"),
         ("trainer.devices", "[0, 1]", "one device and one process"),
@@ -56,7 +57,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_an_argument_no_training_can_follow_is_refused(option: str, value: str, expected: str) -> None:
-    with pytest.raises(TrainingArgumentError) as caught:
+    with pytest.raises(TrainingError) as caught:
         understood(f"--{option}", value)
     assert caught.value.subject == f"--{option}"
     assert expected in caught.value.expected
@@ -64,9 +65,12 @@ def test_an_argument_no_training_can_follow_is_refused(option: str, value: str, 
 
 def test_a_number_that_is_none_is_refused_in_a_recipe(here: Path) -> None:
     (here / "recipe.yaml").write_text(
-        RECIPE.replace("hidden_size: 4", "hidden_size: 4, gradient_clip_norm: .nan")
+        RECIPE.replace(
+            "hidden_size: 4",
+            "objective: {class_path: tapezoo.training.Supervised, init_args: {gradient_clip_norm: .nan}}",
+        )
     )
-    with pytest.raises(TrainingArgumentError, match=r"--model\.gradient_clip_norm: found nan"):
+    with pytest.raises(TrainingError, match=r"--model\.objective\.gradient_clip_norm: found nan"):
         understood()
 
 
@@ -113,8 +117,8 @@ def test_checking_the_optimizer_changes_nothing() -> None:
 
 @pytest.mark.parametrize("norm", [0.0, -1.0, float("nan")])
 def test_a_gradient_norm_that_would_turn_gradients_around_is_refused(norm: float) -> None:
-    with pytest.raises(TrainingArgumentError, match="gradient_clip_norm"):
-        LSTM(hidden_size=4, gradient_clip_norm=norm)
+    with pytest.raises(TrainingError, match="gradient_clip_norm"):
+        Supervised(gradient_clip_norm=norm)
 
 
 def test_a_long_value_is_told_by_its_beginning() -> None:

@@ -12,8 +12,9 @@ from tapezoo.data.batch import Batch
 from tapezoo.losses import MRSTFT
 from tapezoo.models.fir import FIR, FIRNet
 from tapezoo.models.lstm import LSTM, LSTMNet
-from tapezoo.training.effect import ChunkTooShortError, NonFiniteLossError
+from tapezoo.training.errors import NonFiniteLossError, TrainingError
 from tapezoo.training.schedules import CosineDecay
+from tapezoo.training.supervised import Supervised
 
 
 def batch(rows=4, samples=1280, seed=0, target=None) -> Batch:
@@ -47,7 +48,7 @@ def trainer(**options) -> Trainer:
 
 
 def test_truncated_backpropagation_makes_one_step_per_chunk_after_an_unscored_burn_in():
-    model = LSTM(hidden_size=4, burn_in_samples=256, tbptt_samples=512)
+    model = LSTM(hidden_size=4, burn_in_samples=256, objective=Supervised(tbptt_samples=512))
     run = trainer()
     run.fit(model, datamodule=Fixed([batch(samples=256 + 2 * 512)] * 3))
     assert run.global_step == 3 * 2
@@ -55,7 +56,7 @@ def test_truncated_backpropagation_makes_one_step_per_chunk_after_an_unscored_bu
 
 def test_the_chunked_loop_equals_a_loop_written_out_by_hand():
     torch.manual_seed(3)
-    model = LSTM(hidden_size=4, burn_in_samples=100, tbptt_samples=300, gradient_clip_norm=0.1)
+    model = LSTM(hidden_size=4, burn_in_samples=100, objective=Supervised(None, 300, gradient_clip_norm=0.1))
     net = LSTMNet(0, 4, 1, 1, 1000.0)
     net.load_state_dict(model.net.state_dict())
     data = batch(samples=1000)
@@ -102,7 +103,7 @@ def test_long_rows_are_scored_in_pieces_with_the_same_errors(monkeypatch):
     data = batch(rows=2, samples=8000, target=lambda input: 0.9 * input + 0.1 * input.square())
     scores = []
     for most in (1 << 22, 2500):  # the last piece of 400 is too short for a window of the spectral distance
-        monkeypatch.setattr("tapezoo.training.effect.SCORED_SAMPLES", most)
+        monkeypatch.setattr("tapezoo.training.scoring.SCORED_SAMPLES", most)
         [validated] = trainer().validate(model, datamodule=Fixed([data]), verbose=False)
         tested = model.test_step.__func__(model, data, 0)
         scores.append((validated, tested))
@@ -133,8 +134,8 @@ def test_a_loss_that_is_not_finite_stops_the_run():
 
 
 def test_a_loss_that_needs_longer_blocks_is_refused_before_training():
-    with pytest.raises(ChunkTooShortError, match=r"512.*2048, which MRSTFT needs"):
-        LSTM(tbptt_samples=512, loss=MRSTFT())
+    with pytest.raises(TrainingError, match=r"512.*2048, which MRSTFT needs"):
+        Supervised(MRSTFT(), tbptt_samples=512)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,10 @@ def test_a_net_with_latency_and_hops_is_trained_as_it_is_scored():
             return super().forward(input, controls, state)
 
     model = FIR(
-        taps=33, burn_in_samples=50, tbptt_samples=500, optimizer=lambda p: torch.optim.Adam(p, lr=0.02)
+        taps=33,
+        burn_in_samples=50,
+        objective=Supervised(tbptt_samples=500),
+        optimizer=lambda p: torch.optim.Adam(p, lr=0.02),
     )
     model.net = Late(0, 33)
     data = [batch(seed=seed, samples=2100, target=lambda input: 0.5 * input) for seed in range(8)]

@@ -9,7 +9,9 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Timer
 
 from tapezoo.callbacks import AudioBudget
-from tapezoo.training.schedules import CosineDecay, EndlessTrainingError, TrainingLength, training_length
+from tapezoo.training.errors import TrainingError
+from tapezoo.training.length import TrainingLength, training_length
+from tapezoo.training.schedules import CosineDecay
 
 
 def trainer(*callbacks, **options):
@@ -45,10 +47,12 @@ def test_a_resumed_schedule_starts_from_the_full_rate():
 def test_the_training_is_as_long_as_whatever_ends_first():
     budget = AudioBudget(60.0)
     length = training_length(trainer(budget, max_epochs=10))
-    assert length.start_epoch(5) == pytest.approx(0.5)
+    length.choose_limit(5)
+    assert length.fraction_done(5) == pytest.approx(0.5)
     assert length.fraction_done(5.5) == pytest.approx(0.55)
     budget.trained_s = 54.0
-    assert length.start_epoch(6) == pytest.approx(0.9)
+    length.choose_limit(6)
+    assert length.fraction_done(6) == pytest.approx(0.9)
     budget.trained_s = 70.0
     assert length.fraction_done(6.5) == 1.0
 
@@ -57,14 +61,19 @@ def test_time_alone_is_a_length(monkeypatch):
     run = trainer(max_epochs=-1, max_time=timedelta(seconds=200))
     [timer] = [callback for callback in run.callbacks if isinstance(callback, Timer)]
     timer.load_state_dict({"time_elapsed": {"train": 50.0}})  # as a resumed training does
-    assert training_length(run).start_epoch(3) == pytest.approx(0.25)
+    length = training_length(run)
+    length.choose_limit(3)
+    assert length.fraction_done(3) == pytest.approx(0.25)
 
 
 def test_a_clock_does_not_decide_where_a_count_does():
     length = TrainingLength([lambda epochs_done: epochs_done / 4, lambda epochs_done: 1e-5])
-    assert length.start_epoch(0) == 0.0
+    length.choose_limit(0)
+    assert length.fraction_done(0) == 0.0
 
 
-def test_a_training_without_end_is_refused():
-    with pytest.raises(EndlessTrainingError, match=r"trainer\.max_epochs or trainer\.max_time"):
-        training_length(trainer(max_epochs=-1))
+def test_a_training_without_end_has_no_length():
+    length = training_length(trainer(max_epochs=-1))
+    length.choose_limit(0)
+    with pytest.raises(TrainingError, match=r"trainer\.max_epochs or trainer\.max_time"):
+        length.fraction_done(0)

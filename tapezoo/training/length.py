@@ -1,0 +1,89 @@
+"""How long a training is, whatever ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Timer
+
+from tapezoo.training.errors import TrainingError
+
+# two limits closer than this are taken to end together: a clock must not decide where a count does
+TIE = 1e-3
+
+
+@runtime_checkable
+class EndsTraining(Protocol):
+    """A callback that ends the training, and knows how much of it is done."""
+
+    def fraction_done(self) -> float:
+        """0 at the start, 1 at the end."""
+
+
+Limit = Callable[[float], float]
+"""Epochs done (their fraction included) -> share of the training that is done, by one of its limits."""
+
+
+class TrainingLength:
+    """How much of a training is done, by the limit that ends it first.
+
+    Args:
+        limits: Where there is none, the training has no end.
+    """
+
+    def __init__(self, limits: Sequence[Limit]) -> None:
+        self.limits = list(limits)
+        self._leading = self.limits[0] if limits else _endless
+
+    def choose_limit(self, epochs_done: int) -> None:
+        """Finds the limit that is furthest; between epochs, since that can change. A tie goes to the first one."""
+        if self.limits:
+            self._leading = max(self.limits, key=lambda limit: round(limit(epochs_done) / TIE))
+
+    def fraction_done(self, epochs_done: float) -> float:
+        """0 to 1, by the limit that was chosen last.
+
+        Raises:
+            TrainingError: Nothing ends the training.
+        """
+        return min(max(self._leading(epochs_done), 0.0), 1.0)
+
+
+def training_length(trainer: Trainer) -> TrainingLength:
+    """The limits of `trainer`: max_epochs, max_steps, callbacks that end trainings, max_time."""
+    limits: list[Limit] = []
+    if (max_epochs := trainer.max_epochs or -1) > 0:
+        limits.append(lambda epochs_done: epochs_done / max_epochs)
+    if trainer.max_steps > 0:
+        limits.append(lambda epochs_done: trainer.global_step / trainer.max_steps)
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    limits += [_by_callback(callback) for callback in callbacks if isinstance(callback, EndsTraining)]
+    limits += [
+        _by_time(timer)
+        for timer in callbacks
+        if isinstance(timer, Timer) and timer.time_remaining() is not None
+    ]
+    return TrainingLength(limits)
+
+
+def _endless(epochs_done: float) -> float:
+    raise TrainingError(
+        "the trainer",
+        found="no last epoch and no other end",
+        expected="a length, over which CosineDecay lowers the learning rate or an objective changes its loss",
+        fix="Set trainer.max_epochs or trainer.max_time, or choose a schedule and an objective that need no end.",
+    )
+
+
+def _by_callback(callback: EndsTraining) -> Limit:
+    return lambda epochs_done: callback.fraction_done()
+
+
+def _by_time(timer: Timer) -> Limit:
+    def fraction_done(epochs_done: float) -> float:
+        elapsed_s, remaining_s = timer.time_elapsed(), timer.time_remaining() or 0.0
+        return elapsed_s / (elapsed_s + remaining_s)
+
+    return fraction_done

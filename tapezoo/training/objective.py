@@ -1,0 +1,100 @@
+"""How a net is trained, apart from what the net is: the contract of every objective."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from torch import Tensor, nn
+
+from tapezoo.data.batch import Batch
+from tapezoo.net import Net
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is: for stages, and for weights that change over time.
+
+    Args:
+        epoch: The current one, from 0.
+        measure: See `fraction_done`.
+    """
+
+    epoch: int
+    measure: Callable[[], float]
+
+    @property
+    def fraction_done(self) -> float:
+        """0 at the start of the training, 1 at its end.
+
+        Raises:
+            TrainingError: Nothing ends the training.
+        """
+        return self.measure()
+
+
+class Update(Protocol):
+    """One optimizer step: clears the gradients, backpropagates `loss`, clips, steps."""
+
+    def __call__(self, loss: Tensor, name: str = "net", clip_norm: float | None = None) -> None:
+        """Moves the parameters that `Objective.trained` calls `name`.
+
+        Args:
+            loss: Scalar.
+            name: Which optimizer.
+            clip_norm: Largest norm of the gradient of its parameters; None: unlimited.
+        """
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an objective is given for one training step.
+
+    Args:
+        net: What is trained.
+        batch: Segments of paired audio.
+        burn_in_samples: Unscored samples at the start of every segment.
+        progress: How far the training is.
+        update: Makes an optimizer step; as many per batch as the objective likes.
+    """
+
+    net: Net
+    batch: Batch
+    burn_in_samples: int
+    progress: Progress
+    update: Update
+
+
+class Objective(nn.Module, ABC):
+    """How a net is trained: the step, the losses, what else is trained, and what is monitored.
+
+    `EffectModel` owns the net, makes the optimizers that the objective asks for, and calls it from Lightning's hooks.
+    Modules and buffers of an objective are saved in checkpoints, so that a training resumes with them; who loads a
+    trained net does not need them.
+    """
+
+    monitor: str = "val_esr"
+    """The figure by which the best checkpoint is chosen: a metric of the validation, or one of `validation_losses`."""
+    mode: Literal["min", "max"] = "min"
+    """Whether a lower or a higher figure is better."""
+
+    def trained(self, net: Net) -> dict[str, Iterable[nn.Parameter]]:
+        """Name -> parameters, one optimizer for each; called before the data are read, so it may refuse the net."""
+        return {"net": net.parameters()}
+
+    @abstractmethod
+    def step(self, step: Step) -> dict[str, Tensor]:
+        """Trains on one batch.
+
+        Returns:
+            Scalars to log, averaged over the epoch; one of them is "train_loss".
+        """
+
+    @abstractmethod
+    def validation_losses(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Scalars of one row of the validation, (1, 1, samples) twice, to be averaged by length.
+
+        One of them is "val_loss"; a row that is too short to be judged has none.
+        """

@@ -1,0 +1,44 @@
+"""Which samples of a row are scored, and their energies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from tapezoo.data.batch import Batch
+from tapezoo.net import blocks
+
+# of a row, a minute and a half: a longer one is scored in pieces, which bounds memory
+SCORED_SAMPLES = 1 << 22
+
+
+def scored_rows(
+    output: Tensor, batch: Batch, start_samples: int, latency_samples: int
+) -> list[tuple[Tensor, Tensor]]:
+    """Output and target of each row, (1, samples), without the beginning and the padding, latency removed.
+
+    Args:
+        output: (batch, 1, samples), of whole regions.
+        batch: With the targets.
+        start_samples: How many samples at the start of a region are not scored.
+        latency_samples: By how much the output is late.
+    """
+    rows = []
+    for row, valid_samples in enumerate(batch.valid_samples.tolist()):
+        row_output = output[row, :, start_samples + latency_samples : valid_samples]
+        row_target = batch.target[row, :, start_samples : valid_samples - latency_samples]
+        rows.append((row_output, row_target))
+    return rows
+
+
+def in_pieces(output: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """The two, (1, samples), in pieces short enough to be scored at once."""
+    for piece in blocks(target.shape[-1], SCORED_SAMPLES):
+        yield output[..., piece], target[..., piece]
+
+
+def error_and_energy(output: Tensor, target: Tensor) -> Tensor:
+    """(2,): energy of the error and of the target, whose ratio over a whole split is its ESR."""
+    return torch.stack([(output - target).double().square().sum(), target.double().square().sum()])

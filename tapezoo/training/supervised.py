@@ -1,0 +1,86 @@
+"""Supervised training with truncated backpropagation through time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tapezoo.losses import Loss
+from tapezoo.losses.esr import ESR
+from tapezoo.net import blocks, whole_hops
+from tapezoo.training.errors import TrainingError
+from tapezoo.training.objective import Objective, Step
+
+
+class Supervised(Objective):
+    """Minimises a distance between output and target.
+
+    Truncated backpropagation through time after Wright et al. (DAFx 2019): the net first runs over the burn-in
+    without a gradient, then every `tbptt_samples` make one optimizer step, the state carried over without its
+    history.
+
+    Args:
+        loss: What to minimise, called as (output, target); None: the ESR.
+        tbptt_samples: Samples per optimizer step; None: one step per segment.
+        gradient_clip_norm: Largest norm of the gradient, above 0; None: unlimited.
+
+    Raises:
+        TrainingError: A norm that is not above 0, or fewer samples per step than the loss needs.
+    """
+
+    def __init__(
+        self,
+        loss: Loss | None = None,
+        tbptt_samples: int | None = None,
+        gradient_clip_norm: float | None = 1.0,
+    ) -> None:
+        super().__init__()
+        self.loss = loss or ESR()
+        self.tbptt_samples = tbptt_samples
+        self.gradient_clip_norm = gradient_clip_norm
+        if gradient_clip_norm is not None and not gradient_clip_norm > 0:
+            # below 0 it would turn gradients around
+            raise TrainingError(
+                "--model.objective.gradient_clip_norm",
+                found=f"{gradient_clip_norm}",
+                expected="a number above 0, or null for no limit",
+                fix="Correct it on the line or in the recipe.",
+            )
+        if tbptt_samples is not None and tbptt_samples < self.loss.min_samples:
+            raise TrainingError(
+                "--model.objective.tbptt_samples",
+                found=str(tbptt_samples),
+                expected=f"at least {self.loss.min_samples}, which {type(self.loss).__name__} needs",
+                fix="Raise tbptt_samples, or choose a loss that judges shorter blocks.",
+            )
+
+    def step(self, step: Step) -> dict[str, Tensor]:
+        """See `Objective.step`: an optimizer step per `tbptt_samples`."""
+        net, (input, target, controls, *_) = step.net, step.batch
+        state = net.initial_state(controls)
+        hop, latency = net.hop_samples, net.latency_samples
+        unscored = whole_hops(max(step.burn_in_samples, latency), hop)
+        scored = (input.shape[-1] - unscored) // hop * hop
+        if unscored:
+            with torch.no_grad():
+                _, state = net(input[..., :unscored], controls, state)
+        input = input[..., unscored : unscored + scored]
+        target = target[..., unscored - latency : unscored - latency + scored]  # the output is that late
+        scale = 1.0 if step.batch.scale is None else step.batch.scale[:, None, None]
+
+        losses: list[Tensor] = []
+        for chunk in blocks(scored, whole_hops(self.tbptt_samples or scored, hop)):
+            if losses and chunk.stop - chunk.start < self.loss.min_samples:
+                continue  # a last chunk too short to be judged
+            output, state = net(input[..., chunk], controls, state)
+            loss = self.loss(output * scale, target[..., chunk] * scale)
+            step.update(loss, clip_norm=self.gradient_clip_norm)
+            state = {name: value.detach() for name, value in state.items()}
+            losses.append(loss.detach())
+        return {"train_loss": torch.stack(losses).mean()}
+
+    def validation_losses(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """See `Objective.validation_losses`."""
+        if target.shape[-1] < self.loss.min_samples:
+            return {}
+        return {"val_loss": self.loss(output, target)}
