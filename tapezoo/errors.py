@@ -13,7 +13,7 @@ PART_CHARACTERS = 2000  # no cause, however it is nested, fills a screen
 class TapezooError(Exception):
     """A fault the user can mend, said in one paragraph; the command line ends with exit code 2.
 
-    Subclass it once per fault, so that callers can tell faults apart.
+    A package has two or three subclasses, for what callers catch; the message tells the faults apart.
 
     Args:
         subject: The file, argument or name the fault is about.

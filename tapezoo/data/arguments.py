@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tapezoo.errors import TapezooError
+from tapezoo.data.errors import DataError
 
 MOST_ROWS = 1 << 14  # of a batch
 MOST_SAMPLES = 1 << 24  # of a segment, or of a burn-in
@@ -15,30 +15,24 @@ MOST_SEED = (1 << 63) - 1
 BYTES_PER_SAMPLE = 8  # input and target, float32
 
 
-class DataArgumentError(TapezooError):
-    """An argument of a data module that cannot be."""
-
-
 def check_range(name: str, value: float, least: float, most: float, unit: str = "") -> None:
-    """Raises DataArgumentError where an argument is outside its range, or no number."""
+    """Raises DataError where an argument is outside its range, or no number."""
     if not least <= value <= most:
         bounds = f"{_shown(least)} to {_shown(most)} {unit}".rstrip()
-        raise DataArgumentError(
-            f"--data.{name}", found=_shown(value), expected=bounds, fix="Correct the argument."
-        )
+        raise DataError(f"--data.{name}", found=_shown(value), expected=bounds, fix="Correct the argument.")
 
 
 def check_sizes(
     batch_size: int, segment_samples: int, batches_per_epoch: int | None, burn_in_samples: int, seed: int
 ) -> None:
-    """Raises DataArgumentError where an argument is out of its range, or together they need too much memory."""
+    """Raises DataError where an argument is out of its range, or together they need too much memory."""
     check_range("batch_size", batch_size, 1, MOST_ROWS, "rows")
     check_range("segment_samples", segment_samples, 1, MOST_SAMPLES, "samples")
     check_range("burn_in_samples", burn_in_samples, 0, MOST_SAMPLES, "samples")
     check_range("seed", seed, 0, MOST_SEED)
     row = burn_in_samples + segment_samples
     if batch_size * row > MOST_BATCH_SAMPLES:
-        raise DataArgumentError(
+        raise DataError(
             "--data.batch_size",
             found=f"{batch_size} rows of {row} samples, {in_bytes(batch_size * row * BYTES_PER_SAMPLE)} a batch",
             expected=f"{in_bytes(MOST_BATCH_SAMPLES * BYTES_PER_SAMPLE)} at most",
@@ -50,9 +44,9 @@ def check_sizes(
 
 
 def check_epoch(batches: int, batch_size: int) -> None:
-    """Raises DataArgumentError where the rows of an epoch are too many to be drawn at once."""
+    """Raises DataError where the rows of an epoch are too many to be drawn at once."""
     if batches * batch_size > MOST_EPOCH_ROWS:
-        raise DataArgumentError(
+        raise DataError(
             "--data.batches_per_epoch",
             found=f"an epoch of {batches} batches of {batch_size} rows",
             expected=f"{MOST_EPOCH_ROWS} rows at most",

@@ -12,11 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.data.decoding import DamagedAudioError as DamagedAudioError
-from tapezoo.data.decoding import NotAudioError as NotAudioError
 from tapezoo.data.decoding import Source, count, decoded, survey
+from tapezoo.data.errors import SoundFileError
 from tapezoo.data.findings import Finding
-from tapezoo.errors import TapezooError
 
 log = logging.getLogger(__name__)
 
@@ -25,26 +23,6 @@ Audio = NDArray[np.float32]
 HASH_BLOCK_SAMPLES = 1 << 18
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 768_000  # telephony to the fastest converters
 SILENCE_PEAK = 1e-4  # -80 dBFS: below it a file holds no programme
-
-
-class MissingFileError(TapezooError):
-    """There is no file at this path."""
-
-
-class EmptyFileError(TapezooError):
-    """The file holds no bytes or no samples."""
-
-
-class NonFiniteError(TapezooError):
-    """The file holds NaN or infinite samples."""
-
-
-class SilentFileError(TapezooError):
-    """The file holds nothing but silence (a constant offset counts as silence)."""
-
-
-class SampleRateError(TapezooError):
-    """The file's sample rate is none that audio is recorded at."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +52,8 @@ def read_header(path: Path) -> Header:
     """What a file holds; decoded only where nothing but decoding tells its length.
 
     Raises:
-        MissingFileError: No file there.
-        EmptyFileError: No bytes or no samples in it.
-        NotAudioError: Not a format libsndfile knows.
-        DamagedAudioError: Its header contradicts its content.
-        SampleRateError: A sample rate outside of 4 to 768 kHz.
+        SoundFileError: There is no file, no samples in it or no format libsndfile knows; its header contradicts its
+            content; or its sample rate is outside of 4 to 768 kHz.
     """
     source = _source(path)
     frames = count(source)
@@ -107,7 +82,7 @@ def read_blocks(
     """The samples as they are, in blocks of (samples, channels), the last one shorter.
 
     Raises:
-        MissingFileError, EmptyFileError, NotAudioError, DamagedAudioError, SampleRateError: See `read_header`.
+        SoundFileError: See `read_header`.
     """
     yield from decoded(_source(path), block_samples, dtype)
 
@@ -119,9 +94,7 @@ def read_audio(path: Path) -> Audio:
         returns: (channels, samples), full scale is +-1; floating-point files may exceed it.
 
     Raises:
-        MissingFileError, EmptyFileError, NotAudioError, DamagedAudioError, SampleRateError: See `read_header`.
-        NonFiniteError: NaN or infinity among the samples.
-        SilentFileError: A channel without programme.
+        SoundFileError: See `read_header`; or a sample is NaN or infinite, or a channel holds no programme.
     """
     source = _source(path)
     blocks = list(decoded(source, HASH_BLOCK_SAMPLES, "float32"))
@@ -137,7 +110,7 @@ def audio_hash(path: Path) -> str:
     """SHA-256 of the samples: the same for WAV and FLAC, blind to the time stamps in float WAV files.
 
     Raises:
-        MissingFileError, EmptyFileError, NotAudioError, DamagedAudioError, SampleRateError: See `read_header`.
+        SoundFileError: See `read_header`.
     """
     source = _source(path)
     digest = hashlib.sha256(f"{source.sample_rate} {source.channels}".encode())
@@ -147,11 +120,11 @@ def audio_hash(path: Path) -> str:
 
 
 def check_finite(path: Path, audio: Audio, sample_rate: int) -> None:
-    """Raises NonFiniteError where a sample is NaN or infinite."""
+    """Raises SoundFileError where a sample is NaN or infinite."""
     bad = ~np.isfinite(audio)
     if bad.any():
         first = int(np.argmax(bad.any(axis=0)))
-        raise NonFiniteError(
+        raise SoundFileError(
             str(path),
             found=f"{int(bad.sum())} NaN or infinite samples, the first at {first / sample_rate:.3f} s",
             expected="finite samples",
@@ -160,12 +133,12 @@ def check_finite(path: Path, audio: Audio, sample_rate: int) -> None:
 
 
 def check_not_silent(path: Path, audio: Audio) -> None:
-    """Raises SilentFileError where a channel never leaves its mean by more than -80 dBFS."""
+    """Raises SoundFileError where a channel never leaves its mean by more than -80 dBFS."""
     for channel, samples in enumerate(audio):
         peak = float(np.max(np.abs(samples - samples.mean())))
         if peak < SILENCE_PEAK:
             where = f"channel {channel + 1} of {len(audio)}" if len(audio) > 1 else "the file"
-            raise SilentFileError(
+            raise SoundFileError(
                 str(path),
                 found=f"silence: {where} peaks at {level_db(peak)} dBFS",
                 expected="programme material",
@@ -178,8 +151,8 @@ def level_db(amplitude: float) -> str:
     return f"{20 * np.log10(amplitude):.1f}" if amplitude > 0 else "-inf"
 
 
-def _empty(path: Path, found: str) -> EmptyFileError:
-    return EmptyFileError(
+def _empty(path: Path, found: str) -> SoundFileError:
+    return SoundFileError(
         str(path),
         found=found,
         expected="audio",
@@ -198,7 +171,7 @@ def _source(path: Path) -> Source:
         raise _missing(path, f"no file ({error.strerror})") from error
     source = survey(path)
     if not LOWEST_RATE_HZ <= source.sample_rate <= HIGHEST_RATE_HZ:
-        raise SampleRateError(
+        raise SoundFileError(
             str(path),
             found=f"a sample rate of {source.sample_rate} Hz",
             expected=f"{LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz",
@@ -207,8 +180,8 @@ def _source(path: Path) -> Source:
     return source
 
 
-def _missing(path: Path, found: str) -> MissingFileError:
-    return MissingFileError(
+def _missing(path: Path, found: str) -> SoundFileError:
+    return SoundFileError(
         str(path),
         found=found,
         expected="an audio file",

@@ -26,11 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapezoo.data.arguments import in_bytes
+from tapezoo.data.errors import CacheError
 from tapezoo.data.findings import Finding
 from tapezoo.data.prepare import PreparedRow
 from tapezoo.data.splits import Regions
 from tapezoo.data.streams import blocks
-from tapezoo.data.unwritable import unwritable
 
 FORMAT = 3  # raise it when the meaning of the files below changes, or what is found in the same audio
 AUDIO_FILE, INDEX_FILE = "audio.f32", "index.json"
@@ -138,7 +138,9 @@ def check_room(root: Path, needed_bytes: int) -> None:
     place = next((folder for folder in (root, *root.absolute().parents) if folder.is_dir()), None)
     free = shutil.disk_usage(place).free if place else needed_bytes
     if needed_bytes > free:
-        raise unwritable(root, OSError(f"{in_bytes(needed_bytes)} are needed, {in_bytes(free)} are free"))
+        raise CacheError.from_os(
+            root, OSError(f"{in_bytes(needed_bytes)} are needed, {in_bytes(free)} are free")
+        )
 
 
 def remove_leftovers(root: Path) -> None:
@@ -164,7 +166,7 @@ def scratch(root: Path) -> Iterator[Path]:
         root.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=READING, dir=root))
     except OSError as error:
-        raise unwritable(root, error) from error
+        raise CacheError.from_os(root, error) from error
     try:
         yield folder
     finally:
@@ -182,7 +184,7 @@ def write_store(root: Path, key: str, rows: Iterable[PreparedRow]) -> None:
         root.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=f"{BUILDING}{key[:12]}-", dir=root))
     except OSError as error:
-        raise unwritable(root, error) from error
+        raise CacheError.from_os(root, error) from error
     try:
         _write_files(building, root, rows)
         _move_into_place(building, root, key)
@@ -200,7 +202,7 @@ def _write_files(building: Path, root: Path, rows: Iterable[PreparedRow]) -> Non
                     for block in blocks(signal):
                         file.write(np.ascontiguousarray(block, dtype="<f4").data)
         except OSError as error:
-            raise unwritable(root, error) from error
+            raise CacheError.from_os(root, error) from error
         length = len(row.input)
         index["rows"].append(
             {
@@ -218,7 +220,7 @@ def _write_files(building: Path, root: Path, rows: Iterable[PreparedRow]) -> Non
         index["crc32"] = _checksum(building / AUDIO_FILE)
         (building / INDEX_FILE).write_text(json.dumps(index), encoding="utf-8")
     except OSError as error:
-        raise unwritable(root, error) from error
+        raise CacheError.from_os(root, error) from error
 
 
 def _move_into_place(building: Path, root: Path, key: str) -> None:
@@ -229,7 +231,7 @@ def _move_into_place(building: Path, root: Path, key: str) -> None:
             return
         except OSError as error:
             if not place.exists():
-                raise unwritable(root, error) from error
+                raise CacheError.from_os(root, error) from error
         if open_store(root, key) is not None:
             return  # another process was faster; its store holds the same
         aside = root / f"{DAMAGED}{uuid.uuid4().hex}"
@@ -238,9 +240,9 @@ def _move_into_place(building: Path, root: Path, key: str) -> None:
         except FileNotFoundError:
             continue  # another process moved it aside
         except OSError as error:
-            raise unwritable(root, error) from error
+            raise CacheError.from_os(root, error) from error
         shutil.rmtree(aside, ignore_errors=True)
-    raise unwritable(root, OSError("another process keeps replacing the same entry"))
+    raise CacheError.from_os(root, OSError("another process keeps replacing the same entry"))
 
 
 def _checksum(path: Path) -> int:

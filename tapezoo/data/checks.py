@@ -11,37 +11,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.data.audio import SILENCE_PEAK, Audio, Header, SilentFileError, level_db
+from tapezoo.data.audio import SILENCE_PEAK, Audio, Header, level_db
+from tapezoo.data.errors import DataError, SoundFileError
 from tapezoo.data.findings import Finding
 from tapezoo.data.splits import Split
 from tapezoo.data.streams import blocks, deviation, energy, extremes
-from tapezoo.errors import TapezooError
 
 MAX_LENGTH_DIFFERENCE_S = 1.0
 EQUAL_ESR = 1e-7  # -70 dB: a copy, if need be through a 16-bit file at a level of -30 dBFS
 DC_LEVEL = 10 ** (-50 / 20)  # converters stay below it
 CLIPPED_RUN_SAMPLES = 4  # a quantized low-frequency peak holds its value for up to three samples
 CLIPPED_RUNS = 3
-
-
-class RateMismatchError(TapezooError):
-    """Two files that belong together have different sample rates."""
-
-
-class ChannelMismatchError(TapezooError):
-    """Dry and wet have different channel counts."""
-
-
-class LengthMismatchError(TapezooError):
-    """Dry and wet differ in length by more than a second."""
-
-
-class WetEqualsDryError(TapezooError):
-    """Wet is a copy of dry: the device was not in the path."""
-
-
-class TooShortError(TapezooError):
-    """A split is shorter than what one row needs."""
 
 
 def check_headers(dry: Header, wet: Header, offset_samples: int | None) -> None:
@@ -53,13 +33,11 @@ def check_headers(dry: Header, wet: Header, offset_samples: int | None) -> None:
         offset_samples: The user's delay of wet against dry, if given: lengths may differ by it.
 
     Raises:
-        RateMismatchError: Different sample rates.
-        ChannelMismatchError: Different channel counts.
-        LengthMismatchError: More than a second apart.
+        DataError: Sample rates or channel counts differ, or lengths by more than a second.
     """
     check_same_rate(dry, wet)
     if dry.channels != wet.channels:
-        raise ChannelMismatchError(
+        raise DataError(
             str(wet.path),
             found=f"{_channels(wet.channels)} against {_channels(dry.channels)} in {dry.path}",
             expected="the same number of channels",
@@ -69,7 +47,7 @@ def check_headers(dry: Header, wet: Header, offset_samples: int | None) -> None:
     surplus = wet.frames - dry.frames
     difference_s = min(abs(surplus), abs(surplus - (offset_samples or 0))) / dry.sample_rate
     if difference_s > MAX_LENGTH_DIFFERENCE_S:
-        raise LengthMismatchError(
+        raise DataError(
             str(wet.path),
             found=f"{_seconds(wet)} against {_seconds(dry)} in {dry.path}, {difference_s:.2f} s apart",
             expected=f"lengths at most {MAX_LENGTH_DIFFERENCE_S:.0f} s apart",
@@ -78,9 +56,9 @@ def check_headers(dry: Header, wet: Header, offset_samples: int | None) -> None:
 
 
 def check_same_rate(first: Header, second: Header) -> None:
-    """Raises RateMismatchError where two files of one data set have different sample rates."""
+    """Raises DataError where two files of one data set have different sample rates."""
     if first.sample_rate != second.sample_rate:
-        raise RateMismatchError(
+        raise DataError(
             str(second.path),
             found=f"{second.sample_rate} Hz against {first.sample_rate} Hz in {first.path}",
             expected="one sample rate",
@@ -89,7 +67,7 @@ def check_same_rate(first: Header, second: Header) -> None:
 
 
 def check_not_equal(wet_path: Path, dry_path: Path, dry: Audio, wet: Audio) -> None:
-    """Raises WetEqualsDryError where aligned wet differs from dry by less than -70 dB.
+    """Raises DataError where aligned wet differs from dry by less than -70 dB.
 
     Shape:
         dry, wet: (channels, samples), aligned.
@@ -99,7 +77,7 @@ def check_not_equal(wet_path: Path, dry_path: Path, dry: Audio, wet: Audio) -> N
         for dry_block, wet_block in zip(blocks(dry), blocks(wet), strict=True)
     )
     if error <= EQUAL_ESR * energy(dry):
-        raise WetEqualsDryError(
+        raise DataError(
             str(wet_path),
             found=f"the same signal as {dry_path}",
             expected="a processed recording",
@@ -108,7 +86,7 @@ def check_not_equal(wet_path: Path, dry_path: Path, dry: Audio, wet: Audio) -> N
 
 
 def check_shares_programme(path: Path, audio: Audio, correction_samples: int) -> None:
-    """Raises SilentFileError where what is left after taking off a delay is silent.
+    """Raises SoundFileError where what is left after taking off a delay is silent.
 
     Args:
         path: The file.
@@ -117,7 +95,7 @@ def check_shares_programme(path: Path, audio: Audio, correction_samples: int) ->
     """
     if audio.shape[1] and any(high - low >= SILENCE_PEAK for low, high in map(extremes, audio)):
         return
-    raise SilentFileError(
+    raise SoundFileError(
         str(path),
         found=f"silence in the {audio.shape[1]} samples that dry and wet share, a delay of "
         f"{correction_samples} samples taken off",
@@ -135,7 +113,7 @@ def check_region(
     sample_rate: int,
     longer_audio: str,
 ) -> None:
-    """Raises TooShortError where a region of a split cannot hold one row.
+    """Raises DataError where a region of a split cannot hold one row.
 
     Args:
         name: The row, for the message.
@@ -160,7 +138,7 @@ def check_region(
         fix = f"Pass --data.burn_in_samples {half} --data.segment_samples {half}, or {longer_audio}."
     else:
         fix = f"It is too short for any segment: {longer_audio}."
-    raise TooShortError(name, found=found, expected=f"at least {needed} ({purpose})", fix=fix)
+    raise DataError(name, found=found, expected=f"at least {needed} ({purpose})", fix=fix)
 
 
 def signal_findings(name: str, samples: NDArray[np.float32]) -> list[Finding]:

@@ -7,31 +7,23 @@ from pathlib import Path
 
 from tapezoo.data.align import Alignment
 from tapezoo.data.audio import Header
+from tapezoo.data.errors import DataError
 from tapezoo.data.findings import Finding
 from tapezoo.data.pairs import Pair, PairsFile
 from tapezoo.data.settings import setting_text
-from tapezoo.errors import TapezooError
 
 EARLY_SAMPLES = 1  # by so much a claim may lie before the leading edge
-
-
-class OffsetError(TapezooError):
-    """A given offset leaves nothing that dry and wet share."""
-
-
-class RepeatedWetError(TapezooError):
-    """One wet recording is claimed to be the result of two settings, or of two dry recordings."""
 
 
 def shared_samples(dry: Header, wet: Header, offset_samples: int) -> int:
     """What dry and wet share once `offset_samples` are taken off.
 
     Raises:
-        OffsetError: Nothing.
+        DataError: They share nothing.
     """
     cut, offset = (wet, offset_samples) if offset_samples > 0 else (dry, -offset_samples)
     if offset >= cut.frames:
-        raise OffsetError(
+        raise DataError(
             str(cut.path),
             found=f"offset_samples {offset_samples} for a file of {cut.frames} samples",
             expected="an offset that ends before the file does",
@@ -41,7 +33,7 @@ def shared_samples(dry: Header, wet: Header, offset_samples: int) -> int:
 
 
 def check_wets(file: PairsFile, hashes: Mapping[Path, str]) -> None:
-    """Raises RepeatedWetError where one wet stands at two settings or beside two drys, whatever the files are called.
+    """Raises DataError where one wet stands at two settings or beside two drys, whatever the files are called.
 
     Args:
         file: All pairs.
@@ -52,7 +44,7 @@ def check_wets(file: PairsFile, hashes: Mapping[Path, str]) -> None:
         other = seen.setdefault(hashes[pair.wet], pair)
         at, other_at = file.setting(pair), file.setting(other)
         if at != other_at:
-            raise RepeatedWetError(
+            raise DataError(
                 str(pair.wet),
                 found=f"the same recording at {setting_text(file.controls, at)} and, as {other.wet}, at "
                 f"{setting_text(file.controls, other_at)}",
@@ -60,7 +52,7 @@ def check_wets(file: PairsFile, hashes: Mapping[Path, str]) -> None:
                 fix="Name the right file, or take one of the two pairs out.",
             )
         if hashes[pair.dry] != hashes[other.dry]:
-            raise RepeatedWetError(
+            raise DataError(
                 str(pair.wet),
                 found=f"the same recording as the result of {pair.dry} and of {other.dry}",
                 expected="one dry recording for every wet",

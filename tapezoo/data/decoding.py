@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from tapezoo.data.coded import flac_total, flac_with_total, has_mp3_length, is_mp3, mp3_bytes, ogg_streams
 from tapezoo.data.containers import AudioBytes, audio_bytes, is_w64, repaired_header
+from tapezoo.data.errors import SoundFileError
 from tapezoo.data.views import View
-from tapezoo.errors import TapezooError
 
 COUNT_BLOCK_SAMPLES = 1 << 16
 MP3_SLACK = 0.01  # of the length in a Xing header: its writers count tags and their own frame differently
@@ -36,14 +36,6 @@ WIDTHS = {
     "ULAW": 1,
     "ALAW": 1,
 }
-
-
-class NotAudioError(TapezooError):
-    """The file cannot be decoded as audio."""
-
-
-class DamagedAudioError(NotAudioError):
-    """The audio is not what the header says: it is cut off, or cannot be decoded to its end."""
 
 
 class Sound(soundfile.SoundFile):  # type: ignore[misc]
@@ -99,8 +91,7 @@ def survey(path: Path) -> Source:
     """Looks at a sound file without decoding it, and settles what its header is worth.
 
     Raises:
-        NotAudioError: Not a format libsndfile knows.
-        DamagedAudioError: Header and content contradict each other.
+        SoundFileError: libsndfile does not know the format, or header and content contradict each other.
     """
     try:
         audio = audio_bytes(path)
@@ -152,7 +143,7 @@ def decoded(
     """The audio in blocks of (samples, channels), the last one shorter.
 
     Raises:
-        DamagedAudioError: It ends before the header says, or cannot be decoded.
+        SoundFileError: It ends before the header says, or cannot be decoded.
     """
     position = 0
     try:
@@ -169,9 +160,9 @@ def decoded(
         raise _wrong(source.path, f"{position} samples", f"{source.frames}")
 
 
-def not_audio(path: Path, error: Exception) -> NotAudioError:
+def not_audio(path: Path, error: Exception) -> SoundFileError:
     """The error for a file that libsndfile does not open."""
-    return NotAudioError(
+    return SoundFileError(
         str(path),
         found=f"a file that cannot be decoded ({str(error).rstrip('.')})",
         expected="WAV, FLAC, AIFF or another format libsndfile reads",
@@ -237,12 +228,12 @@ def _reaches(path: Path, sample: int, prefix: bytes = b"") -> bool:
         return False
 
 
-def _wrong(path: Path, found: str, declared: str) -> DamagedAudioError:
+def _wrong(path: Path, found: str, declared: str) -> SoundFileError:
     return _damaged(path, f"{found} where its header announces {declared}")
 
 
-def _damaged(path: Path, found: str) -> DamagedAudioError:
-    return DamagedAudioError(
+def _damaged(path: Path, found: str) -> SoundFileError:
+    return SoundFileError(
         str(path),
         found=found,
         expected="audio as long as the header says",

@@ -19,6 +19,7 @@ from tapezoo.data.arguments import BYTES_PER_SAMPLE, check_epoch, check_range, c
 from tapezoo.data.batch import Batch
 from tapezoo.data.cache import Store, cache_root, check_room, content_hash, open_store, write_store
 from tapezoo.data.checks import check_region
+from tapezoo.data.errors import DataError
 from tapezoo.data.findings import Finding
 from tapezoo.data.prepare import PreparedRow
 from tapezoo.data.segments import (
@@ -35,20 +36,11 @@ from tapezoo.data.settings import Setting, in_order, kind_of, setting_text
 from tapezoo.data.silence import Pieces, pieces_of, silent_stretches
 from tapezoo.data.splits import SPLITS, Split
 from tapezoo.data.streams import deviation, energy
-from tapezoo.errors import TapezooError
 
 SILENT_RMS = 1e-4  # -80 dBFS
 
 _log = logging.getLogger(__name__)
 _LEVELS = {"note": logging.INFO, "corrected": logging.INFO, "warning": logging.WARNING}
-
-
-class EmptySplitError(TapezooError):
-    """No recording is in a split that training needs."""
-
-
-class SilentSplitError(TapezooError):
-    """A split that training needs holds nothing but silence."""
 
 
 class Row(NamedTuple):
@@ -143,8 +135,7 @@ class PairsDataModule(LightningDataModule, ABC):
         """Opens the cache; `findings`, `dataset_hash` and the loaders are ready afterwards.
 
         Raises:
-            TooShortError: A region too short for one row.
-            EmptySplitError: No training or no validation audio.
+            DataError: A region is too short for one row, or there is no audio to train or to validate on.
         """
         self._open()
 
@@ -253,7 +244,7 @@ class PairsDataModule(LightningDataModule, ABC):
         for split in SPLITS:
             regions = self._regions(store, split)
             if not regions and split != "test":
-                raise EmptySplitError(
+                raise DataError(
                     "the pairs",
                     found=f"no recording in the split {split!r}",
                     expected="audio to train and to validate on",
@@ -320,7 +311,7 @@ class PairsDataModule(LightningDataModule, ABC):
             ):
                 continue
             if split != "test":
-                raise SilentSplitError(
+                raise DataError(
                     f"the split {split!r}",
                     found="a target that is silent throughout",
                     expected="programme to train and to validate on",

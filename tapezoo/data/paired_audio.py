@@ -9,15 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tapezoo.data.arguments import DataArgumentError
 from tapezoo.data.audio import audio_hash, read_header
 from tapezoo.data.cache import scratch
 from tapezoo.data.checks import check_headers, check_same_rate
 from tapezoo.data.claims import check_wets, repeated_findings, shared_samples
+from tapezoo.data.errors import DataError
 from tapezoo.data.module import PairsDataModule
 from tapezoo.data.pairs import Pair, PairsFile, read_pairs
 from tapezoo.data.prepare import Align, PreparedRow, prepare_pair
-from tapezoo.data.settings import HoldOut, HoldOutError, Setting, check_trainable, drawn_by_rule, setting_text
+from tapezoo.data.settings import HoldOut, Setting, check_trainable, drawn_by_rule, setting_text
 from tapezoo.data.splits import TRAIN_SHARE, VAL_SHARE, Split
 
 REVISION = 1  # raise it when preparation changes what comes out
@@ -151,7 +151,7 @@ def _pairs(dry: str | None, wet: str | None, pairs: str | None) -> PairsFile:
         return PairsFile([], [Pair(Path(dry), Path(wet), {})])
     given = {"--data.dry": dry, "--data.wet": wet, "--data.pairs": pairs}
     found = " and ".join(name for name, value in given.items() if value is not None) or "none of the three"
-    raise DataArgumentError(
+    raise DataError(
         "PairedAudio",
         found=found,
         expected="--data.dry with --data.wet, or --data.pairs alone",
@@ -164,7 +164,7 @@ def _held_out(file: PairsFile, rule: HoldOut | None) -> frozenset[Setting]:
     recorded = [file.setting(pair) for pair in file.pairs]
     named, drawn = file.held_out(), drawn_by_rule(rule, recorded, file.controls)
     if named and drawn:
-        raise HoldOutError(
+        raise DataError(
             "--data.hold_out",
             found="a rule, and held_out in the pairs file",
             expected="one of the two",
@@ -175,7 +175,7 @@ def _held_out(file: PairsFile, rule: HoldOut | None) -> frozenset[Setting]:
     for setting in held_out:
         splits = [pair.split for pair in file.pairs if file.setting(pair) == setting]
         if not any(split in (None, "test") for split in splits):
-            raise HoldOutError(
+            raise DataError(
                 f"the held-out setting {setting_text(file.controls, setting)}",
                 found=f"recordings in the split {splits[0]!r} only",
                 expected="audio to test on",

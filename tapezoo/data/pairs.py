@@ -13,18 +13,14 @@ from typing import Any
 import numpy as np
 
 from tapezoo.controls import Control, control_vector, decimal
+from tapezoo.data.errors import DataError
 from tapezoo.data.settings import Setting, setting_of
 from tapezoo.data.splits import SPLITS, Split
-from tapezoo.errors import TapezooError
 from tapezoo.terminal import shown
 from tapezoo.yamltext import YamlError, kind_of, parse_yaml, read_text
 
 PAIR_KEYS = ("dry", "wet", "controls", "split", "offset_samples", "held_out")
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}  # in CSV cells
-
-
-class PairsFileError(TapezooError):
-    """The pairs file cannot be read or does not say what it must."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +81,14 @@ def read_pairs(path: Path) -> PairsFile:
     pairs or in none.
 
     Raises:
-        PairsFileError: Unreadable, an unknown key, a missing one or a value of the wrong kind.
+        DataError: Unreadable, an unknown key, a missing one or a value of the wrong kind.
         ControlError: A value outside its declared range.
     """
     try:
         text = read_text(path)
     except (OSError, YamlError) as error:
         reason = error.found if isinstance(error, YamlError) else error.strerror
-        raise PairsFileError(
+        raise DataError(
             str(path),
             found=f"no readable text file ({reason})",
             expected="a YAML or CSV pairs file",
@@ -306,5 +302,5 @@ def _whole(path: Path, where: str, value: Any) -> int:
     return int(number)
 
 
-def _fault(path: Path, found: str, expected: str, fix: str) -> PairsFileError:
-    return PairsFileError(str(path), found=found, expected=expected, fix=fix)
+def _fault(path: Path, found: str, expected: str, fix: str) -> DataError:
+    return DataError(str(path), found=found, expected=expected, fix=fix)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tapezoo.controls import Control, control_vector
-from tapezoo.data.arguments import DataArgumentError
+from tapezoo.data.errors import DataError
 from tapezoo.devices import Device
 from tapezoo.devices.device import resolved
 
@@ -63,7 +63,7 @@ def renderings_of(devices: Sequence[Device], settings: Settings) -> tuple[list[C
 
     Raises:
         ControlError: A knob that the machine does not have, or a value out of its range.
-        DataArgumentError: A machine twice, settings of a machine that is not there, a list of fewer than
+        DataError: A machine twice, settings of a machine that is not there, a list of fewer than
             two different values, or too many combinations.
     """
     names = [device.name for device in devices]
@@ -169,5 +169,5 @@ def _exact(value: float) -> str:
     return short if float(short) == value else repr(float(value))
 
 
-def _fault(subject: str, found: str, expected: str) -> DataArgumentError:
-    return DataArgumentError(subject, found=found, expected=expected, fix="Correct the recipe.")
+def _fault(subject: str, found: str, expected: str) -> DataError:
+    return DataError(subject, found=found, expected=expected, fix="Correct the recipe.")

@@ -13,17 +13,13 @@ from typing import Literal
 import numpy as np
 
 from tapezoo.controls import Control
-from tapezoo.errors import TapezooError
+from tapezoo.data.errors import DataError
 
 Setting = tuple[float | None, ...]
 """Net positions 0..1, one per control, None for an idle one; float32, so that equal ones compare equal."""
 Rule = Literal["interpolation", "corner", "extrapolation"]
 Kind = Literal["trained", "interpolation", "corner", "extrapolation"]
 KINDS: tuple[Kind, ...] = ("trained", "interpolation", "corner", "extrapolation")
-
-
-class HoldOutError(TapezooError):
-    """Settings that cannot be held out."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +109,7 @@ def drawn_by_rule(
     """The settings `rule` holds out of the recorded ones, none without a rule: a pure function of its arguments.
 
     Raises:
-        HoldOutError: No control varies, too few settings of the kind, a faulty argument, or a control would
+        DataError: No control varies, too few settings of the kind, a faulty argument, or a control would
             be left with one value to train on.
     """
     if rule is None:
@@ -152,7 +148,7 @@ def drawn_by_rule(
 def check_trainable(
     held_out: Collection[Setting], recorded: Collection[Setting], controls: Sequence[Control]
 ) -> None:
-    """Raises HoldOutError where no setting is left to train on, or a varying control stands still in training."""
+    """Raises DataError where no setting is left to train on, or a varying control stands still in training."""
     trained = [setting for setting in set(recorded) if setting not in held_out]
     if not trained:
         raise _fault(
@@ -220,5 +216,5 @@ def _at_end(setting: Setting, settings: Collection[Setting], axis: int) -> bool:
     return setting[axis] in (values[0], values[-1])
 
 
-def _fault(found: str, expected: str, fix: str) -> HoldOutError:
-    return HoldOutError("held-out settings", found=found, expected=expected, fix=fix)
+def _fault(found: str, expected: str, fix: str) -> DataError:
+    return DataError("held-out settings", found=found, expected=expected, fix=fix)

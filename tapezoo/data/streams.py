@@ -20,7 +20,7 @@ from tapezoo.data.audio import (
     read_blocks,
     read_header,
 )
-from tapezoo.data.unwritable import unwritable
+from tapezoo.data.errors import CacheError
 
 BLOCK_SAMPLES = 1 << 20  # of a pass over a recording: 4 MB
 LARGE_SAMPLES = 1 << 24  # of all channels: a smaller file is decoded into memory, 64 MiB at most
@@ -48,7 +48,7 @@ def read_signal(path: Path, scratch: Path) -> Audio:
             for block in read_blocks(path, BLOCK_SAMPLES // header.channels):
                 raw.write(np.ascontiguousarray(block, dtype="<f4").data)
     except OSError as error:
-        raise unwritable(scratch, error) from error
+        raise CacheError.from_os(scratch, error) from error
     audio: Audio = np.memmap(decoded, dtype="<f4", mode="r", shape=(header.frames, header.channels)).T
     _check(path, audio, header.sample_rate)
     return audio

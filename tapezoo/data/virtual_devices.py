@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tapezoo.devices
-from tapezoo.data.arguments import BYTES_PER_SAMPLE, MOST_SEED, DataArgumentError, check_range, in_bytes
+from tapezoo.data.arguments import BYTES_PER_SAMPLE, MOST_SEED, check_range, in_bytes
+from tapezoo.data.errors import DataError
 from tapezoo.data.module import PairsDataModule
 from tapezoo.data.noise import noise_finding
 from tapezoo.data.prepare import PreparedRow
@@ -66,8 +67,8 @@ class VirtualDevices(PairsDataModule):
         RegistrationError: No device of this name.
         DeviceError: The device has no wow, flutter or hiss, or refuses the value.
         ControlError: A setting that the device does not have, or outside its range.
-        HoldOutError: A rule that these settings cannot follow.
-        DataArgumentError: Too few seconds or too many, a sample rate out of range, settings that make no data set.
+        DataError: Too few seconds or too many, a sample rate out of range, settings that make no data set, or a rule
+            that they cannot follow.
     """
 
     longer_audio = "raise --data.seconds"
@@ -196,7 +197,7 @@ def _check_seconds(seconds: float, sample_rate: int, settings: int) -> None:
     )
     each = f" for each of {settings} settings" if settings > 1 else ""
     most = min(MOST_SECONDS, MOST_BYTES / (sample_rate * settings * BYTES_PER_SAMPLE))
-    raise DataArgumentError(
+    raise DataError(
         "--data.seconds",
         found=f"{seconds:g}{each}{need}",
         expected=f"{LEAST_SECONDS:g} to {most:.0f} s",

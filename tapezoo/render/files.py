@@ -14,7 +14,7 @@ import soxr
 import torch
 
 from tapezoo.controls import ControlError
-from tapezoo.data.audio import NonFiniteError
+from tapezoo.data.errors import SoundFileError
 from tapezoo.net import Net, settle, whole_hops
 from tapezoo.render.automation import CONTROL_STEP_SAMPLES, Constant, ControlPath, stretches
 from tapezoo.render.limiter import Limiter, Reduction, limit
@@ -125,9 +125,8 @@ def render(
         progress: Called with samples done and samples in all.
 
     Raises:
-        MissingFileError, EmptyFileError, NotAudioError, DamagedAudioError, SampleRateError: `source` cannot be
-            read, or its header contradicts its content.
-        NonFiniteError: NaN or infinity in the file, or out of the net.
+        SoundFileError: `source` cannot be read, its header contradicts its content, or it holds NaN or infinity; or
+            the net's output does.
         SameFileError: `source` and `target` are one file.
         OutputExistsError, UnwritableOutputError, OutputFormatError: Nothing was written.
         ControlError: Not as many controls as the net has.
@@ -274,7 +273,7 @@ def _through_net(
         start += len(block)
         wet = torch.cat(outputs, dim=1).T.cpu().numpy().astype(np.float64)
         if not np.isfinite(wet).all():
-            raise NonFiniteError(
+            raise SoundFileError(
                 "the model's output",
                 found="NaN or infinity",
                 expected="finite samples",

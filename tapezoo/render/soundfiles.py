@@ -15,9 +15,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from tapezoo.data import audio
-from tapezoo.data.audio import DamagedAudioError as DamagedAudioError
-from tapezoo.data.audio import NonFiniteError, read_header
+from tapezoo.data.audio import read_header
 from tapezoo.data.decoding import native
+from tapezoo.data.errors import SoundFileError
 from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
 from tapezoo.staging import replaced_file
 
@@ -74,15 +74,15 @@ def read_blocks(source: Path, block_samples: int) -> Iterator[Audio]:
     """The file in blocks of `block_samples`, the last one shorter.
 
     Raises:
-        DamagedAudioError: The audio ends before its header says, or cannot be decoded.
-        NonFiniteError: With the place of the first NaN or infinity.
+        SoundFileError: The audio ends before its header says, or cannot be decoded; or a sample is NaN or infinite,
+            with its place.
     """
     position = 0
     for block in audio.read_blocks(source, block_samples, "float64"):
         finite = np.isfinite(block).all(axis=1)
         if not finite.all():
             first, sample_rate = position + int(np.argmin(finite)), read_header(source).sample_rate
-            raise NonFiniteError(
+            raise SoundFileError(
                 str(source),
                 found=f"NaN or infinity at sample {first} ({first / sample_rate:.3f} s)",
                 expected="finite samples",

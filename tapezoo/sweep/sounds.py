@@ -35,7 +35,7 @@ def music_of(audio: Path | None, seconds: float, sample_rate: int) -> Signal:
         returns: (samples,).
 
     Raises:
-        MissingFileError, EmptyFileError, NotAudioError, NonFiniteError: `audio` cannot be played.
+        SoundFileError: `audio` cannot be played.
         ShortSoundError: It is under 2 s.
     """
     if audio is None:

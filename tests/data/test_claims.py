@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from tapezoo.data import PairedAudio
-from tapezoo.data.audio import SilentFileError
-from tapezoo.data.checks import WetEqualsDryError
-from tapezoo.data.claims import OffsetError, RepeatedWetError
+from tapezoo.data.errors import DataError, SoundFileError
 from tapezoo.errors import TapezooError
 
 from .signals import RATE, amplifier, delayed, noise_bursts, write
@@ -82,7 +80,7 @@ def test_an_offset_beyond_the_end_of_a_file_is_refused_with_the_true_reason(
     tmp_path: Path, offset: int, file: str
 ) -> None:
     with pytest.raises(
-        OffsetError, match=rf"{file}: found offset_samples {offset} for a file of 132300 samples"
+        DataError, match=rf"{file}: found offset_samples {offset} for a file of 132300 samples"
     ):
         claimed(tmp_path, offset)
 
@@ -93,7 +91,7 @@ def test_an_offset_that_leaves_only_silence_is_not_called_a_copy(tmp_path: Path)
     write(tmp_path / "dry.wav", dry)
     write(tmp_path / "wet.wav", amplifier(dry))
     (tmp_path / "p.yaml").write_text("pairs: [{dry: dry.wav, wet: wet.wav, offset_samples: -88200}]")
-    with pytest.raises(SilentFileError, match="silence in the 44100 samples that dry and wet share"):
+    with pytest.raises(SoundFileError, match="silence in the 44100 samples that dry and wet share"):
         PairedAudio(pairs=str(tmp_path / "p.yaml"), **SMALL).setup()  # type: ignore[arg-type]
 
 
@@ -129,7 +127,7 @@ def pairs_of(folder: Path, lines: str) -> PairedAudio:
 def test_one_wet_recording_at_two_settings_or_of_two_drys_is_refused(
     tmp_path: Path, lines: str, part: str
 ) -> None:
-    with pytest.raises(RepeatedWetError, match=part):
+    with pytest.raises(DataError, match=part):
         pairs_of(tmp_path, lines).setup()
 
 
@@ -155,6 +153,6 @@ def test_a_recording_that_is_listed_twice_is_said(tmp_path: Path) -> None:
 
 
 def test_a_copy_is_still_called_a_copy(tmp_path: Path) -> None:
-    error: type[TapezooError] = WetEqualsDryError
+    error: type[TapezooError] = DataError
     with pytest.raises(error, match="the same signal"):
         pairs_of(tmp_path, "dry.wav,dry.wav,1\ndry.wav,b.wav,5\n").setup()

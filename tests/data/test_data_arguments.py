@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tapezoo.data import PairedAudio, VirtualDevices
-from tapezoo.data.arguments import DataArgumentError, in_bytes
+from tapezoo.data.arguments import in_bytes
 from tapezoo.data.cache import check_room
-from tapezoo.data.unwritable import CacheError
+from tapezoo.data.errors import CacheError, DataError
 
 from .signals import amplifier, noise_bursts, write
 
@@ -48,7 +48,7 @@ GRID = {"drive": [0.1 * step for step in range(1, 9)], "bias": [0.5, 0.7], "satu
     ],
 )
 def test_impossible_sizes_are_refused_before_any_work(arguments: dict[str, object], part: str) -> None:
-    with pytest.raises(DataArgumentError, match=part):
+    with pytest.raises(DataError, match=part):
         VirtualDevices(**arguments)  # type: ignore[arg-type]
 
 
@@ -62,9 +62,7 @@ def test_an_epoch_of_too_many_tiny_segments_is_refused(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tapezoo.data.arguments.MOST_EPOCH_ROWS", 1000)
         again = PairedAudio(*map(str, paths), segment_samples=1, cache_dir=str(tmp_path / "cache"))
-        with pytest.raises(
-            DataArgumentError, match=r"an epoch of .* batches of 32 rows; expected 1000 rows at most"
-        ):
+        with pytest.raises(DataError, match=r"an epoch of .* batches of 32 rows; expected 1000 rows at most"):
             again.setup()
 
 

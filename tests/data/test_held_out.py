@@ -13,7 +13,8 @@ from jsonargparse import ArgumentParser
 
 from tapezoo.data import PairedAudio
 from tapezoo.data import module as module_under_test
-from tapezoo.data.settings import HoldOut, HoldOutError
+from tapezoo.data.errors import DataError
+from tapezoo.data.settings import HoldOut
 from tapezoo.data.splits import SPLITS
 
 from .signals import noise_bursts, write
@@ -157,19 +158,19 @@ def test_what_is_held_out_is_said_with_its_kind(grid: Path) -> None:
 )
 def test_impossible_rules_are_refused_before_any_work(grid: Path, change, arguments, part: str) -> None:
     grid.write_text(change(grid.read_text()))
-    with pytest.raises(HoldOutError, match=part):
+    with pytest.raises(DataError, match=part):
         PairedAudio(pairs=str(grid), **SIZES, **arguments)
     assert not (grid.parent / "cache").exists()
 
 
 def test_a_rule_and_named_settings_together_are_refused(grid: Path) -> None:
-    with pytest.raises(HoldOutError, match="a rule, and held_out"):
+    with pytest.raises(DataError, match="a rule, and held_out"):
         PairedAudio(pairs=str(named(grid, "0-0.wav")), hold_out=HoldOut("interpolation"))
 
 
 def test_naming_everything_is_refused(grid: Path) -> None:
     wets = [line.split(",")[1] for line in grid.read_text().splitlines()[1:]]
-    with pytest.raises(HoldOutError, match="all 9 settings held out"):
+    with pytest.raises(DataError, match="all 9 settings held out"):
         PairedAudio(pairs=str(named(grid, *wets)))
 
 
@@ -177,7 +178,7 @@ def test_one_pair_has_no_setting_to_hold_out(tmp_path: Path) -> None:
     dry, wet = (
         str(write(tmp_path / name, noise_bursts(1.0, seed))) for seed, name in enumerate(("a.wav", "b.wav"))
     )
-    with pytest.raises(HoldOutError, match="no control that varies"):
+    with pytest.raises(DataError, match="no control that varies"):
         PairedAudio(dry, wet, hold_out=HoldOut("interpolation"))
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tapezoo.controls import ControlError
+from tapezoo.data.errors import DataError
 from tapezoo.data.findings import Finding
-from tapezoo.data.pairs import PairsFileError, read_pairs
+from tapezoo.data.pairs import read_pairs
 
 YAML = """
 controls:
@@ -84,7 +85,7 @@ def test_csv_says_the_same_and_ranges_are_inferred_from_the_values(tmp_path: Pat
 )
 def test_a_faulty_file_is_refused_with_its_place(tmp_path: Path, text: str, part: str) -> None:
     path = write(tmp_path, text)
-    with pytest.raises(PairsFileError, match=f"(?s){part}") as caught:
+    with pytest.raises(DataError, match=f"(?s){part}") as caught:
         read_pairs(path)
     assert str(path) in str(caught.value)
 
@@ -119,7 +120,7 @@ def test_pairs_name_the_settings_that_are_held_out(tmp_path: Path) -> None:
     ],
 )
 def test_a_setting_cannot_be_held_out_by_half(tmp_path: Path, was: str, now: str, part: str) -> None:
-    with pytest.raises(PairsFileError, match=f"(?s){part}"):
+    with pytest.raises(DataError, match=f"(?s){part}"):
         read_pairs(write(tmp_path, HELD.replace(was, now)))
 
 
@@ -129,12 +130,12 @@ def test_a_file_says_which_controls_choose_among_machines(tmp_path: Path) -> Non
     assert file.switches == {1}
     assert read_pairs(write(tmp_path, YAML)).switches == frozenset()
     for wrong, part in (("[tap]", "the switch 'tap'.*amp, tape"), ("tape", "switches that are no list")):
-        with pytest.raises(PairsFileError, match=f"(?s){part}"):
+        with pytest.raises(DataError, match=f"(?s){part}"):
             read_pairs(write(tmp_path, f"{{switches: {wrong}, pairs: [{machines}]}}"))
 
 
 def test_holding_out_needs_a_control(tmp_path: Path) -> None:
-    with pytest.raises(PairsFileError, match="held_out without a control"):
+    with pytest.raises(DataError, match="held_out without a control"):
         read_pairs(write(tmp_path, "pairs: [{dry: a, wet: b}, {dry: a, wet: c, held_out: true}]"))
 
 
@@ -144,24 +145,24 @@ def test_a_value_outside_its_declared_range_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_pairs_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PairsFileError, match=r"none\.yaml.*Correct --data\.pairs"):
+    with pytest.raises(DataError, match=r"none\.yaml.*Correct --data\.pairs"):
         read_pairs(tmp_path / "none.yaml")
 
 
 def test_a_csv_line_with_too_few_cells_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PairsFileError, match="line 2"):
+    with pytest.raises(DataError, match="line 2"):
         read_pairs(write(tmp_path, "dry,wet,gain\na.wav,b.wav\n", "pairs.csv"))
 
 
 def test_a_csv_column_that_comes_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PairsFileError, match="two columns 'gain'"):
+    with pytest.raises(DataError, match="two columns 'gain'"):
         read_pairs(write(tmp_path, "dry,wet,gain, gain\na,b,0,100\na,c,25,75\n", "pairs.csv"))
 
 
 def test_a_csv_file_that_is_none_is_a_fault_of_the_pairs_file(tmp_path: Path) -> None:
     path = tmp_path / "pairs.csv"
     path.write_text("dry,wet\na.wav," + "x" * 200_000 + "\n")
-    with pytest.raises(PairsFileError, match="line 2 that is no CSV"):
+    with pytest.raises(DataError, match="line 2 that is no CSV"):
         read_pairs(path)
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tapezoo.controls import Control
+from tapezoo.data.errors import DataError
 from tapezoo.data.settings import (
     HoldOut,
-    HoldOutError,
     check_trainable,
     drawn_by_rule,
     kind_of,
@@ -140,11 +140,11 @@ def test_idle_knobs_are_judged_on_no_axis() -> None:
     ],
 )
 def test_an_impossible_rule_is_refused(rule: HoldOut, recorded, part: str) -> None:
-    with pytest.raises(HoldOutError, match=part):
+    with pytest.raises(DataError, match=part):
         drawn_by_rule(rule, recorded, [DRIVE, TONE])
 
 
 def test_named_settings_must_leave_something_to_train_on() -> None:
     check_trainable({(0.5, 0.5)}, GRID, [DRIVE, TONE])
-    with pytest.raises(HoldOutError, match="tone=20 Hz alone left"):
+    with pytest.raises(DataError, match="tone=20 Hz alone left"):
         check_trainable([setting for setting in GRID if setting[1] > 0], GRID, [DRIVE, TONE])

@@ -13,8 +13,8 @@ import scipy.signal
 import soundfile
 
 from tapezoo.data import PairedAudio, align, checks, frames, splits, streams
-from tapezoo.data.audio import NonFiniteError, NotAudioError, SilentFileError
 from tapezoo.data.checks import clipped
+from tapezoo.data.errors import SoundFileError
 from tapezoo.data.segments import grouped
 from tapezoo.measure.floor import fitted_floor
 from tapezoo.models import fir
@@ -110,10 +110,10 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "error", "part"),
     [
-        (lambda audio: audio * 0 + 0.2, SilentFileError, "silence"),
+        (lambda audio: audio * 0 + 0.2, SoundFileError, "silence"),
         (
             lambda audio: np.where(np.arange(len(audio)) == RATE, np.nan, audio),
-            NonFiniteError,
+            SoundFileError,
             "1 NaN.* at 1.000 s",
         ),
     ],
@@ -137,7 +137,7 @@ def test_a_long_file_that_decodes_to_less_than_its_header_says_is_refused(
         return read(file, *arguments, **options)[: 0 if file.tell() > RATE else None]
 
     monkeypatch.setattr(soundfile.SoundFile, "read", tired)
-    with pytest.raises(NotAudioError, match=r"42006 samples where its header announces 88200"):
+    with pytest.raises(SoundFileError, match=r"42006 samples where its header announces 88200"):
         streams.read_signal(path, tmp_path)
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tapezoo.controls import Control, ControlError
 from tapezoo.data import VirtualDevices
-from tapezoo.data.arguments import DataArgumentError
-from tapezoo.data.settings import HoldOut, HoldOutError
+from tapezoo.data.errors import DataError
+from tapezoo.data.settings import HoldOut
 from tapezoo.data.splits import SPLITS
 from tapezoo.devices import Device, DeviceError
 from tapezoo.devices.program import KINDS
@@ -104,9 +104,9 @@ def test_hiss_is_on_and_differs_between_excerpts() -> None:
         ({"device": "shaper", "settings": {"drove": 1.0}}, ControlError, "drove"),
         ({"device": "shaper", "settings": {"drive": 11.0}}, ControlError, "11"),
         ({"device": "shaper", "wow_flutter": 0.1}, DeviceError, "wow_flutter"),
-        ({"device": "shaper", "seconds": 3.0}, DataArgumentError, "10 to 3600"),
-        ({"device": "shaper", "sample_rate": 100}, DataArgumentError, "8000"),
-        ({"device": "shaper", "batch_size": 0}, DataArgumentError, "1 to 16384"),
+        ({"device": "shaper", "seconds": 3.0}, DataError, "10 to 3600"),
+        ({"device": "shaper", "sample_rate": 100}, DataError, "8000"),
+        ({"device": "shaper", "batch_size": 0}, DataError, "1 to 16384"),
     ],
 )
 def test_faults_are_said_before_anything_is_rendered(
@@ -226,7 +226,7 @@ def test_a_rule_keeps_settings_from_training() -> None:
     assert Shaper.rendered == 4 * len(KINDS)
     assert module.dataset_hash != opened(device="shaper", settings={"drive": drives}).dataset_hash
     assert Shaper.rendered == 4 * len(KINDS)  # the same renderings serve both
-    with pytest.raises(HoldOutError):
+    with pytest.raises(DataError):
         VirtualDevices(device="shaper", hold_out=rule)
 
 
@@ -250,16 +250,16 @@ def test_balanced_energy_gives_a_quiet_machine_the_weight_of_a_loud_one() -> Non
 @pytest.mark.parametrize(
     ("arguments", "error", "part"),
     [
-        ({"device": ["gain", "gain"]}, DataArgumentError, "different machines"),
-        ({"device": []}, DataArgumentError, "no machine"),
-        ({"device": "shaper", "settings": {"drive": [2.0, 2.0]}}, DataArgumentError, "two or more"),
+        ({"device": ["gain", "gain"]}, DataError, "different machines"),
+        ({"device": []}, DataError, "no machine"),
+        ({"device": "shaper", "settings": {"drive": [2.0, 2.0]}}, DataError, "two or more"),
         ({"device": "shaper", "settings": {"drive": [2.0, 20.0]}}, ControlError, "20"),
-        ({"device": ["gain", "inverter"], "settings": {"level": 3.0}}, DataArgumentError, "under the name"),
-        ({"device": ["gain", "inverter"], "settings": {"tape": {"drive": 1.0}}}, DataArgumentError, "tape"),
+        ({"device": ["gain", "inverter"], "settings": {"level": 3.0}}, DataError, "under the name"),
+        ({"device": ["gain", "inverter"], "settings": {"tape": {"drive": 1.0}}}, DataError, "tape"),
         ({"device": ["gain", "inverter"], "hiss_db": -60.0}, DeviceError, "cannot do it"),
         (
             {"device": "shaper", "settings": {"drive": [1 + i / 100 for i in range(300)]}},
-            DataArgumentError,
+            DataError,
             "300",
         ),
     ],

@@ -19,7 +19,7 @@ from torch.nn.functional import conv1d
 
 from tapezoo.cli import main
 from tapezoo.controls import Control, ControlError
-from tapezoo.data.audio import EmptyFileError, MissingFileError, NonFiniteError, NotAudioError
+from tapezoo.data.errors import SoundFileError
 from tapezoo.errors import OutputExistsError, UnwritableOutputError
 from tapezoo.models.lstm import LSTM
 from tapezoo.net import Net, State
@@ -369,14 +369,14 @@ def save_checkpoint(model: LSTM, path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("content", "fault"),
-    [(None, MissingFileError), (b"", EmptyFileError), (b"not audio at all" * 99, NotAudioError)],
+    ("content", "part"),
+    [(None, "no file"), (b"", "0 bytes"), (b"not audio at all" * 99, "cannot be decoded")],
 )
-def test_a_source_that_is_no_audio_is_named(content: bytes | None, fault: type, tmp_path: Path) -> None:
+def test_a_source_that_is_no_audio_is_named(content: bytes | None, part: str, tmp_path: Path) -> None:
     source = tmp_path / "in.wav"
     if content is not None:
         source.write_bytes(content)
-    with pytest.raises(fault) as raised:
+    with pytest.raises(SoundFileError, match=part) as raised:
         render(FIRNet([1.0, 0.0]), RATE, [], source, tmp_path / "out.wav")
     assert str(source) in str(raised.value)
     assert not (tmp_path / "out.wav").exists()
@@ -384,7 +384,7 @@ def test_a_source_that_is_no_audio_is_named(content: bytes | None, fault: type, 
 
 def test_a_file_without_samples_is_refused(tmp_path: Path) -> None:
     source = write(tmp_path / "in.wav", np.zeros((0, 1)))
-    with pytest.raises(EmptyFileError, match="0 samples"):
+    with pytest.raises(SoundFileError, match="0 samples"):
         render(FIRNet([1.0, 0.0]), RATE, [], source, tmp_path / "out.wav")
 
 
@@ -392,14 +392,14 @@ def test_nan_in_the_file_is_refused_with_its_place_and_nothing_stays(tmp_path: P
     audio = noise(1000, 2)
     audio[700, 1] = np.nan
     source = write(tmp_path / "in.wav", audio)
-    with pytest.raises(NonFiniteError, match="sample 700"):
+    with pytest.raises(SoundFileError, match="sample 700"):
         render(FIRNet([1.0, 0.0]), RATE, [], source, tmp_path / "out.wav", block_samples=64)
     assert [path.name for path in tmp_path.iterdir()] == ["in.wav"]
 
 
 def test_a_net_that_blows_up_is_named(tmp_path: Path) -> None:
     source = write(tmp_path / "in.wav", noise(100, 1))
-    with pytest.raises(NonFiniteError, match="model's output"):
+    with pytest.raises(SoundFileError, match="model's output"):
         render(FIRNet([1e38, 1e38]), RATE, [], source, tmp_path / "out.wav", input_gain_db=60)
 
 
