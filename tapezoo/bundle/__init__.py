@@ -25,7 +25,8 @@ from tapezoo.bundle.golden import (
     read_rest,
     replay_case,
 )
-from tapezoo.bundle.manifest import GoldenCase, Manifest, StateTensor, manifest_of, read_manifest
+from tapezoo.bundle.manifest import GoldenCase, Manifest, StateTensor
+from tapezoo.bundle.manifest_file import manifest_of, read_manifest
 from tapezoo.bundle.replay import (
     BrokenTargetError,
     OpenTarget,

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from tapezoo.bundle.arrays import read_arrays
 from tapezoo.bundle.errors import BundleError, MalformedFileError
-from tapezoo.bundle.manifest import GOLDEN_INPUT, GOLDEN_LIMIT_SAMPLES, REST_STATE, GoldenCase, Manifest
+from tapezoo.bundle.limits import GOLDEN_LIMIT_SAMPLES
+from tapezoo.bundle.manifest import GOLDEN_INPUT, REST_STATE, GoldenCase, Manifest
 from tapezoo.esr import comparable_esr
 
 Audio = NDArray[np.float32]

@@ -6,25 +6,28 @@ else is skipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.bundle.protobuf import fields, integer, message, text, varints
+from tapezoo.bundle.onnx_values import (
+    BFLOAT16,
+    ELEMENTS,
+    FLOAT16,
+    FLOATS,
+    LISTED,
+    SMALL_VALUES,
+    all_finite,
+    floats_finite,
+    join_halves,
+    small_values,
+    whole_numbers,
+)
+from tapezoo.bundle.protobuf import fields, integer, message, text
 
-ELEMENTS = {1: "float32", 6: "int32", 7: "int64", 10: "float16", 11: "float64"}  # TensorProto.DataType
-FLOAT16, BFLOAT16 = 10, 16
-# what shapes and counts are made of, by data type; and how many values these may have: larger ones are weights
-SMALL_KINDS = {1: "<f4", 6: "<i4", 7: "<i8", 9: "|b1", 11: "<f8"}
-SMALL_VALUES = 64
-# TensorProto's fields of values that are no raw bytes, by data type, and what those of floats hold
-LISTED = {1: 4, 6: 5, 7: 7, 9: 5, 11: 10}
-FLOATS = {4: "<f4", 10: "<f8"}
-HALVES_LIMIT_BYTES = 1 << 24
 FIELD_LIMIT = 1 << 22  # of a file, each some microseconds; the largest graph here has 60,000
 # AttributeProto.AttributeType -> the field that holds the value: float, int, tensor, floats, ints
 VALUES_OF_ATTRIBUTE = {1: 2, 2: 3, 4: 5, 6: 7, 7: 8}
@@ -193,11 +196,11 @@ def _read_attribute(data: memoryview, node: Node, names: set[str], facts: OnnxFa
         elif number in (6, 11):  # graphs: bodies of If, Loop, Scan
             node.bodies[name or str(len(node.bodies))] = _read_graph(message(part), facts, depth + 1)
         elif number in (2, 7):  # floats
-            if not _floats_finite(part, "<f4"):
+            if not floats_finite(part, "<f4"):
                 facts.non_finite.append("an attribute")
             found.setdefault(number, []).append(np.frombuffer(part, "<f4")[:SMALL_VALUES])
         elif number in (3, 8):  # whole numbers
-            found.setdefault(number, []).append(_whole(part))
+            found.setdefault(number, []).append(whole_numbers(part))
         elif number in (22, 23):
             facts.functions.append("a sparse tensor")
         if number in (5, 6) and number in single:  # two would be merged into one by protobuf
@@ -209,12 +212,6 @@ def _read_attribute(data: memoryview, node: Node, names: set[str], facts: OnnxFa
     values = found.get(VALUES_OF_ATTRIBUTE.get(kind, 0), [])
     if values:
         node.attributes[name] = np.concatenate(values[-1:] if kind in SINGLE else values[:SMALL_VALUES])
-
-
-def _whole(value: Any) -> NDArray[Any]:
-    """Whole numbers, one or packed, as many as shapes have; they are signed."""
-    values = islice(varints(value), SMALL_VALUES + 1) if isinstance(value, memoryview) else [value]
-    return np.array(list(values), "<u8").astype("<i8")
 
 
 def _read_tensor(data: memoryview, facts: OnnxFacts) -> tuple[str, NDArray[Any] | None]:
@@ -231,54 +228,17 @@ def _read_tensor(data: memoryview, facts: OnnxFacts) -> tuple[str, NDArray[Any] 
             raw = bytes(message(value))
         elif number in (4, 5, 7, 10):  # packed, or one by one
             if number in FLOATS:
-                finite = finite and _floats_finite(value, FLOATS[number])
+                finite = finite and floats_finite(value, FLOATS[number])
             listed.setdefault(number, []).append(value)
         elif number == 13 or (number == 14 and integer(value) == EXTERNAL):
             external = True
     if kind in (FLOAT16, BFLOAT16):  # may stand as whole numbers
-        raw += _halves(listed.get(5, []))
+        raw += join_halves(listed.get(5, []))
     if external:
         facts.external.append(name)
-    if not (finite and _all_finite(kind, raw)):
+    if not (finite and all_finite(kind, raw)):
         facts.non_finite.append(name)
-    return name, _small(kind, raw, listed.get(LISTED.get(kind, 0), []))
-
-
-def _halves(listed: Sequence[Any]) -> bytes:
-    if sum(len(value) for value in listed if isinstance(value, memoryview)) > HALVES_LIMIT_BYTES:
-        raise ValueError("weights in half precision that are not stored as raw bytes")
-    halves = [
-        half for value in listed for half in (varints(value) if isinstance(value, memoryview) else [value])
-    ]
-    return np.array(halves, "<u8").astype("<u2").tobytes()
-
-
-def _small(kind: int, raw: bytes, listed: Sequence[Any]) -> NDArray[Any] | None:
-    if kind not in SMALL_KINDS:
-        return None
-    dtype = np.dtype(SMALL_KINDS[kind])
-    if len(raw) % dtype.itemsize:
-        raise ValueError("a tensor that ends within a value")
-    if raw:  # as onnx does: raw bytes, where there are some
-        parts = [np.frombuffer(raw, dtype)]
-    else:
-        some = listed[: SMALL_VALUES + 1]
-        parts = [np.frombuffer(v, dtype) if LISTED[kind] in FLOATS else _whole(v) for v in some]
-    values = np.concatenate(parts) if parts else np.zeros(0)
-    return values if 0 < len(values) <= SMALL_VALUES else None
-
-
-def _all_finite(kind: int, raw: bytes) -> bool:
-    if kind == BFLOAT16:  # the upper half of a float32
-        return _floats_finite((np.frombuffer(raw, "<u2").astype("<u4") << 16).tobytes(), "<f4")
-    dtype = np.dtype(ELEMENTS.get(kind, "int8")).newbyteorder("<")
-    return dtype.kind != "f" or _floats_finite(raw, dtype.str)
-
-
-def _floats_finite(value: Any, dtype: str) -> bool:
-    if isinstance(value, int):
-        raise ValueError("a whole number where floats should be")
-    return bool(np.isfinite(np.frombuffer(value, dtype)).all())
+    return name, small_values(kind, raw, listed.get(LISTED.get(kind, 0), []))
 
 
 def _port(data: memoryview, facts: OnnxFacts) -> Port:

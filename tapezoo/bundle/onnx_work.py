@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.bundle.onnx_file import SMALL_VALUES, Graph, Node
+from tapezoo.bundle.onnx_file import Graph, Node
+from tapezoo.bundle.onnx_values import SMALL_VALUES
 
 VALUES_LIMIT = 1 << 26  # in all tensors whose sizes are constants; as many as a state may have
 ROUNDS_LIMIT = 1 << 20  # of loops; the rounds of one inside another multiply

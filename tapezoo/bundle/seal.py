@@ -23,7 +23,9 @@ from tapezoo.bundle.errors import (
     UnreadableFileError,
 )
 from tapezoo.bundle.inspection import inspect
-from tapezoo.bundle.manifest import MANIFEST, MANIFEST_LIMIT_BYTES, Manifest, read_manifest
+from tapezoo.bundle.limits import MANIFEST_LIMIT_BYTES
+from tapezoo.bundle.manifest import MANIFEST, Manifest
+from tapezoo.bundle.manifest_file import read_manifest
 
 SUMS = "SHA256SUMS"
 # protobuf, and so ONNX, ends there; nothing else in a bundle comes near but the weights of a large grid

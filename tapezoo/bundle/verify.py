@@ -23,7 +23,7 @@ def verify_bundle(
 ) -> Verification:
     """Checks every hash, then replays the golden files in every target that has an opener.
 
-    A target with a row in `manifest.losses` is judged by its ESR over all golden cases, every other one by the
+    A target with a row in `manifest.degradation` is judged by its ESR over all golden cases, every other one by the
     largest error of each.
 
     Args:
@@ -70,7 +70,7 @@ def replay_bundle(
     if manifest.targets:
         at(GOLDEN_INPUT)
         check_golden(root, manifest)
-    limits = {row["target"]: float(row["max_esr"]) for row in manifest.losses}
+    limits = {row["target"]: float(row["max_esr"]) for row in manifest.degradation}
     targets = []
     for target, file in manifest.targets.items():
         cases: tuple[CaseResult, ...] = ()

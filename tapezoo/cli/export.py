@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
             progress=lambda step: status.update(step),
             targets=targets,
             parts=parts,
-            max_loss_esr=options.max_loss,
+            max_degradation_esr=options.max_loss,
         )
     lines = [f"{options.out}: {verification.manifest.architecture} from {path}"]
     lines += [_target_text(target, verification, options.out) for target in verification.targets]

@@ -1,7 +1,7 @@
 """Export: a trained net becomes a sealed bundle, or an error says why not."""
 
 from tapezoo.export.build import export_bundle, settled_copy
-from tapezoo.export.degradation import MAX_LOSS_ESR, LossError
+from tapezoo.export.degradation import MAX_DEGRADATION_ESR, LossError
 from tapezoo.export.golden import GoldenAudioError
 from tapezoo.export.parity import ParityError, UnsteadyNetError
 from tapezoo.export.targets import (
@@ -19,7 +19,7 @@ from tapezoo.staging import NotReplaceableError
 
 __all__ = [
     "DEFAULT_TARGETS",
-    "MAX_LOSS_ESR",
+    "MAX_DEGRADATION_ESR",
     "GoldenAudioError",
     "Graph",
     "LossError",

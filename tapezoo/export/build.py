@@ -17,7 +17,7 @@ from tapezoo.bundle.manifest import REST_STATE
 from tapezoo.controls import Control, control_vector
 from tapezoo.export.assemble import assemble, describe_bundle
 from tapezoo.export.cost import engine_step, measured_costs
-from tapezoo.export.degradation import MAX_LOSS_ESR, loss_table
+from tapezoo.export.degradation import MAX_DEGRADATION_ESR, measure_degradation
 from tapezoo.export.golden import golden_input, write_golden
 from tapezoo.export.parity import parity_table
 from tapezoo.export.targets import DEFAULT_TARGETS
@@ -41,7 +41,7 @@ def export_bundle(
     progress: Callable[[str], None] = lambda step: None,
     targets: Sequence[Target] = DEFAULT_TARGETS,
     parts: Sequence[Part] = (),
-    max_loss_esr: float = MAX_LOSS_ESR,
+    max_degradation_esr: float = MAX_DEGRADATION_ESR,
 ) -> Verification:
     """Exports a copy of `net` to the folder `out`, which appears only when everything passed.
 
@@ -58,7 +58,7 @@ def export_bundle(
         progress: Called with each step's name.
         targets: File formats to write.
         parts: What else the bundle shall hold.
-        max_loss_esr: What lossy targets may differ from the net, see `loss_table`.
+        max_degradation_esr: What lossy targets may differ from the net, see `measure_degradation`.
 
     Returns:
         What `tapezoo.runtime.verify` said of the finished bundle, with its manifest.
@@ -69,7 +69,7 @@ def export_bundle(
         UnexportableError: A target cannot be written.
         ParityError: A target does not sound like the net.
         UnsteadyNetError: The net blows up rounding errors; nothing can sound like it.
-        LossError: A lossy target is over `max_loss_esr`.
+        LossError: A lossy target is over `max_degradation_esr`.
     """
     if len(controls) != net.num_controls:
         raise ValueError(f"{len(controls)} controls for a net with {net.num_controls}")
@@ -109,8 +109,10 @@ def export_bundle(
         )
         progress("comparing every target with the net")
         manifest = replace(manifest, parity=parity_table(folder, manifest, frozen, targets))
-        progress("measuring losses")
-        manifest = replace(manifest, losses=loss_table(folder, manifest, targets, max_loss_esr))
+        progress("measuring the degradation of lossy targets")
+        manifest = replace(
+            manifest, degradation=measure_degradation(folder, manifest, targets, max_degradation_esr)
+        )
         progress("measuring the cost")
         steps = {  # as an application plays them
             name: engine_step(open_engine(folder, manifest, name), default)

@@ -116,11 +116,11 @@ def _reach(manifest: Manifest) -> list[str]:
 
 def _losses(manifest: Manifest, root: Path) -> list[str]:
     """The table of lossy targets, where there are any; size and speed beside those of the `onnx` target."""
-    if not manifest.losses:
+    if not manifest.degradation:
         return []
     plain = root / manifest.targets.get("onnx", "")
     rows = []
-    for row in manifest.losses:
+    for row in manifest.degradation:
         size, own = int(row["size_bytes"]), manifest.cost.get(row["target"])
         ratios = ["-", "-"]
         if plain.is_file():

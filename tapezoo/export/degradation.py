@@ -14,14 +14,14 @@ from tapezoo.export.targets.target import Target
 
 # -30 dB: under what most trained nets leave against their device (val_esr 0.0001 to 0.03 here, half of them
 # above 0.006), so that the file format is not what is heard
-MAX_LOSS_ESR = 1e-3
+MAX_DEGRADATION_ESR = 1e-3
 
 
 class LossError(TapezooError):
     """A lossy target that is too far from the net; nothing was exported."""
 
 
-def loss_table(
+def measure_degradation(
     root: Path, manifest: Manifest, targets: Sequence[Target], max_esr: float
 ) -> tuple[dict[str, Any], ...]:
     """Plays all golden cases through every lossy target, as read back from its file.

@@ -12,7 +12,7 @@ from tapezoo.bundle import Verification
 from tapezoo.checkpoint import load_model, read_checkpoint
 from tapezoo.devices.program import program_material
 from tapezoo.export.build import export_bundle
-from tapezoo.export.degradation import MAX_LOSS_ESR
+from tapezoo.export.degradation import MAX_DEGRADATION_ESR
 from tapezoo.export.pictures import Pictures
 from tapezoo.export.targets import DEFAULT_TARGETS
 from tapezoo.export.targets.target import Part, Target
@@ -26,7 +26,7 @@ def export_checkpoint(
     progress: Callable[[str], None] = lambda step: None,
     targets: Sequence[Target] = DEFAULT_TARGETS,
     parts: Sequence[Part] = (Pictures(),),
-    max_loss_esr: float = MAX_LOSS_ESR,
+    max_degradation_esr: float = MAX_DEGRADATION_ESR,
 ) -> Verification:
     """Exports a checkpoint with the metrics and the provenance it holds, and pictures for its card.
 
@@ -38,7 +38,7 @@ def export_checkpoint(
         progress: Called with each step's name.
         targets: File formats to write.
         parts: What else the bundle shall hold.
-        max_loss_esr: What lossy targets may differ from the net, see `loss_table`.
+        max_degradation_esr: What lossy targets may differ from the net, see `measure_degradation`.
 
     Raises:
         CheckpointError: See `load_model`.
@@ -59,7 +59,7 @@ def export_checkpoint(
         progress=progress,
         targets=targets,
         parts=parts,
-        max_loss_esr=max_loss_esr,
+        max_degradation_esr=max_degradation_esr,
     )
 
 

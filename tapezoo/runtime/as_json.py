@@ -10,7 +10,7 @@ from typing import Any
 from tapezoo.bundle import BundleError, CaseResult, TargetResult, Verification, manifest_of
 from tapezoo.bundle.documents import fields_of, items, matching, number
 from tapezoo.bundle.grid.tensors import NoSafetensorsError
-from tapezoo.bundle.manifest import CASE_LIMIT
+from tapezoo.bundle.limits import CASE_LIMIT
 from tapezoo.errors import TapezooError
 
 LINE = r"(?s).{0,100000}"

@@ -25,7 +25,7 @@ def test_version_1_verifies():
     assert json.loads((V1 / "manifest.json").read_text())["schema_version"] == 1
     assert report.targets[0].status == "ok"
     assert len(report.targets[0].results) == 10
-    assert (report.manifest.losses, report.manifest.grid, report.manifest.max_block_samples) == (
+    assert (report.manifest.degradation, report.manifest.grid, report.manifest.max_block_samples) == (
         (),
         None,
         None,

@@ -14,7 +14,7 @@ from lightning.pytorch import Trainer
 
 from tapezoo.bundle import read_manifest
 from tapezoo.cli import export, main
-from tapezoo.export import DEFAULT_TARGETS, MAX_LOSS_ESR
+from tapezoo.export import DEFAULT_TARGETS, MAX_DEGRADATION_ESR
 from tapezoo.models.gru import GRU
 from tapezoo.models.lstm import LSTM
 
@@ -64,8 +64,8 @@ def test_asked_for_targets_are_written_with_what_they_lose(
     assert code == 0, errors
     manifest = read_manifest(out)
     assert list(manifest.targets) == ["onnx", "torchscript", "onnx_int8", "onnx_fp16"]
-    assert {row["max_esr"] for row in manifest.losses} == {0.01}
-    for row in manifest.losses:
+    assert {row["max_esr"] for row in manifest.degradation} == {0.01}
+    for row in manifest.degradation:
         size = row["size_bytes"] / (out / "model.onnx").stat().st_size
         loss = rf"{row['target']} +\S+ +ESR {row['esr']:.1e}, "
         shown = rf"{loss}.*size {size:.2f} of onnx, speed \d+\.\d+ in blocks of 64"
@@ -111,4 +111,4 @@ def test_what_cannot_be_exported_is_said_and_leaves_nothing(
 
 def test_the_defaults_the_help_shows_are_those_of_the_library() -> None:
     names = ",".join(target.name for target in DEFAULT_TARGETS)
-    assert (names, MAX_LOSS_ESR) == (export.DEFAULT_TARGETS, export.MAX_LOSS)
+    assert (names, MAX_DEGRADATION_ESR) == (export.DEFAULT_TARGETS, export.MAX_LOSS)

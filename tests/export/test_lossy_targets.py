@@ -80,7 +80,7 @@ def replayed_esr(session, out, manifest):
 
 def test_the_loss_table_is_what_replaying_by_hand_gives(exported):
     _, out, report = exported
-    rows = {row["target"]: row for row in report.manifest.losses}
+    rows = {row["target"]: row for row in report.manifest.degradation}
     assert list(rows) == ["onnx_int8", "onnx_fp16"]
     for name, row in rows.items():
         options = onnxruntime.SessionOptions()
@@ -191,7 +191,7 @@ def test_a_loss_over_the_limit_is_refused_with_its_figure_and_nothing_is_left(ta
     net = recurrent(16)
     wanted = load_targets(["onnx", target])
     with pytest.raises(LossError, match=rf"{target}.*an ESR of [\d.]+e-\d+ .*at most 1e-15.*No bundle"):
-        export_bundle(net, **arguments(net, tmp_path / "bundle"), targets=wanted, max_loss_esr=1e-15)
+        export_bundle(net, **arguments(net, tmp_path / "bundle"), targets=wanted, max_degradation_esr=1e-15)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -212,7 +212,7 @@ def test_a_lossy_target_that_gives_nan_is_refused(tmp_path):
     net = perturbed(FIRNet(0, taps=128))
     with pytest.raises(LossError, match="an ESR of nan"):
         export_bundle(
-            net, **arguments(net, tmp_path / "b"), targets=[OnnxTarget(), Broken()], max_loss_esr=1.0
+            net, **arguments(net, tmp_path / "b"), targets=[OnnxTarget(), Broken()], max_degradation_esr=1.0
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -344,7 +344,7 @@ def test_the_card_says_what_is_lost_and_what_is_saved(exported):
     _, out, report = exported
     card = (out / "MODEL_CARD.md").read_text()
     plain = (out / "model.onnx").stat().st_size
-    for row in report.manifest.losses:
+    for row in report.manifest.degradation:
         [line] = [
             line for line in card.splitlines() if line.startswith(f"| {row['target']} | {row['esr']:.2g} ")
         ]
@@ -398,7 +398,7 @@ def test_a_stream_plays_a_lossy_target_by_name(tmp_path):
     net = lstm(1)
     targets = load_targets(["onnx", "onnx_int8", "onnx_fp16"])
     report = export_bundle(net, **arguments(net, tmp_path / "bundle"), targets=targets)
-    losses = {row["target"]: row for row in report.manifest.losses}
+    losses = {row["target"]: row for row in report.manifest.degradation}
     audio = programme(4000, seed=1)
     exact = Stream(tmp_path / "bundle").process(audio)
     for engine in ("onnx_int8", "onnx_fp16"):

@@ -19,7 +19,8 @@ from tapezoo.bundle.errors import BundleError, MalformedFileError
 from tapezoo.bundle.golden import Audio, CaseResult, State, Step
 from tapezoo.bundle.grid.index import GRAPH, GridIndex
 from tapezoo.bundle.grid.tensors import Tensors, check_grid, check_there, point_of
-from tapezoo.bundle.manifest import CASE_LIMIT, GOLDEN_LIMIT_BLOCKS, GOLDEN_LIMIT_SAMPLES, Manifest
+from tapezoo.bundle.limits import CASE_LIMIT, GOLDEN_LIMIT_BLOCKS, GOLDEN_LIMIT_SAMPLES
+from tapezoo.bundle.manifest import Manifest
 from tapezoo.bundle.replay import BrokenTargetError, judge
 from tapezoo.bundle.results import TargetResult
 

@@ -35,7 +35,9 @@ from tapezoo.bundle.documents import (
     number,
 )
 from tapezoo.bundle.errors import MalformedFileError
-from tapezoo.bundle.manifest import SETTLE_LIMIT_SAMPLES, Manifest, StateTensor, state_tensor
+from tapezoo.bundle.limits import SETTLE_LIMIT_SAMPLES
+from tapezoo.bundle.manifest import Manifest, StateTensor
+from tapezoo.bundle.manifest_file import read_state_tensor
 from tapezoo.controls import Control
 from tapezoo.errors import TapezooError
 
@@ -183,7 +185,7 @@ def _read(document: dict[str, Any]) -> GridIndex:
         rule=fields["rule"],
         axes=items(fields["axes"], _axis, 1, AXIS_LIMIT),
         held={name: number(value) for name, value in mapping(fields["held"]).items()},
-        state=items(fields["state"], state_tensor),
+        state=items(fields["state"], read_state_tensor),
         weights=items(fields["weights"], lambda name: matching(f"(?!$){TEXT}", name), most=TENSOR_LIMIT),
         points=items(fields["points"], _point, 2, POINT_LIMIT),
         preroll_samples=count(fields["preroll_samples"], most=SETTLE_LIMIT_SAMPLES),
