@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from tapezoo.architecture import Architecture
 from tapezoo.errors import TapezooError
 from tapezoo.layers.smoothing import at_rest, glide, moves
 
@@ -29,6 +30,18 @@ class StateError(TapezooError):
 
 class UnfoldableError(TapezooError):
     """A net's controls cannot become constants in its weights."""
+
+
+class UndescribableError(TapezooError):
+    """A net is not made of layers that an `Architecture` can name."""
+
+    def __init__(self, net: Net, found: str) -> None:
+        super().__init__(
+            type(net).__name__,
+            found=found,
+            expected="a net that describes itself as layers and their weights",
+            fix="Export the targets onnx and torchscript, which express every net.",
+        )
 
 
 class Net(nn.Module, ABC):
@@ -110,6 +123,19 @@ class Net(nn.Module, ABC):
             expected="a net that can be sampled at points of its controls",
             fix="Implement `folded` (see tapezoo.net.Net), or export without a grid.",
         )
+
+    def described(self) -> Architecture:
+        """What the net is made of: formats that list layers and weights are written from it and the state dict.
+
+        Raises:
+            UndescribableError: It is made of something else; the default for a net that does not say.
+        """
+        raise UndescribableError(self, "no `described`: the net does not say of which layers it is made")
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """What the net remembers from block to block, but the glide of its controls."""
+        return tuple(name for name in self._state_names if name != KNOBS)
 
     def without_knobs(self) -> Self:
         """A copy with no controls and no state for them, for `folded` to put constants into."""

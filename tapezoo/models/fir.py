@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tapezoo.architecture import Architecture, Convolution
 from tapezoo.data.streams import release
 from tapezoo.esr import esr
 from tapezoo.layers.convolution import controlled_fir, held_taps, identity_taps
 from tapezoo.models.arguments import LONGEST_SAMPLES, whole
-from tapezoo.net import Net, State
+from tapezoo.net import Net, State, UndescribableError
 from tapezoo.training.effect import EffectModel
 
 LINEAR_FLOOR_TAPS = 257
@@ -46,6 +47,15 @@ class FIRNet(Net):
         trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
         output, past = controlled_fir(input, trajectory, state["past"], self.taps)
         return output, {"past": past, **knobs}
+
+    def described(self) -> Architecture:
+        """See `Net.described`."""
+        if self.num_controls:
+            raise UndescribableError(
+                self, "taps that follow its controls; folded at a setting, it is one filter"
+            )
+        taps = self.taps.shape[-1]
+        return Architecture((Convolution(1, 1, taps, "taps", state="past"),), self.state_names)
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:

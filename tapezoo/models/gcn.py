@@ -7,11 +7,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from tapezoo.architecture import Architecture, SkipLayer, SkipStack
 from tapezoo.layers.activations import fast_tanh
 from tapezoo.layers.affine import Affine, into_next
 from tapezoo.layers.conditioner import Conditioner
 from tapezoo.layers.conditioning import FiLM, conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
+from tapezoo.layers.described import describe_convolution, describe_modulation
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, reach, whole
 from tapezoo.models.modulation import Modulations, held, known_conditioning
 from tapezoo.net import Net, State
@@ -156,6 +158,31 @@ class GCNNet(Net):
         if "past_layers" in state:
             new_state["past_layers"] = torch.cat(after[1:], dim=-1)
         return output, new_state
+
+    def described(self) -> Architecture:
+        """See `Net.described`."""
+        layers = []
+        for name, layer in self.layers.items():
+            assert isinstance(layer, Layer)
+            path, own = f"layers.{name}", self.modulations.state_names(name)
+            channels = layer.mix.in_channels
+            layers.append(
+                SkipLayer(
+                    convolution=describe_convolution(f"{path}.dilated", layer.dilated),
+                    activation="gated",
+                    residual=describe_convolution(f"{path}.mix", layer.mix),
+                    modulation=describe_modulation(f"{path}.modulation", layer.modulation, channels, own),
+                )
+            )
+        contexts = tuple(name for name in self.state_names if name.startswith("past_"))
+        head = describe_convolution("output", self.output)
+        return Architecture(
+            layers=(SkipStack(tuple(layers), head, skips="concatenate", state=contexts),),
+            state=self.state_names,
+            num_controls=self.num_controls,
+            smoothing_samples=self.smoothing_samples,
+            controls_at="modulation" if self.num_controls else None,
+        )
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:

@@ -10,12 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tapezoo.architecture import Architecture
 from tapezoo.layers.filters import HyperParameters, ParametricEQ, magnitudes
 from tapezoo.layers.followers import Lag, Level, Memory
 from tapezoo.layers.nonlinearities import AsymmetricTanh, MLPCurve, TanhSum
 from tapezoo.layers.responses import Response, audible_hz, decibels
 from tapezoo.models.arguments import DEEPEST, one_of, whole
-from tapezoo.net import Net, State
+from tapezoo.net import Net, State, UndescribableError
 from tapezoo.training.effect import EffectModel
 
 MemoryName = Literal["lag", "level"]
@@ -102,6 +103,12 @@ class GreyBoxNet(Net):
             block.hold(controls)
         net.levels = self.levels.held(controls)
         return net
+
+    def described(self) -> Architecture:
+        """See `Net.described`."""
+        raise UndescribableError(
+            self, "equalisers and followers, whose coefficients are computed from numbers with a meaning"
+        )
 
     def gains(self, trajectory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """G_in, b and G_out, each (rows, 1, 1 or samples), from controls (batch, K, 1 or samples)."""

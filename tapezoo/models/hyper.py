@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from tapezoo.architecture import Architecture
 from tapezoo.layers.convolution import controlled_fir, identity_taps
 from tapezoo.layers.hyper import CODES, ControlCode, HyperRecurrence, HyperTensors, mixed
 from tapezoo.layers.smoothing import samples_left, steps
@@ -20,7 +21,7 @@ from tapezoo.models.arguments import (
     one_of,
     whole,
 )
-from tapezoo.net import KNOBS, Net, State
+from tapezoo.net import KNOBS, Net, State, UndescribableError
 
 Conditioning = Literal["concat", "film", "film_glu", "temporal_film", "hyper", "hyper_blend"]
 """How controls reach a recurrent net."""
@@ -108,6 +109,13 @@ class HyperNet(Net):
     @abstractmethod
     def plain(self, weights: dict[str, Tensor]) -> Net:
         """The net without controls that has these weights, from `weights`."""
+
+    def described(self) -> Architecture:
+        """See `Net.described`."""
+        raise UndescribableError(
+            self,
+            "weights that a hyper-network makes from the controls; folded at a setting, it is a plain net",
+        )
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:

@@ -43,6 +43,10 @@ class Modulations:
             if conditioner.receptive_field is None:
                 net.receptive_field = None
 
+    def state_names(self, layer: str) -> list[str]:
+        """What the layer's own state is called in the net's."""
+        return [f"modulation_{layer}_{name}" for name in self.names[layer]]
+
     def part(self, layer: str, state: State) -> State:
         """The layer's own state, from the net's."""
         return {name: state[f"modulation_{layer}_{name}"] for name in self.names[layer]}

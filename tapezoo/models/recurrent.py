@@ -8,8 +8,10 @@ from typing import Any, ClassVar, get_args
 import torch
 from torch import Tensor, nn
 
+from tapezoo.architecture import Architecture, Convolution
 from tapezoo.layers.conditioning import CONDITIONERS, conditioner
 from tapezoo.layers.convolution import identity_taps
+from tapezoo.layers.described import describe_dense, describe_modulation, describe_recurrent
 from tapezoo.layers.hyper import CODES
 from tapezoo.layers.recurrent import add_linear_path, with_controls, without_controls
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, number, one_of, whole
@@ -106,6 +108,30 @@ class RecurrentNet(Net):
         output = self.head(features).transpose(1, 2)  # (batch, 1, samples)
         output, past = add_linear_path(output, input, self.linear_path, state)
         return output, {**after, **past}
+
+    def described(self) -> Architecture:
+        """See `Net.described`."""
+        layer, gap = getattr(self, self.layer_name), []
+        if self.conditioner is not None:
+            own = self.modulations.state_names("head")
+            modulation = describe_modulation("conditioner", self.conditioner, layer.hidden_size, own)
+            gap = [modulation] if modulation else []
+        recurrent = describe_recurrent(self.layer_name, layer, self.memory)
+        beside_signal = self.conditioner is None
+        return Architecture(
+            layers=(*recurrent, *gap, describe_dense("head", self.head)),
+            state=self.state_names,
+            num_controls=self.num_controls,
+            smoothing_samples=self.smoothing_samples,
+            controls_at=("input" if beside_signal else "modulation") if self.num_controls else None,
+            linear_path=self._describe_linear_path(),
+        )
+
+    def _describe_linear_path(self) -> Convolution | None:
+        if self.linear_path is None:
+            return None
+        taps = self.linear_path.shape[-1]
+        return Convolution(1, 1, taps, "linear_path", state="past" if taps > 1 else None)
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:

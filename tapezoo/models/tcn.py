@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain, pairwise
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from tapezoo.architecture import Activation as ActivationLayer
+from tapezoo.architecture import Architecture, Dense, ResidualBlock
 from tapezoo.layers.activations import FastTanh
 from tapezoo.layers.affine import Affine, into_previous
 from tapezoo.layers.conditioning import FiLM, conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
+from tapezoo.layers.described import describe_convolution, describe_dense, describe_modulation
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, one_of, reach, whole
 from tapezoo.models.modulation import Modulations, held, known_conditioning
 from tapezoo.net import Net, State
@@ -148,6 +152,38 @@ class TCNNet(Net):
             after |= self.modulations.labelled(str(index), own)
         return torch.tanh(convolution(h, self.output.weight, self.output.bias)), after
 
+    def described(self) -> Architecture:
+        """See `Net.described`."""
+        channels = self.output.in_channels
+        return Architecture(
+            layers=(
+                *(self._describe_block(index, channels) for index in range(len(self.blocks))),
+                describe_convolution("output", self.output),
+                ActivationLayer("tanh", 1),
+            ),
+            state=self.state_names,
+            num_controls=self.num_controls,
+            smoothing_samples=self.smoothing_samples,
+            controls_at="modulation" if self.num_controls else None,
+            embedding=() if self.embedding is None else tuple(_describe_embedding(self.embedding)),
+        )
+
+    def _describe_block(self, index: int, channels: int) -> ResidualBlock:
+        block, path = self.blocks[index], f"blocks.{index}"
+        assert isinstance(block, Block)
+        own = self.modulations.state_names(str(index))
+        prelu = isinstance(block.activation, nn.PReLU)
+        return ResidualBlock(
+            convolution=describe_convolution(f"{path}.dilated", block.dilated, f"past_{index}"),
+            activation=(
+                ActivationLayer("prelu", channels, f"{path}.activation.weight")
+                if prelu
+                else ActivationLayer("tanh", channels)
+            ),
+            gain=f"{path}.residual",
+            modulation=describe_modulation(f"{path}.modulation", block.modulation, channels, own),
+        )
+
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:
         """See `Net.folded`: no embedding, and its modulation part of the convolutions."""
@@ -164,6 +200,13 @@ def _embedding(num_controls: int, cond_dim: int) -> nn.Module:
     sizes = [num_controls, 16, cond_dim, cond_dim]
     layers = [(nn.Linear(width, next_width), nn.ReLU()) for width, next_width in pairwise(sizes)]
     return nn.Sequential(*chain.from_iterable(layers))
+
+
+def _describe_embedding(embedding: nn.Module) -> Iterator[Dense | ActivationLayer]:
+    for name, layer in embedding.named_children():
+        if isinstance(layer, nn.Linear):
+            yield describe_dense(f"embedding.{name}", layer)
+            yield ActivationLayer("relu", layer.out_features)
 
 
 class TCN(EffectModel):

@@ -7,9 +7,11 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from tapezoo.architecture import Architecture, SkipLayer, SkipStack
 from tapezoo.layers.activations import fast_tanh
 from tapezoo.layers.conditioning import conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
+from tapezoo.layers.described import describe_convolution, describe_modulation
 from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, factor, one_of, reach, whole, wholes
 from tapezoo.models.modulation import Modulations, held, known_conditioning
 from tapezoo.net import Net, State
@@ -228,6 +230,42 @@ class WaveNetNet(Net):
                 after |= self.modulations.labelled(label, own)
         assert head is not None
         return self.head_scale * head, after
+
+    def described(self) -> Architecture:
+        """See `Net.described`."""
+        beside_input = any(layer.mix.in_channels > 1 for layer in self.modules() if isinstance(layer, Layer))
+        return Architecture(
+            layers=tuple(self._describe_array(name) for name in self.arrays),
+            state=self.state_names,
+            num_controls=self.num_controls,
+            smoothing_samples=self.smoothing_samples,
+            controls_at=("input" if beside_input else "modulation") if self.num_controls else None,
+            scale=self.head_scale,
+        )
+
+    def _describe_array(self, name: str) -> SkipStack:
+        array, prefix, layers = self.arrays[name], f"arrays.{name}", []
+        assert isinstance(array, Array)
+        for layer_name, layer in array.layers.items():
+            assert isinstance(layer, Layer)
+            path, own = f"{prefix}.layers.{layer_name}", self.modulations.state_names(f"{name}_{layer_name}")
+            channels = layer.residual.in_channels
+            layers.append(
+                SkipLayer(
+                    convolution=describe_convolution(f"{path}.dilated", layer.dilated),
+                    activation="gated" if layer.gated else "tanh",
+                    residual=describe_convolution(f"{path}.residual", layer.residual),
+                    mix=describe_convolution(f"{path}.mix", layer.mix),
+                    modulation=describe_modulation(f"{path}.modulation", layer.modulation, channels, own),
+                )
+            )
+        return SkipStack(
+            layers=tuple(layers),
+            head=describe_convolution(f"{prefix}.head", array.head),
+            skips="sum",
+            state=(f"past_{name}",),
+            widen=describe_convolution(f"{prefix}.widen", array.widen),
+        )
 
     def folded(self, controls: Tensor) -> Net:
         """See `Net.folded`: "concat" into the biases; else z keeps constants, since the sum of z is mixed as one."""

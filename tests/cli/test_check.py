@@ -66,7 +66,7 @@ def zoo(install, monkeypatch):
             entry for entry in everything() if entry.kind != "models" or entry.name in {"FIR", *ENTRIES}
         ],
     )
-    monkeypatch.setattr(testing, "CHECKS", {name: testing.CHECKS[name] for name in FEW})
+    monkeypatch.setattr("tapezoo.testing.law.CHECKS", {name: testing.CHECKS[name] for name in FEW})
 
 
 def check(capsys, *arguments):
@@ -119,7 +119,7 @@ def test_all_gives_a_line_per_model_and_the_reasons_below(capsys):
 
 
 def test_a_net_that_cannot_be_folded_is_shown_with_its_reason(capsys, monkeypatch):
-    monkeypatch.setattr(testing, "CHECKS", {"folded": testing.check_folded})
+    monkeypatch.setattr("tapezoo.testing.law.CHECKS", {"folded": testing.check_folded})
     code, lines, _ = check(capsys, "FIR", "Stubborn")
     assert code == 0
     rows = {line.split()[0]: line.split()[1:] for line in lines if line.split() and ":" not in line}

@@ -5,8 +5,8 @@ import pytest
 import torch
 from small_nets import ALL, small
 
-from tapezoo import testing
 from tapezoo.export import export_bundle
+from tapezoo.testing.conditions import SAMPLE_RATE_HZ, noise_and_tone
 
 # the laws export every architecture as it comes; these are the fast ones of the others
 FAST = {("FIR", None), ("GCN", "film")}
@@ -19,7 +19,7 @@ def marked(cases, fast):
 
 
 def through_the_gate(net, model, controls, out):
-    audio = testing._signal(1, testing.SAMPLE_RATE_HZ // 4)[0, 0].numpy().astype(np.float32)
+    audio = noise_and_tone(1, SAMPLE_RATE_HZ // 4)[0, 0].numpy().astype(np.float32)
     report = export_bundle(
         net,
         architecture="Small",

@@ -1,0 +1,284 @@
+"""What a net is made of, as data: a format that lists layers and weights is written from this and a state dict."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+VERSION = 1
+
+Shape = tuple[int, ...]
+Shapes = Mapping[str, Shape]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """`y = W x + b` at every sample.
+
+    Args:
+        inputs: Channels of x.
+        outputs: Channels of y.
+        weight: W, (outputs, inputs). As all names of tensors here, it is the one in the net's state dict.
+        bias: b, (outputs,).
+    """
+
+    inputs: int
+    outputs: int
+    weight: str
+    bias: str | None = None
+    kind: Literal["dense"] = "dense"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        return {self.weight: (self.outputs, self.inputs), **_bias(self.bias, self.outputs)}
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """`y[n] = b + sum_k W[k] x[n - (kernel_size - 1 - k) dilation]`: causal, the last tap meets the current sample.
+
+    Args:
+        inputs: Channels of x.
+        outputs: Channels of y.
+        kernel_size: Taps.
+        weight: W, (outputs, inputs, kernel_size).
+        bias: b, (outputs,).
+        dilation: Samples from one tap to the next.
+        state: The last (inputs, (kernel_size - 1) dilation) samples of x; None where there are none, or where the
+            layer around it has them.
+    """
+
+    inputs: int
+    outputs: int
+    kernel_size: int
+    weight: str
+    bias: str | None = None
+    dilation: int = 1
+    state: str | None = None
+    kind: Literal["conv1d"] = "conv1d"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        return {self.weight: (self.outputs, self.inputs, self.kernel_size), **_bias(self.bias, self.outputs)}
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """An LSTM or a GRU of one layer with PyTorch's equations, order of gates and two biases.
+
+    Args:
+        kind: Which; it has 4 or 3 gates.
+        inputs: Channels of its input.
+        units: H.
+        weight_ih: (gates H, inputs).
+        weight_hh: (gates H, H).
+        bias_ih: (gates H,).
+        bias_hh: (gates H,).
+        state: The hidden state, and the cell of an LSTM, (layers, H) each.
+        state_row: Which of these layers it is.
+    """
+
+    kind: Literal["lstm", "gru"]
+    inputs: int
+    units: int
+    weight_ih: str
+    weight_hh: str
+    bias_ih: str
+    bias_hh: str
+    state: tuple[str, ...]
+    state_row: int = 0
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        rows = self.units * (4 if self.kind == "lstm" else 3)
+        return {
+            self.weight_ih: (rows, self.inputs),
+            self.weight_hh: (rows, self.units),
+            self.bias_ih: (rows,),
+            self.bias_hh: (rows,),
+        }
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A function of every value.
+
+    Args:
+        function: "prelu" has a slope below 0 per channel.
+        channels: Of input and output.
+        weight: The slopes, (channels,); of "prelu" alone.
+    """
+
+    function: Literal["tanh", "sigmoid", "relu", "prelu"]
+    channels: int
+    weight: str | None = None
+    kind: Literal["activation"] = "activation"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        return _bias(self.weight, self.channels)
+
+
+@dataclass(frozen=True)
+class Modulation:
+    """What a conditioner does to features: a format has to know it by name.
+
+    Args:
+        by: The conditioner's class.
+        channels: Of the features.
+        tensors: All of its tensors, and their shapes.
+        state: What it remembers.
+    """
+
+    by: str
+    channels: int
+    tensors: Shapes
+    state: tuple[str, ...] = ()
+    kind: Literal["modulation"] = "modulation"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        return self.tensors
+
+
+@dataclass(frozen=True)
+class SkipLayer:
+    """`u = convolution(y) + mix(x, controls)`, `z = modulation(f(u))`, `y' = y + residual(z)`; z is heard outside.
+
+    Args:
+        convolution: From y to u.
+        activation: f: "tanh", or "gated": tanh of the first half of the channels, times the sigmoid of the second.
+        residual: Of one tap. A y of one channel is added to all of them.
+        mix: Of one tap, from the net's input and, where the controls stand beside it, the controls.
+        modulation: None: there is none.
+    """
+
+    convolution: Convolution
+    activation: Literal["tanh", "gated"]
+    residual: Convolution
+    mix: Convolution | None = None
+    modulation: Modulation | None = None
+    kind: Literal["skip_layer"] = "skip_layer"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        return _all_shapes(self.convolution, self.mix, self.modulation, self.residual)
+
+
+@dataclass(frozen=True)
+class SkipStack:
+    """Layers that follow each other after `widen`; `head` mixes the z of all of them.
+
+    Where a stack follows another, its y begins with the last y before `widen`, and its sum of z with what the head
+    before it gave.
+
+    Args:
+        layers: In order.
+        head: Of one tap, from the z.
+        skips: What the head gets: the sum of all z, or all z side by side.
+        state: The y before every layer's block, as in `Convolution.state`, one layer after the other along time.
+        widen: Of one tap, from the y before; None: y as it is.
+    """
+
+    layers: tuple[SkipLayer, ...]
+    head: Convolution
+    skips: Literal["sum", "concatenate"]
+    state: tuple[str, ...]
+    widen: Convolution | None = None
+    kind: Literal["skip_stack"] = "skip_stack"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        return _all_shapes(self.widen, *self.layers, self.head)
+
+
+@dataclass(frozen=True)
+class ResidualBlock:
+    """`y = activation(modulation(convolution(x))) + gain x`.
+
+    Args:
+        convolution: With the state.
+        activation: Of the features.
+        gain: Per channel, (channels, 1).
+        modulation: None: there is none.
+    """
+
+    convolution: Convolution
+    activation: Activation
+    gain: str
+    modulation: Modulation | None = None
+    kind: Literal["residual_block"] = "residual_block"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        gain = {self.gain: (self.activation.channels, 1)}
+        return {**_all_shapes(self.convolution, self.modulation, self.activation), **gain}
+
+
+Layer = Dense | Convolution | Recurrent | Activation | Modulation | SkipStack | ResidualBlock
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A net: layers in series from the signal (one channel) to the output (one channel), and a linear path beside them.
+
+    `output = scale layers(input) + linear_path(input)`.
+
+    Args:
+        layers: In order; each gets what the one before gives.
+        state: All tensors of the net's state but the glide of its controls.
+        num_controls: Knobs, in 0..1.
+        smoothing_samples: See `tapezoo.net.Net`.
+        controls_at: Where the controls come in: "input": as channels after the signal in the first layer, and in the
+            `mix` of every skip layer; "modulation"; None: there are none.
+        embedding: What the controls pass before the modulations.
+        linear_path: From the signal to the output.
+        scale: Factor on the output of the layers.
+        left_out: Parameters that are no part of any layer, and why.
+    """
+
+    layers: tuple[Layer, ...]
+    state: tuple[str, ...]
+    num_controls: int = 0
+    smoothing_samples: int = 0
+    controls_at: Literal["input", "modulation"] | None = None
+    embedding: tuple[Dense | Activation, ...] = ()
+    linear_path: Convolution | None = None
+    scale: float = 1.0
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    version: int = VERSION
+
+    def shapes(self) -> Shapes:
+        """All tensors it mentions, by their names in the state dict, and their shapes."""
+        return _all_shapes(*self.embedding, *self.layers, self.linear_path)
+
+    def modulations(self) -> Iterator[Modulation]:
+        """All of them, in order."""
+        for layer in self.layers:
+            for part in layer.layers if isinstance(layer, SkipStack) else (layer,):
+                if isinstance(part, Modulation):
+                    yield part
+                elif isinstance(part, SkipLayer | ResidualBlock) and part.modulation is not None:
+                    yield part.modulation
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain dictionaries; every layer says its kind."""
+        return dataclasses.asdict(self)
+
+    def to_json(self) -> str:
+        """As JSON."""
+        return json.dumps(self.as_dict(), indent=2)
+
+
+Part = Layer | SkipLayer
+
+
+def _all_shapes(*parts: Part | None) -> Shapes:
+    return {name: shape for part in parts if part is not None for name, shape in part.shapes().items()}
+
+
+def _bias(name: str | None, channels: int) -> Shapes:
+    return {} if name is None else {name: (channels,)}

@@ -1,0 +1,99 @@
+"""Law: a net with its controls folded into its weights plays on as the net itself."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from copy import deepcopy
+
+import torch
+from torch import Tensor
+
+from tapezoo.export.targets.target import graph_of
+from tapezoo.net import SMOOTHING_SAMPLES, Net, State, settle
+from tapezoo.testing.conditions import (
+    SAMPLE_RATE_HZ,
+    LawBroken,
+    expect_close,
+    noise_and_tone,
+    random_controls,
+    shapes_of,
+)
+from tapezoo.training.effect import EffectModel
+
+# from any state: the knobs have to stand still, memories need not
+FOLDED_SETTLE_SAMPLES = 2 * SMOOTHING_SAMPLES
+
+
+def check_folded(model: EffectModel) -> None:
+    """With its controls folded into its weights the net plays on from any state as the original, held there.
+
+    At the corners, the middle and random positions; the points have one graph, and the original stays as it is.
+
+    Raises:
+        UnfoldableError: The net says why it cannot be folded; the table shows that.
+    """
+    net = model.net
+    before = deepcopy(net.state_dict())
+    positions = _positions(model)
+    points = [net.folded(position) for position in positions]
+    for name, value in net.state_dict().items():
+        if not torch.equal(value, before[name]):
+            raise LawBroken(f"folding changes {name} of the original")
+    expect_same_form(points, net.rest_state(1))
+    state, _ = settle(net, positions, limit_samples=FOLDED_SETTLE_SAMPLES)
+    states = [{name: state[name][[row]] for name in point.rest_state(1)} for row, point in enumerate(points)]
+    nothing = torch.zeros(1, 0)
+    for number, input in enumerate(_programme(net.hop_samples)):
+        with torch.no_grad():
+            expected, state = net(input.expand(len(points), -1, -1), positions, state)
+            for row, point in enumerate(points):
+                where = f"block {number} at controls {[round(value, 2) for value in positions[row].tolist()]}"
+                output, states[row] = point(input, nothing, states[row])
+                expect_close(output, expected[row : row + 1], f"the folded net, {where}")
+                for name, value in states[row].items():
+                    expect_close(
+                        value, state[name][row : row + 1], f"state {name} of the folded net, {where}"
+                    )
+
+
+def expect_same_form(points: list[Net], rest: State) -> None:
+    """One class, names, shapes and graph at all points, no controls, and a state that is part of the net's."""
+    forms = []
+    for point in points:
+        if point.num_controls:
+            raise LawBroken(f"the folded net has {point.num_controls} controls")
+        for name, value in point.rest_state(1).items():
+            if name not in rest or (value.shape, value.dtype) != (rest[name].shape, rest[name].dtype):
+                raise LawBroken(f"state {name} of the folded net is not the net's own {shapes_of(rest)}")
+        tensors = {name: (value.shape, value.dtype) for name, value in point.state_dict().items()}
+        forms.append((type(point), tensors))
+    if any(form != forms[0] for form in forms):
+        raise LawBroken("two points differ in their class, or in names or shapes of their tensors")
+    if _graph(points[0]) != _graph(points[-1]):
+        raise LawBroken("two points do not trace to the same graph")
+
+
+def _graph(net: Net) -> str:
+    graph = graph_of(net, {})
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # what a trace says of Python conditions
+        traced = torch.jit.trace(graph.net.eval(), graph.example, check_trace=False)  # type: ignore[no-untyped-call]
+    return re.sub(r"___torch_mangle_\d+\.", "", str(traced.inlined_graph))  # which the tracer counts up
+
+
+def _positions(model: EffectModel) -> Tensor:
+    """Corners, the middle and two random positions of the controls."""
+    corners = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * model.num_controls)
+    middle = torch.full((1, model.num_controls), 0.5)
+    return torch.cat([corners.reshape(-1, model.num_controls), middle, random_controls(model)])
+
+
+def _programme(hop_samples: int) -> list[Tensor]:
+    """Noise, then a struck tone that dies away, in blocks of several lengths, (1, 1, samples) each."""
+    lengths = [-(-samples // hop_samples) * hop_samples for samples in (1, 64, 333, 1000)]
+    samples = sum(lengths)
+    time = torch.arange(samples) / SAMPLE_RATE_HZ
+    struck = 0.9 * torch.sin(2 * torch.pi * 330.0 * time) * torch.exp(-time / 0.02)
+    signals = (noise_and_tone(1, samples, seed=3), struck.reshape(1, 1, samples))
+    return [block for signal in signals for block in torch.split(signal, lengths, dim=-1)]
