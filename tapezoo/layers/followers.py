@@ -8,8 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tapezoo.layers.filters import HyperParameters, between, one_pole, raw_between, run_followers, within
+from tapezoo.layers.ranges import between, raw_between, within
 from tapezoo.layers.responses import Response
+from tapezoo.layers.section_chains import run_followers
+from tapezoo.layers.sections import one_pole
+from tapezoo.layers.trained_numbers import HyperParameters
 
 SHORTEST_MS, LONGEST_MS = 0.01, 50.0  # ten times the longest is half a second: the memory fades
 GAIN_REACH = 4.0  # nepers, 35 dB: what a level turns the gain up or down at most

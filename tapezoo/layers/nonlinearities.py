@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from tapezoo.layers.filters import within
+from tapezoo.layers.ranges import within
 
 REACH = 3.0  # of an AsymmetricTanh's log drive and bias: beyond it little is left to normalise in float32
 

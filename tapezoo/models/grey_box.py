@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tapezoo.architecture import Architecture
-from tapezoo.layers.filters import HyperParameters, ParametricEQ, magnitudes
+from tapezoo.layers.equaliser import ParametricEQ
 from tapezoo.layers.followers import Lag, Level, Memory
 from tapezoo.layers.nonlinearities import AsymmetricTanh, MLPCurve, TanhSum
 from tapezoo.layers.responses import Response, audible_hz, decibels
+from tapezoo.layers.sections import magnitudes
+from tapezoo.layers.trained_numbers import HyperParameters
 from tapezoo.models.arguments import DEEPEST, one_of, whole
 from tapezoo.net import Net, State, UndescribableError
 from tapezoo.training.effect import EffectModel

@@ -6,9 +6,10 @@ import torch
 from tapezoo.layers import CONDITIONERS, conditioner
 from tapezoo.layers.affine import Affine, Mixing, Scaling, into_next, into_previous
 from tapezoo.layers.convolution import causal_convolution, controlled_fir, held_taps
-from tapezoo.layers.filters import HyperParameters, ParametricEQ
+from tapezoo.layers.equaliser import ParametricEQ
 from tapezoo.layers.followers import Lag, Level
 from tapezoo.layers.recurrent import with_controls, without_controls
+from tapezoo.layers.trained_numbers import HyperParameters
 
 CHANNELS = 5
 NOISE = torch.Generator().manual_seed(0)

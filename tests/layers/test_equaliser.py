@@ -5,8 +5,11 @@ import pytest
 import torch
 from scipy.signal import freqz, lfilter
 
-from tapezoo.layers import filters
-from tapezoo.layers.filters import HyperParameters, ParametricEQ, Sections
+from tapezoo.layers import sections
+from tapezoo.layers.equaliser import ParametricEQ
+from tapezoo.layers.section_chains import run_chain
+from tapezoo.layers.sections import Sections, low_shelf, magnitudes, one_pole, peak, trapezoidal
+from tapezoo.layers.trained_numbers import HyperParameters
 
 RATE = 44100
 
@@ -33,14 +36,14 @@ def cookbook(kind, gain_db, frequency_hz, q):
 
 
 def section(kind, *numbers):
-    made = getattr(filters, kind)(*(torch.tensor([[float(number)]]) for number in numbers), RATE)
-    return filters.trapezoidal(made)
+    made = getattr(sections, kind)(*(torch.tensor([[float(number)]]) for number in numbers), RATE)
+    return trapezoidal(made)
 
 
 def run(sections: Sections, x, num_controls=0):
     signal = torch.tensor(x, dtype=torch.float32).reshape(-1, 1, len(np.atleast_2d(x)[0]))
     state = torch.zeros(len(signal), len(sections.transition), 2)
-    signal, _ = filters.run_chain(signal, sections, state, num_controls)
+    signal, _ = run_chain(signal, sections, state, num_controls)
     return signal[:, 0].numpy()
 
 
@@ -60,7 +63,7 @@ def test_a_section_is_the_cookbooks_filter(kind, setting):
     made = section(kind, *setting)
     frequencies = np.geomspace(10, 0.49 * RATE, 50)
     expected = np.abs(freqz(b, a, worN=frequencies, fs=RATE)[1])
-    np.testing.assert_allclose(filters.magnitudes(made, frequencies, RATE)[0], expected, rtol=1e-3)
+    np.testing.assert_allclose(magnitudes(made, frequencies, RATE)[0], expected, rtol=1e-3)
     x = np.random.default_rng(0).uniform(-1, 1, 3000)
     np.testing.assert_allclose(run(made, x)[0], lfilter(b, a, x), atol=1e-4)
 
@@ -68,16 +71,16 @@ def test_a_section_is_the_cookbooks_filter(kind, setting):
 def test_a_section_in_double_precision_is_exact():
     b, a = cookbook("low_shelf", 9.0, 30.0, 0.6)
     numbers = (torch.tensor([[value]], dtype=torch.float64) for value in (9.0, 30.0, 0.6))
-    made = filters.trapezoidal(filters.low_shelf(*numbers, RATE))
+    made = trapezoidal(low_shelf(*numbers, RATE))
     frequencies = np.geomspace(10, 20000, 30)
     expected = np.abs(freqz(b, a, worN=frequencies, fs=RATE)[1])
-    np.testing.assert_allclose(filters.magnitudes(made, frequencies, RATE)[0], expected, rtol=1e-7)
+    np.testing.assert_allclose(magnitudes(made, frequencies, RATE)[0], expected, rtol=1e-7)
 
 
 def test_rows_with_their_own_coefficients_are_filtered_apart():
     gains = torch.tensor([[6.0, -6.0, 12.0]])
-    peaks = filters.peak(gains, torch.full_like(gains, 700.0), torch.full_like(gains, 1.0), RATE)
-    made = filters.trapezoidal(peaks)
+    peaks = peak(gains, torch.full_like(gains, 700.0), torch.full_like(gains, 1.0), RATE)
+    made = trapezoidal(peaks)
     x = np.random.default_rng(0).uniform(-1, 1, (3, 500))
     outputs = run(made, x, num_controls=1)
     for row, gain in enumerate((6.0, -6.0, 12.0)):
@@ -87,7 +90,7 @@ def test_rows_with_their_own_coefficients_are_filtered_apart():
 
 
 def test_a_one_pole_reaches_63_percent_of_a_step_in_its_time():
-    made = filters.one_pole(torch.tensor([[100.0]]))
+    made = one_pole(torch.tensor([[100.0]]))
     follower = run(made, np.ones(400))[0]
     assert follower[99] == pytest.approx(1 - np.exp(-1), abs=1e-5)
     p = np.exp(-0.01)

@@ -1,0 +1,120 @@
+"""An equaliser while its controls move: scripted where a graph is traced, so plain functions of tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tapezoo.layers.ranges import between_tensors
+from tapezoo.layers.recurrence import (
+    recur_changing,
+)
+from tapezoo.layers.sections import (
+    Sections,
+    StateVariable,
+    high_shelf,
+    low_shelf,
+    peak,
+    trapezoidal,
+)
+
+
+def chain_constants(count: int, like: Tensor) -> list[Tensor]:
+    """Constants that join `count` sections to one filter, whose state is all theirs and a 1.
+
+    Returns:
+        gaps (count + 1, 1 + count, count): 1 where the third, a section, lies before the first, one of them or what
+        leaves the last, and behind the second, the input or one of them.
+        earlier (count + 1, 1 + count): 1 where the second comes before the first.
+        diagonal (count, 1, count, 1): 1 where both are the same.
+        corner (2 count + 1, 2 count + 1): the 1 stays.
+    """
+    place = torch.arange(count + 1, device=like.device)
+    after, source = place[:, None], place[None, :]
+    gaps = (source[..., None] <= place[:count]) & (place[:count] < after[..., None])
+    corner = torch.zeros(2 * count + 1, 2 * count + 1)
+    corner[-1, -1] = 1.0
+    parts = (gaps, source <= after, torch.eye(count)[:, None, :, None], corner)
+    return [part.to(like) for part in parts]
+
+
+def equaliser_settings(numbers: Tensor, bounds: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """gain_db, frequency_hz and q, (sections, ...) each, from the numbers of an equaliser (3 sections, ...)."""
+    gain, frequency, q = numbers.chunk(3)
+    return (
+        15.0 * torch.tanh(gain),
+        between_tensors(frequency, bounds[0], bounds[1]),
+        between_tensors(q, torch.tensor(0.3), bounds[2]),
+    )
+
+
+def equaliser_sections(numbers: Tensor, bounds: list[Tensor], sample_rate: int) -> Sections:
+    gain_db, frequency_hz, q = equaliser_settings(numbers, bounds)
+    low = low_shelf(gain_db[:1], frequency_hz[:1], q[:1], sample_rate)
+    middle = peak(gain_db[1:-1], frequency_hz[1:-1], q[1:-1], sample_rate)
+    high = high_shelf(gain_db[-1:], frequency_hz[-1:], q[-1:], sample_rate)
+    return trapezoidal(
+        StateVariable(
+            torch.cat([low.g, middle.g, high.g]),
+            torch.cat([low.k, middle.k, high.k]),
+            torch.cat([low.m0, middle.m0, high.m0]),
+            torch.cat([low.m1, middle.m1, high.m1]),
+            torch.cat([low.m2, middle.m2, high.m2]),
+        )
+    )
+
+
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def play_moving_or_still(
+    input: Tensor,
+    controls: Tensor,
+    trajectory: Tensor,
+    state: Tensor,
+    still: tuple[Tensor, Tensor],
+    hyper: list[Tensor],
+    bounds: list[Tensor],
+    chain: list[Tensor],
+    count: int,
+    sample_rate: int,
+) -> tuple[Tensor, Tensor]:
+    """`play_moving` where any control moves in this block, else `still`: a graph decides as it plays."""
+    if bool((trajectory != controls.unsqueeze(-1)).any()):
+        return play_moving(input, trajectory, state, hyper, bounds, chain, count, sample_rate)
+    return still
+
+
+def play_moving(
+    input: Tensor,
+    trajectory: Tensor,
+    state: Tensor,
+    hyper: list[Tensor],
+    bounds: list[Tensor],
+    chain: list[Tensor],
+    count: int,
+    sample_rate: int,
+) -> tuple[Tensor, Tensor]:
+    """An equaliser whose coefficients are new at every sample, see `ParametricEQ.forward`.
+
+    Trapezoidal state-variable filters stay stable while they change: the transition of any of them is a contraction.
+
+    Shape:
+        trajectory: (batch, K, samples); the others as there.
+    """
+    bent = torch.tanh(torch.nn.functional.linear(trajectory.transpose(1, 2), hyper[1], hyper[2]))
+    numbers = hyper[0] + torch.nn.functional.linear(bent, hyper[3])  # (batch, samples, 3 sections)
+    sections = equaliser_sections(numbers.permute(2, 0, 1), bounds, sample_rate)
+    # what is before each section of the chain, and after the last one, of the input and of every section
+    gaps, earlier, diagonal, corner = chain[0], chain[1], chain[2], chain[3]
+    passed = 1 + gaps * (sections.direct.permute(1, 2, 0).unsqueeze(2).unsqueeze(2) - 1)
+    passed = passed.prod(-1) * earlier  # (batch, samples, count + 1, 1 + count)
+    rows, size = input.shape[0], 2 * count + 1
+    own = passed[..., 1:].unsqueeze(-1) * sections.leave.permute(1, 2, 0, 3).unsqueeze(2)
+    own = own.reshape(rows, -1, count + 1, 2 * count)  # (batch, samples, count + 1, states)
+    heard = torch.cat([own, passed[..., :1] * input.transpose(1, 2).unsqueeze(-1)], dim=-1)
+    entered = sections.enter.permute(1, 2, 0, 3).unsqueeze(-1) * heard[:, :, :-1].unsqueeze(3)
+    kept = sections.transition.permute(1, 2, 0, 3, 4).unsqueeze(4) * diagonal
+    kept = torch.nn.functional.pad(kept.reshape(rows, -1, 2 * count, 2 * count), [0, 1])
+    step = torch.nn.functional.pad(entered.reshape(rows, -1, 2 * count, size) + kept, [0, 0, 0, 1]) + corner
+    start = torch.cat([state.reshape(-1, 2 * count), torch.ones_like(state[:, 0, :1])], dim=1)
+    output, after = recur_changing(step, heard[:, :, -1], start, size)
+    return output.unsqueeze(1), after[:, : 2 * count].reshape(-1, count, 2)
