@@ -50,4 +50,3 @@ class KernelTarget(Target):
         arrays = {name: array.numpy() for name, array in form.arrays(weights).items()}
         file = KernelFile(form.kernel, net.num_controls, net.smoothing_samples, form.settings(), arrays)
         write_kernel(file, path, graph.metadata)
-
