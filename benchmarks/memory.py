@@ -20,7 +20,7 @@ import numpy as np
 import soundfile
 
 from tapezoo.data import PairedAudio
-from tapezoo.measure.floor import fitted_floor
+from tapezoo.measure.floor import fit_floor
 
 RATE_HZ = 48_000
 BLOCK_SAMPLES = RATE_HZ * 10
@@ -105,7 +105,7 @@ def main() -> None:
             pass
         say("batches", started)
         started = time.monotonic()
-        floor = fitted_floor(data.split_arrays("train"))
+        floor = fit_floor(data.split_arrays("train"))
         esr = floor.esr(data.split_arrays("val"), data.burn_in_samples)
         say("floor", started)
         started = time.monotonic()

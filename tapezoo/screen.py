@@ -5,8 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TimeRemainingColumn
-from rich.status import Status
+from rich.progress import (
+    BarColumn,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Progress
+from rich.progress import TaskID as TaskID
+from rich.status import Status as Status
 from rich.text import Text
 
 from tapezoo.terminal import plain
@@ -37,6 +46,17 @@ def bar(screen: Screen) -> Progress:
     """A bar that is gone when its work is done; what its tasks are called is as literal."""
     columns = (TaskName(), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     return Progress(*columns, console=screen, transient=True)
+
+
+def wide_bar(screen: Screen) -> Progress:
+    """A bar over the whole width, with the time that has passed and that is left; it stays, and is as literal."""
+    columns = (
+        TaskName(),
+        BarColumn(bar_width=None),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(compact=True),
+    )
+    return Progress(*columns, console=screen, refresh_per_second=4, expand=True)
 
 
 class TaskName(ProgressColumn):

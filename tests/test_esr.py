@@ -10,10 +10,10 @@ from tapezoo.bundle import CaseResult, overall_esr
 from tapezoo.esr import comparable_esr, esr
 from tapezoo.export.grid.error import output_esr
 from tapezoo.measure.disagreement import disagreement
-from tapezoo.measure.pictures import waveforms
-from tapezoo.measure.setting_scores import RowScore, pooled
+from tapezoo.measure.setting_scores import RowScore, pool_rows
 from tapezoo.metrics.energy_ratio import ESR
 from tapezoo.models.fir import fir_esr
+from tapezoo.report.waveforms import draw_excerpt_waveforms
 
 SILENCE = np.zeros(64, dtype=np.float32)
 CLICK = np.eye(1, 64, dtype=np.float32)[0]
@@ -39,8 +39,8 @@ def test_nobody_has_another_answer(output):
     assert torch.isnan(metric.compute())
     assert math.isnan(fir_esr(np.ones(1), [(output, SILENCE)], 0))
     row = RowScore((), float(output @ output), 0.0, math.nan, 64)
-    assert math.isnan(pooled([row], 8000).esr)
-    assert waveforms(SILENCE, output, 8000, "silence").get_suptitle().endswith("ESR nan")
+    assert math.isnan(pool_rows([row], 8000).esr)
+    assert draw_excerpt_waveforms(SILENCE, output, 8000, "silence").get_suptitle().endswith("ESR nan")
 
 
 @pytest.mark.parametrize(("output", "expected"), [(SILENCE, 0.0), (CLICK, math.inf)])

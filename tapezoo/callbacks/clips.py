@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from rich.table import Table
 
 from tapezoo.data.batch import Batch
-from tapezoo.esr import esr
 from tapezoo.filenames import unique_file_names
-from tapezoo.measure.floor import fitted_floor
+from tapezoo.measure.clip_scores import score_clips
+from tapezoo.measure.floor import fit_floor
 from tapezoo.render.soundfiles import write_float_wav
+from tapezoo.report.clips import clip_table
+from tapezoo.report.tables import screen_table, write_csv
 from tapezoo.screen import Screen
-from tapezoo.staging import replaced_file
 
 
 class ClipTable(Callback):
@@ -41,27 +40,13 @@ class ClipTable(Callback):
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes and shows the table."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        linear = fitted_floor(data.split_arrays("train"))
-        skip = data.burn_in_samples
-        rows = []
-        for row in data.split_arrays("test"):
-            error, energy = self.energies[row.name].tolist()
-            rows.append((row.name, esr(error, energy), linear.esr([row], skip)))
-        error, energy = torch.stack(list(self.energies.values())).sum(dim=0).tolist()
-        rows.append(("all", esr(error, energy), linear.esr(data.split_arrays("test"), skip)))
-
+        floor = fit_floor(data.split_arrays("train"))
+        energies = {name: (float(pair[0]), float(pair[1])) for name, pair in self.energies.items()}
+        clips, together = score_clips(energies, data.split_arrays("test"), floor, data.burn_in_samples)
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "test_clips.csv"
-        table = Table(
-            "clip", "test_esr", "linear floor", title="Error energy over target energy, after the burn-in"
-        )
-        with replaced_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["clip", "test_esr", "linear_floor"])
-            for name, ratio, floor in rows:
-                writer.writerow([name, f"{ratio:.6g}", f"{floor:.6g}"])
-                table.add_row(name, f"{ratio:.5f}", f"{floor:.5f}")
-        self.console.print(table)
+        table = clip_table(clips, together)
+        path = write_csv(table, self.folder / "test_clips.csv")
+        self.console.print(screen_table(table))
         self.console.say(f"written to {path}")
 
 

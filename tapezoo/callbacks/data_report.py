@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from tapezoo.measure.floor import fitted_floor
+from tapezoo.measure.floor import fit_floor
 from tapezoo.models.fir import LINEAR_FLOOR_TAPS
 from tapezoo.screen import Screen
 
@@ -29,7 +29,7 @@ class DataReport(Callback):
         """Describes, fits and logs `linear_floor`."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         self._say(data.describe())
-        floor = fitted_floor(data.split_arrays("train"))
+        floor = fit_floor(data.split_arrays("train"))
         self.linear_floor = floor.esr(data.split_arrays("val"), data.burn_in_samples)
         each = f" of each of the {len(floor.filters)} settings" if len(floor.filters) > 1 else ""
         self._say(

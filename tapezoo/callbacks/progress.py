@@ -9,10 +9,10 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from rich import progress as rich_progress
 
 from tapezoo.callbacks.checkpointing import best_and_last
-from tapezoo.screen import Screen, TaskName
+from tapezoo.screen import Progress as Bar
+from tapezoo.screen import Screen, TaskID, wide_bar
 
 LINE_INTERVAL_S = 15.0  # a log of a training of ten minutes keeps some forty lines
 
@@ -30,8 +30,8 @@ class Progress(ProgressBar):
         self._console = console or Screen(file=sys.stderr)
         self._line_interval_s = line_interval_s
         self._enabled = True
-        self._bar: rich_progress.Progress | None = None
-        self._task = rich_progress.TaskID(0)
+        self._bar: Bar | None = None
+        self._task = TaskID(0)
         self._best = math.inf
         self._line_at_s = -math.inf
         self._unsaid: str | None = None
@@ -57,15 +57,7 @@ class Progress(ProgressBar):
         before = kept.best_model_score if kept is not None else None  # of the training that is resumed
         self._best = math.inf if before is None else float(before)
         if self._enabled and self._console.is_terminal:
-            self._bar = rich_progress.Progress(
-                TaskName(),
-                rich_progress.BarColumn(bar_width=None),
-                rich_progress.TimeElapsedColumn(),
-                rich_progress.TimeRemainingColumn(compact=True),
-                console=self._console,
-                refresh_per_second=4,
-                expand=True,
-            )
+            self._bar = wide_bar(self._console)
             self._task = self._bar.add_task(self._text(trainer), total=_total_batches(trainer))
             self._bar.update(self._task, completed=trainer.current_epoch * _epoch_batches(trainer))
             self._bar.start()

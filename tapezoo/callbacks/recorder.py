@@ -19,11 +19,14 @@ from tapezoo.data.module import PairsDataModule, Row
 from tapezoo.errors import TapezooError, UnwritableOutputError
 from tapezoo.filenames import unique_file_names
 from tapezoo.layers.responses import Explained, Response
-from tapezoo.measure.pictures import block_response, spectrograms, transfer_curve, waveforms, write_png
 from tapezoo.measure.playing import play
 from tapezoo.measure.transfer import transfer_loops
 from tapezoo.net import Net
 from tapezoo.render.soundfiles import write_float_wav
+from tapezoo.report.figures import write_png
+from tapezoo.report.responses import draw_block_response
+from tapezoo.report.transfer import draw_transfer_curve
+from tapezoo.report.waveforms import draw_excerpt_spectrograms, draw_excerpt_waveforms
 from tapezoo.staging import replaced_file
 from tapezoo.tracking import TrackedRun, collect_versions
 from tapezoo.training.effect import EffectModel
@@ -172,7 +175,7 @@ class RunRecorder(Callback):
         defaults = [control.normalize(control.default) for control in model.controls]
         machine = data.respond if isinstance(data, Machine) else None
         loops = transfer_loops(net, model.sample_rate, defaults, frequency_hz=SINE_HZ, machine=machine)
-        curve = transfer_curve(loops, SINE_HZ, architecture)
+        curve = draw_transfer_curve(loops, SINE_HZ, architecture)
         files.append(write_png(curve, folder / "transfer_curve.png"))
         if isinstance(net, Explained):
             files += _write_blocks(folder, architecture, net, model.sample_rate, defaults)
@@ -216,9 +219,11 @@ def _write_excerpt(
         # floats: what is over full scale must not be clipped in one of three files that are compared
         write_float_wav(path, signal, sample_rate)
         files.append(path)
-    picture = spectrograms(excerpt["input"], excerpt["target"], excerpt["output"], sample_rate, title)
+    picture = draw_excerpt_spectrograms(
+        excerpt["input"], excerpt["target"], excerpt["output"], sample_rate, title
+    )
     files.append(write_png(picture, folder / f"{file_name}_spectrograms.png"))
-    picture = waveforms(excerpt["target"], excerpt["output"], sample_rate, title)
+    picture = draw_excerpt_waveforms(excerpt["target"], excerpt["output"], sample_rate, title)
     files.append(write_png(picture, folder / f"{file_name}_waveforms.png"))
     return files
 
@@ -234,7 +239,7 @@ def _write_blocks(
     files = []
     file_names = unique_file_names(list(blocks))
     for number, (block, lines) in enumerate(blocks.items(), start=1):
-        picture = block_response(lines, f"{architecture}: {block}")
+        picture = draw_block_response(lines, f"{architecture}: {block}")
         files.append(write_png(picture, folder / f"block_{number}_{file_names[number - 1]}.png"))
     return files
 

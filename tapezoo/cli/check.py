@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from tapezoo.errors import TapezooError, UsageError
 
 if TYPE_CHECKING:
-    from rich.status import Status
-    from rich.table import Table
-
+    from tapezoo.report.tables import Table
+    from tapezoo.screen import Status
     from tapezoo.training.effect import EffectModel
 
 ABSENT = "-"
@@ -69,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
     import torch
 
     from tapezoo import models, registry
+    from tapezoo.report.tables import screen_table
     from tapezoo.screen import Screen
     from tapezoo.testing import DeclarationError
 
@@ -95,26 +95,26 @@ def run(options: argparse.Namespace) -> int:
     table = by_law(checked[0]) if len(checked) == 1 else by_model(checked)
     if not console.is_terminal:
         console.width = max(console.width, FILE_WIDTH)
-    console.print(table)
+    console.print(screen_table(table))
     console.say(*remarks(checked))
     return 1 if any(row.broken for row in checked) else 0
 
 
 def by_law(row: Checked) -> Table:
     """One model: a line per law."""
-    table = _table("law", "without controls", "with two")
-    for law in _laws([row]):
-        table.add_row(law, _outcome(row, law, 0), _outcome(row, law, 2))
-    return table
+    from tapezoo.report.tables import text_table
+
+    rows = [(law, _outcome(row, law, 0), _outcome(row, law, 2)) for law in _laws([row])]
+    return text_table(("law", "without controls", "with two"), rows)
 
 
 def by_model(checked: Sequence[Checked]) -> Table:
     """A line per model, a column per law; two words in a cell: without controls, with two."""
+    from tapezoo.report.tables import text_table
+
     laws = _laws(checked)
-    table = _table("model", *(law.replace("_", "\n") for law in laws))
-    for row in checked:
-        table.add_row(row.name, *(_cell(row, law) for law in laws))
-    return table
+    rows = [(row.name, *(_cell(row, law) for law in laws)) for row in checked]
+    return text_table(("model", *(law.replace("_", "\n") for law in laws)), rows)
 
 
 def remarks(checked: Sequence[Checked]) -> list[str]:
@@ -174,13 +174,3 @@ def _cell(row: Checked, law: str) -> str:
     outcomes = [_outcome(row, law, num_controls) for num_controls in (0, 2)]
     said = [outcome for outcome in outcomes if outcome != ABSENT] or [ABSENT]
     return "\n".join(dict.fromkeys(said)) if len(set(said)) == 1 else "\n".join(said)
-
-
-def _table(*headers: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for header in headers:
-        table.add_column(header, overflow="fold")
-    return table

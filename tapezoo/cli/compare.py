@@ -66,11 +66,11 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.cli.faults import said_plainly
     from tapezoo.cli.short_forms import ALLOW_IMPORT, split_allowed
     from tapezoo.compare.folder import check_unchanged, is_finished, open_folder
-    from tapezoo.compare.lock import held
-    from tapezoo.compare.plan import Budget, check_rates, row_names, rows_of
+    from tapezoo.compare.lock import lock_folder
+    from tapezoo.compare.plan import Budget, check_rates, name_rows, plan_rows
     from tapezoo.compare.ray_engine import connect
-    from tapezoo.compare.row import Task, data_of
-    from tapezoo.compare.run import OWN_FILES, Comparison, caption_of, on_ray, one_after_another
+    from tapezoo.compare.row import Task, open_data
+    from tapezoo.compare.run import OWN_FILES, Comparison, make_caption, run_serially, run_with_ray
     from tapezoo.screen import Screen
     from tapezoo.tracking import Tracking, check_server, tracking_uri
 
@@ -79,14 +79,14 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("tapezoo compare", "--address without --engine ray")
     out = options.out or Path("comparisons") / f"{datetime.now():%Y%m%d-%H%M%S}"
     known = open_folder(out, options.overwrite)
-    names = row_names(options.recipes, OWN_FILES)
+    names = name_rows(options.recipes, OWN_FILES)
     overrides = ["--threads", "1", *options.overrides]
     allowed = [f"{ALLOW_IMPORT}={package}" for package in split_allowed(options.overrides)[1]]
     recipes = {
         name: training.resolved_recipe(path, overrides)
         for name, path in zip(names, options.recipes, strict=True)
     }
-    rows = rows_of(recipes, budget)
+    rows = plan_rows(recipes, budget)
     first = rows[names[0]]
     named = recipes[names[0]]["tracking"]
     tracking = None if first["trainer"]["logger"] is False else Tracking(**named)
@@ -99,14 +99,14 @@ def run(options: argparse.Namespace) -> int:
     console = Screen()
     with console.status("preparing the data"):
         with said_plainly("tapezoo compare"):
-            data = data_of(first)
+            data = open_data(first)
         declared = {name: recipe["data"]["init_args"].get("sample_rate") for name, recipe in recipes.items()}
         check_rates(declared, data.sample_rate)
         if known:  # empty with --overwrite, whatever lies there
             check_unchanged(out, known, rows, data.dataset_hash)
-        caption = caption_of(data, first, budget)
+        caption = make_caption(data, first, budget)
     out.mkdir(parents=True, exist_ok=True)
-    with held(out) as lock:
+    with lock_folder(out) as lock:
         comparison = Comparison(
             out, rows, data.dataset_hash, caption, tracking, known, options.overwrite, console
         )
@@ -117,9 +117,9 @@ def run(options: argparse.Namespace) -> int:
         ]
         try:
             if ray is not None:
-                on_ray(comparison, ray, tasks)
+                run_with_ray(comparison, ray, tasks)
             else:
-                one_after_another(comparison, tasks, budget, lock)
+                run_serially(comparison, tasks, budget, lock)
         except BaseException as error:
             comparison.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
             raise

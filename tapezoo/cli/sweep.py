@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tapezoo.errors import TapezooError, UsageError
+from tapezoo.errors import UsageError
 
 if TYPE_CHECKING:
     from tapezoo.measure.roles import Roles
@@ -20,10 +20,6 @@ there), WAV files of every blend and modulation, and pictures. Positions are 0..
 Controls that choose among machines are swept from machine to machine, knobs from end to end at the machine that has
 them. Checkpoints say which are which; of one that does not, the verb says what it takes them for.
 """
-
-
-class NoControlsError(TapezooError):
-    """A model without controls has nothing to sweep."""
 
 
 def add_parser(verbs: Any) -> None:
@@ -56,13 +52,13 @@ def run(options: argparse.Namespace) -> int:
     import torch
 
     from tapezoo.checkpoint import best_checkpoint, load_model, read_checkpoint
-    from tapezoo.measure.blends import blends_of
-    from tapezoo.measure.roles import roles_of
+    from tapezoo.measure.blends import choose_blends
+    from tapezoo.measure.roles import find_roles
+    from tapezoo.report.tables import screen_table
     from tapezoo.screen import Screen
     from tapezoo.staging import staged_folder
     from tapezoo.sweep import run as sweep
-    from tapezoo.sweep.files import BLENDS_CSV, SWEEPS_CSV
-    from tapezoo.sweep.sounds import music_of
+    from tapezoo.sweep.sounds import SweepError, read_music
     from tapezoo.tracking.pictures import log_pictures
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
@@ -71,38 +67,38 @@ def run(options: argparse.Namespace) -> int:
     path = best_checkpoint(options.checkpoint)
     model = load_model(path)
     if not model.controls:
-        raise NoControlsError(
+        raise SweepError(
             str(path),
             found="a model without controls",
             expected="one with at least one control",
             fix="Train with controls; `tapezoo render` plays a model without.",
         )
     console = Screen()
-    roles, told = roles_of(model.controls)
+    roles, is_told = find_roles(model.controls)
     if options.switches is not None:
-        roles = _named(options.switches, roles.names)
-    elif not told:
+        roles = _read_switches(options.switches, roles.names)
+    elif not is_told:
         taken = [roles.names[number] for number in roles.switches]
         what = f"{', '.join(taken)} for the choice of the machine" if taken else "all controls for knobs"
         console.say(
             f"{path} does not say which controls choose among machines: taking {what}; --switches says otherwise"
         )
-    blends = blends_of(roles, [_positions(text, roles.names) for text in options.at])
+    blends = choose_blends(roles, [_read_positions(text, roles.names) for text in options.at])
     with (
         console.status("sweeping") as status,
         staged_folder(options.out, options.overwrite, sweep.is_sweep, "folder of a sweep") as folder,
     ):
-        music = music_of(options.audio, options.seconds, model.sample_rate)
+        music = read_music(options.audio, options.seconds, model.sample_rate)
         tables = sweep.sweep_into(folder, model.net, model.sample_rate, roles, blends, music, status.update)
     swept = read_checkpoint(path)["tapezoo"]["provenance"]
     log_pictures(swept.get("run_id"), options.out, "**/*.png", "sweep")
     for table in tables:
-        console.print(table)
-    console.say(f"{options.out}: {SWEEPS_CSV}, {BLENDS_CSV}, sounds and pictures")
+        console.print(screen_table(table, gap=0))
+    console.say(f"{options.out}: {sweep.SWEEPS_CSV}, {sweep.BLENDS_CSV}, sounds and pictures")
     return 0
 
 
-def _named(text: str, names: Sequence[str]) -> Roles:
+def _read_switches(text: str, names: Sequence[str]) -> Roles:
     from tapezoo.measure.roles import Roles
 
     switches = [name.strip() for name in text.split(",") if name.strip()]
@@ -111,7 +107,7 @@ def _named(text: str, names: Sequence[str]) -> Roles:
     return Roles(tuple(names), tuple(number for number, name in enumerate(names) if name in switches))
 
 
-def _positions(text: str, names: Sequence[str]) -> tuple[float, ...]:
+def _read_positions(text: str, names: Sequence[str]) -> tuple[float, ...]:
     expected = f"{len(names)} positions in 0..1 with commas between, in the order {', '.join(names)}"
     try:
         positions = tuple(float(part) for part in text.split(","))

@@ -6,15 +6,17 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tapezoo.checkpoint import LAST
+from tapezoo.compare.errors import CompareError
 from tapezoo.compare.plan import Config, differences
-from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
+from tapezoo.errors import UnwritableOutputError
+from tapezoo.measure.comparison import Figures, Outcome
 from tapezoo.staging import replaced_file
 from tapezoo.terminal import shown
 from tapezoo.yamltext import YamlError, read_yaml
@@ -23,81 +25,11 @@ COMPARISON, ROW, SETTINGS, LOG = "comparison.json", "row.json", "row.yaml", "tra
 SHOWN_DIFFERENCES = 5
 
 
-class ChangedSettingsError(TapezooError):
-    """The folder holds rows that were trained with other settings."""
-
-
-class UnreadableRowError(TapezooError):
-    """A row was left by something that wrote other figures than this version reads."""
-
-    @classmethod
-    def of(cls, path: Path, error: Exception) -> UnreadableRowError:
-        """The file, and how reading it failed."""
-        return cls(
-            str(path),
-            found=f"what this version of tapezoo does not write ({type(error).__name__}: {shown(str(error))})",
-            expected="the settings and figures of a row",
-            fix="Choose another --out, go on with the version that wrote it, or pass --overwrite.",
-        )
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What a trained row reached and cost; None: could not be measured.
-
-    Args:
-        model: Its architecture.
-        parameters: Trained numbers in the net.
-        val_esr: Of the best checkpoint.
-        val_mrstft: Multi-resolution STFT distance, of the same.
-        test_esr: Of the same, on the test split.
-        updates: Optimizer steps.
-        audio_s: Trained on, burn-ins included.
-        train_cpu_s: CPU time of the training steps.
-        train_wall_s: The same by the clock.
-        wall_s: The whole training by the clock.
-        real_time_factors: Of the exported ONNX on one thread, by block length.
-        processor: Where these were measured.
-        export_error: Why there are none.
-    """
-
-    model: str
-    parameters: int
-    val_esr: float
-    val_mrstft: float | None
-    test_esr: float | None
-    updates: int
-    audio_s: float
-    train_cpu_s: float
-    train_wall_s: float
-    wall_s: float
-    real_time_factors: dict[str, float] | None
-    processor: str | None
-    export_error: str | None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a row ended.
-
-    Args:
-        status: "finished", "failed", "interrupted" or "running".
-        reason: Of a failure, in one line.
-        figures: Of a finished row.
-        log: Where the output of the training lies.
-    """
-
-    status: str
-    reason: str = ""
-    figures: Figures | None = None
-    log: str = ""
-
-
 def open_folder(out: Path, overwrite: bool) -> dict[str, Any]:
     """What `comparison.json` says of the comparison that lies in `out`; {} where there is none.
 
     Raises:
-        OutputExistsError: The folder holds something else.
+        CompareError: The folder holds something else, which not even `overwrite` removes.
         UnwritableOutputError: It is a file, or cannot be written.
     """
     if out.exists() and not out.is_dir():
@@ -110,23 +42,10 @@ def open_folder(out: Path, overwrite: bool) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads((out / COMPARISON).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise _OtherContentError(out) from error
+        raise _other_content(out) from error
     if not isinstance(content, dict) or "dataset_hash" not in content:  # somebody else's comparison.json
-        raise _OtherContentError(out)
+        raise _other_content(out)
     return {} if overwrite else content
-
-
-class _OtherContentError(OutputExistsError):
-    """Not even --overwrite removes what is not ours."""
-
-    def __init__(self, out: Path) -> None:
-        TapezooError.__init__(
-            self,
-            str(out),
-            found="a folder with something else in it",
-            expected="a free name, or the folder of a comparison to go on with",
-            fix="Choose another --out.",
-        )
 
 
 def check_unchanged(
@@ -137,20 +56,19 @@ def check_unchanged(
     Failed rows, and rows that left no checkpoint, start again whatever they were.
 
     Raises:
-        ChangedSettingsError: Names what changed.
-        UnreadableRowError: See `read_outcome`.
+        CompareError: Names what changed; or see `read_outcome`.
     """
     begun = [name for name in rows if is_finished(out / name) or may_resume(out / name)]
     changed = []
     if begun and known.get("dataset_hash") != dataset_hash:
         changed.append("the data themselves")
     for name in begun:
-        old = _settings(out / name / SETTINGS)
+        old = _read_settings(out / name / SETTINGS)
         changed += [f"{name}: {difference}" for difference in differences(old, rows[name])]
     if changed:
         more = len(changed) - SHOWN_DIFFERENCES
         found = "; ".join(changed[:SHOWN_DIFFERENCES]) + (f"; {more} more" if more > 0 else "")
-        raise ChangedSettingsError(
+        raise CompareError(
             str(out),
             found=f"rows trained with other settings ({found})",
             expected="the settings it was begun with",
@@ -158,11 +76,11 @@ def check_unchanged(
         )
 
 
-def _settings(path: Path) -> dict[str, Any]:
+def _read_settings(path: Path) -> dict[str, Any]:
     try:
         content = read_yaml(path)
     except (OSError, YamlError) as error:
-        raise UnreadableRowError.of(path, error) from error
+        raise _unreadable(path, error) from error
     return content if isinstance(content, dict) else {}
 
 
@@ -170,7 +88,7 @@ def read_outcome(folder: Path) -> Outcome | None:
     """How the row in `folder` ended, or that it is under way; None: nothing is there.
 
     Raises:
-        UnreadableRowError: Something is there, and taking it for nothing would train over it.
+        CompareError: Something is there, and taking it for nothing would train over it.
     """
     path = folder / ROW
     if not path.is_file():
@@ -180,7 +98,7 @@ def read_outcome(folder: Path) -> Outcome | None:
         figures = Figures(**content["figures"]) if content["figures"] else None
         return Outcome(content["status"], content["reason"], figures, content["log"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UnreadableRowError.of(path, error) from error
+        raise _unreadable(path, error) from error
 
 
 def is_finished(folder: Path) -> bool:
@@ -216,3 +134,21 @@ def write_json(path: Path, content: Any) -> None:
     """Writes the file as a whole or not at all."""
     with replaced_file(path) as part:
         part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _other_content(out: Path) -> CompareError:
+    return CompareError(
+        str(out),
+        found="a folder with something else in it",
+        expected="a free name, or the folder of a comparison to go on with",
+        fix="Choose another --out.",
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> CompareError:
+    return CompareError(
+        str(path),
+        found=f"what this version of tapezoo does not write ({type(error).__name__}: {shown(str(error))})",
+        expected="the settings and figures of a row",
+        fix="Choose another --out, go on with the version that wrote it, or pass --overwrite.",
+    )

@@ -8,15 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tapezoo.errors import TapezooError
-
-
-class BusyFolderError(TapezooError):
-    """Another comparison, or a training it left behind, is at work in the folder."""
+from tapezoo.compare.errors import CompareError
 
 
 @contextmanager
-def held(out: Path) -> Iterator[int]:
+def lock_folder(out: Path) -> Iterator[int]:
     """Keeps other comparisons out of the folder `out`, which exists.
 
     Yields:
@@ -24,14 +20,14 @@ def held(out: Path) -> Iterator[int]:
         killed goes on, and a second one beside it would write the same files.
 
     Raises:
-        BusyFolderError: It is held already.
+        CompareError: Another comparison, or a training it left behind, is at work there.
     """
     descriptor = os.open(out, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise BusyFolderError(
+            raise CompareError(
                 str(out),
                 found="another `tapezoo compare` at work there, or a training that one left behind",
                 expected="a folder for this comparison alone",

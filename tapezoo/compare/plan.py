@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tapezoo.errors import TapezooError
+from tapezoo.compare.errors import CompareError
 from tapezoo.filenames import unique_file_names
 
 # of the data's arguments: how a recipe trains, not what on
@@ -30,18 +30,6 @@ Config = dict[str, Any]
 """A resolved recipe, as `fit --config` takes it."""
 
 
-class BudgetError(TapezooError):
-    """No budget, two of them, or one nobody can spend."""
-
-
-class SameRecipeError(TapezooError):
-    """One recipe is named twice."""
-
-
-class DifferentRatesError(TapezooError):
-    """A recipe made for another sample rate than the data of the comparison have."""
-
-
 @dataclass(frozen=True)
 class Budget:
     """What every row may spend: minutes by the clock, validation included, or seconds of audio trained on.
@@ -51,7 +39,7 @@ class Budget:
         audio_seconds: Input with its burn-ins, above 0.
 
     Raises:
-        BudgetError: Not exactly one of them, or one out of range.
+        CompareError: Not exactly one of them, or one out of range.
     """
 
     minutes: float | None = None
@@ -62,7 +50,7 @@ class Budget:
         least_minutes, most_minutes = 1 / 60, 366 * 24 * 60  # the trainer counts whole seconds, as a C int
         fine = self.minutes is None or least_minutes <= self.minutes <= most_minutes
         if len(given) != 1 or not 0 < given[0] < math.inf or not fine:
-            raise BudgetError(
+            raise CompareError(
                 "the budget",
                 found=", ".join(f"{value:g}" for value in given) or "none",
                 expected="--minutes (a second or more, a year or less) or --audio-seconds (above 0)",
@@ -79,7 +67,7 @@ class Budget:
         return 60 * self.minutes if self.minutes is not None else float(self.audio_seconds or 0.0)
 
 
-def row_names(paths: Sequence[Path], taken: Collection[str] = ()) -> list[str]:
+def name_rows(paths: Sequence[Path], taken: Collection[str] = ()) -> list[str]:
     """The recipes' stems, with as many of their folders as tell equal ones apart; each is also a folder's name.
 
     Args:
@@ -87,12 +75,12 @@ def row_names(paths: Sequence[Path], taken: Collection[str] = ()) -> list[str]:
         taken: Names that the comparison's folder needs for other files.
 
     Raises:
-        SameRecipeError: Two paths lead to one file.
+        CompareError: Two paths lead to one file.
     """
     resolved = [path.resolve() for path in paths]
     for number, path in enumerate(resolved):
         if path in resolved[:number]:
-            raise SameRecipeError(
+            raise CompareError(
                 str(paths[number]), found="it twice", expected="every recipe once", fix="Leave one out."
             )
     whole = Counter(path.with_suffix("") for path in resolved)  # lstm.yaml beside lstm.yml
@@ -106,7 +94,7 @@ def row_names(paths: Sequence[Path], taken: Collection[str] = ()) -> list[str]:
     return unique_file_names(names, taken)
 
 
-def rows_of(recipes: Mapping[str, Config], budget: Budget) -> dict[str, Config]:
+def plan_rows(recipes: Mapping[str, Config], budget: Budget) -> dict[str, Config]:
     """What `fit` gets for every row.
 
     The data come from the first recipe; `OF_TRAINING` stays each recipe's own. Validation and test score all
@@ -117,9 +105,11 @@ def rows_of(recipes: Mapping[str, Config], budget: Budget) -> dict[str, Config]:
         recipes: Resolved, by the row's name; one or more.
         budget: Of every row.
     """
-    source = _portable(next(iter(recipes.values()))["data"])
+    source = _with_absolute_paths(next(iter(recipes.values()))["data"])
     score_after_samples = longest_burn_in(recipes)
-    return {name: _row(name, recipe, source, score_after_samples, budget) for name, recipe in recipes.items()}
+    return {
+        name: _plan_row(name, recipe, source, score_after_samples, budget) for name, recipe in recipes.items()
+    }
 
 
 def longest_burn_in(recipes: Mapping[str, Config]) -> int:
@@ -135,11 +125,11 @@ def check_rates(declared: Mapping[str, int | None], sample_rate: int) -> None:
         sample_rate: Of the data of the comparison, Hz.
 
     Raises:
-        DifferentRatesError: Names the recipe.
+        CompareError: Names the recipe.
     """
     for name, rate in declared.items():
         if rate is not None and rate != sample_rate:
-            raise DifferentRatesError(
+            raise CompareError(
                 name,
                 found=f"a recipe for {rate} Hz",
                 expected=f"{sample_rate} Hz, as the data of the comparison",
@@ -149,7 +139,7 @@ def check_rates(declared: Mapping[str, int | None], sample_rate: int) -> None:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """`key: old -> new` of every setting of a row that is not the same."""
-    before, after = _flat(old), _flat(new)
+    before, after = _flatten(old), _flatten(new)
     return [
         f"{key}: {before.get(key)} -> {after.get(key)}"
         for key in sorted(before | after)
@@ -157,7 +147,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _row(name: str, recipe: Config, source: Config, score_after_samples: int, budget: Budget) -> Config:
+def _plan_row(name: str, recipe: Config, source: Config, score_after_samples: int, budget: Budget) -> Config:
     row = copy.deepcopy(recipe)
     own = {
         key: value
@@ -183,20 +173,20 @@ def _row(name: str, recipe: Config, source: Config, score_after_samples: int, bu
         arguments = {"audio_seconds": budget.audio_seconds}
         callbacks.append({"class_path": AUDIO_BUDGET, "init_args": arguments})
     else:
-        trainer["max_time"] = _clock(round(budget.seconds()))
+        trainer["max_time"] = _clock_text(round(budget.seconds()))
     trainer["callbacks"] = callbacks or None
     row["tracking"] = {**row["tracking"], "run_name": name}
     row["run_dir"], row["ckpt_path"], row["warm_start"], row["overwrite"] = None, None, None, False
     return row
 
 
-def _clock(seconds: int) -> str:
+def _clock_text(seconds: int) -> str:
     """DD:HH:MM:SS, as trainer.max_time takes it."""
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     return f"{days:02d}:{hours % 24:02d}:{minutes % 60:02d}:{seconds % 60:02d}"
 
 
-def _portable(data: Config) -> Config:
+def _with_absolute_paths(data: Config) -> Config:
     """With absolute paths: a row may run in another folder."""
     arguments = {
         key: str(Path(value).resolve()) if key in PATHS and value is not None else value
@@ -205,11 +195,11 @@ def _portable(data: Config) -> Config:
     return {**data, "init_args": arguments}
 
 
-def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
+def _flatten(content: Any, prefix: str = "") -> dict[str, Any]:
     if isinstance(content, Mapping) and content:
         items = [(f"{prefix}.{key}" if prefix else str(key), value) for key, value in content.items()]
     elif isinstance(content, list) and content:
         items = [(f"{prefix}.{number}", value) for number, value in enumerate(content)]
     else:
         return {prefix: content}
-    return {key: value for name, part in items for key, value in _flat(part, name).items()}
+    return {key: value for name, part in items for key, value in _flatten(part, name).items()}

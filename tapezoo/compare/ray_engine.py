@@ -13,31 +13,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tapezoo.compare.folder import LOG, Outcome, begin_row, write_outcome
+from tapezoo.compare.errors import CompareError
+from tapezoo.compare.folder import LOG, begin_row, write_outcome
 from tapezoo.compare.row import STOP_WITHIN_S, Task, run_row
-from tapezoo.errors import TapezooError
-
-
-class MissingRayError(TapezooError):
-    """The extra is not installed."""
-
-
-class RayClusterError(TapezooError):
-    """No cluster answers at the address."""
+from tapezoo.measure.comparison import Outcome
 
 
 def connect(address: str | None) -> Any:
     """The ray module, connected: to the cluster at `address`, or to one on this machine.
 
     Raises:
-        MissingRayError: Ray is not installed.
-        RayClusterError: Nothing answers.
+        CompareError: Ray is not installed, or nothing answers.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
     try:
         import ray
     except ImportError as error:
-        raise MissingRayError(
+        raise CompareError(
             "--engine ray",
             found="no ray in this environment",
             expected="the package ray",
@@ -55,7 +47,7 @@ def connect(address: str | None) -> Any:
                 configure_logging=False,
             )
     except Exception as error:  # ConnectionError, RuntimeError, ValueError, by kind of address
-        raise RayClusterError(
+        raise CompareError(
             f"--address {address or 'local'}",
             found=" ".join(str(error).split()),
             expected="a Ray cluster that answers",
@@ -87,7 +79,7 @@ def run_on_ray(
     Raises:
         KeyboardInterrupt: After the tasks were cancelled and their trainings have stopped.
     """
-    remote = ray.remote(row_in_archive)
+    remote = ray.remote(run_row_for_archive)
     running: dict[Any, Task] = {}
     for task in tasks:
         folder = out / task.name
@@ -101,7 +93,7 @@ def run_on_ray(
             waiting(len(running))
             for reference in done:
                 task = running.pop(reference)
-                ended(task, _received(ray, reference, out / task.name))
+                ended(task, _receive(ray, reference, out / task.name))
     except BaseException:
         for reference, task in running.items():
             ray.cancel(reference)
@@ -112,7 +104,7 @@ def run_on_ray(
         raise
 
 
-def row_in_archive(task: Task) -> tuple[Mapping[str, Any], bytes]:
+def run_row_for_archive(task: Task) -> tuple[Mapping[str, Any], bytes]:
     """On the worker: trains in a folder of its own; the outcome and the folder as a tar archive."""
     with tempfile.TemporaryDirectory(prefix="tapezoo-") as place:
         folder = Path(place) / task.name
@@ -127,7 +119,7 @@ def row_in_archive(task: Task) -> tuple[Mapping[str, Any], bytes]:
         }, archive.getvalue()
 
 
-def _received(ray: Any, reference: Any, folder: Path) -> Outcome:
+def _receive(ray: Any, reference: Any, folder: Path) -> Outcome:
     try:
         content, archive = ray.get(reference)
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:

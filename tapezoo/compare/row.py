@@ -17,13 +17,14 @@ import torch
 from jsonargparse import ArgumentParser
 from lightning.pytorch import LightningDataModule
 
-from tapezoo.callbacks.history import HISTORY, Epoch, read_history
+from tapezoo.callbacks.history import HISTORY, read_history
 from tapezoo.checkpoint import BEST, LAST, load_model, read_checkpoint
-from tapezoo.compare.folder import LOG, SETTINGS, Figures, Outcome, begin_row, may_resume, write_outcome
+from tapezoo.compare.folder import LOG, SETTINGS, begin_row, may_resume, write_outcome
 from tapezoo.compare.plan import Config
 from tapezoo.data.module import PairsDataModule
 from tapezoo.esr import esr
 from tapezoo.export import export_checkpoint
+from tapezoo.measure.comparison import Figures, Outcome
 from tapezoo.training.effect import EffectModel
 from tapezoo.training.scoring import error_and_energy
 
@@ -62,7 +63,7 @@ def run_row(
         task: What to train.
         folder: Of the row; a training that was stopped there goes on.
         watch: Called while the training runs.
-        inherited: File descriptors that the training keeps open; see `held`.
+        inherited: File descriptors that the training keeps open; see `lock_folder`.
 
     Raises:
         KeyboardInterrupt: After the training has stopped and the outcome is stored.
@@ -72,7 +73,7 @@ def run_row(
     log = str(folder / LOG)
     try:
         train(task, folder, resumes, watch, inherited)
-        outcome = Outcome("finished", figures=measured(task, folder), log=log)
+        outcome = Outcome("finished", figures=measure(task, folder), log=log)
     except KeyboardInterrupt:
         write_outcome(folder, Outcome("interrupted", log=log))
         raise
@@ -117,10 +118,10 @@ def train(
             _stop(process)
             raise
     if code != 0:
-        raise _RowError(_last_words(folder / LOG, code))
+        raise _RowError(_find_reason(folder / LOG, code))
 
 
-def measured(task: Task, folder: Path) -> Figures:
+def measure(task: Task, folder: Path) -> Figures:
     """What the best checkpoint reaches, and what it took."""
     content = read_checkpoint(folder / BEST)
     own = content["tapezoo"]
@@ -128,11 +129,11 @@ def measured(task: Task, folder: Path) -> Figures:
         raise _RowError("it was trained on other data than the comparison's")
     torch.set_num_threads(int(task.config["threads"]))
     model = load_model(folder / BEST)
-    data = data_of(task.config)
+    data = open_data(task.config)
     history = read_history(folder / HISTORY)
     last = history[-1]
-    test_esr = split_esr(model, data)
-    cost, export_error = _exported(folder / BEST, folder / BUNDLE)
+    test_esr = measure_test_esr(model, data)
+    cost, export_error = _export(folder / BEST, folder / BUNDLE)
     return Figures(
         model=own["architecture"],
         parameters=sum(parameter.numel() for parameter in model.net.parameters()),
@@ -150,7 +151,7 @@ def measured(task: Task, folder: Path) -> Figures:
     )
 
 
-def data_of(config: Config) -> PairsDataModule:
+def open_data(config: Config) -> PairsDataModule:
     """The data of a row, opened."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(LightningDataModule, "data")
@@ -160,7 +161,7 @@ def data_of(config: Config) -> PairsDataModule:
     return data
 
 
-def split_esr(model: EffectModel, data: Any) -> float:
+def measure_test_esr(model: EffectModel, data: Any) -> float:
     """ESR on the test split; NaN where there is none, or only silence."""
     sums = torch.zeros(2, dtype=torch.float64)
     with torch.no_grad():
@@ -171,13 +172,7 @@ def split_esr(model: EffectModel, data: Any) -> float:
     return esr(error, energy)
 
 
-def esr_within(history: Sequence[Epoch], cpu_s: float) -> float | None:
-    """The lowest val_esr reached within `cpu_s` of training; None: no epoch was validated by then."""
-    reached = [row.val_esr for row in history if row.val_esr is not None and row.train_cpu_s <= cpu_s]
-    return min(reached, default=None)
-
-
-def _exported(checkpoint: Path, bundle: Path) -> tuple[dict[str, Any], str | None]:
+def _export(checkpoint: Path, bundle: Path) -> tuple[dict[str, Any], str | None]:
     shutil.rmtree(bundle, ignore_errors=True)
     torch.set_num_threads(1)  # as `tapezoo export`
     try:
@@ -199,7 +194,7 @@ def _stop(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def _last_words(log: Path, code: int) -> str:
+def _find_reason(log: Path, code: int) -> str:
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
     lines = [line for line in lines if line]
     ours = [line.removeprefix("tapezoo: ") for line in lines if line.startswith("tapezoo: ")]

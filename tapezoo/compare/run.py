@@ -11,29 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from tapezoo.callbacks.history import HISTORY, read_history
-from tapezoo.compare.folder import COMPARISON, Outcome, read_outcome, write_json
+from tapezoo.compare.folder import COMPARISON, read_outcome, write_json
 from tapezoo.compare.plan import Budget, Config
 from tapezoo.compare.ray_engine import run_on_ray
 from tapezoo.compare.row import Task, run_row
-from tapezoo.compare.table import (
-    PICTURE,
-    TABLE_CSV,
-    TABLE_MD,
-    Caption,
-    csv_text,
-    lines_of,
-    markdown,
-    picture,
-    terminal,
-)
 from tapezoo.data.module import PairsDataModule
 from tapezoo.filenames import unique_file_names
-from tapezoo.measure.floor import fitted_floor
-from tapezoo.measure.pictures import write_png
+from tapezoo.measure.comparison import ComparisonRow, Outcome, Validation, sort_rows
+from tapezoo.measure.floor import fit_floor
+from tapezoo.report.comparison import Caption, comparison_csv, comparison_markdown, comparison_table
+from tapezoo.report.comparison_picture import draw_comparison
+from tapezoo.report.figures import write_png
+from tapezoo.report.tables import screen_table
 from tapezoo.screen import Screen
 from tapezoo.staging import replaced_file
 from tapezoo.tracking import TrackedRun, Tracking, collect_versions, has_run, make_logger, tracking_uri
 
+TABLE_MD, TABLE_CSV, PICTURE = "table.md", "table.csv", "comparison.png"
 OWN_FILES = (
     COMPARISON,
     f"{Path(COMPARISON).stem}.part",
@@ -95,42 +89,54 @@ class Comparison:
         found = {name: read_outcome(self.out / name) for name in self.rows}
         return {name: outcome or Outcome("waiting") for name, outcome in found.items()}
 
-    def ended(self, task: Task, outcome: Outcome) -> None:
+    def results(self) -> list[ComparisonRow]:
+        """How every row stands and learned, best first."""
+        rows = []
+        for name, outcome in self.outcomes().items():
+            path = self.out / name / HISTORY
+            epochs = read_history(path) if path.is_file() else []
+            learning = [Validation(one.train_cpu_s, one.val_esr) for one in epochs if one.val_esr is not None]
+            rows.append(ComparisonRow(name, outcome, learning))
+        return sort_rows(rows)
+
+    def end_row(self, task: Task, outcome: Outcome) -> None:
         """Says how a row ended, and writes the table so far."""
         figures = outcome.figures
         text = f"val_esr {figures.val_esr:.5f}" if figures is not None else outcome.reason
         self.console.say(f"{task.name}: {outcome.status}, {text}")
         self.write_tables()
 
-    def write_tables(self) -> None:
-        """Table and picture of what there is, into the folder."""
-        lines = lines_of(self.out, self.outcomes())
-        tables = {TABLE_MD: markdown(lines, self.caption), TABLE_CSV: csv_text(lines)}
-        for name, text in tables.items():
+    def write_tables(self) -> list[ComparisonRow]:
+        """Writes tables and picture of what there is into the folder."""
+        rows, caption = self.results(), self.caption
+        for name, text in (
+            (TABLE_MD, comparison_markdown(rows, caption)),
+            (TABLE_CSV, comparison_csv(rows)),
+        ):
             with replaced_file(self.out / name) as part:
                 part.write_text(text, encoding="utf-8")
-        write_png(picture(lines, self.caption), self.out / PICTURE)
+        title = f"{caption.data_name}: {caption.budget} each"
+        write_png(draw_comparison(rows, caption.linear_floor, title), self.out / PICTURE)
+        return rows
 
     def end(self, status: str) -> bool:
         """Writes, shows and tracks the table; whether every row is finished."""
-        self.write_tables()
-        lines = lines_of(self.out, self.outcomes())
-        self.console.print(terminal(lines, self.caption))
-        for line in lines:
-            if line.outcome.reason:
-                text = f"{line.name}: {line.outcome.reason} (log: {line.outcome.log})"
-                self.console.say(text)
+        rows = self.write_tables()
+        self.console.print(screen_table(comparison_table(rows, self.caption)))
+        for row in rows:
+            if row.outcome.reason:
+                self.console.say(f"{row.name}: {row.outcome.reason} (log: {row.outcome.log})")
         self.console.say(f"written to {self.out}")
-        complete = all(line.outcome.status == "finished" for line in lines)
+        is_complete = all(row.outcome.status == "finished" for row in rows)
         if self.run is not None:
             for name in (TABLE_MD, TABLE_CSV, PICTURE):
                 self.run.log_file(self.out / name)
-            tags = tag_names(list(self.rows))
-            for line in lines:
-                if line.outcome.figures is not None:
-                    self.run.set_tags({tags[line.name]: f"{line.outcome.figures.val_esr:.6g}"})
-            self.run.set_status(status if complete or status != "finished" else "failed")
-        return complete
+            tags = name_tags(list(self.rows))
+            for row in rows:
+                if row.outcome.figures is not None:
+                    self.run.set_tags({tags[row.name]: f"{row.outcome.figures.val_esr:.6g}"})
+            self.run.set_status(status if is_complete or status != "finished" else "failed")
+        return is_complete
 
     def _log_settings(self, dataset_hash: str) -> None:
         if self.run is None:
@@ -150,20 +156,20 @@ class Comparison:
         self.run.set_tags({**tags, **collect_versions(Path.cwd())})
 
 
-def tag_names(rows: Sequence[str]) -> dict[str, str]:
+def name_tags(rows: Sequence[str]) -> dict[str, str]:
     """The tag that holds each row's error; MLflow takes fewer signs than a file's name."""
     plain = unique_file_names([re.sub(r"[^\w.-]", "_", row) for row in rows])
     return {row: f"val_esr {name}" for row, name in zip(rows, plain, strict=True)}
 
 
-def one_after_another(comparison: Comparison, tasks: Sequence[Task], budget: Budget, lock: int) -> None:
+def run_serially(comparison: Comparison, tasks: Sequence[Task], budget: Budget, lock: int) -> None:
     """Trains the rows on this machine; shows the one under way.
 
     Args:
         comparison: Whose rows these are.
         tasks: Not finished yet.
         budget: Of every row.
-        lock: Holds the folder; see `held`.
+        lock: Holds the folder; see `lock_folder`.
     """
     for number, task in enumerate(tasks, start=1):
         folder = comparison.out / task.name
@@ -179,22 +185,22 @@ def one_after_another(comparison: Comparison, tasks: Sequence[Task], budget: Bud
                 status.update(f"{head}  {_progress(folder, budget, time.monotonic() - start_s)}")
 
             outcome = run_row(task, folder, watch, [lock])
-        comparison.ended(task, outcome)
+        comparison.end_row(task, outcome)
 
 
-def on_ray(comparison: Comparison, ray: Any, tasks: Sequence[Task]) -> None:
+def run_with_ray(comparison: Comparison, ray: Any, tasks: Sequence[Task]) -> None:
     """Trains the rows on the cluster that `ray` is connected to."""
     with comparison.console.status("on Ray") as status:
         run_on_ray(
             ray,
             list(tasks),
             comparison.out,
-            comparison.ended,
+            comparison.end_row,
             lambda count: status.update(f"on Ray: {count} of {len(tasks)} rows under way or waiting"),
         )
 
 
-def caption_of(data: PairsDataModule, config: Config, budget: Budget) -> Caption:
+def make_caption(data: PairsDataModule, config: Config, budget: Budget) -> Caption:
     """What holds for all rows; fits the linear floor.
 
     Args:
@@ -210,7 +216,7 @@ def caption_of(data: PairsDataModule, config: Config, budget: Budget) -> Caption
         if arguments.get(name)
     ]
     name = " ".join([config["data"]["class_path"].rpartition(".")[2], ", ".join(facts)]).strip()
-    floor = fitted_floor(data.split_arrays("train")).esr(data.split_arrays("val"), score_after_samples)
+    floor = fit_floor(data.split_arrays("train")).esr(data.split_arrays("val"), score_after_samples)
     found = collect_versions(Path.cwd())
     return Caption(
         budget=str(budget),

@@ -22,8 +22,8 @@ from tapezoo.bundle import (
     seal,
 )
 from tapezoo.controls import Control
-from tapezoo.export.card import model_card
 from tapezoo.net import Net
+from tapezoo.report.card import model_card
 from tapezoo.runtime import verify
 from tapezoo.staging import staged_folder
 

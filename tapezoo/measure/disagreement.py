@@ -53,7 +53,7 @@ def check_ensemble(models: Mapping[str, EffectModel]) -> None:
                 )
 
 
-def programme(inputs: Sequence[NDArray[np.float32]], sample_rate: int) -> Signals:
+def choose_excerpts(inputs: Sequence[NDArray[np.float32]], sample_rate: int) -> Signals:
     """The loudest second of up to four different inputs, evenly over their order.
 
     Args:
@@ -76,7 +76,7 @@ def programme(inputs: Sequence[NDArray[np.float32]], sample_rate: int) -> Signal
     return excerpts
 
 
-def played_at(model: EffectModel, settings: Sequence[Setting], excerpts: Signals) -> list[Signals]:
+def play_at(model: EffectModel, settings: Sequence[Setting], excerpts: Signals) -> list[Signals]:
     """Of every setting what the model makes of the excerpts from rest, without its latency.
 
     Args:

@@ -38,7 +38,7 @@ class LinearFloor:
         return esr(float(energies[0]), float(energies[1]))
 
 
-def fitted_floor(train: Sequence[Row]) -> LinearFloor:
+def fit_floor(train: Sequence[Row]) -> LinearFloor:
     """The filters that fit `train` best; 257 taps."""
     members: dict[Setting, list[Row]] = {}
     for row in train:

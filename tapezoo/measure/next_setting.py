@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from tapezoo.data.settings import Setting, in_order, setting_of, values_on
-from tapezoo.measure.disagreement import Signals, disagreement, played_at
+from tapezoo.measure.disagreement import Signals, disagreement, play_at
 from tapezoo.training.effect import EffectModel
 
 MAX_MIDPOINTS = 64  # settings that are proposed beyond the held-out ones
@@ -48,7 +48,7 @@ class Foresight:
     hit: bool | None
 
 
-def midpoints(trained: Collection[Setting], switches: Collection[int] = ()) -> list[Setting]:
+def find_midpoints(trained: Collection[Setting], switches: Collection[int] = ()) -> list[Setting]:
     """Settings halfway between neighbouring recorded values of every control that moves.
 
     Settings that share their switches and idle controls make one grid each: what lies between two machines
@@ -72,7 +72,7 @@ def midpoints(trained: Collection[Setting], switches: Collection[int] = ()) -> l
     return in_order(ranked[:MAX_MIDPOINTS])
 
 
-def neighbours(setting: Setting, trained: Collection[Setting]) -> list[Setting]:
+def find_neighbours(setting: Setting, trained: Collection[Setting]) -> list[Setting]:
     """The trained settings around one: for every control the nearest below and the nearest above on it.
 
     Nearest is meant over all controls (0..1 each). Where this gives fewer than two, as outside of what was
@@ -89,7 +89,7 @@ def neighbours(setting: Setting, trained: Collection[Setting]) -> list[Setting]:
     return found if len(found) > 1 else alike[:2]
 
 
-def scored_by_ensemble(
+def rank_by_ensemble(
     members: Sequence[EffectModel], settings: Sequence[Setting], excerpts: Signals
 ) -> list[Candidate]:
     """Where models that differ in nothing but their seeds disagree, highest score first.
@@ -102,20 +102,20 @@ def scored_by_ensemble(
         settings: The candidates, at least one.
         excerpts: What is played, (excerpts, samples).
     """
-    played = [played_at(model, settings, excerpts) for model in members]
-    return _ranked(
+    played = [play_at(model, settings, excerpts) for model in members]
+    return _rank(
         Candidate(setting, disagreement(np.stack(outputs)))
         for setting, *outputs in zip(settings, *played, strict=True)
     )
 
 
-def scored_by_neighbours(
+def rank_by_neighbours(
     model: EffectModel, settings: Sequence[Setting], trained: Collection[Setting], excerpts: Signals
 ) -> list[Candidate]:
     """Where the settings around a candidate sound most different from each other, highest score first.
 
     One model alone cannot disagree with itself; but the more its sound changes from one trained setting to
-    the next, the more it has to guess between them: `disagreement` of its outputs at the `neighbours`.
+    the next, the more it has to guess between them: `disagreement` of its outputs at the `find_neighbours`.
 
     Args:
         model: The trained one.
@@ -123,16 +123,16 @@ def scored_by_neighbours(
         trained: What training has seen.
         excerpts: What is played, (excerpts, samples).
     """
-    around = {setting: neighbours(setting, trained) for setting in settings}
+    around = {setting: find_neighbours(setting, trained) for setting in settings}
     needed = in_order({near for own in around.values() for near in own})
-    played = dict(zip(needed, played_at(model, needed, excerpts), strict=True)) if needed else {}
-    return _ranked(
+    played = dict(zip(needed, play_at(model, needed, excerpts), strict=True)) if needed else {}
+    return _rank(
         Candidate(setting, disagreement(np.array([played[near] for near in around[setting]])))
         for setting in settings
     )
 
 
-def foresight(candidates: Iterable[Candidate], measured: Mapping[Setting, float]) -> Foresight:
+def compare_scores(candidates: Iterable[Candidate], measured: Mapping[Setting, float]) -> Foresight:
     """The scores of candidates against the ESR measured there.
 
     Args:
@@ -153,7 +153,7 @@ def foresight(candidates: Iterable[Candidate], measured: Mapping[Setting, float]
     return Foresight(len(known), correlation, error_at_top >= worst_third[-1])
 
 
-def _ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
+def _rank(candidates: Iterable[Candidate]) -> list[Candidate]:
     return sorted(candidates, key=lambda one: math.inf if math.isnan(one.score) else -one.score)
 
 

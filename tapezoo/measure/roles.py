@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tapezoo.controls import Control
 
-Setting = tuple[float, ...]  # one position 0..1 per control
+Positions = tuple[float, ...]  # one per control, 0..1; a data set's `Setting` may hold idle controls too
 RESTING = 0.5  # where a knob stands while something else moves
 
 
@@ -31,24 +31,24 @@ class Roles:
         """Numbers of all other controls."""
         return tuple(number for number in range(len(self.names)) if number not in self.switches)
 
-    def chosen(self, setting: Setting) -> Setting:
+    def chosen(self, positions: Positions) -> Positions:
         """The positions of the switches alone."""
-        return tuple(setting[number] for number in self.switches)
+        return tuple(positions[number] for number in self.switches)
 
-    def machines(self) -> list[Setting]:
+    def machines(self) -> list[Positions]:
         """Positions of the switches with one machine alone, one per machine; without switches one, of none."""
         count = len(self.switches)
         if count < 2:
             return [(0.0,), (1.0,)] if count else [()]
         return [tuple(float(number == other) for other in range(count)) for number in range(count)]
 
-    def at(self, chosen: Setting, knobs: Setting | None = None) -> Setting:
+    def at(self, chosen: Positions, knobs: Positions | None = None) -> Positions:
         """All controls: switches at `chosen`, knobs at `knobs` or in the middle."""
         own = dict(zip(self.switches, chosen, strict=True))
         others = dict(zip(self.knobs, knobs or (RESTING,) * len(self.knobs), strict=True))
         return tuple((own | others)[number] for number in range(len(self.names)))
 
-    def heard(self, knob: int) -> list[Setting]:
+    def machines_with(self, knob: int) -> list[Positions]:
         """The machines, as `machines` gives them, that have this knob: one if its name begins with the machine's."""
         machines = self.machines()
         if len(self.switches) < 2:
@@ -61,7 +61,7 @@ class Roles:
         return own or machines
 
 
-def roles_of(controls: Sequence[Control]) -> tuple[Roles, bool]:
+def find_roles(controls: Sequence[Control]) -> tuple[Roles, bool]:
     """The roles, and whether the controls say so themselves.
 
     A checkpoint from before controls said what they are is taken for a hybrid if it begins with controls as hybrids
@@ -80,6 +80,32 @@ def roles_of(controls: Sequence[Control]) -> tuple[Roles, bool]:
             break
         count += 1
     return Roles(names, tuple(range(count)) if count > 2 else ()), False
+
+
+def choose_sweeps(roles: Roles) -> list[tuple[Positions, Positions]]:
+    """What a model is swept between: any two machines alone, then every knob from end to end.
+
+    Of many machines, each and the next. A knob is swept where it is heard: at its machine, or at every one where its
+    name does not say whose it is. Knobs that are not swept stand at 0.5.
+    """
+    machines = roles.machines()
+    pairs = []
+    if len(machines) == 2:
+        pairs.append((roles.at(machines[0]), roles.at(machines[1])))
+    elif len(machines) > 2:
+        pairs += [
+            (roles.at(one), roles.at(other))
+            for one, other in zip(machines, [*machines[1:], machines[0]], strict=True)
+        ]
+    for place, knob in enumerate(roles.knobs):
+        for machine in roles.machines_with(knob):
+            ends = []
+            for end in (0.0, 1.0):
+                knobs = [RESTING] * len(roles.knobs)
+                knobs[place] = end
+                ends.append(roles.at(machine, tuple(knobs)))
+            pairs.append((ends[0], ends[1]))
+    return pairs
 
 
 def _is_selector(control: Control, default: float) -> bool:

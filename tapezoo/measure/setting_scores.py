@@ -1,4 +1,4 @@
-"""Errors by setting of the controls: rows of a test pooled, and named by how they lie to the training."""
+"""Errors by setting of the controls: the rows of a test taken together, and named by how they lie to the training."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SettingScore:
     score: Score
 
 
-def pooled(rows: Sequence[RowScore], sample_rate: int) -> Score:
+def pool_rows(rows: Sequence[RowScore], sample_rate: int) -> Score:
     """The rows as one; at least one of them with a sample."""
     error, energy = math.fsum(row.error for row in rows), math.fsum(row.energy for row in rows)
     samples = sum(row.samples for row in rows)
@@ -72,7 +72,7 @@ def pooled(rows: Sequence[RowScore], sample_rate: int) -> Score:
     )
 
 
-def scores_by_setting(
+def score_by_setting(
     rows: Sequence[RowScore], trained: Collection[Setting], recorded: Collection[Setting], sample_rate: int
 ) -> list[SettingScore]:
     """A score per setting: kind after kind, in each by position.
@@ -87,25 +87,25 @@ def scores_by_setting(
     for row in rows:
         by_setting.setdefault(row.setting, []).append(row)
     scores = [
-        SettingScore(setting, kind_of(setting, trained, recorded), pooled(own, sample_rate))
+        SettingScore(setting, kind_of(setting, trained, recorded), pool_rows(own, sample_rate))
         for setting, own in ((setting, by_setting[setting]) for setting in in_order(by_setting))
     ]
     return sorted(scores, key=lambda scored: KINDS.index(scored.kind))
 
 
-def scores_by_kind(
+def score_by_kind(
     rows: Sequence[RowScore], scored: Sequence[SettingScore], sample_rate: int
 ) -> dict[Kind, Score]:
     """A score per kind that occurs, its rows taken together."""
     kinds = {one.setting: one.kind for one in scored}
     return {
-        kind: pooled([row for row in rows if kinds[row.setting] == kind], sample_rate)
+        kind: pool_rows([row for row in rows if kinds[row.setting] == kind], sample_rate)
         for kind in KINDS
         if kind in kinds.values()
     }
 
 
-def worst(scored: Sequence[SettingScore]) -> SettingScore | None:
+def find_worst(scored: Sequence[SettingScore]) -> SettingScore | None:
     """The setting with the highest ESR; None where no setting has one."""
     judged = [one for one in scored if not math.isnan(one.score.esr)]
     return max(judged, key=lambda one: one.score.esr, default=None)

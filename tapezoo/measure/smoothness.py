@@ -7,61 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal as scipy_signal
 
+from tapezoo.measure.lfo import lfo_between
 from tapezoo.measure.playing import play_moving
-from tapezoo.measure.roles import RESTING, Roles
+from tapezoo.measure.spectrum import power_spectrum
 from tapezoo.net import Net
-from tapezoo.render.automation import CONTROL_STEP_SAMPLES, Constant, ControlPath
+from tapezoo.render.automation import CONTROL_STEP_SAMPLES, Constant
 
 Signal = NDArray[np.float64]  # (samples,)
-Spectrum = NDArray[np.float64]  # (bins,)
 
 SWEEP_RATES_HZ = (0.05, 0.5, 5.0)
 TONE_HZ = 440.0
 PARTIALS = (1, 3, 11)  # 440, 1320 and 4840 Hz
 PARTIAL_LEVELS = (0.25, 0.12, 0.06)  # peaks; together 7 dB under full scale
-WINDOW_S, WINDOW_BETA = 0.1, 14.0  # a Kaiser window: sidelobes under -100 dB, main lobe +-4.6 bins of 10 Hz
 GUARD_HZ = 40.0  # beside the window's main lobe: sidebands of a 5 Hz sweep up to the eighth
 OCCUPIED_DB = -90.0
 LEAST_S, CONSTANT_S, SETTLING_S = 4.0, 1.5, 0.25
 SMOOTH_DB = -60.0  # passes: under what is heard beside the tones
 FLOOR_MARGIN_DB = 3.0
-
-
-class Modulation(ControlPath):
-    """Every control a sine of its own: `middle + depth sin(2 pi rate t + phase)`.
-
-    Args:
-        middle: (controls,), positions.
-        depth: (controls,), half of the way from one end to the other; may be negative.
-        rates_hz: (controls,), Hz.
-        phases: (controls,), radians.
-    """
-
-    def __init__(
-        self,
-        middle: Sequence[float],
-        depth: Sequence[float],
-        rates_hz: Sequence[float],
-        phases: Sequence[float],
-    ) -> None:
-        self.middle, self.depth = np.array(middle, dtype=float), np.array(depth, dtype=float)
-        self.rates_hz, self.phases = np.array(rates_hz, dtype=float), np.array(phases, dtype=float)
-        self.num_controls = len(self.middle)
-
-    def at(self, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `ControlPath.at`."""
-        angle = 2 * np.pi * self.rates_hz * time_s[:, None] + self.phases
-        positions: NDArray[np.float64] = np.clip(self.middle + self.depth * np.sin(angle), 0.0, 1.0)
-        return positions
-
-
-def sweep_between(start: Sequence[float], end: Sequence[float], rate_hz: float) -> Modulation:
-    """From `start` to `end` and back, sinusoidally, once per period of `rate_hz`."""
-    one, other = np.array(start, dtype=float), np.array(end, dtype=float)
-    count = len(one)
-    return Modulation((one + other) / 2, (one - other) / 2, [rate_hz] * count, [np.pi / 2] * count)
 
 
 @dataclass(frozen=True)
@@ -106,7 +69,7 @@ class Sweep:
         return self.outside_db if self.watched > 0 else float("-inf")
 
 
-def sweep_tones(seconds: float, sample_rate: int) -> Signal:
+def make_tones(seconds: float, sample_rate: int) -> Signal:
     """Three sines, partials 1, 3 and 11 of about 440 Hz, as many as lie under 0.45 of the sample rate.
 
     The fundamental's period is a whole number of samples: whatever a machine at a constant setting makes of
@@ -121,16 +84,16 @@ def sweep_tones(seconds: float, sample_rate: int) -> Signal:
     return tones
 
 
-def sweeps(
+def measure_sweeps(
     net: Net,
     sample_rate: int,
     pairs: Sequence[tuple[Sequence[float], Sequence[float]]],
     rate_hz: float,
     step_samples: int = CONTROL_STEP_SAMPLES,
 ) -> list[Sweep]:
-    """Measures the sweep smoothness of a net between pairs of settings: see `out_of_band`.
+    """Measures the sweep smoothness of a net between pairs of settings: see `measure_out_of_band`.
 
-    The input is `sweep_tones`, for one period of the sweep and at least 4 s; the constant settings are
+    The input is `make_tones`, for one period of the sweep and at least 4 s; the constant settings are
     measured on 1.5 s. The first 0.25 s of each are left out: before them lies silence. A net whose controls
     glide over 1024 samples at 44.1 kHz goes through 97 % of the way at 5 Hz, over 99 % at 0.5 Hz and below.
 
@@ -147,23 +110,23 @@ def sweeps(
     if not 0 < rate_hz <= SWEEP_RATES_HZ[-1]:
         raise ValueError(f"rate_hz is {rate_hz}; over 0, at most {SWEEP_RATES_HZ[-1]:g}")
     seconds = max(LEAST_S, 1 / rate_hz) + SETTLING_S
-    paths = [sweep_between(start, end, rate_hz) for start, end in pairs]
+    paths = [lfo_between(start, end, rate_hz) for start, end in pairs]
     ends = [Constant(setting) for pair in pairs for setting in pair]
-    tones = sweep_tones(seconds, sample_rate)
+    tones = make_tones(seconds, sample_rate)
     begin = round(SETTLING_S * sample_rate)
     moving = play_moving(net, np.tile(tones, (len(paths), 1)), paths, sample_rate, step_samples)
     still_input = np.tile(tones[: round((CONSTANT_S + SETTLING_S) * sample_rate)], (len(ends), 1))
     still = play_moving(net, still_input, ends, sample_rate)
     result = []
     for row, (start, end) in enumerate(pairs):
-        measured = out_of_band(
+        levels = measure_out_of_band(
             moving[row, begin:], still[2 * row, begin:], still[2 * row + 1, begin:], sample_rate
         )
-        result.append(Sweep(tuple(start), tuple(end), rate_hz, *measured))
+        result.append(Sweep(tuple(start), tuple(end), rate_hz, *levels))
     return result
 
 
-def out_of_band(
+def measure_out_of_band(
     swept: Signal, start: Signal, end: Signal, sample_rate: int
 ) -> tuple[float, float, float, bool]:
     """Energy where neither constant setting has any: clicks, steps of a control, modulation by its updates.
@@ -205,40 +168,6 @@ def out_of_band(
     return shares[0], max(shares[1:]), float(free.mean()), True
 
 
-def power_spectrum(signal: Signal, sample_rate: int) -> Spectrum:
-    """Mean power in windows of 0.1 s, (bins,) from 0 Hz to half the sample rate; the sum is the power."""
-    length = 2 * round(WINDOW_S * sample_rate / 2)
-    window = scipy_signal.get_window(("kaiser", WINDOW_BETA), length)
-    _, spectrum = scipy_signal.welch(signal, sample_rate, window, detrend=False, scaling="density")
-    return np.asarray(spectrum * sample_rate / length, dtype=np.float64)
-
-
-def _share_db(spectrum: Spectrum, where: NDArray[np.bool_]) -> float:
+def _share_db(spectrum: NDArray[np.float64], where: NDArray[np.bool_]) -> float:
     part, whole = float(spectrum[where].sum()), float(spectrum.sum())
     return 10 * float(np.log10(part / whole)) if part > 0 else float("-inf")
-
-
-def sweep_pairs(roles: Roles) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
-    """What a model is swept between: any two machines alone, then every knob from end to end.
-
-    Of many machines, each and the next. A knob is swept where it is heard: at its machine, or at every one where its
-    name does not say whose it is. Knobs that are not swept stand at 0.5.
-    """
-    machines = roles.machines()
-    pairs = []
-    if len(machines) == 2:
-        pairs.append((roles.at(machines[0]), roles.at(machines[1])))
-    elif len(machines) > 2:
-        pairs += [
-            (roles.at(one), roles.at(other))
-            for one, other in zip(machines, [*machines[1:], machines[0]], strict=True)
-        ]
-    for place, knob in enumerate(roles.knobs):
-        for machine in roles.heard(knob):
-            ends = []
-            for end in (0.0, 1.0):
-                knobs = [RESTING] * len(roles.knobs)
-                knobs[place] = end
-                ends.append(roles.at(machine, tuple(knobs)))
-            pairs.append((ends[0], ends[1]))
-    return pairs

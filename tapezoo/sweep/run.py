@@ -1,21 +1,21 @@
-"""A whole sweep: modulations, smoothness between settings, blends beside their neighbours."""
+"""A whole sweep: slow control movements, smoothness between settings, blends beside their neighbours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.table import Table
-
 from tapezoo.measure import smoothness
 from tapezoo.measure.blends import Blend
-from tapezoo.measure.roles import Roles
+from tapezoo.measure.roles import Roles, choose_sweeps
 from tapezoo.net import Net
+from tapezoo.report.sweep import blend_figures, blend_table, sweep_figures, sweep_table
+from tapezoo.report.tables import Table, write_csv
 from tapezoo.sweep.blends import compare_blends, draw_blends, play_blends, write_blend_sounds
-from tapezoo.sweep.files import BLENDS_CSV, SWEEPS_CSV, write_blends, write_sweeps
-from tapezoo.sweep.modulations import play_modulations
+from tapezoo.sweep.lfo import sweep_by_lfo
 from tapezoo.sweep.sounds import Signal
-from tapezoo.sweep.tables import blend_table, sweep_table
+
+SWEEPS_CSV, BLENDS_CSV = "sweeps.csv", "blends.csv"
 
 
 def is_sweep(folder: Path) -> bool:
@@ -40,25 +40,25 @@ def sweep_into(
         sample_rate: Of the net, Hz.
         roles: Of the net's controls, at least one.
         blends: What is compared.
-        music: (samples,) as long as the modulations shall be.
+        music: (samples,) as long as the controls shall move.
         progress: Called with each step's name.
     """
     names = roles.names
-    progress("playing slow modulations")
-    modulations = play_modulations(folder, net, sample_rate, names, music)
+    progress("playing slow control movements")
+    lfos = sweep_by_lfo(folder, net, sample_rate, names, music)
     progress("sweeping between settings")
-    pairs = smoothness.sweep_pairs(roles)
+    pairs = choose_sweeps(roles)
     measured = [
         sweep
         for rate_hz in smoothness.SWEEP_RATES_HZ
-        for sweep in smoothness.sweeps(net, sample_rate, pairs, rate_hz)
+        for sweep in smoothness.measure_sweeps(net, sample_rate, pairs, rate_hz)
     ]
-    write_sweeps(folder / SWEEPS_CSV, measured, modulations, names)
+    write_csv(sweep_figures(measured, lfos, names), folder / SWEEPS_CSV)
     progress("playing blends")
     outputs = play_blends(net, sample_rate, blends, music)
-    reports = compare_blends(net, sample_rate, blends, outputs)
-    write_blends(folder / BLENDS_CSV, reports, names)
+    results = compare_blends(net, sample_rate, blends, outputs)
+    write_csv(blend_figures(results, names), folder / BLENDS_CSV)
     write_blend_sounds(folder, blends, outputs, sample_rate)
     progress("drawing blends")
     draw_blends(folder, net, sample_rate, names, blends, outputs)
-    return [sweep_table(measured, roles), *(blend_table(reports, sound, names) for sound in outputs)]
+    return [sweep_table(measured, roles), *(blend_table(results, sound, names) for sound in outputs)]

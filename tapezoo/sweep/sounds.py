@@ -1,4 +1,4 @@
-"""What a sweep is played on, and how its sounds are written."""
+"""What a sweep is played on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from tapezoo.data.audio import check_finite, read_audio, read_header, warn_of_header
 from tapezoo.devices.program import program_material
 from tapezoo.errors import TapezooError
-from tapezoo.render.soundfiles import write_float_wav
 
 Signal = NDArray[np.float64]  # (samples,)
 
@@ -19,11 +18,11 @@ LEAST_S = 2.0
 MUSIC_SEED = 4
 
 
-class ShortSoundError(TapezooError):
-    """A sound too short for the measurements."""
+class SweepError(TapezooError):
+    """A model or a sound that cannot be swept."""
 
 
-def music_of(audio: Path | None, seconds: float, sample_rate: int) -> Signal:
+def read_music(audio: Path | None, seconds: float, sample_rate: int) -> Signal:
     """The first channel of a file, or built-in music; at the model's rate, at most `seconds`.
 
     Args:
@@ -36,7 +35,7 @@ def music_of(audio: Path | None, seconds: float, sample_rate: int) -> Signal:
 
     Raises:
         SoundFileError: `audio` cannot be played.
-        ShortSoundError: It is under 2 s.
+        SweepError: It is under 2 s.
     """
     if audio is None:
         kinds = {excerpt.kind: excerpt.audio for excerpt in program_material(60.0, sample_rate, MUSIC_SEED)}
@@ -51,7 +50,7 @@ def music_of(audio: Path | None, seconds: float, sample_rate: int) -> Signal:
     if header.sample_rate != sample_rate:
         first = soxr.resample(first, header.sample_rate, sample_rate)
     if len(first) < LEAST_S * sample_rate:
-        raise ShortSoundError(
+        raise SweepError(
             str(audio),
             found=f"{len(first) / sample_rate:.2f} s",
             expected=f"{LEAST_S:g} s or more",
@@ -60,6 +59,6 @@ def music_of(audio: Path | None, seconds: float, sample_rate: int) -> Signal:
     return first
 
 
-def write_wav(path: Path, signal: Signal, sample_rate: int) -> None:
-    """Writes (samples,) as float32, over full scale and not finite too."""
-    write_float_wav(path, signal, sample_rate)
+def saw_name(frequency_hz: float) -> str:
+    """A sawtooth's, good in names of files."""
+    return f"saw_{frequency_hz:g}hz"

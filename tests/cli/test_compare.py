@@ -15,8 +15,9 @@ from scipy.signal import lfilter
 import tapezoo.compare.run as run
 from tapezoo.callbacks.history import read_history
 from tapezoo.cli import main
-from tapezoo.compare.folder import Figures, Outcome, begin_row, read_outcome, write_json, write_outcome
-from tapezoo.compare.lock import held
+from tapezoo.compare.folder import begin_row, read_outcome, write_json, write_outcome
+from tapezoo.compare.lock import lock_folder
+from tapezoo.measure.comparison import Figures, Outcome
 
 RATE = 8000
 OBJECTIVE = {"class_path": "tapezoo.training.Supervised", "init_args": {"tbptt_samples": 512}}
@@ -164,11 +165,11 @@ def test_overwriting_starts_all_over_and_two_at_once_are_refused(monkeypatch, ca
     def train_nothing(comparison, tasks, budget, lock) -> None:
         left.append(([task.name for task in tasks], sorted(path.name for path in comparison.out.iterdir())))
 
-    monkeypatch.setattr(run, "one_after_another", train_nothing)
+    monkeypatch.setattr(run, "run_serially", train_nothing)
     line = (fir, "--minutes", "1", "--trainer.logger", "false")
     assert compare(*line) == 2
     assert "pass --overwrite" in capsys.readouterr().err
-    with held(Path("out")):
+    with lock_folder(Path("out")):
         assert compare(*line, "--overwrite") == 2
     assert "another `tapezoo compare`" in capsys.readouterr().err
     assert Path("out/fir/row.json").is_file()

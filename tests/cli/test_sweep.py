@@ -41,7 +41,7 @@ def _shorter(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same with less of each: 0.05 Hz lasts 20 s, and a picture half a second."""
     monkeypatch.setattr("tapezoo.measure.smoothness.SWEEP_RATES_HZ", (0.5, 5.0))
     monkeypatch.setattr("tapezoo.measure.blends.TRIPLETS", ((0.5, 0.25, 0.25), (0.0, 0.0, 0.0)))
-    monkeypatch.setattr("tapezoo.sweep.modulations.SAWS_HZ", (262.5, 1050.0))
+    monkeypatch.setattr("tapezoo.sweep.lfo.SAWS_HZ", (262.5, 1050.0))
 
 
 def test_a_hybrid_of_three_effects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

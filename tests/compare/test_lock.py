@@ -4,22 +4,23 @@ import subprocess
 
 import pytest
 
-from tapezoo.compare.lock import BusyFolderError, held
+from tapezoo.compare.errors import CompareError
+from tapezoo.compare.lock import lock_folder
 
 
 def test_a_folder_is_held_by_one_and_then_free_again(tmp_path):
-    with held(tmp_path), pytest.raises(BusyFolderError, match="at work there"), held(tmp_path):
+    with lock_folder(tmp_path), pytest.raises(CompareError, match="at work there"), lock_folder(tmp_path):
         pass
-    with held(tmp_path):
+    with lock_folder(tmp_path):
         pass
 
 
 def test_a_training_that_outlives_its_comparison_goes_on_holding_it(tmp_path):
-    with held(tmp_path) as lock:
+    with lock_folder(tmp_path) as lock:
         training = subprocess.Popen(["sleep", "60"], pass_fds=[lock])
-    with pytest.raises(BusyFolderError), held(tmp_path):
+    with pytest.raises(CompareError, match="at work there"), lock_folder(tmp_path):
         pass
     training.kill()
     training.wait()
-    with held(tmp_path):
+    with lock_folder(tmp_path):
         pass

@@ -15,7 +15,7 @@ from tapezoo.data.audio import audio_hash, read_audio, read_blocks, read_header
 from tapezoo.data.errors import SoundFileError
 from tapezoo.data.paired_audio import PairedAudio
 from tapezoo.errors import TapezooError
-from tapezoo.sweep.sounds import music_of
+from tapezoo.sweep.sounds import read_music
 from tests.data.signals import RATE, amplifier, noise_bursts
 
 SAMPLES = 20_000
@@ -245,7 +245,7 @@ def test_music_for_a_sweep_with_a_corrected_header_is_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = announcing(tmp_path / "music.wav", 0, np.tile(np.int16([3000, -3000]), 3 * RATE).tobytes())
-    assert len(music_of(file, 2.0, RATE)) == 2 * RATE
+    assert len(read_music(file, 2.0, RATE)) == 2 * RATE
     assert "its header was never completed" in caplog.text
 
 

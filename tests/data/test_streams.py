@@ -16,7 +16,7 @@ from tapezoo.data import PairedAudio, align, checks, frames, splits, streams
 from tapezoo.data.checks import clipped
 from tapezoo.data.errors import SoundFileError
 from tapezoo.data.segments import grouped
-from tapezoo.measure.floor import fitted_floor
+from tapezoo.measure.floor import fit_floor
 from tapezoo.models import fir
 
 from .signals import RATE, amplifier, delayed, noise_bursts, plucked_notes, write
@@ -60,7 +60,7 @@ def test_a_long_file_is_prepared_as_a_short_one(
     short.mkdir()
     long.mkdir()
     expected = prepared(short, channels)
-    floor = fitted_floor(expected.split_arrays("train"))
+    floor = fit_floor(expected.split_arrays("train"))
     esr = floor.esr(expected.split_arrays("val"), 1000)
     request.getfixturevalue("tiny_blocks")
     found = prepared(long, channels)
@@ -73,7 +73,7 @@ def test_a_long_file_is_prepared_as_a_short_one(
             assert row.name == other.name
             np.testing.assert_array_equal(row.input, other.input)
             np.testing.assert_array_equal(row.target, other.target)
-    again = fitted_floor(found.split_arrays("train"))
+    again = fit_floor(found.split_arrays("train"))
     np.testing.assert_allclose(again.overall, floor.overall, atol=1e-9 * np.abs(floor.overall).max())
     assert again.esr(found.split_arrays("val"), 1000) == pytest.approx(esr, rel=1e-9)
     assert list((long / "cache").glob("reading-*")) == []
@@ -97,7 +97,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
                 *map(str, paths), cache_dir=str(tmp_path / "cache"), batches_per_epoch=2, batch_size=2
             )
             data.setup()
-            fitted_floor(data.split_arrays("train")).esr(data.split_arrays("val"), 0)
+            fit_floor(data.split_arrays("train")).esr(data.split_arrays("val"), 0)
             next(iter(data.train_dataloader()))
             peaks.append(tracemalloc.get_traced_memory()[1])
         finally:

@@ -27,7 +27,6 @@ from tapezoo.export import (
     openers,
     settled_copy,
 )
-from tapezoo.export.card import PICTURES, model_card
 from tapezoo.export.pictures import Pictures
 from tapezoo.export.targets.fp16 import halve_weights
 from tapezoo.export.targets.onnx import OnnxTarget
@@ -39,6 +38,7 @@ from tapezoo.models.gru import GRU
 from tapezoo.models.lstm import LSTMNet
 from tapezoo.models.wavenet import WaveNet
 from tapezoo.net import Net
+from tapezoo.report.card import PICTURES, model_card
 from tapezoo.runtime import Stream, open_onnx, verify
 
 LOSSY = load_targets(["onnx", "onnx_int8", "onnx_fp16"])

@@ -11,9 +11,9 @@ from measure.made_up import gain_model
 from tapezoo.measure.disagreement import (
     EnsembleError,
     check_ensemble,
+    choose_excerpts,
     disagreement,
-    played_at,
-    programme,
+    play_at,
 )
 
 RATE = 1000
@@ -44,7 +44,7 @@ def test_every_setting_is_played_with_every_excerpt_and_in_time(latency: int) ->
     model = gain_model([2.0, -1.0], latency_samples=latency)
     # more rows than are played at once, and an idle control, which stands at its default of 0.25
     settings = [(at / 40, 0.5) for at in range(40)] + [(0.5, None)]
-    outputs = played_at(model, settings, NOISE)
+    outputs = play_at(model, settings, NOISE)
     assert len(outputs) == 41
     for (first, second), output in zip(settings, outputs, strict=True):
         gain = 1 + 2 * first - (0.25 if second is None else second)
@@ -56,15 +56,15 @@ def test_the_programme_is_the_loudest_second_of_four_different_inputs() -> None:
     for number in range(7):
         input = np.full(3 * RATE, 0.01 * number, dtype=np.float32)
         input[500 + 100 * number : 1500 + 100 * number] += 1
-        inputs += [input, input.copy()]  # the same programme at two settings
-    excerpts = programme(inputs, RATE)
+        inputs += [input, input.copy()]  # the same choose_excerpts at two settings
+    excerpts = choose_excerpts(inputs, RATE)
     assert excerpts.shape == (4, RATE)
     np.testing.assert_allclose(excerpts, np.repeat([[1.0], [1.02], [1.04], [1.06]], RATE, axis=1), rtol=1e-6)
 
 
 def test_short_inputs_are_padded() -> None:
     short, long = np.ones(300, dtype=np.float32), np.full(700, 2, dtype=np.float32)
-    excerpts = programme([short, long], RATE)
+    excerpts = choose_excerpts([short, long], RATE)
     assert excerpts.shape == (2, 700)
     assert excerpts.sum(axis=1).tolist() == [300, 1400]
 

@@ -12,13 +12,13 @@ from measure.made_up import gain_model
 from tapezoo.measure.next_setting import (
     MAX_MIDPOINTS,
     Candidate,
-    foresight,
-    midpoints,
-    neighbours,
-    scored_by_ensemble,
-    scored_by_neighbours,
+    compare_scores,
+    find_midpoints,
+    find_neighbours,
+    rank_by_ensemble,
+    rank_by_neighbours,
 )
-from tapezoo.measure.setting_scores import RowScore, scores_by_setting
+from tapezoo.measure.setting_scores import RowScore, score_by_setting
 
 NOISE = np.random.default_rng(0).standard_normal((2, 300)).astype(np.float32)
 GRID = set(itertools.product((0.0, 0.5, 1.0), repeat=2))
@@ -28,45 +28,48 @@ GRID = set(itertools.product((0.0, 0.5, 1.0), repeat=2))
 
 
 def test_midpoints_lie_between_neighbouring_values_of_every_control() -> None:
-    assert midpoints({(0.0,), (0.5,), (1.0,)}) == [(0.25,), (0.75,)]
-    assert midpoints(GRID) == list(itertools.product((0.25, 0.75), repeat=2))
+    assert find_midpoints({(0.0,), (0.5,), (1.0,)}) == [(0.25,), (0.75,)]
+    assert find_midpoints(GRID) == list(itertools.product((0.25, 0.75), repeat=2))
     # a control that stands still stays where it is
-    assert midpoints({(0.0, 0.25), (1.0, 0.25)}) == [(0.5, 0.25)]
-    assert midpoints({(0.5, 0.5)}) == []
+    assert find_midpoints({(0.0, 0.25), (1.0, 0.25)}) == [(0.5, 0.25)]
+    assert find_midpoints({(0.5, 0.5)}) == []
 
 
 def test_a_midpoint_that_is_trained_is_no_candidate() -> None:
-    assert midpoints(GRID | {(0.25, 0.25)}) != []
-    assert (0.375, 0.375) in midpoints(GRID | {(0.25, 0.25)})
+    assert find_midpoints(GRID | {(0.25, 0.25)}) != []
+    assert (0.375, 0.375) in find_midpoints(GRID | {(0.25, 0.25)})
     diagonal = {(0.0, 0.0), (1.0, 1.0), (0.5, 0.5)}
-    assert set(midpoints(diagonal)) == set(itertools.product((0.25, 0.75), repeat=2))
-    assert midpoints({(0.0, 0.0), (1.0, 0.0), (0.5, 0.0)}) == [(0.25, 0.0), (0.75, 0.0)]
+    assert set(find_midpoints(diagonal)) == set(itertools.product((0.25, 0.75), repeat=2))
+    assert find_midpoints({(0.0, 0.0), (1.0, 0.0), (0.5, 0.0)}) == [(0.25, 0.0), (0.75, 0.0)]
 
 
 def test_nothing_is_proposed_between_machines_or_for_idle_knobs() -> None:
     trained = {(0.0, 0.0, None), (0.0, 1.0, None), (1.0, None, 0.0), (1.0, None, 0.5), (1.0, None, 1.0)}
-    assert midpoints(trained, switches=[0]) == [(0.0, 0.5, None), (1.0, None, 0.25), (1.0, None, 0.75)]
+    assert find_midpoints(trained, switches=[0]) == [(0.0, 0.5, None), (1.0, None, 0.25), (1.0, None, 0.75)]
 
 
 def test_the_number_of_midpoints_is_bounded_and_the_widest_gaps_are_kept() -> None:
     values = np.concatenate([np.linspace(0, 0.1, 101), [0.6, 1.0]])
-    found = midpoints({(float(np.float32(at)),) for at in values})
+    found = find_midpoints({(float(np.float32(at)),) for at in values})
     assert len(found) == MAX_MIDPOINTS
     assert found[-1] == (pytest.approx(0.8),)
     assert found[-2] == (pytest.approx(0.35),)
     # 19 ** 4 points: drawn, the same ones again
     fine = {tuple(row) for row in np.random.default_rng(0).random((20, 4)).astype(np.float32).tolist()}
-    assert len(midpoints(fine)) == MAX_MIDPOINTS
-    assert midpoints(fine) == midpoints(fine)
+    assert len(find_midpoints(fine)) == MAX_MIDPOINTS
+    assert find_midpoints(fine) == find_midpoints(fine)
 
 
 def test_neighbours_are_the_nearest_on_both_sides_of_every_control() -> None:
     left_out = GRID - {(0.5, 0.5)}
-    assert set(neighbours((0.5, 0.5), left_out)) == {(0.0, 0.5), (1.0, 0.5), (0.5, 0.0), (0.5, 1.0)}
+    assert set(find_neighbours((0.5, 0.5), left_out)) == {(0.0, 0.5), (1.0, 0.5), (0.5, 0.0), (0.5, 1.0)}
     line = {(0.0,), (0.1,), (0.2,), (1.0,)}
-    assert set(neighbours((0.3,), line)) == {(0.2,), (1.0,)}  # not the two nearest, which lie on one side
-    assert set(neighbours((1.0,), line - {(1.0,)})) == {(0.1,), (0.2,)}  # outside: the two nearest
-    assert neighbours((0.0, None, 0.5), {(0.0, 0.5, None), (0.0, None, 0.0), (0.0, None, 1.0)}) == [
+    assert set(find_neighbours((0.3,), line)) == {
+        (0.2,),
+        (1.0,),
+    }  # not the two nearest, which lie on one side
+    assert set(find_neighbours((1.0,), line - {(1.0,)})) == {(0.1,), (0.2,)}  # outside: the two nearest
+    assert find_neighbours((0.0, None, 0.5), {(0.0, 0.5, None), (0.0, None, 0.0), (0.0, None, 1.0)}) == [
         (0.0, None, 0.0),
         (0.0, None, 1.0),
     ]
@@ -78,7 +81,7 @@ def test_neighbours_are_the_nearest_on_both_sides_of_every_control() -> None:
 def test_the_ensemble_is_listened_to_where_its_members_differ() -> None:
     members = [gain_model([slope], power=2.0) for slope in (0.0, 1.0, 2.0)]
     settings = [(0.0,), (0.25,), (1.0,), (0.5,)]
-    ranked = scored_by_ensemble(members, settings, NOISE)
+    ranked = rank_by_ensemble(members, settings, NOISE)
     assert [one.setting for one in ranked] == [(1.0,), (0.5,), (0.25,), (0.0,)]
     for one in ranked:
         (at,) = one.setting
@@ -90,7 +93,7 @@ def test_one_model_is_listened_to_where_its_sound_changes_most() -> None:
     # the gain rises with the cube of the control: gaps of one size, the last of which changes most
     model = gain_model([3.0], power=3.0)
     trained = {(0.0,), (0.25,), (0.5,), (0.75,), (1.0,)}
-    ranked = scored_by_neighbours(model, midpoints(trained), trained, NOISE)
+    ranked = rank_by_neighbours(model, find_midpoints(trained), trained, NOISE)
     expected = {}
     for low, high in itertools.pairwise(np.linspace(0, 1, 5)):
         gains = 1 + 3 * np.array([low, high]) ** 3
@@ -101,11 +104,11 @@ def test_one_model_is_listened_to_where_its_sound_changes_most() -> None:
 
 
 def test_without_two_settings_there_is_nothing_to_compare_and_it_ranks_last() -> None:
-    (one,) = scored_by_neighbours(gain_model([1.0]), [(0.5,)], {(0.0,)}, NOISE)
+    (one,) = rank_by_neighbours(gain_model([1.0]), [(0.5,)], {(0.0,)}, NOISE)
     assert math.isnan(one.score)
     model = gain_model([1.0, 1.0])
     trained = {(0.0, None), (1.0, None), (None, 0.5)}
-    ranked = scored_by_neighbours(model, [(None, 0.2), (0.5, None)], trained, NOISE)
+    ranked = rank_by_neighbours(model, [(None, 0.2), (0.5, None)], trained, NOISE)
     assert [one.setting for one in ranked] == [(0.5, None), (None, 0.2)]
     assert math.isnan(ranked[1].score)
 
@@ -117,7 +120,7 @@ def seen(scores: list[float], errors: list[float]):
     candidates = [Candidate((float(number),), score) for number, score in enumerate(scores)]
     measured = {(float(number),): error for number, error in enumerate(errors)}
     # midpoints, for which nothing was measured, play no part
-    return foresight([*candidates, Candidate((99.0,), 1e9)], measured)
+    return compare_scores([*candidates, Candidate((99.0,), 1e9)], measured)
 
 
 def test_the_rank_correlation_is_spearmans() -> None:
@@ -155,6 +158,6 @@ def test_settings_with_idle_controls_are_told_apart_and_ordered() -> None:
         for setting in ((0.0, 0.5, None), (1.0, None, 0.2), (0.0, 0.1, None), (1.0, None, 0.2))
     ]
     settings = {row.setting for row in rows}
-    scored = scores_by_setting(rows, settings, settings, 100)
+    scored = score_by_setting(rows, settings, settings, 100)
     assert [one.setting for one in scored] == [(0.0, 0.1, None), (0.0, 0.5, None), (1.0, None, 0.2)]
     assert scored[2].score.rows == 2

@@ -11,7 +11,7 @@ import yaml
 
 from tapezoo.controls import Control
 from tapezoo.data import PairedAudio, VirtualDevices
-from tapezoo.measure.roles import roles_of
+from tapezoo.measure.roles import find_roles
 
 
 def controls(data: PairedAudio | VirtualDevices) -> list[Control]:
@@ -29,10 +29,10 @@ def test_data_say_which_controls_choose_among_machines_and_older_checkpoints_are
         (["compressor", "tape", "preamp"], None, 3),
     ):
         made = controls(VirtualDevices(device=device, settings=settings, seconds=12.0))
-        roles, told = roles_of(made)
+        roles, told = find_roles(made)
         assert (roles.switches, told) == (tuple(range(switches)), True)
         older = [replace(control, switch=None) for control in made]
-        assert roles_of(older) == (roles, False)
+        assert find_roles(older) == (roles, False)
 
 
 def test_a_pairs_file_says_it_too(tmp_path: Path) -> None:
@@ -43,5 +43,5 @@ def test_a_pairs_file_says_it_too(tmp_path: Path) -> None:
         {"dry": "dry.wav", "wet": "other.wav", "controls": {"gain": 0.25, "machine": 1}},
     ]
     (tmp_path / "pairs.yaml").write_text(yaml.safe_dump({"pairs": pairs, "switches": ["machine"]}))
-    roles, told = roles_of(controls(PairedAudio(pairs=str(tmp_path / "pairs.yaml"))))
+    roles, told = find_roles(controls(PairedAudio(pairs=str(tmp_path / "pairs.yaml"))))
     assert (roles.names, roles.switches, told) == (("gain", "machine"), (1,), True)

@@ -7,18 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from tapezoo.measure.lfo import ControlLfo, lfo_between
 from tapezoo.measure.playing import play_moving, sawtooth
-from tapezoo.measure.roles import Roles
-from tapezoo.measure.smoothness import (
-    Modulation,
-    Sweep,
-    out_of_band,
-    power_spectrum,
-    sweep_between,
-    sweep_pairs,
-    sweep_tones,
-    sweeps,
-)
+from tapezoo.measure.roles import Roles, choose_sweeps
+from tapezoo.measure.smoothness import Sweep, make_tones, measure_out_of_band, measure_sweeps
+from tapezoo.measure.spectrum import power_spectrum
 from tapezoo.net import Net, State
 from tapezoo.render.automation import Constant
 
@@ -47,7 +40,7 @@ def test_an_ideal_sweep_is_at_the_floor_and_steps_rise_with_their_length(
     rate_hz: float, drive: float
 ) -> None:
     rate = 44100
-    tones = sweep_tones(max(4.0, 1 / rate_hz), rate)
+    tones = make_tones(max(4.0, 1 / rate_hz), rate)
 
     def output(gain: np.ndarray | float) -> np.ndarray:
         return np.tanh(drive * gain * tones + 0.3) if drive else gain * tones
@@ -55,7 +48,7 @@ def test_an_ideal_sweep_is_at_the_floor_and_steps_rise_with_their_length(
     def measured(step: int) -> Sweep:
         held = np.arange(len(tones)) // step * step / rate
         gain = 0.6 - 0.4 * np.cos(2 * np.pi * rate_hz * held)
-        said = out_of_band(output(gain), output(0.2), output(1.0), rate)
+        said = measure_out_of_band(output(gain), output(0.2), output(1.0), rate)
         return Sweep((0.0,), (1.0,), rate_hz, *said)
 
     ideal, *stepped = [measured(step) for step in (1, 64, 256, 1024)]
@@ -78,8 +71,8 @@ def test_an_ideal_sweep_is_at_the_floor_and_steps_rise_with_their_length(
 
 @pytest.mark.parametrize("rate_hz", [0.5, 5.0])
 def test_a_net_that_smooths_its_controls_is_smoother_than_one_that_jumps(rate_hz: float) -> None:
-    jumping = sweeps(DrivenGain(), RATE, ENDS, rate_hz, 64)[0]
-    gliding = sweeps(DrivenGain(smoothing_samples=1024), RATE, ENDS, rate_hz, 64)[0]
+    jumping = measure_sweeps(DrivenGain(), RATE, ENDS, rate_hz, 64)[0]
+    gliding = measure_sweeps(DrivenGain(smoothing_samples=1024), RATE, ENDS, rate_hz, 64)[0]
     assert gliding.is_smooth
     assert gliding.outside_db < jumping.outside_db - 30
 
@@ -89,14 +82,14 @@ def test_what_lies_outside_is_counted_as_the_closed_form_says() -> None:
     sine = np.sin(2 * np.pi * 1000 * time_s)
     stray = 0.01 * np.sin(2 * np.pi * 3333 * time_s)
     beside = 0.01 * np.sin(2 * np.pi * 1030 * time_s)  # within the guard: a sideband of the sine
-    outside, floor, watched, finite = out_of_band(sine + stray + beside, 0.3 * sine, sine, RATE)
+    outside, floor, watched, finite = measure_out_of_band(sine + stray + beside, 0.3 * sine, sine, RATE)
     assert outside == pytest.approx(-40, abs=0.05)
     assert floor < -100
     assert finite
     # 40 Hz and the main lobe of 46 Hz to either side of one line, of 8 kHz
     assert watched == pytest.approx(1 - 2 * 86 / 8000, abs=0.003)
     # the same energy is nobody's fault where one end has it at rest
-    assert out_of_band(sine + stray, sine, sine + stray, RATE)[0] < -90
+    assert measure_out_of_band(sine + stray, sine, sine + stray, RATE)[0] < -90
 
 
 def test_the_spectrum_sums_to_the_power() -> None:
@@ -106,20 +99,20 @@ def test_the_spectrum_sums_to_the_power() -> None:
 
 def test_what_cannot_be_measured_is_said() -> None:
     noise = np.random.default_rng(0).standard_normal(2 * RATE)
-    outside, floor, watched, finite = out_of_band(noise, noise, noise, RATE)
+    outside, floor, watched, finite = measure_out_of_band(noise, noise, noise, RATE)
     assert np.isnan([outside, floor]).all()
     assert (watched, finite) == (0.0, True)
     assert Sweep((0.0,), (1.0,), 5.0, outside, floor, watched, finite).is_smooth is None
     broken = np.where(np.arange(2 * RATE) == 7, np.nan, noise)
-    _, _, _, finite = out_of_band(noise, noise, broken, RATE)
+    _, _, _, finite = measure_out_of_band(noise, noise, broken, RATE)
     assert not finite
     assert Sweep((0.0,), (1.0,), 5.0, np.nan, np.nan, 0.0, False).is_smooth is False
     with pytest.raises(ValueError, match="rate_hz"):
-        sweeps(DrivenGain(), RATE, ENDS, 6.0)
+        measure_sweeps(DrivenGain(), RATE, ENDS, 6.0)
 
 
 def test_the_tones_are_periodic_in_whole_samples() -> None:
-    tones = sweep_tones(1.0, 44100)
+    tones = make_tones(1.0, 44100)
     np.testing.assert_allclose(tones[100:], tones[:-100], atol=1e-9)  # 441 Hz
     assert np.abs(tones).max() < 0.45
     lines = np.flatnonzero(np.abs(np.fft.rfft(tones)) > 1)
@@ -127,22 +120,22 @@ def test_the_tones_are_periodic_in_whole_samples() -> None:
 
 
 def test_a_sweep_goes_from_one_end_to_the_other_and_back() -> None:
-    path = sweep_between((0.2, 1.0), (0.8, 0.0), 0.5)
+    path = lfo_between((0.2, 1.0), (0.8, 0.0), 0.5)
     np.testing.assert_allclose(
         path.at(np.array([0.0, 0.5, 1.0, 2.0])), [[0.2, 1], [0.5, 0.5], [0.8, 0], [0.2, 1]], atol=1e-12
     )
-    several = Modulation([0.5, 0.5], [0.5, 0.1], [0.05, 0.09], [0.0, np.pi / 2])
+    several = ControlLfo([0.5, 0.5], [0.5, 0.1], [0.05, 0.09], [0.0, np.pi / 2])
     np.testing.assert_allclose(several.at(np.array([0.0, 5.0]))[:, 0], [0.5, 1.0])
     np.testing.assert_allclose(several.at(np.array([0.0, 5.0]))[:, 1], [0.6, 0.5 + 0.1 * np.cos(0.9 * np.pi)])
 
 
 def test_machines_are_swept_from_one_to_the_next_and_knobs_from_end_to_end_at_their_machine() -> None:
-    assert sweep_pairs(Roles(("gain",))) == [((0.0,), (1.0,))]
-    assert sweep_pairs(Roles(("blend",), (0,))) == [((0.0,), (1.0,))]
-    assert sweep_pairs(Roles(("a", "b"))) == [((0.0, 0.5), (1.0, 0.5)), ((0.5, 0.0), (0.5, 1.0))]
-    assert sweep_pairs(Roles(("a", "b", "c"), (0, 1, 2)))[0] == ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
-    assert sweep_pairs(Roles(("a", "b", "c")))[0] == ((0.0, 0.5, 0.5), (1.0, 0.5, 0.5))
-    pairs = sweep_pairs(Roles(("a", "b", "c", "a_x", "tone"), (0, 1, 2)))
+    assert choose_sweeps(Roles(("gain",))) == [((0.0,), (1.0,))]
+    assert choose_sweeps(Roles(("blend",), (0,))) == [((0.0,), (1.0,))]
+    assert choose_sweeps(Roles(("a", "b"))) == [((0.0, 0.5), (1.0, 0.5)), ((0.5, 0.0), (0.5, 1.0))]
+    assert choose_sweeps(Roles(("a", "b", "c"), (0, 1, 2)))[0] == ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+    assert choose_sweeps(Roles(("a", "b", "c")))[0] == ((0.0, 0.5, 0.5), (1.0, 0.5, 0.5))
+    pairs = choose_sweeps(Roles(("a", "b", "c", "a_x", "tone"), (0, 1, 2)))
     assert pairs[:3] == [
         ((1, 0, 0, 0.5, 0.5), (0, 1, 0, 0.5, 0.5)),
         ((0, 1, 0, 0.5, 0.5), (0, 0, 1, 0.5, 0.5)),
@@ -170,7 +163,7 @@ class LateGain(DrivenGain):
 
 def test_every_row_is_played_with_controls_of_its_own_and_in_time() -> None:
     input = np.random.default_rng(0).uniform(-1, 1, (3, 20_000))  # longer than one block of playing
-    paths = [sweep_between((0.0,), (1.0,), 5.0), Constant((0.5,)), sweep_between((1.0,), (0.5,), 1.0)]
+    paths = [lfo_between((0.0,), (1.0,), 5.0), Constant((0.5,)), lfo_between((1.0,), (0.5,), 1.0)]
     output = play_moving(LateGain(35, 10), input, paths, RATE, step_samples=64)  # 70 with this hop
     middles_s = ((np.arange(20_000) + 35) // 70 * 70 + 35 - 35) / RATE
     for row, path in enumerate(paths):

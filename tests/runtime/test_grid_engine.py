@@ -19,7 +19,7 @@ from tapezoo.bundle import (
 )
 from tapezoo.bundle.grid.index import GRAPH, GridAxis
 from tapezoo.controls import ControlError
-from tapezoo.measure.smoothness import SMOOTH_DB, out_of_band, sweep_tones
+from tapezoo.measure.smoothness import SMOOTH_DB, make_tones, measure_out_of_band
 from tapezoo.runtime.grid.cells import shares
 from tapezoo.runtime.grid.engine import GridEngine
 from tapezoo.runtime.grid.glide import SMOOTHING_SAMPLES
@@ -326,12 +326,12 @@ def test_a_swept_control_is_smooth_where_the_nearest_point_is_not(tmp_path, chan
     grid = engine(
         tmp_path, (tuple(np.linspace(0, 1, 5)),), lambda at: (0.2 + 0.3 * at, 0.3 + 0.1 * at, 0.0), **changes
     )
-    tones = sweep_tones(2.0, RATE_HZ).astype(np.float32)
+    tones = make_tones(2.0, RATE_HZ).astype(np.float32)
     ends = [played(grid, tones[np.newaxis], {0: [at]})[0].astype(float) for at in (0.0, 1.0)]
 
     def outside_db(output):
         # a quarter of a second for the start, as tapezoo.measure.smoothness.sweeps
-        return out_of_band(*(signal[RATE_HZ // 4 :] for signal in (output, *ends)), RATE_HZ)[0]
+        return measure_out_of_band(*(signal[RATE_HZ // 4 :] for signal in (output, *ends)), RATE_HZ)[0]
 
     smooth = outside_db(swept(grid, tones, rate_hz, 64))
     nearest = np.zeros(len(tones))

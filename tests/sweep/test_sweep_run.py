@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from tapezoo.measure.blends import Blend
+from tapezoo.measure.lfo import slow_lfo
 from tapezoo.measure.roles import Roles
 from tapezoo.net import Net, State
+from tapezoo.report.sweep import blend_text, end_text
+from tapezoo.report.tables import screen_table
 from tapezoo.screen import Screen
 from tapezoo.sweep.blends import write_blend_sounds
-from tapezoo.sweep.modulations import slow_modulation
 from tapezoo.sweep.run import sweep_into
-from tapezoo.sweep.words import end_name, setting_label
 
 RATE = 8000
 
@@ -53,7 +54,7 @@ def test_a_net_that_is_not_finite_gets_its_tables_and_pictures_all_the_same(tmp_
     assert {row["smooth"] for row in sweeps} == {"fail"}
     console = Screen(width=80)
     with console.capture() as shown:
-        console.print(*tables)
+        console.print(*map(screen_table, tables))
     assert "NOT FINITE" in shown.get()
     assert (tmp_path / "blends_loops.png").is_file()
 
@@ -68,7 +69,7 @@ def test_sounds_of_settings_with_many_digits_and_controls_stay_apart(tmp_path: P
 
 
 def test_every_control_moves_from_end_to_end_at_the_papers_rates_and_none_with_another() -> None:
-    path = slow_modulation(4)
+    path = slow_lfo(4)
     assert path.rates_hz.tolist() == [0.05, 0.07, 0.09, 0.05]
     positions = path.at(np.linspace(0, 20, 20001))
     np.testing.assert_allclose(positions.min(axis=0), 0, atol=1e-6)
@@ -79,14 +80,14 @@ def test_every_control_moves_from_end_to_end_at_the_papers_rates_and_none_with_a
 
 def test_settings_are_called_by_what_is_turned_up() -> None:
     names = ["compressor", "tape", "preamp"]
-    assert setting_label((0, 1, 0), names) == "tape"
-    assert setting_label((0.5, 0, 1), names) == "compressor 0.5, preamp"
-    assert setting_label((0, 0, 0), names) == "all 0"
-    assert setting_label((0,), ["gain"]) == "gain 0"
+    assert blend_text((0, 1, 0), names) == "tape"
+    assert blend_text((0.5, 0, 1), names) == "compressor 0.5, preamp"
+    assert blend_text((0, 0, 0), names) == "all 0"
+    assert blend_text((0,), ["gain"]) == "gain 0"
     three = Roles(tuple(names), (0, 1, 2))
-    assert end_name((1, 0, 0), (0, 1, 0), three) == "compressor"
-    assert end_name((0.5, 0), (0.5, 1), Roles(("drive", "bias"))) == "bias 0"  # only what moves
+    assert end_text((1, 0, 0), (0, 1, 0), three) == "compressor"
+    assert end_text((0.5, 0), (0.5, 1), Roles(("drive", "bias"))) == "bias 0"  # only what moves
     knobs = Roles((*names, "tape_drive", "tone"), (0, 1, 2))
-    assert end_name((0, 1, 0, 0, 0.5), (0, 1, 0, 1, 0.5), knobs) == "tape_drive 0"
-    assert end_name((0, 1, 0, 0.5, 1), (0, 1, 0, 0.5, 0), knobs) == "tape, tone 1"
-    assert end_name((0, 0.5), (1, 0.5), Roles(("blend", "gain"), (0,))) == "blend 0"
+    assert end_text((0, 1, 0, 0, 0.5), (0, 1, 0, 1, 0.5), knobs) == "tape_drive 0"
+    assert end_text((0, 1, 0, 0.5, 1), (0, 1, 0, 0.5, 0), knobs) == "tape, tone 1"
+    assert end_text((0, 0.5), (1, 0.5), Roles(("blend", "gain"), (0,))) == "blend 0"

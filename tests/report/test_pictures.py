@@ -10,8 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from tapezoo.layers.responses import Response
-from tapezoo.measure.pictures import block_response, spectrograms, transfer_curve, waveforms, write_png
 from tapezoo.measure.transfer import TransferLoop
+from tapezoo.report.figures import write_png
+from tapezoo.report.responses import draw_block_response
+from tapezoo.report.transfer import draw_transfer_curve
+from tapezoo.report.waveforms import draw_excerpt_spectrograms, draw_excerpt_waveforms
 
 RATE = 8000
 TIME_S = np.arange(2 * RATE) / RATE
@@ -19,7 +22,7 @@ SINE = 0.5 * np.sin(2 * np.pi * 1000 * TIME_S)
 
 
 def test_spectrograms_show_level_and_frequency_truly() -> None:
-    figure = spectrograms(SINE, SINE, 0.9 * SINE, RATE, "a title")
+    figure = draw_excerpt_spectrograms(SINE, SINE, 0.9 * SINE, RATE, "a title")
     axes = [at for at in figure.axes if at.images]
     assert [at.get_title(loc="left") for at in axes] == [
         "input",
@@ -39,7 +42,7 @@ def test_spectrograms_show_level_and_frequency_truly() -> None:
 
 
 def test_waveforms_overlay_target_output_and_error_and_say_the_esr() -> None:
-    figure = waveforms(SINE, 0.9 * SINE, RATE, "a title")
+    figure = draw_excerpt_waveforms(SINE, 0.9 * SINE, RATE, "a title")
     assert figure.get_suptitle() == "a title: ESR 0.01"
     whole, close = figure.axes
     for at in (whole, close):
@@ -53,15 +56,15 @@ def test_waveforms_overlay_target_output_and_error_and_say_the_esr() -> None:
 def test_a_long_waveform_is_thinned_without_losing_its_peaks() -> None:
     long = np.zeros(400_000)
     long[123_456] = -0.9
-    drawn = np.asarray(waveforms(long, long, RATE, "").axes[0].lines[0].get_ydata())
+    drawn = np.asarray(draw_excerpt_waveforms(long, long, RATE, "").axes[0].lines[0].get_ydata())
     assert len(drawn) < 5000
     assert drawn.min() == -0.9
 
 
 def test_silence_and_short_signals_can_be_drawn(tmp_path: Path) -> None:
     silence = np.zeros(100)
-    write_png(spectrograms(silence, silence, silence, RATE, ""), tmp_path / "s.png")
-    write_png(waveforms(silence, silence, RATE, ""), tmp_path / "w.png")
+    write_png(draw_excerpt_spectrograms(silence, silence, silence, RATE, ""), tmp_path / "s.png")
+    write_png(draw_excerpt_waveforms(silence, silence, RATE, ""), tmp_path / "w.png")
 
 
 def test_a_transfer_curve_has_a_closed_line_per_level() -> None:
@@ -70,7 +73,7 @@ def test_a_transfer_curve_has_a_closed_line_per_level() -> None:
         TransferLoop(level, 10 ** (level / 20) * period, np.tanh(period), target=period)
         for level in (-6.0, 0.0)
     ]
-    figure = transfer_curve(loops, 100.0, "a net")
+    figure = draw_transfer_curve(loops, 100.0, "a net")
     (at,) = figure.axes
     labels = [line.get_label() for line in at.lines]
     assert "-6 dB" in labels
@@ -85,7 +88,7 @@ def test_a_filters_lines_are_levels_over_a_logarithmic_frequency() -> None:
     frequencies = np.geomspace(20, 4000, 50)
     whole = Response("equaliser", "all", "magnitude", frequencies, np.linspace(-200.0, 6.0, 50))
     part = Response("equaliser", "peak", "magnitude", frequencies, np.linspace(0.0, 3.0, 50))
-    (at,) = block_response([whole, part], "a title").axes
+    (at,) = draw_block_response([whole, part], "a title").axes
     assert [line.get_label() for line in at.lines] == ["all", "peak"]
     np.testing.assert_array_equal(at.lines[1].get_ydata(), part.y)
     assert (at.get_xscale(), at.get_xlabel(), at.get_ylabel()) == ("log", "frequency (Hz)", "gain (dB)")
@@ -96,14 +99,14 @@ def test_a_filters_lines_are_levels_over_a_logarithmic_frequency() -> None:
 
 def test_a_curve_is_output_over_input() -> None:
     level = np.linspace(-1, 1, 11)
-    (at,) = block_response([Response("curve", "tanh", "curve", level, np.tanh(level))], "a title").axes
+    (at,) = draw_block_response([Response("curve", "tanh", "curve", level, np.tanh(level))], "a title").axes
     np.testing.assert_array_equal(at.lines[0].get_xydata(), np.stack([level, np.tanh(level)], axis=1))
     assert (at.get_xscale(), at.get_xlabel()) == ("linear", "input (full scale = 1)")
     assert at.get_title() == "a title"
 
 
 def test_a_png_is_a_picture_with_more_than_one_colour(tmp_path: Path) -> None:
-    path = write_png(waveforms(SINE, 0.9 * SINE, RATE, "a title"), tmp_path / "w.png")
+    path = write_png(draw_excerpt_waveforms(SINE, 0.9 * SINE, RATE, "a title"), tmp_path / "w.png")
     pixels = imread(path)
     assert pixels.shape[:2] == (700, 1000)
     assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 20

@@ -12,17 +12,17 @@ from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from tapezoo.controls import Control
-from tapezoo.measure.pictures import write_png
 from tapezoo.measure.setting_scores import (
     RowScore,
     Score,
     SettingScore,
-    pooled,
-    scores_by_kind,
-    scores_by_setting,
-    worst,
+    find_worst,
+    pool_rows,
+    score_by_kind,
+    score_by_setting,
 )
-from tapezoo.measure.settings_map import HELD_OUT, TRAINED, settings_map
+from tapezoo.report.figures import write_png
+from tapezoo.report.settings_map import HELD_OUT, TRAINED, draw_settings_map
 
 DRIVE, GAIN = Control("drive"), Control("gain", 0, 40, 20, "dB")
 TONE = Control("tone", 20, 20000, 1000, "Hz", "log")
@@ -37,7 +37,7 @@ def at(setting, kind, esr) -> SettingScore:
 
 def test_errors_and_energies_are_summed_before_they_are_divided() -> None:
     rows = [RowScore((0.0,), 1.0, 10.0, 0.5, 1000), RowScore((0.0,), 3.0, 1.0, 2.0, 3000)]
-    score = pooled(rows, 1000)
+    score = pool_rows(rows, 1000)
     assert score.esr == pytest.approx(4 / 11)  # not the mean of 0.1 and 3
     assert score.mse == pytest.approx(4 / 4000)
     assert score.mrstft == pytest.approx((0.5 * 1000 + 2.0 * 3000) / 4000)
@@ -46,9 +46,9 @@ def test_errors_and_energies_are_summed_before_they_are_divided() -> None:
 
 def test_rows_without_a_distance_or_energy_do_not_spoil_the_others() -> None:
     short = RowScore((0.0,), 1.0, 0.0, math.nan, 500)
-    score = pooled([short, RowScore((0.0,), 1.0, 4.0, 0.5, 1000)], 1000)
+    score = pool_rows([short, RowScore((0.0,), 1.0, 4.0, 0.5, 1000)], 1000)
     assert (score.esr, score.mrstft, score.seconds) == (0.5, 0.5, 1.5)
-    alone = pooled([short], 1000)
+    alone = pool_rows([short], 1000)
     assert math.isnan(alone.esr)
     assert math.isnan(alone.mrstft)
 
@@ -60,7 +60,7 @@ def test_settings_are_grouped_named_and_totalled_by_kind() -> None:
         RowScore((setting,), error, 10.0, 1.0, 100)
         for setting, error in ((1.0, 9.0), (0.0, 1.0), (0.25, 3.0), (0.0, 3.0), (0.75, 5.0), (0.5, 1.0))
     ]
-    scored = scores_by_setting(rows, trained, recorded, 100)
+    scored = score_by_setting(rows, trained, recorded, 100)
     assert [(one.setting, one.kind) for one in scored] == [
         ((0.0,), "trained"),
         ((0.5,), "trained"),
@@ -69,19 +69,19 @@ def test_settings_are_grouped_named_and_totalled_by_kind() -> None:
         ((1.0,), "extrapolation"),
     ]
     assert [one.score.esr for one in scored] == pytest.approx([0.2, 0.1, 0.3, 0.5, 0.9])
-    totals = scores_by_kind(rows, scored, 100)
+    totals = score_by_kind(rows, scored, 100)
     assert {kind: score.esr for kind, score in totals.items()} == pytest.approx(
         {"trained": 5 / 30, "interpolation": 0.3, "extrapolation": 14 / 20}
     )
-    bad = worst(scored)
+    bad = find_worst(scored)
     assert bad is not None
     assert bad.setting == (1.0,)
 
 
 def test_silent_settings_are_never_the_worst() -> None:
     silent = at((0.0,), "trained", math.nan)
-    assert worst([silent]) is None
-    assert worst([silent, at((1.0,), "trained", 0.1)]) == at((1.0,), "trained", 0.1)
+    assert find_worst([silent]) is None
+    assert find_worst([silent, at((1.0,), "trained", 0.1)]) == at((1.0,), "trained", 0.1)
 
 
 # ---- pictures
@@ -101,7 +101,7 @@ def test_one_control_is_a_line_in_the_users_unit() -> None:
         at((1.0,), "extrapolation", 0.5),
         at((0.5,), "interpolation", 0.02),
     ]
-    figure = settings_map(scored, [GAIN], "a title")
+    figure = draw_settings_map(scored, [GAIN], "a title")
     (axes,) = figure.axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("gain (dB)", "ESR")
     assert axes.get_yscale() == "log"
@@ -123,7 +123,7 @@ def test_two_controls_are_a_map_with_the_value_at_every_point() -> None:
         at((x, y), "interpolation" if (x, y) == (0.5, 0.5) else "trained", 0.01 * (1 + 2 * x + y))
         for x, y in itertools.product((0.0, 0.5, 1.0), repeat=2)
     ]
-    figure = settings_map(scored, [GAIN, TONE], "")
+    figure = draw_settings_map(scored, [GAIN, TONE], "")
     axes, bar = figure.axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("gain (dB)", "tone (Hz)")
     assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
@@ -145,7 +145,7 @@ def test_three_controls_are_a_panel_per_pair_with_the_worst_value_of_each_point(
         at(point, "trained", 0.01 * (1 + index))
         for index, point in enumerate(itertools.product((0.0, 1.0), repeat=3))
     ]
-    figure = settings_map(scored, [DRIVE, GAIN, TONE], "")
+    figure = draw_settings_map(scored, [DRIVE, GAIN, TONE], "")
     panels = figure.axes[:3]
     assert [(one.get_xlabel(), one.get_ylabel()) for one in panels] == [
         ("drive", "gain (dB)"),
@@ -165,7 +165,7 @@ def test_a_held_out_setting_is_seen_where_it_falls_onto_trained_ones() -> None:
         for index, point in enumerate(itertools.product((0.0, 0.5, 1.0), repeat=3))
     ]
     scored[13] = at((0.5, 0.5, 0.5), "interpolation", 0.001)  # better than all of them
-    figure = settings_map(scored, [DRIVE, GAIN, TONE], "")
+    figure = draw_settings_map(scored, [DRIVE, GAIN, TONE], "")
     for panel in figure.axes[:3]:
         points = drawn(panel)
         assert len(points["trained"]) == 9
@@ -176,7 +176,7 @@ def test_a_held_out_setting_is_seen_where_it_falls_onto_trained_ones() -> None:
 
 def test_controls_that_stand_still_or_never_meet_get_no_panel() -> None:
     still = [at((0.0, 0.3), "trained", 0.1), at((1.0, 0.3), "trained", 0.2)]
-    (axes,) = settings_map(still, [DRIVE, GAIN], "").axes
+    (axes,) = draw_settings_map(still, [DRIVE, GAIN], "").axes
     assert axes.get_xlabel() == "drive"
     machines = [
         at((0.0, 0.0, None), "trained", 0.1),
@@ -184,15 +184,15 @@ def test_controls_that_stand_still_or_never_meet_get_no_panel() -> None:
         at((1.0, None, 0.0), "trained", 0.3),
         at((1.0, None, 1.0), "trained", 0.4),
     ]
-    figure = settings_map(machines, [Control("blend"), DRIVE, GAIN], "")
+    figure = draw_settings_map(machines, [Control("blend"), DRIVE, GAIN], "")
     assert [one.get_ylabel() for one in figure.axes] == ["drive", "gain (dB)", "ESR"]
 
 
 def test_settings_without_an_error_value_are_left_out_and_zero_is_drawn(tmp_path: Path) -> None:
     scored = [at((0.0,), "trained", 0.0), at((0.5,), "trained", math.nan), at((1.0,), "trained", 0.1)]
-    (axes,) = settings_map(scored, [DRIVE], "").axes
+    (axes,) = draw_settings_map(scored, [DRIVE], "").axes
     assert axes.get_yscale() == "linear"
     assert drawn(axes) == {"trained": [(0.0, 0.0), (1.0, 0.1)]}
     square = [at((x, y), "trained", 0.0) for x, y in itertools.product((0.0, 1.0), repeat=2)]
-    path = write_png(settings_map(square, [DRIVE, GAIN], ""), tmp_path / "map.png")
+    path = write_png(draw_settings_map(square, [DRIVE, GAIN], ""), tmp_path / "map.png")
     assert imread(path).std() > 0.01

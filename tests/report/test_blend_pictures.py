@@ -1,4 +1,4 @@
-"""Pictures of blends and modulations: what is drawn is what was measured."""
+"""Pictures of blends and moving controls: what is drawn is what was measured."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 from tapezoo.measure.blends import Blend
-from tapezoo.measure.sweep_pictures import blend_harmonics, blend_loops, harmonic_levels_db, modulation
+from tapezoo.measure.spectrum import harmonic_levels_db
+from tapezoo.report.blends import draw_blend_harmonics, draw_blend_loops
+from tapezoo.report.lfo import draw_lfo_sweep
 
 RATE = 8000
 
 
-def test_a_modulation_shows_levels_pitches_and_the_controls_truly() -> None:
+def test_a_sweep_by_lfo_shows_levels_pitches_and_the_controls_truly() -> None:
     sine = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(3 * RATE) / RATE)
     positions = np.linspace(0, 1, 50)[:, None]
-    figure = modulation(sine, positions, ["gain, 0.05 Hz"], RATE, "a title")
+    figure = draw_lfo_sweep(sine, positions, ["gain, 0.05 Hz"], RATE, "a title")
     above, below = figure.axes[:2]
     image = above.images[0]
     level = np.asarray(image.get_array())
@@ -27,7 +29,7 @@ def test_a_modulation_shows_levels_pitches_and_the_controls_truly() -> None:
     np.testing.assert_allclose(below.lines[0].get_ydata(), positions[:, 0])
     assert below.get_xlim() == (0, 3)
     for odd in (np.zeros(100), np.full(RATE, np.inf)):
-        modulation(odd, positions, ["x"], RATE, "short, or infinite").draw_without_rendering()
+        draw_lfo_sweep(odd, positions, ["x"], RATE, "short, or infinite").draw_without_rendering()
 
 
 def test_harmonics_are_measured_and_drawn_beside_the_neighbours() -> None:
@@ -41,7 +43,9 @@ def test_harmonics_are_measured_and_drawn_beside_the_neighbours() -> None:
     assert levels[1] < -80
     blend = Blend((0.5,), ((0.0,), (1.0,)))
     outputs = {(0.5,): both, (0.0,): quiet, (1.0,): 2 * quiet}
-    figure = blend_harmonics([blend], outputs, {(0.0,): "gain 0", (1.0,): "gain 1"}, 262.5, RATE, "a title")
+    figure = draw_blend_harmonics(
+        [blend], outputs, {(0.0,): "gain 0", (1.0,): "gain 1"}, 262.5, RATE, "a title"
+    )
     lines = figure.axes[0].lines
     assert [line.get_ydata()[0] for line in lines] == pytest.approx([-20, -13.98, -20], abs=0.01)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["blend", "gain 0", "gain 1"]
@@ -51,9 +55,9 @@ def test_loops_are_closed_and_share_their_axes() -> None:
     sine = np.sin(2 * np.pi * np.arange(80) / 80)
     blends = [Blend((at,), ((0.0,),)) for at in (0.2, 0.4, 0.6, 0.8, 1.0)]
     outputs = {(at,): at * np.tanh(sine) for at in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)}
-    figure = blend_loops(blends, sine, outputs, {(0.0,): "gain 0"}, "a title")
+    figure = draw_blend_loops(blends, sine, outputs, {(0.0,): "gain 0"}, "a title")
     shown = [at for at in figure.axes if at.get_visible()]
     assert [at.get_title() for at in shown] == ["0.2", "0.4", "0.6", "0.8", "1"]
-    line = shown[1].lines[-1]
+    line = shown[1].lines[1]  # after the neighbour
     np.testing.assert_allclose(line.get_ydata(), 0.4 * np.tanh(np.append(sine, sine[:1])))
     assert shown[0].get_ylim() == shown[4].get_ylim()

@@ -1,4 +1,4 @@
-"""Pictures of a model's error over the settings of its controls; a function returns a figure of its own."""
+"""The picture of a model's error over the settings of its controls."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from tapezoo.controls import Control
 from tapezoo.data.settings import KINDS, Kind, Setting, varying
 from tapezoo.measure.setting_scores import SettingScore
+from tapezoo.report.controls import control_heading
+from tapezoo.report.figures import new_figure
 
 MARKERS: dict[Kind, str] = {"trained": "o", "interpolation": "D", "corner": "s", "extrapolation": "^"}
 TRAINED, HELD_OUT = "#4c78a8", "#d62728"
@@ -23,7 +25,7 @@ MAX_LABELS = 60  # points of a panel; more numbers cannot be read
 MARGIN = 0.12  # of a panel's range, so that the numbers at its rim stay inside
 
 
-def settings_map(scored: Sequence[SettingScore], controls: Sequence[Control], title: str) -> Figure:
+def draw_settings_map(scored: Sequence[SettingScore], controls: Sequence[Control], title: str) -> Figure:
     """Where a model is good and where not: ESR over the controls that move.
 
     One control: ESR over it. Two: a map with the value at every point. More: such a map for every pair of
@@ -42,26 +44,25 @@ def settings_map(scored: Sequence[SettingScore], controls: Sequence[Control], ti
         pair: points for pair in itertools.combinations(axes, 2) if (points := _worst_of_each(judged, *pair))
     }
     if not panes:
-        figure = Figure(figsize=(8, 5), layout="constrained")
-        _line(figure.subplots(), judged, axes[0], controls[axes[0]])
+        figure = new_figure(8, 5, title)
+        _draw_line(figure.subplots(), judged, axes[0], controls[axes[0]])
     else:
         columns = min(PANEL_COLUMNS, len(panes))
         rows = math.ceil(len(panes) / columns)
         size = 7.0 if len(panes) == 1 else 5.0
-        figure = Figure(figsize=(1.2 + size * columns, size * rows), layout="constrained")
+        figure = new_figure(1.2 + size * columns, size * rows, title)
         panels: list[Axes] = list(figure.subplots(rows, columns, squeeze=False).flat)
         # one scale for all panels
         norm = _norm([one.score.esr for one in judged])
         for panel, (pair, points) in zip(panels, panes.items(), strict=False):
-            _map(panel, points, pair, controls, norm)
+            _draw_map(panel, points, pair, controls, norm)
         for panel in panels[len(panes) :]:
             panel.set_axis_off()
         figure.colorbar(ScalarMappable(norm, COLOURS), ax=panels, label="ESR")
-    figure.suptitle(title)
     return figure
 
 
-def _line(at: Axes, judged: Sequence[SettingScore], axis: int, control: Control) -> None:
+def _draw_line(at: Axes, judged: Sequence[SettingScore], axis: int, control: Control) -> None:
     shown = [one for one in judged if one.setting[axis] is not None]
     ordered = sorted(shown, key=lambda one: _value(control, one, axis))
     at.plot(
@@ -87,14 +88,14 @@ def _line(at: Axes, judged: Sequence[SettingScore], axis: int, control: Control)
         at.set_yscale("log")
     if control.curve == "log":
         at.set_xscale("log")
-    at.set_xlabel(_axis_label(control))
+    at.set_xlabel(control_heading(control))
     at.set_ylabel("ESR")
     at.grid(alpha=0.3, which="both")
     if ordered:
         at.legend()
 
 
-def _map(
+def _draw_map(
     at: Axes,
     points: Sequence[SettingScore],
     axes: tuple[int, int],
@@ -134,8 +135,8 @@ def _map(
     if vertical.curve == "log":
         at.set_yscale("log")
     at.margins(MARGIN)
-    at.set_xlabel(_axis_label(horizontal))
-    at.set_ylabel(_axis_label(vertical))
+    at.set_xlabel(control_heading(horizontal))
+    at.set_ylabel(control_heading(vertical))
     at.grid(alpha=0.3)
     at.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=len(KINDS))
 
@@ -164,7 +165,3 @@ def _value(control: Control, one: SettingScore, axis: int) -> float:
     """In the user's unit; settings where the control is idle are not shown."""
     position = one.setting[axis]
     return math.nan if position is None else control.denormalize(position)
-
-
-def _axis_label(control: Control) -> str:
-    return f"{control.name} ({control.unit})" if control.unit else control.name

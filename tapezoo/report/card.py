@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tapezoo.bundle import Manifest
 from tapezoo.bundle.grid.index import read_grid_index
+from tapezoo.report.page import Heading, Part, Picture, page_markdown
+from tapezoo.report.tables import text_table
 
-PICTURES = {  # what `tapezoo.export.pictures` draws
+PICTURES = {  # drawn by `tapezoo.export.pictures`
     "pictures/waveforms.png": "The golden programme, dry and through the net",
     "pictures/spectrograms.png": "Spectrograms of the golden programme, dry and through the net",
     "pictures/transfer_curve.png": "Output over input for one period of a sine at several levels",
@@ -17,7 +19,12 @@ PICTURES = {  # what `tapezoo.export.pictures` draws
 
 
 def model_card(manifest: Manifest, root: Path) -> str:
-    """The card's text, in Markdown; everything in it stands in the manifest, or in the grid's index.
+    """The card's text, in Markdown; see `card_parts`."""
+    return page_markdown(card_parts(manifest, root))
+
+
+def card_parts(manifest: Manifest, root: Path) -> list[Part]:
+    """The card; everything in it stands in the manifest, or in the grid's index.
 
     Args:
         manifest: Of the bundle.
@@ -53,42 +60,41 @@ def model_card(manifest: Manifest, root: Path) -> str:
     processor = next((str(cost["processor"]) for cost in manifest.cost.values()), "unknown")
     if manifest.max_block_samples is not None:
         facts.append(("Longest sensible block", f"{manifest.max_block_samples} samples"))
-    parts = [
-        f"# {manifest.architecture}",
+    return [
+        Heading(manifest.architecture, level=1),
         "Written from `manifest.json` by `tapezoo export`.",
-        _table(("", ""), facts),
-        *(f"![{text}]({file})" for file, text in PICTURES.items() if (root / file).is_file()),
-        "## Controls",
-        _table(("name", "min", "max", "default", "unit", "curve"), controls) if controls else "None.",
-        "## Quality",
+        text_table(("", ""), facts),
+        *(Picture(file, text) for file, text in PICTURES.items() if (root / file).is_file()),
+        Heading("Controls"),
+        text_table(("name", "min", "max", "default", "unit", "curve"), controls) if controls else "None.",
+        Heading("Quality"),
         "As training measured it on its validation split.",
-        _table(("metric", "value"), metrics) if metrics else "No figures were given.",
+        text_table(("metric", "value"), metrics) if metrics else "No figures were given.",
         *_targets(manifest),
-        f"## Speed on one thread of {processor}",
-        _table(("target", "times real time", "block, samples"), speeds),
+        Heading(f"Speed on one thread of {processor}"),
+        text_table(("target", "times real time", "block, samples"), speeds),
         *_parity(manifest),
-        *_losses(manifest, root),
+        *_degradation(manifest, root),
         *_grid(manifest, root),
-        "## Provenance",
-        _table(("", ""), _flat(manifest.provenance)),
+        Heading("Provenance"),
+        text_table(("", ""), _flatten(manifest.provenance)),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
-def _targets(manifest: Manifest) -> list[str]:
+def _targets(manifest: Manifest) -> list[Part]:
     """The files that hold the net; none in a bundle that is a grid alone."""
     if not manifest.targets:
         return []
     return [
-        "## Files",
-        _table(("target", "file"), manifest.targets.items()),
+        Heading("Files"),
+        text_table(("target", "file"), manifest.targets.items()),
         "Signature of every target: `(input, controls, state...) -> (output, next state...)`, with `input` "
         "(batch, 1, samples), full scale +-1, and `controls` (batch, number of controls) in 0..1. The first "
         "state is in `rest_state.npz`.",
     ]
 
 
-def _parity(manifest: Manifest) -> list[str]:
+def _parity(manifest: Manifest) -> list[Part]:
     """How far every target is from the net; points of a grid say so in its index."""
     if not manifest.parity:
         return []
@@ -97,15 +103,15 @@ def _parity(manifest: Manifest) -> list[str]:
         for row in manifest.parity
     ]
     return [
-        "## Parity",
+        Heading("Parity"),
         "Largest difference from the net on real audio, in sample values; `net` is the net itself in blocks "
         "against its own output in one piece.",
         *_reach(manifest),
-        _table(("target", "case", "largest error", "allowed"), rows),
+        text_table(("target", "case", "largest error", "allowed"), rows),
     ]
 
 
-def _reach(manifest: Manifest) -> list[str]:
+def _reach(manifest: Manifest) -> list[Part]:
     if manifest.reach == 1:
         return []
     return [
@@ -114,7 +120,7 @@ def _reach(manifest: Manifest) -> list[str]:
     ]
 
 
-def _losses(manifest: Manifest, root: Path) -> list[str]:
+def _degradation(manifest: Manifest, root: Path) -> list[Part]:
     """The table of lossy targets, where there are any; size and speed beside those of the `onnx` target."""
     if not manifest.degradation:
         return []
@@ -134,13 +140,13 @@ def _losses(manifest: Manifest, root: Path) -> list[str]:
         rows.append((row["target"], *errors, str(size), *ratios))
     head = ("target", "ESR", "allowed", "largest error", "bytes", "size : onnx", "speed : onnx")
     return [
-        "## Losses",
+        Heading("Losses"),
         "Targets that are smaller or faster for some error: its energy over the net's, all golden cases together.",
-        _table(head, rows),
+        text_table(head, rows),
     ]
 
 
-def _grid(manifest: Manifest, root: Path) -> list[str]:
+def _grid(manifest: Manifest, root: Path) -> list[Part]:
     """What the grid holds, where there is one."""
     if manifest.grid is None:
         return []
@@ -162,22 +168,15 @@ def _grid(manifest: Manifest, root: Path) -> list[str]:
             if name != "cells" and value is not None
         ),
     ]
-    return ["## Grid", _table(("", ""), facts), _table(("axis", "unit", "points"), axes)]
+    return [Heading("Grid"), text_table(("", ""), facts), text_table(("axis", "unit", "points"), axes)]
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     rows = []
     for name, value in tree.items():
         rows += (
-            _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(prefix + name, str(value))]
+            _flatten(value, f"{prefix}{name}.")
+            if isinstance(value, Mapping)
+            else [(prefix + name, str(value))]
         )
     return rows

@@ -1,0 +1,7 @@
+"""What is wrong with a comparison before anything is trained."""
+
+from tapezoo.errors import TapezooError
+
+
+class CompareError(TapezooError):
+    """Recipes that cannot be compared, a folder that is not for them, or nobody to train them."""

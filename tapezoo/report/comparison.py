@@ -1,0 +1,155 @@
+"""The table of a comparison and what holds for all of its rows, in Markdown, in CSV and on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tapezoo.measure.comparison import (
+    ComparisonRow,
+    divide,
+    equal_cost_s,
+    esr_within,
+    find_disturbed,
+)
+from tapezoo.report.page import page_markdown
+from tapezoo.report.tables import Cell, Column, Table, csv_text, order_cells
+
+SHORT, LONG = "64", "2048"  # blocks of the real-time factors; nets with a hop have the next multiple
+
+COLUMNS = (
+    Column("recipe", "recipe"),
+    Column("model", "model"),
+    Column("parameters", "param-\neters", shown=",d", is_number=True),
+    Column("val_esr", "val_esr", shown=".5f", is_number=True),
+    Column("test_esr", "test_esr", shown=".5f", is_number=True),
+    Column("val_mrstft", "MR-STFT", shown=".3f", is_number=True),
+    Column("esr_at_equal_cost", "ESR at\nequal\ncost", shown=".5f", is_number=True),
+    Column("audio_s_per_cpu_s", "audio s\n/ CPU s", shown=".3g", is_number=True),
+    Column("audio_s_per_s", "audio s / s", shown=".3g", is_number=True),
+    Column(f"real_time_factor_{SHORT}", f"x real\ntime,\n{SHORT}", shown=".3g", is_number=True),
+    Column(f"real_time_factor_{LONG}", f"x real\ntime,\n{LONG}", shown=".3g", is_number=True),
+    Column("updates", "updates", shown=",d", is_number=True),
+    Column("audio_s", "audio trained on (s)", shown=",.0f", is_number=True),
+    *(Column(name) for name in ("train_cpu_s", "wall_s", "status", "note")),
+)
+ALWAYS = ("recipe", "status", "note")  # of rows without figures
+ON_SCREEN = (
+    *("recipe", "parameters", "val_esr", "val_mrstft", "esr_at_equal_cost", "audio_s_per_cpu_s"),
+    *(f"real_time_factor_{SHORT}", f"real_time_factor_{LONG}"),
+)
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What holds for all rows.
+
+    Args:
+        budget: In words.
+        data: In words, with the hash.
+        data_name: The same for a heading.
+        linear_floor: ESR on validation of the linear filter that fits the training split.
+        score_after_samples: Unscored at the start of every region: the longest burn-in of the rows.
+        threads: Of every training.
+        versions: Of tapezoo and torch.
+    """
+
+    budget: str
+    data: str
+    data_name: str
+    linear_floor: float
+    score_after_samples: int
+    threads: int
+    versions: str
+
+
+def comparison_csv(rows: Sequence[ComparisonRow]) -> str:
+    """Every column in full precision; an empty cell: not measured."""
+    has_figures = any(row.outcome.figures for row in rows)
+    columns = [column for column in COLUMNS if has_figures or column.name in ALWAYS]
+    return csv_text(Table(columns, _cells(rows, columns)), line_end="\n")
+
+
+def comparison_markdown(rows: Sequence[ComparisonRow], caption: Caption) -> str:
+    """The table with its caption and, below, what failed."""
+    columns = [column for column in COLUMNS if column.heading is not None]
+    table = Table(columns, _cells(rows, columns, instead_of="model"), empty="-")
+    notes = [f"{row.name} ({row.outcome.status}): {note}" for row in rows if (note := _note(row))]
+    return page_markdown([table, caption_text(caption, rows), *notes])
+
+
+def comparison_table(rows: Sequence[ComparisonRow], caption: Caption) -> Table:
+    """For the terminal; the other columns are in the files."""
+    columns = [column for column in COLUMNS if column.name in ON_SCREEN]
+    cells = _cells(rows, columns, instead_of="parameters")
+    return Table(columns, cells, caption=caption_text(caption, rows), empty="-")
+
+
+def caption_text(caption: Caption, rows: Sequence[ComparisonRow]) -> str:
+    """What holds for all rows, as one paragraph."""
+    figures = [row.outcome.figures for row in rows if row.outcome.figures]
+    shares = find_disturbed(rows, caption.threads)
+    busy = ", ".join(f"{name} ({100 * share:.0f} %)" for name, share in shares.items())
+    warning = (
+        f" Trained on a busy machine, with this share of the thread(s): {busy}; a budget by the clock "
+        "is unfair to these rows."
+        if busy
+        else ""
+    )
+    processors = " or ".join(sorted({row.processor for row in figures if row.processor})) or "-"
+    return (
+        f"Budget of every row: {caption.budget}, {caption.threads} thread(s). Data: {caption.data}. "
+        f"Every region is scored after {caption.score_after_samples} samples, the longest burn-in. "
+        f"Linear floor (the 257-tap filter of least squares on the training split): val_esr "
+        f"{caption.linear_floor:.5f}. "
+        f"ESR at equal cost: the best val_esr within {equal_cost_s(rows):.3g} s of CPU time in training steps, "
+        "which is all the cheapest row took; where a row's schedule spans more, its learning rate is still high "
+        "there. Speeds of training leave validation out; x real time: the exported ONNX on one thread, in blocks of "
+        f"{SHORT} and {LONG}. {caption.versions}; {processors}.{warning}"
+    )
+
+
+def _cells(
+    rows: Sequence[ComparisonRow], columns: Sequence[Column], instead_of: str = ""
+) -> list[list[Cell]]:
+    """The rows' cells; without figures, the status stands `instead_of` one of them."""
+    cost_s = equal_cost_s(rows)
+    found = []
+    for row in rows:
+        cells = _by_name(row, cost_s)
+        if row.outcome.figures is None and instead_of:
+            cells[instead_of] = row.outcome.status
+        found.append(order_cells(columns, cells))
+    return found
+
+
+def _by_name(row: ComparisonRow, cost_s: float) -> dict[str, Cell]:
+    figures = row.outcome.figures
+    cells: dict[str, Cell] = {"recipe": row.name, "status": row.outcome.status, "note": _note(row)}
+    if figures is None:
+        return cells
+    short, long = figures.shortest_and_longest_block()
+    return {
+        **cells,
+        "model": figures.model,
+        "parameters": figures.parameters,
+        "val_esr": figures.val_esr,
+        "test_esr": figures.test_esr,
+        "val_mrstft": figures.val_mrstft,
+        "esr_at_equal_cost": esr_within(row.learning, cost_s),
+        "audio_s_per_cpu_s": divide(figures.audio_s, figures.train_cpu_s),
+        "audio_s_per_s": divide(figures.audio_s, figures.train_wall_s),
+        f"real_time_factor_{SHORT}": short,
+        f"real_time_factor_{LONG}": long,
+        "updates": figures.updates,
+        "audio_s": figures.audio_s,
+        "train_cpu_s": figures.train_cpu_s,
+        "wall_s": figures.wall_s,
+    }
+
+
+def _note(row: ComparisonRow) -> str:
+    if (figures := row.outcome.figures) is not None:
+        return f"no export: {figures.export_error}" if figures.export_error else ""
+    reason, log = row.outcome.reason, row.outcome.log
+    return f"{reason.rstrip('.')}; see {log}" if reason and log else reason
