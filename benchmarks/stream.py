@@ -50,6 +50,7 @@ import torch
 from numpy.typing import NDArray
 
 from tapezoo import models, registry
+from tapezoo.blocks import whole_hops
 from tapezoo.bundle import read_manifest
 from tapezoo.bundle.golden import read_rest
 from tapezoo.checkpoint import best_checkpoint, load_model
@@ -57,7 +58,7 @@ from tapezoo.controls import Control
 from tapezoo.export import export_bundle
 from tapezoo.export.targets import DEFAULT_TARGETS, load_target
 from tapezoo.export.targets.target import Target
-from tapezoo.net import SMOOTHING_SAMPLES, whole_hops
+from tapezoo.net import SMOOTHING_SAMPLES
 from tapezoo.runtime import SoftLimiter, Stream
 from tapezoo.runtime.bench import playable_engines
 from tapezoo.testing import perturbed

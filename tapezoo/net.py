@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from tapezoo.architecture import Architecture
+from tapezoo.blocks import allowed_block
 from tapezoo.errors import TapezooError
 from tapezoo.layers.smoothing import at_rest, glide, moves
 
@@ -225,8 +225,7 @@ def settle(
         StateError: The net does not return the state it declares.
     """
     state = net.rest_state(controls.shape[0])
-    longest = net.max_block_samples or SETTLE_BLOCK_SAMPLES
-    block = whole_hops(min(SETTLE_BLOCK_SAMPLES, longest), net.hop_samples)
+    block = allowed_block(SETTLE_BLOCK_SAMPLES, net.hop_samples, net.max_block_samples)
     silence = torch.zeros(controls.shape[0], 1, block, device=controls.device)
     samples = 0
     while state and samples < limit_samples:
@@ -256,14 +255,3 @@ def _check_state(net: Net, before: State, after: State) -> None:
         expected=f"{', '.join(sorted(before))}",
         fix=fix,
     )
-
-
-def whole_hops(samples: int, hop_samples: int) -> int:
-    """`samples` rounded up to a multiple of `hop_samples`."""
-    return -(-samples // hop_samples) * hop_samples
-
-
-def blocks(total_samples: int, block_samples: int) -> Iterator[slice]:
-    """Slices that cut `total_samples` into blocks of `block_samples`, the last one shorter."""
-    for start in range(0, total_samples, block_samples):
-        yield slice(start, min(start + block_samples, total_samples))

@@ -1,11 +1,11 @@
-"""The contract's own code: rest states and blocks."""
+"""The contract's own code: rest states."""
 
 import pytest
 import torch
 
 from tapezoo.models.fir import FIRNet
 from tapezoo.models.lstm import LSTMNet
-from tapezoo.net import KNOBS, SETTLE_BLOCK_SAMPLES, Net, StateError, UnfoldableError, blocks, settle
+from tapezoo.net import KNOBS, SETTLE_BLOCK_SAMPLES, Net, StateError, UnfoldableError, settle
 
 
 class Leak(Net):
@@ -49,11 +49,6 @@ def test_a_stored_rest_state_is_what_the_net_starts_from_and_survives_saving():
     torch.testing.assert_close(start["hidden"], state["hidden"].expand(3, -1, -1))
     start["hidden"].zero_()  # a copy: writing to it must not reach the net
     assert copy.initial_state(torch.zeros(1, 0))["hidden"].abs().max() > 0
-
-
-def test_blocks_cover_everything_once():
-    assert [(part.start, part.stop) for part in blocks(10, 4)] == [(0, 4), (4, 8), (8, 10)]
-    assert list(blocks(0, 4)) == []
 
 
 def test_a_net_without_a_forward_cannot_be_made():

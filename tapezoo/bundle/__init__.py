@@ -18,8 +18,6 @@ from tapezoo.bundle.errors import (
 )
 from tapezoo.bundle.golden import (
     CaseResult,
-    State,
-    Step,
     overall_esr,
     read_golden_input,
     read_rest,
@@ -27,6 +25,7 @@ from tapezoo.bundle.golden import (
 )
 from tapezoo.bundle.manifest import GoldenCase, Manifest, StateTensor
 from tapezoo.bundle.manifest_file import manifest_of, read_manifest
+from tapezoo.bundle.play import Audio, StateArrays, Step
 from tapezoo.bundle.replay import (
     BrokenTargetError,
     OpenTarget,
@@ -41,6 +40,7 @@ from tapezoo.bundle.verify import replay_bundle, verify_bundle
 
 __all__ = [
     "SCHEMAS",
+    "Audio",
     "BrokenTargetError",
     "BundleError",
     "CaseResult",
@@ -58,7 +58,7 @@ __all__ = [
     "OpenTarget",
     "OversizedFileError",
     "ReplayMismatchError",
-    "State",
+    "StateArrays",
     "StateTensor",
     "Step",
     "TargetResult",

@@ -5,25 +5,19 @@ A runtime is a `Step`, a function of arrays; export's parity gate and `verify` a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tapezoo.bundle.arrays import read_arrays
 from tapezoo.bundle.errors import BundleError, MalformedFileError
 from tapezoo.bundle.limits import GOLDEN_LIMIT_SAMPLES
 from tapezoo.bundle.manifest import GOLDEN_INPUT, REST_STATE, GoldenCase, Manifest
+from tapezoo.bundle.play import Audio, StateArrays, Step, play_from_rest
 from tapezoo.esr import comparable_esr
-
-Audio = NDArray[np.float32]
-State = dict[str, NDArray[Any]]  # name -> (rows, ...)
-Step = Callable[[Audio, Audio, State], tuple[Audio, State]]
-"""(input (rows, 1, samples), controls (rows, num_controls), state) -> (output, new state)."""
 
 # Float32 sums in another order differ by some 1e-7 of the largest term, and recurrence multiplies that.
 # 1e-5 of the peak is -100 dB below the loudest sample, under the noise floor of 16 bits.
@@ -76,7 +70,7 @@ def read_golden_input(root: Path) -> Audio:
     return audio
 
 
-def read_rest(root: Path, manifest: Manifest) -> State:
+def read_rest(root: Path, manifest: Manifest) -> StateArrays:
     """The rest state, without the batch dimension, as the manifest describes it."""
     largest = max((prod(tensor.shape) * 8 for tensor in manifest.state), default=0)
     rest = read_arrays(root, REST_STATE, manifest.state_names, limit_bytes=largest)
@@ -125,7 +119,7 @@ def _limit_bytes(manifest: Manifest, case: GoldenCase, audio: Audio) -> int:
 
 
 def replay_case(
-    step: Step, root: Path, manifest: Manifest, case: GoldenCase, audio: Audio, rest: State
+    step: Step, root: Path, manifest: Manifest, case: GoldenCase, audio: Audio, rest: StateArrays
 ) -> CaseResult:
     """Plays one golden case and compares it with the expected output, sample by sample.
 
@@ -148,7 +142,7 @@ def replay_case(
         )
     if case.samples > expected.shape[1]:
         raise _too_short(root, case)
-    output = stream(step, audio[: case.rows, : case.samples], controls, rest, case.block_samples)
+    output = play_from_rest(step, audio[: case.rows, : case.samples], controls, rest, case.block_samples)
     wanted = expected[:, : case.samples]
     tolerance = tolerance_of(expected, case.rounding)
     error = output.astype(np.float64) - wanted
@@ -173,15 +167,3 @@ def tolerance_of(expected: Audio, rounding: float = 0.0) -> float:
     peak = float(np.abs(expected).max())
     most = max(MOST_RELATIVE_TOLERANCE * peak, LEAST_TOLERANCE)
     return min(max(RELATIVE_TOLERANCE * peak, LEAST_TOLERANCE, ROUNDINGS * rounding), most)
-
-
-def stream(step: Step, audio: Audio, controls: Audio, rest: State, block_samples: int) -> Audio:
-    """Plays (rows, samples) in blocks from rest; `controls` (blocks, rows, n), the last one held."""
-    rows, samples = audio.shape
-    state = {name: np.repeat(value[np.newaxis], rows, axis=0) for name, value in rest.items()}
-    output = np.empty_like(audio)
-    for index, start in enumerate(range(0, samples, block_samples)):
-        block = np.ascontiguousarray(audio[:, np.newaxis, start : start + block_samples])
-        result, state = step(block, controls[min(index, len(controls) - 1)], state)
-        output[:, start : start + block_samples] = result[:, 0]
-    return output

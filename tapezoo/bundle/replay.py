@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tapezoo.bundle.errors import BundleError
-from tapezoo.bundle.golden import CaseResult, Step, read_golden_input, read_rest, replay_case
+from tapezoo.bundle.golden import CaseResult, read_golden_input, read_rest, replay_case
 from tapezoo.bundle.manifest import Manifest
+from tapezoo.bundle.play import Step
 from tapezoo.bundle.results import TargetResult
 
 OpenTarget = Callable[[Path, Sequence[str]], Step]

@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
 
-from tapezoo.bundle.golden import Step
 from tapezoo.bundle.manifest import Manifest
 from tapezoo.bundle.onnx_inspection import inspect_onnx
+from tapezoo.bundle.play import Step
 from tapezoo.bundle.torchscript_inspection import inspect_torchscript
 
 Inspect = Callable[[Path, str, Manifest], None]

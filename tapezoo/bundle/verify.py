@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tapezoo.bundle.golden import CaseResult, check_golden
-from tapezoo.bundle.grid.golden import OpenGrid, read_grid, replay_grid
 from tapezoo.bundle.grid.index import GRAPH
+from tapezoo.bundle.grid.play import OpenGrid
+from tapezoo.bundle.grid.replay import read_grid, replay_grid
 from tapezoo.bundle.grid.tensors import check_grid
 from tapezoo.bundle.manifest import GOLDEN_INPUT, Manifest
 from tapezoo.bundle.replay import OpenTarget, judge, open_target, replay

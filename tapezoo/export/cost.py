@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tapezoo.bundle import Manifest, State, Step
-from tapezoo.bundle.golden import Audio, stream
-from tapezoo.export.golden import allowed_block
+from tapezoo.blocks import allowed_block
+from tapezoo.bundle import Manifest, StateArrays, Step
+from tapezoo.bundle.play import Audio, play_from_rest
 from tapezoo.runtime.engine import Engine
 
 BLOCKS_SAMPLES = (64, 2048)
@@ -23,14 +23,14 @@ FIELDS = ("real_time_factor", "threads", "processor")  # of one target's cost in
 
 
 def measured_cost(
-    step: Step, manifest: Manifest, audio: Audio, rest: State, controls: Audio
+    step: Step, manifest: Manifest, audio: Audio, rest: StateArrays, controls: Audio
 ) -> dict[str, Any]:
     """The cost of one step; see `measured_costs`."""
     return measured_costs({"": step}, manifest, audio, rest, controls)[""]
 
 
 def measured_costs(
-    steps: Mapping[str, Step], manifest: Manifest, audio: Audio, rest: State, controls: Audio
+    steps: Mapping[str, Step], manifest: Manifest, audio: Audio, rest: StateArrays, controls: Audio
 ) -> dict[str, dict[str, Any]]:
     """Seconds of audio per second of this thread's CPU time, the median of five runs, by block length.
 
@@ -41,7 +41,7 @@ def measured_costs(
         steps: Opened targets, by name.
         manifest: Of the bundle.
         audio: (1, samples) of programme.
-        rest: State at rest.
+        rest: StateArrays at rest.
         controls: (num_controls,) positions.
     """
     audio = audio[:, :MEASURED_SAMPLES]
@@ -50,7 +50,7 @@ def measured_costs(
     for length in BLOCKS_SAMPLES:
         block = allowed_block(length, manifest.hop_samples, manifest.max_block_samples)
         for step in steps.values():
-            stream(step, audio[:, : 4 * block], path, rest, block)  # first runs allocate
+            play_from_rest(step, audio[:, : 4 * block], path, rest, block)  # first runs allocate
         seconds: dict[str, list[float]] = {name: [] for name in steps}
         for _ in range(REPEATS):
             for name, step in steps.items():
@@ -67,15 +67,15 @@ def engine_step(engine: Engine, controls: Audio) -> Step:
     """An engine as a step, from rest, for one channel at controls that stand still; it keeps its state itself."""
     engine.start(1, controls)
 
-    def step(input: Audio, _: Audio, state: State) -> tuple[Audio, State]:
+    def step(input: Audio, _: Audio, state: StateArrays) -> tuple[Audio, StateArrays]:
         return engine.play(input[:, 0], controls)[:, np.newaxis], state
 
     return step
 
 
-def _cpu_seconds(step: Step, audio: Audio, path: Audio, rest: State, block: int) -> float:
+def _cpu_seconds(step: Step, audio: Audio, path: Audio, rest: StateArrays, block: int) -> float:
     start = time.thread_time()  # CPU time: other work on the machine does not count
-    stream(step, audio, path, rest, block)
+    play_from_rest(step, audio, path, rest, block)
     return max(time.thread_time() - start, 1e-9)
 
 

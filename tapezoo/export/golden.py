@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tapezoo.bundle import GoldenCase, State, Step, write_arrays
-from tapezoo.bundle.golden import ROUNDINGS, Audio, stream, tolerance_of
+from tapezoo.blocks import allowed_block
+from tapezoo.bundle import GoldenCase, StateArrays, Step, write_arrays
+from tapezoo.bundle.golden import ROUNDINGS, tolerance_of
 from tapezoo.bundle.manifest import GOLDEN_INPUT
+from tapezoo.bundle.play import Audio, play_from_rest
 from tapezoo.errors import TapezooError
 from tapezoo.net import Net
 
@@ -30,7 +32,7 @@ class GoldenAudioError(TapezooError):
 def net_step(net: Net) -> Step:
     """The net as a function of arrays."""
 
-    def step(input: Audio, controls: Audio, state: State) -> tuple[Audio, State]:
+    def step(input: Audio, controls: Audio, state: StateArrays) -> tuple[Audio, StateArrays]:
         tensors = {name: torch.from_numpy(value) for name, value in state.items()}
         with torch.no_grad():
             output, after = net(torch.from_numpy(input), torch.from_numpy(controls), tensors)
@@ -62,7 +64,9 @@ def golden_input(audio: Audio, hop_samples: int) -> Audio:
     return np.stack([programme, programme[::-1] / 2])
 
 
-def write_golden(net: Net, audio: Audio, rest: State, default: Audio, root: Path) -> tuple[GoldenCase, ...]:
+def write_golden(
+    net: Net, audio: Audio, rest: StateArrays, default: Audio, root: Path
+) -> tuple[GoldenCase, ...]:
     """Writes golden/ and returns its cases.
 
     `held_*`: controls at their defaults, expected is the net's offline output in one block, whatever the
@@ -74,7 +78,7 @@ def write_golden(net: Net, audio: Audio, rest: State, default: Audio, root: Path
     Args:
         net: In evaluation mode on the CPU.
         audio: (2, samples) of `golden_input`.
-        rest: State at rest, without the batch dimension.
+        rest: StateArrays at rest, without the batch dimension.
         default: (num_controls,) positions of the defaults.
         root: The bundle's folder.
     """
@@ -87,7 +91,7 @@ def write_golden(net: Net, audio: Audio, rest: State, default: Audio, root: Path
         signal = audio[: case.rows, : case.samples]
         for reach in REACHES if np.any(controls != default) else REACHES[:1]:
             path = default + np.float32(reach) * (controls - default)
-            output = stream(play, signal, path, rest, case.block_samples)
+            output = play_from_rest(play, signal, path, rest, case.block_samples)
             rounding = rounding_of(net, output, signal, path, rest, case.block_samples)
             if ROUNDINGS * rounding <= tolerance_of(output, rounding):
                 break
@@ -116,24 +120,24 @@ def write_golden(net: Net, audio: Audio, rest: State, default: Audio, root: Path
 
 
 def rounding_of(
-    net: Net, output: Audio, audio: Audio, controls: Audio, rest: State, block_samples: int
+    net: Net, output: Audio, audio: Audio, controls: Audio, rest: StateArrays, block_samples: int
 ) -> float:
     """How far `output` is from that of the same net in double precision; 0 where the net knows none.
 
     Args:
         net: In evaluation mode on the CPU; left as it is.
-        output: Of the net in single precision, by `stream` with the arguments that follow.
-        audio: See `stream`.
-        controls: See `stream`.
-        rest: See `stream`.
-        block_samples: See `stream`.
+        output: Of the net in single precision, by `play_from_rest` with the arguments that follow.
+        audio: See `play_from_rest`.
+        controls: See `play_from_rest`.
+        rest: See `play_from_rest`.
+        block_samples: See `play_from_rest`.
     """
     exact = {
         name: value.astype(np.float64) if value.dtype == np.float32 else value for name, value in rest.items()
     }
     twin = copy.deepcopy(net).double()
     try:
-        wanted = stream(
+        wanted = play_from_rest(
             net_step(twin), audio.astype(np.float64), controls.astype(np.float64), exact, block_samples
         )
     except (RuntimeError, TypeError, ValueError):  # tensors of its own in single precision
@@ -147,11 +151,3 @@ def control_path(blocks: int, rows: int, default: Audio) -> Audio:
     path = np.random.default_rng(0).random((blocks, rows, len(default)), dtype=np.float32)
     path[:1], path[1:2], path[2:3] = default, 0.0, 1.0
     return path
-
-
-def allowed_block(block_samples: int, hop_samples: int, max_block_samples: int | None) -> int:
-    """`block_samples` rounded up to whole hops, and down to the longest block that is sensible."""
-    rounded = -(-block_samples // hop_samples) * hop_samples
-    return (
-        rounded if max_block_samples is None else min(rounded, max_block_samples // hop_samples * hop_samples)
-    )

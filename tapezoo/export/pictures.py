@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from tapezoo.blocks import allowed_block
 from tapezoo.bundle import Manifest, read_rest
-from tapezoo.bundle.golden import Audio, stream
+from tapezoo.bundle.play import Audio, play_from_rest
 from tapezoo.controls import control_vector
-from tapezoo.export.golden import allowed_block, net_step
+from tapezoo.export.golden import net_step
 from tapezoo.measure.spectrum import measure_spectrogram
 from tapezoo.measure.transfer import transfer_loops
 from tapezoo.net import Net
@@ -49,7 +50,9 @@ class Pictures:
         default = np.array(control_vector(manifest.controls, {}), dtype=np.float32)
         dry = programme[:1, :SHOWN_SAMPLES]
         block = allowed_block(BLOCK_SAMPLES, manifest.hop_samples, manifest.max_block_samples)
-        wet = stream(net_step(net), dry, default.reshape(1, 1, -1), read_rest(folder, manifest), block)
+        wet = play_from_rest(
+            net_step(net), dry, default.reshape(1, 1, -1), read_rest(folder, manifest), block
+        )
         latency = manifest.latency_samples
         signals = {"dry": dry[0, : dry.shape[1] - latency], "out": wet[0, latency:]}
         rate, title = manifest.sample_rate, f"{manifest.architecture}, golden programme"

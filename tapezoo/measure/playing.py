@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tapezoo.net import Net, blocks, settle, whole_hops
+from tapezoo.blocks import blocks, whole_hops
+from tapezoo.net import Net, settle
 from tapezoo.render.automation import CONTROL_STEP_SAMPLES, Constant, ControlPath, stretches
 
 BLOCK_SAMPLES = 16384

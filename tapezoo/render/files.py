@@ -13,14 +13,15 @@ import numpy as np
 import soxr
 import torch
 
+from tapezoo.blocks import whole_hops
 from tapezoo.controls import ControlError
 from tapezoo.data.errors import SoundFileError
-from tapezoo.net import Net, settle, whole_hops
+from tapezoo.net import Net, settle
 from tapezoo.render.automation import CONTROL_STEP_SAMPLES, Constant, ControlPath, stretches
 from tapezoo.render.limiter import Limiter, Reduction, limit
 from tapezoo.render.soundfiles import (
     PCM_BITS,
-    Audio,
+    Interleaved,
     Layout,
     check_target,
     inspect,
@@ -150,7 +151,7 @@ def render(
             torch.inference_mode(),
             open_writer(part, written) as writer,
         ):
-            dry: deque[Audio] = deque()
+            dry: deque[Interleaved] = deque()
             blocks = read_blocks(source, block_samples)
             if mix < 1:
                 blocks = _copied(blocks, dry)
@@ -194,14 +195,14 @@ def _effect(
     net: Net,
     sample_rate: int,
     path: ControlPath,
-    blocks: Iterator[Audio],
+    blocks: Iterator[Interleaved],
     layout: Layout,
     input_gain_db: float,
     block_samples: int,
-) -> Iterator[Audio]:
+) -> Iterator[Interleaved]:
     """The wet signal, aligned with the file and as long."""
     gain = 10 ** (input_gain_db / 20)
-    driven: Iterator[Audio] = (block * gain for block in blocks)
+    driven: Iterator[Interleaved] = (block * gain for block in blocks)
     latency = net.latency_samples
     if sample_rate == layout.sample_rate:
         driven = chain(driven, _silence(latency, layout.channels, block_samples))
@@ -223,18 +224,20 @@ def _effect(
     return _window(output, skip=EDGE_SAMPLES, length=layout.samples)
 
 
-def _copied(blocks: Iterable[Audio], copies: deque[Audio]) -> Iterator[Audio]:
+def _copied(blocks: Iterable[Interleaved], copies: deque[Interleaved]) -> Iterator[Interleaved]:
     for block in blocks:
         copies.append(block)
         yield block
 
 
-def _silence(samples: int, channels: int, block_samples: int) -> Iterator[Audio]:
+def _silence(samples: int, channels: int, block_samples: int) -> Iterator[Interleaved]:
     for start in range(0, samples, block_samples):
         yield np.zeros((min(block_samples, samples - start), channels))
 
 
-def _resampled(blocks: Iterable[Audio], from_hz: int, to_hz: int, channels: int) -> Iterator[Audio]:
+def _resampled(
+    blocks: Iterable[Interleaved], from_hz: int, to_hz: int, channels: int
+) -> Iterator[Interleaved]:
     # very high quality: passband to 0.95 of the lower Nyquist rate, images under the 24-bit noise
     stream = soxr.ResampleStream(from_hz, to_hz, channels, dtype="float64", quality="VHQ")
     for block in blocks:
@@ -247,10 +250,10 @@ def _through_net(
     sample_rate: int,
     path: ControlPath,
     offset_s: float,
-    blocks: Iterable[Audio],
+    blocks: Iterable[Interleaved],
     channels: int,
     block_samples: int,
-) -> Iterator[Audio]:
+) -> Iterator[Interleaved]:
     """Gathers blocks the net's hop divides; the last one is padded with silence and trimmed.
 
     `offset_s` is where in the file the net's first output sample lies.
@@ -282,7 +285,9 @@ def _through_net(
         yield wet[:valid]
 
 
-def _gathered(blocks: Iterable[Audio], size: int, hop: int, channels: int) -> Iterator[tuple[Audio, int]]:
+def _gathered(
+    blocks: Iterable[Interleaved], size: int, hop: int, channels: int
+) -> Iterator[tuple[Interleaved, int]]:
     """Blocks of `size` samples, the last one padded to a multiple of `hop`; and how much of each is audio."""
     waiting = np.zeros((0, channels))
     for block in blocks:
@@ -294,7 +299,7 @@ def _gathered(blocks: Iterable[Audio], size: int, hop: int, channels: int) -> It
         yield np.pad(waiting, ((0, -len(waiting) % hop), (0, 0))), len(waiting)
 
 
-def _dropped(blocks: Iterable[Audio], skip: int) -> Iterator[Audio]:
+def _dropped(blocks: Iterable[Interleaved], skip: int) -> Iterator[Interleaved]:
     for block in blocks:
         dropped = min(skip, len(block))
         skip -= dropped
@@ -302,7 +307,7 @@ def _dropped(blocks: Iterable[Audio], skip: int) -> Iterator[Audio]:
             yield block[dropped:]
 
 
-def _window(blocks: Iterable[Audio], skip: int, length: int) -> Iterator[Audio]:
+def _window(blocks: Iterable[Interleaved], skip: int, length: int) -> Iterator[Interleaved]:
     """`length` samples after the first `skip`; pulls the rest as well, so that the reader sees its end."""
     for block in _dropped(blocks, skip):
         if length > 0:
@@ -310,7 +315,9 @@ def _window(blocks: Iterable[Audio], skip: int, length: int) -> Iterator[Audio]:
         length -= len(block)
 
 
-def _mixed(wet: Iterable[Audio], dry: deque[Audio], mix: float, output_gain_db: float) -> Iterator[Audio]:
+def _mixed(
+    wet: Iterable[Interleaved], dry: deque[Interleaved], mix: float, output_gain_db: float
+) -> Iterator[Interleaved]:
     gain = 10 ** (output_gain_db / 20)
     for block in wet:
         if mix < 1:
@@ -319,7 +326,7 @@ def _mixed(wet: Iterable[Audio], dry: deque[Audio], mix: float, output_gain_db: 
         yield gain * block
 
 
-def _take(waiting: deque[Audio], samples: int) -> Audio:
+def _take(waiting: deque[Interleaved], samples: int) -> Interleaved:
     parts = []
     while samples > 0:
         head = waiting.popleft()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-Audio = NDArray[np.float64]  # (samples, channels)
+from tapezoo.render.soundfiles import Interleaved
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Reduction:
 
 
 def limit(
-    blocks: Iterable[Audio], limiter: Limiter, sample_rate: int, reduction: Reduction
-) -> Iterator[Audio]:
+    blocks: Iterable[Interleaved], limiter: Limiter, sample_rate: int, reduction: Reduction
+) -> Iterator[Interleaved]:
     """Passes `blocks` through the limiter; as many samples come out as go in, at the same places.
 
     With W the look-ahead in samples, the gain that sample n asks for is held over the W - 1 samples before
@@ -62,7 +62,7 @@ def limit(
     weights = np.hanning(window + 2)[1:-1]  # without the two zeros at the ends
     weights /= weights.sum()
 
-    audio: Audio | None = None  # samples whose gain is not known yet
+    audio: Interleaved | None = None  # samples whose gain is not known yet
     asked_db = np.zeros(0)  # asked for by samples at the end of `audio`; W - 1 of them wait for their future
     released_db = 0.0
     held_db: NDArray[np.float64] | None = None
@@ -92,7 +92,7 @@ def limit(
         audio = audio[ready:]
 
 
-def _with_last(blocks: Iterable[Audio]) -> Iterator[tuple[Audio, bool]]:
+def _with_last(blocks: Iterable[Interleaved]) -> Iterator[tuple[Interleaved, bool]]:
     """Each block, and whether it is the last one."""
     iterator = iter(blocks)
     current = next(iterator, None)

@@ -21,7 +21,7 @@ from tapezoo.data.errors import SoundFileError
 from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
 from tapezoo.staging import replaced_file
 
-Audio = NDArray[np.float64]  # (samples, channels), full scale is +-1
+Interleaved = NDArray[np.float64]  # (samples, channels), full scale is +-1
 
 RF64_BYTES = 4_000_000_000  # a plain WAV header counts to 2**32 bytes
 PCM_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
@@ -70,7 +70,7 @@ def inspect(source: Path) -> Layout:
     )
 
 
-def read_blocks(source: Path, block_samples: int) -> Iterator[Audio]:
+def read_blocks(source: Path, block_samples: int) -> Iterator[Interleaved]:
     """The file in blocks of `block_samples`, the last one shorter.
 
     Raises:
@@ -186,7 +186,7 @@ def write_float_wav(path: Path, signal: NDArray[Any], sample_rate: int) -> None:
         part.write_bytes(content.getbuffer())
 
 
-def write_block(writer: soundfile.SoundFile, block: Audio) -> None:
+def write_block(writer: soundfile.SoundFile, block: Interleaved) -> None:
     """Appends `block`; integer subtypes clip at full scale. Raises OSError.
 
     libsndfile reads integers over 2**(bits - 1) but writes them over 2**(bits - 1) - 1; rounded here, audio

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tapezoo.bundle import Manifest, read_manifest
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.play import Audio
 from tapezoo.runtime.engines import engines_of, missing_modules
 from tapezoo.runtime.stream import Stream
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.play import Audio
 
 FEW_CHANNELS = 8  # more of them than samples: more likely the samples of a file, and its channels
 LOUD = 1e4  # mean power of 40 dB over full scale: samples that nobody scaled

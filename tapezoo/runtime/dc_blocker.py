@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.play import Audio
 
 PIECE_SAMPLES = 64
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.play import Audio
 
 
 class Delay:

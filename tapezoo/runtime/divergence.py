@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.play import Audio
 from tapezoo.runtime.stream import Stream
 
 LONGEST_BLOCK_SAMPLES = 4096

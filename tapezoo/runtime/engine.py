@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.play import Audio
 
 SETTLE_BLOCK_SAMPLES = 2048
 

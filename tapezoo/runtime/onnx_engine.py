@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tapezoo.bundle import BrokenTargetError, Manifest, State, read_rest
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle import BrokenTargetError, Manifest, StateArrays, read_rest
+from tapezoo.bundle.play import Audio
 from tapezoo.controls import control_vector
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.onnx_step import open_session
@@ -55,7 +55,7 @@ class OnnxEngine:
         self._default = np.array(control_vector(manifest.controls, {}), dtype=np.float32)
         self._steady: set[tuple[int, ...]] = set()
         self._bound: _Bound | None = None
-        self._state: State = {}
+        self._state: StateArrays = {}
 
     def start(self, channels: int, controls: Audio) -> None:
         """See `Engine.start`."""
@@ -75,7 +75,7 @@ class OnnxEngine:
             self._bound = _Bound(self._session(rows.shape), rows.shape, len(controls), self._state)
         return self._bound.play(rows, controls)
 
-    def _go_on_from(self, state: State) -> None:
+    def _go_on_from(self, state: StateArrays) -> None:
         self._bound, self._state = None, state
 
     def _session(self, shape: tuple[int, ...]) -> onnxruntime.InferenceSession:
@@ -94,7 +94,11 @@ class _Bound:
     """A session with its inputs and outputs where they stay, for blocks of one shape."""
 
     def __init__(
-        self, session: onnxruntime.InferenceSession, shape: tuple[int, ...], num_controls: int, state: State
+        self,
+        session: onnxruntime.InferenceSession,
+        shape: tuple[int, ...],
+        num_controls: int,
+        state: StateArrays,
     ) -> None:
         rows, samples = shape
         self.shape = shape
@@ -111,7 +115,7 @@ class _Bound:
         self._bindings = [self._binding(before, after), self._binding(after, before)]
 
     @property
-    def state(self) -> State:
+    def state(self) -> StateArrays:
         """As it stands."""
         return self._states[0]
 
@@ -124,7 +128,7 @@ class _Bound:
         self._bindings.reverse()
         return self._output[:, 0].copy()
 
-    def _binding(self, before: State, after: State) -> onnxruntime.IOBinding:
+    def _binding(self, before: StateArrays, after: StateArrays) -> onnxruntime.IOBinding:
         binding = self._session.io_binding()
         inputs = {"input": self._input, "controls": self._controls}
         for name, value in {**inputs, **{f"state_{name}": value for name, value in before.items()}}.items():

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tapezoo.bundle import State, Step
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle import StateArrays, Step
+from tapezoo.bundle.play import Audio
 
 # onnxruntime reports usage from Linux too, and reads this only while it is imported
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -34,7 +34,7 @@ def open_onnx(path: Path, state_names: Sequence[str]) -> Step:
     session = open_session(path)
     outputs = ["output", *(f"next_{name}" for name in state_names)]
 
-    def step(input: Audio, controls: Audio, state: State) -> tuple[Audio, State]:
+    def step(input: Audio, controls: Audio, state: StateArrays) -> tuple[Audio, StateArrays]:
         feeds = {
             "input": input,
             "controls": controls,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.play import Audio
 
 
 @dataclass(frozen=True)

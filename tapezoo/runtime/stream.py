@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapezoo.bundle import read_manifest, verify_hashes
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError, control_vector
 from tapezoo.errors import TapezooError
 from tapezoo.runtime.blocks import check_layout, checked_rows, is_finite

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 import numpy as np
 import soundfile
 
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError, decimal
 from tapezoo.errors import TapezooError
 from tapezoo.serving.served import CONTROLS, MOST_SAMPLES, Effect, SignalError, TooLongError

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError
 from tapezoo.errors import TapezooError
 from tapezoo.runtime import Stream

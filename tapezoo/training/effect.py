@@ -13,11 +13,12 @@ from lightning.pytorch.cli import ReduceLROnPlateau as MonitoringPlateau
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from tapezoo.blocks import blocks, whole_hops
 from tapezoo.controls import Control
 from tapezoo.data.batch import Batch
 from tapezoo.losses.mrstft import MRSTFT
 from tapezoo.metrics import metric_collection
-from tapezoo.net import Net, State, blocks, settle, whole_hops
+from tapezoo.net import Net, State, settle
 from tapezoo.training.constructor import make_constructor
 from tapezoo.training.errors import NonFiniteLossError, TrainingError
 from tapezoo.training.length import TrainingLength, training_length

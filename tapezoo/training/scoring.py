@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from tapezoo.blocks import blocks
 from tapezoo.data.batch import Batch
-from tapezoo.net import blocks
 
 # of a row, a minute and a half: a longer one is scored in pieces, which bounds memory
 SCORED_SAMPLES = 1 << 22

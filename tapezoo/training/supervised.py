@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tapezoo.blocks import blocks, whole_hops
 from tapezoo.losses import Loss
 from tapezoo.losses.esr import ESR
-from tapezoo.net import blocks, whole_hops
 from tapezoo.training.errors import TrainingError
 from tapezoo.training.objective import Objective, Step
 

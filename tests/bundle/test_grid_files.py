@@ -23,8 +23,9 @@ from tapezoo.bundle import (
     verify_bundle,
     write_arrays,
 )
-from tapezoo.bundle.grid.golden import GOLDEN, verify_grid
+from tapezoo.bundle.grid.golden import GOLDEN
 from tapezoo.bundle.grid.index import GRAPH, INDEX, WEIGHTS, point_sha256, read_grid_index
+from tapezoo.bundle.grid.replay import verify_grid
 from tapezoo.bundle.grid.tensors import check_grid
 from tapezoo.export import export_bundle
 from tapezoo.export.grid import GridPart, held_values, parse_axes

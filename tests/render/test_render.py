@@ -12,7 +12,6 @@ import pytest
 import soundfile
 import torch
 from lightning.pytorch import Trainer
-from numpy.typing import NDArray
 from scipy.signal import lfilter
 from torch import Tensor
 from torch.nn.functional import conv1d
@@ -27,6 +26,7 @@ from tapezoo.render.automation import Automation
 from tapezoo.render.files import RenderReport, render
 from tapezoo.render.limiter import Limiter, Reduction, limit
 from tapezoo.render.soundfiles import (
+    Interleaved,
     Layout,
     OutputFormatError,
     SameFileError,
@@ -34,7 +34,6 @@ from tapezoo.render.soundfiles import (
     read_blocks,
 )
 
-Audio = NDArray[np.float64]
 RATE = 44100
 
 
@@ -98,28 +97,28 @@ class HopNet(Net):
         return hops.flip(3).reshape(rows, channels, samples), {}
 
 
-def noise(samples: int, channels: int, seed: int = 0) -> Audio:
+def noise(samples: int, channels: int, seed: int = 0) -> Interleaved:
     return np.random.default_rng(seed).uniform(-0.5, 0.5, (samples, channels))
 
 
-def music(samples: int, rate: int) -> Audio:
+def music(samples: int, rate: int) -> Interleaved:
     """Partials from 50 Hz to 8 kHz that start and stop at full level: stereo, band-limited."""
     t = np.arange(samples) / rate
     left = sum(0.1 * np.sin(2 * np.pi * f * t + f) for f in (50.0, 441.3, 3000.0, 8000.0))
     return np.stack((left, np.cos(2 * np.pi * 997.0 * t) * 0.3), axis=1)
 
 
-def write(path: Path, audio: Audio, rate: int = RATE, subtype: str = "FLOAT") -> Path:
+def write(path: Path, audio: Interleaved, rate: int = RATE, subtype: str = "FLOAT") -> Path:
     soundfile.write(path, audio, rate, subtype=subtype)
     return path
 
 
-def read(path: Path) -> Audio:
-    audio: Audio = soundfile.read(path, always_2d=True)[0]
+def read(path: Path) -> Interleaved:
+    audio: Interleaved = soundfile.read(path, always_2d=True)[0]
     return audio
 
 
-def rendered(net: Net, source: Path, target: Path, **options: object) -> tuple[Audio, RenderReport]:
+def rendered(net: Net, source: Path, target: Path, **options: object) -> tuple[Interleaved, RenderReport]:
     controls = [0.5] * net.num_controls
     report = render(net, RATE, controls, source, target, overwrite=True, **options)  # type: ignore[arg-type]
     return read(target), report
@@ -482,7 +481,7 @@ def test_a_lossy_source_becomes_24_bit_of_the_same_length(subtype: str, tmp_path
         assert np.abs(output - expected).max() < 2**-22
 
 
-def read_blockwise(path: Path) -> Audio:
+def read_blockwise(path: Path) -> Interleaved:
     return np.concatenate(list(read_blocks(path, 4096)))
 
 
@@ -522,7 +521,7 @@ def test_controls_must_fit_the_net(tmp_path: Path) -> None:
 # --- the limiter ---
 
 
-def limited(audio: Audio, block: int, limiter: Limiter) -> tuple[Audio, Reduction]:
+def limited(audio: Interleaved, block: int, limiter: Limiter) -> tuple[Interleaved, Reduction]:
     reduction = Reduction()
     parts = [audio[start : start + block] for start in range(0, len(audio), block)]
     return np.concatenate(list(limit(parts, limiter, RATE, reduction))), reduction

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tapezoo.bundle.golden import Audio
-from tapezoo.bundle.grid.golden import heard
+from tapezoo.blocks import allowed_block
 from tapezoo.bundle.grid.index import GridAxis, GridIndex
+from tapezoo.bundle.grid.play import play_mix
 from tapezoo.bundle.grid.tensors import read_tensors
+from tapezoo.bundle.play import Audio
 from tapezoo.controls import Control
 from tapezoo.esr import comparable_esr
-from tapezoo.export.golden import allowed_block
 from tapezoo.export.grid.refine import Cell
 from tapezoo.export.grid.sample import BLOCK_SAMPLES, Held, Place
 from tapezoo.runtime.grid.cells import shares
@@ -41,7 +41,7 @@ def errors_between(
         if index.rule == "outputs":
             output = np.sum([np.float32(share) * points[point] for point, share in mix.items()], axis=0)
         else:
-            output = heard(player, index, tensors, held.excerpt, mix, block)
+            output = play_mix(player, index, tensors, held.excerpt, mix, block)
         found.append(output_esr(output, rested.heard))
     return found
 

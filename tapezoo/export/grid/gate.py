@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tapezoo.bundle.golden import Audio, tolerance_of
-from tapezoo.bundle.grid.golden import GridCase, heard, write_grid_golden
+from tapezoo.blocks import allowed_block
+from tapezoo.bundle.golden import tolerance_of
+from tapezoo.bundle.grid.golden import GridCase, write_grid_golden
 from tapezoo.bundle.grid.index import GridIndex
+from tapezoo.bundle.grid.play import play_mix
 from tapezoo.bundle.grid.tensors import read_tensors
-from tapezoo.export.golden import allowed_block, rounding_of
+from tapezoo.bundle.play import Audio
+from tapezoo.export.golden import rounding_of
 from tapezoo.export.grid.error import mix_at
 from tapezoo.export.grid.refine import Cell
 from tapezoo.export.grid.sample import Held, Sample, played
@@ -60,7 +63,7 @@ def pass_gate(root: Path, index: GridIndex, held: Held, samples: Sequence[Sample
         folded = played(sample.folded, held.excerpt, none, sample.folded.initial_state(none))[0]
         allowed = tolerance_of(sample.heard)
         errors = {"folded": _distance(folded, sample.heard)}
-        outputs = [heard(player, index, tensors, held.excerpt, {number: 1.0}, block) for block in blocks]
+        outputs = [play_mix(player, index, tensors, held.excerpt, {number: 1.0}, block) for block in blocks]
         errors["in the grid's graph"] = max(_distance(output, folded) for output in outputs)
         if not max(errors.values()) <= allowed:
             allowed = tolerance_of(sample.heard, rounding_at(sample, folded, held.excerpt))
@@ -93,7 +96,7 @@ def write_golden_cases(
     wanted = next(held.settled([worst.middle])).heard[: len(input)]
     mix = mix_at(index.axes, worst.middle)
     block = allowed_block(BLOCKS_SAMPLES[0], held.net.hop_samples, held.net.max_block_samples)
-    distance = _distance(heard(player, index, tensors, input, mix, block), wanted)
+    distance = _distance(play_mix(player, index, tensors, input, mix, block), wanted)
     cases.append(GridCase(tuple(mix), tuple(mix.values()), wanted, distance + tolerance_of(wanted)))
     write_grid_golden(root, input, cases)
 

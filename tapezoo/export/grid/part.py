@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from tapezoo.bundle import Manifest, read_rest
-from tapezoo.bundle.golden import Audio
-from tapezoo.bundle.grid.golden import grid_step, parts_of
 from tapezoo.bundle.grid.index import INDEX, GridAxis, GridIndex
+from tapezoo.bundle.grid.play import grid_step, split_point
 from tapezoo.bundle.grid.tensors import point_of, read_tensors
+from tapezoo.bundle.play import Audio
 from tapezoo.controls import control_vector
 from tapezoo.errors import TapezooError
 from tapezoo.export.cost import FIELDS, measured_costs
@@ -167,7 +167,7 @@ def _check_playable(cells: Sequence[Cell], index: GridIndex) -> None:
 
 def _cost(folder: Path, index: GridIndex, manifest: Manifest, audio: Audio, middle: Sample) -> dict[str, Any]:
     """Of the grid's graph, beside one point exported alone and the conditioned net, in the same run."""
-    weights, rest = parts_of(point_of(read_tensors(folder, index), len(index.points) // 2))
+    weights, rest = split_point(point_of(read_tensors(folder, index), len(index.points) // 2))
     none = np.zeros(0, np.float32)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "point.onnx"

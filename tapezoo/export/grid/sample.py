@@ -13,15 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tapezoo.bundle import State as Arrays
-from tapezoo.bundle.golden import Audio
+from tapezoo.blocks import allowed_block, blocks
 from tapezoo.bundle.grid.index import GridAxis
+from tapezoo.bundle.play import Audio, StateArrays
 from tapezoo.controls import Control
-from tapezoo.export.golden import allowed_block
 from tapezoo.export.grid.graph import TakenApart, taken_apart
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of
-from tapezoo.net import Net, State, blocks, settle
+from tapezoo.net import Net, State, settle
 
 Place = tuple[float, ...]  # a position 0..1 on each axis
 ROWS = 16  # settings that play together: a recurrent net costs hardly more for it
@@ -46,7 +45,7 @@ class Sample:
     place: Place
     folded: Net
     graph: TakenApart
-    rest: Arrays
+    rest: StateArrays
     settle_samples: int
     heard: Audio
 

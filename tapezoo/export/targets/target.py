@@ -11,11 +11,12 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from tapezoo.blocks import whole_hops
 from tapezoo.bundle import Manifest, Step
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.play import Audio
 from tapezoo.bundle.targets import TargetSpec
 from tapezoo.errors import TapezooError
-from tapezoo.net import Net, whole_hops
+from tapezoo.net import Net
 
 # neither a length nor a row count of any golden case, so that parity is shown at others than the traced ones
 TRACED_ROWS = 3

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch.jit._trace import TracerWarning
 
-from tapezoo.bundle import State, Step
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle import StateArrays, Step
+from tapezoo.bundle.play import Audio
 from tapezoo.bundle.targets import TARGETS
 from tapezoo.export.targets.target import Graph, Target
 
@@ -37,7 +37,7 @@ def open_torchscript(path: Path, state_names: Sequence[str]) -> Step:
     with _quiet():
         module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
 
-    def step(input: Audio, controls: Audio, state: State) -> tuple[Audio, State]:
+    def step(input: Audio, controls: Audio, state: StateArrays) -> tuple[Audio, StateArrays]:
         tensors = [
             torch.from_numpy(array) for array in (input, controls, *(state[name] for name in state_names))
         ]

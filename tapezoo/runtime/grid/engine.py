@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from tapezoo.bundle import Manifest
-from tapezoo.bundle.golden import Audio
 from tapezoo.bundle.grid.index import GridIndex
 from tapezoo.bundle.grid.tensors import Tensors, check_grid
+from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.grid.cells import SAME_POSITION, reached

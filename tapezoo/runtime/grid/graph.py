@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.bundle import BrokenTargetError, State
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle import BrokenTargetError, StateArrays
 from tapezoo.bundle.grid.index import GRAPH, GridIndex
+from tapezoo.bundle.play import Audio
 from tapezoo.runtime.onnx_step import open_session
 
 Feeds = Mapping[str, NDArray[Any]]  # weights by the names of the graph's inputs
@@ -49,7 +49,7 @@ class GridGraph:
         """Weights by name -> by the graph's input."""
         return {f"weight_{name}": np.ascontiguousarray(value) for name, value in weights.items()}
 
-    def run(self, rows: Audio, state: State, feeds: Feeds) -> tuple[Audio, State]:
+    def run(self, rows: Audio, state: StateArrays, feeds: Feeds) -> tuple[Audio, StateArrays]:
         """One block.
 
         Shape:

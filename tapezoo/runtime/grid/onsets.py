@@ -6,8 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from tapezoo.bundle import State
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle import StateArrays
+from tapezoo.bundle.play import Audio
 from tapezoo.runtime.grid.graph import Feeds, GridGraph
 from tapezoo.runtime.grid.weights import GridWeights
 
@@ -21,7 +21,7 @@ class Entrance(Protocol):
     def hear(self, rows: Audio) -> None:
         """What all points have just played, (channels, samples)."""
 
-    def state(self, point: int, feeds: Feeds, nearest: State) -> State:
+    def state(self, point: int, feeds: Feeds, nearest: StateArrays) -> StateArrays:
         """For a point that comes in now; `nearest`: of the nearest point that runs."""
 
 
@@ -34,7 +34,7 @@ class Inherited:
     def hear(self, rows: Audio) -> None:
         """See `Entrance.hear`."""
 
-    def state(self, point: int, feeds: Feeds, nearest: State) -> State:
+    def state(self, point: int, feeds: Feeds, nearest: StateArrays) -> StateArrays:
         """See `Entrance.state`."""
         return nearest
 
@@ -70,7 +70,7 @@ class Prerolled:
         self._heard[:, self._stop : self._stop + length] = rows
         self._stop += length
 
-    def state(self, point: int, feeds: Feeds, nearest: State) -> State:
+    def state(self, point: int, feeds: Feeds, nearest: StateArrays) -> StateArrays:
         """See `Entrance.state`; takes as long as `preroll_samples` take to be played."""
         state = self._weights.rest({point: 1.0}, len(self._heard))
         if not state or not self._samples:

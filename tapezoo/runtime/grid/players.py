@@ -7,9 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from tapezoo.bundle import State
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle import StateArrays
 from tapezoo.bundle.grid.index import GridIndex
+from tapezoo.bundle.play import Audio
 from tapezoo.runtime.grid.cells import Shares, distance, shares
 from tapezoo.runtime.grid.glide import Positions, Stretch
 from tapezoo.runtime.grid.graph import Feeds, GridGraph
@@ -48,8 +48,10 @@ class WeightsPlayer:
         self._index, self._graph, self._weights = index, graph, weights
         self._settle_block = settle_block_samples
         self._known: dict[bytes, Feeds] = {}  # of the last stretch's ends
-        self._state: State = {}
-        self._ahead: tuple[State, float] | None = None  # of the second run, and the share it is heard with
+        self._state: StateArrays = {}
+        self._ahead: tuple[StateArrays, float] | None = (
+            None  # of the second run, and the share it is heard with
+        )
 
     def start(self, channels: int, at: Positions) -> None:
         """See `Player.start`: at a point its stored rest; elsewhere the mix of rests, settled on silence."""
@@ -98,7 +100,7 @@ class Voice:
     """One running point."""
 
     feeds: Feeds
-    state: State
+    state: StateArrays
     donor: int | None
     """Who is heard in its place while it is new."""
     age_samples: int = 0

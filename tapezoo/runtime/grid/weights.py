@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.bundle import State
-from tapezoo.bundle.grid.golden import mixed, parts_of
+from tapezoo.bundle import StateArrays
+from tapezoo.bundle.grid.play import mix_points, split_point
 from tapezoo.bundle.grid.tensors import Tensors
 
 Mix = Mapping[int, float]  # number of a point -> share; the sum is 1
@@ -23,13 +23,13 @@ class GridWeights:
     """
 
     def __init__(self, tensors: Tensors) -> None:
-        self._weights, self._rest = parts_of(tensors)
+        self._weights, self._rest = split_point(tensors)
 
     def weights(self, mix: Mix) -> dict[str, NDArray[Any]]:
         """Weights of one point, or of a mix of several, by name; not to be written to."""
         return _at(self._weights, mix)
 
-    def rest(self, mix: Mix, channels: int) -> State:
+    def rest(self, mix: Mix, channels: int) -> StateArrays:
         """The state at rest, (channels, ...), of one point, or of a mix of several."""
         return {
             name: np.repeat(value[np.newaxis], channels, axis=0)
@@ -37,14 +37,14 @@ class GridWeights:
         }
 
 
-def mixed_states(states: Sequence[tuple[State, float]]) -> State:
+def mixed_states(states: Sequence[tuple[StateArrays, float]]) -> StateArrays:
     """A mix of states that share what they mean, with shares that add up to 1."""
     stacked = {name: np.stack([state[name] for state, _ in states]) for name in states[0][0]}
-    return mixed(stacked, {number: share for number, (_, share) in enumerate(states)})
+    return mix_points(stacked, {number: share for number, (_, share) in enumerate(states)})
 
 
 def _at(tensors: Mapping[str, NDArray[Any]], mix: Mix) -> dict[str, NDArray[Any]]:
     if len(mix) == 1:
         [point] = mix
         return {name: tensor[point] for name, tensor in tensors.items()}
-    return mixed(dict(tensors), mix)
+    return mix_points(dict(tensors), mix)

@@ -6,8 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from tapezoo.bundle import State
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle import StateArrays
+from tapezoo.bundle.play import Audio
 from tapezoo.runtime.kernels.glide import Glide
 
 
@@ -17,10 +17,10 @@ class Voice(Protocol):
     chunk_samples: int
     """The longest chunk it takes."""
 
-    def load(self, state: State) -> None:
+    def load(self, state: StateArrays) -> None:
         """Goes on from `state`, tensors without the batch dimension; raises ValueError for other shapes."""
 
-    def save(self) -> State:
+    def save(self) -> StateArrays:
         """The state as it stands, in new arrays."""
 
     def play(self, signal: Audio, output: Audio) -> None:
@@ -47,13 +47,13 @@ class Channel:
         self._glide = glide
         self._signal = np.zeros((1 + num_controls, voice.chunk_samples), np.float32)
 
-    def load(self, state: State) -> None:
+    def load(self, state: StateArrays) -> None:
         """Goes on from `state`."""
         self._voice.load(state)
         if self._num_controls:
             self._glide.load(state)
 
-    def save(self) -> State:
+    def save(self) -> StateArrays:
         """The state as it stands."""
         state = self._voice.save()
         if self._num_controls:

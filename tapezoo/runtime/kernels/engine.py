@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tapezoo.bundle import Manifest, read_rest
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.play import Audio
 from tapezoo.controls import control_vector
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.kernels.channel import Channel

@@ -8,17 +8,17 @@ from typing import Protocol
 
 import numpy as np
 
-from tapezoo.bundle import State
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle import StateArrays
+from tapezoo.bundle.play import Audio
 
 
 class Glide(Protocol):
     """Where controls are, sample by sample."""
 
-    def load(self, state: State) -> None:
+    def load(self, state: StateArrays) -> None:
         """Goes on from `state`; raises ValueError for other shapes, KeyError where it has no such tensor."""
 
-    def save(self) -> State:
+    def save(self) -> StateArrays:
         """Its part of the state, in new arrays."""
 
     def aim(self, controls: Audio) -> None:
@@ -46,7 +46,7 @@ class MeanGlide:
         self._history = self._told[:, :smoothing_samples]
         self._still = True
 
-    def load(self, state: State) -> None:
+    def load(self, state: StateArrays) -> None:
         """See `Glide.load`."""
         history = state[self.NAME]
         if history.shape != self._history.shape:
@@ -55,7 +55,7 @@ class MeanGlide:
         self._target = history[:, -1].copy()
         self._still = self._stands()
 
-    def save(self) -> State:
+    def save(self) -> StateArrays:
         """See `Glide.save`."""
         return {self.NAME: self._history.copy()}
 
@@ -100,7 +100,7 @@ class LineGlide:
         self._target = np.zeros(num_controls, np.float32)
         self._left = 0
 
-    def load(self, state: State) -> None:
+    def load(self, state: StateArrays) -> None:
         """See `Glide.load`."""
         value, target, left = (state[name] for name in self.NAMES)
         if value.shape != self._value.shape or target.shape != self._value.shape:
@@ -108,7 +108,7 @@ class LineGlide:
         self._value, self._target = value.copy(), target.copy()
         self._left = max(0, min(round(float(left[0])), self._smoothing_samples))
 
-    def save(self) -> State:
+    def save(self) -> StateArrays:
         """See `Glide.save`."""
         knobs = (self._value.copy(), self._target.copy(), np.array([self._left], np.float32))
         return dict(zip(self.NAMES, knobs, strict=True))

@@ -6,8 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from tapezoo.bundle import State
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle import StateArrays
+from tapezoo.bundle.play import Audio
 from tapezoo.runtime.kernels.file import KernelFile, Weights
 from tapezoo.runtime.kernels.vector import LANES, add, compiled, fill, fma, load, spread, store, total
 
@@ -155,7 +155,7 @@ class RecurrentVoice:
         self._context = np.zeros(len(self._taps) - 1 + CHUNK_SAMPLES + LANES, np.float32)
         self._features = [np.zeros(CHUNK_SAMPLES * self._units, np.float32) for _ in range(2)]
 
-    def load(self, state: State) -> None:
+    def load(self, state: StateArrays) -> None:
         """See `Voice.load`."""
         for index, name in enumerate(self._memories):
             if state[name].shape != (len(self._memory), self._size):
@@ -166,7 +166,7 @@ class RecurrentVoice:
         if len(self._taps) > 1:
             self._context[: len(self._taps) - 1] = state["past"].reshape(len(self._taps) - 1)
 
-    def save(self) -> State:
+    def save(self) -> StateArrays:
         """See `Voice.save`."""
         state = {
             name: np.stack([memory[index, : self._size] for memory in self._memory])

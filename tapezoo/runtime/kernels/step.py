@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tapezoo.bundle import State, Step
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle import StateArrays, Step
+from tapezoo.bundle.play import Audio
 from tapezoo.runtime.kernels.voices import channel_maker
 
 
@@ -20,7 +20,7 @@ def open_kernel(path: Path, state_names: Sequence[str]) -> Step:
     """
     channel = channel_maker(path)()
 
-    def step(input: Audio, controls: Audio, state: State) -> tuple[Audio, State]:
+    def step(input: Audio, controls: Audio, state: StateArrays) -> tuple[Audio, StateArrays]:
         output = np.empty(input.shape, np.float32)
         after = {name: np.empty_like(state[name]) for name in state_names}
         for row in range(len(input)):

@@ -7,8 +7,8 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.bundle import State
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle import StateArrays
+from tapezoo.bundle.play import Audio
 from tapezoo.runtime.kernels.file import KernelFile, Weights
 from tapezoo.runtime.kernels.vector import LANES
 from tapezoo.runtime.kernels.wavenet_loop import (
@@ -101,7 +101,7 @@ class WaveNetVoice:
         lines: Weights = self._lines[start : start + channels * stride].reshape(channels, stride)
         return lines[:, self._position[0] : self._position[0] + past]
 
-    def load(self, state: State) -> None:
+    def load(self, state: StateArrays) -> None:
         """See `Voice.load`."""
         self._position[0] = 0
         for index, channels in enumerate(self._channels):
@@ -116,7 +116,7 @@ class WaveNetVoice:
                 line[:] = past[:, start : start + line.shape[1]]
                 start += line.shape[1]
 
-    def save(self) -> State:
+    def save(self) -> StateArrays:
         """See `Voice.save`."""
         return {
             self._name(index): np.concatenate(

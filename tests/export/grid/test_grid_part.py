@@ -14,8 +14,8 @@ from torch import nn
 
 from tapezoo import registry
 from tapezoo.bundle import Manifest
-from tapezoo.bundle.grid.golden import verify_grid
 from tapezoo.bundle.grid.index import read_grid_index
+from tapezoo.bundle.grid.replay import verify_grid
 from tapezoo.controls import control_vector
 from tapezoo.export import ParityError, UnsteadyNetError, export_bundle, settled_copy
 from tapezoo.export.golden import golden_input

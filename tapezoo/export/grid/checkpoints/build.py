@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from tapezoo.blocks import whole_hops
 from tapezoo.bundle import Manifest, Verification
-from tapezoo.bundle.golden import Audio, tolerance_of
-from tapezoo.bundle.grid.golden import GridCase, grid_step, parts_of, write_grid_golden
+from tapezoo.bundle.golden import tolerance_of
+from tapezoo.bundle.grid.golden import GridCase, write_grid_golden
 from tapezoo.bundle.grid.index import INDEX, GridIndex
+from tapezoo.bundle.grid.play import grid_step, split_point
 from tapezoo.bundle.grid.tensors import point_of, read_tensors
+from tapezoo.bundle.play import Audio
 from tapezoo.export.assemble import assemble, describe_bundle
 from tapezoo.export.cost import measured_cost
 from tapezoo.export.golden import golden_input
@@ -29,7 +32,6 @@ from tapezoo.export.grid.part import cost_of
 from tapezoo.export.grid.sample import Held, Sample, excerpt_of
 from tapezoo.export.grid.write import laid
 from tapezoo.export.trained import programme
-from tapezoo.net import whole_hops
 from tapezoo.runtime.grid.graph import GridGraph
 
 # 0.19 s at 44.1 kHz: playing it is what entering a point costs, all at once
@@ -153,7 +155,7 @@ def _provenance(points: Sequence[TrainedPoint]) -> dict[str, Any]:
 def _cost(folder: Path, index: GridIndex, manifest: Manifest, excerpt: Audio) -> dict[str, Any]:
     """Of one running point; between points all corners of the cell run. "enter": what a point costs as it comes in."""
     player = GridGraph(folder, index)
-    weights, rest = parts_of(point_of(read_tensors(folder, index), len(index.points) // 2))
+    weights, rest = split_point(point_of(read_tensors(folder, index), len(index.points) // 2))
     none = np.zeros(0, np.float32)
     cost = measured_cost(grid_step(player, weights), manifest, excerpt[np.newaxis], rest, none)
     silence = np.zeros((1, max(index.preroll_samples, manifest.hop_samples)), np.float32)

@@ -13,7 +13,7 @@ from typing import Any
 import onnx
 import torch
 
-from tapezoo.bundle.golden import Audio
+from tapezoo.bundle.play import Audio
 from tapezoo.checkpoint import best_checkpoint, load_model, read_checkpoint
 from tapezoo.errors import TapezooError
 from tapezoo.export.grid.checkpoints.index_file import PointFile

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 import tapezoo.devices
-from tapezoo.bundle.golden import Audio
 from tapezoo.bundle.grid.index import GridAxis
+from tapezoo.bundle.play import Audio
 from tapezoo.controls import control_vector
 from tapezoo.data.audio import read_audio, read_header, warn_of_header
 from tapezoo.errors import TapezooError
