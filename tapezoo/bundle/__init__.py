@@ -1,38 +1,12 @@
 """The export bundle on disk: manifest, hashes, rest state, golden files; needs numpy, and for grids safetensors."""
 
 from tapezoo.bundle.arrays import read_arrays, write_arrays
-from tapezoo.bundle.errors import (
-    BundleError,
-    ChangedFileError,
-    ContradictionError,
-    ExhaustingBundleError,
-    ExtraFileError,
-    ForbiddenContentError,
-    MalformedFileError,
-    MissingFileError,
-    NonFiniteError,
-    NotABundleError,
-    OversizedFileError,
-    UnknownSchemaError,
-    UnreadableFileError,
-)
-from tapezoo.bundle.golden import (
-    CaseResult,
-    overall_esr,
-    read_golden_input,
-    read_rest,
-    replay_case,
-)
+from tapezoo.bundle.errors import BundleError, NotInstalledError
+from tapezoo.bundle.golden import CaseResult, overall_esr, read_golden_input, read_rest, replay_case
 from tapezoo.bundle.manifest import GoldenCase, Manifest, StateTensor
 from tapezoo.bundle.manifest_file import manifest_of, read_manifest
 from tapezoo.bundle.play import Audio, StateArrays, Step
-from tapezoo.bundle.replay import (
-    BrokenTargetError,
-    OpenTarget,
-    ReplayMismatchError,
-    open_target,
-    replay,
-)
+from tapezoo.bundle.replay import OpenTarget, open_target, replay
 from tapezoo.bundle.results import TargetResult, Verification
 from tapezoo.bundle.schemas import SCHEMAS, schema
 from tapezoo.bundle.seal import file_hashes, is_bundle, seal, verify_hashes
@@ -41,29 +15,16 @@ from tapezoo.bundle.verify import replay_bundle, verify_bundle
 __all__ = [
     "SCHEMAS",
     "Audio",
-    "BrokenTargetError",
     "BundleError",
     "CaseResult",
-    "ChangedFileError",
-    "ContradictionError",
-    "ExhaustingBundleError",
-    "ExtraFileError",
-    "ForbiddenContentError",
     "GoldenCase",
-    "MalformedFileError",
     "Manifest",
-    "MissingFileError",
-    "NonFiniteError",
-    "NotABundleError",
+    "NotInstalledError",
     "OpenTarget",
-    "OversizedFileError",
-    "ReplayMismatchError",
     "StateArrays",
     "StateTensor",
     "Step",
     "TargetResult",
-    "UnknownSchemaError",
-    "UnreadableFileError",
     "Verification",
     "file_hashes",
     "is_bundle",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.bundle.errors import MalformedFileError, NonFiniteError
+from tapezoo.bundle.errors import BundleError
 from tapezoo.bundle.zip_directory import check_directory
 
 # of one array in memory: a few kilobytes of zip can claim to unpack to anything. 25 minutes of one channel at
@@ -43,8 +43,8 @@ def read_arrays(
         limit_bytes: Of each array in memory.
 
     Raises:
-        MalformedFileError: Not an npz, other names, objects, or a header that claims more than there is.
-        NonFiniteError: NaN or infinite numbers.
+        BundleError: Not an npz, other names, objects, or a header that claims more than there is. NaN or infinite
+            numbers.
     """
     try:
         check_directory(root / file, len(names))
@@ -54,7 +54,7 @@ def read_arrays(
                 raise ValueError(f"the arrays {', '.join(map(repr, found))}, not {', '.join(names)}")
             arrays = {name: _read_member(archive, f"{name}.npy", limit_bytes) for name in names}
     except Exception as error:  # zipfile, its compressors and numpy have a dozen kinds for bad data
-        raise MalformedFileError.about(root, file, str(error), "an npz file with plain arrays") from error
+        raise BundleError.about(root, file, str(error), "an npz file with plain arrays") from error
     for name, array in arrays.items():
         check_finite(root, file, name, array)
     return arrays
@@ -64,11 +64,11 @@ def check_finite(root: Path, file: str, name: str, array: NDArray[Any]) -> None:
     """Refuses NaN and infinity.
 
     Raises:
-        NonFiniteError: There are some.
+        BundleError: There are some.
     """
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = int(np.size(array) - np.isfinite(array).sum())
-        raise NonFiniteError.about(
+        raise BundleError.about(
             root, file, f"{bad} values of {name!r} that are NaN or infinite", "finite numbers"
         )
 

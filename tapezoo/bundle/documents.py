@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tapezoo.bundle.errors import MalformedFileError
+from tapezoo.bundle.errors import BundleError
 
 DOCUMENT_LIMIT_BYTES = 1 << 26
 COUNT_LIMIT = 1 << 30  # samples, and values of one state tensor: above it something is wrong
@@ -39,7 +39,7 @@ def read_document(
         limit_bytes: Of the file; as objects it may take twenty times as much.
 
     Raises:
-        MalformedFileError: It is not that.
+        BundleError: It is not that.
     """
     path = root / file
     try:
@@ -54,9 +54,9 @@ def read_document(
         )
         json.dumps(document, ensure_ascii=False).encode()  # lone surrogates cannot be printed
     except (OSError, ValueError, RecursionError) as error:
-        raise MalformedFileError.about(root, file, f"no readable JSON ({error})", what) from error
+        raise BundleError.about(root, file, f"no readable JSON ({error})", what) from error
     if not isinstance(document, dict):
-        raise MalformedFileError.about(root, file, "JSON that is no object", what)
+        raise BundleError.about(root, file, "JSON that is no object", what)
     return document
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tapezoo.bundle.arrays import read_arrays
-from tapezoo.bundle.errors import BundleError, MalformedFileError
+from tapezoo.bundle.errors import BundleError
 from tapezoo.bundle.limits import GOLDEN_LIMIT_SAMPLES
 from tapezoo.bundle.manifest import GOLDEN_INPUT, REST_STATE, GoldenCase, Manifest
 from tapezoo.bundle.play import Audio, StateArrays, Step, play_from_rest
@@ -64,9 +64,7 @@ def read_golden_input(root: Path) -> Audio:
     limit_bytes = 4 * GOLDEN_LIMIT_SAMPLES
     audio: Audio = read_arrays(root, GOLDEN_INPUT, ["input"], limit_bytes)["input"]
     if audio.dtype != np.float32 or audio.ndim != 2:
-        raise MalformedFileError.about(
-            root, GOLDEN_INPUT, f"{audio.dtype} {audio.shape}", "float32 (rows, samples)"
-        )
+        raise BundleError.about(root, GOLDEN_INPUT, f"{audio.dtype} {audio.shape}", "float32 (rows, samples)")
     return audio
 
 
@@ -77,7 +75,7 @@ def read_rest(root: Path, manifest: Manifest) -> StateArrays:
     for tensor in manifest.state:
         found = rest[tensor.name]
         if found.shape != tensor.shape or found.dtype != tensor.dtype:
-            raise MalformedFileError.about(
+            raise BundleError.about(
                 root,
                 REST_STATE,
                 f"{tensor.name} {found.dtype} {found.shape}",
@@ -90,7 +88,7 @@ def check_golden(root: Path, manifest: Manifest) -> None:
     """Looks, before any runtime opens a target, at what the golden cases will take; reads their input alone.
 
     Raises:
-        MalformedFileError: The input is none, or shorter than a case, or all cases together take more than they may.
+        BundleError: The input is none, or shorter than a case, or all cases together take more than they may.
     """
     audio = read_golden_input(root)
     for case in manifest.golden:
@@ -98,7 +96,7 @@ def check_golden(root: Path, manifest: Manifest) -> None:
     read = sum(_limit_bytes(manifest, case, audio) for case in manifest.golden)
     if read > READ_LIMIT_BYTES:
         found = f"{len(manifest.golden)} golden cases that may read {read} bytes"
-        raise MalformedFileError.about(root, GOLDEN_INPUT, found, f"at most {READ_LIMIT_BYTES}")
+        raise BundleError.about(root, GOLDEN_INPUT, found, f"at most {READ_LIMIT_BYTES}")
 
 
 def _check_enough(root: Path, case: GoldenCase, audio: Audio) -> None:
@@ -107,9 +105,7 @@ def _check_enough(root: Path, case: GoldenCase, audio: Audio) -> None:
 
 
 def _too_short(root: Path, case: GoldenCase) -> BundleError:
-    return MalformedFileError.about(
-        root, case.file, "less audio than the case needs", f"{case.samples} samples"
-    )
+    return BundleError.about(root, case.file, "less audio than the case needs", f"{case.samples} samples")
 
 
 def _limit_bytes(manifest: Manifest, case: GoldenCase, audio: Audio) -> int:
@@ -124,7 +120,7 @@ def replay_case(
     """Plays one golden case and compares it with the expected output, sample by sample.
 
     Raises:
-        MalformedFileError: The case's arrays do not fit the manifest.
+        BundleError: The case's arrays do not fit the manifest.
     """
     _check_enough(root, case, audio)
     golden = read_arrays(root, case.file, ["controls", "output"], _limit_bytes(manifest, case, audio))
@@ -134,7 +130,7 @@ def replay_case(
         controls.shape[1:] == (case.rows, len(manifest.controls)) and controls.ndim == 3 and len(controls) > 0
     )
     if not (plain and fits and expected.ndim == 2 and len(expected) == case.rows):
-        raise MalformedFileError.about(
+        raise BundleError.about(
             root,
             case.file,
             f"controls {controls.shape}, output {expected.shape}",

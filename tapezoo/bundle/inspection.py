@@ -16,11 +16,9 @@ def inspect(root: Path, manifest: Manifest) -> None:
     suffix.
 
     Raises:
-        MalformedFileError: A file is not of its kind.
-        ForbiddenContentError: A graph with weights in other files, operators of a library that would have to be
-            loaded, or sizes and loops beyond any net's, see `check_work`; or TorchScript that could write files.
-        NonFiniteError: NaN or infinite weights or states.
-        ContradictionError: Inputs, outputs, shapes, types or metadata of a graph differ from the manifest.
+        BundleError: A file is not of its kind. A graph has weights in other files, operators of a library that would
+            have to be loaded, sizes and loops beyond any net's (see `check_work`), NaN or infinite weights, or other
+            inputs, outputs, shapes, types or metadata than the manifest says. TorchScript could write files.
     """
     inspections: dict[tuple[str, Inspect], None] = {}  # each once, in this order
     for target, file in manifest.targets.items():

@@ -10,7 +10,7 @@ from typing import Any
 from tapezoo import __version__
 from tapezoo.bundle import documents
 from tapezoo.bundle.documents import FAULTS, NAME, SHA256, TEXT, count, fields_of, file_name, items, number
-from tapezoo.bundle.errors import MalformedFileError, UnknownSchemaError
+from tapezoo.bundle.errors import BundleError
 from tapezoo.bundle.limits import (
     CASE_LIMIT,
     CONTROL_LIMIT,
@@ -47,8 +47,7 @@ def read_manifest(root: Path) -> Manifest:
     """Reads and checks `root`/manifest.json.
 
     Raises:
-        UnknownSchemaError: Another schema version.
-        MalformedFileError: Anything else that is not as `Manifest` says.
+        BundleError: Another schema version. Anything else that is not as `Manifest` says.
     """
     document = documents.read_document(root, MANIFEST, "the manifest of a bundle", MANIFEST_LIMIT_BYTES)
     return manifest_of(root, document)
@@ -58,9 +57,9 @@ def manifest_of(root: Path, document: dict[str, Any]) -> Manifest:
     """The manifest in a document, checked as `read_manifest` does; changes the document."""
     version = document.pop("schema_version", None)
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise MalformedFileError.about(root, MANIFEST, "no schema_version", "the manifest of a bundle")
+        raise BundleError.about(root, MANIFEST, "no schema_version", "the manifest of a bundle")
     if version > SCHEMA_VERSION:
-        raise UnknownSchemaError(
+        raise BundleError(
             root,
             MANIFEST,
             found=f"schema version {version}",
@@ -72,9 +71,7 @@ def manifest_of(root: Path, document: dict[str, Any]) -> Manifest:
         fields = fields_of(document, names - set(SINCE_2) if version == 1 else names)
         return _read_fields({**SINCE_2, **fields})
     except (*FAULTS, TapezooError) as error:
-        raise MalformedFileError.about(
-            root, MANIFEST, str(error), "the fields of a bundle's manifest"
-        ) from error
+        raise BundleError.about(root, MANIFEST, str(error), "the fields of a bundle's manifest") from error
 
 
 def _read_fields(document: dict[str, Any]) -> Manifest:

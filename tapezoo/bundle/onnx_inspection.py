@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tapezoo.bundle.errors import (
-    BundleError,
-    ContradictionError,
-    ForbiddenContentError,
-    MalformedFileError,
-    NonFiniteError,
-)
+from tapezoo.bundle.errors import BundleError
 from tapezoo.bundle.manifest import Manifest
 from tapezoo.bundle.onnx_file import OnnxFacts, Port, read_onnx
 from tapezoo.bundle.onnx_work import check_work
@@ -23,7 +17,7 @@ def inspect_onnx(root: Path, file: str, manifest: Manifest) -> None:
     """Refuses a graph that may not be opened, or a target that is not what the manifest says.
 
     Raises:
-        MalformedFileError, ForbiddenContentError, NonFiniteError, ContradictionError: See `inspect`.
+        BundleError: See `inspect`.
     """
     facts = check_onnx(root, file)
     if file in manifest.targets.values():
@@ -34,14 +28,12 @@ def check_onnx(root: Path, file: str) -> OnnxFacts:
     """What an ONNX file of a bundle says of itself, if it may be opened.
 
     Raises:
-        MalformedFileError, ForbiddenContentError, NonFiniteError: See `inspect`.
+        BundleError: See `inspect`.
     """
     try:
         facts = read_onnx((root / file).read_bytes())
     except (ValueError, RecursionError, OverflowError, MemoryError) as error:
-        raise MalformedFileError.about(
-            root, file, f"no ONNX graph ({error})", "a graph made by export"
-        ) from error
+        raise BundleError.about(root, file, f"no ONNX graph ({error})", "a graph made by export") from error
     if facts.external:
         names = ", ".join(map(repr, facts.external[:3]))
         raise _forbidden(root, file, f"weights that lie in another file ({names})", "all weights inside")
@@ -52,7 +44,7 @@ def check_onnx(root: Path, file: str) -> OnnxFacts:
             root, file, f"operators of the domain {strange[0]!r}", "those that onnxruntime itself has"
         )
     if facts.non_finite:
-        raise NonFiniteError.about(
+        raise BundleError.about(
             root, file, f"NaN or infinite values in {facts.non_finite[0]!r}", "finite weights"
         )
     try:
@@ -103,8 +95,8 @@ def _describe(port: Port) -> str:
 
 
 def _forbidden(root: Path, file: str, found: str, expected: str) -> BundleError:
-    return ForbiddenContentError.about(root, file, found, expected)
+    return BundleError.about(root, file, found, expected)
 
 
 def _contradiction(root: Path, file: str, found: str, wanted: str) -> BundleError:
-    return ContradictionError.about(root, file, found, f"{wanted}, as the manifest says")
+    return BundleError.about(root, file, found, f"{wanted}, as the manifest says")

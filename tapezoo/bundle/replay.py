@@ -16,30 +16,22 @@ OpenTarget = Callable[[Path, Sequence[str]], Step]
 """(file, state names in graph order) -> the runtime's step."""
 
 
-class BrokenTargetError(BundleError):
-    """A target's runtime refuses the file, or fails while it plays."""
-
-
-class ReplayMismatchError(BundleError):
-    """A target that does not give the expected output of a golden file."""
-
-
 def judge(root: Path, target: TargetResult) -> None:
     """Compares what a target played with what it may be off by.
 
     Raises:
-        ReplayMismatchError: Names the file.
+        BundleError: Names the file.
     """
     for result in target.results:
         if not math.isfinite(result.max_abs_error):
             found = f"samples that are not finite in golden case {result.case}: the graph or its weights are broken"
-            raise ReplayMismatchError.about(root, target.file, found, "sound")
+            raise BundleError.about(root, target.file, found, "sound")
         if target.max_esr is None and not result.passed:
             found = f"an error of {result.max_abs_error:.3g} in golden case {result.case}"
-            raise ReplayMismatchError.about(root, target.file, found, f"at most {result.tolerance:.3g}")
+            raise BundleError.about(root, target.file, found, f"at most {result.tolerance:.3g}")
     if target.max_esr is not None and not target.esr <= target.max_esr:
         found = f"an ESR of {target.esr:.3g} over all golden cases"
-        raise ReplayMismatchError.about(root, target.file, found, f"at most {target.max_esr:.3g}")
+        raise BundleError.about(root, target.file, found, f"at most {target.max_esr:.3g}")
 
 
 def replay(step: Step, root: Path, manifest: Manifest, file: str) -> tuple[CaseResult, ...]:
@@ -52,8 +44,7 @@ def replay(step: Step, root: Path, manifest: Manifest, file: str) -> tuple[CaseR
         file: The target's file, named in errors.
 
     Raises:
-        BrokenTargetError: The target fails while it plays.
-        MalformedFileError: Golden files that do not fit the manifest.
+        BundleError: The target fails while it plays. Golden files that do not fit the manifest.
     """
     audio, rest = read_golden_input(root), read_rest(root, manifest)
     results = []
@@ -71,7 +62,7 @@ def open_target(opener: OpenTarget, root: Path, manifest: Manifest, target: str)
     """Opens a target of a bundle.
 
     Raises:
-        BrokenTargetError: The target's runtime refuses the file.
+        BundleError: The target's runtime refuses the file.
     """
     file = manifest.targets[target]
     try:
@@ -80,8 +71,6 @@ def open_target(opener: OpenTarget, root: Path, manifest: Manifest, target: str)
         raise _broken(root, file, "a file that its runtime refuses", error) from error
 
 
-def _broken(root: Path, file: str, what: str, error: Exception) -> BrokenTargetError:
+def _broken(root: Path, file: str, what: str, error: Exception) -> BundleError:
     found = f"{what} ({type(error).__name__}: {error})"
-    return BrokenTargetError(
-        root, file, found=found, expected="a working target", fix="Export the bundle again."
-    )
+    return BundleError(root, file, found=found, expected="a working target", fix="Export the bundle again.")

@@ -12,16 +12,7 @@ import os
 import re
 from pathlib import Path
 
-from tapezoo.bundle.errors import (
-    BundleError,
-    ChangedFileError,
-    ExtraFileError,
-    MalformedFileError,
-    MissingFileError,
-    NotABundleError,
-    OversizedFileError,
-    UnreadableFileError,
-)
+from tapezoo.bundle.errors import BundleError
 from tapezoo.bundle.inspection import inspect
 from tapezoo.bundle.limits import MANIFEST_LIMIT_BYTES
 from tapezoo.bundle.manifest import MANIFEST, Manifest
@@ -72,15 +63,15 @@ def verify_hashes(root: Path, seal_sha256: str | None = None) -> tuple[Manifest,
         return _verified(root, seal_sha256)
     except OSError as error:
         file = Path(error.filename or root)
-        raise UnreadableFileError.about(root, file.name, str(error), "a readable file") from error
+        raise BundleError.about(root, file.name, str(error), "a readable file") from error
     except ValueError as error:  # a path with a null character
-        raise NotABundleError.about(root, "", f"no path ({error})", "a bundle made by export") from error
+        raise BundleError.about(root, "", f"no path ({error})", "a bundle made by export") from error
 
 
 def _verified(root: Path, seal_sha256: str | None) -> tuple[Manifest, str]:
     found = _files_below(root)
     if not found & {MANIFEST, SUMS}:
-        raise NotABundleError.about(root, "", "no manifest.json and no SHA256SUMS", "a bundle made by export")
+        raise BundleError.about(root, "", "no manifest.json and no SHA256SUMS", "a bundle made by export")
     for file in (MANIFEST, SUMS):
         if file not in found:
             raise _missing(root, file)
@@ -88,12 +79,12 @@ def _verified(root: Path, seal_sha256: str | None) -> tuple[Manifest, str]:
         _check_size(root, file)
     sums_sha256 = _sha256(root / SUMS)
     if seal_sha256 is not None and sums_sha256 != seal_sha256:
-        raise ChangedFileError.about(root, SUMS, f"sha256 {sums_sha256}", f"the registered {seal_sha256}")
+        raise BundleError.about(root, SUMS, f"sha256 {sums_sha256}", f"the registered {seal_sha256}")
     sums = _read_sums(root)
     if MANIFEST not in sums:
-        raise ChangedFileError.about(root, SUMS, "no line for manifest.json", "one")
+        raise BundleError.about(root, SUMS, "no line for manifest.json", "one")
     if _sha256(root / MANIFEST) != sums[MANIFEST]:
-        raise ChangedFileError.about(
+        raise BundleError.about(
             root, MANIFEST, "other content than its line in SHA256SUMS says", "both as they were sealed"
         )
     manifest = read_manifest(root)
@@ -106,16 +97,16 @@ def _verified(root: Path, seal_sha256: str | None) -> tuple[Manifest, str]:
             for file in {*sums, *manifest.files} - {MANIFEST}
             if sums.get(file) != manifest.files.get(file)
         )
-        raise ChangedFileError.about(
+        raise BundleError.about(
             root, SUMS, f"another line for {', '.join(differing)}", "the manifest's hashes"
         )
     for file, sha256 in sorted(manifest.files.items()):
         if file not in found:
             raise _missing(root, file)
         if _sha256(root / file) != sha256:
-            raise ChangedFileError.about(root, file, "other content than was sealed", f"sha256 {sha256}")
+            raise BundleError.about(root, file, "other content than was sealed", f"sha256 {sha256}")
     if extra := sorted(found - {*manifest.files, MANIFEST, SUMS}):
-        raise ExtraFileError(
+        raise BundleError(
             root, extra[0], found="a file that the bundle does not list", expected="none", fix="Remove it."
         )
     inspect(root, manifest)
@@ -126,20 +117,18 @@ def _check_size(root: Path, file: str) -> None:
     size = (root / file).stat().st_size
     limit = WEIGHTS_LIMIT_BYTES if file.endswith(".safetensors") else FILE_LIMIT_BYTES
     if size > limit:
-        raise OversizedFileError.about(
+        raise BundleError.about(
             root, file, f"{size} bytes", f"at most {limit} bytes, more than any model of ours"
         )
 
 
 def _read_sums(root: Path) -> dict[str, str]:
     if (root / SUMS).stat().st_size > MANIFEST_LIMIT_BYTES:
-        raise MalformedFileError.about(root, SUMS, "a very large file", "one line per file")
+        raise BundleError.about(root, SUMS, "a very large file", "one line per file")
     data = (root / SUMS).read_bytes()
     sums = {file: sha256 for sha256, file in _LINE.findall(data.decode("utf-8", errors="replace"))}
     if _sums_text(sums) != data:  # exactly what `seal` writes: sorted, no double, nothing between the lines
-        raise ChangedFileError.about(
-            root, SUMS, "lines that were not written by export", "'sha256  file', sorted"
-        )
+        raise BundleError.about(root, SUMS, "lines that were not written by export", "'sha256  file', sorted")
     return sums
 
 
@@ -150,16 +139,16 @@ def _sums_text(sums: dict[str, str]) -> bytes:
 def _files_below(root: Path) -> set[str]:
     """Bundle paths of all files and empty folders; refuses links and devices, which could lead anywhere."""
     if not root.is_dir():
-        raise NotABundleError.about(root, "", "no folder of this name", "a bundle made by export")
+        raise BundleError.about(root, "", "no folder of this name", "a bundle made by export")
     found: set[str] = set()
     for folder, folders, files in os.walk(root):
         for name in [*folders, *files]:
             if len(found) > FILE_COUNT_LIMIT:
-                raise ExtraFileError.about(root, "", f"more than {FILE_COUNT_LIMIT} files", "a bundle's few")
+                raise BundleError.about(root, "", f"more than {FILE_COUNT_LIMIT} files", "a bundle's few")
             path = Path(folder, name)
             file = path.relative_to(root).as_posix()
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                raise ExtraFileError(
+                raise BundleError(
                     root,
                     file,
                     found="a link or a device",
@@ -172,7 +161,7 @@ def _files_below(root: Path) -> set[str]:
 
 
 def _missing(root: Path, file: str) -> BundleError:
-    return MissingFileError.about(root, file, "no such file", "a file the bundle lists")
+    return BundleError.about(root, file, "no such file", "a file the bundle lists")
 
 
 def _sha256(path: Path) -> str:

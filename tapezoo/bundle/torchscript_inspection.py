@@ -10,7 +10,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from tapezoo.bundle.errors import ForbiddenContentError
+from tapezoo.bundle.errors import BundleError
 from tapezoo.bundle.manifest import Manifest
 from tapezoo.bundle.zip_directory import check_directory
 
@@ -26,12 +26,12 @@ def inspect_torchscript(root: Path, file: str, manifest: Manifest) -> None:
     """Refuses what is no TorchScript, such as a pickle, and TorchScript that calls forbidden operators.
 
     Raises:
-        ForbiddenContentError: With what was found.
+        BundleError: With what was found.
     """
     try:
         check_torchscript(root / file)
     except Exception as error:  # zipfile and its compressors have a dozen kinds for bad data
-        raise ForbiddenContentError.about(root, file, str(error), "a traced module") from error
+        raise BundleError.about(root, file, str(error), "a traced module") from error
 
 
 def check_torchscript(path: Path) -> None:

@@ -108,14 +108,14 @@ def _programme(file: Path, sample_rate: int) -> Any:
     import soxr
 
     from tapezoo.data.audio import read_audio, read_header, warn_of_header
-    from tapezoo.export import GoldenAudioError
+    from tapezoo.export import ExportError
     from tapezoo.export.golden import LEAST_SAMPLES
 
     header = read_header(file)
     warn_of_header(file)
     seconds = header.frames / header.sample_rate
     if seconds * sample_rate < LEAST_SAMPLES:
-        raise GoldenAudioError(
+        raise ExportError(
             str(file),
             found=f"{header.frames} samples ({seconds:.2f} s)",
             expected=f"{LEAST_SAMPLES / sample_rate:.2f} s or more",

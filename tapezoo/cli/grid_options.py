@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapezoo.controls import Control
+from tapezoo.export.errors import GridError
 
 if TYPE_CHECKING:
     from tapezoo.bundle import Manifest
@@ -58,9 +59,9 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
         controls: Of the model.
 
     Raises:
-        GridSpecError: Something that cannot be sampled, or an option without --grid.
+        GridError: Something that cannot be sampled, or an option without --grid.
     """
-    from tapezoo.export.grid import GridPart, GridSpecError, held_values, parse_axes
+    from tapezoo.export.grid import GridPart, held_values, parse_axes
 
     given = {
         "--grid-set": bool(options.grid_set),
@@ -70,7 +71,7 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
     }
     if options.grid is None:
         if idle := [name for name, is_given in given.items() if is_given]:
-            raise GridSpecError(
+            raise GridError(
                 idle[0],
                 found="no --grid",
                 expected="the axes it is for",
@@ -78,14 +79,14 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
             )
         return None
     if given["--max-points"] and not given["--max-error"]:
-        raise GridSpecError(
+        raise GridError(
             "--max-points",
             found="no --max-error",
             expected="the error that points are added for",
             fix="Add --max-error, such as --max-error 1e-3, or give every point in --grid.",
         )
     if options.max_error is not None and not 0 < options.max_error <= 1:
-        raise GridSpecError(
+        raise GridError(
             "--max-error",
             found=f"{options.max_error:g}",
             expected="an ESR above 0 and at most 1, such as 1e-3",

@@ -18,10 +18,11 @@ from tapezoo.controls import Control, control_vector
 from tapezoo.export.assemble import assemble, describe_bundle
 from tapezoo.export.cost import engine_step, measured_costs
 from tapezoo.export.degradation import MAX_DEGRADATION_ESR, measure_degradation
+from tapezoo.export.errors import ExportError
 from tapezoo.export.golden import golden_input, write_golden
 from tapezoo.export.parity import parity_table
 from tapezoo.export.targets import DEFAULT_TARGETS
-from tapezoo.export.targets.target import Part, Target, UnexportableError, graph_of
+from tapezoo.export.targets.target import Part, Target, graph_of
 from tapezoo.net import Net, settle
 from tapezoo.runtime.bench import playable_engines
 from tapezoo.runtime.engines import open_engine
@@ -65,17 +66,15 @@ def export_bundle(
 
     Raises:
         OutputExistsError, NotReplaceableError, UnwritableOutputError: See `staged_folder`.
-        GoldenAudioError: The audio is too short, silent or not finite.
-        UnexportableError: A target cannot be written.
+        ExportError: The audio is too short, silent or not finite. A target cannot be written. The net blows up
+            rounding errors; nothing can sound like it. A lossy target is over `max_degradation_esr`.
         ParityError: A target does not sound like the net.
-        UnsteadyNetError: The net blows up rounding errors; nothing can sound like it.
-        LossError: A lossy target is over `max_degradation_esr`.
     """
     if len(controls) != net.num_controls:
         raise ValueError(f"{len(controls)} controls for a net with {net.num_controls}")
     for target in targets:
         if refused := target.refusal(net):
-            raise UnexportableError.about(target.name, *refused)
+            raise ExportError.about_target(target.name, *refused)
     for part in parts:
         part.check(net)
 
@@ -150,10 +149,10 @@ def settled_copy(net: Net, default: NDArray[np.float32]) -> tuple[Net, int]:
 def _write(target: Target, net: Net, metadata: dict[str, str], folder: Path) -> None:
     try:
         target.write(graph_of(net, metadata), folder / target.file)
-    except (OSError, UnexportableError):  # the disk's fault, not the net's; or said already
+    except (OSError, ExportError):  # the disk's fault, not the net's; or said already
         raise
     except Exception as error:  # exporters fail with anything
-        raise UnexportableError.about(
+        raise ExportError.about_target(
             target.name,
             f"a net its exporter cannot write ({type(error).__name__}: {error})",
             "No bundle was written. Write the net's forward with other operations.",

@@ -9,16 +9,12 @@ from typing import Any
 import numpy as np
 
 from tapezoo.bundle import BundleError, Manifest, open_target, overall_esr, replay
-from tapezoo.errors import TapezooError
+from tapezoo.export.errors import ExportError
 from tapezoo.export.targets.target import Target
 
 # -30 dB: under what most trained nets leave against their device (val_esr 0.0001 to 0.03 here, half of them
 # above 0.006), so that the file format is not what is heard
 MAX_DEGRADATION_ESR = 1e-3
-
-
-class LossError(TapezooError):
-    """A lossy target that is too far from the net; nothing was exported."""
 
 
 def measure_degradation(
@@ -37,7 +33,7 @@ def measure_degradation(
         value), max_esr, size_bytes.
 
     Raises:
-        LossError: The first target over `max_esr`, or one that does not play.
+        ExportError: The first target over `max_esr`, or one that does not play.
     """
     rows = []
     for target in targets:
@@ -58,8 +54,8 @@ def measure_degradation(
     return tuple(rows)
 
 
-def _refused(target: Target, found: str, expected: str) -> LossError:
-    return LossError(
+def _refused(target: Target, found: str, expected: str) -> ExportError:
+    return ExportError(
         f"export target {target.name!r}",
         found=found,
         expected=expected,

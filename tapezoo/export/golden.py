@@ -14,7 +14,7 @@ from tapezoo.bundle import GoldenCase, StateArrays, Step, write_arrays
 from tapezoo.bundle.golden import ROUNDINGS, tolerance_of
 from tapezoo.bundle.manifest import GOLDEN_INPUT
 from tapezoo.bundle.play import Audio, play_from_rest
-from tapezoo.errors import TapezooError
+from tapezoo.export.errors import ExportError
 from tapezoo.net import Net
 
 BLOCKS_SAMPLES = (1, 64, 333, 2048)
@@ -23,10 +23,6 @@ ROWS_BLOCK_SAMPLES = 333
 REACHES = (1.0, 0.5, 0.25, 0.125)  # tried in turn until the net is steady
 LEAST_SAMPLES = 3 * 2048
 MOST_SAMPLES = 1 << 18  # six seconds at 44.1 kHz: verify stays quick
-
-
-class GoldenAudioError(TapezooError):
-    """Audio that cannot show whether a target is right."""
 
 
 def net_step(net: Net) -> Step:
@@ -47,11 +43,11 @@ def golden_input(audio: Audio, hop_samples: int) -> Audio:
     Leading silence is dropped: the first samples are what is played in the shortest blocks.
 
     Raises:
-        GoldenAudioError: Too short, silent or not finite.
+        ExportError: Too short, silent or not finite.
     """
     usable = audio.ndim == 1 and len(audio) >= LEAST_SAMPLES and np.isfinite(audio).all() and audio.any()
     if not usable:
-        raise GoldenAudioError(
+        raise ExportError(
             "the audio for golden files",
             found=f"shape {audio.shape}, or silence, or values that are not finite",
             expected=f"one channel of programme, {LEAST_SAMPLES} samples or more, finite and not silent",

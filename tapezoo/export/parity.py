@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from tapezoo.bundle import BundleError, Manifest, Step, open_target, replay
-from tapezoo.errors import TapezooError
+from tapezoo.export.errors import ExportError, ParityError
 from tapezoo.export.golden import net_step
 from tapezoo.export.targets.target import Target
 from tapezoo.net import Net
@@ -23,14 +23,6 @@ ROUNDING = 1e-6  # a few roundings of float32
 STEADY_TOLERANCES = 5  # moving all weights at once does more than roundings do
 
 
-class ParityError(TapezooError):
-    """A target that does not sound like the net; nothing was exported."""
-
-
-class UnsteadyNetError(TapezooError):
-    """A net that blows up rounding errors, so that no target, and no other processor, can sound like it."""
-
-
 def parity_table(
     root: Path, manifest: Manifest, net: Net, targets: Sequence[Target]
 ) -> tuple[dict[str, Any], ...]:
@@ -41,7 +33,7 @@ def parity_table(
 
     Raises:
         ParityError: The first case over its tolerance, or a target that does not run.
-        UnsteadyNetError: The net fails by itself when its weights are moved by rounding errors.
+        ExportError: The net fails by itself when its weights are moved by rounding errors.
     """
     try:
         # the net first: if blocks of 64 differ from one long block in the net itself, no target is to blame
@@ -113,7 +105,7 @@ def _check_steady(net: Net, root: Path, manifest: Manifest, error: ParityError) 
         key=lambda result: result.max_abs_error / result.tolerance,
     )
     if worst.max_abs_error > STEADY_TOLERANCES * worst.tolerance:
-        raise UnsteadyNetError(
+        raise ExportError(
             "the trained net",
             found=f"an output that moves by {worst.max_abs_error:.3g} in golden case {worst.case} when its weights "
             f"move by {ROUNDING:g}",

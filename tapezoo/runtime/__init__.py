@@ -1,13 +1,8 @@
 """Plays and verifies a bundle with numpy and onnxruntime alone; knows no torch."""
 
+from tapezoo.bundle import NotInstalledError
 from tapezoo.runtime.apart import Apart
-from tapezoo.runtime.engines import (
-    EngineNotInstalledError,
-    UnknownEngineError,
-    engine_names,
-    engines_of,
-    missing_modules,
-)
+from tapezoo.runtime.engines import EngineError, engine_names, engines_of, missing_modules
 from tapezoo.runtime.onnx_step import open_onnx
 from tapezoo.runtime.soft_limiter import SoftLimiter
 from tapezoo.runtime.stream import NotFiniteOutputError, Stream
@@ -15,12 +10,12 @@ from tapezoo.runtime.verification import Openers, installed_openers, verify
 
 __all__ = [
     "Apart",
-    "EngineNotInstalledError",
+    "EngineError",
     "NotFiniteOutputError",
+    "NotInstalledError",
     "Openers",
     "SoftLimiter",
     "Stream",
-    "UnknownEngineError",
     "engine_names",
     "engines_of",
     "installed_openers",

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tapezoo.bundle import BundleError, ExhaustingBundleError, Manifest, Verification, read_manifest
+from tapezoo.bundle import BundleError, Manifest, Verification, read_manifest
 from tapezoo.bundle.documents import FAULTS
 from tapezoo.runtime.as_json import error_from_json, verification_from_json
 
@@ -82,7 +82,7 @@ def verify_apart(bundle: Path, openers: str, seal_sha256: str | None) -> Verific
     """Does what `verify` does, in another process.
 
     Raises:
-        ExhaustingBundleError: It went over its limits, or ended without an answer.
+        BundleError: It went over its limits, or ended without an answer.
         TapezooError: See `verify`.
     """
     root = Path(os.path.abspath(bundle))  # noqa: PTH100 - links are for the reader to find
@@ -106,7 +106,7 @@ def verify_apart(bundle: Path, openers: str, seal_sha256: str | None) -> Verific
         complaint = complaints.read().decode(errors="replace")
     file = next((line["at"] for line in reversed(said) if "at" in line), "")
     found = "more memory than that" if "memory" in last or "bad_alloc" in complaint else _end(code, complaint)
-    raise ExhaustingBundleError(
+    raise BundleError(
         bundle,
         str(file),
         found=f"{found}, as it was verified in a process of its own",

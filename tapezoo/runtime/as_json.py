@@ -9,7 +9,7 @@ from typing import Any
 
 from tapezoo.bundle import BundleError, CaseResult, TargetResult, Verification, manifest_of
 from tapezoo.bundle.documents import fields_of, items, matching, number
-from tapezoo.bundle.grid.tensors import NoSafetensorsError
+from tapezoo.bundle.errors import NotInstalledError
 from tapezoo.bundle.limits import CASE_LIMIT
 from tapezoo.errors import TapezooError
 
@@ -33,7 +33,7 @@ def verification_from_json(root: Path, value: Any) -> Verification:
     """The verification that `verification_to_json` wrote.
 
     Raises:
-        ValueError, MalformedFileError: It is none.
+        ValueError, BundleError: It is none.
     """
     fields = fields_of(value, ("manifest", "seal_sha256", "targets", "grid"))
     return Verification(
@@ -64,11 +64,10 @@ def error_from_json(root: Path, value: Any) -> TapezooError:
     """
     fields = {name: matching(LINE, text) for name, text in fields_of(value, FAULT).items()}
     said = {name: fields[name] for name in ("found", "expected", "fix")}
-    for kind in BundleError.__subclasses__():
-        if kind.__name__ == fields["kind"]:
-            return kind(root, fields["file"], **said)
-    if fields["kind"] == NoSafetensorsError.__name__:
-        return NoSafetensorsError(fields["subject"], **said)
+    if fields["kind"] == BundleError.__name__:
+        return BundleError(root, fields["file"], **said)
+    if fields["kind"] == NotInstalledError.__name__:
+        return NotInstalledError(fields["subject"], **said)
     return TapezooError(fields["subject"], **said)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from pkgutil import resolve_name
 
-from tapezoo.bundle import Manifest, MissingFileError
+from tapezoo.bundle import BundleError, Manifest
+from tapezoo.bundle.errors import NotInstalledError
 from tapezoo.bundle.targets import TARGETS, is_installed
 from tapezoo.errors import TapezooError
 from tapezoo.runtime.engine import Engine
@@ -13,12 +14,8 @@ from tapezoo.runtime.engine import Engine
 GRID = "grid"  # played as a whole, not a target
 
 
-class UnknownEngineError(TapezooError):
-    """No engine has this name."""
-
-
-class EngineNotInstalledError(TapezooError):
-    """What an engine needs is not installed."""
+class EngineError(TapezooError):
+    """No engine has this name; what one cannot play, `BundleError` and `NotInstalledError` say."""
 
 
 def engine_names() -> tuple[str, ...]:
@@ -44,13 +41,13 @@ def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:
     """Opens a bundle in the engine called so.
 
     Raises:
-        UnknownEngineError: There is none.
-        MissingFileError: The bundle has nothing for it.
-        EngineNotInstalledError: It needs a package that is not installed.
+        EngineError: There is none.
+        BundleError: The bundle has nothing for it.
+        NotInstalledError: It needs a package that is not installed.
         BundleError, KernelFileError: Its file is not as it should be.
     """
     if name not in engine_names():
-        raise UnknownEngineError(
+        raise EngineError(
             f"engine {name!r}",
             found="no engine of this name",
             expected=f"one of {', '.join(engine_names())}",
@@ -58,7 +55,7 @@ def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:
         )
     if name not in engines_of(manifest):
         playable = ", ".join(engines_of(manifest)) or "none"
-        raise MissingFileError(
+        raise BundleError(
             root,
             "manifest.json",
             found="no grid" if name == GRID else f"no target {name!r}",
@@ -66,7 +63,7 @@ def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:
             fix="Choose another engine, or export the bundle again with it.",
         )
     if missing := missing_modules(name):
-        raise EngineNotInstalledError(
+        raise NotInstalledError(
             f"engine {name!r}",
             found=f"no {' and no '.join(missing)}",
             expected=f"{' and '.join(missing)} beside numpy",

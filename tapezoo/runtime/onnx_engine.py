@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tapezoo.bundle import BrokenTargetError, Manifest, StateArrays, read_rest
+from tapezoo.bundle import BundleError, Manifest, StateArrays, read_rest
 from tapezoo.bundle.play import Audio
 from tapezoo.controls import control_vector
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
@@ -37,7 +37,7 @@ class OnnxEngine:
         target: Name of an ONNX target of the bundle.
 
     Raises:
-        BrokenTargetError: onnxruntime refuses the file.
+        BundleError: onnxruntime refuses the file.
     """
 
     def __init__(self, root: Path, manifest: Manifest, target: str = "onnx") -> None:
@@ -48,7 +48,7 @@ class OnnxEngine:
             self._frugal = open_session(root / file, keep_memory=False)
         except Exception as error:  # onnxruntime has exceptions of its own
             found = f"a file that onnxruntime refuses ({type(error).__name__}: {error})"
-            raise BrokenTargetError(
+            raise BundleError(
                 root, file, found=found, expected="a working target", fix="Export the bundle again."
             ) from error
         self._rest = read_rest(root, manifest)

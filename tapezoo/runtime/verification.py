@@ -35,7 +35,8 @@ def verify(
         seal_sha256: The registered hash of SHA256SUMS, where there is one.
 
     Raises:
-        BundleError: The first fault found, with the file at fault; an `ExhaustingBundleError` only with `Apart()`.
+        BundleError: The first fault found, with the file at fault; with `Apart()` also where verifying
+            takes more than its limits.
     """
     if isinstance(openers, Apart):
         return verify_apart(Path(bundle), openers.openers, seal_sha256)

@@ -11,8 +11,7 @@ import pytest
 from bundle.small_bundle import forge, gain_step
 
 from tapezoo.bundle import (
-    MalformedFileError,
-    NonFiniteError,
+    BundleError,
     read_arrays,
     read_manifest,
     read_rest,
@@ -67,13 +66,13 @@ def test_arrays_round_trip_whatever_their_name(tmp_path):
 )
 def test_arrays_from_strangers_are_refused(tmp_path, data):
     (tmp_path / "a.npz").write_bytes(data)
-    with pytest.raises(MalformedFileError, match=r"a\.npz"):
+    with pytest.raises(BundleError, match=r"a\.npz"):
         read_arrays(tmp_path, "a.npz", ["x"])
 
 
 def test_a_rest_state_of_another_shape_is_refused(bundle):
     write_arrays(bundle / "rest_state.npz", {"last": np.zeros(2, np.float32)})
-    with pytest.raises(MalformedFileError, match="last"):
+    with pytest.raises(BundleError, match="last"):
         read_rest(bundle, read_manifest(bundle))
 
 
@@ -105,7 +104,7 @@ GOOD = npy_bytes(np.zeros(3))
 )
 def test_member_names_lead_nowhere(tmp_path, members):
     (tmp_path / "a.npz").write_bytes(archive_of(*members))
-    with pytest.raises(MalformedFileError, match=r"a\.npz"):
+    with pytest.raises(BundleError, match=r"a\.npz"):
         read_arrays(tmp_path, "a.npz", ["x"])
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
@@ -115,7 +114,7 @@ def test_a_zip_bomb_is_refused_before_it_unpacks(tmp_path):
     (tmp_path / "a.npz").write_bytes(archive_of(("x.npy", npy_bytes(array))))
     assert (tmp_path / "a.npz").stat().st_size < 1 << 15
     tracemalloc.start()
-    with pytest.raises(MalformedFileError, match="an array of 16777344 bytes, over 1048576"):
+    with pytest.raises(BundleError, match="an array of 16777344 bytes, over 1048576"):
         read_arrays(tmp_path, "a.npz", ["x"], limit_bytes=1 << 20)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -137,7 +136,7 @@ def test_an_archive_of_endlessly_many_members_is_not_listed(tmp_path, zip64):
     with zipfile.ZipFile(tmp_path / "many.npz") as archive:
         assert len(archive.infolist()) == 50_000
     tracemalloc.start()
-    with pytest.raises(MalformedFileError, match="lists its members in 2300000 bytes"):
+    with pytest.raises(BundleError, match="lists its members in 2300000 bytes"):
         read_arrays(tmp_path, "many.npz", ["one"])
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -146,14 +145,14 @@ def test_an_archive_of_endlessly_many_members_is_not_listed(tmp_path, zip64):
 
 def test_a_rest_state_larger_than_the_manifest_says_is_not_unpacked(bundle):
     write_arrays(bundle / "rest_state.npz", {"last": np.zeros(1 << 20, np.float32)})
-    with pytest.raises(MalformedFileError, match="over 8"):
+    with pytest.raises(BundleError, match="over 8"):
         read_rest(bundle, read_manifest(bundle))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_none_are_refused(tmp_path, value):
     write_arrays(tmp_path / "a.npz", {"x": np.array([0, value, 0], np.float32)})
-    with pytest.raises(NonFiniteError, match="1 values of 'x'"):
+    with pytest.raises(BundleError, match="1 values of 'x'"):
         read_arrays(tmp_path, "a.npz", ["x"])
 
 
@@ -166,9 +165,9 @@ def test_nan_anywhere_in_a_bundle_is_named(bundle, file):
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     forge(bundle, file, buffer.getvalue())
-    with pytest.raises(NonFiniteError, match=last) as caught:
+    with pytest.raises(BundleError, match=last) as caught:
         verify_bundle(bundle, {"onnx": lambda path, names: gain_step})
     assert caught.value.file == file
     if file == "rest_state.npz":  # what a stream starts from is looked at without playing
-        with pytest.raises(NonFiniteError):
+        with pytest.raises(BundleError, match=r"NaN or infinite"):
             verify_hashes(bundle)

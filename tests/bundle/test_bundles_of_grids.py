@@ -11,19 +11,9 @@ import pytest
 from runtime.grids import write_grid
 from safetensors.numpy import load_file, save_file
 
-from tapezoo.bundle import (
-    ForbiddenContentError,
-    MalformedFileError,
-    MissingFileError,
-    NonFiniteError,
-    file_hashes,
-    seal,
-    verify_bundle,
-    verify_hashes,
-)
-from tapezoo.bundle.grid.tensors import NoSafetensorsError
+from tapezoo.bundle import BundleError, file_hashes, seal, verify_bundle, verify_hashes
 from tapezoo.runtime import Stream
-from tapezoo.runtime.engines import EngineNotInstalledError
+from tapezoo.runtime.engines import NotInstalledError
 from tapezoo.runtime.grid.graph import GridGraph
 
 WITHOUT_GRID = Path(__file__).parents[1] / "fixtures" / "gru_v1"
@@ -66,7 +56,7 @@ def change_tensors(root, change):
 def test_other_tensors_are_refused_though_sealed(grid, change, words):
     root, manifest = grid
     change_tensors(root, change)
-    with pytest.raises(MalformedFileError, match=words) as caught:
+    with pytest.raises(BundleError, match=words) as caught:
         verify_bundle(sealed(root, manifest), {})
     assert caught.value.file == "grid/weights.safetensors"
 
@@ -88,7 +78,7 @@ def test_other_tensors_are_refused_though_sealed(grid, change, words):
 def test_headers_that_claim_too_much_are_refused(grid, header):
     root, manifest = grid
     (root / "grid" / "weights.safetensors").write_bytes(header)
-    with pytest.raises(MalformedFileError, match="weights"):
+    with pytest.raises(BundleError, match="weights"):
         verify_bundle(sealed(root, manifest), {})
 
 
@@ -97,7 +87,7 @@ def test_the_graph_of_a_grid_is_looked_at_too(grid):
     model = onnx.load(root / "grid" / "model.onnx")
     model.graph.node[0].domain = "evil.ops"
     onnx.save(model, root / "grid" / "model.onnx")
-    with pytest.raises(ForbiddenContentError, match="evil"):
+    with pytest.raises(BundleError, match="evil"):
         verify_hashes(sealed(root, manifest))
 
 
@@ -106,7 +96,7 @@ def test_weights_that_are_no_numbers_are_refused(grid):
     change_tensors(
         root, lambda tensors: {**tensors, "weight/gain": tensors["weight/gain"] * np.float32("nan")}
     )
-    with pytest.raises(NonFiniteError, match="3 values of 'weight/gain'"):
+    with pytest.raises(BundleError, match="3 values of 'weight/gain'"):
         verify_bundle(sealed(root, manifest), {})
 
 
@@ -114,7 +104,7 @@ def test_weights_that_are_no_numbers_are_refused(grid):
 def test_a_grid_without_a_part_is_refused(grid, file):
     root, manifest = grid  # without golden.npz
     (root / file).unlink(missing_ok=True)
-    with pytest.raises(MissingFileError) as caught:
+    with pytest.raises(BundleError, match=r"no such file") as caught:
         verify_bundle(sealed(root, manifest), {}, open_grid=GridGraph)
     assert caught.value.file == file
 
@@ -122,7 +112,7 @@ def test_a_grid_without_a_part_is_refused(grid, file):
 def test_a_grid_without_an_index_is_refused(grid):
     root, manifest = grid
     (root / "grid" / "index.json").unlink()
-    with pytest.raises(MalformedFileError, match=r"grid/index\.json"):
+    with pytest.raises(BundleError, match=r"grid/index\.json"):
         verify_bundle(sealed(root, manifest), {})
 
 
@@ -131,7 +121,7 @@ def test_only_a_grid_needs_safetensors(grid, monkeypatch):
     code += f"verify({str(WITHOUT_GRID)!r}); Stream({str(WITHOUT_GRID)!r})"
     subprocess.run([sys.executable, "-c", code], check=True)
     monkeypatch.setitem(sys.modules, "safetensors", None)
-    with pytest.raises(NoSafetensorsError, match="pip install safetensors"):
+    with pytest.raises(NotInstalledError, match="pip install safetensors"):
         verify_bundle(sealed(*grid), {})
-    with pytest.raises(EngineNotInstalledError, match="pip install safetensors"):
+    with pytest.raises(NotInstalledError, match="pip install safetensors"):
         Stream(grid[0])

@@ -13,15 +13,7 @@ import torch
 from bundle.small_bundle import edit_manifest, forge, gain_graph
 from onnx import TensorProto, helper, numpy_helper
 
-from tapezoo.bundle import (
-    BundleError,
-    ContradictionError,
-    ForbiddenContentError,
-    MalformedFileError,
-    NonFiniteError,
-    read_manifest,
-    verify_bundle,
-)
+from tapezoo.bundle import BundleError, read_manifest, verify_bundle
 from tapezoo.bundle.onnx_file import read_onnx
 from tapezoo.export.targets.torchscript import TorchScriptTarget
 from tapezoo.runtime import Stream, verify
@@ -29,9 +21,9 @@ from tapezoo.runtime import Stream, verify
 V1 = Path(__file__).parents[1] / "fixtures" / "gru_v1"
 
 
-def refused(bundle: Path, fault: type[BundleError], words: str, file: str = "model.onnx") -> None:
+def refused(bundle: Path, words: str, file: str = "model.onnx") -> None:
     for play in (verify, Stream):
-        with pytest.raises(fault, match=words) as caught:
+        with pytest.raises(BundleError, match=words) as caught:
             play(bundle)
         assert caught.value.file == file
 
@@ -70,7 +62,7 @@ def with_gain(tensor: TensorProto) -> onnx.ModelProto:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_weights_that_are_no_numbers_are_refused(bundle, value, dtype):
     model = with_gain(numpy_helper.from_array(np.array([value], dtype), "gain"))
-    refused(forged(bundle, model), NonFiniteError, "NaN or infinite values in 'gain'")
+    refused(forged(bundle, model), "NaN or infinite values in 'gain'")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +71,7 @@ def test_weights_that_are_no_numbers_are_refused(bundle, value, dtype):
 def test_also_where_they_are_not_stored_as_raw_bytes(bundle, kind):
     tensor = helper.make_tensor("gain", kind, [2], [1.0, float("nan")])
     assert not tensor.HasField("raw_data")
-    refused(forged(bundle, with_gain(tensor)), NonFiniteError, "gain")
+    refused(forged(bundle, with_gain(tensor)), "gain")
     clean = helper.make_tensor("gain", kind, [2], [1.0, -2.0])
     assert read_onnx(with_gain(clean).SerializeToString()).non_finite == []
 
@@ -89,17 +81,17 @@ def test_also_in_constants_and_in_the_bodies_of_loops(bundle):
     constant = helper.make_node("Constant", [], ["nobody"], value=bad)
     model = gain_graph()
     model.graph.node.append(constant)
-    refused(forged(bundle, model), NonFiniteError, "hidden")
+    refused(forged(bundle, model), "hidden")
     model = gain_graph()
     body = helper.make_graph([constant], "body", [], [helper.make_tensor_value_info("nobody", 1, [1])])
     yes = helper.make_node(
         "Constant", [], ["yes"], value=helper.make_tensor("yes", TensorProto.BOOL, [], [True])
     )
     model.graph.node.extend([yes, helper.make_node("If", ["yes"], ["x"], then_branch=body, else_branch=body)])
-    refused(forged(bundle, model), NonFiniteError, "hidden")
+    refused(forged(bundle, model), "hidden")
     model = gain_graph()
     model.graph.node.append(helper.make_node("Constant", [], ["nobody"], value_float=float("nan")))
-    refused(forged(bundle, model), NonFiniteError, "attribute")
+    refused(forged(bundle, model), "attribute")
 
 
 @pytest.mark.parametrize("location", ["secret.bin", "../secret.bin", "/etc/passwd", "model.onnx"])
@@ -107,9 +99,7 @@ def test_weights_in_other_files_are_refused(bundle, location):
     tensor = TensorProto(name="gain", data_type=1, dims=[1], data_location=TensorProto.EXTERNAL)
     tensor.external_data.add(key="location", value=location)
     (bundle.parent / "secret.bin").write_bytes(bytes(4))
-    refused(
-        forged(bundle, with_gain(tensor)), ForbiddenContentError, "weights that lie in another file .'gain'"
-    )
+    refused(forged(bundle, with_gain(tensor)), "weights that lie in another file .'gain'")
 
 
 # --- operators ---
@@ -119,7 +109,7 @@ def test_operators_of_other_libraries_are_refused(bundle):
     model = gain_graph()
     model.graph.node[3].domain = "evil.ops"
     model.opset_import.append(helper.make_opsetid("evil.ops", 1))
-    refused(forged(bundle, model), ForbiddenContentError, r"domain 'evil\.ops'")
+    refused(forged(bundle, model), r"domain 'evil\.ops'")
 
 
 def test_functions_of_the_file_itself_are_refused(bundle):
@@ -127,7 +117,7 @@ def test_functions_of_the_file_itself_are_refused(bundle):
     opset = [helper.make_opsetid("", 17)]
     node = helper.make_node("Identity", ["x"], ["y"])
     model.functions.append(helper.make_function("", "Mul2", ["x"], ["y"], [node], opset))
-    refused(forged(bundle, model), ForbiddenContentError, "Mul2")
+    refused(forged(bundle, model), "Mul2")
 
 
 # --- the manifest against the graph ---
@@ -152,13 +142,13 @@ def test_functions_of_the_file_itself_are_refused(bundle):
 )
 def test_a_manifest_that_contradicts_the_graph_is_refused(bundle, changes, words):
     edit_manifest(bundle, **changes)
-    refused(bundle, ContradictionError, words)
+    refused(bundle, words)
 
 
 def test_a_graph_for_one_block_length_is_refused(bundle):
     model = gain_graph()
     model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 64
-    refused(forged(bundle, model), ContradictionError, r"input float32 \(any, 1, 64\)")
+    refused(forged(bundle, model), r"input float32 \(any, 1, 64\)")
 
 
 def test_outputs_in_another_order_are_refused(bundle):
@@ -166,7 +156,7 @@ def test_outputs_in_another_order_are_refused(bundle):
     swapped = list(model.graph.output)[::-1]
     del model.graph.output[:]
     model.graph.output.extend(swapped)
-    refused(forged(bundle, model), ContradictionError, "the outputs next_last, output")
+    refused(forged(bundle, model), "the outputs next_last, output")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +175,7 @@ def test_outputs_in_another_order_are_refused(bundle):
 )
 def test_what_is_no_graph_is_refused(bundle, data):
     forge(bundle, "model.onnx", data)
-    refused(bundle, MalformedFileError, "no ONNX graph")
+    refused(bundle, "no ONNX graph")
 
 
 # --- TorchScript ---
@@ -214,7 +204,7 @@ class Caller:
 def test_torchscript_that_is_a_pickle_is_refused_unread(scripted, tmp_path, write):
     write(Caller(tmp_path / "touched"), tmp_path / "bad.ts")
     forge(scripted, "model.ts", (tmp_path / "bad.ts").read_bytes())
-    refused(scripted, ForbiddenContentError, "pickle", "model.ts")
+    refused(scripted, "pickle", "model.ts")
     assert not (tmp_path / "touched").exists()
 
 
@@ -239,10 +229,10 @@ def test_torchscript_that_writes_or_reads_files_is_refused(scripted, tmp_path):
     torch.jit.load(tmp_path / "bad.ts")(torch.zeros(1))
     assert (tmp_path / "touched").exists()  # torch itself lets it
     forge(scripted, "model.ts", (tmp_path / "bad.ts").read_bytes())
-    refused(scripted, ForbiddenContentError, "could read or write files .'save'", "model.ts")
+    refused(scripted, "could read or write files .'save'", "model.ts")
     torch.jit.script(Reads()).save(tmp_path / "bad.ts")
     forge(scripted, "model.ts", (tmp_path / "bad.ts").read_bytes())
-    refused(scripted, ForbiddenContentError, "from_file", "model.ts")
+    refused(scripted, "from_file", "model.ts")
 
 
 def rewritten(path: Path, change) -> bytes:
@@ -274,7 +264,7 @@ def rewritten(path: Path, change) -> bytes:
 )
 def test_torchscript_archives_that_torch_does_not_write_are_refused(scripted, change, words):
     forge(scripted, "model.ts", rewritten(scripted / "model.ts", change))
-    refused(scripted, ForbiddenContentError, words, "model.ts")
+    refused(scripted, words, "model.ts")
 
 
 def test_torchscript_as_it_was_written_still_plays(scripted):

@@ -11,11 +11,7 @@ from export.nets import arguments, knobs, lstm
 from safetensors.numpy import load_file, save_file
 
 from tapezoo.bundle import (
-    BrokenTargetError,
-    ContradictionError,
-    MalformedFileError,
-    NonFiniteError,
-    ReplayMismatchError,
+    BundleError,
     file_hashes,
     read_arrays,
     read_manifest,
@@ -111,19 +107,19 @@ def test_weights_of_another_net_are_found_by_replaying(bundle):
 
     changed_tensors(bundle, louder)
     check_grid(bundle, read_manifest(bundle))  # everything is as hashed
-    with pytest.raises(ReplayMismatchError, match=r"at point \(2,\)"):
+    with pytest.raises(BundleError, match=r"at point \(2,\)"):
         check(bundle)
 
 
 def test_points_in_another_order_are_found_by_replaying(bundle):
     changed_tensors(bundle, lambda tensors: tensors.update({n: t[::-1].copy() for n, t in tensors.items()}))
-    with pytest.raises(ReplayMismatchError):
+    with pytest.raises(BundleError, match=r"an error of|an ESR of|not finite"):
         check(bundle)
 
 
 def test_a_rest_state_that_is_not_the_nets_is_found_by_replaying(bundle):
     changed_tensors(bundle, lambda tensors: tensors["rest/cell"].__iadd__(3.0))
-    with pytest.raises(ReplayMismatchError):
+    with pytest.raises(BundleError, match=r"an error of|an ESR of|not finite"):
         check(bundle)
 
 
@@ -132,7 +128,7 @@ def test_a_wrong_output_between_points_is_found(bundle):
     arrays = read_arrays(bundle, GOLDEN, names)
     arrays["output"][-1] *= 1.05
     write_arrays(bundle / GOLDEN, arrays)
-    with pytest.raises(ReplayMismatchError, match="between points"):
+    with pytest.raises(BundleError, match="between points"):
         check(bundle)
 
 
@@ -174,7 +170,7 @@ def edit(**fields):
 )
 def test_an_index_that_is_none_is_refused(bundle, change, says):
     changed_index(bundle, change)
-    with pytest.raises(MalformedFileError, match=says) as caught:
+    with pytest.raises(BundleError, match=says) as caught:
         read_grid_index(bundle, read_manifest(bundle))
     assert caught.value.file == INDEX
 
@@ -196,7 +192,7 @@ def test_an_index_that_is_none_is_refused(bundle, change, says):
 )
 def test_tensors_that_are_not_the_indexs_are_refused(bundle, change, says):
     changed_tensors(bundle, change)
-    with pytest.raises(MalformedFileError, match=says) as caught:
+    with pytest.raises(BundleError, match=says) as caught:
         check_grid(bundle, read_manifest(bundle))
     assert caught.value.file == WEIGHTS
 
@@ -204,26 +200,26 @@ def test_tensors_that_are_not_the_indexs_are_refused(bundle, change, says):
 @pytest.mark.parametrize(("name", "value"), [("rest/hidden", np.nan), ("weight/lstm_LSTM_3", np.inf)])
 def test_tensors_that_are_no_numbers_are_refused(bundle, name, value):
     changed_tensors(bundle, lambda tensors: tensors[name].fill(value))
-    with pytest.raises(NonFiniteError, match=name):
+    with pytest.raises(BundleError, match=name):
         check_grid(bundle, read_manifest(bundle))
 
 
 def test_a_point_that_is_not_as_hashed_is_named(bundle):
     changed_tensors(bundle, lambda tensors: tensors["rest/cell"][1].__iadd__(1e-3), hashed=False)
-    with pytest.raises(MalformedFileError, match=r"point \(1,\)"):
+    with pytest.raises(BundleError, match=r"point \(1,\)"):
         check_grid(bundle, read_manifest(bundle))
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff" * 8, b"\x02\0\0\0\0\0\0\0{}", b"junk" * 100])
 def test_a_weights_file_that_is_none_is_refused(bundle, data):
     (bundle / WEIGHTS).write_bytes(data)
-    with pytest.raises(MalformedFileError):
+    with pytest.raises(BundleError, match=r"expected (the|an npz|arrays|a graph|at most|float)"):
         check_grid(bundle, read_manifest(bundle))
 
 
 def test_a_cut_weights_file_is_refused(bundle):
     (bundle / WEIGHTS).write_bytes((bundle / WEIGHTS).read_bytes()[:-4])
-    with pytest.raises(MalformedFileError):
+    with pytest.raises(BundleError, match=r"expected (the|an npz|arrays|a graph|at most|float)"):
         check_grid(bundle, read_manifest(bundle))
 
 
@@ -231,7 +227,7 @@ def test_a_graph_that_takes_other_weights_is_a_contradiction(bundle):
     model = onnx.load(bundle / GRAPH)
     model.graph.input[-1].type.tensor_type.shape.dim[-1].dim_value = 60
     onnx.save(model, bundle / GRAPH)
-    with pytest.raises(ContradictionError, match="weight_lstm_LSTM_3"):
+    with pytest.raises(BundleError, match="weight_lstm_LSTM_3"):
         check_grid(bundle, read_manifest(bundle))
 
 
@@ -242,7 +238,7 @@ def test_nan_inside_the_graph_is_refused(bundle):
         onnx.numpy_helper.from_array(np.full_like(onnx.numpy_helper.to_array(tensor), np.nan), tensor.name)
     )
     onnx.save(model, bundle / GRAPH)
-    with pytest.raises(NonFiniteError):
+    with pytest.raises(BundleError, match=r"NaN or infinite"):
         check_grid(bundle, read_manifest(bundle))
 
 
@@ -250,7 +246,7 @@ def test_a_graph_that_does_not_run_is_named(bundle):
     model = onnx.load(bundle / GRAPH)
     model.graph.node[0].op_type = "NoSuchOperator"
     onnx.save(model, bundle / GRAPH)
-    with pytest.raises(BrokenTargetError) as caught:
+    with pytest.raises(BundleError, match=r"its runtime refuses|a failure|that fails") as caught:
         check(bundle)
     assert caught.value.file == GRAPH
 
@@ -269,7 +265,7 @@ def test_golden_cases_that_fit_no_grid_are_refused(bundle, change):
     arrays = read_arrays(bundle, GOLDEN, ["input", "points", "shares", "output", "tolerance"])
     change(arrays)
     write_arrays(bundle / GOLDEN, arrays)
-    with pytest.raises(MalformedFileError) as caught:
+    with pytest.raises(BundleError, match=r"expected (the|an npz|arrays|a graph|at most|float)") as caught:
         check(bundle)
     assert caught.value.file == GOLDEN
 
@@ -277,7 +273,7 @@ def test_golden_cases_that_fit_no_grid_are_refused(bundle, change):
 def test_verify_of_a_resealed_bundle_finds_a_changed_grid(bundle):
     changed_tensors(bundle, lambda tensors: tensors["rest/cell"].fill(np.nan))
     resealed(bundle)
-    with pytest.raises(NonFiniteError, match="rest/cell"):
+    with pytest.raises(BundleError, match="rest/cell"):
         verify(bundle)
 
 
@@ -301,7 +297,7 @@ def unopened(*arguments):
 def test_faults_of_a_grid_are_found_before_any_target_is_replayed(bundle, change, file):
     change(bundle)
     resealed(bundle)
-    with pytest.raises(MalformedFileError) as caught:
+    with pytest.raises(BundleError, match=r"expected (the|an npz|arrays|a graph|at most|float)") as caught:
         verify_bundle(bundle, {"onnx": unopened}, open_grid=unopened)
     assert caught.value.file == file
 
@@ -316,9 +312,9 @@ def test_a_grids_golden_work_beyond_measure_is_refused(bundle):
     repeated = {name: np.repeat(array[-1:], 3, axis=0) for name, array in arrays.items()}
     write_arrays(bundle / GOLDEN, {**repeated, "input": arrays["input"]})
     changed_index(bundle, slow)
-    with pytest.raises(MalformedFileError, match=r"cases that take 5\d{7} samples altogether"):
+    with pytest.raises(BundleError, match=r"cases that take 5\d{7} samples altogether"):
         check(bundle)
     wide = {name: np.tile(arrays[name], (1, 1 << 10)) for name in ("points", "shares")}
     write_arrays(bundle / GOLDEN, {**arrays, **wide, "shares": wide["shares"] / (1 << 10)})
-    with pytest.raises(MalformedFileError, match="arrays that fit the grid"):
+    with pytest.raises(BundleError, match="arrays that fit the grid"):
         check(bundle)

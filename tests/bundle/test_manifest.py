@@ -7,14 +7,7 @@ import jsonschema
 import pytest
 from bundle.small_bundle import edit_manifest, reseal
 
-from tapezoo.bundle import (
-    SCHEMAS,
-    MalformedFileError,
-    UnknownSchemaError,
-    read_manifest,
-    schema,
-    verify_hashes,
-)
+from tapezoo.bundle import SCHEMAS, BundleError, read_manifest, schema, verify_hashes
 
 V1 = Path(__file__).parents[1] / "fixtures" / "gru_v1"
 LOSS = {"target": "onnx_int8", "esr": 1e-5, "max_abs_error": 0.01, "max_esr": 1e-3, "size_bytes": 4000}
@@ -36,14 +29,14 @@ def agrees(name: str, document) -> bool:
 def refused(root: Path) -> bool:
     try:
         read_manifest(root)
-    except (MalformedFileError, UnknownSchemaError):
+    except BundleError:
         return True
     return False
 
 
 def test_another_schema_version_says_so(bundle):
     edit_manifest(bundle, schema_version=99)
-    with pytest.raises(UnknownSchemaError, match="version 99"):
+    with pytest.raises(BundleError, match="version 99"):
         verify_hashes(bundle)
 
 
@@ -217,7 +210,7 @@ READER_ALONE = [
 @pytest.mark.parametrize("changes", FORGED, ids=lambda changes: str(changes)[:80])
 def test_a_forged_manifest_is_refused_by_reader_and_schema(bundle, changes):
     edit_manifest(bundle, **changes)
-    with pytest.raises((MalformedFileError, UnknownSchemaError)) as caught:
+    with pytest.raises(BundleError) as caught:
         verify_hashes(bundle)
     assert caught.value.file == "manifest.json"
     assert str(caught.value).isprintable()
@@ -257,7 +250,7 @@ def test_reader_and_schema_agree_on_any_type_of_any_field(bundle, field):
 def test_a_manifest_that_is_no_manifest_is_refused(bundle, text):
     (bundle / "manifest.json").write_bytes(text.encode("utf-8", errors="surrogatepass"))
     reseal(bundle)
-    with pytest.raises(MalformedFileError):
+    with pytest.raises(BundleError, match=r"expected (the|an npz|arrays|a graph|at most|float)"):
         verify_hashes(bundle)
 
 
@@ -276,7 +269,7 @@ def test_json_that_readers_would_disagree_about_is_refused(bundle, old, new):
     assert old in text
     (bundle / "manifest.json").write_text(text.replace(old, new))
     reseal(bundle)
-    with pytest.raises(MalformedFileError):
+    with pytest.raises(BundleError, match=r"expected (the|an npz|arrays|a graph|at most|float)"):
         verify_hashes(bundle)
 
 
@@ -284,5 +277,5 @@ def test_names_that_differ_in_case_alone_are_refused(bundle):
     """Where the system knows no case, one file would be written over the other."""
     files = json.loads((bundle / "manifest.json").read_text())["files"]
     edit_manifest(bundle, files={**files, "Model.onnx": SHA})
-    with pytest.raises(MalformedFileError, match="twice"):
+    with pytest.raises(BundleError, match="twice"):
         read_manifest(bundle)

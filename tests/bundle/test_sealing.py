@@ -11,17 +11,7 @@ from pathlib import Path
 import pytest
 from bundle.small_bundle import FILES, edit_manifest
 
-from tapezoo.bundle import (
-    BundleError,
-    ChangedFileError,
-    ExtraFileError,
-    MissingFileError,
-    NotABundleError,
-    OversizedFileError,
-    UnreadableFileError,
-    read_manifest,
-    verify_hashes,
-)
+from tapezoo.bundle import BundleError, read_manifest, verify_hashes
 from tapezoo.controls import Control
 
 
@@ -101,25 +91,25 @@ def test_sums_with_another_line_are_named(bundle, edit):
 @pytest.mark.parametrize("file", FILES)
 def test_a_missing_file_is_named(bundle, file):
     (bundle / file).unlink()
-    with pytest.raises(MissingFileError) as caught:
+    with pytest.raises(BundleError, match=r"no such file") as caught:
         verify_hashes(bundle)
     assert caught.value.file == file
 
 
 def test_an_extra_file_or_folder_is_named(bundle):
     (bundle / "golden" / "more.npz").write_bytes(b"")
-    with pytest.raises(ExtraFileError, match=r"golden/more\.npz"):
+    with pytest.raises(BundleError, match=r"golden/more\.npz"):
         verify_hashes(bundle)
     (bundle / "golden" / "more.npz").unlink()
     (bundle / "empty").mkdir()
-    with pytest.raises(ExtraFileError, match="empty"):
+    with pytest.raises(BundleError, match="empty"):
         verify_hashes(bundle)
 
 
 def test_links_are_refused_even_to_the_right_content(bundle, tmp_path):
     shutil.move(bundle / "model.onnx", tmp_path / "elsewhere")
     (bundle / "model.onnx").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ExtraFileError, match=r"model\.onnx"):
+    with pytest.raises(BundleError, match=r"model\.onnx"):
         verify_hashes(bundle)
 
 
@@ -127,7 +117,7 @@ def test_a_bundle_changed_and_sealed_anew_is_caught_by_the_registered_seal(bundl
     registered = verify_hashes(bundle)[1]
     edit_manifest(bundle, latency_samples=1)
     verify_hashes(bundle)  # on its own it is consistent
-    with pytest.raises(ChangedFileError) as caught:
+    with pytest.raises(BundleError, match=r"content|another line|sha256|written by export") as caught:
         verify_hashes(bundle, registered)
     assert caught.value.file == "SHA256SUMS"
 
@@ -135,7 +125,7 @@ def test_a_bundle_changed_and_sealed_anew_is_caught_by_the_registered_seal(bundl
 def test_something_else_is_not_a_bundle(tmp_path):
     (tmp_path / "song.wav").write_bytes(b"RIFF")
     for path in (tmp_path, tmp_path / "song.wav", tmp_path / "nothing"):
-        with pytest.raises(NotABundleError):
+        with pytest.raises(BundleError, match=r"a bundle made by export"):
             verify_hashes(path)
 
 
@@ -146,14 +136,14 @@ def test_something_else_is_not_a_bundle(tmp_path):
 def test_pipes_and_devices_are_refused_unread(bundle, make):
     (bundle / "model.onnx").unlink()
     make(bundle / "model.onnx")
-    with pytest.raises(ExtraFileError, match=r"model\.onnx"):  # reading one would never end
+    with pytest.raises(BundleError, match=r"model\.onnx"):  # reading one would never end
         verify_hashes(bundle)
 
 
 def test_a_linked_folder_is_refused(bundle, tmp_path):
     shutil.move(bundle / "golden", tmp_path / "elsewhere")
     (bundle / "golden").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ExtraFileError, match="golden"):
+    with pytest.raises(BundleError, match="golden"):
         verify_hashes(bundle)
 
 
@@ -170,7 +160,7 @@ def test_a_linked_folder_is_refused(bundle, tmp_path):
 )
 def test_files_that_are_hard_to_see_are_found(bundle, name):
     (bundle / name).write_bytes(b"")
-    with pytest.raises(ExtraFileError) as caught:
+    with pytest.raises(BundleError, match=r"does not list|a link or a device") as caught:
         verify_hashes(bundle)
     assert caught.value.file == name
     assert str(caught.value).isprintable()  # it is shown on terminals
@@ -178,7 +168,7 @@ def test_files_that_are_hard_to_see_are_found(bundle, name):
 
 def test_a_name_cannot_write_to_the_terminal(bundle):
     (bundle / "\x1b[2Jall is well").write_bytes(b"")
-    with pytest.raises(ExtraFileError) as caught:
+    with pytest.raises(BundleError, match=r"does not list|a link or a device") as caught:
         verify_hashes(bundle)
     assert r"\x1b[2Jall is well" in str(caught.value)
 
@@ -193,7 +183,7 @@ def test_sums_lead_nowhere_outside(bundle, name, tmp_path):
     path.write_text(
         "".join(sorted([*path.read_text().splitlines(True), f"{'0' * 64}  {name}\n"], key=lambda x: x[66:]))
     )
-    with pytest.raises(ChangedFileError) as caught:
+    with pytest.raises(BundleError, match=r"content|another line|sha256|written by export") as caught:
         verify_hashes(bundle)
     assert caught.value.file == "SHA256SUMS"
 
@@ -202,7 +192,7 @@ def test_a_huge_file_is_refused_before_it_is_read(bundle):
     with (bundle / "model.onnx").open("r+b") as stream:
         stream.truncate(10 << 30)  # sparse: takes no room, and would take half a minute to hash
     started = time.process_time()
-    with pytest.raises(OversizedFileError, match=r"model\.onnx.*10737418240 bytes"):
+    with pytest.raises(BundleError, match=r"model\.onnx.*10737418240 bytes"):
         verify_hashes(bundle)
     assert time.process_time() - started < 2
 
@@ -216,7 +206,7 @@ def test_an_unreadable_file_is_named(bundle, monkeypatch):
         return opened(path, *args, **kwargs)
 
     monkeypatch.setattr(Path, "open", refuse)  # root, who often runs tests, may read everything
-    with pytest.raises(UnreadableFileError, match=r"model\.onnx"):
+    with pytest.raises(BundleError, match=r"model\.onnx"):
         verify_hashes(bundle)
 
 

@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 from bundle.small_bundle import edit_manifest, forge, gain_step
 
-from tapezoo.bundle import (
-    BrokenTargetError,
-    CaseResult,
-    MalformedFileError,
-    ReplayMismatchError,
-    overall_esr,
-    verify_bundle,
-)
+from tapezoo.bundle import BundleError, CaseResult, overall_esr, verify_bundle
 from tapezoo.runtime import Stream, verify
 
 
@@ -65,7 +58,7 @@ def test_a_lossy_target_is_judged_by_its_esr(bundle):
     ("error", "words"), [(0.011, "an ESR of 0.000121.*at most 0.0001"), (np.nan, "not finite")]
 )
 def test_a_lossy_target_over_its_limit_is_refused(bundle, error, words):
-    with pytest.raises(ReplayMismatchError, match=words) as caught:
+    with pytest.raises(BundleError, match=words) as caught:
         verify_bundle(bundle, lossy(bundle, error, max_esr=1e-4))
     assert caught.value.file == "model.int8.onnx"
 
@@ -87,7 +80,7 @@ def test_a_target_that_plays_something_else_is_named(bundle, wrong):
         output, after = gain_step(input, controls, state)
         return output * np.float32(wrong), after
 
-    with pytest.raises(ReplayMismatchError, match="held_64") as caught:
+    with pytest.raises(BundleError, match="held_64") as caught:
         verify_bundle(bundle, {"onnx": lambda path, names: step})
     assert caught.value.file == "model.onnx"
 
@@ -96,7 +89,7 @@ def test_a_target_that_forgets_its_state_is_found(bundle):
     def step(input, controls, state):
         return gain_step(input, controls, {"last": np.zeros((1, 1), np.float32)})
 
-    with pytest.raises(ReplayMismatchError):
+    with pytest.raises(BundleError, match=r"an error of|an ESR of|not finite"):
         verify_bundle(bundle, {"onnx": lambda path, names: step})
 
 
@@ -104,9 +97,9 @@ def test_a_target_that_fails_is_named(bundle):
     def refuse(path, names):
         raise RuntimeError("no such operator")
 
-    with pytest.raises(BrokenTargetError, match="no such operator"):
+    with pytest.raises(BundleError, match="no such operator"):
         verify_bundle(bundle, {"onnx": refuse})
-    with pytest.raises(BrokenTargetError, match="held_64"):
+    with pytest.raises(BundleError, match="held_64"):
         verify_bundle(bundle, {"onnx": lambda path, names: lambda *args: 1 / 0})
 
 
@@ -118,7 +111,7 @@ def unopened(path, names):
 
 
 def refused_unopened(bundle, words, file):
-    with pytest.raises(MalformedFileError, match=words) as caught:
+    with pytest.raises(BundleError, match=words) as caught:
         verify_bundle(bundle, {"onnx": unopened})
     assert caught.value.file == file
 
@@ -175,7 +168,7 @@ def test_golden_arrays_beyond_measure_are_not_unpacked(bundle):
 def test_a_golden_output_longer_than_its_input_is_not_unpacked(bundle):
     output = np.zeros((1, 1 << 20), np.float32)
     forge(bundle, "golden/held.npz", npz(controls=np.zeros((1, 1, 1), np.float32), output=output))
-    with pytest.raises(MalformedFileError, match="bytes, over 1200"):
+    with pytest.raises(BundleError, match="bytes, over 1200"):
         verify_bundle(bundle, {"onnx": lambda path, names: gain_step})
 
 

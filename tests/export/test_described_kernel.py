@@ -8,7 +8,7 @@ from torch import nn
 
 from tapezoo.architecture import Architecture
 from tapezoo.bundle import read_manifest
-from tapezoo.export import UnexportableError, export_bundle
+from tapezoo.export import ExportError, export_bundle
 from tapezoo.export.targets.kernel import KernelTarget
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.layers.described import describe_dense, describe_recurrent
@@ -65,5 +65,5 @@ def test_it_passes_the_gate_and_plays(tmp_path):
 
 def test_a_state_of_other_names_is_refused_with_both(tmp_path):
     net = Forgetful()
-    with pytest.raises(UnexportableError, match=r"other names than the kernel's \(c, h and cell, hidden\)"):
+    with pytest.raises(ExportError, match=r"other names than the kernel's \(c, h and cell, hidden\)"):
         export_bundle(net, **arguments(net, tmp_path / "b"), targets=[OnnxTarget(), KernelTarget()])

@@ -10,7 +10,7 @@ from export.nets import HopNet, arguments, fir, perturbed, programme
 from safetensors.numpy import save_file
 
 from tapezoo.bundle import BundleError, file_hashes, read_manifest, seal
-from tapezoo.export import UnexportableError, export_bundle
+from tapezoo.export import ExportError, export_bundle
 from tapezoo.export.golden import net_step
 from tapezoo.export.targets.kernel import KernelTarget
 from tapezoo.export.targets.onnx import OnnxTarget
@@ -88,7 +88,7 @@ def test_a_kernel_is_the_net_from_any_state_in_any_blocks_with_controls_on_their
 )
 def test_what_no_kernel_expresses_is_refused_before_anything_is_written(net, words, tmp_path):
     net = perturbed(net())
-    with pytest.raises(UnexportableError, match=words) as caught:
+    with pytest.raises(ExportError, match=words) as caught:
         export_bundle(net, **arguments(net, tmp_path / "bundle"), targets=[OnnxTarget(), KernelTarget()])
     assert "onnx" in caught.value.fix
     assert not (tmp_path / "bundle").exists()

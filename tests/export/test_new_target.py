@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 from tapezoo.bundle import BundleError, read_manifest
 from tapezoo.bundle.targets import TARGETS
 from tapezoo.cli import main
-from tapezoo.export import UnexportableError, export_bundle, load_targets
+from tapezoo.export import ExportError, export_bundle, load_targets
 from tapezoo.models.fir import FIR
 from tapezoo.runtime import installed_openers, verify
 
@@ -24,7 +24,7 @@ def _row(monkeypatch):
 def test_its_maker_and_its_refusal_are_found_by_name(tmp_path):
     onnx, taps = load_targets(["onnx", "taps"])
     assert isinstance(taps, TapsTarget)
-    with pytest.raises(UnexportableError, match=r"taps.*LSTMNet"):
+    with pytest.raises(ExportError, match=r"taps.*LSTMNet"):
         export_bundle(lstm(), **arguments(lstm(), tmp_path / "b"), targets=[onnx, taps])
 
 

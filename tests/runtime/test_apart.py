@@ -10,13 +10,7 @@ import pytest
 from bundle.small_bundle import edit_manifest, forge, gain_graph, make_bundle
 from onnx import TensorProto, helper, numpy_helper
 
-from tapezoo.bundle import (
-    ChangedFileError,
-    ExhaustingBundleError,
-    MalformedFileError,
-    ReplayMismatchError,
-    read_manifest,
-)
+from tapezoo.bundle import BundleError, read_manifest
 from tapezoo.cli import main
 from tapezoo.runtime import Apart, apart, verify
 from tapezoo.runtime.apart import Limits, limits_of
@@ -80,21 +74,21 @@ def test_it_finds_what_verifying_here_finds(bundle):
 
 
 def test_its_faults_are_those_that_are_raised_here(bundle):
-    with pytest.raises(ChangedFileError) as here:
+    with pytest.raises(BundleError, match=r"content|another line|sha256|written by export") as here:
         verify(bundle, seal_sha256="0" * 64)
-    with pytest.raises(ChangedFileError) as there:
+    with pytest.raises(BundleError, match=r"content|another line|sha256|written by export") as there:
         verify(bundle, Apart(), seal_sha256="0" * 64)
     assert str(there.value) == str(here.value)
     assert there.value.file == "SHA256SUMS"
     model = gain_graph()
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.float32([0.6]), "gain"))
     forge(bundle, "model.onnx", model.SerializeToString())
-    with pytest.raises(ReplayMismatchError, match=r"model\.onnx.*held_64"):
+    with pytest.raises(BundleError, match=r"model\.onnx.*held_64"):
         verify(bundle, Apart())
 
 
 def test_memory_that_shows_only_while_it_plays_is_bounded(bundle):
-    with pytest.raises(ExhaustingBundleError, match=r"model\.onnx.*more memory.*60 s.*2048 MiB") as caught:
+    with pytest.raises(BundleError, match=r"model\.onnx.*more memory.*60 s.*2048 MiB") as caught:
         verify(with_nodes(bundle, *heard_size()), Apart())
     assert caught.value.file == "model.onnx"
 
@@ -110,7 +104,7 @@ def test_time_that_shows_only_while_it_plays_is_bounded(bundle, monkeypatch, cap
 
 def test_a_process_that_does_not_end_is_ended(bundle, monkeypatch):
     monkeypatch.setattr(Limits, "patience_s", 0.01)
-    with pytest.raises(ExhaustingBundleError, match="no end"):
+    with pytest.raises(BundleError, match="no end"):
         verify(bundle, Apart())
 
 
@@ -120,7 +114,7 @@ def test_nothing_is_imported_from_the_working_folder(bundle, monkeypatch, tmp_pa
         (tmp_path / f"{name}.py").write_text("import pathlib; pathlib.Path('touched').touch()")
     monkeypatch.chdir(tmp_path)
     assert verify(bundle, Apart()).targets[0].status == "ok"
-    with pytest.raises(ExhaustingBundleError, match="own_openers"):
+    with pytest.raises(BundleError, match="own_openers"):
         verify("v1", Apart("own_openers:openers"))
     assert not Path("touched").exists()
 
@@ -168,7 +162,7 @@ def test_every_end_has_a_name(bundle, monkeypatch, code, complaint, words):
         return code
 
     monkeypatch.setattr(apart, "_ended", ended)
-    with pytest.raises(ExhaustingBundleError, match=words) as caught:
+    with pytest.raises(BundleError, match=words) as caught:
         verify(bundle, Apart())
     assert caught.value.file == "model.onnx"
 
@@ -176,5 +170,5 @@ def test_every_end_has_a_name(bundle, monkeypatch, code, complaint, words):
 def test_golden_work_beyond_measure_is_refused_before_any_process(bundle):
     [case] = golden(bundle)
     edit_manifest(bundle, golden=[{**case, "name": f"c{n}", "samples": 60_000_000} for n in range(1000)])
-    with pytest.raises(MalformedFileError, match="golden samples altogether"):
+    with pytest.raises(BundleError, match="golden samples altogether"):
         verify(bundle, Apart())

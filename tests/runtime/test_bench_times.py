@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from export.nets import HopNet, arguments, lstm
 
-from tapezoo.bundle import MissingFileError, read_manifest
+from tapezoo.bundle import BundleError, read_manifest
 from tapezoo.export import export_bundle
 from tapezoo.export.targets.kernel import KernelTarget
 from tapezoo.export.targets.onnx import OnnxTarget
@@ -74,7 +74,7 @@ def test_lengths_are_whole_hops_and_measured_once(bundles):
 
 
 def test_an_engine_the_bundle_lacks_is_refused(bundles):
-    with pytest.raises(MissingFileError, match="kernel"):
+    with pytest.raises(BundleError, match="kernel"):
         bench(bundles / "hop", ["kernel"])
 
 

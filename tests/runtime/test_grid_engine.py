@@ -9,14 +9,7 @@ import pytest
 from runtime.grids import RATE_HZ, filtered, write_grid
 from scipy.interpolate import RegularGridInterpolator
 
-from tapezoo.bundle import (
-    BrokenTargetError,
-    BundleError,
-    ContradictionError,
-    MalformedFileError,
-    MissingFileError,
-    NonFiniteError,
-)
+from tapezoo.bundle import BundleError
 from tapezoo.bundle.grid.index import GRAPH, GridAxis
 from tapezoo.controls import ControlError
 from tapezoo.measure.smoothness import SMOOTH_DB, make_tones, measure_out_of_band
@@ -255,16 +248,16 @@ def extra(tensors):
 
 
 @pytest.mark.parametrize(
-    ("change", "fault", "found"),
+    ("change", "found"),
     [
-        (nan, NonFiniteError, "NaN"),
-        (no_bias, MalformedFileError, "weight/bias"),
-        (other_state, MalformedFileError, "F64"),
-        (extra, MalformedFileError, "weight/other"),
+        (nan, "NaN"),
+        (no_bias, "weight/bias"),
+        (other_state, "F64"),
+        (extra, "weight/other"),
     ],
 )
-def test_tensors_that_are_not_as_the_index_says_are_refused(tmp_path, change, fault, found):
-    with pytest.raises(fault, match=found):
+def test_tensors_that_are_not_as_the_index_says_are_refused(tmp_path, change, found):
+    with pytest.raises(BundleError, match=found):
         engine(tmp_path, change=change)
 
 
@@ -281,30 +274,30 @@ def unknown(graph):
 
 
 @pytest.mark.parametrize(
-    ("change", "fault", "found"),
+    ("change", "found"),
     [
-        (renamed, ContradictionError, "weight_bias"),
-        (resized, ContradictionError, "weight_bias"),
-        (unknown, BrokenTargetError, "NoSuchOperator"),
+        (renamed, "weight_bias"),
+        (resized, "weight_bias"),
+        (unknown, "NoSuchOperator"),
     ],
 )
-def test_a_graph_that_is_not_as_the_index_says_is_refused_before_it_plays(tmp_path, change, fault, found):
+def test_a_graph_that_is_not_as_the_index_says_is_refused_before_it_plays(tmp_path, change, found):
     manifest = write_grid(tmp_path, (LINE,), drive)
     model = onnx.load(tmp_path / GRAPH)
     change(model.graph)
     onnx.save(model, tmp_path / GRAPH)
-    with pytest.raises(fault, match=found):
+    with pytest.raises(BundleError, match=found):
         GridEngine(tmp_path, manifest)
 
 
 @pytest.mark.parametrize(
-    ("break_", "fault"),
-    [(lambda path: path.write_bytes(b"no graph"), MalformedFileError), (Path.unlink, MissingFileError)],
+    ("break_", "says"),
+    [(lambda path: path.write_bytes(b"no graph"), "no ONNX graph"), (Path.unlink, "no such file")],
 )
-def test_a_grid_without_a_graph_is_refused(tmp_path, break_, fault: type[BundleError]):
+def test_a_grid_without_a_graph_is_refused(tmp_path, break_, says):
     manifest = write_grid(tmp_path, (LINE,), drive)
     break_(tmp_path / GRAPH)
-    with pytest.raises(fault):
+    with pytest.raises(BundleError, match=says):
         GridEngine(tmp_path, manifest)
 
 

@@ -12,13 +12,13 @@ import torch
 from export.nets import RATE_HZ, HopNet, arguments, lstm, programme
 from torch import nn
 
-from tapezoo.bundle import MissingFileError
+from tapezoo.bundle import BundleError
 from tapezoo.export import export_bundle
 from tapezoo.export.targets.kernel import KernelTarget
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.models.wavenet import WaveNetNet
 from tapezoo.net import Net
-from tapezoo.runtime import NotFiniteOutputError, SoftLimiter, Stream, UnknownEngineError, engines_of
+from tapezoo.runtime import EngineError, NotFiniteOutputError, SoftLimiter, Stream, engines_of
 from tapezoo.runtime.dc_blocker import DCBlocker
 
 
@@ -169,10 +169,10 @@ def test_engines_are_chosen_by_name_and_play_the_same(bundles):
         outputs.append(np.concatenate(parts))
     np.testing.assert_allclose(outputs[2], outputs[1], atol=3e-6)
     assert np.abs(outputs[1]).max() > 0.05
-    with pytest.raises(UnknownEngineError, match="onnx, grid, kernel"):
+    with pytest.raises(EngineError, match="onnx, grid, kernel"):
         Stream(bundles["lstm"], engine="onxn")
     for name in ("kernel", "grid"):
-        with pytest.raises(MissingFileError, match="can be played with: onnx"):
+        with pytest.raises(BundleError, match="can be played with: onnx"):
             Stream(bundles["late"], engine=name)
 
 

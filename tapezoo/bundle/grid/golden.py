@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tapezoo.bundle.arrays import read_arrays, write_arrays
-from tapezoo.bundle.errors import MalformedFileError
+from tapezoo.bundle.errors import BundleError
 from tapezoo.bundle.grid.index import GridIndex
 from tapezoo.bundle.grid.tensors import Tensors, check_there
 from tapezoo.bundle.limits import CASE_LIMIT, GOLDEN_LIMIT_SAMPLES
@@ -62,8 +62,7 @@ def read_grid_golden(root: Path, index: GridIndex) -> tuple[Audio, list[GridCase
     """The input, (samples,), and the cases.
 
     Raises:
-        MissingFileError: There is none.
-        MalformedFileError: Arrays that do not fit the index or each other.
+        BundleError: There is none. Arrays that do not fit the index or each other.
     """
     check_there(root, GOLDEN)
     arrays = read_arrays(root, GOLDEN, _NAMES, 4 * GOLDEN_LIMIT_SAMPLES)
@@ -85,7 +84,7 @@ def read_grid_golden(root: Path, index: GridIndex) -> tuple[Audio, list[GridCase
     )
     if not fits:
         shapes = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items())
-        raise MalformedFileError.about(root, GOLDEN, shapes, "arrays that fit the grid, and finite numbers")
+        raise BundleError.about(root, GOLDEN, shapes, "arrays that fit the grid, and finite numbers")
     found = []
     for row in range(cases):
         some = shares[row] > 0

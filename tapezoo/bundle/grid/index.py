@@ -34,7 +34,7 @@ from tapezoo.bundle.documents import (
     matching,
     number,
 )
-from tapezoo.bundle.errors import MalformedFileError
+from tapezoo.bundle.errors import BundleError
 from tapezoo.bundle.limits import SETTLE_LIMIT_SAMPLES
 from tapezoo.bundle.manifest import Manifest, StateTensor
 from tapezoo.bundle.manifest_file import read_state_tensor
@@ -157,14 +157,14 @@ def read_grid_index(root: Path, manifest: Manifest) -> GridIndex:
     """Reads and checks the index of a bundle's grid.
 
     Raises:
-        MalformedFileError: It is not as `GridIndex` says, or contradicts the manifest.
+        BundleError: It is not as `GridIndex` says, or contradicts the manifest.
     """
     document = documents.read_document(root, INDEX, "the index of a grid")
     try:
         index = _read(document)
         _check_axes(index, manifest)
     except (*FAULTS, TapezooError) as error:
-        raise MalformedFileError.about(root, INDEX, str(error), "the index of a grid") from error
+        raise BundleError.about(root, INDEX, str(error), "the index of a grid") from error
     return index
 
 

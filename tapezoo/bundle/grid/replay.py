@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tapezoo.blocks import allowed_block
-from tapezoo.bundle.errors import BundleError, MalformedFileError
+from tapezoo.bundle.errors import BundleError
 from tapezoo.bundle.golden import CaseResult
 from tapezoo.bundle.grid.golden import GOLDEN, GridCase, read_grid_golden
 from tapezoo.bundle.grid.index import GRAPH, GridIndex
@@ -17,7 +17,7 @@ from tapezoo.bundle.grid.tensors import Tensors, check_grid
 from tapezoo.bundle.limits import GOLDEN_LIMIT_BLOCKS
 from tapezoo.bundle.manifest import Manifest
 from tapezoo.bundle.play import Audio
-from tapezoo.bundle.replay import BrokenTargetError, judge
+from tapezoo.bundle.replay import judge
 from tapezoo.bundle.results import TargetResult
 
 BLOCK_SAMPLES = 333  # odd, so that it is no block length a graph could have been traced with
@@ -71,7 +71,7 @@ def read_grid(root: Path, manifest: Manifest) -> GridFiles:
     if files.samples > WORK_LIMIT_SAMPLES or files.samples // _block(manifest) > GOLDEN_LIMIT_BLOCKS:
         found = f"cases that take {files.samples} samples altogether, in blocks of {_block(manifest)}"
         expected = f"at most {WORK_LIMIT_SAMPLES}, in at most {GOLDEN_LIMIT_BLOCKS} blocks"
-        raise MalformedFileError.about(root, GOLDEN, found, expected)
+        raise BundleError.about(root, GOLDEN, found, expected)
     return files
 
 
@@ -79,8 +79,7 @@ def replay_grid(root: Path, manifest: Manifest, files: GridFiles, open_grid: Ope
     """Replays a grid's golden cases.
 
     Raises:
-        BrokenTargetError: The runtime refuses the graph, or fails.
-        ReplayMismatchError: It plays something else.
+        BundleError: The runtime refuses the graph, or fails. It plays something else.
     """
     block = _block(manifest)
     try:
@@ -92,7 +91,7 @@ def replay_grid(root: Path, manifest: Manifest, files: GridFiles, open_grid: Ope
         raise
     except Exception as error:  # every runtime has exceptions of its own
         found = f"a grid that its runtime refuses or that fails ({type(error).__name__}: {error})"
-        raise BrokenTargetError.about(root, GRAPH, found, "a working grid") from error
+        raise BundleError.about(root, GRAPH, found, "a working grid") from error
     result = TargetResult("grid", GRAPH, results)
     judge(root, result)
     return result

@@ -10,19 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapezoo.bundle.arrays import check_finite
-from tapezoo.bundle.errors import BundleError, ContradictionError, MalformedFileError, MissingFileError
+from tapezoo.bundle.errors import BundleError, NotInstalledError
 from tapezoo.bundle.grid.index import GRAPH, WEIGHTS, GridIndex, point_sha256, read_grid_index
 from tapezoo.bundle.manifest import Manifest
 from tapezoo.bundle.onnx_inspection import check_onnx
 from tapezoo.bundle.seal import WEIGHTS_LIMIT_BYTES
-from tapezoo.errors import TapezooError
 
 _DTYPES = {"F32": "float32", "F64": "float64", "I32": "int32", "I64": "int64"}  # as safetensors calls them
 Tensors = dict[str, NDArray[Any]]
-
-
-class NoSafetensorsError(TapezooError):
-    """The package that reads a grid's tensors is not installed: nothing else in a bundle needs it."""
 
 
 def write_tensors(root: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -31,7 +26,7 @@ def write_tensors(root: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    from safetensors.numpy import save  # see `NoSafetensorsError`
+    from safetensors.numpy import save  # perhaps not installed, see `read_tensors`
 
     (root / WEIGHTS).parent.mkdir(exist_ok=True)
     # its own save_file makes files that nobody but their owner may read
@@ -42,14 +37,13 @@ def read_tensors(root: Path, index: GridIndex) -> Tensors:
     """All tensors, checked: exactly those of the index, in its shapes, finite, each point as it was hashed.
 
     Raises:
-        MalformedFileError: They are not.
-        NonFiniteError: NaN or infinite numbers.
-        NoSafetensorsError: Nobody here can say.
+        BundleError: They are not.
+        NotInstalledError: There is no safetensors to read them with.
     """
     try:
         from safetensors import safe_open
     except ImportError as error:
-        raise NoSafetensorsError(
+        raise NotInstalledError(
             str(root / WEIGHTS),
             found="no safetensors to read it with",
             expected="safetensors beside numpy",
@@ -69,9 +63,7 @@ def read_tensors(root: Path, index: GridIndex) -> Tensors:
     except BundleError:
         raise
     except Exception as error:  # safetensors has kinds of its own for bad data
-        raise MalformedFileError.about(
-            root, WEIGHTS, str(error), "the tensors that the index names"
-        ) from error
+        raise BundleError.about(root, WEIGHTS, str(error), "the tensors that the index names") from error
     return tensors
 
 
@@ -84,10 +76,8 @@ def check_grid(root: Path, manifest: Manifest) -> tuple[GridIndex, Tensors]:
     """Reads a bundle's grid and checks index, tensors and graph against each other; runs nothing.
 
     Raises:
-        MissingFileError: The bundle has no such file.
-        MalformedFileError: One of them is not as it should be.
-        ForbiddenContentError, NonFiniteError: See `inspect`.
-        ContradictionError: The graph takes other inputs than index and tensors say.
+        BundleError: The bundle has no such file. One of them is not as it should be, see also `inspect`. The graph
+            takes other inputs than index and tensors say.
     """
     for file in (GRAPH, WEIGHTS):
         check_there(root, file)
@@ -98,9 +88,9 @@ def check_grid(root: Path, manifest: Manifest) -> tuple[GridIndex, Tensors]:
 
 
 def check_there(root: Path, file: str) -> None:
-    """Raises MissingFileError for a file that a grid needs and the bundle, though its hashes are right, has not."""
+    """Raises BundleError for a file that a grid needs and the bundle, though its hashes are right, has not."""
     if not (root / file).is_file():
-        raise MissingFileError.about(root, file, "no such file", "a file of every grid")
+        raise BundleError.about(root, file, "no such file", "a file of every grid")
 
 
 def _check_inputs(root: Path, index: GridIndex, tensors: Tensors) -> None:
@@ -113,7 +103,7 @@ def _check_inputs(root: Path, index: GridIndex, tensors: Tensors) -> None:
         wanted[f"weight_{name}"] = (array.dtype.name, array.shape[1:])
     for name in sorted({*found, *wanted}):
         if found.get(name) != wanted.get(name):
-            raise ContradictionError.about(
+            raise BundleError.about(
                 root,
                 GRAPH,
                 f"the input {name} {found.get(name, 'missing')}",

@@ -17,17 +17,12 @@ from tapezoo.bundle.grid.index import GridIndex
 from tapezoo.bundle.grid.play import play_mix
 from tapezoo.bundle.grid.tensors import read_tensors
 from tapezoo.bundle.play import Audio
+from tapezoo.export.errors import ExportError, ParityError
 from tapezoo.export.golden import rounding_of
 from tapezoo.export.grid.error import mix_at
 from tapezoo.export.grid.refine import Cell
 from tapezoo.export.grid.sample import Held, Sample, played
-from tapezoo.export.parity import (
-    ROUNDING,
-    STEADY_TOLERANCES,
-    ParityError,
-    UnsteadyNetError,
-    moved_by_rounding,
-)
+from tapezoo.export.parity import ROUNDING, STEADY_TOLERANCES, moved_by_rounding
 from tapezoo.runtime.grid.graph import GridGraph
 
 BLOCKS_SAMPLES = (64, 333)
@@ -49,7 +44,7 @@ def pass_gate(root: Path, index: GridIndex, held: Held, samples: Sequence[Sample
 
     Raises:
         ParityError: A folded net that is not the net held there, or a graph that is not the folded net.
-        UnsteadyNetError: The same, where nothing could be: the net blows up rounding errors at that point.
+        ExportError: The same, where nothing could be: the net blows up rounding errors at that point.
     """
     player, tensors = GridGraph(root, index), read_tensors(root, index)
     net = held.net
@@ -140,7 +135,7 @@ def check_steady(sample: Sample, excerpt: Audio, place: str) -> None:
         place: What to call it.
 
     Raises:
-        UnsteadyNetError: The folded net is another one when its weights are moved by `ROUNDING`.
+        ExportError: The folded net is another one when its weights are moved by `ROUNDING`.
     """
     none = torch.zeros(1, 0)
     as_it_is, as_moved = (
@@ -150,7 +145,7 @@ def check_steady(sample: Sample, excerpt: Audio, place: str) -> None:
     distance = _distance(as_moved, as_it_is)
     allowed = STEADY_TOLERANCES * tolerance_of(sample.heard)
     if distance > allowed:  # not for NaN, which has another cause
-        raise UnsteadyNetError(
+        raise ExportError(
             place,
             found=f"an output that moves by {distance:.3g} when the net's weights move by {ROUNDING:g}",
             expected=f"at most {allowed:.3g}",

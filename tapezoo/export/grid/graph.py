@@ -15,14 +15,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from tapezoo.errors import TapezooError
+from tapezoo.export.errors import GridError
 
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
 Numbers = dict[str, NDArray[Any]]
-
-
-class GridStructureError(TapezooError):
-    """Points of one net that do not share a graph."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +95,12 @@ def joined(points: Sequence[TakenApart]) -> Joined:
     Constants stay with onnxruntime, which packs them once for its kernels; and a point is smaller without them.
 
     Raises:
-        GridStructureError: The points differ in more than floating-point numbers.
+        GridError: The points differ in more than floating-point numbers.
     """
     first = points[0]
     for number, point in enumerate(points[1:], 1):
         if difference := _difference(first, point):
-            raise GridStructureError(
+            raise GridError(
                 "the grid",
                 found=f"another graph at point {number} than at point 0: {difference}",
                 expected="points that differ in their weights alone",

@@ -17,8 +17,8 @@ from tapezoo.bundle.grid.play import grid_step, split_point
 from tapezoo.bundle.grid.tensors import point_of, read_tensors
 from tapezoo.bundle.play import Audio
 from tapezoo.controls import control_vector
-from tapezoo.errors import TapezooError
 from tapezoo.export.cost import FIELDS, measured_costs
+from tapezoo.export.errors import GridError
 from tapezoo.export.grid.error import error_report, errors_between
 from tapezoo.export.grid.gate import pass_gate, write_golden_cases
 from tapezoo.export.grid.refine import Cell, cells_of, refined
@@ -29,10 +29,6 @@ from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of
 from tapezoo.net import Net
 from tapezoo.runtime.grid.graph import GridGraph
-
-
-class UnplayableGridError(TapezooError):
-    """A grid that gives no sound between its points."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class GridPart:
 
         Raises:
             UnfoldableError: The net's controls cannot become constants.
-            GridSpecError: More points than `max_points`.
+            GridError: More points than `max_points`.
         """
         if self.max_error is not None:
             check_size(self.axes, self.max_points)
@@ -75,11 +71,10 @@ class GridPart:
         """See `Part.write`.
 
         Raises:
-            UnfoldableError, GridSpecError: See `check`.
-            GridStructureError: The points do not share a graph.
+            UnfoldableError, GridError: See `check`.
+            GridError: The points do not share a graph. Mixed weights give no sound somewhere between points.
             ParityError: A point does not sound like the net held there.
-            UnsteadyNetError: Nor could any graph: the net blows up rounding errors at that point.
-            UnplayableGridError: Mixed weights give no sound somewhere between points.
+            ExportError: Nor could any graph: the net blows up rounding errors at that point.
         """
         self.check(net)
         excerpt = excerpt_of(programme[0], net.hop_samples)
@@ -157,7 +152,7 @@ def _check_playable(cells: Sequence[Cell], index: GridIndex) -> None:
         f"{axis.control} from {axis.values[step]:g} to {axis.values[step + 1]:g}"
         for axis, step in zip(index.axes, worst.index, strict=True)
     )
-    raise UnplayableGridError(
+    raise GridError(
         f"the grid between its points, {place}",
         found="an output that is not finite",
         expected=f"sound from interpolated {index.rule}",

@@ -16,16 +16,12 @@ import numpy as np
 
 from tapezoo.bundle.grid.index import AXIS_LIMIT, GridAxis
 from tapezoo.controls import Control, ControlError, decimal, parse_settings, ranges_text
-from tapezoo.errors import TapezooError
+from tapezoo.export.errors import GridError
 
 SAMPLED_POINT_LIMIT = 4096  # each is exported and listened to: hours beyond it
 FORMS = (
     "NAME=START:STOP:COUNT, NAME=START:STOP:COUNT:log or NAME=VALUE/VALUE/..., several with commas between"
 )
-
-
-class GridSpecError(TapezooError):
-    """Points that cannot be sampled as they were asked for."""
 
 
 def parse_axes(text: str, controls: Sequence[Control]) -> tuple[GridAxis, ...]:
@@ -40,8 +36,8 @@ def parse_axes(text: str, controls: Sequence[Control]) -> tuple[GridAxis, ...]:
         controls: Of the net.
 
     Raises:
-        GridSpecError: Not of a known form, an unknown control, one twice, values outside its range or not rising,
-            too many axes or points.
+        GridError: Not of a known form, an unknown control, one twice, values outside its range or not rising, too many
+            axes or points.
     """
     axes = tuple(_axis(part.strip(), controls) for part in text.split(","))
     names = [axis.control for axis in axes]
@@ -52,10 +48,10 @@ def parse_axes(text: str, controls: Sequence[Control]) -> tuple[GridAxis, ...]:
 
 
 def check_size(axes: Sequence[GridAxis], limit: int) -> None:
-    """Raises GridSpecError where the axes make more than `limit` points, or are too many."""
+    """Raises GridError where the axes make more than `limit` points, or are too many."""
     points = prod(len(axis.positions) for axis in axes)
     if points > limit or len(axes) > AXIS_LIMIT:
-        raise GridSpecError(
+        raise GridError(
             "the grid",
             found=f"{points} points on {len(axes)} axes",
             expected=f"at most {limit} points and {AXIS_LIMIT} axes",
@@ -74,11 +70,11 @@ def held_values(
         controls: Of the net.
 
     Raises:
-        GridSpecError: Not of that form, an unknown control, an axis, a value outside the range.
+        GridError: Not of that form, an unknown control, an axis, a value outside the range.
     """
     names = [assignment.partition("=")[0].strip() for assignment in assignments]
     if len(set(names)) < len(names):
-        raise GridSpecError(
+        raise GridError(
             f"the grid {_twice(names)}",
             found="two values for it",
             expected="each control once",
@@ -89,7 +85,7 @@ def held_values(
     except ControlError as error:
         subject = f"the grid {error.found}"  # quoted already
         expected = "NAME=NUMBER, such as bias=0"
-        raise GridSpecError(subject, found="no assignment", expected=expected, fix="Correct it.") from error
+        raise GridError(subject, found="no assignment", expected=expected, fix="Correct it.") from error
     sampled = [axis.control for axis in axes]
     for name, value in given.items():
         if name in sampled:
@@ -167,5 +163,5 @@ def _twice(names: Sequence[str]) -> str:
     return next(repr(name) for name in names if names.count(name) > 1)
 
 
-def _refused(asked: str, found: str, expected: str, fix: str) -> GridSpecError:
-    return GridSpecError(f"the grid {asked!r}", found=found, expected=expected, fix=fix)
+def _refused(asked: str, found: str, expected: str, fix: str) -> GridError:
+    return GridError(f"the grid {asked!r}", found=found, expected=expected, fix=fix)

@@ -27,7 +27,7 @@ def laid(
         samples: Of all points, in their order.
 
     Raises:
-        GridStructureError: The points do not share a graph.
+        GridError: The points do not share a graph.
     """
     graph = joined([sample.graph for sample in samples])
     names = list(samples[0].rest)

@@ -8,16 +8,8 @@ from pkgutil import resolve_name
 
 from tapezoo.bundle import OpenTarget
 from tapezoo.bundle.targets import TARGETS
-from tapezoo.errors import TapezooError
+from tapezoo.export.errors import ExportError
 from tapezoo.export.targets.target import Target
-
-
-class UnknownTargetError(TapezooError):
-    """No export target has this name."""
-
-
-class NoOnnxTargetError(TapezooError):
-    """A bundle that no stream could play."""
 
 
 def openers() -> dict[str, OpenTarget]:
@@ -29,7 +21,7 @@ def load_target(name: str) -> Target:
     """The target called so.
 
     Raises:
-        UnknownTargetError: With the nearest name and all of them.
+        ExportError: With the nearest name and all of them.
     """
     return load_targets([name])[0]
 
@@ -38,11 +30,11 @@ def load_targets(names: Sequence[str]) -> tuple[Target, ...]:
     """The targets called so, in this order, each once.
 
     Raises:
-        UnknownTargetError: With the nearest name and all of them; so for a name that is left out.
+        ExportError: With the nearest name and all of them; so for a name that is left out.
     """
     for name in names:
         if not name:
-            raise UnknownTargetError(
+            raise ExportError(
                 f"the export targets {','.join(names)!r}",
                 found="a comma without a name beside it",
                 expected=f"some of {', '.join(TARGETS)}",
@@ -51,7 +43,7 @@ def load_targets(names: Sequence[str]) -> tuple[Target, ...]:
         if name not in TARGETS:
             nearest = difflib.get_close_matches(name.lower(), TARGETS, n=1, cutoff=0.4)
             hint = f"Did you mean {nearest[0]}? " if nearest else ""
-            raise UnknownTargetError(
+            raise ExportError(
                 f"export target {name!r}",
                 found="no target of this name",
                 expected=f"some of {', '.join(TARGETS)}",
@@ -64,11 +56,11 @@ def check_playable(targets: Sequence[Target]) -> None:
     """A bundle without a grid needs the ONNX target: `tapezoo.runtime` plays it, and every reader verifies it.
 
     Raises:
-        NoOnnxTargetError: It is not among them.
+        ExportError: It is not among them.
     """
     names = [target.name for target in targets]
     if "onnx" not in names:
-        raise NoOnnxTargetError(
+        raise ExportError(
             "the export targets",
             found=f"{', '.join(names) or 'none'}, without onnx",
             expected="onnx among them: the runtime of a bundle without a grid plays that one",

@@ -9,8 +9,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from tapezoo.bundle.targets import TARGETS
+from tapezoo.export.errors import ExportError
 from tapezoo.export.targets.onnx import OnnxTarget
-from tapezoo.export.targets.target import Graph, Target, UnexportableError
+from tapezoo.export.targets.target import Graph, Target
 from tapezoo.net import Net
 
 LEAST_VALUES = 64  # two bytes saved each; the cast behind a tensor takes about a hundred
@@ -45,7 +46,7 @@ class OnnxFp16Target(Target):
         model = onnx.load(path)
         halve_weights(model)
         if not any(weight.data_type == TensorProto.FLOAT16 for weight in model.graph.initializer):
-            raise UnexportableError.about(
+            raise ExportError.about_target(
                 self.name,
                 "a graph that computes all its weights: none is stored that half precision would make smaller",
                 "Export without it.",

@@ -9,8 +9,9 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import nn
 
 from tapezoo.bundle.targets import TARGETS
+from tapezoo.export.errors import ExportError
 from tapezoo.export.targets.onnx import OnnxTarget
-from tapezoo.export.targets.target import Graph, Target, UnexportableError
+from tapezoo.export.targets.target import Graph, Target
 from tapezoo.net import Net
 
 # What was measured when the operators were chosen, ESR against fp32 and speed over fp32 at blocks of 64 / 2048:
@@ -67,7 +68,7 @@ class OnnxInt8Target(Target):
         )
         model = onnx.load(path)
         if not any(node.op_type in INTEGER_OPERATORS for node in model.graph.node):
-            raise UnexportableError.about(
+            raise ExportError.about_target(
                 self.name,
                 "no LSTM operator with stored weights in its graph (computed weights, or a loop over samples)",
                 HALVES,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tapezoo.bundle.targets import TARGETS
+from tapezoo.export.errors import ExportError
 from tapezoo.export.targets.kernel_forms import fit_kernel
-from tapezoo.export.targets.target import Graph, Target, UnexportableError
+from tapezoo.export.targets.target import Graph, Target
 from tapezoo.net import Net, UndescribableError
 from tapezoo.runtime.kernels.file import KernelFile, write_kernel
 
@@ -45,7 +46,7 @@ class KernelTarget(Target):
         net = graph.net.net
         form = fit_kernel(net.described())
         if form is None:
-            raise UnexportableError.about(self.name, f"a {type(net).__name__}", EVERY_NET)
+            raise ExportError.about_target(self.name, f"a {type(net).__name__}", EVERY_NET)
         weights = {name: weight.detach() for name, weight in net.state_dict().items()}
         arrays = {name: array.numpy() for name, array in form.arrays(weights).items()}
         file = KernelFile(form.kernel, net.num_controls, net.smoothing_samples, form.settings(), arrays)

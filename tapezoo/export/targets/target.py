@@ -15,21 +15,11 @@ from tapezoo.blocks import whole_hops
 from tapezoo.bundle import Manifest, Step
 from tapezoo.bundle.play import Audio
 from tapezoo.bundle.targets import TargetSpec
-from tapezoo.errors import TapezooError
 from tapezoo.net import Net
 
 # neither a length nor a row count of any golden case, so that parity is shown at others than the traced ones
 TRACED_ROWS = 3
 TRACED_SAMPLES = 97
-
-
-class UnexportableError(TapezooError):
-    """A target this net cannot honestly be exported to."""
-
-    @classmethod
-    def about(cls, name: str, found: str, fix: str) -> UnexportableError:
-        """The fault of the target called `name`."""
-        return cls(f"export target {name!r}", found=found, expected="a net it can express", fix=fix)
 
 
 class Target(ABC):
@@ -40,7 +30,7 @@ class Target(ABC):
 
     - `write`. A `Graph` holds the net beside tensors to trace it with: formats that list layers and weights read
       `graph.net.net`, formats that record operations trace `graph.net`. What shows only while writing raises
-      `UnexportableError`.
+      `ExportError`.
     - `refusal`, from what the net is made of, never from its name: the user hears within a second why not, and
       which target would do.
     - The row's `opener`, a function of arrays around the format's own runtime. It must play from any state, in blocks

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.bundle import BrokenTargetError, StateArrays
+from tapezoo.bundle import BundleError, StateArrays
 from tapezoo.bundle.grid.index import GRAPH, GridIndex
 from tapezoo.bundle.play import Audio
 from tapezoo.runtime.onnx_step import open_session
@@ -25,7 +25,7 @@ class GridGraph:
         index: Of its grid.
 
     Raises:
-        BrokenTargetError: onnxruntime refuses the file, or it has other inputs and outputs than the index says.
+        BundleError: onnxruntime refuses the file, or it has other inputs and outputs than the index says.
     """
 
     def __init__(self, root: Path, index: GridIndex) -> None:
@@ -41,7 +41,7 @@ class GridGraph:
             if missing := set(self._outputs) - {value.name for value in self._session.get_outputs()}:
                 raise ValueError(f"no output {', '.join(sorted(missing))}")
         except Exception as error:  # onnxruntime has exceptions of its own
-            raise BrokenTargetError.about(
+            raise BundleError.about(
                 root, GRAPH, f"a file that its runtime refuses ({error})", "the graph of the grid"
             ) from error
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from tapezoo.export.grid.graph import GridStructureError, joined, taken_apart
+from tapezoo.export.errors import GridError
+from tapezoo.export.grid.graph import joined, taken_apart
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of
 from tapezoo.net import Net
@@ -89,7 +90,7 @@ def test_weights_that_are_the_same_at_every_point_are_one_input(tmp_path):
 
 def test_points_with_different_operations_are_refused_with_the_reason(tmp_path):
     models = [exported(Branch(a, 0.1, 0.2), tmp_path / "x.onnx") for a in (0.5, 1.5)]
-    with pytest.raises(GridStructureError, match=r"point 1.*operations"):
+    with pytest.raises(GridError, match=r"point 1.*operations"):
         joined([taken_apart(model) for model in models])
 
 
@@ -102,7 +103,7 @@ def test_points_with_different_whole_numbers_are_refused(tmp_path):
     )
     value = onnx.numpy_helper.to_array(node.attribute[0].t)
     node.attribute[0].t.CopyFrom(onnx.numpy_helper.from_array(value + 1))
-    with pytest.raises(GridStructureError, match="Constant"):
+    with pytest.raises(GridError, match="Constant"):
         joined([taken_apart(model) for model in models])
 
 
@@ -110,7 +111,7 @@ def test_points_with_weights_of_other_shapes_are_refused(tmp_path):
     models = [exported(Folded(1.0, 0.1, 0.2), tmp_path / "x.onnx") for _ in range(2)]
     tensor = next(tensor for tensor in models[1].graph.initializer if tensor.name == "net.a")
     tensor.CopyFrom(onnx.numpy_helper.from_array(np.ones((1, 1, 2), np.float32), "net.a"))
-    with pytest.raises(GridStructureError, match=r"a is float32 \(1, 1, 2\)"):
+    with pytest.raises(GridError, match=r"a is float32 \(1, 1, 2\)"):
         joined([taken_apart(model) for model in models])
 
 

@@ -1,28 +1,13 @@
 """A grid out of checkpoints that were trained apart, one per point."""
 
+from tapezoo.export.errors import GridError
 from tapezoo.export.grid.checkpoints.build import build_grid
-from tapezoo.export.grid.checkpoints.fields import GridFileError
-from tapezoo.export.grid.checkpoints.index_file import (
-    GridFile,
-    MissingPointsError,
-    PointTwiceError,
-    read_grid_file,
-)
-from tapezoo.export.grid.checkpoints.points import (
-    BrokenPointError,
-    UnlikePointError,
-    read_points,
-)
-from tapezoo.export.grid.checkpoints.reference import UnusableReferenceError
+from tapezoo.export.grid.checkpoints.index_file import GridFile, read_grid_file
+from tapezoo.export.grid.checkpoints.points import read_points
 
 __all__ = [
-    "BrokenPointError",
+    "GridError",
     "GridFile",
-    "GridFileError",
-    "MissingPointsError",
-    "PointTwiceError",
-    "UnlikePointError",
-    "UnusableReferenceError",
     "build_grid",
     "read_grid_file",
     "read_points",

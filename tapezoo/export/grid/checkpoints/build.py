@@ -58,9 +58,9 @@ def build_grid(
         What verifying the finished bundle said, with its manifest.
 
     Raises:
-        BrokenPointError, UnlikePointError: See `read_points`.
+        GridError: See `read_points`.
         As `check_reference`.
-        GridStructureError: Points whose graphs differ.
+        GridError: Points whose graphs differ.
         ParityError: A point that does not sound like its checkpoint.
         OutputExistsError, NotReplaceableError, UnwritableOutputError: See `staged_folder`.
     """

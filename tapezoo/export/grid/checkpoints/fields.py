@@ -8,13 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tapezoo.controls import Control, ControlError, control_vector
-from tapezoo.errors import TapezooError
+from tapezoo.export.errors import GridError
 from tapezoo.terminal import shown
 from tapezoo.yamltext import kind_of
-
-
-class GridFileError(TapezooError):
-    """The file cannot be read, or does not say what it must."""
 
 
 def values_at(path: Path, what: str, at: Any, controls: Sequence[Control]) -> dict[str, float]:
@@ -63,9 +59,9 @@ def number_of(path: Path, what: str, name: str, value: Any) -> float:
     return number
 
 
-def fault(path: Path, found: str, expected: str) -> GridFileError:
+def fault(path: Path, found: str, expected: str) -> GridError:
     """The fault, with the usual advice."""
-    return GridFileError(
+    return GridError(
         str(path), found=found, expected=expected, fix="Correct it; docs/grids.md shows the format."
     )
 

@@ -21,9 +21,8 @@ from typing import Any
 from tapezoo.bundle.documents import TEXT
 from tapezoo.bundle.grid.index import AXIS_LIMIT, GridAxis
 from tapezoo.controls import Control, control_vector
-from tapezoo.errors import TapezooError
+from tapezoo.export.errors import GridError
 from tapezoo.export.grid.checkpoints.fields import (
-    GridFileError,
     fault,
     fields_of,
     list_of,
@@ -40,14 +39,6 @@ POINT_LIMIT = 4096
 CONTROL_KEYS = ("name", "min", "max", "default", "unit", "curve")
 RECORDING_KEYS = ("at", "dry", "wet")
 TEXT_RULE = "a name, and both at most 200 characters that are all to be seen"
-
-
-class MissingPointsError(TapezooError):
-    """Not every combination of the axes' values has a checkpoint."""
-
-
-class PointTwiceError(TapezooError):
-    """Two checkpoints at one setting."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +111,9 @@ def read_grid_file(path: Path) -> GridFile:
     """Reads and checks an index file; paths in it are relative to it.
 
     Raises:
-        GridFileError: Unreadable, or a key that is missing, unknown or of the wrong kind.
+        GridError: Unreadable, or a key that is missing, unknown or of the wrong kind; a setting without a checkpoint
+            or with two; too many points or axes.
         ControlError: A point names a control that is not there, or a value outside its range.
-        PointTwiceError, MissingPointsError: See there.
-        GridSpecError: Too many points or axes.
     """
     content = _content(path)
     controls = tuple(_control(path, entry) for entry in list_of(path, content, "controls"))
@@ -142,7 +132,7 @@ def read_grid_file(path: Path) -> GridFile:
         place = tuple(control_vector(controls, at))
         point = PointFile(place, setting_name(controls, at), path.parent / written, written)
         if place in points:
-            raise PointTwiceError(
+            raise GridError(
                 f"{path}, {what} at {point.name}",
                 found=f"{written} beside {points[place].written}",
                 expected="one checkpoint at each setting",
@@ -161,7 +151,7 @@ def read_grid_file(path: Path) -> GridFile:
             for place in missing
         ]
         more = f" and {len(settings) - 3} more" if len(settings) > 3 else ""
-        raise MissingPointsError(
+        raise GridError(
             str(path),
             found=f"no checkpoint at {'; '.join(settings[:3])}{more}",
             expected=f"one at each of the {len(places)} combinations of the values that occur",
@@ -177,7 +167,7 @@ def _content(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise fault(path, f"nothing that can be read ({error.strerror})", "a YAML file") from error
     except YamlError as error:
-        raise GridFileError(str(path), found=error.found, expected=error.expected, fix=error.fix) from error
+        raise GridError(str(path), found=error.found, expected=error.expected, fix=error.fix) from error
     return fields_of(path, "the file", content, ("controls", "points"), ("reference",))
 
 

@@ -16,6 +16,7 @@ import torch
 from tapezoo.bundle.play import Audio
 from tapezoo.checkpoint import best_checkpoint, load_model, read_checkpoint
 from tapezoo.errors import TapezooError
+from tapezoo.export.errors import GridError
 from tapezoo.export.grid.checkpoints.index_file import PointFile
 from tapezoo.export.grid.graph import taken_apart
 from tapezoo.export.grid.sample import Sample, played
@@ -24,14 +25,6 @@ from tapezoo.export.targets.target import graph_of
 from tapezoo.net import Net, settle
 
 LOUD = 0.5  # sample value: what a net is brought out of its rest with
-
-
-class BrokenPointError(TapezooError):
-    """A point's checkpoint that cannot be read, or holds weights that are not finite."""
-
-
-class UnlikePointError(TapezooError):
-    """A point's net has controls of its own, or another architecture, size or sample rate than the others."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +54,7 @@ def read_points(files: Sequence[PointFile]) -> list[TrainedPoint]:
     """Loads every checkpoint and checks that all are one kind of net.
 
     Raises:
-        BrokenPointError, UnlikePointError: The first point at fault, with its file.
+        GridError: The first point at fault, with its file.
     """
     points: list[TrainedPoint] = []
     for file in files:
@@ -130,7 +123,7 @@ def _loaded(file: PointFile) -> TrainedPoint:
         model = load_model(path)
         own = read_checkpoint(path)["tapezoo"]
     except TapezooError as error:
-        raise BrokenPointError(subject, found=error.found, expected=error.expected, fix=error.fix) from error
+        raise GridError(subject, found=error.found, expected=error.expected, fix=error.fix) from error
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     return TrainedPoint(
@@ -146,7 +139,7 @@ def _loaded(file: PointFile) -> TrainedPoint:
 
 def _check_alike(point: TrainedPoint, first: TrainedPoint) -> None:
     if point.net.num_controls:
-        raise UnlikePointError(
+        raise GridError(
             f"the point at {point.file.name}, {point.file.checkpoint}",
             found=f"a net with {point.net.num_controls} controls",
             expected="nets without controls, one per point",
@@ -166,7 +159,7 @@ def _check_alike(point: TrainedPoint, first: TrainedPoint) -> None:
         ("the latency", f"{point.net.latency_samples} samples", f"{first.net.latency_samples} samples"),
     ):
         if own != other:
-            raise UnlikePointError(
+            raise GridError(
                 f"the point at {point.file.name}, {point.file.checkpoint}",
                 found=f"{what} {own}",
                 expected=f"{other}, as at {first.file.name}",

@@ -15,7 +15,7 @@ from tapezoo.bundle.grid.index import GridAxis
 from tapezoo.bundle.play import Audio
 from tapezoo.controls import control_vector
 from tapezoo.data.audio import read_audio, read_header, warn_of_header
-from tapezoo.errors import TapezooError
+from tapezoo.export.errors import GridError
 from tapezoo.export.grid.checkpoints.index_file import DeviceReference, GridFile, Recording
 from tapezoo.export.grid.error import mix_at, output_esr
 from tapezoo.export.grid.sample import Place, Sample, played
@@ -26,17 +26,13 @@ SCORED_AFTER_S = 0.25  # the machine and the nets begin at rest, each at its own
 SEED = 1  # of a virtual device: another noise than trainings with the default seed have
 
 
-class UnusableReferenceError(TapezooError):
-    """A machine or recordings that the grid cannot be measured against."""
-
-
 def check_reference(file: GridFile, sample_rate: int) -> None:
     """Refuses, before any work, what `error_between` cannot measure.
 
     Raises:
         RegistrationError: No virtual device of this name.
         ControlError: A knob that the device does not have, or values that it does not reach.
-        UnusableReferenceError: Recordings at another rate or of two lengths, or outside the grid.
+        GridError: Recordings at another rate or of two lengths, or outside the grid.
         AudioError classes of `tapezoo.data.audio`: Files that are no audio.
     """
     if isinstance(file.reference, DeviceReference):
@@ -192,7 +188,5 @@ def _scored(wet: Audio, sample_rate: int, latency_samples: int) -> Audio:
     return wet[round(SCORED_AFTER_S * sample_rate) : len(wet) - latency_samples]
 
 
-def _unusable(recording: Recording, found: str, expected: str, fix: str) -> UnusableReferenceError:
-    return UnusableReferenceError(
-        f"the reference recording at {recording.name}", found=found, expected=expected, fix=fix
-    )
+def _unusable(recording: Recording, found: str, expected: str, fix: str) -> GridError:
+    return GridError(f"the reference recording at {recording.name}", found=found, expected=expected, fix=fix)
