@@ -49,6 +49,7 @@ class EffectModel(LightningModule):
         optimizer: Made from the parameters, once for each set that the objective trains.
         lr_scheduler: Made from each optimizer; stepped after every epoch, torch's ReduceLROnPlateau on the
             objective's monitor, CosineDecay moved after every batch.
+        metrics: Names of registered metrics to compute beside esr, mae, si_sdr and mrstft; `tapezoo list metrics`.
     """
 
     net_class: ClassVar[type[Net]]
@@ -68,9 +69,11 @@ class EffectModel(LightningModule):
         objective: Objective | None = None,
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
+        metrics: list[str] | None = None,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters(ignore=["objective", "optimizer", "lr_scheduler"], logger=False)
+        # of the training, not of the model: who loads a checkpoint needs none of them
+        self.save_hyperparameters(ignore=["objective", "optimizer", "lr_scheduler", "metrics"], logger=False)
         # several optimizer steps per batch
         self.automatic_optimization = False
         self.provenance = {}
@@ -81,8 +84,8 @@ class EffectModel(LightningModule):
         self.objective = objective or Supervised()
         self.make_optimizer = optimizer
         self.make_lr_scheduler = lr_scheduler
-        self.val_metrics = metric_collection("val_")
-        self.test_metrics = metric_collection("test_")
+        self.val_metrics = metric_collection("val_", metrics or [])
+        self.test_metrics = metric_collection("test_", metrics or [])
         self.test_distance = MRSTFT("hybrid")
 
     def __init_subclass__(cls, **options: Any) -> None:

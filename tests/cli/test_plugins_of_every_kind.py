@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from tapezoo import devices, losses, metrics
@@ -81,10 +82,13 @@ def test_a_device_of_a_plugin_makes_a_data_set():
 
 
 @pytest.mark.parametrize("loss", ["Cubic", "zoo_all.Cubic"])
-def test_a_recipe_trains_with_the_loss_and_the_device(loss, tmp_path):
+def test_a_recipe_trains_with_the_loss_the_metric_and_the_device(loss, tmp_path):
     run = tmp_path / "run"
     line = ["fit", *SMALL, "--model.objective.loss", loss, "--data.device", "halver", "--run_dir", str(run)]
-    assert main(line) == 0
+    assert main([*line, "--model.metrics", "[worst_sample]"]) == 0
+    saved = torch.load(run / "best.ckpt", weights_only=True)["tapezoo"]
+    assert 0 < saved["metrics"]["val_worst_sample"] < 1
+    assert "metrics" not in saved["arguments"]  # a checkpoint loads without the plugin
     recipe = yaml.safe_load((run / "config.yaml").read_text())
     assert recipe["model"]["init_args"]["objective"]["init_args"]["loss"]["class_path"].endswith("Cubic")
 
@@ -100,3 +104,9 @@ def test_an_unknown_device_is_answered_with_the_nearest_and_all(capsys, tmp_path
 def test_an_unknown_loss_is_answered_with_the_nearest_and_all(capsys, tmp_path):
     assert main(["fit", *SMALL, "--model.objective.loss", "Cubics", "--run_dir", str(tmp_path / "run")]) == 2
     assert "Did you mean Cubic?" in capsys.readouterr().err
+
+
+def test_an_unknown_metric_is_answered_with_the_nearest_and_all(capsys, tmp_path):
+    line = ["fit", *SMALL, "--model.metrics", "[worst_samples]", "--run_dir", str(tmp_path / "run")]
+    assert main(line) == 2
+    assert "Did you mean worst_sample?" in capsys.readouterr().err
