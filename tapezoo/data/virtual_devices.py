@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import math
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -137,7 +138,7 @@ class VirtualDevices(PairsDataModule):
             "data": "VirtualDevices",
             "revision": REVISION,
             "devices": [[device.name, device.revision] for device in self._devices],
-            "sources": sources_hash(),
+            "sources": sources_hash(self._devices),
             "options": self._options,
             "controls": [control.to_dict() for control in self._declared],
             "renderings": [
@@ -227,10 +228,15 @@ def _with_options(names: Sequence[str], options: dict[str, Any]) -> list[Device]
     return devices
 
 
-def sources_hash() -> str:
-    """SHA-256 of the source files of `tapezoo.devices`: a changed device never meets an old rendering."""
+def sources_hash(devices: Sequence[Device]) -> str:
+    """SHA-256 of the sources of `tapezoo.devices` and of a plugin's devices: none meets a rendering of its past."""
+    paths = sorted(Path(tapezoo.devices.__file__).parent.glob("*.py"))
+    modules = {type(device).__module__ for device in devices}
+    foreign = [
+        sys.modules[name].__file__ for name in sorted(modules) if not name.startswith("tapezoo.devices.")
+    ]
     digest = hashlib.sha256()
-    for path in sorted(Path(tapezoo.devices.__file__).parent.glob("*.py")):
+    for path in [*paths, *(Path(file) for file in foreign if file is not None)]:
         digest.update(path.name.encode())
         digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()
