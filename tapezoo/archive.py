@@ -59,7 +59,7 @@ def _fault_in_content(archive: zipfile.ZipFile) -> str | None:
     return f"a damaged file: {damaged.rpartition('/')[2]} in it does not match its checksum"
 
 
-def oversized(content: Any, file_bytes: int) -> str | None:
+def oversize_fault(content: Any, file_bytes: int) -> str | None:
     """What is wrong with the tensors that were unpacked, or None, before anything looks at their values.
 
     A few stored bytes can claim to be a tensor of any size; the first look at it would fill the memory.

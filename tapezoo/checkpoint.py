@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import torch
 
 from tapezoo import models
-from tapezoo.archive import fault_in, oversized
+from tapezoo.archive import fault_in, oversize_fault
 from tapezoo.controls import Control, ranges_text
 from tapezoo.errors import TapezooError
 from tapezoo.training.effect import EffectModel
@@ -56,7 +56,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise _error(path, "a checkpoint of some other program")
     if not _is_whole(content["tapezoo"]) or not isinstance(content.get("state_dict"), dict):
         raise _error(path, "a checkpoint without the model's arguments or weights")
-    fault = oversized(content, size)
+    fault = oversize_fault(content, size)
     if fault is not None:
         raise _error(path, fault)
     arguments = content["tapezoo"]["arguments"]

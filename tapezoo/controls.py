@@ -121,7 +121,7 @@ def ranges_text(controls: Sequence[Control]) -> str:
     return ", ".join(texts) or "none"
 
 
-def decimal(text: str) -> float:
+def parse_decimal(text: str) -> float:
     """A number as people write it; Python's 1_0, which is 10, is none.
 
     Raises:
@@ -150,7 +150,7 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, float]:
                 fix="Remove one of the two.",
             )
         try:
-            settings[name] = decimal(value)
+            settings[name] = parse_decimal(value)
         except ValueError as error:
             raise ControlError(
                 "--set",

@@ -24,12 +24,12 @@ class TapezooError(Exception):
 
     def __init__(self, subject: str, *, found: str, expected: str, fix: str) -> None:
         # one paragraph, whatever a parser's message or a stranger's file name brings along
-        subject, found, expected, fix = (_said(part) for part in (subject, found, expected, fix))
+        subject, found, expected, fix = (_shorten(part) for part in (subject, found, expected, fix))
         super().__init__(f"{subject}: found {found}; expected {expected}. {fix}")
         self.subject, self.found, self.expected, self.fix = subject, found, expected, fix
 
 
-def _said(part: str) -> str:
+def _shorten(part: str) -> str:
     text = plain(" ".join(part.split()))
     return text if len(text) <= PART_CHARACTERS else f"{text[:PART_CHARACTERS]}..."
 

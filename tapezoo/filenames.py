@@ -35,8 +35,8 @@ def unique_file_names(names: Sequence[str], taken: Collection[str] = ()) -> list
     >>> unique_file_names(["gain +5.wav", "gain_+5.wav", "gain (5).wav"])
     ['gain_+5.wav-0af42218', 'gain_+5.wav', 'gain_5_.wav']
     """
-    numbered = _numbered(names)
-    plain = {name: _plain(name) for name in numbered}
+    numbered = _add_numbers(names)
+    plain = {name: _replace_odd(name) for name in numbered}
     wanted_by = Counter(_key(text) for text in plain.values())
     unchanged = Counter(_key(text) for name, text in plain.items() if text == name)
     used = {_key(name) for name in taken}
@@ -50,12 +50,12 @@ def unique_file_names(names: Sequence[str], taken: Collection[str] = ()) -> list
     for name in sorted(
         set(plain) - set(found)
     ):  # not in their order: what gives way to what must not depend on it
-        found[name] = _marked(name, plain[name], used)
+        found[name] = _add_mark(name, plain[name], used)
         used.add(_key(found[name]))
     return [found[name] for name in numbered]
 
 
-def _numbered(names: Sequence[str]) -> list[str]:
+def _add_numbers(names: Sequence[str]) -> list[str]:
     """The names; an equal one again is `name 2`, `name 3`, or the next number that is no other's."""
     known, seen, result = set(names), set(), []
     for name in names:
@@ -67,7 +67,7 @@ def _numbered(names: Sequence[str]) -> list[str]:
     return result
 
 
-def _plain(name: str) -> str:
+def _replace_odd(name: str) -> str:
     text = "".join(
         letter if letter.isalnum() or letter in OTHERS_KEPT or unicodedata.category(letter)[0] == "M" else "_"
         for letter in unicodedata.normalize("NFC", name)
@@ -84,7 +84,7 @@ def _fits(text: str) -> bool:
     return len(text.encode("utf-8", "surrogatepass")) <= MOST_BYTES
 
 
-def _marked(name: str, text: str, used: Collection[str]) -> str:
+def _add_mark(name: str, text: str, used: Collection[str]) -> str:
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     for letters in range(MARK_LETTERS, len(digest) + 1):
         mark = f"-{digest[:letters]}"

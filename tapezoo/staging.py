@@ -53,7 +53,7 @@ def staged_folder(out: Path, overwrite: bool, is_ours: Callable[[Path], bool], k
     new, old = staging / NEW, staging / OLD
     mark = None
     try:
-        mark = _marked(staging)
+        mark = _read_mark(staging)
         new.mkdir()  # mkdtemp's own folder is private; this one is as the user's others
         yield new
         _check_free(out, overwrite, is_ours, kind)  # minutes may have passed
@@ -107,7 +107,7 @@ def _remove_if_left(staging: Path) -> None:
         os.close(mark)
 
 
-def _marked(staging: Path) -> int | None:
+def _read_mark(staging: Path) -> int | None:
     """Marks a folder as this process's; the mark is locked until its descriptor is closed, or the process ends."""
     if sys.platform == "win32":
         return None

@@ -39,17 +39,17 @@ def shell(*parts: object) -> str:
     >>> shell("cat", "a\nb")
     "cat $'a\\x0ab'"
     """
-    return " ".join(_quoted(str(part)) for part in parts)
+    return " ".join(_quote(str(part)) for part in parts)
 
 
 def say(*lines: str) -> None:
     """Lines for standard output."""
-    sys.stdout.write(_together(lines))
+    sys.stdout.write(_join(lines))
 
 
 def complain(*lines: str) -> None:
     """Lines for standard error."""
-    sys.stderr.write(_together(lines))
+    sys.stderr.write(_join(lines))
 
 
 def passing(step: str) -> None:
@@ -58,11 +58,11 @@ def passing(step: str) -> None:
     sys.stderr.flush()
 
 
-def _together(lines: Iterable[str]) -> str:
+def _join(lines: Iterable[str]) -> str:
     return "".join(f"{plain(line)}\n" for line in lines)
 
 
-def _quoted(part: str) -> str:
+def _quote(part: str) -> str:
     if part.isprintable():
         return shlex.quote(part)
     raw = os.fsencode(part)  # bytes of a name that is no UTF-8 come out as they are on disk

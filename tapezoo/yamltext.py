@@ -105,7 +105,7 @@ def parse_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = "" if mark is None else f"{_place(mark)}: "
-        raise YamlError(f"text that is not YAML ({place}{_shortened(error.problem or '')})") from error
+        raise YamlError(f"text that is not YAML ({place}{_shorten(error.problem or '')})") from error
     except yaml.YAMLError as error:
         raise YamlError("text that is not YAML (a character that may not stand in it)") from error
     except ValueError as error:  # a number of thousands of digits, an `!!int` that is none
@@ -127,12 +127,12 @@ def check_scalar(node: yaml.ScalarNode) -> None:
     where = _place(node.start_mark)
     if tag == "bool":
         raise YamlError(
-            f"{_written(text)} ({where}), which YAML takes for {_taken(node)}",
+            f"{_quote(text)} ({where}), which YAML takes for {_effective_text(node)}",
             "true, false or text in quotes",
             "Write true or false, or write it in quotes.",
         )
     raise YamlError(
-        f"{_written(text)} ({where}), which YAML takes for {_taken(node)}",
+        f"{_quote(text)} ({where}), which YAML takes for {_effective_text(node)}",
         "a decimal number or text in quotes",
         "Write it in quotes or as a decimal.",
     )
@@ -178,7 +178,7 @@ def _size(node: yaml.Node, depth: int, sizes: dict[int, int]) -> int:
         raise _too_deep(node.start_mark)
     if node.tag not in _KINDS:
         raise YamlError(
-            f"the tag {_written(node.tag)} ({_place(node.start_mark)})",
+            f"the tag {_quote(node.tag)} ({_place(node.start_mark)})",
             "plain values without tags",
             "Leave the tag out, or write the value in quotes.",
         )
@@ -212,27 +212,27 @@ def _check_keys(node: yaml.MappingNode) -> None:
         kind = key.tag.removeprefix(_TAG)
         if kind not in ("str", "merge") and (kind != "int" or key.value != str(int(key.value))):
             raise YamlError(
-                f"the key {_written(key.value)} ({_place(key.start_mark)}), which YAML takes for {_taken(key)}",
+                f"the key {_quote(key.value)} ({_place(key.start_mark)}), which YAML takes for {_effective_text(key)}",
                 "names as keys",
                 "Write it in quotes.",
             )
         if key.value in seen:
             raise YamlError(
-                f"the key {_written(key.value)} twice in one mapping ({_place(key.start_mark)})",
+                f"the key {_quote(key.value)} twice in one mapping ({_place(key.start_mark)})",
                 "every key once",
                 "Take one of them out: YAML would take the last.",
             )
         seen.add(key.value)
 
 
-def _taken(node: yaml.ScalarNode) -> str:
+def _effective_text(node: yaml.ScalarNode) -> str:
     try:
         return shown(_Base("").construct_object(yaml.ScalarNode(node.tag, node.value)))
     except (ValueError, KeyError, yaml.YAMLError):
         return node.tag.removeprefix(_TAG)
 
 
-def _written(text: str) -> str:
+def _quote(text: str) -> str:
     return shown(text) if not text.isprintable() or len(text) > 40 else text or "''"
 
 
@@ -240,6 +240,6 @@ def _place(mark: Any) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}"
 
 
-def _shortened(text: str, most: int = 80) -> str:
+def _shorten(text: str, most: int = 80) -> str:
     text = plain(text)
     return text if len(text) <= most else f"{text[:most]}..."

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.data.decoding import Source, count, decoded, survey
+from tapezoo.data.decoding import Source, count_samples, decode, survey
 from tapezoo.data.errors import SoundFileError
 from tapezoo.data.findings import Finding
 
@@ -56,7 +56,7 @@ def read_header(path: Path) -> Header:
             content; or its sample rate is outside of 4 to 768 kHz.
     """
     source = _source(path)
-    frames = count(source)
+    frames = count_samples(source)
     if frames == 0:
         raise _empty(path, "0 samples")
     return Header(
@@ -84,7 +84,7 @@ def read_blocks(
     Raises:
         SoundFileError: See `read_header`.
     """
-    yield from decoded(_source(path), block_samples, dtype)
+    yield from decode(_source(path), block_samples, dtype)
 
 
 def read_audio(path: Path) -> Audio:
@@ -97,7 +97,7 @@ def read_audio(path: Path) -> Audio:
         SoundFileError: See `read_header`; or a sample is NaN or infinite, or a channel holds no programme.
     """
     source = _source(path)
-    blocks = list(decoded(source, HASH_BLOCK_SAMPLES, "float32"))
+    blocks = list(decode(source, HASH_BLOCK_SAMPLES, "float32"))
     if not blocks:
         raise _empty(path, "0 samples")
     audio: Audio = np.ascontiguousarray(np.concatenate(blocks).T)
@@ -114,7 +114,7 @@ def audio_hash(path: Path) -> str:
     """
     source = _source(path)
     digest = hashlib.sha256(f"{source.sample_rate} {source.channels}".encode())
-    for block in decoded(source, HASH_BLOCK_SAMPLES, "float32"):
+    for block in decode(source, HASH_BLOCK_SAMPLES, "float32"):
         digest.update(block.astype("<f4").tobytes())
     return digest.hexdigest()
 

@@ -156,14 +156,14 @@ def signal_findings(name: str, samples: NDArray[np.float32]) -> list[Finding]:
         findings.append(Finding("warning", "over_full_scale", name, text))
     for level, side in ((high, "top"), (low, "bottom")):
         crossed = level > 0 if side == "top" else level < 0
-        runs, flat = clipped(samples, level) if crossed else (0, 0)
+        runs, flat = count_clipped(samples, level) if crossed else (0, 0)
         if runs >= CLIPPED_RUNS:
             text = f"clipped at {level:+.4f} ({side}): {flat} samples in {runs} flat runs; it is kept"
             findings.append(Finding("warning", "clipping", name, text))
     return findings
 
 
-def clipped(samples: NDArray[np.float32], level: float) -> tuple[int, int]:
+def count_clipped(samples: NDArray[np.float32], level: float) -> tuple[int, int]:
     """Runs of four and more samples that stand at `level`, and the samples in them.
 
     Args:

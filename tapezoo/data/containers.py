@@ -121,7 +121,7 @@ def audio_bytes(path: Path) -> AudioBytes | None:
             return found and replace(found, is_misread=found.format_chunk.startswith(EXTENSIBLE))
         if kind == b".snd" and len(head) >= 12:
             start, declared = struct.unpack_from(">II", head, 4)
-            return _measured(file, size, RIFF, AudioBytes(start, declared, 0))
+            return _measure(file, size, RIFF, AudioBytes(start, declared, 0))
     return None
 
 
@@ -157,7 +157,7 @@ def _walk(file: BinaryIO, size: int, dialect: Dialect, wide: bool = False) -> Au
                 length = wide_length
             start = body + dialect.preamble
             declared = max(0, length - dialect.preamble)
-            return _measured(file, size, dialect, AudioBytes(start, declared, 0, format_chunk))
+            return _measure(file, size, dialect, AudioBytes(start, declared, 0, format_chunk))
         if name == b"fmt " and length <= PADDING_BYTES:
             format_chunk = file.read(length)
         if wide and name == b"ds64" and length >= 16:
@@ -166,7 +166,7 @@ def _walk(file: BinaryIO, size: int, dialect: Dialect, wide: bool = False) -> Au
     return None
 
 
-def _measured(file: BinaryIO, size: int, dialect: Dialect, audio: AudioBytes) -> AudioBytes:
+def _measure(file: BinaryIO, size: int, dialect: Dialect, audio: AudioBytes) -> AudioBytes:
     there = max(0, size - audio.start)
     for turn in range(1 + there // WRAP_BYTES):
         length = audio.declared + turn * WRAP_BYTES

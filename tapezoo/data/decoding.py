@@ -82,7 +82,7 @@ class Source:
         return _open(self.path, self.prefix, self.start, self.is_endless)
 
 
-def native(path: Path) -> str | bytes:
+def native_path(path: Path) -> str | bytes:
     """`path` as soundfile can open it: it encodes text strictly, but a name may hold any bytes."""
     return str(path) if sys.platform == "win32" else os.fsencode(path)
 
@@ -99,7 +99,7 @@ def survey(path: Path) -> Source:
         if audio is not None and audio.declared != audio.present:
             note = _contradiction(path, audio)
         if audio is None and is_w64(path):
-            raise _damaged(path, "a W64 file whose chunks lead to no audio")
+            raise _damage_error(path, "a W64 file whose chunks lead to no audio")
         if audio is not None and audio.format_chunk and (note or audio.is_misread):
             prefix, start = repaired_header(audio), audio.start
         is_endless = is_mp3(path) and not has_mp3_length(path)
@@ -117,27 +117,27 @@ def survey(path: Path) -> Source:
                 is_endless,
             )
     except (soundfile.LibsndfileError, OSError, TypeError) as error:  # TypeError: a name that ends in .raw
-        raise not_audio(path, error) from error
+        raise _format_error(path, error) from error
     width = WIDTHS.get(source.subtype)
     if note and audio is not None and width is not None:
         present = audio.present // (width * source.channels)
         if source.frames != present:  # a container that cannot be repaired here
-            raise _wrong(path, f"{present} samples", f"{source.frames}")
+            raise _header_error(path, f"{present} samples", f"{source.frames}")
     if audio is not None and source.subtype.startswith(
         "MPEG"
     ):  # libsndfile estimates its length, in a WAV too
         return replace(source, frames=None, prefix=b"", start=audio.start, is_endless=True)
-    return _checked_codec(source)
+    return _settle_length(source)
 
 
-def count(source: Source) -> int:
+def count_samples(source: Source) -> int:
     """Samples per channel, by decoding all of it where nothing else tells."""
     if source.frames is not None:
         return source.frames
-    return sum(len(block) for block in decoded(source, COUNT_BLOCK_SAMPLES, "float32"))
+    return sum(len(block) for block in decode(source, COUNT_BLOCK_SAMPLES, "float32"))
 
 
-def decoded(
+def decode(
     source: Source, block_samples: int, dtype: Literal["float32", "float64"]
 ) -> Iterator[NDArray[Any]]:
     """The audio in blocks of (samples, channels), the last one shorter.
@@ -155,12 +155,12 @@ def decoded(
                 position += len(block)
                 yield block
     except (soundfile.LibsndfileError, OSError) as error:
-        raise _damaged(source.path, f"damaged audio after sample {position} ({error})") from error
+        raise _damage_error(source.path, f"damaged audio after sample {position} ({error})") from error
     if source.frames is not None and position != source.frames:
-        raise _wrong(source.path, f"{position} samples", f"{source.frames}")
+        raise _header_error(source.path, f"{position} samples", f"{source.frames}")
 
 
-def not_audio(path: Path, error: Exception) -> SoundFileError:
+def _format_error(path: Path, error: Exception) -> SoundFileError:
     """The error for a file that libsndfile does not open."""
     return SoundFileError(
         str(path),
@@ -173,7 +173,7 @@ def not_audio(path: Path, error: Exception) -> SoundFileError:
 @contextmanager
 def _open(path: Path, prefix: bytes, start: int, is_endless: bool) -> Iterator[Sound]:
     if not prefix and not is_endless:
-        with Sound(native(path)) as sound:
+        with Sound(native_path(path)) as sound:
             yield sound
         return
     with View(path, prefix, start, is_endless) as view, Sound(view) as sound:
@@ -188,10 +188,10 @@ def _contradiction(path: Path, audio: AudioBytes) -> str:
             f"its header {why}: it announces {audio.declared} bytes of audio, {audio.present} lie there; "
             "all of them are used"
         )
-    raise _wrong(path, f"{audio.present} bytes of audio", f"{audio.declared}")
+    raise _header_error(path, f"{audio.present} bytes of audio", f"{audio.declared}")
 
 
-def _checked_codec(source: Source) -> Source:
+def _settle_length(source: Source) -> Source:
     """Settles the length of what is coded: FLAC, MP3, Ogg."""
     path = source.path
     if source.format == "FLAC":
@@ -199,19 +199,19 @@ def _checked_codec(source: Source) -> Source:
         if total == 0:
             return replace(source, frames=None)
         if total is not None and not _reaches(path, total - 1):
-            raise _damaged(path, f"audio that ends before sample {total}, the end its header announces")
+            raise _damage_error(path, f"audio that ends before sample {total}, the end its header announces")
         if total is not None and _reaches(path, total, flac_with_total(path, total + (1 << 16))):
-            raise _damaged(path, f"more audio than the {total} samples its header announces")
+            raise _damage_error(path, f"more audio than the {total} samples its header announces")
     if source.is_endless:
         return replace(source, frames=None)
     if source.format == "MP3" and (sizes := mp3_bytes(path)) is not None:
         declared, present = sizes
         if abs(declared - present) > MP3_SLACK * max(declared, present):
-            raise _wrong(path, f"{present} bytes of audio", f"{declared}")
+            raise _header_error(path, f"{present} bytes of audio", f"{declared}")
     if source.format == "OGG":
         streams, is_closed = ogg_streams(path)
         if streams > 1:
-            raise _damaged(path, f"{streams} streams in one Ogg file, of which only the first decodes")
+            raise _damage_error(path, f"{streams} streams in one Ogg file, of which only the first decodes")
         if not is_closed:
             note = f"it was cut off: its last page is missing; its {source.frames} samples are used"
             return replace(source, note=note)
@@ -228,11 +228,11 @@ def _reaches(path: Path, sample: int, prefix: bytes = b"") -> bool:
         return False
 
 
-def _wrong(path: Path, found: str, declared: str) -> SoundFileError:
-    return _damaged(path, f"{found} where its header announces {declared}")
+def _header_error(path: Path, found: str, declared: str) -> SoundFileError:
+    return _damage_error(path, f"{found} where its header announces {declared}")
 
 
-def _damaged(path: Path, found: str) -> SoundFileError:
+def _damage_error(path: Path, found: str) -> SoundFileError:
     return SoundFileError(
         str(path),
         found=found,

@@ -38,7 +38,7 @@ def frame_samples(sample_rate: int) -> int:
     return max(1, round(FRAME_S * sample_rate))
 
 
-def framed(samples: NDArray[np.float32], sample_rate: int) -> Frames:
+def cut_frames(samples: NDArray[np.float32], sample_rate: int) -> Frames:
     """Cuts a signal into frames, in constant memory.
 
     Args:
@@ -57,7 +57,7 @@ def framed(samples: NDArray[np.float32], sample_rate: int) -> Frames:
     return Frames(peak, mean, variance)
 
 
-def stretches(chosen: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def runs_of(chosen: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Runs of chosen frames: first, and one past the last."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], chosen.astype(np.int8), [0]))))
     return [(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]

@@ -28,11 +28,11 @@ from tapezoo.data.segments import (
     SegmentSampler,
     WholeRegions,
     batches_once,
-    members_of,
+    regions_by_setting,
     regions_of,
     setting_numbers,
 )
-from tapezoo.data.settings import Setting, in_order, kind_of, setting_text
+from tapezoo.data.settings import Setting, kind_of, setting_text, sort_settings
 from tapezoo.data.silence import Pieces, pieces_of, silent_stretches
 from tapezoo.data.splits import SPLITS, Split
 from tapezoo.data.streams import deviation, energy
@@ -124,7 +124,7 @@ class PairsDataModule(LightningDataModule, ABC):
         """How long all rows will be together, about."""
 
     @abstractmethod
-    def prepared_rows(self) -> Iterator[PreparedRow]:
+    def prepare_rows(self) -> Iterator[PreparedRow]:
         """Makes the rows, one at a time."""
 
     def prepare_data(self) -> None:
@@ -145,7 +145,7 @@ class PairsDataModule(LightningDataModule, ABC):
         regions = self._regions(store, "train")
         sampler = SegmentSampler(
             self._pieces,
-            members_of(regions),
+            regions_by_setting(regions),
             len(self.controls),
             self.segment_samples,
             self.batch_size,
@@ -155,7 +155,7 @@ class PairsDataModule(LightningDataModule, ABC):
         scales = _scales(store, regions) if self.balance_energy else None
         dataset = Segments(store, regions, self.burn_in_samples + self.segment_samples, scales)
         # the sampler's items are whole batches: no workers and no collation, one gather each
-        return DataLoader(dataset, sampler=sampler, batch_size=None, collate_fn=_as_it_is)
+        return DataLoader(dataset, sampler=sampler, batch_size=None, collate_fn=_same)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Whole validation regions as rows."""
@@ -206,7 +206,7 @@ class PairsDataModule(LightningDataModule, ABC):
         trained, recorded = self.settings("train"), self.settings(*SPLITS)
         return [
             f"held out: {setting_text(controls, setting)} ({kind_of(setting, trained, recorded)})"
-            for setting in in_order(self.held_out)
+            for setting in sort_settings(self.held_out)
         ]
 
     def _regions(self, store: Store, split: Split) -> list[Region]:
@@ -215,20 +215,20 @@ class PairsDataModule(LightningDataModule, ABC):
     def _whole(self, split: Split) -> DataLoader[Batch]:
         store = self._open()
         dataset = WholeRegions(store, self._regions(store, split))
-        return DataLoader(dataset, batch_size=None, shuffle=False, collate_fn=_as_it_is)
+        return DataLoader(dataset, batch_size=None, shuffle=False, collate_fn=_same)
 
     def _open(self) -> Store:
         if self._store is not None:
             return self._store
         fingerprint = self.fingerprint()
         # what is held out changes what is trained on, but nothing that is stored
-        held_out = in_order(self.held_out)
+        held_out = sort_settings(self.held_out)
         self.dataset_hash = content_hash([fingerprint, {"held_out": held_out}] if held_out else fingerprint)
         key = content_hash([fingerprint, self.row_names()])[:32]
         store = open_store(self._cache_root, key)
         if store is None:
             check_room(self._cache_root, self.prepared_samples() * BYTES_PER_SAMPLE)
-            write_store(self._cache_root, key, self.prepared_rows())
+            write_store(self._cache_root, key, self.prepare_rows())
             store = open_store(self._cache_root, key)
         if store is None:
             raise RuntimeError(f"the cache entry {key} in {self._cache_root} vanished while it was opened")
@@ -276,7 +276,7 @@ class PairsDataModule(LightningDataModule, ABC):
                 row_samples,
                 self.silent_share,
             )
-            for members in members_of(regions)
+            for members in regions_by_setting(regions)
         ]
         if self.batches_per_epoch is None:
             check_epoch(batches_once(pieces, self.segment_samples, self.batch_size), self.batch_size)
@@ -335,5 +335,5 @@ def _scales(store: Store, regions: Sequence[Region]) -> NDArray[np.float32]:
     return scales
 
 
-def _as_it_is(batch: Any) -> Any:
+def _same(batch: Any) -> Any:
     return batch

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tapezoo.data.audio import level_db
 from tapezoo.data.findings import Finding
-from tapezoo.data.frames import FRAME_S, Frames, Values, framed, stretches
+from tapezoo.data.frames import FRAME_S, Frames, Values, cut_frames, runs_of
 from tapezoo.data.streams import energy
 
 SILENT_DRY = 1e-4  # -80 dBFS peak
@@ -54,7 +54,7 @@ def rest_of(dry: Frames, wet: Frames) -> Rest | None:
     settled = np.asarray(windows.all(axis=1), dtype=np.bool_)
     if np.count_nonzero(settled) < LEAST_FRAMES:
         return None
-    rests = stretches(settled)
+    rests = runs_of(settled)
     # a bias that recovers is nearest to where it goes at the end of each rest
     level = float(
         np.concatenate([wet.mean[start + 3 * (stop - start) // 4 : stop] for start, stop in rests]).mean()
@@ -88,7 +88,7 @@ def noise_finding(
         wet: (samples,), aligned with dry.
         sample_rate: In Hz.
     """
-    rest = rest_of(framed(dry, sample_rate), framed(wet, sample_rate))
+    rest = rest_of(cut_frames(dry, sample_rate), cut_frames(wet, sample_rate))
     if rest is None:
         return None
     if rest.noise_power is None:

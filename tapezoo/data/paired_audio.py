@@ -17,7 +17,7 @@ from tapezoo.data.errors import DataError
 from tapezoo.data.module import PairsDataModule
 from tapezoo.data.pairs import Pair, PairsFile, read_pairs
 from tapezoo.data.prepare import Align, PreparedRow, prepare_pair
-from tapezoo.data.settings import HoldOut, Setting, check_trainable, drawn_by_rule, setting_text
+from tapezoo.data.settings import HoldOut, Setting, check_trainable, draw_held_out, setting_text
 from tapezoo.data.splits import TRAIN_SHARE, VAL_SHARE, Split
 
 REVISION = 1  # raise it when preparation changes what comes out
@@ -132,7 +132,7 @@ class PairedAudio(PairsDataModule):
         """By the headers; what they decode to on the way is as long again."""
         return 2 * self._samples
 
-    def prepared_rows(self) -> Iterator[PreparedRow]:
+    def prepare_rows(self) -> Iterator[PreparedRow]:
         """Reads, checks and aligns pair after pair."""
         names = self.row_names()
         repeated = repeated_findings(self._file, self._hashes, names)
@@ -162,7 +162,7 @@ def _pairs(dry: str | None, wet: str | None, pairs: str | None) -> PairsFile:
 def _held_out(file: PairsFile, rule: HoldOut | None) -> frozenset[Setting]:
     """The settings held out, by the file or by a rule; refused where they leave nothing to train or to test on."""
     recorded = [file.setting(pair) for pair in file.pairs]
-    named, drawn = file.held_out(), drawn_by_rule(rule, recorded, file.controls)
+    named, drawn = file.held_out(), draw_held_out(rule, recorded, file.controls)
     if named and drawn:
         raise DataError(
             "--data.hold_out",

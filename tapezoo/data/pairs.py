@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tapezoo.controls import Control, control_vector, decimal
+from tapezoo.controls import Control, control_vector, parse_decimal
 from tapezoo.data.errors import DataError
 from tapezoo.data.settings import Setting, setting_of
 from tapezoo.data.splits import SPLITS, Split
@@ -103,7 +103,7 @@ def read_pairs(path: Path) -> PairsFile:
     if not entries:
         raise _fault(path, "no pairs", "at least one pair of dry and wet", "Add one.")
     pairs = [_pair(path, number, entry) for number, entry in enumerate(entries, start=1)]
-    controls = _declared(path, declared) if declared else _inferred(path, pairs)
+    controls = _read_controls(path, declared) if declared else _infer_controls(path, pairs)
     file = PairsFile(controls, pairs, _numbers_of(path, switches, controls))
     for pair in pairs:
         file.positions(pair)  # a value out of range is said now, not in the middle of preparing
@@ -123,7 +123,7 @@ def _yaml_entries(path: Path, text: str) -> tuple[Mapping[str, Any], list[Any], 
             "no list of pairs" if isinstance(content, dict) else f"{kind_of(content)}, and no list of pairs"
         )
         raise _fault(path, found, "a list under the key 'pairs'", "Add it.")
-    _known_keys(path, "the file", content, ("pairs", "controls", "switches"))
+    _check_keys(path, "the file", content, ("pairs", "controls", "switches"))
     declared = content.get("controls") or {}
     if not isinstance(declared, dict):
         raise _fault(
@@ -169,7 +169,7 @@ def _pair(path: Path, number: int, entry: Any) -> Pair:
     where = f"pair {number}"
     if not isinstance(entry, dict):
         raise _fault(path, f"{where} that is no mapping", "the keys dry and wet", "Correct it.")
-    _known_keys(path, where, entry, PAIR_KEYS)
+    _check_keys(path, where, entry, PAIR_KEYS)
     for key in ("dry", "wet"):
         if not isinstance(entry.get(key), str):
             raise _fault(path, f"{where} without the path {key!r}", "both dry and wet", "Add it.")
@@ -184,11 +184,12 @@ def _pair(path: Path, number: int, entry: Any) -> Pair:
         dry=path.parent / entry["dry"],
         wet=path.parent / entry["wet"],
         controls={
-            str(name): _number(path, f"{where}, control {name!r}", value) for name, value in values.items()
+            str(name): _read_number(path, f"{where}, control {name!r}", value)
+            for name, value in values.items()
         },
         split=split,
-        offset_samples=None if offset is None else _whole(path, f"{where}, offset_samples", offset),
-        held_out=_truth(path, f"{where}, held_out", entry.get("held_out", False)),
+        offset_samples=None if offset is None else _read_whole(path, f"{where}, offset_samples", offset),
+        held_out=_read_truth(path, f"{where}, held_out", entry.get("held_out", False)),
     )
 
 
@@ -223,16 +224,16 @@ def _check_held_out(path: Path, file: PairsFile) -> None:
             )
 
 
-def _declared(path: Path, declared: Mapping[str, Any]) -> list[Control]:
+def _read_controls(path: Path, declared: Mapping[str, Any]) -> list[Control]:
     known = [field.name for field in fields(Control) if field.name != "name"]
     controls = []
     for name, section in declared.items():
         section = section or {}
         if not isinstance(section, dict):
             raise _fault(path, f"control {name!r} that is no mapping", "{min: ..., max: ...}", "Correct it.")
-        _known_keys(path, f"control {name!r}", section, known)
+        _check_keys(path, f"control {name!r}", section, known)
         numbers = {
-            key: _number(path, f"control {name!r}, {key}", section[key])
+            key: _read_number(path, f"control {name!r}, {key}", section[key])
             for key in ("min", "max", "default")
             if key in section
         }
@@ -243,7 +244,7 @@ def _declared(path: Path, declared: Mapping[str, Any]) -> list[Control]:
     return controls
 
 
-def _inferred(path: Path, pairs: Sequence[Pair]) -> list[Control]:
+def _infer_controls(path: Path, pairs: Sequence[Pair]) -> list[Control]:
     names = list(dict.fromkeys(name for pair in pairs for name in pair.controls))
     controls = []
     for name in names:
@@ -268,7 +269,7 @@ def _inferred(path: Path, pairs: Sequence[Pair]) -> list[Control]:
     return controls
 
 
-def _known_keys(path: Path, where: str, section: Mapping[Any, Any], known: Sequence[str]) -> None:
+def _check_keys(path: Path, where: str, section: Mapping[Any, Any], known: Sequence[str]) -> None:
     for key in section:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
@@ -278,9 +279,9 @@ def _known_keys(path: Path, where: str, section: Mapping[Any, Any], known: Seque
             )
 
 
-def _number(path: Path, where: str, value: Any) -> float:
+def _read_number(path: Path, where: str, value: Any) -> float:
     try:
-        number = decimal(value) if isinstance(value, str) else float(value)
+        number = parse_decimal(value) if isinstance(value, str) else float(value)
     except (OverflowError, TypeError, ValueError):  # a whole number of hundreds of digits
         number = float("nan")
     if isinstance(value, bool) or not np.isfinite(number):
@@ -288,15 +289,15 @@ def _number(path: Path, where: str, value: Any) -> float:
     return number
 
 
-def _truth(path: Path, where: str, value: Any) -> bool:
+def _read_truth(path: Path, where: str, value: Any) -> bool:
     truth = value if isinstance(value, bool) else TRUTHS.get(str(value).lower())
     if truth is None:
         raise _fault(path, f"{where}: {shown(value)}", "true or false", "Correct it.")
     return truth
 
 
-def _whole(path: Path, where: str, value: Any) -> int:
-    number = _number(path, where, value)
+def _read_whole(path: Path, where: str, value: Any) -> int:
+    number = _read_number(path, where, value)
     if number != int(number):
         raise _fault(path, f"{where}: {shown(value)}", "a whole number of samples", "Round it.")
     return int(number)

@@ -17,7 +17,7 @@ from tapezoo.data.claims import offset_findings
 from tapezoo.data.findings import Finding
 from tapezoo.data.noise import noise_finding
 from tapezoo.data.pairs import Pair
-from tapezoo.data.splits import Regions, shifted, split_by_time
+from tapezoo.data.splits import Regions, shift_regions, split_by_time
 from tapezoo.data.streams import deviation, read_signal
 
 MAX_DELAY_S = 0.6  # tape machines with separate heads: about 0.16 s at 7.5 ips, 0.35 s at 3.75
@@ -71,7 +71,7 @@ def prepare_pair(
         alignment = align_loudest(whole_dry, whole_wet, sample_rate)
         findings += alignment_findings(pair.wet.name, alignment, sample_rate)
         correction = alignment.correction_samples if alignment.found else 0
-    dry, wet, tail = trimmed(whole_dry, whole_wet, correction)
+    dry, wet, tail = trim(whole_dry, whole_wet, correction)
     if tail:
         text = f"{abs(tail)} samples longer than its partner; both are cut to the part they share"
         findings.append(Finding("corrected", "tail", (pair.wet if tail > 0 else pair.dry).name, text))
@@ -82,7 +82,7 @@ def prepare_pair(
         claim = (
             f"offset_samples {claimed}" if pair.offset_samples is not None else "'align: off', a delay of 0,"
         )
-        left = _left_delay(whole_dry, whole_wet, claimed, sample_rate)
+        left = _find_remaining_delay(whole_dry, whole_wet, claimed, sample_rate)
         if left is not None or pair.offset_samples is not None:
             findings += offset_findings(pair.wet.name, claimed, left, claim)
     regions = _regions(pair, whole_dry, sample_rate, correction, dry.shape[1])
@@ -107,10 +107,10 @@ def prepare_pair(
     return rows
 
 
-def _left_delay(dry: Audio, wet: Audio, claimed_samples: int, sample_rate: int) -> Alignment | None:
+def _find_remaining_delay(dry: Audio, wet: Audio, claimed_samples: int, sample_rate: int) -> Alignment | None:
     """The delay that is left after the claimed one, searched around it and around 0; None where none is clear."""
     limit = round(MAX_DELAY_S * sample_rate)
-    around_claim = align_loudest(*trimmed(dry, wet, claimed_samples)[:2], sample_rate)
+    around_claim = align_loudest(*trim(dry, wet, claimed_samples)[:2], sample_rate)
     if around_claim.found or abs(claimed_samples) < limit:
         return around_claim if around_claim.found else None
     found = align_loudest(dry, wet, sample_rate)
@@ -160,7 +160,7 @@ def alignment_findings(name: str, found: Alignment, sample_rate: int) -> list[Fi
     return findings
 
 
-def trimmed(dry: Audio, wet: Audio, delay_samples: int) -> tuple[Audio, Audio, int]:
+def trim(dry: Audio, wet: Audio, delay_samples: int) -> tuple[Audio, Audio, int]:
     """Both without the delay and cut to one length; and by how much wet was longer (negative: dry)."""
     longer = wet.shape[1] - dry.shape[1]
     wet = wet[:, max(0, delay_samples) :]
@@ -172,4 +172,4 @@ def trimmed(dry: Audio, wet: Audio, delay_samples: int) -> tuple[Audio, Audio, i
 def _regions(pair: Pair, dry: Audio, sample_rate: int, correction: int, length: int) -> Regions:
     if pair.split is not None:
         return {pair.split: (0, length)}
-    return shifted(split_by_time(dry, sample_rate), max(0, -correction), length)
+    return shift_regions(split_by_time(dry, sample_rate), max(0, -correction), length)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tapezoo.controls import Control, control_vector
 from tapezoo.data.errors import DataError
 from tapezoo.devices import Device
-from tapezoo.devices.device import resolved
+from tapezoo.devices.device import fill_defaults
 
 Values = float | list[float]
 Settings = Mapping[str, Values | Mapping[str, Values]]
@@ -38,12 +38,12 @@ class Rendering:
     @property
     def values(self) -> dict[str, float]:
         """Every control of the machine in its own unit, defaults filled in."""
-        return resolved(self.device.controls, self.settings)
+        return fill_defaults(self.device.controls, self.settings)
 
     @property
     def name(self) -> str:
         """The machine and what was set, for reports."""
-        said = " ".join(f"{name} {_exact(value)}" for name, value in self.settings.items())
+        said = " ".join(f"{name} {_exact_text(value)}" for name, value in self.settings.items())
         return f"{self.device.name} {said}".rstrip()
 
 
@@ -69,7 +69,7 @@ def renderings_of(devices: Sequence[Device], settings: Settings) -> tuple[list[C
     names = [device.name for device in devices]
     if len(set(names)) < len(names) or not names:
         raise _fault("--data.device", ", ".join(names) or "no machine", "different machines, one or more")
-    own = {names[0]: settings} if len(devices) == 1 else _by_machine(names, settings)
+    own = {names[0]: settings} if len(devices) == 1 else _split_settings(names, settings)
     knobs = [_knobs(device, own.get(device.name, {})) for device in devices]
     count = sum(math.prod(len(values) for values in varied.values()) for _, varied in knobs)
     if count > MAX_RENDERINGS:
@@ -79,7 +79,9 @@ def renderings_of(devices: Sequence[Device], settings: Settings) -> tuple[list[C
     chosen = num_selectors(len(devices))
     for device, (_, varied) in zip(devices, knobs, strict=True):
         prefix = "" if len(devices) == 1 else f"{device.name}_"
-        controls += [_control(prefix, _found(device, name), values) for name, values in varied.items()]
+        controls += [
+            _control(prefix, _control_named(device, name), values) for name, values in varied.items()
+        ]
     defaults = control_vector(controls, {})
     renderings = []
     first = chosen
@@ -88,7 +90,7 @@ def renderings_of(devices: Sequence[Device], settings: Settings) -> tuple[list[C
         first += len(varied)
         idle = tuple(index for index in range(chosen, len(controls)) if index not in mine)
         for combination in itertools.product(*varied.values()):
-            positions = _chosen(number, len(devices)) + defaults[chosen:]
+            positions = _selector_positions(number, len(devices)) + defaults[chosen:]
             for index, value in zip(mine, combination, strict=True):
                 positions[index] = controls[index].normalize(value)
             at = fixed | dict(zip(varied, combination, strict=True))
@@ -109,7 +111,7 @@ def _selectors(names: Sequence[str]) -> list[Control]:
     return [Control(name, default=float(number == 0)) for number, name in enumerate(names)]
 
 
-def _chosen(number: int, machines: int) -> list[float]:
+def _selector_positions(number: int, machines: int) -> list[float]:
     if machines == 1:
         return []
     if machines == 2:
@@ -117,7 +119,7 @@ def _chosen(number: int, machines: int) -> list[float]:
     return [float(number == other) for other in range(machines)]
 
 
-def _by_machine(names: Sequence[str], settings: Settings) -> dict[str, Mapping[str, Values]]:
+def _split_settings(names: Sequence[str], settings: Settings) -> dict[str, Mapping[str, Values]]:
     own: dict[str, Mapping[str, Values]] = {}
     for name, section in settings.items():
         if name not in names or not isinstance(section, Mapping):
@@ -152,7 +154,7 @@ def _knobs(device: Device, section: Settings) -> tuple[dict[str, float], dict[st
     return fixed, varied
 
 
-def _found(device: Device, name: str) -> Control:
+def _control_named(device: Device, name: str) -> Control:
     return next(control for control in device.controls if control.name == name)
 
 
@@ -163,7 +165,7 @@ def _control(prefix: str, knob: Control, values: Sequence[float]) -> Control:
     return Control(f"{prefix}{knob.name}", low, high, default, knob.unit, knob.curve)
 
 
-def _exact(value: float) -> str:
+def _exact_text(value: float) -> str:
     """Without losing a digit: two settings must not share a name."""
     short = f"{value:g}"
     return short if float(short) == value else repr(float(value))

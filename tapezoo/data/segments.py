@@ -219,7 +219,7 @@ class WholeRegions(Dataset[Batch]):
 
     def __init__(self, store: Store, regions: Sequence[Region]) -> None:
         self._store = store
-        self._groups = grouped(regions)
+        self._groups = group_by_length(regions)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -243,7 +243,7 @@ class WholeRegions(Dataset[Batch]):
         )
 
 
-def grouped(regions: Sequence[Region]) -> list[list[Region]]:
+def group_by_length(regions: Sequence[Region]) -> list[list[Region]]:
     """Regions of like length together, longest first: at most 16 and 2^24 samples, at most 3/4 of a row padding."""
     groups: list[list[Region]] = []
     for region in sorted(regions, key=lambda region: -region.length):
@@ -266,7 +266,7 @@ def setting_numbers(regions: Sequence[Region]) -> list[int]:
     return [numbers.setdefault(region.setting, len(numbers)) for region in regions]
 
 
-def members_of(regions: Sequence[Region]) -> list[NDArray[np.int64]]:
+def regions_by_setting(regions: Sequence[Region]) -> list[NDArray[np.int64]]:
     """Of each control setting the numbers of its regions, settings in the order of their first appearance."""
     numbers = np.asarray(setting_numbers(regions))
     return [np.flatnonzero(numbers == number) for number in range(int(numbers.max()) + 1)]

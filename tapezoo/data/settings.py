@@ -64,19 +64,19 @@ def setting_text(controls: Sequence[Control], setting: Setting) -> str:
     )
 
 
-def in_order(settings: Collection[Setting]) -> list[Setting]:
+def sort_settings(settings: Collection[Setting]) -> list[Setting]:
     """By position, control after control; idle controls first."""
     return sorted(settings, key=lambda setting: [-1.0 if at is None else at for at in setting])
 
 
-def values_on(settings: Collection[Setting], axis: int) -> list[float]:
+def positions_on(settings: Collection[Setting], axis: int) -> list[float]:
     """The different positions of one control, ascending."""
     return sorted({at for setting in settings if (at := setting[axis]) is not None})
 
 
-def varying(settings: Collection[Setting]) -> list[int]:
+def varying_axes(settings: Collection[Setting]) -> list[int]:
     """The axes on which the settings differ."""
-    return [axis for axis in range(len(next(iter(settings), ()))) if len(values_on(settings, axis)) > 1]
+    return [axis for axis in range(len(next(iter(settings), ()))) if len(positions_on(settings, axis)) > 1]
 
 
 def kind_of(setting: Setting, trained: Collection[Setting], recorded: Collection[Setting]) -> Kind:
@@ -97,13 +97,13 @@ def kind_of(setting: Setting, trained: Collection[Setting], recorded: Collection
     if _is_corner(setting, recorded):
         return "corner"
     for axis, position in enumerate(setting):
-        values = values_on(trained, axis)
+        values = positions_on(trained, axis)
         if position is not None and not (values and values[0] <= position <= values[-1]):
             return "extrapolation"
     return "interpolation"
 
 
-def drawn_by_rule(
+def draw_held_out(
     rule: HoldOut | None, recorded: Collection[Setting], controls: Sequence[Control]
 ) -> frozenset[Setting]:
     """The settings `rule` holds out of the recorded ones, none without a rule: a pure function of its arguments.
@@ -114,7 +114,7 @@ def drawn_by_rule(
     """
     if rule is None:
         return frozenset()
-    settings, axes = in_order(set(recorded)), varying(recorded)
+    settings, axes = sort_settings(set(recorded)), varying_axes(recorded)
     _check_arguments(rule)
     if not axes:
         raise _fault(
@@ -124,11 +124,11 @@ def drawn_by_rule(
         )
     if rule.rule == "extrapolation":
         axis = _axis(rule, axes, controls)
-        values = values_on(settings, axis)
+        values = positions_on(settings, axis)
         outermost = values[-rule.count :] if rule.end == "highest" else values[: rule.count]
         held_out = frozenset(setting for setting in settings if setting[axis] in outermost)
     else:
-        candidates = _of_kind(rule.rule, settings, axes)
+        candidates = _candidates(rule.rule, settings, axes)
         if len(candidates) < rule.count:
             where = {
                 "interpolation": "at no end of a control's range, of controls with three or more values",
@@ -156,10 +156,10 @@ def check_trainable(
             "at least one to train on",
             "Hold fewer settings out.",
         )
-    for axis in varying(recorded):
-        if axis not in varying(trained):
+    for axis in varying_axes(recorded):
+        if axis not in varying_axes(trained):
             control = controls[axis]
-            left = [control.shown(position) for position in values_on(trained, axis)]
+            left = [control.shown(position) for position in positions_on(trained, axis)]
             value = f"{left[0]} {control.unit}".rstrip() if left else "no value"
             raise _fault(
                 f"{control.name}={value} alone left to train on",
@@ -193,11 +193,11 @@ def _axis(rule: HoldOut, axes: Sequence[int], controls: Sequence[Control]) -> in
     return names[rule.control]
 
 
-def _of_kind(rule: Rule, settings: Sequence[Setting], axes: Sequence[int]) -> list[Setting]:
+def _candidates(rule: Rule, settings: Sequence[Setting], axes: Sequence[int]) -> list[Setting]:
     if rule == "corner":
         return [setting for setting in settings if _is_corner(setting, settings)]
     # a switch has nothing between its two ends: it is held out at neither, and stays in the box at both
-    inner = [axis for axis in axes if len(values_on(settings, axis)) > 2]
+    inner = [axis for axis in axes if len(positions_on(settings, axis)) > 2]
     found = []
     for setting in settings:
         own = [axis for axis in inner if setting[axis] is not None]
@@ -207,12 +207,12 @@ def _of_kind(rule: Rule, settings: Sequence[Setting], axes: Sequence[int]) -> li
 
 
 def _is_corner(setting: Setting, recorded: Collection[Setting]) -> bool:
-    own = [axis for axis in varying(recorded) if setting[axis] is not None]
+    own = [axis for axis in varying_axes(recorded) if setting[axis] is not None]
     return len(own) > 1 and all(_at_end(setting, recorded, axis) for axis in own)
 
 
 def _at_end(setting: Setting, settings: Collection[Setting], axis: int) -> bool:
-    values = values_on(settings, axis)
+    values = positions_on(settings, axis)
     return setting[axis] in (values[0], values[-1])
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.data.frames import frame_samples, framed, stretches
+from tapezoo.data.frames import cut_frames, frame_samples, runs_of
 from tapezoo.data.noise import rest_of
 
 SILENT_POWER = 1e-8  # -80 dBFS
@@ -33,7 +33,7 @@ def silent_stretches(dry: NDArray[np.float32], wet: NDArray[np.float32], sample_
     Returns:
         First sample, and one past the last, of each stretch of whole frames of 20 ms.
     """
-    dry_frames, wet_frames = framed(dry, sample_rate), framed(wet, sample_rate)
+    dry_frames, wet_frames = cut_frames(dry, sample_rate), cut_frames(wet, sample_rate)
     if not dry_frames.peak.size:
         return []
     quiet = dry_frames.peak.astype(np.float64) <= max(
@@ -46,7 +46,7 @@ def silent_stretches(dry: NDArray[np.float32], wet: NDArray[np.float32], sample_
     noise = (rest.noise_power if rest else None) or 0.0
     at_rest = power <= max(SILENT_POWER, float(power.max()) * BELOW_LOUDEST, NOISE_MARGIN * noise)
     size = frame_samples(sample_rate)
-    return [(start * size, stop * size) for start, stop in stretches(quiet & at_rest)]
+    return [(start * size, stop * size) for start, stop in runs_of(quiet & at_rest)]
 
 
 @dataclass(frozen=True)

@@ -41,13 +41,13 @@ def split_by_time(dry: NDArray[np.float32], sample_rate: int) -> Regions:
     begin, end = (sounding[0][0], sounding[-1][1] + 1) if sounding else (0, length)
     reach = int(min(SEARCH_SHARE * (end - begin), SEARCH_MAX_S * sample_rate))
     nominal = [begin + round((end - begin) * share) for share in (TRAIN_SHARE, TRAIN_SHARE + VAL_SHARE)]
-    first, second = (into_silence(dry, sample_rate, boundary, reach, silence) for boundary in nominal)
+    first, second = (move_into_silence(dry, sample_rate, boundary, reach, silence) for boundary in nominal)
     if not any((_loudest(block) > silence).any() for block in blocks(dry[..., first:second])):
         first, second = nominal  # both moved into the same silence
     return {"train": (0, first), "val": (first, second), "test": (second, length)}
 
 
-def into_silence(
+def move_into_silence(
     dry: NDArray[np.float32], sample_rate: int, nominal: int, reach_samples: int, silence: float
 ) -> int:
     """The middle of the silent frame nearest to `nominal`; `nominal` itself where all is loud.
@@ -83,7 +83,7 @@ def _loudest(signal: NDArray[np.float32]) -> NDArray[np.float32]:
     return loudest
 
 
-def shifted(regions: Regions, taken_samples: int, length: int) -> Regions:
+def shift_regions(regions: Regions, taken_samples: int, length: int) -> Regions:
     """The same regions after `taken_samples` were cut off the front and the end was cut to `length`."""
     moved: Regions = {}
     for split, (start, stop) in regions.items():

@@ -22,7 +22,7 @@ from tapezoo.data.module import PairsDataModule
 from tapezoo.data.noise import noise_finding
 from tapezoo.data.prepare import PreparedRow
 from tapezoo.data.renderings import Rendering, num_selectors, renderings_of
-from tapezoo.data.settings import HoldOut, drawn_by_rule, setting_of
+from tapezoo.data.settings import HoldOut, draw_held_out, setting_of
 from tapezoo.data.splits import split_by_time
 from tapezoo.devices import Device, DeviceError, Excerpt
 from tapezoo.screen import Screen, bar
@@ -120,7 +120,7 @@ class VirtualDevices(PairsDataModule):
             balance_energy,
             silent_share,
             cache_dir,
-            drawn_by_rule(hold_out, recorded, self._declared),
+            draw_held_out(hold_out, recorded, self._declared),
             frozenset(range(num_selectors(len(names)))),
         )
 
@@ -158,7 +158,7 @@ class VirtualDevices(PairsDataModule):
         """The programme, once for each setting."""
         return round(self._seconds * self.sample_rate) * len(self._renderings)
 
-    def prepared_rows(self) -> Iterator[PreparedRow]:
+    def prepare_rows(self) -> Iterator[PreparedRow]:
         """Plays every excerpt through every device at every setting, on all cores, with a progress bar."""
         what = ", ".join(device.name for device in self._devices)
         with bar(Screen(stderr=True)) as progress:

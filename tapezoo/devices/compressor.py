@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from tapezoo.compiled import compiled
 from tapezoo.controls import Control
-from tapezoo.devices.device import Device, checked_signal, resolved
+from tapezoo.devices.device import Device, check_signal, fill_defaults
 from tapezoo.devices.opto import RESTED, Cell, follow
-from tapezoo.devices.oversampling import oversampled
+from tapezoo.devices.oversampling import run_oversampled
 
 OVERSAMPLING = 4
 KNEE_DB = 6.0
@@ -62,8 +62,8 @@ class Compressor(Device):
         self, dry: NDArray[np.float32], sample_rate: int, settings: Mapping[str, float], seed: int
     ) -> NDArray[np.float32]:
         """See `Device.render`; nothing here is random, `seed` is not used."""
-        values = resolved(self.controls, settings)
-        signal = checked_signal(self.name, dry, sample_rate)
+        values = fill_defaults(self.controls, settings)
+        signal = check_signal(self.name, dry, sample_rate)
         rate_hz = float(OVERSAMPLING * sample_rate)
 
         def process(block: NDArray[np.float64], state: Cell) -> tuple[NDArray[np.float64], Cell]:
@@ -73,7 +73,7 @@ class Compressor(Device):
             )
             return _change(block, reduction), state
 
-        return (signal + oversampled(signal, process, RESTED, OVERSAMPLING)).astype(np.float32)
+        return (signal + run_oversampled(signal, process, RESTED, OVERSAMPLING)).astype(np.float32)
 
 
 def wanted_reduction(signal: NDArray[np.float64], threshold_db: float, ratio: float) -> NDArray[np.float64]:

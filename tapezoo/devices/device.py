@@ -50,13 +50,13 @@ class Device(ABC):
         """
 
 
-def resolved(controls: tuple[Control, ...], settings: Mapping[str, float]) -> dict[str, float]:
+def fill_defaults(controls: tuple[Control, ...], settings: Mapping[str, float]) -> dict[str, float]:
     """Every control's value in user units, defaults filled in. Raises ControlError like `control_vector`."""
     control_vector(controls, settings)
     return {control.name: float(settings.get(control.name, control.default)) for control in controls}
 
 
-def checked_signal(name: str, dry: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
+def check_signal(name: str, dry: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
     """`dry` in float64, or a DeviceError in the name of the device."""
     if dry.ndim != 1:
         raise DeviceError(

@@ -28,7 +28,7 @@ def lowpass(factor: int) -> NDArray[np.float64]:
     return np.asarray(taps / taps.sum(), dtype=np.float64)
 
 
-def oversampled(
+def run_oversampled(
     signal: NDArray[np.float64],
     process: Callable[[NDArray[np.float64], Carry], tuple[NDArray[np.float64], Carry]],
     state: Carry,

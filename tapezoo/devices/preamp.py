@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapezoo.controls import Control
-from tapezoo.devices.device import Device, checked_signal, resolved
-from tapezoo.devices.oversampling import oversampled
+from tapezoo.devices.device import Device, check_signal, fill_defaults
+from tapezoo.devices.oversampling import run_oversampled
 from tapezoo.devices.tube_stage import Charge, Stage, amplify, midband_gain, rest
 
 OVERSAMPLING = 16  # at the default gain, full-scale tones up to 10 kHz then alias below -89 dB
@@ -43,13 +43,13 @@ class Preamp(Device):
         self, dry: NDArray[np.float32], sample_rate: int, settings: Mapping[str, float], seed: int
     ) -> NDArray[np.float32]:
         """See `Device.render`."""
-        gain = 10.0 ** (resolved(self.controls, settings)["gain"] / 20.0)
-        signal = checked_signal(self.name, dry, sample_rate)
+        gain = 10.0 ** (fill_defaults(self.controls, settings)["gain"] / 20.0)
+        signal = check_signal(self.name, dry, sample_rate)
         stage = Stage()
 
         def process(block: NDArray[np.float64], charge: Charge) -> tuple[NDArray[np.float64], Charge]:
             return amplify(block, OVERSAMPLING * sample_rate, charge, stage)
 
         source = gain * FULL_SCALE_V * signal
-        voltage = oversampled(source, process, rest(stage), OVERSAMPLING)
+        voltage = run_oversampled(source, process, rest(stage), OVERSAMPLING)
         return (voltage / (FULL_SCALE_V * midband_gain(stage))).astype(np.float32)

@@ -92,7 +92,7 @@ def _excerpt(
             float(random.uniform(kind.shortest_s, kind.longest_s)), (total - position) / sample_rate - 0.08
         )
         phrase = scipy_signal.oaconvolve(kind.phrase(length_s, sample_rate, random), band, mode="same")
-        phrase = _shaped(phrase, _level_db(number, kind.hot_db), kind.swell, sample_rate, random)
+        phrase = _shape(phrase, _level_db(number, kind.hot_db), kind.swell, sample_rate, random)
         phrase = phrase[: total - position]
         audio[position : position + phrase.size] = phrase
         position += phrase.size + round(float(random.uniform(*_SILENCE_S)) * sample_rate)
@@ -109,7 +109,7 @@ def _level_db(number: int, hot_db: float) -> float:
     return -hot_db * spread if number % 2 == 0 else -hot_db - (LEVEL_RANGE_DB - hot_db) * spread
 
 
-def _shaped(
+def _shape(
     phrase: NDArray[np.float64], level_db: float, swell: float, sample_rate: int, random: np.random.Generator
 ) -> NDArray[np.float64]:
     """Faded at both ends, sometimes a crescendo or decrescendo, peak at `level_db`."""

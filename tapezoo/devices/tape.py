@@ -11,7 +11,7 @@ from scipy import signal as scipy_signal
 
 from tapezoo.controls import Control
 from tapezoo.devices.bias import bias_ratio, loop_width, recording_response
-from tapezoo.devices.device import Device, DeviceError, checked_signal, resolved
+from tapezoo.devices.device import Device, DeviceError, check_signal, fill_defaults
 from tapezoo.devices.equalisation import (
     record_bass,
     record_treble,
@@ -28,9 +28,9 @@ from tapezoo.devices.hysteresis import (
     magnetise,
     parameters,
 )
-from tapezoo.devices.oversampling import oversampled
+from tapezoo.devices.oversampling import run_oversampled
 from tapezoo.devices.playback_losses import Transport, replay_loss
-from tapezoo.devices.transport import delayed, replay_delay
+from tapezoo.devices.transport import read_delayed, replay_delay
 
 OVERSAMPLING = 16  # hot tones up to 15 kHz then alias below -78 dB; 8 would leave -63 dB
 FIR_TAPS = 192
@@ -86,28 +86,28 @@ class Tape(Device):
         hiss_db: float | None = None,
     ) -> None:
         self.transport = Transport(
-            speed_m_s=_within("speed_ips", speed_ips, 1.875, 30.0) * _INCH_M,
-            spacing_m=_within("spacing_um", spacing_um, 0.0, 20.0) * 1e-6,
-            thickness_m=_within("thickness_um", thickness_um, 1.0, 50.0) * 1e-6,
-            gap_m=_within("gap_um", gap_um, 0.0, 20.0) * 1e-6,
+            speed_m_s=_check_option("speed_ips", speed_ips, 1.875, 30.0) * _INCH_M,
+            spacing_m=_check_option("spacing_um", spacing_um, 0.0, 20.0) * 1e-6,
+            thickness_m=_check_option("thickness_um", thickness_um, 1.0, 50.0) * 1e-6,
+            gap_m=_check_option("gap_um", gap_um, 0.0, 20.0) * 1e-6,
         )
-        self.wow_flutter = _within("wow_flutter", wow_flutter, 0.0, 2.0)
-        self.hiss_db = None if hiss_db is None else _within("hiss_db", hiss_db, -140.0, 0.0)
+        self.wow_flutter = _check_option("wow_flutter", wow_flutter, 0.0, 2.0)
+        self.hiss_db = None if hiss_db is None else _check_option("hiss_db", hiss_db, -140.0, 0.0)
 
     def render(
         self, dry: NDArray[np.float32], sample_rate: int, settings: Mapping[str, float], seed: int
     ) -> NDArray[np.float32]:
         """See `Device.render`."""
-        values = resolved(self.controls, settings)
-        signal = checked_signal(self.name, dry, sample_rate)
+        values = fill_defaults(self.controls, settings)
+        signal = check_signal(self.name, dry, sample_rate)
         ratio = bias_ratio(values["bias"])
         tape = parameters(values["drive"], values["saturation"], loop_width(ratio))
         record, replay = self.treble_filters(ratio, sample_rate)
         field = record_bass(_causal(signal, record), sample_rate)
-        flux = makeup(tape) * _magnetised(field, tape)
+        flux = makeup(tape) * _magnetise_oversampled(field, tape)
         wet = replay_bass(_causal(flux, replay), sample_rate)
         if self.wow_flutter > 0.0:
-            wet = delayed(wet, replay_delay(wet.size, sample_rate, self.wow_flutter, seed))
+            wet = read_delayed(wet, replay_delay(wet.size, sample_rate, self.wow_flutter, seed))
         if self.hiss_db is not None:
             wet = wet + hiss(wet.size, replay, self.hiss_db, seed)
         return wet.astype(np.float32)
@@ -152,18 +152,18 @@ def hiss(samples: int, replay: NDArray[np.float64], level_db: float, seed: int) 
     return np.asarray(noise * 10.0 ** (level_db / 20.0) / math.sqrt(float(replay @ replay)), dtype=np.float64)
 
 
-def _magnetised(field: NDArray[np.float64], tape: JilesAtherton) -> NDArray[np.float64]:
+def _magnetise_oversampled(field: NDArray[np.float64], tape: JilesAtherton) -> NDArray[np.float64]:
     def process(block: NDArray[np.float64], state: Magnetic) -> tuple[NDArray[np.float64], Magnetic]:
         return magnetise(block, state, tape)
 
-    return oversampled(field, process, DEMAGNETISED, OVERSAMPLING)
+    return run_oversampled(field, process, DEMAGNETISED, OVERSAMPLING)
 
 
 def _causal(signal: NDArray[np.float64], taps: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(scipy_signal.oaconvolve(signal, taps)[: signal.size], dtype=np.float64)
 
 
-def _within(option: str, value: float, low: float, high: float) -> float:
+def _check_option(option: str, value: float, low: float, high: float) -> float:
     if not low <= value <= high:
         raise DeviceError(
             f"device 'tape', option {option!r}",

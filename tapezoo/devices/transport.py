@@ -93,7 +93,7 @@ def _read(
     return output
 
 
-def delayed(signal: NDArray[np.float64], delay_samples: NDArray[np.float64]) -> NDArray[np.float64]:
+def read_delayed(signal: NDArray[np.float64], delay_samples: NDArray[np.float64]) -> NDArray[np.float64]:
     """`signal` read `delay_samples` earlier at each sample, by windowed sinc; silence outside the signal.
 
     Shape:

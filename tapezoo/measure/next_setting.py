@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
-from tapezoo.data.settings import Setting, in_order, setting_of, values_on
+from tapezoo.data.settings import Setting, positions_on, setting_of, sort_settings
 from tapezoo.measure.disagreement import Signals, disagreement, play_at
 from tapezoo.training.effect import EffectModel
 
@@ -60,16 +60,16 @@ def find_midpoints(trained: Collection[Setting], switches: Collection[int] = ())
         switches: Controls that have nothing to be recorded between their values.
     """
     groups: dict[tuple[float | bool, ...], list[Setting]] = {}
-    for setting in in_order(trained):
+    for setting in sort_settings(trained):
         key = tuple((at or 0.0) if axis in switches else at is None for axis, at in enumerate(setting))
         groups.setdefault(key, []).append(setting)
     found = {setting for group in groups.values() for setting in _between(group)}
     ranked = sorted(
-        in_order(found - set(trained)),
+        sort_settings(found - set(trained)),
         key=lambda setting: min(_distance(setting, other) for other in trained),
         reverse=True,
     )
-    return in_order(ranked[:MAX_MIDPOINTS])
+    return sort_settings(ranked[:MAX_MIDPOINTS])
 
 
 def find_neighbours(setting: Setting, trained: Collection[Setting]) -> list[Setting]:
@@ -78,7 +78,7 @@ def find_neighbours(setting: Setting, trained: Collection[Setting]) -> list[Sett
     Nearest is meant over all controls (0..1 each). Where this gives fewer than two, as outside of what was
     trained, the two nearest of all. Only settings with the same idle controls are neighbours.
     """
-    alike = [other for other in in_order(trained) if math.isfinite(_distance(setting, other))]
+    alike = [other for other in sort_settings(trained) if math.isfinite(_distance(setting, other))]
     alike.sort(key=lambda other: _distance(setting, other))
     found: list[Setting] = []
     for axis, position in enumerate(setting):
@@ -124,7 +124,7 @@ def rank_by_neighbours(
         excerpts: What is played, (excerpts, samples).
     """
     around = {setting: find_neighbours(setting, trained) for setting in settings}
-    needed = in_order({near for own in around.values() for near in own})
+    needed = sort_settings({near for own in around.values() for near in own})
     played = dict(zip(needed, play_at(model, needed, excerpts), strict=True)) if needed else {}
     return _rank(
         Candidate(setting, disagreement(np.array([played[near] for near in around[setting]])))
@@ -162,7 +162,7 @@ def _between(group: Sequence[Setting]) -> list[Setting]:
     choices: list[list[float | None]] = []
     moves = False
     for axis in range(len(group[0])):
-        values = values_on(group, axis)
+        values = positions_on(group, axis)
         if len(values) < 2:
             choices.append([*values] or [None])
         else:

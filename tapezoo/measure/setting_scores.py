@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from tapezoo.data.settings import KINDS, Kind, Setting, in_order, kind_of
+from tapezoo.data.settings import KINDS, Kind, Setting, kind_of, sort_settings
 from tapezoo.esr import esr
 
 
@@ -88,7 +88,7 @@ def score_by_setting(
         by_setting.setdefault(row.setting, []).append(row)
     scores = [
         SettingScore(setting, kind_of(setting, trained, recorded), pool_rows(own, sample_rate))
-        for setting, own in ((setting, by_setting[setting]) for setting in in_order(by_setting))
+        for setting, own in ((setting, by_setting[setting]) for setting in sort_settings(by_setting))
     ]
     return sorted(scores, key=lambda scored: KINDS.index(scored.kind))
 

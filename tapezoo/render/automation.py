@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.controls import Control, ControlError, control_vector, decimal
+from tapezoo.controls import Control, ControlError, control_vector, parse_decimal
 from tapezoo.errors import TapezooError
 from tapezoo.terminal import shown
 
@@ -236,7 +236,7 @@ def _names(path: Path, header: Sequence[str], controls: Sequence[Control]) -> li
 
 def _number(path: Path, line: int, name: str, cell: str) -> float:
     try:
-        value = decimal(cell)
+        value = parse_decimal(cell)
     except ValueError as error:
         found = f"{name} {shown(cell)}" if cell else f"no {name}"
         raise _value_error(path, line, found, "a number") from error

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tapezoo.data import audio
 from tapezoo.data.audio import read_header
-from tapezoo.data.decoding import native
+from tapezoo.data.decoding import native_path
 from tapezoo.data.errors import SoundFileError
 from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
 from tapezoo.staging import replaced_file
@@ -163,7 +163,7 @@ def open_writer(path: Path, layout: Layout) -> soundfile.SoundFile:
     """A file open for writing, in `layout`, whatever the suffix of `path`. Raises OSError."""
     try:
         return soundfile.SoundFile(
-            native(path),
+            native_path(path),
             "w",
             layout.sample_rate,
             layout.channels,

@@ -12,7 +12,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from tapezoo.controls import Control
-from tapezoo.data.settings import KINDS, Kind, Setting, varying
+from tapezoo.data.settings import KINDS, Kind, Setting, varying_axes
 from tapezoo.measure.setting_scores import SettingScore
 from tapezoo.report.controls import control_heading
 from tapezoo.report.figures import new_figure
@@ -39,7 +39,7 @@ def draw_settings_map(scored: Sequence[SettingScore], controls: Sequence[Control
         title: What is shown.
     """
     judged = [one for one in scored if one.score.esr >= 0]
-    axes = varying([one.setting for one in judged]) or [0]
+    axes = varying_axes([one.setting for one in judged]) or [0]
     panes = {
         pair: points for pair in itertools.combinations(axes, 2) if (points := _worst_of_each(judged, *pair))
     }

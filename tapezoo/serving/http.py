@@ -20,7 +20,7 @@ import numpy as np
 import soundfile
 
 from tapezoo.bundle.play import Audio
-from tapezoo.controls import ControlError, decimal
+from tapezoo.controls import ControlError, parse_decimal
 from tapezoo.errors import TapezooError
 from tapezoo.serving.served import CONTROLS, MOST_SAMPLES, Effect, SignalError, TooLongError
 
@@ -133,7 +133,7 @@ def parse_controls(query: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
         try:
-            value = decimal(text)
+            value = parse_decimal(text)
         except ValueError:
             value = math.nan
         if name in found or not math.isfinite(value):

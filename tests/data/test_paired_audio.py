@@ -379,7 +379,7 @@ def test_the_second_setup_reads_the_memory_map_and_the_hash_knows_no_path(
 ) -> None:
     dry, wet = noise_bursts(3.0), amplifier(delayed(noise_bursts(3.0), 50))
     first = recorded(tmp_path, dry, wet)
-    monkeypatch.setattr(PairedAudio, "prepared_rows", _must_not_run)
+    monkeypatch.setattr(PairedAudio, "prepare_rows", _must_not_run)
     second = recorded(tmp_path, dry, wet, batch_size=4, segment_samples=1024, seed=3)
     assert second.findings == first.findings
     monkeypatch.undo()
@@ -426,7 +426,7 @@ def test_a_process_that_comes_second_leaves_the_first_ones_store(tmp_path: Path)
     root = tmp_path / "cache"
     (place,) = root.iterdir()
     before = (place / cache_module.AUDIO_FILE).stat().st_ino
-    cache_module.write_store(root, place.name, module.prepared_rows())
+    cache_module.write_store(root, place.name, module.prepare_rows())
     assert (place / cache_module.AUDIO_FILE).stat().st_ino == before
     assert [entry.name for entry in root.iterdir()] == [place.name]
 

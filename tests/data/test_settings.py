@@ -12,11 +12,11 @@ from tapezoo.data.errors import DataError
 from tapezoo.data.settings import (
     HoldOut,
     check_trainable,
-    drawn_by_rule,
+    draw_held_out,
     kind_of,
     setting_of,
     setting_text,
-    varying,
+    varying_axes,
 )
 
 DRIVE, TONE = Control("drive"), Control("tone", 20, 20000, 1000, "Hz", "log")
@@ -36,8 +36,8 @@ def test_a_setting_is_said_in_the_users_units() -> None:
 
 
 def test_only_controls_that_move_vary() -> None:
-    assert varying([(0.0, 1.0, 0.5), (0.0, 0.0, 0.5)]) == [1]
-    assert varying([(0.3, 0.4)]) == []
+    assert varying_axes([(0.0, 1.0, 0.5), (0.0, 0.0, 0.5)]) == [1]
+    assert varying_axes([(0.3, 0.4)]) == []
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_kind_of_a_setting_follows_from_where_it_lies(setting, trained, reco
 def test_what_interpolation_draws_lies_inside_what_is_left(seed: int) -> None:
     values = (0.0, 0.2, 0.7, 1.0)
     recorded = list(itertools.product(values, repeat=2))
-    held_out = drawn_by_rule(HoldOut("interpolation", 3, seed), recorded, [DRIVE, TONE])
+    held_out = draw_held_out(HoldOut("interpolation", 3, seed), recorded, [DRIVE, TONE])
     left = [setting for setting in recorded if setting not in held_out]
     assert len(held_out) == 3
     assert held_out <= set(itertools.product(values[1:3], repeat=2))
@@ -74,30 +74,30 @@ def test_what_interpolation_draws_lies_inside_what_is_left(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_what_corner_draws_are_corners(seed: int) -> None:
-    held_out = drawn_by_rule(HoldOut("corner", 1, seed), GRID, [DRIVE, TONE])
+    held_out = draw_held_out(HoldOut("corner", 1, seed), GRID, [DRIVE, TONE])
     assert held_out <= set(itertools.product((0.0, 1.0), repeat=2))
     assert [kind_of(one, set(GRID) - held_out, GRID) for one in held_out] == ["corner"]
 
 
 def test_seeds_draw_differently_and_reproducibly() -> None:
-    draws = [drawn_by_rule(HoldOut("corner", 1, seed), GRID, [DRIVE, TONE]) for seed in range(30)]
+    draws = [draw_held_out(HoldOut("corner", 1, seed), GRID, [DRIVE, TONE]) for seed in range(30)]
     assert len(set(draws)) == 4
     assert draws == [
-        drawn_by_rule(HoldOut("corner", 1, seed), GRID[::-1], [DRIVE, TONE]) for seed in range(30)
+        draw_held_out(HoldOut("corner", 1, seed), GRID[::-1], [DRIVE, TONE]) for seed in range(30)
     ]
 
 
 def test_extrapolation_takes_every_setting_at_the_outermost_values() -> None:
     rule = HoldOut("extrapolation", control="tone")
-    assert drawn_by_rule(rule, GRID, [DRIVE, TONE]) == {(0.0, 1.0), (0.5, 1.0), (1.0, 1.0)}
+    assert draw_held_out(rule, GRID, [DRIVE, TONE]) == {(0.0, 1.0), (0.5, 1.0), (1.0, 1.0)}
     lowest = HoldOut("extrapolation", control="drive", end="lowest")
-    assert drawn_by_rule(lowest, GRID, [DRIVE, TONE]) == {(0.0, 0.0), (0.0, 0.5), (0.0, 1.0)}
-    assert drawn_by_rule(HoldOut("extrapolation", 2), LINE, [DRIVE]) == {(0.75,), (1.0,)}  # the only control
+    assert draw_held_out(lowest, GRID, [DRIVE, TONE]) == {(0.0, 0.0), (0.0, 0.5), (0.0, 1.0)}
+    assert draw_held_out(HoldOut("extrapolation", 2), LINE, [DRIVE]) == {(0.75,), (1.0,)}  # the only control
 
 
 def test_a_switch_does_not_keep_its_settings_from_being_inside() -> None:
     recorded = [(drive, switch) for drive in (0.0, 0.5, 1.0) for switch in (0.0, 1.0)]
-    held_out = drawn_by_rule(HoldOut("interpolation", 2), recorded, [DRIVE, SWITCH])
+    held_out = draw_held_out(HoldOut("interpolation", 2), recorded, [DRIVE, SWITCH])
     assert held_out == {(0.5, 0.0), (0.5, 1.0)}
     left = set(recorded) - held_out
     assert {kind_of(setting, left, recorded) for setting in held_out} == {"interpolation"}
@@ -110,10 +110,10 @@ def test_idle_knobs_are_judged_on_no_axis() -> None:
     recorded = tape + preamp
     controls = [SWITCH, DRIVE, Control("gain", 0, 20, 10, "dB")]
     assert setting_text(controls, preamp[2]) == "switch=1, gain=20 dB"
-    held_out = drawn_by_rule(HoldOut("interpolation", 2), recorded, controls)
+    held_out = draw_held_out(HoldOut("interpolation", 2), recorded, controls)
     assert held_out == {tape[1], preamp[1]}
     assert {kind_of(one, set(recorded) - held_out, recorded) for one in held_out} == {"interpolation"}
-    highest = drawn_by_rule(HoldOut("extrapolation", control="gain"), recorded, controls)
+    highest = draw_held_out(HoldOut("extrapolation", control="gain"), recorded, controls)
     assert highest == {preamp[2]}
     # the knob's end, and an end of the switch
     assert kind_of(preamp[2], set(recorded) - highest, recorded) == "corner"
@@ -141,7 +141,7 @@ def test_idle_knobs_are_judged_on_no_axis() -> None:
 )
 def test_an_impossible_rule_is_refused(rule: HoldOut, recorded, part: str) -> None:
     with pytest.raises(DataError, match=part):
-        drawn_by_rule(rule, recorded, [DRIVE, TONE])
+        draw_held_out(rule, recorded, [DRIVE, TONE])
 
 
 def test_named_settings_must_leave_something_to_train_on() -> None:

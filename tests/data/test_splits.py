@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tapezoo.data.splits import shifted, split_by_time
+from tapezoo.data.splits import shift_regions, split_by_time
 
 from .signals import RATE
 
@@ -46,9 +46,9 @@ def test_both_boundaries_in_one_silence_would_leave_validation_empty_handed() ->
 
 
 def test_trimming_moves_the_boundaries_with_the_audio() -> None:
-    regions = shifted({"train": (0, 80), "val": (80, 90), "test": (90, 100)}, 5, 92)
+    regions = shift_regions({"train": (0, 80), "val": (80, 90), "test": (90, 100)}, 5, 92)
     assert regions == {"train": (0, 75), "val": (75, 85), "test": (85, 92)}
 
 
 def test_a_region_that_trimming_takes_whole_disappears() -> None:
-    assert shifted({"train": (0, 80), "test": (90, 100)}, 0, 85) == {"train": (0, 80)}
+    assert shift_regions({"train": (0, 80), "test": (90, 100)}, 0, 85) == {"train": (0, 80)}

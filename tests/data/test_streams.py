@@ -13,9 +13,9 @@ import scipy.signal
 import soundfile
 
 from tapezoo.data import PairedAudio, align, checks, frames, splits, streams
-from tapezoo.data.checks import clipped
+from tapezoo.data.checks import count_clipped
 from tapezoo.data.errors import SoundFileError
-from tapezoo.data.segments import grouped
+from tapezoo.data.segments import group_by_length
 from tapezoo.measure.floor import fit_floor
 from tapezoo.models import fir
 
@@ -147,10 +147,10 @@ def test_flat_runs_are_counted_across_blocks(monkeypatch: pytest.MonkeyPatch) ->
         samples[start : start + length] = 0.9
         samples[start + length : start + length + 1] = 0.0
     expected = (6, 4 + 10 + 120 + 4 + 4 + 4)
-    assert clipped(samples, 0.9) == expected
+    assert count_clipped(samples, 0.9) == expected
     monkeypatch.setattr(streams.blocks, "__defaults__", (100,))
-    assert clipped(samples, float(samples.max())) == expected
-    assert clipped(-samples, -float(samples.max())) == expected
+    assert count_clipped(samples, float(samples.max())) == expected
+    assert count_clipped(-samples, -float(samples.max())) == expected
     assert "(bottom): 146 samples in 6 flat runs" in str(checks.signal_findings("a", -samples)[-1])
 
 
@@ -175,6 +175,6 @@ def test_a_batch_of_whole_regions_is_bounded(tmp_path: Path, monkeypatch: pytest
 
     module = prepared(tmp_path, 2)
     regions = segments.regions_of(module._open(), "train", RATE)
-    assert [len(group) for group in grouped(regions)] == [2]
+    assert [len(group) for group in group_by_length(regions)] == [2]
     monkeypatch.setattr(segments, "LARGE_SAMPLES", regions[0].length)
-    assert [len(group) for group in grouped(regions)] == [1, 1]
+    assert [len(group) for group in group_by_length(regions)] == [1, 1]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tapezoo.devices.oversampling import lowpass, oversampled
+from tapezoo.devices.oversampling import lowpass, run_oversampled
 
 
 def unchanged(block, state):
@@ -15,7 +15,7 @@ def test_nothing_done_at_the_high_rate_changes_nothing_below_20_khz(samples):
     spectrum = np.fft.rfft(np.random.default_rng(0).normal(size=samples))
     spectrum[np.fft.rfftfreq(samples, 1 / 44_100) > 19_900] = 0
     signal = np.fft.irfft(spectrum, samples) * np.hanning(samples)
-    np.testing.assert_allclose(oversampled(signal, unchanged, None, 8), signal, atol=3e-4)
+    np.testing.assert_allclose(run_oversampled(signal, unchanged, None, 8), signal, atol=3e-4)
 
 
 def test_blocks_leave_no_seams():
@@ -23,7 +23,7 @@ def test_blocks_leave_no_seams():
         return np.tanh(2 * block), state + block.size
 
     signal = np.random.default_rng(1).normal(0, 0.3, 30_000)
-    computed = oversampled(signal, counted, 0, 4)
+    computed = run_oversampled(signal, counted, 0, 4)
     # the same in one piece, by direct convolution
     taps = lowpass(4)
     reach = taps.size // 2

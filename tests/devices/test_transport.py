@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import signal as scipy_signal
 
-from tapezoo.devices.transport import delayed, replay_delay
+from tapezoo.devices.transport import read_delayed, replay_delay
 
 RATE = 44_100
 
@@ -36,7 +36,7 @@ def test_instantaneous_delay_of_the_audio_is_the_trajectory():
     delay = replay_delay(samples, RATE, 0.2, 1)
     tone_hz = 3000.0
     time = np.arange(samples) / RATE
-    output = delayed(np.sin(2 * np.pi * tone_hz * time), delay)
+    output = read_delayed(np.sin(2 * np.pi * tone_hz * time), delay)
     phase = np.unwrap(np.angle(scipy_signal.hilbert(output))) + np.pi / 2
     measured = (2 * np.pi * tone_hz * time - phase) * RATE / (2 * np.pi * tone_hz)
     inner = slice(2000, -2000)  # the Hilbert transform needs both sides
@@ -48,13 +48,13 @@ def test_instantaneous_delay_of_the_audio_is_the_trajectory():
 def test_reading_between_samples_is_exact_to_90_db(tone_hz):
     delay = np.linspace(-3.7, 5.2, 20_000)
     omega = 2 * np.pi * tone_hz / RATE
-    output = delayed(np.sin(omega * np.arange(20_000)), delay)
+    output = read_delayed(np.sin(omega * np.arange(20_000)), delay)
     error = output - np.sin(omega * (np.arange(20_000) - delay))
     assert 10 * np.log10(np.mean(error[100:-100] ** 2) * 2) < -90
 
 
 def test_whole_samples_are_read_unchanged_and_beyond_the_ends_is_silence():
     signal = np.random.default_rng(0).normal(size=500)
-    output = delayed(signal, np.full(500, 7.0))
+    output = read_delayed(signal, np.full(500, 7.0))
     np.testing.assert_allclose(output[7:], signal[:-7], atol=1e-12)
     np.testing.assert_allclose(output[:7], 0.0, atol=1e-12)

@@ -15,7 +15,7 @@ from math import prod
 import numpy as np
 
 from tapezoo.bundle.grid.index import AXIS_LIMIT, GridAxis
-from tapezoo.controls import Control, ControlError, decimal, parse_settings, ranges_text
+from tapezoo.controls import Control, ControlError, parse_decimal, parse_settings, ranges_text
 from tapezoo.export.errors import GridError
 
 SAMPLED_POINT_LIMIT = 4096  # each is exported and listened to: hours beyond it
@@ -142,7 +142,7 @@ def _control(part: str, name: str, controls: Sequence[Control]) -> Control:
 
 def _number(part: str, text: str) -> float:
     try:
-        number = decimal(text)
+        number = parse_decimal(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
