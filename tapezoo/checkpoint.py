@@ -80,14 +80,24 @@ def _content(file: BinaryIO, path: Path) -> Any:
         raise _error(path, f"a file that is no PyTorch checkpoint{_code_in(error)}") from error
 
 
-def score_of(path: Path) -> float | None:
-    """The val_esr of a checkpoint by its own record; None where it was saved before a validation.
+def score_of(path: Path, figure: str = "val_esr") -> float | None:
+    """A figure of a checkpoint by its own record; None where it was saved before a validation.
 
     Raises:
         CheckpointError: See `read_checkpoint`.
     """
-    score: float | None = read_checkpoint(path)["tapezoo"]["metrics"].get("val_esr")
+    score: float | None = read_checkpoint(path)["tapezoo"]["metrics"].get(figure)
     return score
+
+
+def monitor_of(path: Path) -> tuple[str, str]:
+    """The figure by which the training chose its best checkpoint, and whether "min" or "max" of it is best.
+
+    Raises:
+        CheckpointError: See `read_checkpoint`.
+    """
+    own = read_checkpoint(path)["tapezoo"]
+    return own.get("monitor", "val_esr"), own.get("mode", "min")
 
 
 def check_same_data(path: Path, dataset_hash: str) -> None:
@@ -176,6 +186,8 @@ def _is_whole(own: Any) -> bool:
     metrics, provenance = own.get("metrics"), own.get("provenance")
     return (
         isinstance(own.get("architecture"), str)
+        and isinstance(own.get("monitor", "val_esr"), str)
+        and own.get("mode", "min") in ("min", "max")
         and isinstance(own.get("arguments"), dict)
         and isinstance(metrics, dict)
         and all(isinstance(name, str) and isinstance(value, int | float) for name, value in metrics.items())

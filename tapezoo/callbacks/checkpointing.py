@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
@@ -38,7 +38,7 @@ class WholeFiles(TorchCheckpointIO):
 
 
 class BestAndLast(ModelCheckpoint):
-    """Keeps `best.ckpt` (lowest val_esr) and `last.ckpt` in one folder, written when an epoch has ended.
+    """Keeps `best.ckpt` and `last.ckpt` in one folder, written when an epoch has ended.
 
     Lightning's own `save_last` writes only in epochs that are also among the best, so that resuming would go
     back to the last improvement; here every epoch writes it.
@@ -48,14 +48,16 @@ class BestAndLast(ModelCheckpoint):
 
     Args:
         run_dir: The folder.
+        monitor: The figure that decides which is the best; see `Objective`.
+        mode: Whether a lower or a higher one is better.
     """
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, monitor: str = "val_esr", mode: Literal["min", "max"] = "min") -> None:
         super().__init__(
             dirpath=run_dir,
             filename=Path(BEST).stem,
-            monitor="val_esr",
-            mode="min",
+            monitor=monitor,
+            mode=mode,
             save_top_k=1,
             auto_insert_metric_name=False,
             enable_version_counter=False,  # a better one replaces best.ckpt instead of becoming best-v1.ckpt
@@ -79,7 +81,7 @@ class BestAndLast(ModelCheckpoint):
             return
         self.run_dir.mkdir(parents=True, exist_ok=True)
         best = Path(str(self.dirpath)) / BEST
-        score = score_of(best) if self._is_resumed and best.is_file() else None
+        score = score_of(best, str(self.monitor)) if self._is_resumed and best.is_file() else None
         if score is not None:
             self.best_model_path = self.kth_best_model_path = str(best)
             self.best_model_score = self.kth_value = torch.tensor(score)

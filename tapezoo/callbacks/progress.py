@@ -1,4 +1,4 @@
-"""One bar for the whole training, with val_esr; lines now and then where there is no terminal."""
+"""One bar for the whole training, with the monitored figure; lines now and then where there is no terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINE_INTERVAL_S = 15.0  # a log of a training of ten minutes keeps some forty li
 
 
 class Progress(ProgressBar):
-    """Shows epoch, train_loss, val_esr and the best val_esr so far.
+    """Shows epoch, train_loss, the figure that the training monitors, and the best of it so far.
 
     Args:
         console: Where to; None: standard error.
@@ -32,7 +32,8 @@ class Progress(ProgressBar):
         self._enabled = True
         self._bar: Bar | None = None
         self._task = TaskID(0)
-        self._best = math.inf
+        self._monitor, self._better = "val_esr", min
+        self._best = math.nan
         self._line_at_s = -math.inf
         self._unsaid: str | None = None
 
@@ -54,8 +55,11 @@ class Progress(ProgressBar):
         """Opens the bar; a resumed training starts where it left off."""
         self._line_at_s, self._unsaid = time.monotonic(), None
         kept = best_and_last(trainer)
-        before = kept.best_model_score if kept is not None else None  # of the training that is resumed
-        self._best = math.inf if before is None else float(before)
+        before = None
+        if kept is not None:
+            self._monitor, self._better = str(kept.monitor), max if kept.mode == "max" else min
+            before = kept.best_model_score  # of the training that is resumed
+        self._best = math.nan if before is None else float(before)
         if self._enabled and self._console.is_terminal:
             self._bar = wide_bar(self._console)
             self._task = self._bar.add_task(self._text(trainer), total=_total_batches(trainer))
@@ -72,7 +76,8 @@ class Progress(ProgressBar):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Shows the epoch's figures."""
-        self._best = min(self._best, float(trainer.callback_metrics.get("val_esr", math.inf)))
+        figures = [self._best, float(trainer.callback_metrics.get(self._monitor, math.nan))]
+        self._best = self._better(filter(math.isfinite, figures), default=math.nan)
         text = self._unsaid = self._text(trainer)
         if self._bar is not None:
             self._bar.update(self._task, description=text)
@@ -105,7 +110,7 @@ class Progress(ProgressBar):
         # after the last epoch Lightning already counts one further
         epoch = min(trainer.current_epoch + 1, last) if isinstance(last, int) else trainer.current_epoch + 1
         parts = [f"epoch {epoch}/{last}"]
-        for name in ("train_loss", "val_esr"):
+        for name in ("train_loss", self._monitor):
             if name in trainer.callback_metrics:
                 parts.append(f"{name} {float(trainer.callback_metrics[name]):.4g}")
         if math.isfinite(self._best):

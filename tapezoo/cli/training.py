@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -159,7 +160,8 @@ class TrainingCLI(LightningCLI):
             text = self._parser(self.subcommand).dump(recipe, skip_none=False)
             self.data_report = DataReport(self.console)
             callbacks += [self.data_report, RunRecorder(self.run_dir, text), History(self.run_dir)]
-            callbacks += [BestAndLast(self.run_dir)]
+            objective = self.model.objective
+            callbacks += [BestAndLast(self.run_dir, objective.monitor, objective.mode)]
         elif self.subcommand == "test":
             members = load_ensemble(self.model, checkpoint_path, config.ensemble) if config.ensemble else []
             report = self.run_dir / "report"
@@ -299,6 +301,12 @@ class TrainingCLI(LightningCLI):
                 checkpoint.check_same_data(path, datamodule.dataset_hash)
         if not best.is_file():
             self.console.say(f"there is no {best} to beat: a new best begins")
+            return
+        before, now = checkpoint.monitor_of(best), (self.model.objective.monitor, self.model.objective.mode)
+        if before != now:
+            self.console.say(
+                f"{best} was chosen by {before[0]} ({before[1]}); from here on {now[0]} ({now[1]}) decides"
+            )
 
     def _say_result(self) -> None:
         best = self.run_dir / checkpoint.BEST
@@ -306,14 +314,17 @@ class TrainingCLI(LightningCLI):
         if callback is None or callback.best_model_score is None:
             return  # fast_dev_run, or no epoch was trained
         floor = self.data_report.linear_floor
-        score = float(callback.best_model_score)
+        monitored, score = "", float(callback.best_model_score)
+        if callback.monitor != "val_esr":
+            monitored = f"{callback.monitor} {score:.5f}; "
+            score = checkpoint.score_of(best) or math.nan
         beaten = (
             f"{floor / score:.1f} times as much"
             if not score >= floor
             else "which it does not beat: an equaliser would do better"
         )
         lines = [
-            f"best val_esr {score:.5f}; linear floor {floor:.5f}, {beaten}",
+            f"best {monitored}val_esr {score:.5f}; linear floor {floor:.5f}, {beaten}",
             f"checkpoint   {best}",
             f"listen       {shell('tapezoo', 'render', best)} IN.wav OUT.wav (excerpts and pictures: "
             f"{self.run_dir / 'report'})",

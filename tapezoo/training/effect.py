@@ -289,6 +289,8 @@ class EffectModel(LightningModule):
             "architecture": type(self).__name__,
             "arguments": {name: value for name, value in arguments.items() if not name.startswith("_")},
             "metrics": self._finite_metrics(),
+            "monitor": self.objective.monitor,
+            "mode": self.objective.mode,
             "provenance": self.provenance,
         }
 
@@ -304,7 +306,7 @@ class EffectModel(LightningModule):
 
     def _log_metrics(self, metrics: Any) -> None:
         for name, value in metrics.compute().items():
-            self.log(name, value, prog_bar=name == "val_esr")
+            self.log(name, value, prog_bar=name == self.objective.monitor)
         metrics.reset()
 
 

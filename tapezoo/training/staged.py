@@ -1,0 +1,89 @@
+"""Training in two stages: a part of the net first, then all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+
+from torch import Tensor, nn
+
+from tapezoo.net import Net
+from tapezoo.training.errors import TrainingError
+from tapezoo.training.objective import Objective, Step
+from tapezoo.training.supervised import Supervised
+
+
+class Staged(Objective):
+    """Trains the named part of the net alone for some epochs, then everything, by another objective.
+
+    The linear path of a machine is quickly learnt; the rest of the net then starts from what it leaves over.
+
+    Args:
+        first: Which parameters move in the first stage: names or patterns such as "linear_path" or "lstm.*_l0"; the
+            name of a module stands for everything in it.
+        first_epochs: Length of the first stage, 1 or more.
+        objective: How both stages are trained; None: `Supervised`.
+
+    Raises:
+        TrainingError: No pattern, or no epoch for the first stage.
+    """
+
+    def __init__(self, first: list[str], first_epochs: int = 1, objective: Objective | None = None) -> None:
+        super().__init__()
+        if not first or first_epochs < 1:
+            raise TrainingError(
+                "--model.objective" + (".first_epochs" if first else ".first"),
+                found=str(first_epochs if first else first),
+                expected="1 or more" if first else "names of parameters",
+                fix="Correct it, or train with tapezoo.training.Supervised, which has one stage.",
+            )
+        self.first = first
+        self.first_epochs = first_epochs
+        self.objective = objective or Supervised()
+        self.monitor, self.mode = self.objective.monitor, self.objective.mode
+
+    def trained(self, net: Net) -> dict[str, Iterable[nn.Parameter]]:
+        """See `Objective.trained`. Raises TrainingError where a pattern fits nothing in the net."""
+        names = [name for name, _ in net.named_parameters()]
+        for pattern in self.first:
+            if not any(_fits(pattern, name) for name in names):
+                raise TrainingError(
+                    "--model.objective.first",
+                    found=f"{pattern}, which fits no parameter of {type(net).__name__}",
+                    expected=f"names or patterns of {', '.join(names)}",
+                    fix="Correct it on the line or in the recipe.",
+                )
+        return self.objective.trained(net)
+
+    def step(self, step: Step) -> dict[str, Tensor]:
+        """See `Objective.step`."""
+        if step.progress.epoch >= self.first_epochs:
+            return self.objective.step(step)
+        with _only(step.net, self.first):
+            return self.objective.step(step)
+
+    def validation_losses(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """See `Objective.validation_losses`."""
+        return self.objective.validation_losses(output, target)
+
+
+@contextmanager
+def _only(net: Net, patterns: list[str]) -> Iterator[None]:
+    """Inside, no parameter but the named ones has a gradient: optimizers leave the others alone."""
+    held = [
+        parameter
+        for name, parameter in net.named_parameters()
+        if parameter.requires_grad and not any(_fits(pattern, name) for pattern in patterns)
+    ]
+    for parameter in held:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in held:
+            parameter.requires_grad_(True)
+
+
+def _fits(pattern: str, name: str) -> bool:
+    return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")
