@@ -24,9 +24,9 @@ from tapezoo.bundle.grid.index import read_grid_index
 from tapezoo.bundle.manifest import REST_STATE
 from tapezoo.checkpoint import best_checkpoint, load_model
 from tapezoo.controls import control_vector
-from tapezoo.export import settled_copy
+from tapezoo.export import settle_copy
 from tapezoo.export.golden import golden_input
-from tapezoo.export.grid import GridPart, held_values, parse_axes
+from tapezoo.export.grid import GridPart, parse_axes, parse_held
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of
 from tapezoo.export.trained import programme
@@ -56,7 +56,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|---|")
     for text in options.grids:
         axes = parse_axes(text, model.controls)
-        held = held_values(options.set, axes, model.controls)
+        held = parse_held(options.set, axes, model.controls)
         for rule in options.rules:
             part = GridPart(axes, held, rule, options.max_error, options.max_points)
             print(f"| {text} | {row(model, part)} |", flush=True)
@@ -65,7 +65,7 @@ def main() -> None:
 def row(model: EffectModel, part: GridPart) -> str:
     """Makes one grid; its line of the table."""
     default = np.array(control_vector(model.controls, {}), dtype=np.float32)
-    frozen, settle_samples = settled_copy(model.net, default)
+    frozen, settle_samples = settle_copy(model.net, default)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         manifest = around(root, frozen, model, default, settle_samples)

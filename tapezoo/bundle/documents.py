@@ -48,9 +48,9 @@ def read_document(
             raise ValueError(f"{size} bytes, over {limit_bytes}")
         document = json.loads(
             path.read_bytes().decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_no_number,
-            parse_float=_finite,
+            object_pairs_hook=_read_object,
+            parse_constant=_refuse_constant,
+            parse_float=_read_float,
         )
         json.dumps(document, ensure_ascii=False).encode()  # lone surrogates cannot be printed
     except (OSError, ValueError, RecursionError) as error:
@@ -63,7 +63,7 @@ def read_document(
 def fields_of(value: Any, names: Collection[str], optional: Collection[str] = ()) -> dict[str, Any]:
     """An object with exactly these fields, apart from optional ones."""
     if not isinstance(value, dict):
-        raise ValueError(f"{_shown(value)} where an object with {', '.join(names)} should be")
+        raise ValueError(f"{_shorten(value)} where an object with {', '.join(names)} should be")
     if wrong := (set(names) - set(value)) | (set(value) - {*names, *optional}):
         raise ValueError(f"fields missing or unknown: {', '.join(sorted(wrong))}")
     return value
@@ -72,21 +72,21 @@ def fields_of(value: Any, names: Collection[str], optional: Collection[str] = ()
 def items(value: Any, read: Callable[[Any], T], least: int = 0, most: int = 1000) -> tuple[T, ...]:
     """A list, item by item."""
     if not isinstance(value, list) or not least <= len(value) <= most:
-        raise ValueError(f"{_shown(value)} where a list of {least} to {most} should be")
+        raise ValueError(f"{_shorten(value)} where a list of {least} to {most} should be")
     return tuple(read(item) for item in value)
 
 
 def mapping(value: Any, most: int = 10_000) -> dict[str, Any]:
     """Any object."""
     if not isinstance(value, dict) or len(value) > most:
-        raise ValueError(f"{_shown(value)} where an object of at most {most} fields should be")
+        raise ValueError(f"{_shorten(value)} where an object of at most {most} fields should be")
     return value
 
 
 def matching(pattern: str, value: Any) -> str:
     """Text of this form."""
     if not isinstance(value, str) or not re.fullmatch(pattern, value):
-        raise ValueError(f"{_shown(value)}, which does not look like {pattern}")
+        raise ValueError(f"{_shorten(value)}, which does not look like {pattern}")
     return value
 
 
@@ -94,49 +94,49 @@ def file_name(value: Any) -> str:
     """A bundle path that means the same file on every system."""
     name = matching(FILE, value)
     if len(name) > 255 or any(_DEVICE.fullmatch(part) or part.endswith(".") for part in name.split("/")):
-        raise ValueError(f"the file {_shown(name)}, which is none on every system")
+        raise ValueError(f"the file {_shorten(name)}, which is none on every system")
     return name
 
 
 def count(value: Any, least: int = 0, most: int = COUNT_LIMIT) -> int:
     """A whole number."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ValueError(f"{_shown(value)}, which is not a whole number from {least} to {most}")
+        raise ValueError(f"{_shorten(value)}, which is not a whole number from {least} to {most}")
     return value
 
 
 def number(value: Any, least: float = -math.inf, most: float = math.inf) -> float:
     """A number, not counting true and false."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{_shown(value)}, which is no number")
+        raise ValueError(f"{_shorten(value)}, which is no number")
     if not (math.isfinite(value) and least <= value <= most):
-        raise ValueError(f"{_shown(value)}, which is not a number from {least:g} to {most:g}")
+        raise ValueError(f"{_shorten(value)}, which is not a number from {least:g} to {most:g}")
     return value
 
 
 def distinct(names: Collection[str]) -> None:
     """Refuses a name that stands twice."""
     if len(set(names)) != len(names):
-        raise ValueError(f"a name that stands twice among {_shown(sorted(names))}")
+        raise ValueError(f"a name that stands twice among {_shorten(sorted(names))}")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key that stands twice")
     return found
 
 
-def _finite(text: str) -> float:
+def _read_float(text: str) -> float:
     if not math.isfinite(value := float(text)):
         raise ValueError(f"the number {text[:40]}")
     return value
 
 
-def _no_number(text: str) -> float:
+def _refuse_constant(text: str) -> float:
     raise ValueError(f"the number {text}")
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:100]}..."

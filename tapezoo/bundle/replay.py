@@ -54,7 +54,7 @@ def replay(step: Step, root: Path, manifest: Manifest, file: str) -> tuple[CaseR
         except BundleError:
             raise
         except Exception as error:  # every runtime has exceptions of its own
-            raise _broken(root, file, f"a failure in golden case {case.name}", error) from error
+            raise _error(root, file, f"a failure in golden case {case.name}", error) from error
     return tuple(results)
 
 
@@ -68,9 +68,9 @@ def open_target(opener: OpenTarget, root: Path, manifest: Manifest, target: str)
     try:
         return opener(root / file, manifest.state_names)
     except Exception as error:  # every runtime has exceptions of its own
-        raise _broken(root, file, "a file that its runtime refuses", error) from error
+        raise _error(root, file, "a file that its runtime refuses", error) from error
 
 
-def _broken(root: Path, file: str, what: str, error: Exception) -> BundleError:
+def _error(root: Path, file: str, what: str, error: Exception) -> BundleError:
     found = f"{what} ({type(error).__name__}: {error})"
     return BundleError(root, file, found=found, expected="a working target", fix="Export the bundle again.")

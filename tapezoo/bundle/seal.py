@@ -28,7 +28,7 @@ _LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n")
 
 def file_hashes(root: Path) -> dict[str, str]:
     """sha256 of every file below `root` but manifest.json and SHA256SUMS, by bundle path, sorted."""
-    return {file: _sha256(root / file) for file in sorted(_files_below(root) - {MANIFEST, SUMS})}
+    return {file: _hash_file(root / file) for file in sorted(_find_files(root) - {MANIFEST, SUMS})}
 
 
 def is_bundle(folder: Path) -> bool:
@@ -39,8 +39,8 @@ def is_bundle(folder: Path) -> bool:
 def seal(root: Path, manifest: Manifest) -> str:
     """Writes manifest.json and SHA256SUMS, the last two files of a bundle; returns the latter's sha256."""
     (root / MANIFEST).write_bytes(manifest.to_json().encode())
-    (root / SUMS).write_bytes(_sums_text({**manifest.files, MANIFEST: _sha256(root / MANIFEST)}))
-    return _sha256(root / SUMS)
+    (root / SUMS).write_bytes(_sums_text({**manifest.files, MANIFEST: _hash_file(root / MANIFEST)}))
+    return _hash_file(root / SUMS)
 
 
 def verify_hashes(root: Path, seal_sha256: str | None = None) -> tuple[Manifest, str]:
@@ -60,7 +60,7 @@ def verify_hashes(root: Path, seal_sha256: str | None = None) -> tuple[Manifest,
         BundleError: A subclass that says the fault, with the file at fault as `file`.
     """
     try:
-        return _verified(root, seal_sha256)
+        return _verify(root, seal_sha256)
     except OSError as error:
         file = Path(error.filename or root)
         raise BundleError.about(root, file.name, str(error), "a readable file") from error
@@ -68,22 +68,22 @@ def verify_hashes(root: Path, seal_sha256: str | None = None) -> tuple[Manifest,
         raise BundleError.about(root, "", f"no path ({error})", "a bundle made by export") from error
 
 
-def _verified(root: Path, seal_sha256: str | None) -> tuple[Manifest, str]:
-    found = _files_below(root)
+def _verify(root: Path, seal_sha256: str | None) -> tuple[Manifest, str]:
+    found = _find_files(root)
     if not found & {MANIFEST, SUMS}:
         raise BundleError.about(root, "", "no manifest.json and no SHA256SUMS", "a bundle made by export")
     for file in (MANIFEST, SUMS):
         if file not in found:
-            raise _missing(root, file)
+            raise _missing_error(root, file)
     for file in sorted(found):  # before gigabytes are hashed
         _check_size(root, file)
-    sums_sha256 = _sha256(root / SUMS)
+    sums_sha256 = _hash_file(root / SUMS)
     if seal_sha256 is not None and sums_sha256 != seal_sha256:
         raise BundleError.about(root, SUMS, f"sha256 {sums_sha256}", f"the registered {seal_sha256}")
     sums = _read_sums(root)
     if MANIFEST not in sums:
         raise BundleError.about(root, SUMS, "no line for manifest.json", "one")
-    if _sha256(root / MANIFEST) != sums[MANIFEST]:
+    if _hash_file(root / MANIFEST) != sums[MANIFEST]:
         raise BundleError.about(
             root, MANIFEST, "other content than its line in SHA256SUMS says", "both as they were sealed"
         )
@@ -102,8 +102,8 @@ def _verified(root: Path, seal_sha256: str | None) -> tuple[Manifest, str]:
         )
     for file, sha256 in sorted(manifest.files.items()):
         if file not in found:
-            raise _missing(root, file)
-        if _sha256(root / file) != sha256:
+            raise _missing_error(root, file)
+        if _hash_file(root / file) != sha256:
             raise BundleError.about(root, file, "other content than was sealed", f"sha256 {sha256}")
     if extra := sorted(found - {*manifest.files, MANIFEST, SUMS}):
         raise BundleError(
@@ -136,7 +136,7 @@ def _sums_text(sums: dict[str, str]) -> bytes:
     return "".join(f"{sums[file]}  {file}\n" for file in sorted(sums)).encode()
 
 
-def _files_below(root: Path) -> set[str]:
+def _find_files(root: Path) -> set[str]:
     """Bundle paths of all files and empty folders; refuses links and devices, which could lead anywhere."""
     if not root.is_dir():
         raise BundleError.about(root, "", "no folder of this name", "a bundle made by export")
@@ -160,10 +160,10 @@ def _files_below(root: Path) -> set[str]:
     return found
 
 
-def _missing(root: Path, file: str) -> BundleError:
+def _missing_error(root: Path, file: str) -> BundleError:
     return BundleError.about(root, file, "no such file", "a file the bundle lists")
 
 
-def _sha256(path: Path) -> str:
+def _hash_file(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -31,7 +31,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument(
         "--max-loss",
-        type=_esr,
+        type=_parse_esr,
         default=MAX_LOSS,
         metavar="ESR",
         help="refuse a smaller format whose error against the net is over this (default: 1e-3, 30 dB under the "
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         check_playable(targets)
     else:
         parts.append(grid)
-    audio = None if options.audio is None else _programme(options.audio, model.sample_rate)
+    audio = None if options.audio is None else _read_programme(options.audio, model.sample_rate)
     console = Screen()
     with console.status("exporting") as status:
         verification = export_checkpoint(
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
             max_degradation_esr=options.max_loss,
         )
     lines = [f"{options.out}: {verification.manifest.architecture} from {path}"]
-    lines += [_target_text(target, verification, options.out) for target in verification.targets]
+    lines += [_describe_target(target, verification, options.out) for target in verification.targets]
     lines += grid_lines(options.out, verification.manifest)
     reach = verification.manifest.reach
     if reach < 1:
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _target_text(target: TargetResult, verification: Verification, bundle: Path) -> str:
+def _describe_target(target: TargetResult, verification: Verification, bundle: Path) -> str:
     label = f"{target.target:<12} {target.file:<16}"
     if target.max_esr is None:
         return f"{label} parity {target.max_abs_error:.1e} over {len(target.results)} golden cases"
@@ -103,7 +103,7 @@ def _target_text(target: TargetResult, verification: Verification, bundle: Path)
     return f"{text}; size {size:.2f} of onnx, speed {speeds}"
 
 
-def _programme(file: Path, sample_rate: int) -> Any:
+def _read_programme(file: Path, sample_rate: int) -> Any:
     """(samples,): a sound file's first channel at the model's rate."""
     import soxr
 
@@ -127,7 +127,7 @@ def _programme(file: Path, sample_rate: int) -> Any:
     )
 
 
-def _esr(text: str) -> float:
+def _parse_esr(text: str) -> float:
     try:
         esr = float(text)
     except ValueError:

@@ -47,14 +47,14 @@ def run(options: argparse.Namespace) -> int:
         f"parity       {parity:.1e}, the largest of all points",
         f"size         {index.size_bytes} bytes per point",
         f"entering     a point plays {enter['preroll_samples']} samples of the past, {enter['milliseconds']:.1f} ms",
-        f"error        {_error_text(index.error)}",
+        f"error        {_describe_error(index.error)}",
         f"check it     {shell('tapezoo', 'verify', options.out)}",
     ]
     console.say(*lines)
     return 0
 
 
-def _error_text(error: dict[str, Any]) -> str:
+def _describe_error(error: dict[str, Any]) -> str:
     if error["max_esr"] is None:
         return "between the points not measured: name a device or recordings under 'reference'"
     worst = error["cells"][0]["middle"]

@@ -61,7 +61,7 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
     Raises:
         GridError: Something that cannot be sampled, or an option without --grid.
     """
-    from tapezoo.export.grid import GridPart, held_values, parse_axes
+    from tapezoo.export.grid import GridPart, parse_axes, parse_held
 
     given = {
         "--grid-set": bool(options.grid_set),
@@ -93,7 +93,7 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
             fix="Give the error that is small enough.",
         )
     axes = parse_axes(options.grid, controls)
-    held = held_values(options.grid_set, axes, controls)
+    held = parse_held(options.grid_set, axes, controls)
     most = MAX_POINTS if options.max_points is None else options.max_points
     return GridPart(axes, held, options.grid_rule or "weights", options.max_error, most)
 

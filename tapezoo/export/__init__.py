@@ -1,6 +1,6 @@
 """Export: a trained net becomes a sealed bundle, or an error says why not."""
 
-from tapezoo.export.build import export_bundle, settled_copy
+from tapezoo.export.build import export_bundle, settle_copy
 from tapezoo.export.degradation import MAX_DEGRADATION_ESR
 from tapezoo.export.errors import ExportError, ParityError
 from tapezoo.export.targets import DEFAULT_TARGETS, check_playable, load_target, load_targets, openers
@@ -23,5 +23,5 @@ __all__ = [
     "load_target",
     "load_targets",
     "openers",
-    "settled_copy",
+    "settle_copy",
 ]

@@ -16,11 +16,11 @@ from tapezoo.bundle import Manifest, StateTensor, Verification, write_arrays
 from tapezoo.bundle.manifest import REST_STATE
 from tapezoo.controls import Control, control_vector
 from tapezoo.export.assemble import assemble, describe_bundle
-from tapezoo.export.cost import engine_step, measured_costs
+from tapezoo.export.cost import engine_step, measure_costs
 from tapezoo.export.degradation import MAX_DEGRADATION_ESR, measure_degradation
 from tapezoo.export.errors import ExportError
 from tapezoo.export.golden import golden_input, write_golden
-from tapezoo.export.parity import parity_table
+from tapezoo.export.parity import measure_parity
 from tapezoo.export.targets import DEFAULT_TARGETS
 from tapezoo.export.targets.target import Part, Target, graph_of
 from tapezoo.net import Net, settle
@@ -82,7 +82,7 @@ def export_bundle(
         programme = golden_input(audio, net.hop_samples)
         default = np.array(control_vector(controls, {}), dtype=np.float32)
         progress("settling the rest state")
-        frozen, settle_samples = settled_copy(net, default)
+        frozen, settle_samples = settle_copy(net, default)
         rest = {
             name: value[0].numpy()
             for name, value in frozen.initial_state(torch.from_numpy(default[np.newaxis])).items()
@@ -107,7 +107,7 @@ def export_bundle(
             provenance=provenance,
         )
         progress("comparing every target with the net")
-        manifest = replace(manifest, parity=parity_table(folder, manifest, frozen, targets))
+        manifest = replace(manifest, parity=measure_parity(folder, manifest, frozen, targets))
         progress("measuring the degradation of lossy targets")
         manifest = replace(
             manifest, degradation=measure_degradation(folder, manifest, targets, max_degradation_esr)
@@ -117,7 +117,7 @@ def export_bundle(
             name: engine_step(open_engine(folder, manifest, name), default)
             for name in playable_engines(manifest)
         }
-        manifest = replace(manifest, cost=measured_costs(steps, manifest, programme[:1], rest, default))
+        manifest = replace(manifest, cost=measure_costs(steps, manifest, programme[:1], rest, default))
         for part in parts:
             manifest = part.write(folder, frozen, manifest, programme, progress)
         return manifest
@@ -125,7 +125,7 @@ def export_bundle(
     return assemble(out, overwrite, write, {target.name: target.open for target in targets}, progress)
 
 
-def settled_copy(net: Net, default: NDArray[np.float32]) -> tuple[Net, int]:
+def settle_copy(net: Net, default: NDArray[np.float32]) -> tuple[Net, int]:
     """A copy on the CPU in evaluation mode, at rest at its defaults, and the silence that takes elsewhere.
 
     Args:

@@ -22,14 +22,14 @@ MEASURED_SAMPLES = 1 << 14
 FIELDS = ("real_time_factor", "threads", "processor")  # of one target's cost in a manifest
 
 
-def measured_cost(
+def measure_cost(
     step: Step, manifest: Manifest, audio: Audio, rest: StateArrays, controls: Audio
 ) -> dict[str, Any]:
-    """The cost of one step; see `measured_costs`."""
-    return measured_costs({"": step}, manifest, audio, rest, controls)[""]
+    """The cost of one step; see `measure_costs`."""
+    return measure_costs({"": step}, manifest, audio, rest, controls)[""]
 
 
-def measured_costs(
+def measure_costs(
     steps: Mapping[str, Step], manifest: Manifest, audio: Audio, rest: StateArrays, controls: Audio
 ) -> dict[str, dict[str, Any]]:
     """Seconds of audio per second of this thread's CPU time, the median of five runs, by block length.

@@ -43,18 +43,18 @@ def measure_degradation(
             step = open_target(target.open, root, manifest, target.name)
             results = replay(step, root, manifest, target.file)
         except BundleError as error:
-            raise _refused(target, error.found, "a target that plays") from error
+            raise _error(target, error.found, "a target that plays") from error
         esr = overall_esr(results)
         max_abs_error = float(np.max([result.max_abs_error for result in results]))  # NaN stays
         if not (esr <= max_esr and np.isfinite(max_abs_error)):
             found = f"an ESR of {esr:.2g} and an error of up to {max_abs_error:.2g} against the net"
-            raise _refused(target, found, f"an ESR of at most {max_esr:.2g}")
+            raise _error(target, found, f"an ESR of at most {max_esr:.2g}")
         row = {"target": target.name, "esr": esr, "max_abs_error": max_abs_error, "max_esr": max_esr}
         rows.append({**row, "size_bytes": (root / target.file).stat().st_size})
     return tuple(rows)
 
 
-def _refused(target: Target, found: str, expected: str) -> ExportError:
+def _error(target: Target, found: str, expected: str) -> ExportError:
     return ExportError(
         f"export target {target.name!r}",
         found=found,

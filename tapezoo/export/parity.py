@@ -23,7 +23,7 @@ ROUNDING = 1e-6  # a few roundings of float32
 STEADY_TOLERANCES = 5  # moving all weights at once does more than roundings do
 
 
-def parity_table(
+def measure_parity(
     root: Path, manifest: Manifest, net: Net, targets: Sequence[Target]
 ) -> tuple[dict[str, Any], ...]:
     """Replays all golden cases, in the net itself ("net") and in every target that is not lossy.
@@ -37,9 +37,9 @@ def parity_table(
     """
     try:
         # the net first: if blocks of 64 differ from one long block in the net itself, no target is to blame
-        rows = _net_rows(net, root, manifest)
+        rows = _replay_net(net, root, manifest)
         for target in targets:
-            rows += [] if target.lossy else _target_rows(target, root, manifest)
+            rows += [] if target.lossy else _replay_target(target, root, manifest)
     except ParityError as error:
         _check_steady(net, root, manifest, error)
         raise
@@ -47,7 +47,7 @@ def parity_table(
 
 
 @torch.no_grad()
-def moved_by_rounding(net: Net) -> Net:
+def perturb_weights(net: Net) -> Net:
     """A copy with every weight up or down by `ROUNDING` of itself, always the same ones."""
     moved = copy.deepcopy(net)
     generator = torch.Generator().manual_seed(0)
@@ -57,43 +57,43 @@ def moved_by_rounding(net: Net) -> Net:
     return moved
 
 
-def _net_rows(net: Net, root: Path, manifest: Manifest) -> list[dict[str, Any]]:
+def _replay_net(net: Net, root: Path, manifest: Manifest) -> list[dict[str, Any]]:
     try:
-        return _rows("net", net_step(net), root, manifest, "the net", NET_ADVICE)
+        return _replay_step("net", net_step(net), root, manifest, "the net", NET_ADVICE)
     except BundleError as error:  # golden output that is not finite
-        raise _failed("the net", error.found, "a net that plays", NET_ADVICE) from error
+        raise _error("the net", error.found, "a net that plays", NET_ADVICE) from error
 
 
-def _target_rows(target: Target, root: Path, manifest: Manifest) -> list[dict[str, Any]]:
+def _replay_target(target: Target, root: Path, manifest: Manifest) -> list[dict[str, Any]]:
     subject = f"export target {target.name!r}"
     try:
         step = open_target(target.open, root, manifest, target.name)
-        return _rows(target.name, step, root, manifest, subject, TARGET_ADVICE)
+        return _replay_step(target.name, step, root, manifest, subject, TARGET_ADVICE)
     except BundleError as error:
-        raise _failed(subject, error.found, "a target that plays", TARGET_ADVICE) from error
+        raise _error(subject, error.found, "a target that plays", TARGET_ADVICE) from error
 
 
-def _rows(
+def _replay_step(
     name: str, step: Step, root: Path, manifest: Manifest, subject: str, advice: str
 ) -> list[dict[str, Any]]:
     rows = []
     for result in replay(step, root, manifest, name):
         if not result.passed:
             found = f"an error of {result.max_abs_error:.3g} in golden case {result.case}"
-            raise _failed(subject, found, f"at most {result.tolerance:.3g}", advice)
+            raise _error(subject, found, f"at most {result.tolerance:.3g}", advice)
         row = {"target": name, "case": result.case, "max_abs_error": result.max_abs_error}
         rows.append({**row, "tolerance": result.tolerance})
     return rows
 
 
-def _failed(subject: str, found: str, expected: str, advice: str) -> ParityError:
+def _error(subject: str, found: str, expected: str, advice: str) -> ParityError:
     return ParityError(subject, found=found, expected=expected, fix=f"No bundle was written. {advice}")
 
 
 def _check_steady(net: Net, root: Path, manifest: Manifest, error: ParityError) -> None:
     """Raises if the net fails the gate too when its weights are moved by `ROUNDING`: then no graph is to blame."""
     try:
-        results = replay(net_step(moved_by_rounding(net)), root, manifest, "net")
+        results = replay(net_step(perturb_weights(net)), root, manifest, "net")
     except BundleError:  # golden output that is not finite has another cause
         return
     # not at the defaults alone: a net may be chaotic where its controls go; but only blocks the net itself was

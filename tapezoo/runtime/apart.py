@@ -91,8 +91,8 @@ def verify_apart(bundle: Path, openers: str, seal_sha256: str | None) -> Verific
     # -P: the working folder may hold anything, a `json.py` too
     command = [sys.executable, "-P", "-m", CHILD, json.dumps(task)]
     with tempfile.TemporaryFile() as answers, tempfile.TemporaryFile() as complaints:
-        code = _ended(command, answers, complaints, limits.patience_s)
-        said = _said(answers)
+        code = _run(command, answers, complaints, limits.patience_s)
+        said = _read_answers(answers)
         last = said[-1] if said else {}
         with suppress(*FAULTS, BundleError):  # an answer that is none is no answer
             if "verification" in last:
@@ -105,7 +105,11 @@ def verify_apart(bundle: Path, openers: str, seal_sha256: str | None) -> Verific
         complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 4096))
         complaint = complaints.read().decode(errors="replace")
     file = next((line["at"] for line in reversed(said) if "at" in line), "")
-    found = "more memory than that" if "memory" in last or "bad_alloc" in complaint else _end(code, complaint)
+    found = (
+        "more memory than that"
+        if "memory" in last or "bad_alloc" in complaint
+        else _describe_end(code, complaint)
+    )
     raise BundleError(
         bundle,
         str(file),
@@ -128,7 +132,7 @@ def _playing_s(manifest: Manifest) -> float:
     )
 
 
-def _ended(command: list[str], answers: Any, complaints: Any, patience_s: float) -> int | None:
+def _run(command: list[str], answers: Any, complaints: Any, patience_s: float) -> int | None:
     """Its exit code; None: it did not end."""
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=answers, stderr=complaints, start_new_session=True
@@ -142,7 +146,7 @@ def _ended(command: list[str], answers: Any, complaints: Any, patience_s: float)
         process.wait()
 
 
-def _said(answers: Any) -> list[dict[str, Any]]:
+def _read_answers(answers: Any) -> list[dict[str, Any]]:
     """Its answers, one on each line; what is none ends them."""
     answers.seek(0)
     said = []
@@ -154,7 +158,7 @@ def _said(answers: Any) -> list[dict[str, Any]]:
     return said
 
 
-def _end(code: int | None, complaint: str) -> str:
+def _describe_end(code: int | None, complaint: str) -> str:
     if code is None:
         return "no end"
     if code >= 0:

@@ -42,29 +42,29 @@ def main() -> int:
         answers.flush()
 
     try:
-        say(**_answer(task, lambda file: say(at=file)))
+        say(**_verify(task, lambda file: say(at=file)))
     except MemoryError:
         say(memory=True)
     return 0
 
 
-def _answer(task: Mapping[str, Any], at: Callable[[str], None]) -> dict[str, Any]:
+def _verify(task: Mapping[str, Any], at: Callable[[str], None]) -> dict[str, Any]:
     root = Path(task["root"])
     _bound_time(task["seconds"])
     _bound_memory(task["memory_bytes"])
     try:
         manifest, seal_sha256 = verify_hashes(root, task["seal_sha256"])
-        openers = _openers(manifest, task["openers"])
+        openers = _find_openers(manifest, task["openers"])
         _bound_memory(task["memory_bytes"])  # anew: libraries are not the bundle's
         done = replay_bundle(root, manifest, seal_sha256, openers, GridGraph, at)
     except BundleError as error:
-        return {"memory": True} if _is_of_memory(error) else {"fault": error_to_json(error)}
+        return {"memory": True} if _is_memory_error(error) else {"fault": error_to_json(error)}
     except TapezooError as error:
         return {"fault": error_to_json(error)}
     return {"verification": verification_to_json(done)}
 
 
-def _openers(manifest: Manifest, others: str) -> Mapping[str, OpenTarget]:
+def _find_openers(manifest: Manifest, others: str) -> Mapping[str, OpenTarget]:
     openers = installed_openers()
     if not others or set(manifest.targets) <= set(openers):
         return openers
@@ -97,7 +97,7 @@ def _bound_memory(beside_bytes: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
 
 
-def _is_of_memory(error: BaseException | None) -> bool:
+def _is_memory_error(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, MemoryError) or OF_MEMORY.search(str(error)):
             return True

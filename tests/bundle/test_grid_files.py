@@ -24,7 +24,7 @@ from tapezoo.bundle.grid.index import GRAPH, INDEX, WEIGHTS, point_sha256, read_
 from tapezoo.bundle.grid.replay import verify_grid
 from tapezoo.bundle.grid.tensors import check_grid
 from tapezoo.export import export_bundle
-from tapezoo.export.grid import GridPart, held_values, parse_axes
+from tapezoo.export.grid import GridPart, parse_axes, parse_held
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.runtime import verify
 from tapezoo.runtime.grid.graph import GridGraph
@@ -36,7 +36,7 @@ def sampled(tmp_path_factory):
     net = lstm(2)
     controls = knobs(net)
     axes = parse_axes("drive=0/4/10", controls)
-    part = GridPart(axes, held_values(["speed=20"], axes, controls))
+    part = GridPart(axes, parse_held(["speed=20"], axes, controls))
     export_bundle(net, **arguments(net, out), targets=[OnnxTarget()], parts=[part])
     return out
 

@@ -31,7 +31,7 @@ from tapezoo.export import (
     ParityError,
     export_bundle,
     openers,
-    settled_copy,
+    settle_copy,
 )
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.torchscript import TorchScriptTarget
@@ -153,7 +153,7 @@ def test_golden_outputs_are_the_nets_own_offline_output(exported):
     audio = read_arrays(out, "golden/input.npz", ["input"])["input"]
     held = read_arrays(out, "golden/held.npz", ["controls", "output"])
     assert abs(audio[0, 0]) > 0.1, "golden audio starts where the programme is loud"
-    frozen, _ = settled_copy(net, held["controls"][0, 0])
+    frozen, _ = settle_copy(net, held["controls"][0, 0])
     with torch.no_grad():
         controls = torch.from_numpy(held["controls"][0])
         wanted, _ = frozen(torch.from_numpy(audio[:1, None]), controls, frozen.initial_state(controls))
@@ -175,7 +175,7 @@ def test_golden_controls_move_with_every_block_and_row(exported, file, rows, blo
     )
     assert controls[1].unique().tolist() == [0.0]
     assert controls[2].unique().tolist() == [1.0]
-    frozen, _ = settled_copy(net, golden["controls"][0, 0])
+    frozen, _ = settle_copy(net, golden["controls"][0, 0])
     state = frozen.initial_state(controls[0])
     for index, start in enumerate(range(0, samples, block)):
         piece = audio[:rows, None, start : min(start + block, samples)]
@@ -214,7 +214,7 @@ def test_settle_samples_is_long_enough_for_any_end_of_a_control():
     with torch.no_grad():
         net.pole.fill_(0.999)
     default = 0.2  # where its level is 0 at rest, so that settling there says nothing about elsewhere
-    frozen, samples = settled_copy(net, np.array([default], np.float32))
+    frozen, samples = settle_copy(net, np.array([default], np.float32))
     position = torch.tensor([[1.0]])
     with torch.no_grad():
         _, state = frozen(torch.zeros(1, 1, samples), position, frozen.initial_state(position))

@@ -22,7 +22,7 @@ from tapezoo.export import (
     load_target,
     load_targets,
     openers,
-    settled_copy,
+    settle_copy,
 )
 from tapezoo.export.pictures import Pictures
 from tapezoo.export.targets.fp16 import halve_weights
@@ -133,7 +133,7 @@ def test_fp16_is_the_net_with_its_weights_rounded_to_halves(exported):
     halves = [tensor for tensor in model.graph.initializer if tensor.data_type == TensorProto.FLOAT16]
     assert len(halves) >= 3
     assert {node.op_type for node in model.graph.node} >= {"LSTM"}, "the arithmetic is that of fp32"
-    rounded, _ = settled_copy(net, np.array([0.2, 0.5], np.float32))
+    rounded, _ = settle_copy(net, np.array([0.2, 0.5], np.float32))
     with torch.no_grad():
         for parameter in rounded.parameters():
             if parameter.numel() >= 64:

@@ -2,6 +2,6 @@
 
 from tapezoo.export.errors import GridError
 from tapezoo.export.grid.part import GridPart
-from tapezoo.export.grid.spec import held_values, parse_axes
+from tapezoo.export.grid.spec import parse_axes, parse_held
 
-__all__ = ["GridError", "GridPart", "held_values", "parse_axes"]
+__all__ = ["GridError", "GridPart", "parse_axes", "parse_held"]

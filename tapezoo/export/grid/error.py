@@ -21,7 +21,7 @@ from tapezoo.runtime.grid.cells import shares
 from tapezoo.runtime.grid.graph import GridGraph
 
 
-def errors_between(
+def measure_errors(
     root: Path, index: GridIndex, held: Held, places: Sequence[Place], points: Sequence[Audio]
 ) -> list[float]:
     """Comparable ESR of the grid held at each place against the conditioned net held there, from rest.
@@ -57,7 +57,7 @@ def output_esr(output: Audio, target: Audio) -> float:
     return comparable_esr(float(np.square(output - wanted).sum()), float(np.square(wanted).sum()))
 
 
-def error_report(
+def describe_error(
     cells: Sequence[Cell],
     axes: Sequence[GridAxis],
     controls: Mapping[str, Control],

@@ -22,7 +22,7 @@ from tapezoo.export.golden import rounding_of
 from tapezoo.export.grid.error import mix_at
 from tapezoo.export.grid.refine import Cell
 from tapezoo.export.grid.sample import Held, Sample, played
-from tapezoo.export.parity import ROUNDING, STEADY_TOLERANCES, moved_by_rounding
+from tapezoo.export.parity import ROUNDING, STEADY_TOLERANCES, perturb_weights
 from tapezoo.runtime.grid.graph import GridGraph
 
 BLOCKS_SAMPLES = (64, 333)
@@ -66,7 +66,7 @@ def pass_gate(root: Path, index: GridIndex, held: Held, samples: Sequence[Sample
             if not error <= allowed:  # not for NaN either
                 place = _place(index, number)
                 check_steady(sample, held.excerpt, place)
-                raise _failed(place, f"an error of {error:.3g} {what}", allowed)
+                raise _error(place, f"an error of {error:.3g} {what}", allowed)
         error = max(_distance(output, sample.heard) for output in outputs)
         points.append(replace(point, max_abs_error=error))
     return replace(index, points=tuple(points))
@@ -82,7 +82,7 @@ def write_golden_cases(
     player, tensors = GridGraph(root, index), read_tensors(root, index)
     input = held.excerpt[: GOLDEN_SAMPLES // held.net.hop_samples * held.net.hop_samples]
     cases = []
-    for number in _chosen(index.shape):
+    for number in _choose_points(index.shape):
         heard_there = samples[number].heard
         allowed = max(
             tolerance_of(heard_there), 2 * index.points[number].max_abs_error
@@ -104,7 +104,7 @@ def rounding_at(sample: Sample, output: Audio, excerpt: Audio) -> float:
     return rounding_of(net, output[np.newaxis], excerpt[np.newaxis], none, sample.rest, block)
 
 
-def _chosen(shape: Sequence[int]) -> list[int]:
+def _choose_points(shape: Sequence[int]) -> list[int]:
     ends = [(0, count - 1) if axis < CORNER_AXES else (0,) for axis, count in enumerate(shape)]
     indices = [*product(*ends), tuple(count // 2 for count in shape)]
     return list(dict.fromkeys(int(np.ravel_multi_index(index, tuple(shape))) for index in indices))
@@ -117,7 +117,7 @@ def _place(index: GridIndex, number: int) -> str:
     )
 
 
-def _failed(place: str, found: str, allowed: float) -> ParityError:
+def _error(place: str, found: str, allowed: float) -> ParityError:
     return ParityError(
         place,
         found=found,
@@ -140,7 +140,7 @@ def check_steady(sample: Sample, excerpt: Audio, place: str) -> None:
     none = torch.zeros(1, 0)
     as_it_is, as_moved = (
         played(net, excerpt, none, net.initial_state(none))[0]
-        for net in (sample.folded, moved_by_rounding(sample.folded))
+        for net in (sample.folded, perturb_weights(sample.folded))
     )
     distance = _distance(as_moved, as_it_is)
     allowed = STEADY_TOLERANCES * tolerance_of(sample.heard)

@@ -22,7 +22,7 @@ Numbers = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class TakenApart:
+class SplitGraph:
     """One exported point.
 
     Args:
@@ -36,7 +36,7 @@ class TakenApart:
     shown: dict[str, str]
 
 
-def taken_apart(model: onnx.ModelProto) -> TakenApart:
+def split_graph(model: onnx.ModelProto) -> SplitGraph:
     """Takes the floating-point constants out of a graph; `model` is left as it is."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -62,22 +62,22 @@ def taken_apart(model: onnx.ModelProto) -> TakenApart:
             if name in aliases:
                 use = f"use_{position}_{slot}"
                 numbers[use] = onnx.numpy_helper.to_array(values[aliases[name]])
-                shown[use] = _readable(name, node, slot)
+                shown[use] = _readable_name(name, node, slot)
                 node.input[slot] = use
-    inner = _read_by_subgraphs(kept)
+    inner = _find_subgraph_inputs(kept)
     left = [tensor for tensor in graph.initializer if tensor.data_type not in FLOATS or tensor.name in inner]
     inner_constants = [
         node for node in graph.node if node.op_type == "Constant" and node.output[0] in inner & set(values)
     ]
-    nodes, tensors = _copies(inner_constants + kept), _copies(left)
+    nodes, tensors = _copy_messages(inner_constants + kept), _copy_messages(left)
     del graph.node[:], graph.initializer[:]
     graph.node.extend(nodes)
     graph.initializer.extend(tensors)
-    return TakenApart(result, numbers, shown)
+    return SplitGraph(result, numbers, shown)
 
 
 @dataclass(frozen=True)
-class Joined:
+class JoinedGraph:
     """All points as one.
 
     Args:
@@ -89,7 +89,7 @@ class Joined:
     weights: Numbers
 
 
-def joined(points: Sequence[TakenApart]) -> Joined:
+def join_graphs(points: Sequence[SplitGraph]) -> JoinedGraph:
     """One graph for all points; numbers that are the same at every point are constants of it.
 
     Constants stay with onnxruntime, which packs them once for its kernels; and a point is smaller without them.
@@ -99,7 +99,7 @@ def joined(points: Sequence[TakenApart]) -> Joined:
     """
     first = points[0]
     for number, point in enumerate(points[1:], 1):
-        if difference := _difference(first, point):
+        if difference := _find_difference(first, point):
             raise GridError(
                 "the grid",
                 found=f"another graph at point {number} than at point 0: {difference}",
@@ -117,7 +117,7 @@ def joined(points: Sequence[TakenApart]) -> Joined:
         content = stacked if differs else stacked[0]
         key = (differs, stacked.dtype.str, stacked.shape, content.tobytes())
         if key not in merged:
-            merged[key] = name = _unused(shown, {*weights, *merged.values()})
+            merged[key] = name = _free_name(shown, {*weights, *merged.values()})
             if differs:
                 weights[name] = stacked
             else:
@@ -127,7 +127,7 @@ def joined(points: Sequence[TakenApart]) -> Joined:
         node.input[:] = [names.get(name, name) for name in node.input]
     _replace_inputs(model.graph, weights)
     onnx.checker.check_model(model, full_check=True)
-    return Joined(model, weights)
+    return JoinedGraph(model, weights)
 
 
 def _replace_inputs(graph: onnx.GraphProto, weights: Mapping[str, NDArray[Any]]) -> None:
@@ -139,7 +139,7 @@ def _replace_inputs(graph: onnx.GraphProto, weights: Mapping[str, NDArray[Any]])
             onnx.helper.make_node("Shape", ["input"], ["controls_rows"], start=0, end=1),
             onnx.helper.make_node("Concat", ["controls_rows", "controls_none"], ["controls_shape"], axis=0),
             onnx.helper.make_node("ConstantOfShape", ["controls_shape"], ["controls"]),
-            *_copies(graph.node),
+            *_copy_messages(graph.node),
         ]
         del graph.node[:]
         graph.node.extend(nodes)
@@ -147,12 +147,12 @@ def _replace_inputs(graph: onnx.GraphProto, weights: Mapping[str, NDArray[Any]])
     for name, stacked in weights.items():
         kind = onnx.helper.np_dtype_to_tensor_dtype(stacked.dtype)
         inputs.append(onnx.helper.make_tensor_value_info(f"weight_{name}", kind, stacked.shape[1:]))
-    inputs = _copies(inputs)
+    inputs = _copy_messages(inputs)
     del graph.input[:]
     graph.input.extend(inputs)
 
 
-def _difference(one: TakenApart, other: TakenApart) -> str | None:
+def _find_difference(one: SplitGraph, other: SplitGraph) -> str | None:
     """What is not the same in two points besides their numbers, for people."""
     left, right = one.model.graph, other.model.graph
     if len(left.node) != len(right.node):
@@ -174,31 +174,31 @@ def _difference(one: TakenApart, other: TakenApart) -> str | None:
     return None
 
 
-def _readable(name: str, node: onnx.NodeProto, slot: int) -> str:
+def _readable_name(name: str, node: onnx.NodeProto, slot: int) -> str:
     """A parameter's own name; for what the exporter made of parameters, where it is used."""
     text = name if name.startswith("net.") else f"{node.name or node.op_type}_{slot}"
     words = [word for word in re.split(r"[^A-Za-z0-9]+", text) if word]
     return "_".join(words[1:] if words[0] == "net" and len(words) > 1 else words)
 
 
-def _unused(name: str, taken: set[str]) -> str:
+def _free_name(name: str, taken: set[str]) -> str:
     candidate, number = name, 2
     while candidate in taken:
         candidate, number = f"{name}_{number}", number + 1
     return candidate
 
 
-def _read_by_subgraphs(nodes: Sequence[onnx.NodeProto]) -> set[str]:
+def _find_subgraph_inputs(nodes: Sequence[onnx.NodeProto]) -> set[str]:
     names: set[str] = set()
     for node in nodes:
         for attribute in node.attribute:
             for graph in [attribute.g, *attribute.graphs]:
                 names |= {name for inner in graph.node for name in inner.input}
-                names |= {value.name for value in graph.output} | _read_by_subgraphs(graph.node)
+                names |= {value.name for value in graph.output} | _find_subgraph_inputs(graph.node)
     return names
 
 
-def _copies(messages: Any) -> list[Any]:
+def _copy_messages(messages: Any) -> list[Any]:
     """Of protobuf messages, which are views into their list."""
     copies = []
     for message in messages:

@@ -17,14 +17,14 @@ from tapezoo.bundle.grid.play import grid_step, split_point
 from tapezoo.bundle.grid.tensors import point_of, read_tensors
 from tapezoo.bundle.play import Audio
 from tapezoo.controls import control_vector
-from tapezoo.export.cost import FIELDS, measured_costs
+from tapezoo.export.cost import FIELDS, measure_costs
 from tapezoo.export.errors import GridError
-from tapezoo.export.grid.error import error_report, errors_between
+from tapezoo.export.grid.error import describe_error, measure_errors
 from tapezoo.export.grid.gate import pass_gate, write_golden_cases
-from tapezoo.export.grid.refine import Cell, cells_of, refined
+from tapezoo.export.grid.refine import Cell, measure_cells, refine_axes
 from tapezoo.export.grid.sample import Held, Place, Sample, excerpt_of, places_of, sampled
 from tapezoo.export.grid.spec import check_size
-from tapezoo.export.grid.write import laid
+from tapezoo.export.grid.write import write_grid
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of
 from tapezoo.net import Net
@@ -37,7 +37,7 @@ class GridPart:
 
     Args:
         axes: Where to begin, see `parse_axes`.
-        held: Every other control, in its unit, see `held_values`.
+        held: Every other control, in its unit, see `parse_held`.
         rule: See `GridIndex`.
         max_error: ESR that no cell's middle shall pass; None: the axes are taken as they are.
         max_points: Where refining ends with the error reached.
@@ -98,21 +98,21 @@ class GridPart:
             new = {key: place for key, place in zip(keys, places, strict=True) if key not in measured}
             if new:
                 samples = points_of(axes)
-                index = laid(folder, axes, self.held, self.rule, samples)
+                index = write_grid(folder, axes, self.held, self.rule, samples)
                 progress(f"measuring the error between {len(samples)} points")
                 heard = [sample.heard for sample in samples]
-                found = errors_between(folder, index, held, list(new.values()), heard)
+                found = measure_errors(folder, index, held, list(new.values()), heard)
                 measured.update(zip(new, found, strict=True))
             return [measured[key] for key in keys]
 
         controls = {control.name: control for control in manifest.controls}
         axes, cells = self.axes, []
         if self.max_error is None:
-            cells = cells_of(axes, errors)
+            cells = measure_cells(axes, errors)
         else:
-            axes, cells = refined(axes, controls, errors, self.max_error, self.max_points, progress)
+            axes, cells = refine_axes(axes, controls, errors, self.max_error, self.max_points, progress)
         samples = points_of(axes)
-        index = laid(folder, axes, self.held, self.rule, samples)
+        index = write_grid(folder, axes, self.held, self.rule, samples)
         _check_playable(cells, index)
         progress(f"comparing {len(samples)} points with the net held there")
         index = pass_gate(folder, index, held, samples)
@@ -120,8 +120,8 @@ class GridPart:
         progress("measuring the cost of the grid")
         index = replace(
             index,
-            error=error_report(cells, axes, controls, len(excerpt), self.max_error),
-            cost=_cost(folder, index, manifest, programme[:1], samples[len(samples) // 2]),
+            error=describe_error(cells, axes, controls, len(excerpt), self.max_error),
+            cost=_measure_cost(folder, index, manifest, programme[:1], samples[len(samples) // 2]),
         )
         (folder / INDEX).write_text(index.to_json(), encoding="utf-8")
         return replace(manifest, grid=INDEX, cost={**manifest.cost, "grid": cost_of(index)})
@@ -160,7 +160,9 @@ def _check_playable(cells: Sequence[Cell], index: GridIndex) -> None:
     )
 
 
-def _cost(folder: Path, index: GridIndex, manifest: Manifest, audio: Audio, middle: Sample) -> dict[str, Any]:
+def _measure_cost(
+    folder: Path, index: GridIndex, manifest: Manifest, audio: Audio, middle: Sample
+) -> dict[str, Any]:
     """Of the grid's graph, beside one point exported alone and the conditioned net, in the same run."""
     weights, rest = split_point(point_of(read_tensors(folder, index), len(index.points) // 2))
     none = np.zeros(0, np.float32)
@@ -171,16 +173,16 @@ def _cost(folder: Path, index: GridIndex, manifest: Manifest, audio: Audio, midd
             "grid": grid_step(GridGraph(folder, index), weights),
             "alone": OnnxTarget().open(path, list(rest)),
         }
-        costs = measured_costs(steps, manifest, audio, rest, none)
-        cost = {**costs["grid"], "one_point_alone": _beside(costs["alone"], path)}
+        costs = measure_costs(steps, manifest, audio, rest, none)
+        cost = {**costs["grid"], "one_point_alone": _compare_cost(costs["alone"], path)}
     if "onnx" in manifest.targets:
         path = folder / manifest.targets["onnx"]
         step = OnnxTarget().open(path, manifest.state_names)
         default = np.array(control_vector(manifest.controls, {}), dtype=np.float32)
-        conditioned = measured_costs({"": step}, manifest, audio, read_rest(folder, manifest), default)[""]
-        cost["conditioned"] = _beside(conditioned, path)
+        conditioned = measure_costs({"": step}, manifest, audio, read_rest(folder, manifest), default)[""]
+        cost["conditioned"] = _compare_cost(conditioned, path)
     return cost
 
 
-def _beside(cost: dict[str, Any], path: Path) -> dict[str, Any]:
+def _compare_cost(cost: dict[str, Any], path: Path) -> dict[str, Any]:
     return {"real_time_factor": cost["real_time_factor"], "size_bytes": path.stat().st_size}

@@ -24,17 +24,17 @@ class Cell:
     esr: float
 
 
-def cells_of(axes: Sequence[GridAxis], errors: Errors) -> list[Cell]:
+def measure_cells(axes: Sequence[GridAxis], errors: Errors) -> list[Cell]:
     """Every cell of a grid, the largest error first."""
     middles = {}
     for index in product(*(range(len(axis.positions) - 1) for axis in axes)):
-        middles[index] = tuple(_between(axis, step) for axis, step in zip(axes, index, strict=True))
+        middles[index] = tuple(_middle_of(axis, step) for axis, step in zip(axes, index, strict=True))
     found = errors(axes, list(middles.values()))
     cells = [Cell(index, middle, esr) for (index, middle), esr in zip(middles.items(), found, strict=True)]
     return sorted(cells, key=lambda cell: -cell.esr)
 
 
-def refined(
+def refine_axes(
     axes: Sequence[GridAxis],
     controls: Mapping[str, Control],
     errors: Errors,
@@ -60,7 +60,7 @@ def refined(
     """
     grid = tuple(axes)
     while True:
-        cells = cells_of(grid, errors)
+        cells = measure_cells(grid, errors)
         worst = cells[0]
         points = prod(len(axis.positions) for axis in grid)
         if worst.esr <= max_error:
@@ -81,7 +81,8 @@ def refined(
             f"adding {control.name} = {control.shown(position)}"
         )
         grid = tuple(
-            _with(axis, position, control) if axis.control == control.name else axis for axis in grid
+            _insert_position(axis, position, control) if axis.control == control.name else axis
+            for axis in grid
         )
 
 
@@ -96,13 +97,13 @@ def _edge_middles(axes: Sequence[GridAxis], cell: Cell, along: int) -> list[Plac
     return list(product(*sides))
 
 
-def _with(axis: GridAxis, position: float, control: Control) -> GridAxis:
+def _insert_position(axis: GridAxis, position: float, control: Control) -> GridAxis:
     known = dict(zip(axis.positions, axis.values, strict=True))
     known[position] = control.denormalize(position)
     positions = tuple(sorted(known))
     return replace(axis, positions=positions, values=tuple(known[found] for found in positions))
 
 
-def _between(axis: GridAxis, step: int) -> float:
+def _middle_of(axis: GridAxis, step: int) -> float:
     low, high = axis.positions[step : step + 2]
     return low + (high - low) / 2

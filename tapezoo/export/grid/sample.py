@@ -17,7 +17,7 @@ from tapezoo.blocks import allowed_block, blocks
 from tapezoo.bundle.grid.index import GridAxis
 from tapezoo.bundle.play import Audio, StateArrays
 from tapezoo.controls import Control
-from tapezoo.export.grid.graph import TakenApart, taken_apart
+from tapezoo.export.grid.graph import SplitGraph, split_graph
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of
 from tapezoo.net import Net, State, settle
@@ -44,7 +44,7 @@ class Sample:
 
     place: Place
     folded: Net
-    graph: TakenApart
+    graph: SplitGraph
     rest: StateArrays
     settle_samples: int
     heard: Audio
@@ -130,7 +130,7 @@ def sampled(held: Held, places: Sequence[Place], metadata: dict[str, str]) -> It
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "point.onnx"
             OnnxTarget().write(graph_of(folded, metadata), path)
-            graph = taken_apart(onnx.load(path))
+            graph = split_graph(onnx.load(path))
         rest = {name: found.state[name][0].numpy().copy() for name in names}
         yield Sample(found.place, folded, graph, rest, found.settle_samples, found.heard)
 

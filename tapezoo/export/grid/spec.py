@@ -42,7 +42,7 @@ def parse_axes(text: str, controls: Sequence[Control]) -> tuple[GridAxis, ...]:
     axes = tuple(_axis(part.strip(), controls) for part in text.split(","))
     names = [axis.control for axis in axes]
     if len(set(names)) < len(names):
-        raise _refused(text, f"{_twice(names)} twice", "each control once", "Merge the two axes.")
+        raise _error(text, f"{_find_repeated(names)} twice", "each control once", "Merge the two axes.")
     check_size(axes, SAMPLED_POINT_LIMIT)
     return axes
 
@@ -59,7 +59,7 @@ def check_size(axes: Sequence[GridAxis], limit: int) -> None:
         )
 
 
-def held_values(
+def parse_held(
     assignments: Sequence[str], axes: Sequence[GridAxis], controls: Sequence[Control]
 ) -> dict[str, float]:
     """Every control that is no axis, at its value in its unit: as assigned, or its default.
@@ -75,7 +75,7 @@ def held_values(
     names = [assignment.partition("=")[0].strip() for assignment in assignments]
     if len(set(names)) < len(names):
         raise GridError(
-            f"the grid {_twice(names)}",
+            f"the grid {_find_repeated(names)}",
             found="two values for it",
             expected="each control once",
             fix="Remove one of the two.",
@@ -89,7 +89,7 @@ def held_values(
     sampled = [axis.control for axis in axes]
     for name, value in given.items():
         if name in sampled:
-            raise _refused(
+            raise _error(
                 f"{name}={value:g}", "a control that is an axis", "another one", "Remove one of the two."
             )
         _position(f"{name}={value:g}", _control(name, name, controls), value)
@@ -103,30 +103,28 @@ def held_values(
 def _axis(part: str, controls: Sequence[Control]) -> GridAxis:
     name, equals, points = part.partition("=")
     if not equals:
-        raise _refused(part, "no equals sign", FORMS, "Say which values the control takes.")
+        raise _error(part, "no equals sign", FORMS, "Say which values the control takes.")
     control = _control(part, name.strip(), controls)
     values = _range(part, points) if ":" in points else [_number(part, value) for value in points.split("/")]
     positions = [_position(part, control, value) for value in values]
     if len(values) < 2 or not all(low < high for low, high in pairwise(positions)):
         found = f"the values {', '.join(f'{value:g}' for value in values)}"
         fix = f"To hold a control, give it no axis and --grid-set {control.name}=VALUE."
-        raise _refused(part, found, "two or more, rising", fix)
+        raise _error(part, found, "two or more, rising", fix)
     return GridAxis.of(control, positions, values)
 
 
 def _range(part: str, points: str) -> list[float]:
     start, stop, count, *scale = [*points.split(":"), ""] if points.count(":") == 1 else points.split(":")
     if [word.strip() for word in scale] not in ([], ["log"]) or not re.fullmatch(r"\d{1,9}", count.strip()):
-        raise _refused(part, repr(points), FORMS, "Write it as one of these; COUNT is a whole number.")
+        raise _error(part, repr(points), FORMS, "Write it as one of these; COUNT is a whole number.")
     low, high, number = _number(part, start), _number(part, stop), int(count)
     if number > SAMPLED_POINT_LIMIT:
-        raise _refused(part, f"{number} values", f"{SAMPLED_POINT_LIMIT} at most", "Take fewer.")
+        raise _error(part, f"{number} values", f"{SAMPLED_POINT_LIMIT} at most", "Take fewer.")
     if low > high:
-        raise _refused(part, f"{low:g} to {high:g}", "a range that rises", "Swap START and STOP.")
+        raise _error(part, f"{low:g} to {high:g}", "a range that rises", "Swap START and STOP.")
     if scale and low <= 0:
-        raise _refused(
-            part, f"a log axis from {low:g}", "a start above 0", "Start higher, or leave out :log."
-        )
+        raise _error(part, f"a log axis from {low:g}", "a start above 0", "Start higher, or leave out :log.")
     spaced = np.geomspace(low, high, number) if scale else np.linspace(low, high, number)
     # both end exactly at their ends; between them rounding must not leave the range
     return [min(max(float(value), low), high) for value in spaced] if low < high else [low, high]
@@ -137,7 +135,7 @@ def _control(part: str, name: str, controls: Sequence[Control]) -> Control:
         if control.name == name:
             return control
     possible = f"one of {ranges_text(controls)}" if controls else "a model with controls: this one has none"
-    raise _refused(part, f"a control {name!r} that the model does not have", possible, "Correct the name.")
+    raise _error(part, f"a control {name!r} that the model does not have", possible, "Correct the name.")
 
 
 def _number(part: str, text: str) -> float:
@@ -146,7 +144,7 @@ def _number(part: str, text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise _refused(part, f"{text!r} for a number", FORMS, "Correct it.")
+        raise _error(part, f"{text!r} for a number", FORMS, "Correct it.")
     return number
 
 
@@ -154,14 +152,14 @@ def _position(part: str, control: Control, value: float) -> float:
     try:
         return control.normalize(value)
     except ControlError as error:
-        raise _refused(
+        raise _error(
             part, f"{control.name} at {value:g}", error.expected, "Stay inside the range."
         ) from error
 
 
-def _twice(names: Sequence[str]) -> str:
+def _find_repeated(names: Sequence[str]) -> str:
     return next(repr(name) for name in names if names.count(name) > 1)
 
 
-def _refused(asked: str, found: str, expected: str, fix: str) -> GridError:
+def _error(asked: str, found: str, expected: str, fix: str) -> GridError:
     return GridError(f"the grid {asked!r}", found=found, expected=expected, fix=fix)

@@ -10,11 +10,11 @@ import numpy as np
 from tapezoo.bundle import StateTensor
 from tapezoo.bundle.grid.index import GRAPH, GridAxis, GridIndex, GridPoint, point_sha256
 from tapezoo.bundle.grid.tensors import point_of, write_tensors
-from tapezoo.export.grid.graph import joined
+from tapezoo.export.grid.graph import join_graphs
 from tapezoo.export.grid.sample import Sample
 
 
-def laid(
+def write_grid(
     root: Path, axes: Sequence[GridAxis], held: Mapping[str, float], rule: str, samples: Sequence[Sample]
 ) -> GridIndex:
     """Writes graph and tensors below `root`, over what is there; the index says nothing measured yet.
@@ -29,7 +29,7 @@ def laid(
     Raises:
         GridError: The points do not share a graph.
     """
-    graph = joined([sample.graph for sample in samples])
+    graph = join_graphs([sample.graph for sample in samples])
     names = list(samples[0].rest)
     rest = {name: np.stack([sample.rest[name] for sample in samples]) for name in names}
     tensors = {f"weight/{name}": stacked for name, stacked in graph.weights.items()}

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tapezoo.export.errors import GridError
-from tapezoo.export.grid.graph import joined, taken_apart
+from tapezoo.export.grid.graph import join_graphs, split_graph
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of
 from tapezoo.net import Net
@@ -61,7 +61,7 @@ def play(model, feeds):
 )
 def test_the_joint_graph_with_a_points_weights_is_that_point(points, tmp_path):
     models = [exported(Folded(*point), tmp_path / "point.onnx") for point in points]
-    grid = joined([taken_apart(model) for model in models])
+    grid = join_graphs([split_graph(model) for model in models])
     rows = np.random.default_rng(0).standard_normal((2, 1, 50)).astype(np.float32)
     for number, model in enumerate(models):
         alone = play(model, {"input": rows, "controls": np.zeros((2, 0), np.float32)})
@@ -71,7 +71,7 @@ def test_the_joint_graph_with_a_points_weights_is_that_point(points, tmp_path):
 
 def test_only_what_differs_is_an_input_and_keeps_its_name(tmp_path):
     points = [(1.0, 0.2, 1.0), (2.0, 0.2, 3.0)]
-    grid = joined([taken_apart(exported(Folded(*point), tmp_path / "x.onnx")) for point in points])
+    grid = join_graphs([split_graph(exported(Folded(*point), tmp_path / "x.onnx")) for point in points])
     assert {name: stacked.ravel().tolist() for name, stacked in grid.weights.items()} == {
         "a": [1.0, 2.0],
         "a2": [1.0, 3.0],
@@ -84,14 +84,14 @@ def test_only_what_differs_is_an_input_and_keeps_its_name(tmp_path):
 
 def test_weights_that_are_the_same_at_every_point_are_one_input(tmp_path):
     points = [(1.0, 0.2, 1.0), (2.0, 0.2, 2.0)]
-    grid = joined([taken_apart(exported(Folded(*point), tmp_path / "x.onnx")) for point in points])
+    grid = join_graphs([split_graph(exported(Folded(*point), tmp_path / "x.onnx")) for point in points])
     assert list(grid.weights) == ["a"]
 
 
 def test_points_with_different_operations_are_refused_with_the_reason(tmp_path):
     models = [exported(Branch(a, 0.1, 0.2), tmp_path / "x.onnx") for a in (0.5, 1.5)]
     with pytest.raises(GridError, match=r"point 1.*operations"):
-        joined([taken_apart(model) for model in models])
+        join_graphs([split_graph(model) for model in models])
 
 
 def test_points_with_different_whole_numbers_are_refused(tmp_path):
@@ -104,7 +104,7 @@ def test_points_with_different_whole_numbers_are_refused(tmp_path):
     value = onnx.numpy_helper.to_array(node.attribute[0].t)
     node.attribute[0].t.CopyFrom(onnx.numpy_helper.from_array(value + 1))
     with pytest.raises(GridError, match="Constant"):
-        joined([taken_apart(model) for model in models])
+        join_graphs([split_graph(model) for model in models])
 
 
 def test_points_with_weights_of_other_shapes_are_refused(tmp_path):
@@ -112,7 +112,7 @@ def test_points_with_weights_of_other_shapes_are_refused(tmp_path):
     tensor = next(tensor for tensor in models[1].graph.initializer if tensor.name == "net.a")
     tensor.CopyFrom(onnx.numpy_helper.from_array(np.ones((1, 1, 2), np.float32), "net.a"))
     with pytest.raises(GridError, match=r"a is float32 \(1, 1, 2\)"):
-        joined([taken_apart(model) for model in models])
+        join_graphs([split_graph(model) for model in models])
 
 
 def test_a_graph_that_reads_its_controls_gets_none_of_any_row_count(tmp_path):
@@ -127,6 +127,6 @@ def test_a_graph_that_reads_its_controls_gets_none_of_any_row_count(tmp_path):
     ]
     model.graph.node.extend(nodes)
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1]), "one"))
-    grid = joined([taken_apart(model), taken_apart(model)])
+    grid = join_graphs([split_graph(model), split_graph(model)])
     assert [value.name for value in grid.model.graph.input] == ["input"]
     np.testing.assert_array_equal(play(grid.model, {"input": rows}), alone)

@@ -17,10 +17,10 @@ from tapezoo.bundle import Manifest
 from tapezoo.bundle.grid.index import read_grid_index
 from tapezoo.bundle.grid.replay import verify_grid
 from tapezoo.controls import control_vector
-from tapezoo.export import ExportError, ParityError, export_bundle, settled_copy
+from tapezoo.export import ExportError, ParityError, export_bundle, settle_copy
 from tapezoo.export.errors import GridError
 from tapezoo.export.golden import golden_input
-from tapezoo.export.grid import GridPart, held_values, parse_axes
+from tapezoo.export.grid import GridPart, parse_axes, parse_held
 from tapezoo.export.grid.gate import check_steady
 from tapezoo.export.grid.sample import Sample, excerpt_of, played
 from tapezoo.export.targets.onnx import OnnxTarget
@@ -36,7 +36,7 @@ from tapezoo.testing import perturbed as untrained
 def part(net, text, *held, **more):
     controls = knobs(net)
     axes = parse_axes(text, controls)
-    return GridPart(axes, held_values(held, axes, controls), **more)
+    return GridPart(axes, parse_held(held, axes, controls), **more)
 
 
 def export(net, out, *parts):
@@ -47,7 +47,7 @@ def write(net, out, grid):
     """The part alone, without the bundle around it: the index it wrote."""
     out.mkdir()
     controls = knobs(net)
-    frozen, settle_samples = settled_copy(net, np.array(control_vector(controls, {}), dtype=np.float32))
+    frozen, settle_samples = settle_copy(net, np.array(control_vector(controls, {}), dtype=np.float32))
     manifest = Manifest(
         "Small", RATE_HZ, tuple(controls), None, 0, 1, settle_samples, (), {}, (), {}, {}, (), {}, {}
     )

@@ -8,7 +8,7 @@ import pytest
 from tapezoo.cli.grid_options import add_grid_arguments, grid_part
 from tapezoo.controls import Control
 from tapezoo.export.errors import GridError
-from tapezoo.export.grid import held_values, parse_axes
+from tapezoo.export.grid import parse_axes, parse_held
 
 CONTROLS = [
     Control("drive", 0.0, 10.0, 2.0, "dB"),
@@ -88,8 +88,8 @@ def test_a_model_without_controls_has_no_grid():
 
 def test_a_control_without_an_axis_is_held_at_its_default_or_where_it_was_put():
     axes = parse_axes("drive=0:10:2", CONTROLS)
-    assert held_values([], axes, CONTROLS) == {"speed": 200.0, "bias": 0.0}
-    assert held_values(["bias=-3"], axes, CONTROLS) == {"speed": 200.0, "bias": -3.0}
+    assert parse_held([], axes, CONTROLS) == {"speed": 200.0, "bias": 0.0}
+    assert parse_held(["bias=-3"], axes, CONTROLS) == {"speed": 200.0, "bias": -3.0}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_control_without_an_axis_is_held_at_its_default_or_where_it_was_put():
 )
 def test_a_held_value_that_cannot_be_is_refused(assignment, says):
     with pytest.raises(GridError, match=says):
-        held_values([assignment], parse_axes("drive=0:10:2", CONTROLS), CONTROLS)
+        parse_held([assignment], parse_axes("drive=0:10:2", CONTROLS), CONTROLS)
 
 
 def test_a_count_of_more_digits_than_python_reads_is_refused():

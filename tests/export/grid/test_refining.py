@@ -7,7 +7,7 @@ import pytest
 
 from tapezoo.bundle.grid.index import GridAxis
 from tapezoo.controls import Control
-from tapezoo.export.grid.refine import cells_of, refined
+from tapezoo.export.grid.refine import measure_cells, refine_axes
 
 CONTROLS = {"a": Control("a", 0.0, 10.0, 5.0), "b": Control("b", 1.0, 100.0, 10.0, "Hz", "log")}
 A = GridAxis("a", (0.0, 1.0), (0.0, 10.0))
@@ -47,7 +47,7 @@ def quiet(step):
 
 def test_cells_come_with_the_largest_error_first():
     axes = [GridAxis("a", (0.0, 0.25, 1.0), (0.0, 2.5, 10.0))]
-    cells = cells_of(axes, interpolation_errors(lambda a: a**2))
+    cells = measure_cells(axes, interpolation_errors(lambda a: a**2))
     assert [cell.index for cell in cells] == [(1,), (0,)]
     assert [cell.middle for cell in cells] == [(0.625,), (0.125,)]
     # a parabola is (h / 2)^2 under its chord in the middle
@@ -56,9 +56,9 @@ def test_cells_come_with_the_largest_error_first():
 
 def test_points_go_where_the_function_bends():
     errors = interpolation_errors(math.sqrt)
-    axes, cells = refined([A], CONTROLS, errors, 1e-4, 1000, quiet)
+    axes, cells = refine_axes([A], CONTROLS, errors, 1e-4, 1000, quiet)
     assert cells[0].esr <= 1e-4
-    assert max(cell.esr for cell in cells_of(axes, errors)) == cells[0].esr
+    assert max(cell.esr for cell in measure_cells(axes, errors)) == cells[0].esr
     steps = np.diff(axes[0].positions)
     assert steps[0] < steps[-1] / 8
     np.testing.assert_allclose(axes[0].values, np.array(axes[0].positions) * 10)
@@ -67,7 +67,7 @@ def test_points_go_where_the_function_bends():
 def test_only_the_axis_that_matters_is_halved_and_in_its_own_curve():
     errors = interpolation_errors(lambda a, b: a + math.exp(3 * b))
     said = []
-    axes, cells = refined([A, B], CONTROLS, errors, 1e-2, 1000, said.append)
+    axes, cells = refine_axes([A, B], CONTROLS, errors, 1e-2, 1000, said.append)
     assert axes[0] == A
     assert len(axes[1].positions) > 4
     assert cells[0].esr <= 1e-2
@@ -79,19 +79,19 @@ def test_only_the_axis_that_matters_is_halved_and_in_its_own_curve():
 @pytest.mark.parametrize("limit", [4, 5, 6, 9, 14])
 def test_it_stops_before_the_limit_with_the_error_reached(limit):
     errors = interpolation_errors(lambda a, b: math.sin(9 * a) + math.sin(5 * b))
-    axes, cells = refined([A, B], CONTROLS, errors, 1e-9, limit, quiet)
+    axes, cells = refine_axes([A, B], CONTROLS, errors, 1e-9, limit, quiet)
     points = math.prod(len(axis.positions) for axis in axes)
     assert points <= limit
     assert points + min(points // len(axis.positions) for axis in axes) > limit
-    assert cells[0].esr == max(cell.esr for cell in cells_of(axes, errors)) > 1e-9
+    assert cells[0].esr == max(cell.esr for cell in measure_cells(axes, errors)) > 1e-9
 
 
 def test_nothing_is_added_to_a_grid_that_holds_already():
-    axes, cells = refined([A, B], CONTROLS, interpolation_errors(lambda a, b: a * b), 1e-20, 1000, quiet)
+    axes, cells = refine_axes([A, B], CONTROLS, interpolation_errors(lambda a, b: a * b), 1e-20, 1000, quiet)
     assert axes == (A, B)
     assert cells[0].esr <= 1e-20
 
 
 def test_an_error_that_never_falls_ends_at_the_limit():
-    axes, _ = refined([A], CONTROLS, lambda axes, places: [math.inf] * len(places), 1e-3, 40, quiet)
+    axes, _ = refine_axes([A], CONTROLS, lambda axes, places: [math.inf] * len(places), 1e-3, 40, quiet)
     assert len(axes[0].positions) == 40

@@ -3,12 +3,12 @@
 from tapezoo.export.errors import GridError
 from tapezoo.export.grid.checkpoints.build import build_grid
 from tapezoo.export.grid.checkpoints.index_file import GridFile, read_grid_file
-from tapezoo.export.grid.checkpoints.points import read_points
+from tapezoo.export.grid.checkpoints.points import load_points
 
 __all__ = [
     "GridError",
     "GridFile",
     "build_grid",
+    "load_points",
     "read_grid_file",
-    "read_points",
 ]

@@ -21,16 +21,16 @@ from tapezoo.bundle.grid.play import grid_step, split_point
 from tapezoo.bundle.grid.tensors import point_of, read_tensors
 from tapezoo.bundle.play import Audio
 from tapezoo.export.assemble import assemble, describe_bundle
-from tapezoo.export.cost import measured_cost
+from tapezoo.export.cost import measure_cost
 from tapezoo.export.golden import golden_input
 from tapezoo.export.grid.checkpoints.index_file import GridFile
-from tapezoo.export.grid.checkpoints.points import TrainedPoint, read_points, sampled_points
-from tapezoo.export.grid.checkpoints.reference import check_reference, error_between
+from tapezoo.export.grid.checkpoints.points import TrainedPoint, load_points, sample_checkpoints
+from tapezoo.export.grid.checkpoints.reference import check_reference, measure_reference_error
 from tapezoo.export.grid.error import mix_at
 from tapezoo.export.grid.gate import pass_gate
 from tapezoo.export.grid.part import cost_of
 from tapezoo.export.grid.sample import Held, Sample, excerpt_of
-from tapezoo.export.grid.write import laid
+from tapezoo.export.grid.write import write_grid
 from tapezoo.export.trained import programme
 from tapezoo.runtime.grid.graph import GridGraph
 
@@ -58,7 +58,7 @@ def build_grid(
         What verifying the finished bundle said, with its manifest.
 
     Raises:
-        GridError: See `read_points`.
+        GridError: See `load_points`.
         As `check_reference`.
         GridError: Points whose graphs differ.
         ParityError: A point that does not sound like its checkpoint.
@@ -67,13 +67,13 @@ def build_grid(
 
     def write(folder: Path) -> Manifest:
         progress("reading the checkpoints")
-        points = read_points(file.points)
+        points = load_points(file.points)
         net, sample_rate = points[0].net, points[0].sample_rate
         check_reference(file, sample_rate)
         excerpt = excerpt_of(golden_input(programme(sample_rate), net.hop_samples)[0], net.hop_samples)
         metadata = {"sample_rate": str(sample_rate), "architecture": points[0].architecture}
-        samples = sampled_points(points, excerpt, metadata, progress)
-        index = _index(folder, file, points, samples)
+        samples = sample_checkpoints(points, excerpt, metadata, progress)
+        index = _write_index(folder, file, points, samples)
         progress("comparing every point with its checkpoint")
         index = pass_gate(folder, index, Held(samples[0].folded, (), (), {}, excerpt), samples)
         _write_golden(folder, index, samples, excerpt)
@@ -89,18 +89,18 @@ def build_grid(
             grid=INDEX,
         )
         progress("measuring the cost of the grid")
-        index = replace(index, cost=_cost(folder, index, manifest, excerpt))
-        index = replace(index, error=error_between(file, samples, sample_rate, progress))
+        index = replace(index, cost=_measure_cost(folder, index, manifest, excerpt))
+        index = replace(index, error=measure_reference_error(file, samples, sample_rate, progress))
         (folder / INDEX).write_text(index.to_json(), encoding="utf-8")
         return replace(manifest, cost={"grid": cost_of(index)})
 
     return assemble(out, overwrite, write, {}, progress)
 
 
-def _index(
+def _write_index(
     folder: Path, file: GridFile, points: Sequence[TrainedPoint], samples: Sequence[Sample]
 ) -> GridIndex:
-    index = laid(folder, file.axes, {}, "outputs", samples)
+    index = write_grid(folder, file.axes, {}, "outputs", samples)
     longest = max(sample.settle_samples for sample in samples)
     hop = samples[0].folded.hop_samples
     return replace(
@@ -152,12 +152,12 @@ def _provenance(points: Sequence[TrainedPoint]) -> dict[str, Any]:
     }
 
 
-def _cost(folder: Path, index: GridIndex, manifest: Manifest, excerpt: Audio) -> dict[str, Any]:
+def _measure_cost(folder: Path, index: GridIndex, manifest: Manifest, excerpt: Audio) -> dict[str, Any]:
     """Of one running point; between points all corners of the cell run. "enter": what a point costs as it comes in."""
     player = GridGraph(folder, index)
     weights, rest = split_point(point_of(read_tensors(folder, index), len(index.points) // 2))
     none = np.zeros(0, np.float32)
-    cost = measured_cost(grid_step(player, weights), manifest, excerpt[np.newaxis], rest, none)
+    cost = measure_cost(grid_step(player, weights), manifest, excerpt[np.newaxis], rest, none)
     silence = np.zeros((1, max(index.preroll_samples, manifest.hop_samples)), np.float32)
     state = {name: value[np.newaxis] for name, value in rest.items()}
     feeds = player.feeds(weights)

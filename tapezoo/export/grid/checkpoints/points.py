@@ -18,7 +18,7 @@ from tapezoo.checkpoint import best_checkpoint, load_model, read_checkpoint
 from tapezoo.errors import TapezooError
 from tapezoo.export.errors import GridError
 from tapezoo.export.grid.checkpoints.index_file import PointFile
-from tapezoo.export.grid.graph import taken_apart
+from tapezoo.export.grid.graph import split_graph
 from tapezoo.export.grid.sample import Sample, played
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of
@@ -50,7 +50,7 @@ class TrainedPoint:
     sha256: str
 
 
-def read_points(files: Sequence[PointFile]) -> list[TrainedPoint]:
+def load_points(files: Sequence[PointFile]) -> list[TrainedPoint]:
     """Loads every checkpoint and checks that all are one kind of net.
 
     Raises:
@@ -58,13 +58,13 @@ def read_points(files: Sequence[PointFile]) -> list[TrainedPoint]:
     """
     points: list[TrainedPoint] = []
     for file in files:
-        point = _loaded(file)
+        point = _load(file)
         _check_alike(point, points[0] if points else point)
         points.append(point)
     return points
 
 
-def sampled_points(
+def sample_checkpoints(
     points: Sequence[TrainedPoint],
     excerpt: Audio,
     metadata: dict[str, str],
@@ -91,14 +91,14 @@ def sampled_points(
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "point.onnx"
             OnnxTarget().write(graph_of(net, metadata), path)
-            graph = taken_apart(onnx.load(path))
+            graph = split_graph(onnx.load(path))
         samples.append(
             Sample(
                 place=point.file.place,
                 folded=net,
                 graph=graph,
                 rest={name: value[0].numpy().copy() for name, value in rest.items()},
-                settle_samples=_memory_samples(net, excerpt),
+                settle_samples=_measure_memory(net, excerpt),
                 heard=played(net, excerpt, none, rest)[0],
             )
         )
@@ -106,7 +106,7 @@ def sampled_points(
 
 
 @torch.no_grad()
-def _memory_samples(net: Net, excerpt: Audio) -> int:
+def _measure_memory(net: Net, excerpt: Audio) -> int:
     """Of silence until the net stands still, from where a loud passage leaves it; see `settle`."""
     none = torch.zeros(1, 0)
     loud = torch.from_numpy(excerpt * (LOUD / max(float(abs(excerpt).max()), 1e-9))).reshape(1, 1, -1)
@@ -116,7 +116,7 @@ def _memory_samples(net: Net, excerpt: Audio) -> int:
     return settle(moved, none)[1]
 
 
-def _loaded(file: PointFile) -> TrainedPoint:
+def _load(file: PointFile) -> TrainedPoint:
     path = best_checkpoint(file.checkpoint)
     subject = f"the point at {file.name}, {path}"
     try:

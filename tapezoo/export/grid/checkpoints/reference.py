@@ -27,7 +27,7 @@ SEED = 1  # of a virtual device: another noise than trainings with the default s
 
 
 def check_reference(file: GridFile, sample_rate: int) -> None:
-    """Refuses, before any work, what `error_between` cannot measure.
+    """Refuses, before any work, what `measure_reference_error` cannot measure.
 
     Raises:
         RegistrationError: No virtual device of this name.
@@ -46,25 +46,23 @@ def check_reference(file: GridFile, sample_rate: int) -> None:
         warn_of_header(recording.wet)
         for header in (dry, wet):
             if header.sample_rate != sample_rate or header.frames != dry.frames:
-                raise _unusable(
+                raise _error(
                     recording,
                     f"{header.frames} samples at {header.sample_rate} Hz in {header.path}",
                     f"{dry.frames} samples at {sample_rate} Hz, as the points",
                     "Resample it, or cut dry and wet to one length; they must be aligned.",
                 )
         if dry.frames <= SCORED_AFTER_S * sample_rate:
-            raise _unusable(
+            raise _error(
                 recording, f"{dry.frames} samples", f"more than {SCORED_AFTER_S:g} s", "Record longer."
             )
         for axis, position in zip(file.axes, recording.place, strict=True):
             if not axis.positions[0] <= position <= axis.positions[-1]:
                 found = f"{axis.control} outside the points"
-                raise _unusable(
-                    recording, found, f"{axis.values[0]:g} to {axis.values[-1]:g}", "Leave it out."
-                )
+                raise _error(recording, found, f"{axis.values[0]:g} to {axis.values[-1]:g}", "Leave it out.")
 
 
-def error_between(
+def measure_reference_error(
     file: GridFile, samples: Sequence[Sample], sample_rate: int, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """What the index says of the error, see `GridIndex.error`; "not measured" where there is no reference.
@@ -81,11 +79,11 @@ def error_between(
     """
     progress("measuring the error between the points")
     if isinstance(file.reference, DeviceReference):
-        rows = _against_device(file, file.reference, samples, sample_rate)
+        rows = _measure_device(file, file.reference, samples, sample_rate)
         audio = "one second of each kind of made-up programme, from rest; the first 0.25 s are not scored"
         reference = f"the virtual device {file.reference.device!r} at the middle of each cell"
     elif file.reference:
-        rows = _against_recordings(file, file.reference, samples, sample_rate)
+        rows = _measure_recordings(file, file.reference, samples, sample_rate)
         audio = "the recordings, from rest; the first 0.25 s are not scored"
         reference = "recordings of the machine between the points"
     else:
@@ -104,7 +102,7 @@ def error_between(
     }
 
 
-def _against_device(
+def _measure_device(
     file: GridFile, reference: DeviceReference, samples: Sequence[Sample], sample_rate: int
 ) -> list[dict[str, Any]]:
     machine = tapezoo.devices.device(reference.device)
@@ -114,10 +112,10 @@ def _against_device(
     def wet(place: Place) -> Audio:
         return machine.render(dry, sample_rate, {**reference.settings, **file.values(place)}, SEED)
 
-    heard = [_heard(sample.folded, dry, sample_rate) for sample in samples]
+    heard = [_play_scored(sample.folded, dry, sample_rate) for sample in samples]
     own = [
         output_esr(
-            output, _scored(wet(sample.place), sample_rate, sample.folded.latency_samples)[: len(output)]
+            output, _cut_scored(wet(sample.place), sample_rate, sample.folded.latency_samples)[: len(output)]
         )
         for output, sample in zip(heard, samples, strict=True)
     ]
@@ -127,12 +125,12 @@ def _against_device(
             (axis.positions[step] + axis.positions[step + 1]) / 2
             for axis, step in zip(file.axes, cell, strict=True)
         )
-        wanted = _scored(wet(middle), sample_rate, samples[0].folded.latency_samples)
-        rows.append(_row(file, middle, list(cell), heard, wanted, own))
+        wanted = _cut_scored(wet(middle), sample_rate, samples[0].folded.latency_samples)
+        rows.append(_measure_place(file, middle, list(cell), heard, wanted, own))
     return rows
 
 
-def _against_recordings(
+def _measure_recordings(
     file: GridFile, recordings: Sequence[Recording], samples: Sequence[Sample], sample_rate: int
 ) -> list[dict[str, Any]]:
     rows = []
@@ -144,15 +142,15 @@ def _against_recordings(
             for axis, position in zip(file.axes, recording.place, strict=True)
         ]
         heard = {
-            point: _heard(samples[point].folded, dry[: len(dry) // hop * hop], sample_rate)
-            for point in {*mix_at(file.axes, recording.place), _lowest(file.axes, cell)}
+            point: _play_scored(samples[point].folded, dry[: len(dry) // hop * hop], sample_rate)
+            for point in {*mix_at(file.axes, recording.place), _lowest_point(file.axes, cell)}
         }
-        wanted = _scored(wet, sample_rate, samples[0].folded.latency_samples)
-        rows.append(_row(file, recording.place, cell, heard, wanted, None))
+        wanted = _cut_scored(wet, sample_rate, samples[0].folded.latency_samples)
+        rows.append(_measure_place(file, recording.place, cell, heard, wanted, None))
     return rows
 
 
-def _row(
+def _measure_place(
     file: GridFile,
     place: Place,
     cell: list[int],
@@ -167,26 +165,26 @@ def _row(
         "cell": cell,
         "middle": file.values(place),
         "esr": output_esr(output, wanted[:length]),
-        "truncated_esr": output_esr(heard[_lowest(file.axes, cell)], wanted[:length]),
+        "truncated_esr": output_esr(heard[_lowest_point(file.axes, cell)], wanted[:length]),
         "point_esr": None if own is None else max(own[point] for point in mix),
     }
 
 
-def _lowest(axes: Sequence[GridAxis], cell: Sequence[int]) -> int:
+def _lowest_point(axes: Sequence[GridAxis], cell: Sequence[int]) -> int:
     return int(np.ravel_multi_index(cell, tuple(len(axis.positions) for axis in axes)))
 
 
-def _heard(net: Net, dry: Audio, sample_rate: int) -> Audio:
+def _play_scored(net: Net, dry: Audio, sample_rate: int) -> Audio:
     """What a net makes of `dry`, where it is scored, without its latency."""
     none = torch.zeros(1, 0)
     output: Audio = played(net, dry, none, net.initial_state(none))[0]
     return output[net.latency_samples + round(SCORED_AFTER_S * sample_rate) :]
 
 
-def _scored(wet: Audio, sample_rate: int, latency_samples: int) -> Audio:
-    """The part of `wet` that `_heard` can be compared with."""
+def _cut_scored(wet: Audio, sample_rate: int, latency_samples: int) -> Audio:
+    """The part of `wet` that `_play_scored` can be compared with."""
     return wet[round(SCORED_AFTER_S * sample_rate) : len(wet) - latency_samples]
 
 
-def _unusable(recording: Recording, found: str, expected: str, fix: str) -> GridError:
+def _error(recording: Recording, found: str, expected: str, fix: str) -> GridError:
     return GridError(f"the reference recording at {recording.name}", found=found, expected=expected, fix=fix)
