@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
-from tapezoo.architecture import Architecture
+from tapezoo.architecture import Architecture, Layer
 from tapezoo.blocks import allowed_block
 from tapezoo.errors import TapezooError
-from tapezoo.layers.smoothing import at_rest, glide, moves
-
-State = dict[str, Tensor]  # name -> (batch, ...); empty for a memoryless net
+from tapezoo.layers.conditioner import State as State
+from tapezoo.layers.smoothing import fill_history, glide, moves
 
 SETTLE_BLOCK_SAMPLES = 2048
 KNOBS = "control_history"  # in the state of a net whose controls glide
@@ -132,6 +131,25 @@ class Net(nn.Module, ABC):
         """
         raise UndescribableError(self, "no `described`: the net does not say of which layers it is made")
 
+    def describe_layers(
+        self, *layers: Layer, controls_at: Literal["input", "modulation"] | None, **parts: Any
+    ) -> Architecture:
+        """A description with these layers and what every net knows of itself, for `described`.
+
+        Args:
+            layers: In series.
+            controls_at: Where controls come in, if there are any; see `Architecture`.
+            parts: Further arguments of `Architecture`.
+        """
+        return Architecture(
+            layers,
+            state=self.state_names,
+            num_controls=self.num_controls,
+            smoothing_samples=self.smoothing_samples,
+            controls_at=controls_at if self.num_controls else None,
+            **parts,
+        )
+
     @property
     def state_names(self) -> tuple[str, ...]:
         """What the net remembers from block to block, but the glide of its controls."""
@@ -160,7 +178,7 @@ class Net(nn.Module, ABC):
         """
         state = self.rest_state(controls.shape[0])
         if self._glides:
-            state[KNOBS] = at_rest(controls, self.smoothing_samples)
+            state[KNOBS] = fill_history(controls, self.smoothing_samples)
         return state
 
     def rest_state(self, rows: int) -> State:
@@ -202,7 +220,7 @@ class Net(nn.Module, ABC):
             at = state_dict.pop(told)
             for name in others:
                 state_dict.pop(name, None)
-            state_dict[f"{prefix}rest_{KNOBS}"] = at_rest(at.unsqueeze(0), self.smoothing_samples)[0]
+            state_dict[f"{prefix}rest_{KNOBS}"] = fill_history(at.unsqueeze(0), self.smoothing_samples)[0]
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 

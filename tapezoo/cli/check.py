@@ -29,7 +29,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedModel:
     """One row of the table: a model with its findings, or why it could not be checked."""
 
     name: str
@@ -77,20 +77,20 @@ def run(options: argparse.Namespace) -> int:
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     if options.all:
         names = sorted({found.name for found in registry.registrations("models")})
-        classes = {name: _loaded(name) for name in names}
+        classes = {name: _load_class(name) for name in names}
     else:
         classes = {name: models.resolve(name) for name in options.names}
     checked = []
     with Screen(stderr=True).status("checking") as status:
         for position, (name, model_class) in enumerate(classes.items(), start=1):
             if isinstance(model_class, TapezooError):
-                checked.append(Checked(name, fault=str(model_class)))
+                checked.append(CheckedModel(name, fault=str(model_class)))
                 continue
             where = f"checking {name}, {position} of {len(classes)}"
             try:
-                checked.append(_checked(name, model_class, where, status))
+                checked.append(_check_model(name, model_class, where, status))
             except DeclarationError as error:
-                checked.append(Checked(name, fault=str(error)))
+                checked.append(CheckedModel(name, fault=str(error)))
     console = Screen()
     table = by_law(checked[0]) if len(checked) == 1 else by_model(checked)
     if not console.is_terminal:
@@ -100,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if any(row.broken for row in checked) else 0
 
 
-def by_law(row: Checked) -> Table:
+def by_law(row: CheckedModel) -> Table:
     """One model: a line per law."""
     from tapezoo.report.tables import text_table
 
@@ -108,7 +108,7 @@ def by_law(row: Checked) -> Table:
     return text_table(("law", "without controls", "with two"), rows)
 
 
-def by_model(checked: Sequence[Checked]) -> Table:
+def by_model(checked: Sequence[CheckedModel]) -> Table:
     """A line per model, a column per law; two words in a cell: without controls, with two."""
     from tapezoo.report.tables import text_table
 
@@ -117,7 +117,7 @@ def by_model(checked: Sequence[Checked]) -> Table:
     return text_table(("model", *(law.replace("_", "\n") for law in laws)), rows)
 
 
-def remarks(checked: Sequence[Checked]) -> list[str]:
+def remarks(checked: Sequence[CheckedModel]) -> list[str]:
     """What the words in the table stand for: every fault, every declared law and parameter, and the sum."""
     lines = []
     for row in checked:
@@ -138,7 +138,7 @@ def remarks(checked: Sequence[Checked]) -> list[str]:
     return lines
 
 
-def _loaded(name: str) -> type[EffectModel] | TapezooError:
+def _load_class(name: str) -> type[EffectModel] | TapezooError:
     from tapezoo import models
 
     try:
@@ -147,7 +147,7 @@ def _loaded(name: str) -> type[EffectModel] | TapezooError:
         return error
 
 
-def _checked(name: str, model_class: type[EffectModel], where: str, status: Status) -> Checked:
+def _check_model(name: str, model_class: type[EffectModel], where: str, status: Status) -> CheckedModel:
     from tapezoo import testing
 
     def say(law: str) -> None:
@@ -156,21 +156,21 @@ def _checked(name: str, model_class: type[EffectModel], where: str, status: Stat
     findings = []
     for law, outcome, detail in testing.outcomes(model_class, before=say):
         findings.append(Finding(law.name, len(law.controls), outcome, detail))
-    return Checked(name, tuple(findings), tuple(testing.dead_parameters(model_class).items()))
+    return CheckedModel(name, tuple(findings), tuple(testing.dead_parameters(model_class).items()))
 
 
-def _laws(checked: Sequence[Checked]) -> list[str]:
+def _laws(checked: Sequence[CheckedModel]) -> list[str]:
     return list(dict.fromkeys(found.law for row in checked for found in row.findings))
 
 
-def _outcome(row: Checked, law: str, num_controls: int) -> str:
+def _outcome(row: CheckedModel, law: str, num_controls: int) -> str:
     outcomes = (
         found.outcome for found in row.findings if (found.law, found.num_controls) == (law, num_controls)
     )
     return next(outcomes, ABSENT)
 
 
-def _cell(row: Checked, law: str) -> str:
+def _cell(row: CheckedModel, law: str) -> str:
     outcomes = [_outcome(row, law, num_controls) for num_controls in (0, 2)]
     said = [outcome for outcome in outcomes if outcome != ABSENT] or [ABSENT]
     return "\n".join(dict.fromkeys(said)) if len(set(said)) == 1 else "\n".join(said)

@@ -76,7 +76,7 @@ class Mixing(Affine):
 
 
 @torch.no_grad()
-def into_next(affine: Affine, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+def fold_into_next(affine: Affine, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """`W (M h + o) + b` as one layer: its weight and bias.
 
     Shape:
@@ -87,7 +87,7 @@ def into_next(affine: Affine, weight: Tensor, bias: Tensor) -> tuple[Tensor, Ten
 
 
 @torch.no_grad()
-def into_previous(affine: Affine, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+def fold_into_previous(affine: Affine, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
     """`M (W * h + b) + o` as one convolution: its weight and bias.
 
     Shape:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-State = dict[str, Tensor]
+State = dict[str, Tensor]  # name -> (batch, ...); empty for what remembers nothing
 
 
 class Conditioner(nn.Module, ABC):

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from tapezoo.layers.affine import Mixing, Scaling, into_next
+from tapezoo.layers.affine import Mixing, Scaling, fold_into_next
 from tapezoo.layers.conditioner import Conditioner, State
 from tapezoo.layers.temporal_film import TemporalFiLM
 
@@ -96,7 +96,7 @@ class FiLMGLU(Conditioner):
             return self
         left = copy.deepcopy(self)
         left.film = FiLM(0, film.gain.shape[0])
-        weight, bias = into_next(film, self.glu.mix.weight, self.glu.mix.bias)
+        weight, bias = fold_into_next(film, self.glu.mix.weight, self.glu.mix.bias)
         left.glu.mix.weight.copy_(weight)
         left.glu.mix.bias.copy_(bias)
         return left

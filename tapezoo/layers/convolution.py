@@ -68,7 +68,7 @@ def controlled_fir(input: Tensor, controls: Tensor, past: Tensor, taps: Tensor) 
     return output, past
 
 
-def held_taps(taps: Tensor, controls: Tensor) -> Tensor:
+def fold_taps(taps: Tensor, controls: Tensor) -> Tensor:
     """The taps of a `controlled_fir` at one setting (K,), as those of one without controls: (1, 1, taps)."""
     of_controls: Tensor = torch.tensordot(controls, taps[1:], dims=1)
     return taps[:1] + of_controls

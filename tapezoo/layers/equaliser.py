@@ -13,7 +13,7 @@ from tapezoo.layers.moving_equaliser import (
     play_moving,
     play_moving_or_still,
 )
-from tapezoo.layers.ranges import raw_between
+from tapezoo.layers.ranges import from_range
 from tapezoo.layers.section_chains import run_chain
 from tapezoo.layers.sections import (
     Sections,
@@ -57,8 +57,8 @@ class ParametricEQ(nn.Module):
             "highest_q", torch.tensor([1.4, *[4.0] * peaks, 1.4]).unsqueeze(1), persistent=False
         )
         start_hz = torch.tensor([100.0, *np.geomspace(250.0, 8000.0, peaks + 2)[1:-1], 6000.0])
-        raw_hz = raw_between(start_hz.clamp(max=0.8 * edge).float(), lowest, highest)
-        raw_q = raw_between(0.7, 0.3, self.highest_q[:, 0])
+        raw_hz = from_range(start_hz.clamp(max=0.8 * edge).float(), lowest, highest)
+        raw_q = from_range(0.7, 0.3, self.highest_q[:, 0])
         self.raw = HyperParameters(num_controls, torch.cat([torch.zeros(2 + peaks), raw_hz, raw_q]))
 
     def forward(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tapezoo.layers.ranges import between, raw_between, within
+from tapezoo.layers.ranges import from_range, limit, to_range
 from tapezoo.layers.responses import Response
 from tapezoo.layers.section_chains import run_followers
 from tapezoo.layers.sections import one_pole
@@ -20,7 +20,7 @@ LEVEL_REACH = 1.5  # how far curves are shown, in units of full scale
 LEVEL_POINTS = 200
 
 
-class Memory(nn.Module, ABC):
+class Followers(nn.Module, ABC):
     """F followers `m_k[n] = p_k m_k[n-1] + (1 - p_k) s_k[n]`, `p_k = exp(-1 / tau_k)`, and what they do.
 
     A subclass says what follower k listens to (s_k) and how the m_k bend the signal. The time constants
@@ -47,7 +47,7 @@ class Memory(nn.Module, ABC):
         super().__init__()
         self.num_controls, self.followers, self.sample_rate = num_controls, start.shape[1], sample_rate
         times_ms = torch.from_numpy(np.geomspace(shortest_ms, longest_ms, self.followers)).float()
-        raw = torch.cat([raw_between(times_ms, SHORTEST_MS, LONGEST_MS).unsqueeze(0), start])
+        raw = torch.cat([from_range(times_ms, SHORTEST_MS, LONGEST_MS).unsqueeze(0), start])
         self.numbers = HyperParameters(num_controls, raw.flatten())
 
     def forward(
@@ -70,7 +70,7 @@ class Memory(nn.Module, ABC):
         """Time constants in ms, then the subclass's numbers, (rows, F, 1) each."""
         raw = self.numbers(controls).unsqueeze(-1)
         times, *numbers = raw.split(self.followers, dim=1)
-        return [between(times, SHORTEST_MS, LONGEST_MS), *numbers]
+        return [to_range(times, SHORTEST_MS, LONGEST_MS), *numbers]
 
     @abstractmethod
     def listen(self, input: Tensor, *numbers: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ class Memory(nn.Module, ABC):
         """What each follower does, at controls (1, num_controls)."""
 
 
-class Lag(Memory):
+class Lag(Followers):
     """`v = u + sum_k beta_k (m_k - s_k)`, `s_k = tanh(c_k u)`: the signal trails its own saturated past.
 
     A lag that depends on the level, as the magnetisation of a tape or a core lags behind its field; zero for
@@ -104,12 +104,12 @@ class Lag(Memory):
         super().__init__(num_controls, start, 0.03, 3.0, sample_rate)
 
     def listen(self, input: Tensor, *numbers: Tensor) -> Tensor:
-        """See `Memory.listen`."""
+        """See `Followers.listen`."""
         log_slope, _ = numbers
         return torch.tanh(log_slope.exp() * input)
 
     def bend(self, input: Tensor, heard: Tensor, followed: Tensor, *numbers: Tensor) -> Tensor:
-        """See `Memory.bend`."""
+        """See `Followers.bend`."""
         _, amount = numbers
         return input + (amount * (followed - heard)).sum(dim=1, keepdim=True)
 
@@ -121,7 +121,7 @@ class Lag(Memory):
         return _lines("lag", level, curves, [f"trails by {time:.3g} ms" for time in time_ms[:, 0].tolist()])
 
 
-class Level(Memory):
+class Level(Followers):
     """`v = u exp(g) + sum_k beta_k m_k`, `g = 4 tanh(sum_k kappa_k m_k / 4)`, `s_k = |u|`: a level-moved gain.
 
     The level moves gain and bias: a compressor (kappa < 0), or the bias shift of a stage whose supply or
@@ -139,19 +139,19 @@ class Level(Memory):
         super().__init__(num_controls, torch.zeros(2, followers), 1.0, 20.0, sample_rate)
 
     def listen(self, input: Tensor, *numbers: Tensor) -> Tensor:
-        """See `Memory.listen`."""
+        """See `Followers.listen`."""
         return input.abs().expand(-1, self.followers, -1)
 
     def bend(self, input: Tensor, heard: Tensor, followed: Tensor, *numbers: Tensor) -> Tensor:
-        """See `Memory.bend`."""
+        """See `Followers.bend`."""
         gain, bias = ((number * followed).sum(dim=1, keepdim=True) for number in numbers)
-        return input * within(gain, GAIN_REACH).exp() + bias
+        return input * limit(gain, GAIN_REACH).exp() + bias
 
     def responses(self, controls: Tensor) -> list[Response]:
         """Steady levels in, `u exp(g) + beta_k |u|` out with `kappa_k |u|` in g: each follower's own doing."""
         time_ms, gain, bias = (number[0] for number in self.settings(controls))  # (F, 1) each
         level = torch.linspace(-LEVEL_REACH, LEVEL_REACH, LEVEL_POINTS, device=controls.device)
-        curves = level * within(gain * level.abs(), GAIN_REACH).exp() + bias * level.abs()  # (F, points)
+        curves = level * limit(gain * level.abs(), GAIN_REACH).exp() + bias * level.abs()  # (F, points)
         return _lines("level", level, curves, [f"after {time:.3g} ms" for time in time_ms[:, 0].tolist()])
 
 

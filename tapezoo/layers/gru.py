@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 STEPS_AT_ONCE = 64  # of the gradient: as much as stays in a core's cache
 
 
-def gru_for_training(
+def run_gru_for_training(
     input: Tensor, hidden: Tensor, weights: Sequence[Sequence[Tensor]]
 ) -> tuple[Tensor, Tensor]:
     """A GRU as torch's, with a gradient written by hand, for speed on a CPU.

@@ -98,7 +98,7 @@ class HyperTensors(nn.Module):
         return {name: torch.matmul(tensor, code.t()).movedim(-1, 0) for name, tensor in self.apart.items()}
 
 
-def mixed(apart: Tensor, code: Tensor) -> Tensor:
+def mix(apart: Tensor, code: Tensor) -> Tensor:
     """What a linear layer with weights W(z) gives, from what its W_d give, sample by sample: `sum_d z_d y_d`.
 
     Shape:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.layers.gates import spread_gru_memories
-from tapezoo.layers.gru import gru_for_training
+from tapezoo.layers.gru import run_gru_for_training
 from tapezoo.layers.hyper import ControlCode, HyperRecurrence, cuts
 
 TENSORS = ("weight_ih", "weight_hh", "bias_ih", "bias_m")
@@ -42,7 +42,7 @@ class HyperGRU(HyperRecurrence):
         """See `HyperRecurrence.run`."""
         layers = [[weights[f"{name}_l{layer}"] for name in TENSORS] for layer in range(self.num_layers)]
         if torch.is_grad_enabled() and not signal.is_cuda:
-            output, hidden = gru_for_training(signal, memory[0], layers)
+            output, hidden = run_gru_for_training(signal, memory[0], layers)
             return output, [hidden]
         parameters: list[Tensor] = []
         for u, w, bias, inner in layers:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tapezoo.layers.ranges import between_tensors
+from tapezoo.layers.ranges import tensors_to_range
 from tapezoo.layers.recurrence import (
     recur_changing,
 )
 from tapezoo.layers.sections import (
     Sections,
     StateVariable,
+    discretise,
     high_shelf,
     low_shelf,
     peak,
-    trapezoidal,
 )
 
 
@@ -43,8 +43,8 @@ def equaliser_settings(numbers: Tensor, bounds: list[Tensor]) -> tuple[Tensor, T
     gain, frequency, q = numbers.chunk(3)
     return (
         15.0 * torch.tanh(gain),
-        between_tensors(frequency, bounds[0], bounds[1]),
-        between_tensors(q, torch.tensor(0.3), bounds[2]),
+        tensors_to_range(frequency, bounds[0], bounds[1]),
+        tensors_to_range(q, torch.tensor(0.3), bounds[2]),
     )
 
 
@@ -53,7 +53,7 @@ def equaliser_sections(numbers: Tensor, bounds: list[Tensor], sample_rate: int) 
     low = low_shelf(gain_db[:1], frequency_hz[:1], q[:1], sample_rate)
     middle = peak(gain_db[1:-1], frequency_hz[1:-1], q[1:-1], sample_rate)
     high = high_shelf(gain_db[-1:], frequency_hz[-1:], q[-1:], sample_rate)
-    return trapezoidal(
+    return discretise(
         StateVariable(
             torch.cat([low.g, middle.g, high.g]),
             torch.cat([low.k, middle.k, high.k]),

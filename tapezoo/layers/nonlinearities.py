@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from tapezoo.layers.ranges import within
+from tapezoo.layers.ranges import limit
 
 REACH = 3.0  # of an AsymmetricTanh's log drive and bias: beyond it little is left to normalise in float32
 
@@ -58,7 +58,7 @@ class AsymmetricTanh(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """The curve, sample by sample."""
-        drive, bias = within(self.log_drive, REACH).exp(), within(self.bias, REACH)
+        drive, bias = limit(self.log_drive, REACH).exp(), limit(self.bias, REACH)
         rest = torch.tanh(bias)
         return (torch.tanh(drive * input + bias) - rest) / (drive * (1 - rest * rest))
 

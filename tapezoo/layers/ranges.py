@@ -6,22 +6,22 @@ import torch
 from torch import Tensor
 
 
-def within(raw: Tensor, reach: float) -> Tensor:
+def limit(raw: Tensor, reach: float) -> Tensor:
     """Any number to -`reach`..`reach`, nearly unchanged far below it: `reach tanh(raw / reach)`."""
     return reach * torch.tanh(raw / reach)
 
 
-def between(raw: Tensor, lowest: Tensor | float, highest: Tensor | float) -> Tensor:
+def to_range(raw: Tensor, lowest: Tensor | float, highest: Tensor | float) -> Tensor:
     """Any number to `lowest`..`highest` (both > 0), geometrically: `lowest (highest/lowest)^sigmoid(raw)`."""
-    return between_tensors(raw, torch.as_tensor(lowest), torch.as_tensor(highest))
+    return tensors_to_range(raw, torch.as_tensor(lowest), torch.as_tensor(highest))
 
 
-def raw_between(value: Tensor | float, lowest: Tensor | float, highest: Tensor | float) -> Tensor:
-    """The inverse of `between`, at most 98 % towards either end so that a gradient is left."""
+def from_range(value: Tensor | float, lowest: Tensor | float, highest: Tensor | float) -> Tensor:
+    """The inverse of `to_range`, at most 98 % towards either end so that a gradient is left."""
     value, lowest, highest = (torch.as_tensor(v, dtype=torch.float32) for v in (value, lowest, highest))
     return torch.logit((torch.log(value / lowest) / torch.log(highest / lowest)).clamp(0.02, 0.98))
 
 
-# apart from `between`, since it is scripted where a graph is traced: a plain function of tensors
-def between_tensors(raw: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
+# apart from `to_range`, since it is scripted where a graph is traced: a plain function of tensors
+def tensors_to_range(raw: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
     return lowest * torch.exp(torch.log(highest / lowest) * torch.sigmoid(raw))

@@ -12,7 +12,7 @@ from tapezoo.layers.convolution import causal_convolution
 Cell = TypeVar("Cell", nn.LSTM, nn.GRU)
 
 
-def with_controls(input: Tensor, controls: Tensor) -> Tensor:
+def append_controls(input: Tensor, controls: Tensor) -> Tensor:
     """The signal and the controls of every sample, in the order recurrent layers read.
 
     Shape:
@@ -24,11 +24,11 @@ def with_controls(input: Tensor, controls: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def without_controls(cell: Cell, controls: Tensor) -> Cell:
+def fold_controls(cell: Cell, controls: Tensor) -> Cell:
     """The recurrent layer with `controls` (K,) beside the signal held: their columns become part of the bias.
 
     Args:
-        cell: Its input is (signal, controls), `with_controls`.
+        cell: Its input is (signal, controls), `append_controls`.
         controls: Where they are held.
     """
     first = cell.get_parameter("weight_ih_l0")

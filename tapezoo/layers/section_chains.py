@@ -23,7 +23,7 @@ from tapezoo.layers.sections import (
 TABLE_SAMPLES = 64  # longest piece that `recur` handles by one matrix product
 
 
-def joint_tables(sections: Sections) -> BlockTables:
+def join_tables(sections: Sections) -> BlockTables:
     """The tables of all sections at once: filter `i rows + j` is section i for row j."""
     # not `flatten`, whose ONNX form fixes the number of rows
     powers = matrix_powers(sections.transition.reshape(-1, 1, 2, 2), TABLE_SAMPLES)
@@ -44,7 +44,7 @@ def run_chain(input: Tensor, sections: Sections, state: Tensor, num_controls: in
         input, output: (batch, 1, samples); state: (batch, sections, 2).
     """
     count, rows = sections.transition.shape[0], sections.transition.shape[1]
-    tables = joint_tables(sections)
+    tables = join_tables(sections)
     # (filters, rows, samples): the batch is the filters where it has coefficients of its own, else the rows
     across = 2 if num_controls else 1
     before = state.transpose(0, 1).unsqueeze(across).unsqueeze(3)  # (sections, filters, rows, 1, 2)
@@ -79,7 +79,7 @@ def run_followers(
     if num_controls:
         by_row = Sections(*(tensor.transpose(0, 1) for tensor in sections))
         apart = signals.reshape(-1, 1, samples)  # (batch sections, 1, samples)
-        output, after = recur(apart, joint_tables(by_row), state.reshape(-1, 1, 1, 2))
+        output, after = recur(apart, join_tables(by_row), state.reshape(-1, 1, 1, 2))
         return output.reshape(-1, channels, samples), after.reshape(-1, channels, 2)
-    output, after = recur(signals.transpose(0, 1), joint_tables(sections), state.transpose(0, 1).unsqueeze(2))
+    output, after = recur(signals.transpose(0, 1), join_tables(sections), state.transpose(0, 1).unsqueeze(2))
     return output.transpose(0, 1), after.squeeze(2).transpose(0, 1)

@@ -36,10 +36,10 @@ class StateVariable(NamedTuple):
     m2: Tensor
 
 
-def trapezoidal(filters: StateVariable) -> Sections:
-    """State-variable filters by the trapezoidal rule, which is the bilinear transform.
+def discretise(filters: StateVariable) -> Sections:
+    """State-variable filters by the discretise rule, which is the bilinear transform.
 
-    Simper, "Solving the continuous SVF equations using trapezoidal integration and equivalent currents",
+    Simper, "Solving the continuous SVF equations using discretise integration and equivalent currents",
     Cytomic 2013. Stable for every g, k > 0, whether the poles are real or a pair, and well conditioned at low
     frequencies, where the direct forms lose single precision.
     """

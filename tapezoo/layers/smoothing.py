@@ -31,7 +31,7 @@ def glide(history: Tensor, controls: Tensor, samples: int) -> tuple[Tensor, Tens
     return target + (apart / history.shape[-1]).to(history.dtype), history
 
 
-def at_rest(controls: Tensor, smoothing_samples: int) -> Tensor:
+def fill_history(controls: Tensor, smoothing_samples: int) -> Tensor:
     """The history of knobs that have stood at `controls` (batch, K) for long, (batch, K, N)."""
     return controls.unsqueeze(-1).repeat(1, 1, smoothing_samples)
 

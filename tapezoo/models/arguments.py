@@ -31,13 +31,13 @@ class ModelArgumentError(TapezooError):
         super().__init__(f"model.{name}", found=found, expected=expected, fix=fix)
 
 
-def whole(name: str, value: int, least: int, most: int) -> None:
+def require_whole(name: str, value: int, least: int, most: int) -> None:
     """Raises ModelArgumentError unless `value` is a whole number from `least` to `most`."""
     if not (_is_whole(value) and least <= value <= most):
         raise ModelArgumentError(name, repr(value), f"a whole number from {least} to {most}")
 
 
-def wholes(name: str, values: Sequence[int], least: int, most: int) -> None:
+def require_wholes(name: str, values: Sequence[int], least: int, most: int) -> None:
     """Raises ModelArgumentError unless `values` are 1 to DEEPEST whole numbers from `least` to `most`."""
     if not 1 <= len(values) <= DEEPEST:
         raise ModelArgumentError(name, f"{len(values)} numbers", f"1 to {DEEPEST} of them")
@@ -45,25 +45,25 @@ def wholes(name: str, values: Sequence[int], least: int, most: int) -> None:
         raise ModelArgumentError(name, repr(values), f"whole numbers from {least} to {most}")
 
 
-def number(name: str, value: float, least: float, most: float) -> None:
+def require_number(name: str, value: float, least: float, most: float) -> None:
     """Raises ModelArgumentError unless `value` is a number from `least` to `most`."""
     if not (_is_number(value) and least <= value <= most):  # NaN compares false
         raise ModelArgumentError(name, repr(value), f"a number from {least:g} to {most:g}")
 
 
-def factor(name: str, value: float) -> None:
+def require_factor(name: str, value: float) -> None:
     """Raises ModelArgumentError unless `value` is finite and not 0."""
     if not (_is_number(value) and math.isfinite(value) and value != 0):
         raise ModelArgumentError(name, repr(value), "a finite number other than 0")
 
 
-def one_of(name: str, value: object, known: Sequence[object]) -> None:
+def require_one_of(name: str, value: object, known: Sequence[object]) -> None:
     """Raises ModelArgumentError unless `value` is one of `known`."""
     if value not in known:
         raise ModelArgumentError(name, repr(value), "one of " + ", ".join(map(str, known)))
 
 
-def reach(name: str, value: object, receptive_field: int) -> None:
+def require_reach(name: str, value: object, receptive_field: int) -> None:
     """Raises ModelArgumentError, about the argument `name`, where a net would hear more than LONGEST_SAMPLES."""
     if receptive_field > LONGEST_SAMPLES:
         raise ModelArgumentError(

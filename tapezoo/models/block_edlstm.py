@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from tapezoo.layers.conditioning import FiLM, conditioner
 from tapezoo.layers.gates import spread_lstm_memories
-from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, whole
-from tapezoo.models.modulation import Modulations, into_head, known_conditioning, read_also_as
+from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, require_whole
+from tapezoo.models.modulation import Modulations, accept_old_names, fold_into_head, require_conditioning
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
@@ -65,9 +65,9 @@ class BlockEDLSTMNet(Net):
     def __init__(
         self, num_controls: int, hidden_size: int = 8, hop_samples: int = 64, conditioning: str = "film_glu"
     ) -> None:
-        whole("hidden_size", hidden_size, 1, WIDEST)
-        whole("hop_samples", hop_samples, 2, LONGEST_SAMPLES // 2)
-        known_conditioning(conditioning)
+        require_whole("hidden_size", hidden_size, 1, WIDEST)
+        require_whole("hop_samples", hop_samples, 2, LONGEST_SAMPLES // 2)
+        require_conditioning(conditioning)
         super().__init__(num_controls, receptive_field=2 * hop_samples)
         self.hop_samples = hop_samples
         self.encoder = nn.LSTM(1, hidden_size)
@@ -78,7 +78,7 @@ class BlockEDLSTMNet(Net):
             spread_lstm_memories(lstm, hop_samples)
         self.register_rest("past", torch.zeros(1, hop_samples))
         self.modulations = Modulations(self, [("decoder", self.modulation)])
-        read_also_as(self, "glu.", "modulation.glu.")
+        accept_old_names(self, "glu.", "modulation.glu.")
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`; samples is a multiple of `hop_samples`."""
@@ -91,17 +91,17 @@ class BlockEDLSTMNet(Net):
         _, encoded = self.encoder(before)
         decoded, _ = self.decoder(current, encoded)  # (T, batch hops, U)
         decoded = decoded.transpose(0, 1).reshape(batch, samples, -1).transpose(1, 2)  # (batch, U, samples)
-        own = self.modulations.part("decoder", state)
+        own = self.modulations.own_state("decoder", state)
         features, own = self.modulation(decoded, trajectory, own)
         output = self.head(features.transpose(1, 2)).transpose(1, 2)  # (batch, 1, samples)
-        after = {"past": context[..., samples:], **self.modulations.labelled("decoder", own)}
+        after = {"past": context[..., samples:], **self.modulations.net_state("decoder", own)}
         return output, {**after, **knobs}
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:
         """See `Net.folded`: FiLM becomes part of the gated unit, other conditioning of the output layer."""
         net = self.without_knobs()
-        left = into_head(net.modulation, controls, net.head)
+        left = fold_into_head(net.modulation, controls, net.head)
         net.modulation = FiLM(0, net.head.in_features) if left is None else left
         return net
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from tapezoo.layers.conditioning import FiLM, conditioner
 from tapezoo.layers.gates import spread_lstm_memories
-from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, whole
-from tapezoo.models.modulation import Modulations, into_head, known_conditioning, read_also_as
+from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, require_whole
+from tapezoo.models.modulation import Modulations, accept_old_names, fold_into_head, require_conditioning
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
@@ -61,9 +61,9 @@ class EDLSTMNet(Net):
         window_samples: int = 64,
         conditioning: str = "film_glu",
     ) -> None:
-        whole("hidden_size", hidden_size, 1, WIDEST)
-        whole("window_samples", window_samples, 2, LONGEST_SAMPLES)
-        known_conditioning(conditioning)
+        require_whole("hidden_size", hidden_size, 1, WIDEST)
+        require_whole("window_samples", window_samples, 2, LONGEST_SAMPLES)
+        require_conditioning(conditioning)
         super().__init__(num_controls, receptive_field=window_samples)
         self.encoder = nn.LSTM(1, hidden_size)
         self.decoder = nn.LSTM(1, hidden_size)
@@ -73,7 +73,7 @@ class EDLSTMNet(Net):
             spread_lstm_memories(lstm, window_samples)
         self.register_rest("past", torch.zeros(1, window_samples - 1))
         self.modulations = Modulations(self, [("decoder", self.modulation)])
-        read_also_as(self, "glu.", "modulation.glu.")
+        accept_old_names(self, "glu.", "modulation.glu.")
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
@@ -82,17 +82,17 @@ class EDLSTMNet(Net):
         context = torch.cat([past, input], dim=-1)  # (batch, 1, T - 1 + samples)
         encoder, decoder = list(self.encoder.parameters()), list(self.decoder.parameters())
         decoded = _decode(context, input, encoder, decoder, CHUNK_WINDOWS)  # (batch, U, samples)
-        own = self.modulations.part("decoder", state)
+        own = self.modulations.own_state("decoder", state)
         features, own = self.modulation(decoded, trajectory, own)
         output = self.head(features.transpose(1, 2)).transpose(1, 2)  # (batch, 1, samples)
         after = {"past": context[..., context.shape[-1] - past.shape[-1] :]}
-        return output, {**after, **self.modulations.labelled("decoder", own), **knobs}
+        return output, {**after, **self.modulations.net_state("decoder", own), **knobs}
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:
         """See `Net.folded`: FiLM becomes part of the gated unit, other conditioning of the output layer."""
         net = self.without_knobs()
-        left = into_head(net.modulation, controls, net.head)
+        left = fold_into_head(net.modulation, controls, net.head)
         net.modulation = FiLM(0, net.head.in_features) if left is None else left
         return net
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from tapezoo.architecture import Architecture, Convolution
 from tapezoo.data.streams import release
 from tapezoo.esr import esr
-from tapezoo.layers.convolution import controlled_fir, held_taps, identity_taps
-from tapezoo.models.arguments import LONGEST_SAMPLES, whole
+from tapezoo.layers.convolution import controlled_fir, fold_taps, identity_taps
+from tapezoo.models.arguments import LONGEST_SAMPLES, require_whole
 from tapezoo.net import Net, State, UndescribableError
 from tapezoo.training.effect import EffectModel
 
@@ -37,7 +37,7 @@ class FIRNet(Net):
     """
 
     def __init__(self, num_controls: int, taps: int = LINEAR_FLOOR_TAPS) -> None:
-        whole("taps", taps, 2, LONGEST_SAMPLES)
+        require_whole("taps", taps, 2, LONGEST_SAMPLES)
         super().__init__(num_controls, receptive_field=taps)
         self.taps = nn.Parameter(identity_taps(num_controls, taps))
         self.register_rest("past", torch.zeros(1, taps - 1))
@@ -55,13 +55,13 @@ class FIRNet(Net):
                 self, "taps that follow its controls; folded at a setting, it is one filter"
             )
         taps = self.taps.shape[-1]
-        return Architecture((Convolution(1, 1, taps, "taps", state="past"),), self.state_names)
+        return self.describe_layers(Convolution(1, 1, taps, "taps", state="past"), controls_at=None)
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:
         """See `Net.folded`: one filter."""
         net = self.without_knobs()
-        net.taps = nn.Parameter(held_taps(self.taps, controls))
+        net.taps = nn.Parameter(fold_taps(self.taps, controls))
         return net
 
 

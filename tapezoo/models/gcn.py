@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from tapezoo.architecture import Architecture, SkipLayer, SkipStack
 from tapezoo.layers.activations import fast_tanh
-from tapezoo.layers.affine import Affine, into_next
+from tapezoo.layers.affine import Affine, fold_into_next
 from tapezoo.layers.conditioner import Conditioner
 from tapezoo.layers.conditioning import FiLM, conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.layers.described import describe_convolution, describe_modulation
-from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, reach, whole
-from tapezoo.models.modulation import Modulations, held, known_conditioning
+from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, require_reach, require_whole
+from tapezoo.models.modulation import Modulations, hold_conditioner, require_conditioning
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
@@ -56,11 +56,11 @@ class Layer(nn.Module):
 
         Where it is `Affine`, this layer's z no longer has it, and whoever else hears z must take it over.
         """
-        constant = held(self.modulation, controls)
+        constant = hold_conditioner(self.modulation, controls)
         self.modulation = constant
         if isinstance(constant, Affine):
             assert self.mix.bias is not None
-            weight, bias = into_next(constant, self.mix.weight, self.mix.bias)
+            weight, bias = fold_into_next(constant, self.mix.weight, self.mix.bias)
             self.mix.weight, self.mix.bias = nn.Parameter(weight), nn.Parameter(bias)
             self.modulation = FiLM(0, self.mix.in_channels)
         return constant
@@ -115,15 +115,15 @@ class GCNNet(Net):
         dilation_growth: int = 2,
         conditioning: str = "film",
     ) -> None:
-        whole("channels", channels, 1, WIDEST)
-        whole("num_blocks", num_blocks, 1, DEEPEST)
-        whole("num_layers", num_layers, 1, DEEPEST)
-        whole("kernel_size", kernel_size, 2, WIDEST)
-        whole("dilation_growth", dilation_growth, 1, LONGEST_SAMPLES)
-        known_conditioning(conditioning)
+        require_whole("channels", channels, 1, WIDEST)
+        require_whole("num_blocks", num_blocks, 1, DEEPEST)
+        require_whole("num_layers", num_layers, 1, DEEPEST)
+        require_whole("kernel_size", kernel_size, 2, WIDEST)
+        require_whole("dilation_growth", dilation_growth, 1, LONGEST_SAMPLES)
+        require_conditioning(conditioning)
         dilations = num_blocks * [dilation_growth**layer for layer in range(num_layers)]
         receptive_field = 1 + (kernel_size - 1) * sum(dilations)
-        reach("dilation_growth", dilation_growth, receptive_field)
+        require_reach("dilation_growth", dilation_growth, receptive_field)
         super().__init__(num_controls, receptive_field)
         self.layers, layers = nn.ModuleDict(), []
         for index, dilation in enumerate(dilations):
@@ -148,10 +148,10 @@ class GCNNet(Net):
             pasts += torch.split(state["past_layers"], self.past_samples[1:], dim=-1)
         h, features, after, new_state = input, [], [], knobs
         for (name, layer), past in zip(self.layers.items(), pasts, strict=True):
-            h, z, past, own = layer(h, trajectory, past, self.modulations.part(name, state))
+            h, z, past, own = layer(h, trajectory, past, self.modulations.own_state(name, state))
             features.append(z)
             after.append(past)
-            new_state |= self.modulations.labelled(name, own)
+            new_state |= self.modulations.net_state(name, own)
         mixed = torch.cat(features, dim=1)  # (batch, layers * channels, samples)
         output = convolution(mixed, self.output.weight, self.output.bias)
         new_state["past_input"] = after[0]
@@ -176,13 +176,8 @@ class GCNNet(Net):
             )
         contexts = tuple(name for name in self.state_names if name.startswith("past_"))
         head = describe_convolution("output", self.output)
-        return Architecture(
-            layers=(SkipStack(tuple(layers), head, skips="concatenate", state=contexts),),
-            state=self.state_names,
-            num_controls=self.num_controls,
-            smoothing_samples=self.smoothing_samples,
-            controls_at="modulation" if self.num_controls else None,
-        )
+        stack = SkipStack(tuple(layers), head, skips="concatenate", state=contexts)
+        return self.describe_layers(stack, controls_at="modulation")
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:
@@ -194,7 +189,7 @@ class GCNNet(Net):
             assert isinstance(layer, Layer)
             constant = layer.hold(controls)
             if isinstance(constant, Affine):
-                columns[index], bias = into_next(constant, columns[index], bias)
+                columns[index], bias = fold_into_next(constant, columns[index], bias)
         net.output.weight, net.output.bias = nn.Parameter(torch.cat(columns, dim=1)), nn.Parameter(bias)
         return net
 

@@ -12,18 +12,18 @@ from torch import Tensor, nn
 
 from tapezoo.architecture import Architecture
 from tapezoo.layers.equaliser import ParametricEQ
-from tapezoo.layers.followers import Lag, Level, Memory
+from tapezoo.layers.followers import Followers, Lag, Level
 from tapezoo.layers.nonlinearities import AsymmetricTanh, MLPCurve, TanhSum
 from tapezoo.layers.responses import Response, audible_hz, decibels
 from tapezoo.layers.sections import magnitudes
 from tapezoo.layers.trained_numbers import HyperParameters
-from tapezoo.models.arguments import DEEPEST, one_of, whole
+from tapezoo.models.arguments import DEEPEST, require_one_of, require_whole
 from tapezoo.net import Net, State, UndescribableError
 from tapezoo.training.effect import EffectModel
 
-MemoryName = Literal["lag", "level"]
+FollowersName = Literal["lag", "level"]
 NonlinearityName = Literal["tanh", "tanh_sum", "mlp"]
-MEMORIES: dict[str, Callable[[int, int, int], Memory]] = {"lag": Lag, "level": Level}
+FOLLOWERS: dict[str, Callable[[int, int, int], Followers]] = {"lag": Lag, "level": Level}
 CURVE_UNITS = 8
 CURVE_REACH = 1.5  # how far the static curve is shown, in units of full scale
 CURVE_POINTS = 301
@@ -70,17 +70,17 @@ class GreyBoxNet(Net):
         num_controls: int,
         peaks: int = 2,
         followers: int = 4,
-        memory: MemoryName = "lag",
+        memory: FollowersName = "lag",
         nonlinearity: NonlinearityName = "tanh_sum",
         sample_rate: int = 44100,
     ) -> None:
-        whole("peaks", peaks, 0, DEEPEST)
-        whole("followers", followers, 1, DEEPEST)
-        one_of("memory", memory, get_args(MemoryName))
-        one_of("nonlinearity", nonlinearity, get_args(NonlinearityName))
+        require_whole("peaks", peaks, 0, DEEPEST)
+        require_whole("followers", followers, 1, DEEPEST)
+        require_one_of("memory", memory, get_args(FollowersName))
+        require_one_of("nonlinearity", nonlinearity, get_args(NonlinearityName))
         super().__init__(num_controls, receptive_field=None)
         self.input_eq = ParametricEQ(num_controls, peaks, sample_rate)
-        self.memory = MEMORIES[memory](num_controls, followers, sample_rate)
+        self.memory = FOLLOWERS[memory](num_controls, followers, sample_rate)
         self.curve = _curve(nonlinearity)
         self.output_eq = ParametricEQ(num_controls, peaks, sample_rate)
         self.levels = HyperParameters(num_controls, torch.tensor([0.0, 0.0, 1.0]))  # log G_in, b, G_out

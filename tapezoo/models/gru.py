@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.layers.gates import spread_gru_memories
-from tapezoo.layers.gru import gru_for_training
+from tapezoo.layers.gru import run_gru_for_training
 from tapezoo.layers.hyper import ControlCode, HyperRecurrence
 from tapezoo.layers.hyper_gru import HyperGRU
-from tapezoo.models.hyper import FRESH, HyperNet, take_readout
-from tapezoo.models.recurrent import RecurrentNet, plain_or_hyper
+from tapezoo.models.hyper import FRESH, HyperNet, load_readout
+from tapezoo.models.recurrent import RecurrentNet, make_plain_or_hyper
 from tapezoo.net import Net
 from tapezoo.training.effect import EffectModel
 
@@ -61,12 +61,12 @@ class GRUNet(RecurrentNet):
         if not torch.is_grad_enabled() or signal.is_cuda:
             features, hidden = self.gru(signal, memory[0])
         else:
-            features, hidden = gru_for_training(signal, memory[0], layer_weights(self.gru))
+            features, hidden = run_gru_for_training(signal, memory[0], layer_weights(self.gru))
         return features, [hidden]
 
 
 def layer_weights(gru: nn.GRU) -> list[list[Tensor]]:
-    """The weights of every layer as `gru_for_training` takes them."""
+    """The weights of every layer as `run_gru_for_training` takes them."""
     weights = []
     for layer in range(gru.num_layers):
         W, U, b, c = (
@@ -103,7 +103,7 @@ class HyperGRUNet(HyperNet):
                 parameter.copy_(nn.functional.pad(weights[f"bias_m_{layer}"], (gates, 0)))
             else:
                 parameter.copy_(weights[name])
-        take_readout(weights, net.head, net.linear_path)
+        load_readout(weights, net.head, net.linear_path)
         return net
 
 
@@ -118,4 +118,4 @@ class GRU(EffectModel):
 
     def build_net(self, hyper_units: int = 0, **arguments: Any) -> Net:
         """See `EffectModel.build_net`."""
-        return plain_or_hyper(GRUNet, HyperGRUNet, self.num_controls, hyper_units, **arguments)
+        return make_plain_or_hyper(GRUNet, HyperGRUNet, self.num_controls, hyper_units, **arguments)

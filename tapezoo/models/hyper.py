@@ -10,16 +10,16 @@ from torch import Tensor, nn
 
 from tapezoo.architecture import Architecture
 from tapezoo.layers.convolution import controlled_fir, identity_taps
-from tapezoo.layers.hyper import CODES, ControlCode, HyperRecurrence, HyperTensors, mixed
+from tapezoo.layers.hyper import CODES, ControlCode, HyperRecurrence, HyperTensors, mix
 from tapezoo.layers.smoothing import samples_left, steps
 from tapezoo.models.arguments import (
     DEEPEST,
     LONGEST_SAMPLES,
     WIDEST,
     ModelArgumentError,
-    number,
-    one_of,
-    whole,
+    require_number,
+    require_one_of,
+    require_whole,
 )
 from tapezoo.net import KNOBS, Net, State, UndescribableError
 
@@ -66,12 +66,12 @@ class HyperNet(Net):
         hyper_units: int,
         conditioning: Conditioning = "hyper",
     ) -> None:
-        one_of("conditioning", conditioning, list(CODES))
-        whole("hidden_size", hidden_size, 1, WIDEST)
-        whole("num_layers", num_layers, 1, DEEPEST)
-        whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
-        number("memory_samples", memory_samples, 2, LONGEST_SAMPLES)
-        whole("hyper_units", hyper_units, 0, WIDEST)
+        require_one_of("conditioning", conditioning, list(CODES))
+        require_whole("hidden_size", hidden_size, 1, WIDEST)
+        require_whole("num_layers", num_layers, 1, DEEPEST)
+        require_whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
+        require_number("memory_samples", memory_samples, 2, LONGEST_SAMPLES)
+        require_whole("hyper_units", hyper_units, 0, WIDEST)
         super().__init__(num_controls, receptive_field=None)
         code = CODES[conditioning](num_controls, hyper_units)
         recurrence = self.cell(code, hidden_size, num_layers, memory_samples)
@@ -141,7 +141,7 @@ class HyperNet(Net):
         after.update(zip(self.recurrence.memory, (part.transpose(0, 1) for part in memory), strict=True))
         readout = self.readout.apart
         apart = torch.matmul(features, readout["weight"]) + readout["bias"]
-        output = mixed(apart.transpose(1, 2), code)
+        output = mix(apart.transpose(1, 2), code)
         if "taps" in readout:
             taps = readout["taps"].t().unsqueeze(1)  # (D, 1, taps)
             linear, past = controlled_fir(input, code[:, 1:], state.get("past", input[..., :0]), taps)
@@ -150,7 +150,7 @@ class HyperNet(Net):
         return output, after
 
 
-def take_readout(weights: dict[str, Tensor], head: nn.Linear, linear_path: Tensor | None) -> None:
+def load_readout(weights: dict[str, Tensor], head: nn.Linear, linear_path: Tensor | None) -> None:
     """Gives the output layer and the linear path of a plain net their `HyperNet.weights`."""
     head.weight.copy_(weights["weight"].unsqueeze(0))
     head.bias.copy_(weights["bias"])
@@ -158,7 +158,7 @@ def take_readout(weights: dict[str, Tensor], head: nn.Linear, linear_path: Tenso
         linear_path.copy_(weights["taps"].reshape(linear_path.shape))
 
 
-def none_without_hyper(hyper_units: int, conditioning: Conditioning) -> None:
+def refuse_units_without_hyper(hyper_units: int, conditioning: Conditioning) -> None:
     """Raises ModelArgumentError where units of a hyper-network are asked for and there is none."""
     if hyper_units:
         raise ModelArgumentError(

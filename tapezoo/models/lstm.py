@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from tapezoo.layers.gates import spread_lstm_memories
 from tapezoo.layers.hyper import ControlCode, HyperRecurrence
 from tapezoo.layers.hyper_lstm import HyperLSTM
-from tapezoo.models.hyper import FRESH, HyperNet, take_readout
-from tapezoo.models.recurrent import RecurrentNet, plain_or_hyper
+from tapezoo.models.hyper import FRESH, HyperNet, load_readout
+from tapezoo.models.recurrent import RecurrentNet, make_plain_or_hyper
 from tapezoo.net import Net
 from tapezoo.training.effect import EffectModel
 
@@ -76,7 +76,7 @@ class HyperLSTMNet(HyperNet):
         net = LSTMNet(0, cell.hidden_size, cell.num_layers, len(weights.get("taps", ())), FRESH)
         for name, parameter in net.lstm.named_parameters():
             parameter.copy_(weights.get(name, torch.zeros_like(parameter)))  # one bias: the second one is 0
-        take_readout(weights, net.head, net.linear_path)
+        load_readout(weights, net.head, net.linear_path)
         return net
 
 
@@ -91,4 +91,4 @@ class LSTM(EffectModel):
 
     def build_net(self, hyper_units: int = 0, **arguments: Any) -> Net:
         """See `EffectModel.build_net`."""
-        return plain_or_hyper(LSTMNet, HyperLSTMNet, self.num_controls, hyper_units, **arguments)
+        return make_plain_or_hyper(LSTMNet, HyperLSTMNet, self.num_controls, hyper_units, **arguments)

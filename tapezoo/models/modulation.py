@@ -8,18 +8,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tapezoo.layers.affine import Affine, into_next
+from tapezoo.layers.affine import Affine, fold_into_next
 from tapezoo.layers.conditioner import Conditioner
 from tapezoo.layers.conditioning import CONDITIONERS
-from tapezoo.models.arguments import one_of
+from tapezoo.models.arguments import require_one_of
 from tapezoo.net import Net, State, UnfoldableError
 
 FOLDABLE = tuple(name for name in CONDITIONERS if name != "temporal_film")
 
 
-def known_conditioning(conditioning: str) -> None:
+def require_conditioning(conditioning: str) -> None:
     """Raises ModelArgumentError unless there is a conditioner of that name."""
-    one_of("conditioning", conditioning, CONDITIONERS)
+    require_one_of("conditioning", conditioning, CONDITIONERS)
 
 
 class Modulations:
@@ -47,16 +47,16 @@ class Modulations:
         """What the layer's own state is called in the net's."""
         return [f"modulation_{layer}_{name}" for name in self.names[layer]]
 
-    def part(self, layer: str, state: State) -> State:
+    def own_state(self, layer: str, state: State) -> State:
         """The layer's own state, from the net's."""
         return {name: state[f"modulation_{layer}_{name}"] for name in self.names[layer]}
 
-    def labelled(self, layer: str, own: State) -> State:
+    def net_state(self, layer: str, own: State) -> State:
         """The layer's own state as the net's state calls it."""
         return {f"modulation_{layer}_{name}": own[name] for name in self.names[layer]}
 
 
-def held(conditioner: Conditioner, controls: Tensor) -> Conditioner:
+def hold_conditioner(conditioner: Conditioner, controls: Tensor) -> Conditioner:
     """The conditioner with its controls held at (num_controls,).
 
     Raises:
@@ -73,21 +73,21 @@ def held(conditioner: Conditioner, controls: Tensor) -> Conditioner:
     return constant
 
 
-def into_head(conditioner: Conditioner, controls: Tensor, head: nn.Linear) -> Conditioner | None:
+def fold_into_head(conditioner: Conditioner, controls: Tensor, head: nn.Linear) -> Conditioner | None:
     """Holds the controls of what stands before `head`, and lets that take over what it can; returns what is left.
 
     Raises:
-        UnfoldableError: See `held`.
+        UnfoldableError: See `hold_conditioner`.
     """
-    constant = held(conditioner, controls)
+    constant = hold_conditioner(conditioner, controls)
     if not isinstance(constant, Affine):
         return constant
-    weight, bias = into_next(constant, head.weight, head.bias)
+    weight, bias = fold_into_next(constant, head.weight, head.bias)
     head.weight, head.bias = nn.Parameter(weight), nn.Parameter(bias)
     return None
 
 
-def read_also_as(net: Net, old: str, new: str) -> None:
+def accept_old_names(net: Net, old: str, new: str) -> None:
     """Lets checkpoints load in which the parameters below `new` still have the names below `old`."""
     net.register_load_state_dict_pre_hook(partial(_rename, old, new))  # type: ignore[no-untyped-call]
 

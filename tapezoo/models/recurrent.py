@@ -13,10 +13,17 @@ from tapezoo.layers.conditioning import CONDITIONERS, conditioner
 from tapezoo.layers.convolution import identity_taps
 from tapezoo.layers.described import describe_dense, describe_modulation, describe_recurrent
 from tapezoo.layers.hyper import CODES
-from tapezoo.layers.recurrent import add_linear_path, with_controls, without_controls
-from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, number, one_of, whole
-from tapezoo.models.hyper import Conditioning, HyperNet, none_without_hyper
-from tapezoo.models.modulation import Modulations, into_head, read_also_as
+from tapezoo.layers.recurrent import add_linear_path, append_controls, fold_controls
+from tapezoo.models.arguments import (
+    DEEPEST,
+    LONGEST_SAMPLES,
+    WIDEST,
+    require_number,
+    require_one_of,
+    require_whole,
+)
+from tapezoo.models.hyper import Conditioning, HyperNet, refuse_units_without_hyper
+from tapezoo.models.modulation import Modulations, accept_old_names, fold_into_head
 from tapezoo.net import Net, State
 
 
@@ -52,11 +59,11 @@ class RecurrentNet(Net):
         memory_samples: float = 1000.0,
         conditioning: Conditioning = "concat",
     ) -> None:
-        one_of("conditioning", conditioning, [*CONDITIONERS])
-        whole("hidden_size", hidden_size, 1, WIDEST)
-        whole("num_layers", num_layers, 1, DEEPEST)
-        whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
-        number("memory_samples", memory_samples, 2, LONGEST_SAMPLES)
+        require_one_of("conditioning", conditioning, [*CONDITIONERS])
+        require_whole("hidden_size", hidden_size, 1, WIDEST)
+        require_whole("num_layers", num_layers, 1, DEEPEST)
+        require_whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
+        require_number("memory_samples", memory_samples, 2, LONGEST_SAMPLES)
         super().__init__(num_controls, receptive_field=None)
         beside_signal = num_controls if conditioning == "concat" else 0
         layer = self.make_layer(1 + beside_signal, hidden_size, num_layers)
@@ -73,7 +80,7 @@ class RecurrentNet(Net):
             self.register_rest("past", torch.zeros(1, linear_taps - 1))
         layers = [] if self.conditioner is None else [("head", self.conditioner)]
         self.modulations = Modulations(self, layers)
-        read_also_as(self, "rest_conditioner_", "rest_modulation_head_")
+        accept_old_names(self, "rest_conditioner_", "rest_modulation_head_")
 
     @staticmethod
     @abstractmethod
@@ -96,15 +103,15 @@ class RecurrentNet(Net):
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
         path, knobs = self.smoothed(controls, state, input.shape[-1])
-        signal = with_controls(input, path if self.conditioner is None else path[:, :0])
+        signal = append_controls(input, path if self.conditioner is None else path[:, :0])
         memory = [state[name].transpose(0, 1).contiguous() for name in self.memory]
         features, memory = self.recur(signal, memory)
         after = {name: part.transpose(0, 1) for name, part in zip(self.memory, memory, strict=True)} | knobs
         if self.conditioner is not None:
-            own = self.modulations.part("head", state)
+            own = self.modulations.own_state("head", state)
             features, own = self.conditioner(features.transpose(1, 2), path, own)
             features = features.transpose(1, 2)
-            after.update(self.modulations.labelled("head", own))
+            after.update(self.modulations.net_state("head", own))
         output = self.head(features).transpose(1, 2)  # (batch, 1, samples)
         output, past = add_linear_path(output, input, self.linear_path, state)
         return output, {**after, **past}
@@ -118,12 +125,11 @@ class RecurrentNet(Net):
             gap = [modulation] if modulation else []
         recurrent = describe_recurrent(self.layer_name, layer, self.memory)
         beside_signal = self.conditioner is None
-        return Architecture(
-            layers=(*recurrent, *gap, describe_dense("head", self.head)),
-            state=self.state_names,
-            num_controls=self.num_controls,
-            smoothing_samples=self.smoothing_samples,
-            controls_at=("input" if beside_signal else "modulation") if self.num_controls else None,
+        return self.describe_layers(
+            *recurrent,
+            *gap,
+            describe_dense("head", self.head),
+            controls_at="input" if beside_signal else "modulation",
             linear_path=self._describe_linear_path(),
         )
 
@@ -138,14 +144,14 @@ class RecurrentNet(Net):
         """See `Net.folded`: the same layer without controls, with the gated unit of "film_glu" behind it."""
         net = self.without_knobs()
         if net.conditioner is None:
-            layer = without_controls(getattr(self, self.layer_name), controls)
+            layer = fold_controls(getattr(self, self.layer_name), controls)
             net.add_module(self.layer_name, layer)
         else:
-            net.conditioner = into_head(net.conditioner, controls, net.head)
+            net.conditioner = fold_into_head(net.conditioner, controls, net.head)
         return net
 
 
-def plain_or_hyper(
+def make_plain_or_hyper(
     plain: type[RecurrentNet], hyper: type[HyperNet], num_controls: int, hyper_units: int, **arguments: Any
 ) -> Net:
     """A hyper-net where `conditioning` asks for one, else a plain net.
@@ -154,9 +160,9 @@ def plain_or_hyper(
         ModelArgumentError: An argument is out of its range.
     """
     conditioning = arguments["conditioning"]
-    one_of("conditioning", conditioning, get_args(Conditioning))
-    whole("hyper_units", hyper_units, 0, WIDEST)
+    require_one_of("conditioning", conditioning, get_args(Conditioning))
+    require_whole("hyper_units", hyper_units, 0, WIDEST)
     if conditioning in CODES:
         return hyper(num_controls, hyper_units=hyper_units, **arguments)
-    none_without_hyper(hyper_units, conditioning)
+    refuse_units_without_hyper(hyper_units, conditioning)
     return plain(num_controls, **arguments)

@@ -24,11 +24,11 @@ from tapezoo.models.arguments import (
     LONGEST_SAMPLES,
     WIDEST,
     ModelArgumentError,
-    number,
-    one_of,
-    whole,
+    require_number,
+    require_one_of,
+    require_whole,
 )
-from tapezoo.models.modulation import Modulations, held, known_conditioning
+from tapezoo.models.modulation import Modulations, hold_conditioner, require_conditioning
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
@@ -174,20 +174,20 @@ class S4DNet(Net):
         block_samples: int = 64,
         conditioning: str = "film",
     ) -> None:
-        whole("channels", channels, 1, WIDEST)
-        whole("modes", modes, 1, WIDEST)
-        whole("num_blocks", num_blocks, 1, DEEPEST)
-        number("shortest_memory_samples", shortest_memory_samples, 1, LONGEST_SAMPLES)
-        number("longest_memory_samples", longest_memory_samples, 1, LONGEST_SAMPLES)
+        require_whole("channels", channels, 1, WIDEST)
+        require_whole("modes", modes, 1, WIDEST)
+        require_whole("num_blocks", num_blocks, 1, DEEPEST)
+        require_number("shortest_memory_samples", shortest_memory_samples, 1, LONGEST_SAMPLES)
+        require_number("longest_memory_samples", longest_memory_samples, 1, LONGEST_SAMPLES)
         if shortest_memory_samples > longest_memory_samples:
             raise ModelArgumentError(
                 "shortest_memory_samples",
                 found=f"{shortest_memory_samples!r}",
                 expected=f"no more than longest_memory_samples, {longest_memory_samples!r}",
             )
-        whole("block_samples", block_samples, 1, BLOCK_SAMPLES[-1])
-        one_of("block_samples", block_samples, BLOCK_SAMPLES)
-        known_conditioning(conditioning)
+        require_whole("block_samples", block_samples, 1, BLOCK_SAMPLES[-1])
+        require_one_of("block_samples", block_samples, BLOCK_SAMPLES)
+        require_conditioning(conditioning)
         super().__init__(num_controls, receptive_field=None)
         self.lift = nn.Linear(1, channels)
         blocks = [S4DBlock(num_controls, channels, conditioning) for _ in range(num_blocks)]
@@ -213,11 +213,11 @@ class S4DNet(Net):
         states = state["modes"].permute(1, 2, 0, 3, 4).unbind()  # (channels, batch, modes, 2) each
         after = []
         for index, (block, filters, before) in enumerate(zip(self.blocks, parts, states, strict=True)):
-            own = self.modulations.part(str(index), state)
+            own = self.modulations.own_state(str(index), state)
             fitted = FittedTables(*filters)
             features, carried, own = block(features, trajectory, fitted, pieces, before, own)
             after.append(carried)
-            new_state |= self.modulations.labelled(str(index), own)
+            new_state |= self.modulations.net_state(str(index), own)
         output = torch.addmm(self.head.bias, self.head.weight, features.flatten(1))
         output = output.reshape(1, *features.shape[1:]).transpose(0, 1)  # (batch, 1, samples)
         return output, {"modes": torch.stack(after).permute(2, 0, 1, 3, 4), **new_state}
@@ -230,7 +230,7 @@ class S4DNet(Net):
         net = self.without_knobs()
         for block in net.modules():
             if isinstance(block, S4DBlock):
-                block.modulation = held(block.modulation, controls)
+                block.modulation = hold_conditioner(block.modulation, controls)
         return net
 
 

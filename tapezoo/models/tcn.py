@@ -12,12 +12,19 @@ from torch import Tensor, nn
 from tapezoo.architecture import Activation as ActivationLayer
 from tapezoo.architecture import Architecture, Dense, ResidualBlock
 from tapezoo.layers.activations import FastTanh
-from tapezoo.layers.affine import Affine, into_previous
+from tapezoo.layers.affine import Affine, fold_into_previous
 from tapezoo.layers.conditioning import FiLM, conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.layers.described import describe_convolution, describe_dense, describe_modulation
-from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, one_of, reach, whole
-from tapezoo.models.modulation import Modulations, held, known_conditioning
+from tapezoo.models.arguments import (
+    DEEPEST,
+    LONGEST_SAMPLES,
+    WIDEST,
+    require_one_of,
+    require_reach,
+    require_whole,
+)
+from tapezoo.models.modulation import Modulations, hold_conditioner, require_conditioning
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
@@ -54,10 +61,10 @@ class Block(nn.Module):
     @torch.no_grad()
     def hold(self, cond: Tensor) -> None:
         """Turns what the embedding (cond_dim,) does into constants of W; a gated unit stays."""
-        constant = held(self.modulation, cond)
+        constant = hold_conditioner(self.modulation, cond)
         weight, bias = self.dilated.weight, self.dilated.bias
         if isinstance(constant, Affine):
-            weight, bias = into_previous(constant, weight, bias)
+            weight, bias = fold_into_previous(constant, weight, bias)
             constant = FiLM(0, self.dilated.out_channels)
         self.dilated.weight = nn.Parameter(weight)
         self.dilated.bias = None if bias is None else nn.Parameter(bias)
@@ -114,16 +121,16 @@ class TCNNet(Net):
         cond_dim: int = 32,
         conditioning: str = "film",
     ) -> None:
-        whole("channels", channels, 1, WIDEST)
-        whole("num_blocks", num_blocks, 1, DEEPEST)
-        whole("kernel_size", kernel_size, 2, WIDEST)
-        whole("dilation_growth", dilation_growth, 1, LONGEST_SAMPLES)
-        one_of("activation", activation, get_args(Activation))
-        whole("cond_dim", cond_dim, 1, WIDEST)
-        known_conditioning(conditioning)
+        require_whole("channels", channels, 1, WIDEST)
+        require_whole("num_blocks", num_blocks, 1, DEEPEST)
+        require_whole("kernel_size", kernel_size, 2, WIDEST)
+        require_whole("dilation_growth", dilation_growth, 1, LONGEST_SAMPLES)
+        require_one_of("activation", activation, get_args(Activation))
+        require_whole("cond_dim", cond_dim, 1, WIDEST)
+        require_conditioning(conditioning)
         dilations = [dilation_growth**block for block in range(num_blocks)]
         receptive_field = 1 + (kernel_size - 1) * sum(dilations)
-        reach("dilation_growth", dilation_growth, receptive_field)
+        require_reach("dilation_growth", dilation_growth, receptive_field)
         super().__init__(num_controls, receptive_field)
         self.embedding = _embedding(num_controls, cond_dim) if num_controls else None
         self.blocks, layers = nn.ModuleList(), []
@@ -147,24 +154,19 @@ class TCNNet(Net):
             )  # (batch, cond_dim, 1 or samples)
         h = input
         for index, block in enumerate(self.blocks):
-            own = self.modulations.part(str(index), state)
+            own = self.modulations.own_state(str(index), state)
             h, after[f"past_{index}"], own = block(h, cond, state[f"past_{index}"], own)
-            after |= self.modulations.labelled(str(index), own)
+            after |= self.modulations.net_state(str(index), own)
         return torch.tanh(convolution(h, self.output.weight, self.output.bias)), after
 
     def described(self) -> Architecture:
         """See `Net.described`."""
         channels = self.output.in_channels
-        return Architecture(
-            layers=(
-                *(self._describe_block(index, channels) for index in range(len(self.blocks))),
-                describe_convolution("output", self.output),
-                ActivationLayer("tanh", 1),
-            ),
-            state=self.state_names,
-            num_controls=self.num_controls,
-            smoothing_samples=self.smoothing_samples,
-            controls_at="modulation" if self.num_controls else None,
+        return self.describe_layers(
+            *(self._describe_block(index, channels) for index in range(len(self.blocks))),
+            describe_convolution("output", self.output),
+            ActivationLayer("tanh", 1),
+            controls_at="modulation",
             embedding=() if self.embedding is None else tuple(_describe_embedding(self.embedding)),
         )
 

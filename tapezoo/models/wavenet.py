@@ -12,8 +12,16 @@ from tapezoo.layers.activations import fast_tanh
 from tapezoo.layers.conditioning import conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.layers.described import describe_convolution, describe_modulation
-from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, factor, one_of, reach, whole, wholes
-from tapezoo.models.modulation import Modulations, held, known_conditioning
+from tapezoo.models.arguments import (
+    LONGEST_SAMPLES,
+    WIDEST,
+    require_factor,
+    require_one_of,
+    require_reach,
+    require_whole,
+    require_wholes,
+)
+from tapezoo.models.modulation import Modulations, hold_conditioner, require_conditioning
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
@@ -73,7 +81,7 @@ class Layer(nn.Module):
             self.dilated.bias = nn.Parameter(self.dilated.bias + weight[:, 1:, 0] @ controls)
             self.mix.weight, self.mix.in_channels = nn.Parameter(weight[:, :1].clone()), 1
         else:
-            self.modulation = held(self.modulation, controls)
+            self.modulation = hold_conditioner(self.modulation, controls)
 
 
 class Array(nn.Module):
@@ -95,7 +103,7 @@ class Array(nn.Module):
         self.widen = nn.Conv1d(in_channels, channels, 1, bias=False)
         layers = {
             name: Layer(num_controls, channels, kernel_size, dilation, activation, conditioning)
-            for name, dilation in zip(names(len(dilations)), dilations, strict=True)
+            for name, dilation in zip(name_parts(len(dilations)), dilations, strict=True)
         }
         self.layers = nn.ModuleDict(layers)
         self.conditioners = [(name, layer.modulation) for name, layer in layers.items()]
@@ -128,7 +136,7 @@ class Array(nn.Module):
         return y, convolution(head, self.head.weight, self.head.bias), torch.cat(pasts, dim=-1), after
 
 
-def names(count: int) -> list[str]:
+def name_parts(count: int) -> list[str]:
     """Names of stacked parts: "0", "1", ..., "last", so that the last one is called so at every depth."""
     return [*map(str, range(count - 1)), "last"]
 
@@ -185,20 +193,20 @@ class WaveNetNet(Net):
     ) -> None:
         channels = [16, 8] if channels is None else channels
         dilations = NAM_DILATIONS if dilations is None else dilations
-        wholes("channels", channels, 1, WIDEST)
-        wholes("dilations", dilations, 1, LONGEST_SAMPLES)
-        whole("kernel_size", kernel_size, 2, WIDEST)
-        one_of("activation", activation, get_args(Activation))
-        factor("head_scale", head_scale)
-        known_conditioning(conditioning)
+        require_wholes("channels", channels, 1, WIDEST)
+        require_wholes("dilations", dilations, 1, LONGEST_SAMPLES)
+        require_whole("kernel_size", kernel_size, 2, WIDEST)
+        require_one_of("activation", activation, get_args(Activation))
+        require_factor("head_scale", head_scale)
+        require_conditioning(conditioning)
         past_samples = (kernel_size - 1) * sum(dilations)
         receptive_field = 1 + len(channels) * past_samples
-        reach("dilations", dilations, receptive_field)
+        require_reach("dilations", dilations, receptive_field)
         super().__init__(num_controls, receptive_field)
         self.head_scale = head_scale
-        self.layer_names = names(len(dilations))
+        self.layer_names = name_parts(len(dilations))
         self.arrays, layers = nn.ModuleDict(), []
-        for index, name in enumerate(names(len(channels))):
+        for index, name in enumerate(name_parts(len(channels))):
             last = name == "last"
             array = Array(
                 in_channels=channels[index - 1] if index else 1,
@@ -222,24 +230,21 @@ class WaveNetNet(Net):
         y, head = input, None
         for name, array in self.arrays.items():
             labels = [f"{name}_{layer}" for layer in self.layer_names]
-            owns = [self.modulations.part(label, state) for label in labels]
+            owns = [self.modulations.own_state(label, state) for label in labels]
             y, head, after[f"past_{name}"], owns = array(
                 y, head, input, trajectory, state[f"past_{name}"], owns
             )
             for label, own in zip(labels, owns, strict=True):
-                after |= self.modulations.labelled(label, own)
+                after |= self.modulations.net_state(label, own)
         assert head is not None
         return self.head_scale * head, after
 
     def described(self) -> Architecture:
         """See `Net.described`."""
         beside_input = any(layer.mix.in_channels > 1 for layer in self.modules() if isinstance(layer, Layer))
-        return Architecture(
-            layers=tuple(self._describe_array(name) for name in self.arrays),
-            state=self.state_names,
-            num_controls=self.num_controls,
-            smoothing_samples=self.smoothing_samples,
-            controls_at=("input" if beside_input else "modulation") if self.num_controls else None,
+        return self.describe_layers(
+            *(self._describe_array(name) for name in self.arrays),
+            controls_at="input" if beside_input else "modulation",
             scale=self.head_scale,
         )
 

@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from tapezoo.layers.conditioner import Conditioner
 from tapezoo.layers.conditioning import FiLM
-from tapezoo.layers.convolution import controlled_fir, held_taps, identity_taps
+from tapezoo.layers.convolution import controlled_fir, fold_taps, identity_taps
 from tapezoo.layers.nonlinearities import TanhSum
 from tapezoo.layers.responses import Response, fir_magnitude
-from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, whole
-from tapezoo.models.modulation import held
+from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, require_whole
+from tapezoo.models.modulation import hold_conditioner
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
@@ -38,7 +38,7 @@ class ControlledFIR(nn.Module):
     @torch.no_grad()
     def hold(self, controls: Tensor) -> None:
         """Makes it one filter, the one at (num_controls,)."""
-        self.taps = nn.Parameter(held_taps(self.taps, controls))
+        self.taps = nn.Parameter(fold_taps(self.taps, controls))
 
     def at(self, controls: Tensor) -> Tensor:
         """The filter at one setting, (taps,): the current sample's coefficient first."""
@@ -73,8 +73,8 @@ class WienerHammersteinNet(Net):
     """
 
     def __init__(self, num_controls: int, taps: int = 257, units: int = 8) -> None:
-        whole("taps", taps, 2, LONGEST_SAMPLES // 2)
-        whole("units", units, 1, WIDEST)
+        require_whole("taps", taps, 2, LONGEST_SAMPLES // 2)
+        require_whole("units", units, 1, WIDEST)
         super().__init__(num_controls, receptive_field=2 * taps - 1)
         self.first = ControlledFIR(num_controls, taps)
         self.drive: Conditioner = FiLM(num_controls, channels=1)
@@ -97,7 +97,7 @@ class WienerHammersteinNet(Net):
         net = self.without_knobs()
         net.first.hold(controls)
         net.second.hold(controls)
-        net.drive = held(self.drive, controls)
+        net.drive = hold_conditioner(self.drive, controls)
         return net
 
     @torch.no_grad()

@@ -6,7 +6,6 @@ import torch
 from export.nets import arguments
 from torch import nn
 
-from tapezoo.architecture import Architecture
 from tapezoo.bundle import read_manifest
 from tapezoo.export import ExportError, export_bundle
 from tapezoo.export.targets.kernel import KernelTarget
@@ -37,11 +36,9 @@ class Stranger(Net):
         return self.mouth(features).transpose(1, 2), {**parts, **knobs}
 
     def described(self):
-        return Architecture(
-            layers=(*describe_recurrent("loop", self.loop, self.memory), describe_dense("mouth", self.mouth)),
-            state=self.state_names,
-            num_controls=self.num_controls,
-            smoothing_samples=self.smoothing_samples,
+        return self.describe_layers(
+            *describe_recurrent("loop", self.loop, self.memory),
+            describe_dense("mouth", self.mouth),
             controls_at="input",
         )
 

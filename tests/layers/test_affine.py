@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from tapezoo.layers import CONDITIONERS, conditioner
-from tapezoo.layers.affine import Affine, Mixing, Scaling, into_next, into_previous
-from tapezoo.layers.convolution import causal_convolution, controlled_fir, held_taps
+from tapezoo.layers.affine import Affine, Mixing, Scaling, fold_into_next, fold_into_previous
+from tapezoo.layers.convolution import causal_convolution, controlled_fir, fold_taps
 from tapezoo.layers.equaliser import ParametricEQ
 from tapezoo.layers.followers import Lag, Level
-from tapezoo.layers.recurrent import with_controls, without_controls
+from tapezoo.layers.recurrent import append_controls, fold_controls
 from tapezoo.layers.trained_numbers import HyperParameters
 
 CHANNELS = 5
@@ -54,9 +54,11 @@ def test_what_follows_the_audio_does_not_become_a_constant():
 def test_the_next_layer_takes_over_an_affine(affine: Affine):
     head, features = torch.nn.Linear(CHANNELS, 3), torch.randn(2, CHANNELS, 20)
     expected = head(affine(features, features[:, :0], {})[0].transpose(1, 2))
-    output = torch.nn.functional.linear(features.transpose(1, 2), *into_next(affine, head.weight, head.bias))
+    output = torch.nn.functional.linear(
+        features.transpose(1, 2), *fold_into_next(affine, head.weight, head.bias)
+    )
     torch.testing.assert_close(output, expected)
-    one_tap, _ = into_next(affine, head.weight.unsqueeze(2), head.bias)
+    one_tap, _ = fold_into_next(affine, head.weight.unsqueeze(2), head.bias)
     assert one_tap.shape == (3, CHANNELS, 1)
 
 
@@ -67,7 +69,7 @@ def test_the_previous_convolution_takes_over_an_affine_its_past_as_it_was(affine
     weight, input, past = torch.randn(CHANNELS, 2, 3), torch.randn(1, 2, 30), torch.randn(1, 2, 8)
     convolved, left = causal_convolution(input, past, weight, bias, dilation=4)
     expected, _ = affine(convolved, input[:, :0], {})
-    output, same = causal_convolution(input, past, *into_previous(affine, weight, bias), dilation=4)
+    output, same = causal_convolution(input, past, *fold_into_previous(affine, weight, bias), dilation=4)
     torch.testing.assert_close(output, expected, atol=1e-5, rtol=1e-5)
     assert torch.equal(left, same)
 
@@ -77,7 +79,7 @@ def test_a_held_filter_is_one_filter():
     taps, controls, input = torch.randn(3, 1, 8), torch.tensor([0.2, 0.9]), torch.randn(1, 1, 40)
     past = torch.randn(1, 1, 7)
     expected, _ = controlled_fir(input, controls.reshape(1, 2, 1), past, taps)
-    output, _ = controlled_fir(input, torch.zeros(1, 0, 1), past, held_taps(taps, controls))
+    output, _ = controlled_fir(input, torch.zeros(1, 0, 1), past, fold_taps(taps, controls))
     torch.testing.assert_close(output, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -86,8 +88,8 @@ def test_a_held_filter_is_one_filter():
 def test_a_recurrent_layer_hears_held_controls_as_a_bias(kind):
     cell = kind(3, 4, num_layers=2, batch_first=True)
     input, controls = torch.randn(2, 1, 30), torch.tensor([0.4, 1.0])
-    expected, _ = cell(with_controls(input, controls.reshape(1, 2, 1).expand(2, -1, -1)))
-    still = without_controls(cell, controls)
+    expected, _ = cell(append_controls(input, controls.reshape(1, 2, 1).expand(2, -1, -1)))
+    still = fold_controls(cell, controls)
     output, _ = still(input.transpose(1, 2))
     torch.testing.assert_close(output, expected, atol=1e-6, rtol=1e-6)
     assert still.input_size == 1

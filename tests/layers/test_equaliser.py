@@ -8,7 +8,7 @@ from scipy.signal import freqz, lfilter
 from tapezoo.layers import sections
 from tapezoo.layers.equaliser import ParametricEQ
 from tapezoo.layers.section_chains import run_chain
-from tapezoo.layers.sections import Sections, low_shelf, magnitudes, one_pole, peak, trapezoidal
+from tapezoo.layers.sections import Sections, discretise, low_shelf, magnitudes, one_pole, peak
 from tapezoo.layers.trained_numbers import HyperParameters
 
 RATE = 44100
@@ -37,7 +37,7 @@ def cookbook(kind, gain_db, frequency_hz, q):
 
 def section(kind, *numbers):
     made = getattr(sections, kind)(*(torch.tensor([[float(number)]]) for number in numbers), RATE)
-    return trapezoidal(made)
+    return discretise(made)
 
 
 def run(sections: Sections, x, num_controls=0):
@@ -71,7 +71,7 @@ def test_a_section_is_the_cookbooks_filter(kind, setting):
 def test_a_section_in_double_precision_is_exact():
     b, a = cookbook("low_shelf", 9.0, 30.0, 0.6)
     numbers = (torch.tensor([[value]], dtype=torch.float64) for value in (9.0, 30.0, 0.6))
-    made = trapezoidal(low_shelf(*numbers, RATE))
+    made = discretise(low_shelf(*numbers, RATE))
     frequencies = np.geomspace(10, 20000, 30)
     expected = np.abs(freqz(b, a, worN=frequencies, fs=RATE)[1])
     np.testing.assert_allclose(magnitudes(made, frequencies, RATE)[0], expected, rtol=1e-7)
@@ -80,7 +80,7 @@ def test_a_section_in_double_precision_is_exact():
 def test_rows_with_their_own_coefficients_are_filtered_apart():
     gains = torch.tensor([[6.0, -6.0, 12.0]])
     peaks = peak(gains, torch.full_like(gains, 700.0), torch.full_like(gains, 1.0), RATE)
-    made = trapezoidal(peaks)
+    made = discretise(peaks)
     x = np.random.default_rng(0).uniform(-1, 1, (3, 500))
     outputs = run(made, x, num_controls=1)
     for row, gain in enumerate((6.0, -6.0, 12.0)):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tapezoo.layers.hyper import BlendCode, ControlCode, HyperTensors, mixed
+from tapezoo.layers.hyper import BlendCode, ControlCode, HyperTensors, mix
 from tapezoo.layers.hyper_gru import HyperGRU
 from tapezoo.layers.hyper_lstm import HyperLSTM
 
@@ -168,7 +168,7 @@ def test_fresh_weights_are_nearly_the_same_everywhere():
 
 def test_mixing_the_outputs_of_a_linear_layer_is_mixing_its_weights():
     weights, features, code = torch.randn(7, 3), torch.randn(2, 4, 7), torch.rand(2, 3, 4)
-    output = mixed((features @ weights).transpose(1, 2), code)
+    output = mix((features @ weights).transpose(1, 2), code)
     for row in range(2):
         for n in range(4):
             torch.testing.assert_close(output[row, 0, n], features[row, n] @ (weights @ code[row, :, n]))

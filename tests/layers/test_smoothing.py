@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tapezoo.layers.smoothing import at_rest, glide, samples_left, steps
+from tapezoo.layers.smoothing import fill_history, glide, samples_left, steps
 from tapezoo.net import KNOBS, Net, settle
 
 
@@ -78,7 +78,7 @@ def test_a_way_of_many_targets_is_in_single_precision_what_it_is_in_double():
     ways = []
     for dtype in (torch.float32, torch.float64):
         history, parts = (
-            at_rest(torch.rand(1, 3, generator=torch.Generator().manual_seed(0)).to(dtype), 1024),
+            fill_history(torch.rand(1, 3, generator=torch.Generator().manual_seed(0)).to(dtype), 1024),
             [],
         )
         for controls in told.to(dtype).unbind(-1):
@@ -106,7 +106,7 @@ def test_a_state_begins_with_the_knobs_at_the_given_controls_and_nothing_moves()
     path, knobs = net.smoothed(controls, net.initial_state(controls), 50)
     assert path.shape == (2, 2, 1)
     assert torch.equal(path[..., 0], controls)
-    assert torch.equal(knobs[KNOBS], at_rest(controls, 100))
+    assert torch.equal(knobs[KNOBS], fill_history(controls, 100))
 
 
 def test_one_moving_row_gives_every_row_a_path():
@@ -134,17 +134,17 @@ def test_settling_lets_the_knobs_arrive_first():
     net = Knob(2, 5000)
     controls = torch.tensor([[0.25, 0.75]])
     state, samples = settle(net, controls)
-    assert torch.equal(state[KNOBS], at_rest(controls, 5000))
+    assert torch.equal(state[KNOBS], fill_history(controls, 5000))
     assert samples >= 5000
     net.store_rest(state)
     assert torch.equal(net.initial_state(torch.zeros(1, 2))[KNOBS], torch.zeros(1, 2, 5000))
-    assert torch.equal(net.rest_state(1)[KNOBS], at_rest(controls, 5000))
+    assert torch.equal(net.rest_state(1)[KNOBS], fill_history(controls, 5000))
 
 
 @pytest.mark.parametrize("split", [1, 7, 64, 300])
 def test_steps_hold_each_pieces_first_value_however_blocks_are_cut(split):
     smoothing, step = 100, 32
-    history, parts = at_rest(torch.tensor([[0.0], [0.5]]), smoothing), []
+    history, parts = fill_history(torch.tensor([[0.0], [0.5]]), smoothing), []
     held = history[..., -1]
     for controls in (torch.tensor([[1.0], [0.5]]), torch.tensor([[0.2], [0.5]])):
         for start in range(0, 150, split):

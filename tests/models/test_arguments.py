@@ -8,7 +8,15 @@ import pytest
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tapezoo import models, registry
-from tapezoo.models.arguments import LONGEST_SAMPLES, ModelArgumentError, factor, number, reach, whole, wholes
+from tapezoo.models.arguments import (
+    LONGEST_SAMPLES,
+    ModelArgumentError,
+    require_factor,
+    require_number,
+    require_reach,
+    require_whole,
+    require_wholes,
+)
 from tapezoo.training.effect import EffectModel
 
 NAN, INFINITE = float("nan"), float("inf")
@@ -159,10 +167,10 @@ def test_what_a_message_says():
 
 
 def test_the_limits_themselves_and_numbers_of_numpy_are_allowed():
-    whole("n", 2, 2, 4)
-    whole("n", np.int64(4), 2, 4)
-    wholes("n", [2, 4], 2, 4)
-    number("x", 2, 2, 4)
-    number("x", np.float32(4.0), 2, 4)
-    factor("x", -0.5)
-    reach("n", 1, LONGEST_SAMPLES)
+    require_whole("n", 2, 2, 4)
+    require_whole("n", np.int64(4), 2, 4)
+    require_wholes("n", [2, 4], 2, 4)
+    require_number("x", 2, 2, 4)
+    require_number("x", np.float32(4.0), 2, 4)
+    require_factor("x", -0.5)
+    require_reach("n", 1, LONGEST_SAMPLES)

@@ -9,7 +9,7 @@ from tapezoo import testing
 from tapezoo.layers.conditioner import Conditioner
 from tapezoo.models.fir import FIR, FIRNet
 from tapezoo.models.lstm import LSTMNet
-from tapezoo.models.modulation import FOLDABLE, held
+from tapezoo.models.modulation import FOLDABLE, hold_conditioner
 from tapezoo.net import Net, UnfoldableError
 
 FOLDING = [(name, conditioning) for name, conditioning in ALL if conditioning != "temporal_film"]
@@ -56,7 +56,7 @@ def test_a_conditioner_that_does_not_say_is_refused():
             return features, {}
 
     with pytest.raises(UnfoldableError, match="Silent"):
-        held(Silent(), torch.zeros(2))
+        hold_conditioner(Silent(), torch.zeros(2))
 
 
 @pytest.mark.parametrize("conditioning", ["concat", "film", "hyper", "hyper_blend"])

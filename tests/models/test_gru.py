@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tapezoo import testing
-from tapezoo.layers.gru import gru_for_training
+from tapezoo.layers.gru import run_gru_for_training
 from tapezoo.models.gru import GRU, GRUNet, HyperGRUNet, layer_weights
 
 
@@ -86,7 +86,7 @@ def test_the_gradient_written_by_hand_is_that_of_pytorch(layers, samples):
     sources = [input, hidden, *gru.parameters()]
     weights = torch.randn(4, samples, 5, dtype=torch.float64)
     results = []
-    for play in (gru, lambda *args: gru_for_training(*args, layer_weights(gru))):
+    for play in (gru, lambda *args: run_gru_for_training(*args, layer_weights(gru))):
         output, last = play(input, hidden)
         gradients = torch.autograd.grad((output * weights).sum() + last.square().sum(), sources)
         results.append((output, last, *gradients))
