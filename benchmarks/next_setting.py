@@ -1,6 +1,6 @@
 """How well `tapezoo test` forecasts where a model with controls is worst, against the virtual machine itself.
 
-    python benchmarks/capture.py RUN
+    python benchmarks/next_setting.py RUN
 
 RUN is the folder of a run on one virtual device with controls, in which `tapezoo test` has written
 report/capture_next.csv. Every candidate setting is rendered by the device, the model is scored on it, and the
