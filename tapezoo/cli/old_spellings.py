@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tapezoo.errors import TapezooError
+from tapezoo.cli.errors import RecipeError
 
 OF_THE_OBJECTIVE = ("loss", "tbptt_samples", "gradient_clip_norm")
 SUPERVISED = "tapezoo.training.Supervised"
@@ -17,10 +17,6 @@ CLASS_PATHS = {
 _OPTION = re.compile(rf"--model\.(init_args\.)?({'|'.join(OF_THE_OBJECTIVE)})(?=\.|$)")
 
 
-class OldSpellingError(TapezooError):
-    """An argument that has another name now."""
-
-
 def renew_recipe(content: Any) -> tuple[Any, list[str]]:
     """A recipe, or a part of one, in today's spelling.
 
@@ -28,7 +24,7 @@ def renew_recipe(content: Any) -> tuple[Any, list[str]]:
         The recipe, and `old -> new` for each change.
 
     Raises:
-        OldSpellingError: It spells the same thing both ways.
+        RecipeError: It spells the same thing both ways.
     """
     changes: list[str] = []
     content = _renew_class_paths(content, changes)
@@ -44,7 +40,7 @@ def check_option(option: str, value: str) -> None:
     """Refuses an option or a value of the command line in its old spelling.
 
     Raises:
-        OldSpellingError: Says what to write.
+        RecipeError: Says what to write.
     """
     new = _OPTION.sub(r"--model.objective.\2", option)
     if new != option:
@@ -83,5 +79,5 @@ def _place_of(name: str) -> str:
     return f"model.init_args.objective.init_args.{name}"
 
 
-def _renamed(old: str, new: str) -> OldSpellingError:
-    return OldSpellingError(old, found="an old spelling", expected=new, fix=f"Write {new}.")
+def _renamed(old: str, new: str) -> RecipeError:
+    return RecipeError(old, found="an old spelling", expected=new, fix=f"Write {new}.")

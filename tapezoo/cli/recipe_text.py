@@ -11,13 +11,9 @@ import yaml
 from jsonargparse import Path as RecipePath  # type: ignore[attr-defined]
 from jsonargparse._loaders_dumpers import get_yaml_default_loader
 
+from tapezoo.cli.errors import RecipeError
 from tapezoo.cli.old_spellings import renew_recipe
-from tapezoo.errors import TapezooError
 from tapezoo.yamltext import YamlError, check_scalar, kind_of, parse_yaml, read_yaml
-
-
-class RecipeError(TapezooError):
-    """The recipe is missing, or is no YAML mapping."""
 
 
 def read_recipe(path: Path, kinds: type | tuple[type, ...] = dict) -> Any:

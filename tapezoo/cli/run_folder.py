@@ -12,18 +12,11 @@ from itertools import count
 from pathlib import Path
 
 from tapezoo import checkpoint
-from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
+from tapezoo.cli.errors import RunFolderError
+from tapezoo.errors import OutputExistsError, UnwritableOutputError
 from tapezoo.staging import remove_parts
 
 LOCK = ".running"
-
-
-class BusyRunError(TapezooError):
-    """Another training is at work in the folder of the run."""
-
-
-class OtherRunError(TapezooError):
-    """A training would be resumed in the folder of another."""
 
 
 def run_dir_of(given: str | None, checkpoint_path: str | None, architecture: str) -> Path:
@@ -57,8 +50,8 @@ def claimed(run_dir: Path, is_named: bool, checkpoint_path: str | None, overwrit
         The folder.
 
     Raises:
-        BusyRunError: Another training is at work there.
-        OtherRunError, OutputExistsError: It holds checkpoints.
+        RunFolderError: Another training is at work there, or it holds the checkpoints of another run.
+        OutputExistsError: It holds checkpoints.
         UnwritableOutputError: It cannot be made or written.
     """
     if run_dir.exists() and not run_dir.is_dir():
@@ -124,7 +117,7 @@ def _locked(run_dir: Path) -> int:
         except BlockingIOError as error:
             holder = "".join(filter(str.isprintable, os.read(lock, 100).decode(errors="replace")))
             os.close(lock)
-            raise BusyRunError(
+            raise RunFolderError(
                 str(run_dir),
                 found=f"a training that is still at work there ({holder})",
                 expected="a folder for this training alone",
@@ -144,7 +137,7 @@ def _check_free(run_dir: Path, checkpoint_path: str | None) -> None:
         return
     if checkpoint_path is None:
         raise OutputExistsError(run_dir)
-    raise OtherRunError(  # not --overwrite: it would delete checkpoints that are worth more than this message
+    raise RunFolderError(  # not --overwrite: it would delete checkpoints that are worth more than this message
         str(run_dir),
         found=f"the checkpoints of another run than that of {checkpoint_path}",
         expected="a free name, or the folder of the checkpoint",

@@ -8,9 +8,10 @@ from typing import Any
 
 from tapezoo import checkpoint
 from tapezoo.callbacks.recorder import CONFIG
+from tapezoo.cli.errors import RecipeError
 from tapezoo.cli.old_spellings import SUPERVISED, check_option, renew_recipe
 from tapezoo.cli.recipe_text import check_flow_value, read_recipe
-from tapezoo.errors import TapezooError, UsageError
+from tapezoo.errors import UsageError
 from tapezoo.yamltext import YamlError
 
 # options whose value may be a name alone, and where the registry answers for it
@@ -23,10 +24,6 @@ NAMED = {
     "--model.objective.loss.help": "tapezoo.losses",
 }
 ALLOW_IMPORT = "--allow-import"
-
-
-class MissingRecipeError(TapezooError):
-    """A checkpoint without the recipe of its run beside it, and no other recipe."""
 
 
 def split_allowed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -64,7 +61,7 @@ def expand(arguments: list[str]) -> list[str]:
     Raises:
         RecipeError: The recipe is missing, or is no YAML mapping.
         UsageError: A mapping or list on the line that says something else than it seems to.
-        MissingRecipeError, CheckpointError: A checkpoint that does not bring its recipe along.
+        RecipeError, CheckpointError: A checkpoint that does not bring its recipe along.
     """
     arguments = _recipes_first(arguments)
     expanded: list[str] = []
@@ -84,7 +81,7 @@ def expand(arguments: list[str]) -> list[str]:
         beside = Path(checkpoint_path).parent / CONFIG
         if not beside.is_file():
             checkpoint.read_checkpoint(Path(checkpoint_path))  # a wrong path is the likelier fault
-            raise MissingRecipeError(
+            raise RecipeError(
                 str(beside),
                 found="no recipe beside the checkpoint",
                 expected=f"the {CONFIG} that fit wrote there",

@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from jsonargparse import Namespace
 
+from tapezoo.cli.errors import RecipeError
 from tapezoo.cli.faults import said_plainly
 from tapezoo.training.effect import EffectModel
 from tapezoo.training.errors import TrainingError
 
 MOST_THREADS = max(256, os.cpu_count() or 1)  # far above, OpenMP ends the process without a word
+DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
 MOST_SEED = (1 << 32) - 1  # numpy's
 ONE_BY_ONE = "one device and one process: the batches of an epoch are drawn once, for all of it"
 Test = Callable[[Any], bool]
@@ -74,6 +76,38 @@ def check_arguments(config: Mapping[str, Any]) -> None:
             raise _error(f"trainer.{name}", value, expected)
     for section in ("model", "trainer"):
         _check_finite(section, _plain(config[section]))
+
+
+def check_agreement(config: Namespace, said: Namespace, data: Any) -> None:
+    """Refuses what contradicts the data, or what tapezoo does itself.
+
+    Args:
+        config: The recipe of the verb, built.
+        said: What the user wrote of it, without defaults.
+        data: The DataModule.
+
+    Raises:
+        RecipeError: Names the argument.
+    """
+    logger = config.trainer.logger
+    if logger not in (None, True, False):
+        raise RecipeError(
+            "trainer.logger",
+            found="another logger in the recipe",
+            expected="MLflow (leave it out), or false",
+            fix="Leave trainer.logger out; tracking.uri says where the run is tracked.",
+        )
+    # jsonargparse overrides the target of a link without a word
+    for name in DECLARED_BY_DATA:
+        wanted = said.get(f"model.init_args.{name}")
+        declared = getattr(data, name)
+        if wanted is not None and wanted != declared:
+            raise RecipeError(
+                f"model.{name}",
+                found=f"{wanted} in the recipe",
+                expected=f"{declared}, which the data has",
+                fix=f"Leave model.{name} out: it is declared by the data.",
+            )
 
 
 def check_optimizer(model: EffectModel) -> None:

@@ -13,7 +13,7 @@ from test_recipe_text import RECIPE, understood
 from test_verbs import invoke, keep_process_as_it_was
 
 from tapezoo.checkpoint import load_model, monitor_of, read_checkpoint
-from tapezoo.cli.old_spellings import OldSpellingError
+from tapezoo.cli.errors import RecipeError
 from tapezoo.models.fir import FIR
 
 OLD_RUN = Path(__file__).parents[1] / "fixtures" / "lstm_before_objectives"
@@ -126,7 +126,7 @@ def test_a_run_from_before_objectives_loads_is_tested_and_goes_on(here: Path, ca
     ],
 )
 def test_an_old_spelling_on_the_line_is_answered_with_the_new_one(options: tuple[str, ...], new: str) -> None:
-    with pytest.raises(OldSpellingError) as caught:
+    with pytest.raises(RecipeError) as caught:
         understood(*options)
     assert caught.value.expected == new
 
@@ -147,7 +147,7 @@ def test_an_old_recipe_means_what_it_meant_also_in_parts(here: Path) -> None:
 def test_a_recipe_in_both_spellings_is_refused(here: Path) -> None:
     both = "hidden_size: 4, loss: tapezoo.losses.ESR, objective: tapezoo.training.Supervised"
     (here / "recipe.yaml").write_text(RECIPE.replace("hidden_size: 4", both))
-    with pytest.raises(OldSpellingError, match=r"model\.init_args\.objective\.init_args\.loss"):
+    with pytest.raises(RecipeError, match=r"model\.init_args\.objective\.init_args\.loss"):
         understood()
 
 

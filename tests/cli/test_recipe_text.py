@@ -10,7 +10,7 @@ import pytest
 from test_verbs import keep_process_as_it_was
 
 from tapezoo.cli import training
-from tapezoo.cli.recipe_text import RecipeError
+from tapezoo.cli.errors import RecipeError
 from tapezoo.errors import TapezooError, UsageError
 
 RECIPE = """
@@ -36,7 +36,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def understood(*options: str, recipe: str = "recipe.yaml") -> Any:
-    return training._start(training.ReadingCLI, ["fit", "--config", recipe, *options]).config["fit"]
+    return training.start(training.ReadingCLI, ["fit", "--config", recipe, *options]).config["fit"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tapezoo.cli.run_folder import BusyRunError, OtherRunError, belongs_to, claimed, run_dir_of
+from tapezoo.cli.errors import RunFolderError
+from tapezoo.cli.run_folder import belongs_to, claimed, run_dir_of
 from tapezoo.errors import OutputExistsError, UnwritableOutputError
 from tapezoo.staging import part_name
 
@@ -27,13 +28,13 @@ def test_a_second_training_in_the_same_new_folder_is_refused_until_the_first_has
     with claim(run):
         (run / "config.yaml").touch()
         with (
-            pytest.raises(BusyRunError, match=f"process {os.getpid()} on .*choose another --run_dir"),
+            pytest.raises(RunFolderError, match=f"process {os.getpid()} on .*choose another --run_dir"),
             claim(run),
         ):
             pass
-        with pytest.raises(BusyRunError), claim(run, overwrite=True):
+        with pytest.raises(RunFolderError, match="still at work"), claim(run, overwrite=True):
             pass
-        with pytest.raises(BusyRunError), claim(run, resumed=run / "last.ckpt"):
+        with pytest.raises(RunFolderError, match="still at work"), claim(run, resumed=run / "last.ckpt"):
             pass
     with claim(run):
         pass
@@ -73,7 +74,7 @@ def test_a_killed_training_gives_its_folder_back(tmp_path: Path) -> None:
             os._exit(1)
     os.read(reader, 1)
     try:
-        with pytest.raises(BusyRunError, match=f"process {child}"), claim(run):
+        with pytest.raises(RunFolderError, match=f"process {child}"), claim(run):
             pass
     finally:
         os.kill(child, signal.SIGKILL)
@@ -90,7 +91,7 @@ def test_checkpoints_are_replaced_only_when_told_and_never_by_another_run_that_i
     (run / "last.ckpt").touch()
     with pytest.raises(OutputExistsError, match="--overwrite"), claim(run):
         pass
-    with pytest.raises(OtherRunError, match="another run than that of") as refused:
+    with pytest.raises(RunFolderError, match="another run than that of") as refused:
         claim(run, resumed=other / "last.ckpt").__enter__()
     assert "overwrite" not in str(refused.value)
     for claiming in (claim(run, overwrite=True), claim(run, resumed=run / "last.ckpt")):

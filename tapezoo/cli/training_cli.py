@@ -1,0 +1,262 @@
+"""LightningCLI in subclass mode, around one run folder."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+from jsonargparse.typing import PositiveInt
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+import tapezoo.data  # noqa: F401  (its DataModules are named without their module on the command line)
+from tapezoo import checkpoint
+from tapezoo.callbacks import (
+    HISTORY,
+    BestAndLast,
+    ClipTable,
+    DataReport,
+    History,
+    Progress,
+    RunRecorder,
+    SettingsReport,
+    WritePredictions,
+)
+from tapezoo.cli.allowed_imports import ALLOWED_IMPORTS, explain_forbidden_imports
+from tapezoo.cli.ensemble import load_ensemble
+from tapezoo.cli.errors import RecipeError
+from tapezoo.cli.faults import said_plainly
+from tapezoo.cli.memory import keep_memory
+from tapezoo.cli.recipe_text import recipes_read_strictly
+from tapezoo.cli.run_folder import belongs_to, claimed, clear, run_dir_of
+from tapezoo.cli.short_forms import ALLOW_IMPORT, is_said
+from tapezoo.cli.stopping import EXIT_TERMINATED
+from tapezoo.cli.training_arguments import DECLARED_BY_DATA, check_agreement, check_arguments, check_optimizer
+from tapezoo.cli.training_report import registers, say_result, say_what_is_left, say_what_is_resumed
+from tapezoo.errors import OutputExistsError
+from tapezoo.screen import Screen
+from tapezoo.tracking import Tracking, check_server, make_run_logger, tracking_uri
+from tapezoo.tracking.pictures import log_pictures
+from tapezoo.training.effect import EffectModel
+
+
+class TrainingCLI(LightningCLI):
+    """One run: data, model and trainer from a recipe, everything it leaves in one folder."""
+
+    run_dir: Path
+    line: list[str]
+    console: Screen
+    data_report: DataReport
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Parses, builds and runs, as Lightning does; what the run holds is given back however it ends."""
+        self._verb: str = kwargs["args"][0]
+        with ExitStack() as self._held:
+            super().__init__(*args, **kwargs)
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # there it is static
+        """The verb of the line alone: building the parsers of the other three takes longer than parsing."""
+        return {self._verb: LightningCLI.subcommands()[self._verb]}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds tapezoo's own arguments, and what the model is told by the data."""
+        parser.add_argument(
+            "--run_dir", type=str | None, default=None, help="Folder of the run; default: runs/NAME-TIME."
+        )
+        parser.add_argument(
+            "--warm_start", type=str | None, default=None, help="Checkpoint whose weights to start from."
+        )
+        parser.add_argument(
+            "--overwrite", type=bool, default=False, help="Replace the run, or its predictions, in --run_dir."
+        )
+        parser.add_argument(
+            "--threads", type=PositiveInt | None, default=None, help="CPU threads; default: torch's choice."
+        )
+        parser.add_class_arguments(Tracking, "tracking")
+        parser.epilog = (
+            f"{ALLOW_IMPORT} PACKAGE (on the line only, may be repeated) lets the recipe name classes and functions "
+            f"of that package; without it they come from {', '.join(ALLOWED_IMPORTS)} and plugins."
+        )
+        for name in DECLARED_BY_DATA:
+            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parses, and keeps apart what the user said from what are defaults."""
+        self.console = Screen()
+        if self._verb == "test":
+            self._parser("test").add_argument(
+                "--ensemble",
+                type=list[str] | None,
+                default=None,
+                help="Checkpoints of the same task from other seeds: where they disagree, a recording is missing.",
+            )
+        command = " ".join(["tapezoo", *args[:1]])
+        self.line = list(args)
+        with (
+            explain_forbidden_imports(command),
+            said_plainly(command),
+            recipes_read_strictly(self.console.say),
+        ):
+            self.config = parser.parse_args(args)
+            self.said = parser.parse_args(args, defaults=False)
+        check_arguments(self.config[self.config["subcommand"]])
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """Faults are raised, for `said_plainly`; the parser's own way out prints forty lines of usage."""
+        return super().init_parser(**{"exit_on_error": False, **kwargs})
+
+    def instantiate_classes(self) -> None:
+        """As Lightning does, with faults said plainly."""
+        if self.config[str(self.subcommand)].threads is not None:
+            torch.set_num_threads(self.config[str(self.subcommand)].threads)
+        command = f"tapezoo {self.subcommand}"
+        with explain_forbidden_imports(command), said_plainly(command):
+            super().instantiate_classes()
+
+    def _parse_ckpt_path(self) -> None:
+        """Lightning reads arguments from the checkpoint here; ours holds them elsewhere (`on_save_checkpoint`)."""
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Adds the run's folder, its tracking and its callbacks to the recipe's trainer."""
+        config = self.config_init[self.subcommand]
+        check_agreement(config, self.said[str(self.subcommand)], self.datamodule)
+        checkpoint_path = self.config[self.subcommand].get("ckpt_path")
+        named = self._named_run_dir()
+        self.run_dir = run_dir_of(named, checkpoint_path, type(self.model).__name__)
+        callbacks: list[Any] = [Progress()]
+        if self.subcommand == "fit":
+            if not config.trainer.fast_dev_run:  # before the data, which take long
+                is_named = named is not None or checkpoint_path is not None
+                claim = claimed(self.run_dir, is_named, checkpoint_path, config.overwrite)
+                self.run_dir = self._held.enter_context(claim)
+            if self._is_tracked():
+                check_server(tracking_uri(config.tracking))  # before the data, which take longer
+            recipe = self.config[self.subcommand].clone()
+            # of this call: the recipe trains from the start, wherever its folder may be moved
+            recipe.ckpt_path, recipe.run_dir, recipe.overwrite = None, None, False
+            text = self._parser(self.subcommand).dump(recipe, skip_none=False)
+            self.data_report = DataReport(self.console)
+            callbacks += [self.data_report, RunRecorder(self.run_dir, text), History(self.run_dir)]
+            objective = self.model.objective
+            callbacks += [BestAndLast(self.run_dir, objective.monitor, objective.mode)]
+        elif self.subcommand == "test":
+            members = load_ensemble(self.model, checkpoint_path, config.ensemble) if config.ensemble else []
+            report = self.run_dir / "report"
+            callbacks += [ClipTable(report, self.console), SettingsReport(report, self.console, members)]
+        elif self.subcommand == "predict":
+            predictions = self.run_dir / "predictions"
+            if predictions.exists() and not config.overwrite:
+                raise OutputExistsError(predictions)
+            callbacks += [WritePredictions(predictions)]
+        return self._instantiate_trainer({**config.trainer, "logger": False, **kwargs}, callbacks)
+
+    def _named_run_dir(self) -> str | None:
+        """The folder that the user named; a recipe's, where the line names a checkpoint, is where that came from."""
+        named: str | None = self.config_init[self.subcommand].run_dir
+        if named is None or is_said(self.line, "--run_dir") or not is_said(self.line, "--ckpt_path"):
+            return named
+        beside = Path(self.config[self.subcommand].ckpt_path).parent
+        if beside.resolve() != Path(named).resolve():
+            self.console.say(
+                f"run_dir of the recipe, {named}, is not used: {beside} holds the checkpoint; --run_dir on the "
+                "line would name another folder"
+            )
+        return None
+
+    def _is_tracked(self) -> bool:
+        trainer = self.config_init[self.subcommand].trainer
+        return trainer.logger is not False and not trainer.fast_dev_run
+
+    def fit(
+        self, model: EffectModel, datamodule: LightningDataModule, ckpt_path: str | None, **kwargs: Any
+    ) -> None:
+        """Trains, then says what came out and what to do with it, however the run ended."""
+        warm_start = self.config[self.subcommand].warm_start
+        if ckpt_path is not None:
+            checkpoint.take_over(model, Path(ckpt_path))  # resuming replaces them; this finds a misfit early
+        elif warm_start is not None:
+            checkpoint.warm_start(model, Path(warm_start))
+        if not self._is_tracked() and not self.config_init[self.subcommand].trainer.fast_dev_run:
+            for register in registers(self.trainer):
+                raise register.untracked()
+        check_optimizer(model)
+        datamodule.prepare_data()  # before the run exists: recordings that are refused leave nothing
+        datamodule.setup("fit")
+        if ckpt_path is not None:
+            say_what_is_resumed(self.console, self.run_dir, Path(ckpt_path), model, datamodule)
+        if self._is_tracked():
+            tracking, is_resumed = (
+                self.config_init[self.subcommand].tracking,
+                belongs_to(self.run_dir, ckpt_path),
+            )
+            self.trainer.loggers = [make_run_logger(tracking, self.run_dir, is_resumed)]
+        if (
+            not belongs_to(self.run_dir, ckpt_path)
+            and not self.config_init[self.subcommand].trainer.fast_dev_run
+        ):
+            clear(self.run_dir, (checkpoint.BEST, checkpoint.LAST, HISTORY))  # of what --overwrite replaces
+        keep_memory()
+        self.console.say(f"run folder: {self.run_dir}")
+        try:
+            self.trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
+        except SystemExit as end:  # after every on_exception
+            if end.code == EXIT_TERMINATED:
+                say_what_is_left(self.console, self.run_dir, "stopped")
+                raise
+            say_what_is_left(self.console, self.run_dir, "interrupted")
+            raise KeyboardInterrupt from end  # how Lightning ends on Ctrl-C
+        except BaseException:
+            say_what_is_left(self.console, self.run_dir, "failed")
+            raise
+        uri = tracking_uri(self.config_init[self.subcommand].tracking) if self.trainer.loggers else None
+        say_result(self.console, self.run_dir, self.trainer, self.data_report.linear_floor, uri)
+        for recorder in self._recorders():
+            recorder.check()
+        for register in registers(self.trainer):
+            register.check()  # the model stays; that it is not registered is no success
+
+    def validate(self, model: EffectModel, datamodule: LightningDataModule, **kwargs: Any) -> None:
+        """Scores the checkpoint on the validation split."""
+        self.trainer.validate(self._trained(model), datamodule=datamodule)
+
+    def test(self, model: EffectModel, datamodule: LightningDataModule, **kwargs: Any) -> None:
+        """Scores the checkpoint on the test split."""
+        self.trainer.test(self._trained(model), datamodule=datamodule, verbose=False)
+        if self._is_tracked():
+            tested = checkpoint.read_checkpoint(Path(self.config[self.subcommand].ckpt_path))["tapezoo"]
+            uri = self.config_init[self.subcommand].tracking.uri
+            log_pictures(
+                tested["provenance"].get("run_id"), self.run_dir / "report", "test_*.png", "test", uri
+            )
+
+    def predict(self, model: EffectModel, datamodule: LightningDataModule, **kwargs: Any) -> None:
+        """Writes the checkpoint's output on the test split."""
+        self.trainer.predict(self._trained(model), datamodule=datamodule, return_predictions=False)
+        self.console.say(f"written to {self.run_dir / 'predictions'}")
+
+    def _trained(self, model: EffectModel) -> EffectModel:
+        path = self.config[self.subcommand].ckpt_path
+        if path is None:
+            raise RecipeError(
+                f"tapezoo {self.subcommand}",
+                found="no checkpoint",
+                expected="--ckpt_path with a trained model",
+                fix="Pass --ckpt_path RUN/best.ckpt.",
+            )
+        checkpoint.take_over(model, Path(path))
+        return model
+
+    def _recorders(self) -> list[RunRecorder]:
+        return [found for found in self.trainer.callbacks if isinstance(found, RunRecorder)]  # type: ignore[attr-defined]
+
+
+class ReadingCLI(TrainingCLI):
+    """Understands a command line as the verb would, and builds nothing."""
+
+    def instantiate_classes(self) -> None:
+        """Nothing."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Nothing."""

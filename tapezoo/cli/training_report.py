@@ -1,0 +1,101 @@
+"""What a training says about itself: what it goes on from, what came out, what it leaves."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from lightning.pytorch import LightningDataModule, Trainer
+
+from tapezoo import checkpoint
+from tapezoo.callbacks import Register
+from tapezoo.callbacks.checkpointing import best_and_last
+from tapezoo.cli.run_folder import belongs_to
+from tapezoo.data.module import PairsDataModule
+from tapezoo.screen import Screen
+from tapezoo.terminal import shell
+from tapezoo.training.effect import EffectModel
+
+
+def say_what_is_resumed(
+    console: Screen, run_dir: Path, resumed: Path, model: EffectModel, datamodule: LightningDataModule
+) -> None:
+    """In its own folder a training has to beat the best.ckpt there, which another data set could not be."""
+    if not belongs_to(run_dir, str(resumed)):
+        text = f"{resumed} goes on in another folder: its best checkpoint stays behind, a new best begins"
+        console.say(text)
+        return
+    best = run_dir / checkpoint.BEST
+    if isinstance(datamodule, PairsDataModule):
+        for path in (resumed, best) if best.is_file() else (resumed,):
+            checkpoint.check_same_data(path, datamodule.dataset_hash)
+    if not best.is_file():
+        console.say(f"there is no {best} to beat: a new best begins")
+        return
+    before, now = checkpoint.monitor_of(best), (model.objective.monitor, model.objective.mode)
+    if before != now:
+        console.say(
+            f"{best} was chosen by {before[0]} ({before[1]}); from here on {now[0]} ({now[1]}) decides"
+        )
+
+
+def say_result(
+    console: Screen, run_dir: Path, trainer: Trainer, linear_floor: float, store: str | None
+) -> None:
+    """What came out of a training, and what to do with it.
+
+    Args:
+        console: Where to say it.
+        run_dir: The run's folder.
+        trainer: Whose training has ended.
+        linear_floor: The val_esr of the best filter.
+        store: URI of what tracks the run; None: nothing does.
+    """
+    best = run_dir / checkpoint.BEST
+    callback = best_and_last(trainer)
+    if callback is None or callback.best_model_score is None:
+        return  # fast_dev_run, or no epoch was trained
+    floor = linear_floor
+    monitored, score = "", float(callback.best_model_score)
+    if callback.monitor != "val_esr":
+        monitored = f"{callback.monitor} {score:.5f}; "
+        score = checkpoint.score_of(best) or math.nan
+    beaten = (
+        f"{floor / score:.1f} times as much"
+        if not score >= floor
+        else "which it does not beat: an equaliser would do better"
+    )
+    lines = [
+        f"best {monitored}val_esr {score:.5f}; linear floor {floor:.5f}, {beaten}",
+        f"checkpoint   {best}",
+        f"listen       {shell('tapezoo', 'render', best)} IN.wav OUT.wav (excerpts and pictures: "
+        f"{run_dir / 'report'})",
+        f"export       {shell('tapezoo', 'export', best)} --out BUNDLE",
+    ]
+    lines += [f"registered   {register}" for register in registers(trainer)]
+    done, planned = trainer.current_epoch, trainer.max_epochs
+    if planned is not None and done < planned:
+        lines.insert(0, f"stopped after epoch {done} of {planned}: early stopping, or the end of a budget")
+    if store is not None:
+        served = store.startswith(("http://", "https://"))
+        lines.append(
+            f"all runs     {store if served else shell('mlflow', 'ui', '--backend-store-uri', store)}"
+        )
+    console.say(*lines)
+
+
+def say_what_is_left(console: Screen, run_dir: Path, how: str) -> None:
+    """What a training that did not reach its end has kept; `how` it ended."""
+    kept = [str(run_dir / name) for name in (checkpoint.BEST, checkpoint.LAST) if (run_dir / name).exists()]
+    if kept:
+        message = f"{how}; kept {' and '.join(kept)}. Resume: add {shell('--ckpt_path', kept[-1])}"
+    elif not run_dir.is_dir():
+        message = f"{how}; {run_dir} is gone, its checkpoints lie where it was moved"
+    else:
+        message = f"{how} before the end of the first epoch: there is no checkpoint yet"
+    console.say(message)
+
+
+def registers(trainer: Trainer) -> list[Register]:
+    """The callbacks that register what was trained."""
+    return [found for found in trainer.callbacks if isinstance(found, Register)]  # type: ignore[attr-defined]
