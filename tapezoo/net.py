@@ -10,21 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from tapezoo.architecture import Architecture, Layer
-from tapezoo.blocks import allowed_block
 from tapezoo.errors import TapezooError
 from tapezoo.layers.conditioner import State as State
 from tapezoo.layers.smoothing import fill_history, glide, moves
 
-SETTLE_BLOCK_SAMPLES = 2048
 KNOBS = "control_history"  # in the state of a net whose controls glide
 KNOBS_BEFORE = ("control_targets", "controls", "control_ramp")  # what held them in checkpoints before
 # 23 ms at 44.1 kHz: long enough for a jump of a gain not to click, short under a hand
 SMOOTHING_SAMPLES = 1024
-SETTLE_LIMIT_SAMPLES = 1 << 18  # about six seconds at 44.1 kHz: slower memories are left where they are
-
-
-class StateError(TapezooError):
-    """A net returned another state than it declared."""
 
 
 class UnfoldableError(TapezooError):
@@ -173,7 +166,7 @@ class Net(nn.Module, ABC):
     def initial_state(self, controls: Tensor) -> State:
         """The stored rest state with the knobs at `controls` (batch, num_controls), one copy per row.
 
-        Training settles it at the controls' defaults (`store_rest`) before each validation; `settle`
+        Training settles it at the controls' defaults (`store_rest`) before each validation; `tapezoo.play.settle`
         carries it on to any other controls.
         """
         state = self.rest_state(controls.shape[0])
@@ -222,54 +215,3 @@ class Net(nn.Module, ABC):
                 state_dict.pop(name, None)
             state_dict[f"{prefix}rest_{KNOBS}"] = fill_history(at.unsqueeze(0), self.smoothing_samples)[0]
         super()._load_from_state_dict(state_dict, prefix, *rest)
-
-
-@torch.no_grad()
-def settle(
-    net: Net, controls: Tensor, tolerance: float = 1e-6, limit_samples: int = SETTLE_LIMIT_SAMPLES
-) -> tuple[State, int]:
-    """Feeds silence from the stored rest state until the state stands still; the controls glide first.
-
-    Args:
-        net: Any net.
-        controls: (batch, num_controls) in 0..1.
-        tolerance: The largest change of any state value over one block that counts as standing still.
-        limit_samples: Where to stop with a memory that is slower than that, or never settles.
-
-    Returns:
-        The settled state, and the samples of silence it took.
-
-    Raises:
-        StateError: The net does not return the state it declares.
-    """
-    state = net.rest_state(controls.shape[0])
-    block = allowed_block(SETTLE_BLOCK_SAMPLES, net.hop_samples, net.max_block_samples)
-    silence = torch.zeros(controls.shape[0], 1, block, device=controls.device)
-    samples = 0
-    while state and samples < limit_samples:
-        _, after = net(silence, controls, state)
-        _check_state(net, state, after)
-        samples += block
-        change = max(float((after[name] - state[name]).abs().max()) for name in state)
-        state = after
-        # a net that never moved beyond its window may still hold samples older than one block
-        if change <= tolerance and samples >= (net.receptive_field or 0):
-            break
-    return state, samples
-
-
-def _check_state(net: Net, before: State, after: State) -> None:
-    if after.keys() == before.keys():
-        return
-    fix = "Return every tensor declared with register_rest, and no other."
-    if KNOBS in before.keys() - after.keys():
-        fix = (
-            "Begin forward with `trajectory, knobs = self.smoothed(controls, state, input.shape[-1])` and return "
-            "`{..., **knobs}`; or pass smoothing_samples=0 to Net.__init__, if controls need no glide."
-        )
-    raise StateError(
-        f"{type(net).__name__}.forward",
-        found=f"a state with {', '.join(sorted(after)) or 'nothing'}",
-        expected=f"{', '.join(sorted(before))}",
-        fix=fix,
-    )

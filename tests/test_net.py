@@ -5,7 +5,8 @@ import torch
 
 from tapezoo.models.fir import FIRNet
 from tapezoo.models.lstm import LSTMNet
-from tapezoo.net import KNOBS, SETTLE_BLOCK_SAMPLES, Net, StateError, UnfoldableError, settle
+from tapezoo.net import KNOBS, Net, UnfoldableError
+from tapezoo.play import SETTLE_BLOCK_SAMPLES, StateError, settle
 
 
 class Leak(Net):

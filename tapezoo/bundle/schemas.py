@@ -6,7 +6,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
-SCHEMAS = ("manifest-1", "manifest-2", "grid-1", "grid-2")
+SCHEMAS = ("manifest-1", "manifest-2", "grid-1", "grid-2", "grid-3")
 
 
 def schema(name: str) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from tapezoo.export.golden import golden_input, write_golden
 from tapezoo.export.parity import measure_parity
 from tapezoo.export.targets import DEFAULT_TARGETS
 from tapezoo.export.targets.target import Part, Target, graph_of
-from tapezoo.net import Net, settle
+from tapezoo.net import Net
+from tapezoo.play import settle
 from tapezoo.runtime.bench import playable_engines
 from tapezoo.runtime.engines import open_engine
 

@@ -8,9 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tapezoo.blocks import blocks, whole_hops
-from tapezoo.net import Net, settle
-from tapezoo.render.automation import CONTROL_STEP_SAMPLES, Constant, ControlPath, stretches
+from tapezoo.blocks import whole_hops
+from tapezoo.net import Net
+from tapezoo.play import play as torch_play
+from tapezoo.play import settle
+from tapezoo.render.automation import CONTROL_STEP_SAMPLES, Constant, ControlPath
+from tapezoo.render.moving import MovingControls, device_of
 
 BLOCK_SAMPLES = 16384
 
@@ -52,23 +55,15 @@ def play_moving(
     Shape:
         input: (rows, samples); the result has the same shape.
     """
-    samples = input.shape[1]
-    hop, latency = net.hop_samples, net.latency_samples
-    padding = latency + -(samples + latency) % hop
-    device = next(iter((*net.parameters(), *net.buffers())), torch.zeros(0)).device
-    signal = torch.from_numpy(np.pad(input, ((0, 0), (0, padding))).astype(np.float32))[:, None].to(device)
-    step, offset_s = whole_hops(step_samples, hop), -latency / sample_rate
-    outputs = []
+    samples, latency = input.shape[1], net.latency_samples
+    device = device_of(net)
+    signal = torch.from_numpy(np.pad(input, ((0, 0), (0, latency))).astype(np.float32))[:, None].to(device)
+    step = whole_hops(step_samples, net.hop_samples)
+    knobs = MovingControls(paths, step, sample_rate, -latency / sample_rate, device)
     with torch.no_grad():
-        [(_, first)] = stretches(paths, 0, 1, step, sample_rate, offset_s)
-        state, _ = settle(net, torch.from_numpy(first).to(device))
-        for block in blocks(samples + padding, whole_hops(BLOCK_SAMPLES, step)):
-            length = block.stop - block.start
-            for piece, positions in stretches(paths, block.start, length, step, sample_rate, offset_s):
-                position = torch.from_numpy(positions).to(device)
-                output, state = net(signal[..., block][..., piece], position, state)
-                outputs.append(output[:, 0])
-    wet: NDArray[np.float64] = torch.cat(outputs, dim=1).double().cpu().numpy()
+        state, _ = settle(net, knobs.first())
+        output = torch_play(net, signal, knobs, state, whole_hops(BLOCK_SAMPLES, step))[:, 0]
+    wet: NDArray[np.float64] = output.double().cpu().numpy()
     return wet[:, latency : latency + samples]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tapezoo.blocks import whole_hops
 from tapezoo.bundle import Manifest, read_manifest
 from tapezoo.bundle.play import Audio
 from tapezoo.runtime.engines import engines_of, missing_modules
@@ -77,7 +78,9 @@ def bench(
     noise = np.random.default_rng(0).standard_normal(1 << 16).astype(np.float32) * NOISE_RMS
     rows = []
     for name, stream in streams.items():
-        for length in dict.fromkeys(_whole_hops(length, stream.manifest) for length in blocks_samples):
+        for length in dict.fromkeys(
+            whole_hops(length, stream.manifest.hop_samples) for length in blocks_samples
+        ):
             progress(f"{name}, blocks of {length}")
             rows.append(_timed(stream, name, noise, length, seconds))
     return tuple(rows)
@@ -110,7 +113,3 @@ def _timed(stream: Stream, name: str, noise: Audio, length: int, seconds: float)
         max_us=1e6 * max(times_s),
         instances_per_core=int(LOAD_LIMIT * duration_s / float(p99)),
     )
-
-
-def _whole_hops(samples: int, manifest: Manifest) -> int:
-    return -(-samples // manifest.hop_samples) * manifest.hop_samples

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tapezoo.blocks import allowed_block
 from tapezoo.bundle import BundleError, Manifest, StateArrays, read_rest
-from tapezoo.bundle.play import Audio
+from tapezoo.bundle.play import Audio, repeat_rows, settle
 from tapezoo.controls import control_vector
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
-from tapezoo.runtime.onnx_step import open_session
+from tapezoo.runtime.onnx_step import open_session, session_step
 
 if TYPE_CHECKING:
     import onnxruntime  # onnx_step imports it, once its telemetry is off
@@ -59,13 +60,13 @@ class OnnxEngine:
 
     def start(self, channels: int, controls: Audio) -> None:
         """See `Engine.start`."""
-        self._go_on_from({name: value[np.newaxis] for name, value in self._rest.items()})
-        if self._rest and not np.array_equal(controls, self._default):
-            block = whole_blocks(SETTLE_BLOCK_SAMPLES, self._manifest)
-            for _ in range(0, self._manifest.settle_samples, block):
-                self.play(np.zeros((1, block), np.float32), controls)
-        settled = self._bound.state if self._bound else self._state
-        self._go_on_from({name: np.repeat(value, channels, axis=0) for name, value in settled.items()})
+        state, manifest = repeat_rows(self._rest, 1), self._manifest
+        if not np.array_equal(controls, self._default):
+            block = allowed_block(SETTLE_BLOCK_SAMPLES, manifest.hop_samples, manifest.max_block_samples)
+            step = session_step(self._keeping, manifest.state_names)
+            state = settle(step, controls[np.newaxis], state, manifest.settle_samples, block)
+        self._bound = None
+        self._state = {name: np.repeat(value, channels, axis=0) for name, value in state.items()}
 
     def play(self, rows: Audio, controls: Audio) -> Audio:
         """See `Engine.play`."""
@@ -75,19 +76,10 @@ class OnnxEngine:
             self._bound = _Bound(self._session(rows.shape), rows.shape, len(controls), self._state)
         return self._bound.play(rows, controls)
 
-    def _go_on_from(self, state: StateArrays) -> None:
-        self._bound, self._state = None, state
-
     def _session(self, shape: tuple[int, ...]) -> onnxruntime.InferenceSession:
         if len(self._steady) < STEADY_SHAPES:
             self._steady.add(shape)
         return self._keeping if shape in self._steady else self._frugal
-
-
-def whole_blocks(samples: int, manifest: Manifest) -> int:
-    """A block length a net takes: whole hops, `samples` or more, but no longer than is sensible for it."""
-    most = manifest.max_block_samples or samples
-    return -(-min(samples, most) // manifest.hop_samples) * manifest.hop_samples
 
 
 class _Bound:

@@ -31,7 +31,11 @@ def open_session(path: Path, keep_memory: bool = True) -> onnxruntime.InferenceS
 
 def open_onnx(path: Path, state_names: Sequence[str]) -> Step:
     """Opens an exported graph as a `Step`."""
-    session = open_session(path)
+    return session_step(open_session(path), state_names)
+
+
+def session_step(session: onnxruntime.InferenceSession, state_names: Sequence[str]) -> Step:
+    """An open graph as a `Step`."""
     outputs = ["output", *(f"next_{name}" for name in state_names)]
 
     def step(input: Audio, controls: Audio, state: StateArrays) -> tuple[Audio, StateArrays]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tapezoo.blocks import allowed_block, blocks
 from tapezoo.bundle import read_manifest, verify_hashes
 from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError, control_vector
@@ -125,13 +126,12 @@ class Stream:
         """Whole hops through the engine, in blocks that are sensible for it."""
         if self._failed:
             raise self._not_finite()
-        longest = (self.manifest.max_block_samples or rows.shape[1]) // self.manifest.hop_samples
-        longest = max(1, longest) * self.manifest.hop_samples
-        if rows.shape[1] <= longest:
+        samples, manifest = rows.shape[1], self.manifest
+        longest = allowed_block(samples, manifest.hop_samples, manifest.max_block_samples)
+        if samples <= longest:
             output = self._engine.play(rows, self._controls)
         else:
-            starts = range(0, rows.shape[1], longest)
-            parts = [self._engine.play(rows[:, start : start + longest], self._controls) for start in starts]
+            parts = [self._engine.play(rows[:, block], self._controls) for block in blocks(samples, longest)]
             output = np.concatenate(parts, axis=1)
         if not is_finite(output):
             self._failed = True

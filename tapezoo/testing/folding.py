@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from tapezoo.export.targets.target import graph_of
-from tapezoo.net import SMOOTHING_SAMPLES, Net, State, settle
+from tapezoo.net import SMOOTHING_SAMPLES, Net, State
+from tapezoo.play import settle
 from tapezoo.testing.conditions import (
     SAMPLE_RATE_HZ,
     LawBroken,

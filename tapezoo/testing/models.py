@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from tapezoo.controls import Control
-from tapezoo.net import settle
+from tapezoo.play import settle
 from tapezoo.testing.conditions import (
     SAMPLE_RATE_HZ,
 )

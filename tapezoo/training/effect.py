@@ -13,12 +13,12 @@ from lightning.pytorch.cli import ReduceLROnPlateau as MonitoringPlateau
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from tapezoo.blocks import blocks, whole_hops
 from tapezoo.controls import Control
 from tapezoo.data.batch import Batch
 from tapezoo.losses.mrstft import MRSTFT
 from tapezoo.metrics import metric_collection
-from tapezoo.net import Net, State, settle
+from tapezoo.net import Net, State
+from tapezoo.play import play, settle
 from tapezoo.training.constructor import make_constructor
 from tapezoo.training.errors import NonFiniteLossError, TrainingError
 from tapezoo.training.length import TrainingLength, training_length
@@ -212,14 +212,7 @@ class EffectModel(LightningModule):
     def run(self, input: Tensor, controls: Tensor) -> Tensor:
         """(batch, 1, samples) through the net from rest, in long blocks; the padded tail is cut off again."""
         state, _ = settle(self.net, controls, limit_samples=VALIDATION_SETTLE_SAMPLES)
-        samples = input.shape[-1]
-        hop = self.net.hop_samples
-        padded = torch.nn.functional.pad(input, (0, -samples % hop))
-        outputs = []
-        for block in blocks(padded.shape[-1], whole_hops(VALIDATION_BLOCK_SAMPLES, hop)):
-            output, state = self.net(padded[..., block], controls, state)
-            outputs.append(output)
-        return torch.cat(outputs, dim=-1)[..., :samples]
+        return play(self.net, input, controls, state, VALIDATION_BLOCK_SAMPLES)
 
     def scored_rows(self, output: Tensor, batch: Batch) -> list[tuple[Tensor, Tensor]]:
         """(1, samples) of output and target per row, after the burn-in, without the padding, latency removed."""

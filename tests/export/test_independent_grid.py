@@ -19,7 +19,7 @@ from tapezoo.export.grid.checkpoints.build import PREROLL_LIMIT_SAMPLES
 from tapezoo.export.trained import programme
 from tapezoo.models.fir import FIR
 from tapezoo.models.lstm import LSTM
-from tapezoo.net import settle
+from tapezoo.play import settle
 from tapezoo.registry import RegistrationError
 from tapezoo.runtime import Stream
 from tapezoo.runtime.grid.graph import GridGraph

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from tapezoo.layers.smoothing import fill_history, glide, samples_left, steps
-from tapezoo.net import KNOBS, Net, settle
+from tapezoo.net import KNOBS, Net
+from tapezoo.play import settle
 
 
 class Knob(Net):

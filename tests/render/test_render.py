@@ -23,8 +23,9 @@ from tapezoo.errors import OutputExistsError, UnwritableOutputError
 from tapezoo.models.lstm import LSTM
 from tapezoo.net import Net, State
 from tapezoo.render.automation import Automation
-from tapezoo.render.files import RenderReport, render
+from tapezoo.render.files import render
 from tapezoo.render.limiter import Limiter, Reduction, limit
+from tapezoo.render.report import RenderReport
 from tapezoo.render.soundfiles import (
     Interleaved,
     Layout,

@@ -13,9 +13,9 @@ from tapezoo.bundle import BundleError
 from tapezoo.bundle.grid.index import GRAPH, GridAxis
 from tapezoo.controls import ControlError
 from tapezoo.measure.smoothness import SMOOTH_DB, make_tones, measure_out_of_band
+from tapezoo.net import SMOOTHING_SAMPLES
 from tapezoo.runtime.grid.cells import shares
 from tapezoo.runtime.grid.engine import GridEngine
-from tapezoo.runtime.grid.glide import SMOOTHING_SAMPLES
 
 LINE = (0.0, 0.5, 1.0)
 KINDS = [
@@ -336,10 +336,3 @@ def test_a_swept_control_is_smooth_where_the_nearest_point_is_not(tmp_path, chan
         nearest[points == point] = alone[points == point]
     assert smooth < SMOOTH_DB
     assert outside_db(nearest) > smooth + 20
-
-
-def test_a_grid_glides_as_long_as_the_nets_it_is_sampled_from():
-    from tapezoo import net
-    from tapezoo.runtime.grid import glide as grid_glide
-
-    assert grid_glide.SMOOTHING_SAMPLES == net.SMOOTHING_SAMPLES

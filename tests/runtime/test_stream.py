@@ -19,7 +19,7 @@ from tapezoo.controls import ControlError
 from tapezoo.export import export_bundle
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.models.lstm import LSTM
-from tapezoo.net import settle
+from tapezoo.play import settle
 from tapezoo.runtime import Stream, verify
 
 ROOT = Path(__file__).parents[2]

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tapezoo.blocks import whole_hops
 from tapezoo.bundle import documents
 from tapezoo.bundle.documents import (
     FAULTS,
@@ -41,12 +42,15 @@ from tapezoo.bundle.manifest_file import read_state_tensor
 from tapezoo.controls import Control
 from tapezoo.errors import TapezooError
 
-GRID_SCHEMA_VERSION = 2
+GRID_SCHEMA_VERSION = 3
 INDEX, GRAPH, WEIGHTS = "grid/index.json", "grid/model.onnx", "grid/weights.safetensors"
 RULES = ("weights", "outputs")
 KINDS = ("sampled", "independent")
 GLIDES = ("line", "mean")
-SINCE_2 = {"glide": "line"}  # what version 1 means by its silence
+SINCE_2: dict[str, Any] = {"glide": "line"}  # what version 1 means by its silence
+SINCE_3: dict[str, Any] = {"smoothing_samples": None}
+STRETCH_SAMPLES = 64  # 1.5 ms at 44.1 kHz
+SMOOTHING_SAMPLES_BEFORE_3 = 1024
 POINT_LIMIT = 100_000
 AXIS_LIMIT = 6  # a cell of six axes has 64 corners
 TENSOR_LIMIT = 10_000
@@ -117,7 +121,8 @@ class GridIndex:
         error: The measured interpolation error: "reference", "max_esr", "cells": rows with "cell", "esr".
         cost: As the manifest's, for the grid's graph.
         size_bytes: Of one point's tensors.
-        glide: How controls move on: "mean" of the last 1024 targets, or "line": anew with every target (version 1).
+        glide: How controls move on: "mean" of the last targets, or "line": anew with every target (version 1).
+        smoothing_samples: What a control takes to a new place; None: see `glide_samples`.
     """
 
     kind: str
@@ -133,16 +138,41 @@ class GridIndex:
     cost: dict[str, Any]
     size_bytes: int
     glide: str = "mean"
+    smoothing_samples: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Points on each axis."""
         return tuple(len(axis.positions) for axis in self.axes)
 
+    def glide_samples(self, hop_samples: int) -> int:
+        """What a control takes to a new place; up to version 2: 1024 samples, rounded up to whole stretches."""
+        return self.smoothing_samples or _glide_samples_before_3(hop_samples)
+
     def to_json(self) -> str:
-        """The text of index.json."""
+        """The text of index.json: of version 2 where its readers play it right."""
         document = {"schema_version": GRID_SCHEMA_VERSION, **asdict(self)}
+        if self.smoothing_samples is None:
+            del document["smoothing_samples"]
+            document["schema_version"] = 2
         return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def stretch_samples(hop_samples: int) -> int:
+    """How often a player of a grid mixes its points anew while controls move, in whole hops."""
+    return whole_hops(STRETCH_SAMPLES, hop_samples)
+
+
+def stated_smoothing(smoothing_samples: int, hop_samples: int) -> int | None:
+    """What an index says of the glide of the net it was sampled from; None where readers of version 2 have it right.
+
+    A net that glides in no way, or in its own (0), leaves the grid to the glide of version 2: mixes that jump click.
+    """
+    return smoothing_samples if smoothing_samples not in (0, _glide_samples_before_3(hop_samples)) else None
+
+
+def _glide_samples_before_3(hop_samples: int) -> int:
+    return whole_hops(SMOOTHING_SAMPLES_BEFORE_3, stretch_samples(hop_samples))
 
 
 def point_sha256(tensors: dict[str, NDArray[Any]]) -> str:
@@ -170,10 +200,11 @@ def read_grid_index(root: Path, manifest: Manifest) -> GridIndex:
 
 def _read(document: dict[str, Any]) -> GridIndex:
     version = document.get("schema_version")
-    if isinstance(version, bool) or version not in (1, GRID_SCHEMA_VERSION):
-        raise ValueError(f"schema version {version!r}, not 1 or {GRID_SCHEMA_VERSION}")
+    if isinstance(version, bool) or version not in (1, 2, GRID_SCHEMA_VERSION):
+        raise ValueError(f"schema version {version!r}, not 1 to {GRID_SCHEMA_VERSION}")
+    later: dict[str, Any] = {1: {**SINCE_2, **SINCE_3}, 2: SINCE_3, 3: {}}[version]
     names = {"schema_version", *GridIndex.__dataclass_fields__}
-    fields = {**SINCE_2, **fields_of(document, names - set(SINCE_2) if version == 1 else names)}
+    fields = {**later, **fields_of(document, names - set(later))}
     if fields["glide"] not in GLIDES:
         raise ValueError(f"glide {fields['glide']!r}")
     if fields["kind"] not in KINDS or fields["rule"] not in RULES:
@@ -194,6 +225,9 @@ def _read(document: dict[str, Any]) -> GridIndex:
         cost=mapping(fields["cost"]),
         size_bytes=count(fields["size_bytes"], most=1 << 40),
         glide=fields["glide"],
+        smoothing_samples=None
+        if version < 3
+        else count(fields["smoothing_samples"], 1, SETTLE_LIMIT_SAMPLES),
     )
     distinct(index.weights)
     distinct([tensor.name for tensor in index.state])

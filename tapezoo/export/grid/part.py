@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from tapezoo.bundle import Manifest, read_rest
-from tapezoo.bundle.grid.index import INDEX, GridAxis, GridIndex
+from tapezoo.bundle.grid.index import INDEX, GridAxis, GridIndex, stated_smoothing
 from tapezoo.bundle.grid.play import grid_step, split_point
 from tapezoo.bundle.grid.tensors import point_of, read_tensors
 from tapezoo.bundle.play import Audio
@@ -121,6 +121,7 @@ class GridPart:
         index = replace(
             index,
             error=describe_error(cells, axes, controls, len(excerpt), self.max_error),
+            smoothing_samples=stated_smoothing(net.smoothing_samples, net.hop_samples),
             cost=_measure_cost(folder, index, manifest, programme[:1], samples[len(samples) // 2]),
         )
         (folder / INDEX).write_text(index.to_json(), encoding="utf-8")

@@ -20,7 +20,8 @@ from tapezoo.controls import Control
 from tapezoo.export.grid.graph import SplitGraph, split_graph
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of
-from tapezoo.net import Net, State, settle
+from tapezoo.net import Net, State
+from tapezoo.play import play, settle
 
 Place = tuple[float, ...]  # a position 0..1 on each axis
 ROWS = 16  # settings that play together: a recurrent net costs hardly more for it
@@ -147,14 +148,9 @@ def played(
     Shape:
         audio: (samples,), whole hops; controls: (rows, num_controls); state: (rows, ...); result: (rows, samples).
     """
-    rows = len(controls)
-    signal = torch.from_numpy(np.ascontiguousarray(audio))
-    after = state
-    outputs = []
-    for block in blocks(len(audio), allowed_block(BLOCK_SAMPLES, net.hop_samples, net.max_block_samples)):
-        output, after = net(signal[block].expand(rows, 1, -1), controls, after)
-        outputs.append(output[:, 0])
-    result: NDArray[np.float32] = torch.cat(outputs, dim=1).numpy()
+    signal = torch.from_numpy(np.ascontiguousarray(audio)).expand(len(controls), 1, -1)
+    block = allowed_block(BLOCK_SAMPLES, net.hop_samples, net.max_block_samples)
+    result: NDArray[np.float32] = play(net, signal, controls, dict(state), block)[:, 0].numpy()
     return result
 
 

@@ -6,28 +6,29 @@ from pathlib import Path
 
 import numpy as np
 
+from tapezoo.blocks import allowed_block
 from tapezoo.bundle import Manifest
 from tapezoo.bundle.grid.index import GridIndex
 from tapezoo.bundle.grid.tensors import Tensors, check_grid
 from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
+from tapezoo.runtime.glide import Positions
 from tapezoo.runtime.grid.cells import SAME_POSITION, reached
-from tapezoo.runtime.grid.glide import GLIDES, Positions
+from tapezoo.runtime.grid.glide import Stretches
 from tapezoo.runtime.grid.graph import GridGraph
 from tapezoo.runtime.grid.onsets import Inherited, Prerolled
 from tapezoo.runtime.grid.players import OutputsPlayer, Player, WeightsPlayer
 from tapezoo.runtime.grid.weights import GridWeights
-from tapezoo.runtime.onnx_engine import whole_blocks
 
 
 class GridEngine:
     """Plays between the points of a grid, see `Engine`.
 
-    Controls glide to a new place in a straight line of 1024 samples, and follow moving ones half of that late, as
-    those of a net do; in a grid of before, the line begins anew with every target (`GridIndex.glide`). Beyond an axis'
-    ends they are held at the end. A control that is no axis is heard at the value at which the grid holds it, and may
-    be asked for at that value or at its default.
+    Controls glide as those of the net that the grid was sampled from: to a new place in a straight line, and half of
+    it behind moving ones. In a grid of version 1 the line begins anew with every target (`GridIndex.glide`). Beyond an
+    axis' ends they are held at the end. A control that is no axis is heard at the value at which the grid holds it,
+    and may be asked for at that value or at its default.
 
     Args:
         root: The bundle's folder.
@@ -42,7 +43,8 @@ class GridEngine:
         self.index, tensors = check_grid(root, manifest)
         names = [control.name for control in manifest.controls]
         self._moving = [names.index(axis.control) for axis in self.index.axes]
-        self._player = _player(root, self.index, tensors, whole_blocks(SETTLE_BLOCK_SAMPLES, manifest))
+        block = allowed_block(SETTLE_BLOCK_SAMPLES, manifest.hop_samples, manifest.max_block_samples)
+        self._player = _player(root, self.index, tensors, block)
 
     def start(self, channels: int, controls: Audio) -> None:
         """See `Engine.start`.
@@ -52,7 +54,8 @@ class GridEngine:
         """
         self._asked = b""
         at = self._target(controls)
-        self._glide = GLIDES[self.index.glide](at, self._manifest.hop_samples)
+        hop = self._manifest.hop_samples
+        self._stretches = Stretches(self.index.glide, at, self.index.glide_samples(hop), hop)
         self._player.start(channels, at)
 
     def play(self, rows: Audio, controls: Audio) -> Audio:
@@ -62,7 +65,7 @@ class GridEngine:
             ControlError: A control that the grid holds, at another value.
         """
         output = np.empty_like(rows)
-        for stretch in self._glide.stretches(self._target(controls), rows.shape[1]):
+        for stretch in self._stretches.of_block(self._target(controls), rows.shape[1]):
             output[:, stretch.where] = self._player.play(rows[:, stretch.where], stretch)
         return output
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Positions = NDArray[np.float64]  # (axes,) in 0..1
-
-SMOOTHING_SAMPLES = 1024  # as tapezoo.net.SMOOTHING_SAMPLES: the net a grid was sampled from glides as long
-STRETCH_SAMPLES = 64  # 1.5 ms at 44.1 kHz
+from tapezoo.blocks import whole_hops
+from tapezoo.bundle.grid.index import stretch_samples
+from tapezoo.runtime.glide import MeanGlide, Positions
 
 
 @dataclass(frozen=True)
@@ -53,25 +52,42 @@ class Stretch:
         return slice(self.done, self.done + self.where.stop - self.where.start)
 
 
-class Glide(ABC):
-    """Takes the controls from where they are to each new target, in `SMOOTHING_SAMPLES` rounded up to whole stretches.
+class Glide(Protocol):
+    """Where the controls are, now and later; `tapezoo.runtime.glide.MeanGlide` is one."""
+
+    def turn(self, target: Positions) -> None:
+        """A new target from the next sample on."""
+
+    def advance(self, samples: int) -> None:
+        """So many samples have passed."""
+
+    def at(self, ahead: int) -> Positions:
+        """Where the controls are so many samples on; exactly at the target at the end of the glide."""
+
+
+class Stretches:
+    """Takes the controls from where they are to each new target, a stretch at a time.
 
     Stretches are counted from the moment the target changed: what is heard does not depend on how the signal is cut
-    into blocks. Over a stretch the controls move in a straight line.
+    into blocks. Over a stretch the controls move in a straight line between where the glide has them at its ends;
+    where every stretch begins with a new target, a mean of targets is such lines.
 
     Args:
+        kind: A name of `GLIDES`.
         positions: Where the controls stand, (axes,).
+        smoothing_samples: What a control takes to a new place.
         hop_samples: Blocks are multiples of it, and stretches too.
     """
 
-    def __init__(self, positions: Positions, hop_samples: int = 1) -> None:
-        self._stretch_samples = -(-STRETCH_SAMPLES // hop_samples) * hop_samples
-        self._glide_samples = -(-SMOOTHING_SAMPLES // self._stretch_samples) * self._stretch_samples
+    def __init__(self, kind: str, positions: Positions, smoothing_samples: int, hop_samples: int = 1) -> None:
+        self._stretch_samples = stretch_samples(hop_samples)
+        self._way_samples = whole_hops(smoothing_samples, self._stretch_samples)
+        self._glide = GLIDES[kind](positions, smoothing_samples)
         self._target = positions
-        self._passed = self._glide_samples  # since the target changed
+        self._passed = self._way_samples  # since the target changed
         self._begin = self._end = positions  # of the stretch
 
-    def stretches(self, target: Positions, samples: int) -> Iterator[Stretch]:
+    def of_block(self, target: Positions, samples: int) -> Iterator[Stretch]:
         """Goes on for one block.
 
         Args:
@@ -82,14 +98,15 @@ class Glide(ABC):
             self._turn(target)
         start = 0
         while start < samples:
-            if self._passed >= self._glide_samples:
+            if self._passed >= self._way_samples:
                 yield Stretch(slice(start, samples), self._target, self._target, 0, 0)
                 return
             done = self._passed % self._stretch_samples
             if not done:
-                self._begin, self._end = self._end, self._at(self._passed + self._stretch_samples)
+                self._begin, self._end = self._end, self._glide.at(self._stretch_samples)
             length = min(self._stretch_samples - done, samples - start)
             self._passed += length
+            self._glide.advance(length)
             yield Stretch(slice(start, start + length), self._begin, self._end, done, self._stretch_samples)
             start += length
 
@@ -97,56 +114,36 @@ class Glide(ABC):
         done = self._passed % self._stretch_samples
         if done:  # in the middle of a stretch, which ends here
             self._end = self._begin + (self._end - self._begin) * (done / self._stretch_samples)
-        self._leave(target, self._end)
+        self._glide.turn(target)
         self._target, self._passed = target, 0
 
-    @abstractmethod
-    def _leave(self, target: Positions, here: Positions) -> None:
-        """A new target, before `_target` and `_passed` say so; the controls are `here`."""
 
-    @abstractmethod
-    def _at(self, passed: int) -> Positions:
-        """Where the controls are so many samples after the target changed; exactly there at the end of the glide."""
+class LineGlide:
+    """A line that begins anew with every target: grids of version 1.
 
-
-class MeanGlide(Glide):
-    """At the mean of the last targets, as those of a net (`tapezoo.layers.smoothing.glide`), at the ends of stretches.
-
-    In between the straight line is within a stretch's curvature of that; where every stretch begins with a new
-    target, it is exact.
+    Args:
+        positions: See `MeanGlide`.
+        smoothing_samples: Of a line.
     """
 
-    def __init__(self, positions: Positions, hop_samples: int = 1) -> None:
-        super().__init__(positions, hop_samples)
-        self._steps = np.zeros((0, len(positions)))  # what each new target was away from the one before
-        self._before = np.zeros(0)  # how many samples each was given before the newest
+    def __init__(self, positions: Positions, smoothing_samples: int) -> None:
+        self._length, self._passed = smoothing_samples, smoothing_samples
+        self._origin = self._target = positions
 
-    def _leave(self, target: Positions, here: Positions) -> None:
-        before = self._before + self._passed
-        going = before < self._glide_samples
-        self._steps = np.concatenate([self._steps[going], (target - self._target)[np.newaxis]])
-        self._before = np.append(before[going], 0)
+    def turn(self, target: Positions) -> None:
+        """See `Glide.turn`."""
+        self._origin, self._target, self._passed = self.at(0), target, 0
 
-    def _at(self, passed: int) -> Positions:
-        # each step goes in a straight line of its own
-        left = np.maximum(1 - (self._before + passed) / self._glide_samples, 0)
-        return np.asarray(self._target - left @ self._steps)
+    def advance(self, samples: int) -> None:
+        """See `Glide.advance`."""
+        self._passed += samples
 
-
-class LineGlide(Glide):
-    """In a line that begins anew with every target: grids that were written before `MeanGlide`."""
-
-    def __init__(self, positions: Positions, hop_samples: int = 1) -> None:
-        super().__init__(positions, hop_samples)
-        self._origin = positions
-
-    def _leave(self, target: Positions, here: Positions) -> None:
-        self._origin = here
-
-    def _at(self, passed: int) -> Positions:
-        if passed >= self._glide_samples:
+    def at(self, ahead: int) -> Positions:
+        """See `Glide.at`."""
+        passed = self._passed + ahead
+        if passed >= self._length:
             return self._target  # exactly
-        return self._origin + (self._target - self._origin) * (passed / self._glide_samples)
+        return self._origin + (self._target - self._origin) * (passed / self._length)
 
 
 GLIDES: Mapping[str, Callable[[Positions, int], Glide]] = MappingProxyType(

@@ -9,9 +9,11 @@ import numpy as np
 
 from tapezoo.bundle import StateArrays
 from tapezoo.bundle.grid.index import GridIndex
-from tapezoo.bundle.play import Audio
+from tapezoo.bundle.grid.play import grid_step
+from tapezoo.bundle.play import Audio, settle
+from tapezoo.runtime.glide import Positions
 from tapezoo.runtime.grid.cells import Shares, distance, shares
-from tapezoo.runtime.grid.glide import Positions, Stretch
+from tapezoo.runtime.grid.glide import Stretch
 from tapezoo.runtime.grid.graph import Feeds, GridGraph
 from tapezoo.runtime.grid.onsets import Entrance
 from tapezoo.runtime.grid.weights import GridWeights, Mix, mixed_states
@@ -56,14 +58,13 @@ class WeightsPlayer:
     def start(self, channels: int, at: Positions) -> None:
         """See `Player.start`: at a point its stored rest; elsewhere the mix of rests, settled on silence."""
         mix = _mix(shares(self._index.axes, at[np.newaxis]))
-        state, feeds = self._weights.rest(mix, 1), self._graph.feeds(self._weights.weights(mix))
-        if len(mix) > 1 and state:
-            silence = np.zeros((1, self._settle_block), np.float32)
+        state, weights = self._weights.rest(mix, 1), self._weights.weights(mix)
+        if len(mix) > 1:
+            step, none = grid_step(self._graph, weights), np.zeros((1, 0), np.float32)
             settle_samples = max(self._index.points[point].settle_samples for point in mix)
-            for _ in range(0, settle_samples, self._settle_block):
-                _, state = self._graph.run(silence, state, feeds)
+            state = settle(step, none, state, settle_samples, self._settle_block)
         self._state = {name: np.repeat(value, channels, axis=0) for name, value in state.items()}
-        self._known, self._ahead = {at.tobytes(): feeds}, None
+        self._known, self._ahead = {at.tobytes(): self._graph.feeds(weights)}, None
 
     def play(self, rows: Audio, stretch: Stretch) -> Audio:
         """See `Player.play`."""

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from tapezoo.bundle import Manifest, read_rest
-from tapezoo.bundle.play import Audio
+from tapezoo.bundle.play import Audio, repeat_rows, settle
 from tapezoo.controls import control_vector
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.kernels.channel import Channel
 from tapezoo.runtime.kernels.file import refused
+from tapezoo.runtime.kernels.step import channel_step
 from tapezoo.runtime.kernels.voices import channel_maker
 
 
@@ -44,16 +45,15 @@ class KernelEngine:
 
     def start(self, channels: int, controls: Audio) -> None:
         """See `Engine.start`."""
-        self._channels = [self._make()]
-        self._channels[0].load(self._rest)
+        state = repeat_rows(self._rest, 1)
         if not np.array_equal(controls, self._default):
-            silence = np.zeros((1, SETTLE_BLOCK_SAMPLES), np.float32)
-            for _ in range(0, self._manifest.settle_samples, SETTLE_BLOCK_SAMPLES):
-                self.play(silence, controls)
-        settled = self._channels[0].save()
-        for _ in range(channels - 1):
-            self._channels.append(self._make())
-            self._channels[-1].load(settled)
+            step = channel_step(self._make(), self._manifest.state_names)
+            state = settle(
+                step, controls[np.newaxis], state, self._manifest.settle_samples, SETTLE_BLOCK_SAMPLES
+            )
+        self._channels = [self._make() for _ in range(channels)]
+        for channel in self._channels:
+            channel.load({name: value[0] for name, value in state.items()})
 
     def play(self, rows: Audio, controls: Audio) -> Audio:
         """See `Engine.play`."""

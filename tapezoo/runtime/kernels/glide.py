@@ -10,6 +10,7 @@ import numpy as np
 
 from tapezoo.bundle import StateArrays
 from tapezoo.bundle.play import Audio
+from tapezoo.runtime.glide import MeanGlide
 
 
 class Glide(Protocol):
@@ -28,8 +29,8 @@ class Glide(Protocol):
         """Writes where they are at the next samples into `path`, (num_controls, samples)."""
 
 
-class MeanGlide:
-    """The mean of the last targets, as `tapezoo.layers.smoothing.glide` has it.
+class HistoryGlide:
+    """The mean of the last targets, which the state holds, see `tapezoo.runtime.glide.MeanGlide`.
 
     Args:
         num_controls: K.
@@ -40,50 +41,40 @@ class MeanGlide:
     NAME = "control_history"
 
     def __init__(self, num_controls: int, smoothing_samples: int, chunk_samples: int) -> None:
-        self._length = smoothing_samples
-        self._told = np.zeros((num_controls, smoothing_samples + chunk_samples), np.float32)
+        self._shape = (num_controls, smoothing_samples)
+        self._ahead = np.arange(1, chunk_samples + 1)
         self._target = np.zeros(num_controls, np.float32)
-        self._history = self._told[:, :smoothing_samples]
-        self._still = True
+        self._glide = MeanGlide(self._target, smoothing_samples)
 
     def load(self, state: StateArrays) -> None:
         """See `Glide.load`."""
         history = state[self.NAME]
-        if history.shape != self._history.shape:
+        if history.shape != self._shape:
             raise ValueError(f"{self.NAME} of shape {history.shape}")
-        self._history[:] = history
-        self._target = history[:, -1].copy()
-        self._still = self._stands()
+        self._glide = MeanGlide.from_history(history)
+        self._target = self._glide.target.astype(np.float32)
 
     def save(self) -> StateArrays:
         """See `Glide.save`."""
-        return {self.NAME: self._history.copy()}
+        return {self.NAME: self._glide.history().astype(np.float32, order="C")}
 
     def aim(self, controls: Audio) -> None:
         """See `Glide.aim`."""
         if not np.array_equal(controls, self._target):
-            self._target, self._still = controls.copy(), False
+            self._glide.turn(controls)
+            self._target = controls.copy()
 
     def follow(self, path: Audio) -> None:
         """See `Glide.follow`."""
-        samples, target = path.shape[1], self._target[:, np.newaxis]
-        if self._still:
-            path[:] = target
-            return
-        self._told[:, self._length : self._length + samples] = target
-        apart = np.subtract(self._told[:, : self._length + samples], target, dtype=np.float64)
-        leaving, last = apart[:, :samples], apart[:, samples:].sum(1, keepdims=True)
-        left = last + (np.cumsum(leaving[:, ::-1], axis=1)[:, ::-1] - leaving)
-        path[:] = target + (left / self._length).astype(np.float32)
-        self._history[:] = self._told[:, samples : samples + self._length]
-        self._still = not apart[:, samples:].any()
-
-    def _stands(self) -> bool:
-        return bool((self._history == self._target[:, np.newaxis]).all())
+        path[:] = self._target[:, np.newaxis]
+        if not self._glide.has_arrived:
+            samples = path.shape[1]
+            path += self._glide.apart(self._ahead[:samples]).astype(np.float32).T
+            self._glide.advance(samples)
 
 
 class LineGlide:
-    """A line of fixed length that begins anew with every target: kernels that were written before `MeanGlide`.
+    """A line of fixed length that begins anew with every target: kernels that were written before `HistoryGlide`.
 
     Args:
         num_controls: K.
@@ -131,5 +122,5 @@ class LineGlide:
 
 
 GLIDES: Mapping[str, Callable[[int, int, int], Glide]] = MappingProxyType(
-    {"line": LineGlide, "mean": MeanGlide}
+    {"line": LineGlide, "mean": HistoryGlide}
 )

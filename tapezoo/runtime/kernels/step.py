@@ -9,6 +9,7 @@ import numpy as np
 
 from tapezoo.bundle import StateArrays, Step
 from tapezoo.bundle.play import Audio
+from tapezoo.runtime.kernels.channel import Channel
 from tapezoo.runtime.kernels.voices import channel_maker
 
 
@@ -18,7 +19,11 @@ def open_kernel(path: Path, state_names: Sequence[str]) -> Step:
     Raises:
         KernelFileError: The file is not one, or not as its kernel needs it.
     """
-    channel = channel_maker(path)()
+    return channel_step(channel_maker(path)(), state_names)
+
+
+def channel_step(channel: Channel, state_names: Sequence[str]) -> Step:
+    """One channel, whose buffers serve every row in turn, as a `Step`."""
 
     def step(input: Audio, controls: Audio, state: StateArrays) -> tuple[Audio, StateArrays]:
         output = np.empty(input.shape, np.float32)

@@ -22,7 +22,8 @@ from tapezoo.export.grid.graph import split_graph
 from tapezoo.export.grid.sample import Sample, played
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of
-from tapezoo.net import Net, settle
+from tapezoo.net import Net
+from tapezoo.play import settle
 
 LOUD = 0.5  # sample value: what a net is brought out of its rest with
 

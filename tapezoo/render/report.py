@@ -1,0 +1,56 @@
+"""What a render did, for people and programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tapezoo.render.soundfiles import PCM_BITS
+
+
+@dataclass(frozen=True)
+class RenderReport:
+    """What `render` did."""
+
+    sample_rate: int  # of input and output, Hz
+    net_sample_rate: int  # what the net ran at, Hz; other than `sample_rate`: resampled there and back
+    channels: int
+    samples: int
+    seconds: float
+    latency_samples: int  # of the net at its own rate; already taken out of the output
+    format: str
+    subtype: str
+    peak_db: float  # highest sample of the output, dB relative to full scale; -inf for silence
+    over_samples: int  # output samples over full scale; a file of integers clips them
+    limiter_reduction_db: float  # the most the limiter took away; 0 without one
+    speed: float  # seconds of audio per second
+    source_note: str = ""  # what was wrong with the source's header, though its audio is whole
+
+    @property
+    def is_resampled(self) -> bool:
+        """Whether the file's rate is not the net's."""
+        return self.sample_rate != self.net_sample_rate
+
+    def __str__(self) -> str:
+        """For people, with a warning where the output is over full scale."""
+        channels = {1: "mono", 2: "stereo"}.get(self.channels, f"{self.channels} channels")
+        parts = [
+            f"{self.seconds:.2f} s, {channels}, {self.sample_rate} Hz, {self.format} {self.subtype}",
+            f"{self.speed:.1f} times real time",
+        ]
+        if self.is_resampled:
+            parts.append(f"resampled to {self.net_sample_rate} Hz for the model and back")
+        if self.latency_samples:
+            parts.append(f"the model's latency of {self.latency_samples} samples taken out")
+        if self.limiter_reduction_db > 0:
+            parts.append(f"limited by up to {self.limiter_reduction_db:.1f} dB")
+        parts.append(f"peak {self.peak_db:.1f} dB")
+        text = "; ".join(parts)
+        if self.source_note:
+            text += f". Corrected: the source: {self.source_note}"
+        if self.over_samples:
+            fate = "clipped" if self.subtype in PCM_BITS else "kept by this format, clipped by a converter"
+            text += (
+                f". Warning: {self.over_samples} samples over full scale, {fate}: "
+                "lower --output-gain-db, or pass --limiter"
+            )
+        return text

@@ -1,0 +1,71 @@
+"""The glide without torch against that of the nets, `tapezoo.layers.smoothing.glide`."""
+
+import numpy as np
+import pytest
+import torch
+
+from tapezoo.layers.smoothing import fill_history, glide
+from tapezoo.runtime.glide import MeanGlide
+from tapezoo.runtime.grid.glide import Stretches
+from tapezoo.runtime.kernels.glide import HistoryGlide
+
+
+def told(kind, random):
+    """(times, 2) targets, float32: lone, fast, slow, and there and back."""
+    if kind == "lone":
+        return np.repeat(random.random((2, 2), dtype=np.float32), 30, axis=0)
+    if kind == "back":
+        return np.tile(random.random((2, 2), dtype=np.float32), (20, 1))
+    return random.random((60, 2), dtype=np.float32)
+
+
+@pytest.mark.parametrize("smoothing_samples", [1, 40, 500, 1024])
+@pytest.mark.parametrize("kind", ["lone", "back", "any"])
+@pytest.mark.parametrize("longest", [1, 90])
+def test_a_kernels_knobs_are_where_the_nets_are(smoothing_samples, kind, longest):
+    random = np.random.default_rng(smoothing_samples)
+    targets, start = told(kind, random), random.random(2, dtype=np.float32)
+    history, knobs = (
+        fill_history(torch.from_numpy(start[np.newaxis]), smoothing_samples),
+        HistoryGlide(2, smoothing_samples, 90),
+    )
+    knobs.load({"control_history": history[0].numpy()})
+    for number, target in enumerate(targets):
+        samples = int(random.integers(1, longest + 1))
+        wanted, history = glide(history, torch.from_numpy(target[np.newaxis]), samples)
+        path = np.zeros((2, samples), np.float32)
+        knobs.aim(target)
+        knobs.follow(path)
+        np.testing.assert_allclose(path, wanted[0].numpy(), atol=1.5e-7)
+        saved = knobs.save()["control_history"]
+        assert np.array_equal(saved, history[0].numpy())
+        if number % 7 == 0:  # as when a step of the parity gate hands the state on
+            knobs = HistoryGlide(2, smoothing_samples, 90)
+            knobs.load({"control_history": saved})
+
+
+@pytest.mark.parametrize(
+    ("smoothing_samples", "hop_samples"), [(1024, 1), (500, 1), (40, 1), (1000, 3), (300, 100)]
+)
+def test_a_grids_stretches_end_where_the_nets_knobs_are(smoothing_samples, hop_samples):
+    random = np.random.default_rng(0)
+    at = random.random(2)
+    stretches = Stretches("mean", at, smoothing_samples, hop_samples)
+    history = fill_history(torch.from_numpy(at[np.newaxis]), smoothing_samples)
+    length = -(-64 // hop_samples) * hop_samples
+    for _ in range(12):
+        target = random.random(2)
+        for _ in range(int(random.integers(1, 6))):
+            wanted, history = glide(history, torch.from_numpy(target[np.newaxis]), length)
+            ends = [stretch.end for stretch in stretches.of_block(target, length)]
+            np.testing.assert_allclose(ends[-1], wanted[0, :, -1].numpy(), atol=1e-12)
+
+
+def test_a_glide_that_has_arrived_is_exactly_there():
+    knobs = MeanGlide(np.array([0.1]), 100)
+    knobs.turn(np.array([0.7]))
+    knobs.advance(99)
+    assert not knobs.has_arrived
+    assert knobs.at(1)[0] == 0.7
+    knobs.advance(1)
+    assert knobs.has_arrived
