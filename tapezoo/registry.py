@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from tapezoo.errors import TapezooError
+from tapezoo.renamed import describe_rename
 
 Kind = Literal["models", "objectives", "losses", "metrics", "devices"]
 KINDS: dict[Kind, str] = {
@@ -195,7 +196,7 @@ def _import(registered: Registration) -> object:
             f"{KINDS[registered.kind]} {registered.name!r}",
             found=f"{registered.origin}, which fails to import ({type(error).__name__}: {error})",
             expected=f"an importable {registered.target}",
-            fix="Repair or uninstall that distribution; --debug shows its traceback.",
+            fix=f"{describe_rename(error)}Repair or uninstall that distribution; --debug shows its traceback.",
         ) from error
 
 

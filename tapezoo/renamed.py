@@ -1,0 +1,20 @@
+"""Modules that plugins may have imported under another name."""
+
+from __future__ import annotations
+
+MODULES = {
+    "tapezoo.automation": "tapezoo.render.automation",
+    "tapezoo.batch": "tapezoo.data.batch",
+    "tapezoo.effect": "tapezoo.training.effect",
+    "tapezoo.limiter": "tapezoo.render.limiter",
+    "tapezoo.responses": "tapezoo.layers.responses",
+    "tapezoo.schedules": "tapezoo.training.schedules",
+    "tapezoo.soundfiles": "tapezoo.render.soundfiles",
+}
+
+
+def describe_rename(error: BaseException) -> str:
+    """What the module is called now that an import did not find; nothing where the fault is another."""
+    if isinstance(error, ModuleNotFoundError) and error.name in MODULES:
+        return f"{error.name} is called {MODULES[error.name]} now. "
+    return ""
