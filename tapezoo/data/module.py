@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -19,7 +19,6 @@ from tapezoo.data.arguments import BYTES_PER_SAMPLE, check_epoch, check_range, c
 from tapezoo.data.batch import Batch
 from tapezoo.data.cache import Store, cache_root, check_room, content_hash, open_store, write_store
 from tapezoo.data.checks import check_region
-from tapezoo.data.errors import DataError
 from tapezoo.data.findings import Finding
 from tapezoo.data.prepare import PreparedRow
 from tapezoo.data.segments import (
@@ -30,14 +29,12 @@ from tapezoo.data.segments import (
     batches_once,
     regions_by_setting,
     regions_of,
-    setting_numbers,
 )
 from tapezoo.data.settings import Setting, kind_of, setting_text, sort_settings
-from tapezoo.data.silence import Pieces, pieces_of, silent_stretches
+from tapezoo.data.silence import Pieces
+from tapezoo.data.split_checks import check_not_empty, silent_split_findings
 from tapezoo.data.splits import SPLITS, Split
-from tapezoo.data.streams import deviation, energy
-
-SILENT_RMS = 1e-4  # -80 dBFS
+from tapezoo.data.training_rows import balance_scales, silence_findings, training_pieces
 
 _log = logging.getLogger(__name__)
 _LEVELS = {"note": logging.INFO, "corrected": logging.INFO, "warning": logging.WARNING}
@@ -152,7 +149,7 @@ class PairsDataModule(LightningDataModule, ABC):
             self.batches_per_epoch,
             self.seed,
         )
-        scales = _scales(store, regions) if self.balance_energy else None
+        scales = balance_scales(store, regions) if self.balance_energy else None
         dataset = Segments(store, regions, self.burn_in_samples + self.segment_samples, scales)
         # the sampler's items are whole batches: no workers and no collation, one gather each
         return DataLoader(dataset, sampler=sampler, batch_size=None, collate_fn=_same)
@@ -232,26 +229,24 @@ class PairsDataModule(LightningDataModule, ABC):
             store = open_store(self._cache_root, key)
         if store is None:
             raise RuntimeError(f"the cache entry {key} in {self._cache_root} vanished while it was opened")
-        self._check(store)
-        self._pieces = self._training_pieces(store)
-        self.findings = store.findings + self._silent_splits(store) + self._left_out()
+        regions: dict[Split, list[Region]] = {split: self._regions(store, split) for split in SPLITS}
+        check_not_empty(regions)
+        for split, own in regions.items():
+            for region in own:
+                self._check_region(region.name, split, region.length)
+        row_samples = self.burn_in_samples + self.segment_samples
+        self._pieces = training_pieces(
+            store, regions["train"], row_samples, self.silent_share, self.sample_rate
+        )
+        if self.batches_per_epoch is None:
+            check_epoch(batches_once(self._pieces, self.segment_samples, self.batch_size), self.batch_size)
+        self.findings = (
+            store.findings + silent_split_findings(store, regions) + silence_findings(self._pieces)
+        )
         for finding in self.findings:
             _log.log(_LEVELS[finding.severity], "%s", finding)
         self._store = store
         return store
-
-    def _check(self, store: Store) -> None:
-        for split in SPLITS:
-            regions = self._regions(store, split)
-            if not regions and split != "test":
-                raise DataError(
-                    "the pairs",
-                    found=f"no recording in the split {split!r}",
-                    expected="audio to train and to validate on",
-                    fix=f"Mark a pair with 'split: {split}', or leave 'split' out to split by time.",
-                )
-            for region in regions:
-                self._check_region(region.name, split, region.length)
 
     def _check_region(self, name: str, split: Split, samples: int) -> None:
         check_region(
@@ -263,76 +258,6 @@ class PairsDataModule(LightningDataModule, ABC):
             self.sample_rate,
             self.longer_audio,
         )
-
-    def _training_pieces(self, store: Store) -> list[Pieces]:
-        """Where rows may start, for each setting; an epoch of too many rows is refused."""
-        regions = self._regions(store, "train")
-        silent = [self._silence(store, region) for region in regions]
-        row_samples = self.burn_in_samples + self.segment_samples
-        pieces = [
-            pieces_of(
-                [regions[member].length for member in members],
-                [silent[member] for member in members],
-                row_samples,
-                self.silent_share,
-            )
-            for members in regions_by_setting(regions)
-        ]
-        if self.batches_per_epoch is None:
-            check_epoch(batches_once(pieces, self.segment_samples, self.batch_size), self.batch_size)
-        return pieces
-
-    def _silence(self, store: Store, region: Region) -> list[tuple[int, int]]:
-        part = region.start, region.stop
-        return silent_stretches(
-            store.input(region.row, *part), store.target(region.row, *part), self.sample_rate
-        )
-
-    def _left_out(self) -> list[Finding]:
-        """What is said of the silence that training leaves out."""
-        shares = [(piece.silent_before, piece.silent_after) for piece in self._pieces]
-        before, after = np.mean(shares, axis=0)
-        if before == after:
-            return []
-        text = (
-            f"{before:.0%} of the rows would be silent in dry and wet; they are left out up to a share of "
-            f"{after:.0%} of the rows (--data.silent_share)"
-        )
-        return [Finding("corrected", "silence", "training", text)]
-
-    def _silent_splits(self, store: Store) -> list[Finding]:
-        findings = []
-        for split in SPLITS:
-            targets = (
-                store.target(region.row, region.start, region.stop) for region in self._regions(store, split)
-            )
-            if not self._regions(store, split) or any(
-                deviation(target)[1] >= SILENT_RMS for target in targets
-            ):
-                continue
-            if split != "test":
-                raise DataError(
-                    f"the split {split!r}",
-                    found="a target that is silent throughout",
-                    expected="programme to train and to validate on",
-                    fix="Name splits by file in a pairs file, or use recordings that play to their end.",
-                )
-            text = "silent throughout, so its ESR means nothing; name splits by file in a pairs file instead"
-            findings.append(Finding("warning", "silent_split", split, text))
-        return findings
-
-
-def _scales(store: Store, regions: Sequence[Region]) -> NDArray[np.float32]:
-    """(regions,): one over the RMS of the training target of each region's setting."""
-    settings = np.asarray(setting_numbers(regions))
-    energies, samples = np.zeros(len(regions)), np.zeros(len(regions))
-    for setting, region in zip(settings, regions, strict=True):
-        energies[setting] += energy(store.target(region.row, region.start, region.stop))
-        samples[setting] += region.length
-    rms = np.sqrt(energies / np.maximum(samples, 1))
-    # a setting that is silent throughout has nothing to be divided by
-    scales: NDArray[np.float32] = (1 / np.maximum(rms, SILENT_RMS))[settings].astype(np.float32)
-    return scales
 
 
 def _same(batch: Any) -> Any:
