@@ -1,13 +1,17 @@
 """One thread: two test workers on two cores, and losses that do not depend on the machine."""
 
+import functools
+import io
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -76,3 +80,47 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     torch.set_num_threads(1)  # a recipe of the test before may have asked for more
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # mlflow itself sets it
     monkeypatch.setenv("TAPEZOO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+# what tests of a folder prove about exports and reports, they prove on a third of a second and with blank pictures
+QUICK = {"cli", "compare", "export", "models", "plugins", "recipes"}
+TESTS = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick_exports(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In the folders of `QUICK` exports replay little audio and time themselves once, and pictures stay blank."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.relative_to(TESTS).parts[0] in QUICK:
+            blank = _blank_png()
+            _savefig()
+            patch.setattr("tapezoo.export.golden.MOST_SAMPLES", 1 << 14)
+            patch.setattr("tapezoo.export.cost.MEASURED_SAMPLES", 1 << 11)
+            patch.setattr("tapezoo.export.cost.REPEATS", 1)
+            patch.setattr(
+                "matplotlib.figure.Figure.savefig",
+                lambda self, path, **options: Path(path).write_bytes(blank),
+            )
+        yield
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are drawn for real in this test."""
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", _savefig())
+
+
+@functools.cache
+def _savefig() -> Any:
+    from matplotlib.figure import Figure
+
+    return Figure.savefig
+
+
+@functools.cache
+def _blank_png() -> bytes:
+    from matplotlib.figure import Figure
+
+    stream = io.BytesIO()
+    Figure(figsize=(0.1, 0.1)).savefig(stream, format="png")
+    return stream.getvalue()

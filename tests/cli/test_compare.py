@@ -38,7 +38,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 def write_recipe(name: str, model: str, lr: float = 0.01, burn_in_samples: int = 64, **arguments) -> str:
     schedule = {"class_path": "tapezoo.training.CosineDecay"}
     adam = {"class_path": "torch.optim.Adam", "init_args": {"lr": lr}}
-    sizes = {"batch_size": 4, "segment_samples": 2048, "batches_per_epoch": 4}
+    sizes = {"batch_size": 4, "segment_samples": 2048, "batches_per_epoch": 8}
     sizes["burn_in_samples"] = burn_in_samples
     content = {
         "threads": 2,
@@ -65,6 +65,7 @@ def table() -> dict[str, dict[str, str]]:
         return {row["recipe"]: row for row in csv.DictReader(file)}
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypatch, capsys):
     recipes = [write_recipe("fir.yaml", "FIR", taps=8, burn_in_samples=32)]
     recipes.append(write_recipe("lstm.yaml", "LSTM", **LSTM))

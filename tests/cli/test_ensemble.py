@@ -50,6 +50,7 @@ def saved(run_dir: str, seed: int, control: str) -> LSTM:
     return model
 
 
+@pytest.mark.usefixtures("drawn")
 def test_held_out_settings_are_reported_and_compared_between_seeds(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -44,6 +44,7 @@ def _shorter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tapezoo.sweep.lfo.SAWS_HZ", (262.5, 1050.0))
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_hybrid_of_three_effects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, out = checkpoint(tmp_path, ("compressor", "tape", "preamp"), switch=True), tmp_path / "sweep"
     line = ["sweep", str(path), "--out", str(out), "--seconds", "2"]

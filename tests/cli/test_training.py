@@ -129,6 +129,7 @@ def test_ctrl_c_on_the_real_command_ends_it_with_its_checkpoints(tmp_path):
     assert "Traceback" not in output
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_end_says_what_came_out_and_the_run_holds_everything(capsys):
     assert fit("--trainer.max_epochs", "1", "--run_dir", "run", "--tracking.run_name", "first") == 0
     output = capsys.readouterr().out

@@ -317,6 +317,7 @@ def test_no_golden_block_is_longer_than_the_net_takes(tmp_path):
     assert "Longest sensible block | 2048" in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
 
 
+@pytest.mark.usefixtures("drawn")
 def test_pictures_are_small_sealed_shown_and_the_same_every_time(tmp_path):
     net = HopNet(2)
     for name in ("one", "two"):

@@ -5,6 +5,7 @@ import inspect
 
 import pytest
 import torch
+from small_nets import small
 
 from tapezoo import models, registry, testing
 from tapezoo.layers import CONDITIONERS
@@ -16,7 +17,18 @@ from tapezoo.net import UndescribableError
 OURS = [found.name for found in registry.registrations("models") if found.distribution == "tapezoo"]
 
 
-@pytest.mark.parametrize("law", [law for name in OURS for law in testing.laws(models.resolve(name))], ids=str)
+# at their own sizes these play for half a minute in the blocks of the gate; small ones take a tenth of that
+LONG_EXPORTS = ("GCN", "GreyBox", "S4D", "TCN", "WaveNet")
+LAWS = [
+    pytest.param(
+        law, id=str(law), marks=pytest.mark.slow if law.name == "export" and name in LONG_EXPORTS else ()
+    )
+    for name in OURS
+    for law in testing.laws(models.resolve(name))
+]
+
+
+@pytest.mark.parametrize("law", LAWS)
 def test_law(law):
     if law.exemption:
         pytest.skip(law.exemption)
@@ -24,6 +36,12 @@ def test_law(law):
         law()
     except UndescribableError as error:
         pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("num_controls", [0, 2])
+@pytest.mark.parametrize("name", LONG_EXPORTS)
+def test_a_small_one_passes_the_gate(name, num_controls):
+    testing.CHECKS["export"](small(name, None, num_controls))
 
 
 @pytest.mark.parametrize(
