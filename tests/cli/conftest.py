@@ -3,7 +3,11 @@
 `tests/runtime/test_apart.py` has the real one, from the command line too.
 """
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from command_lines import SMALL_RECIPE, kept_process
 
 from tapezoo.runtime import verify
 
@@ -16,3 +20,16 @@ def _verified_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
         return verify(bundle, installed_openers(), seal_sha256)
 
     monkeypatch.setattr("tapezoo.runtime.verification.verify_apart", verified)
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was() -> Iterator[None]:
+    with kept_process():
+        yield
+
+
+@pytest.fixture
+def small_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory is a new folder that holds recipe.yaml."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe.yaml").write_text(SMALL_RECIPE)

@@ -6,7 +6,6 @@ import pickle
 import shutil
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from test_verbs import RATE, RECIPE, SMALL, Result, invoke, keep_process_as_it_was, machine, programme
+from test_verbs import RATE, RECIPE, SMALL, Result, invoke, machine, programme
 
 from tapezoo.controls import Control
 from tapezoo.models.lstm import LSTM
 
 DRIVE = Control("drive", min=0.0, max=10.0, default=5.0, unit="dB")
 PAIR = ("--data", "PairedAudio", "--data.dry", "dry.wav", "--data.wet", "wet.wav")
-
-
-@pytest.fixture(autouse=True)
-def process() -> Iterator[None]:
-    yield from keep_process_as_it_was()
 
 
 @pytest.fixture(scope="module")

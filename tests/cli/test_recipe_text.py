@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from test_verbs import keep_process_as_it_was
+from command_lines import SMALL_RECIPE, parse_fit
 
-from tapezoo.cli import training
 from tapezoo.cli.errors import RecipeError
 from tapezoo.errors import TapezooError, UsageError
 
-RECIPE = """
-model: {class_path: tapezoo.models.LSTM, init_args: {hidden_size: 4}}
-data: {class_path: tapezoo.data.VirtualDevices, init_args: {device: tape}}
-trainer: {accelerator: cpu}
-"""
 SECRET = "hunter2-is-the-word"
 
 
 @pytest.fixture(autouse=True)
-def process() -> Iterator[None]:
-    yield from keep_process_as_it_was()
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "recipe.yaml").write_text(RECIPE)
+def here(small_recipe: None, tmp_path: Path) -> Path:
     (tmp_path / "token").write_text(SECRET)
     (tmp_path / "lines").write_text(f"{SECRET}:x:0\n{SECRET}\n")
     return tmp_path
-
-
-def understood(*options: str, recipe: str = "recipe.yaml") -> Any:
-    return training.start(training.ReadingCLI, ["fit", "--config", recipe, *options]).config["fit"]
 
 
 @pytest.mark.parametrize(
@@ -50,22 +31,22 @@ def understood(*options: str, recipe: str = "recipe.yaml") -> Any:
     ],
 )
 def test_a_recipe_that_yaml_would_guess_at_is_refused(old: str, new: str, found: str, here: Path) -> None:
-    (here / "recipe.yaml").write_text(RECIPE.replace(old, new))
+    (here / "recipe.yaml").write_text(SMALL_RECIPE.replace(old, new))
     with pytest.raises(RecipeError) as caught:
-        understood()
+        parse_fit()
     assert caught.value.subject == "recipe.yaml"
     assert found in caught.value.found
 
 
 def test_a_recipe_inside_a_recipe_is_read_as_strictly(here: Path) -> None:
-    lines = RECIPE.splitlines()
+    lines = SMALL_RECIPE.splitlines()
     (here / "outer.yaml").write_text("\n".join(["model: model.yaml", *lines[2:]]))
     (here / "model.yaml").write_text("class_path: tapezoo.models.LSTM\ninit_args: {hidden_size: 10}\n")
-    assert understood(recipe="outer.yaml").model.init_args.hidden_size == 10
+    assert parse_fit(recipe="outer.yaml").model.init_args.hidden_size == 10
     (here / "model.yaml").write_text("class_path: tapezoo.models.LSTM\ninit_args: {hidden_size: 010}\n")
     for options in ((), ("--model", "model.yaml")):
         with pytest.raises(RecipeError, match=r"model\.yaml.*010.*for 8.*in quotes or as a decimal"):
-            understood(*options, recipe="outer.yaml" if not options else "recipe.yaml")
+            parse_fit(*options, recipe="outer.yaml" if not options else "recipe.yaml")
 
 
 @pytest.mark.parametrize(
@@ -81,11 +62,11 @@ def test_a_recipe_inside_a_recipe_is_read_as_strictly(here: Path) -> None:
 )
 def test_a_value_on_the_line_is_no_guess_either(options: tuple[str, ...]) -> None:
     with pytest.raises(UsageError):
-        understood(*options)
+        parse_fit(*options)
 
 
 def test_names_on_the_line_may_look_like_numbers() -> None:
-    config = understood("--run_dir", "9:00", "--trainer.max_time", "12:00:00:00", "--data.seconds", "1e2")
+    config = parse_fit("--run_dir", "9:00", "--trainer.max_time", "12:00:00:00", "--data.seconds", "1e2")
     assert (config.run_dir, config.trainer.max_time, config.data.init_args.seconds) == (
         "9:00",
         "12:00:00:00",
@@ -96,10 +77,10 @@ def test_names_on_the_line_may_look_like_numbers() -> None:
 @pytest.mark.parametrize("name", ["token", "lines"])
 @pytest.mark.parametrize("place", ["config", "model", "trainer", "data", "seed_everything", "tracking"])
 def test_no_file_that_a_recipe_names_is_told(place: str, name: str, here: Path) -> None:
-    kept = [line for line in RECIPE.splitlines() if not line.startswith(f"{place}:")]
+    kept = [line for line in SMALL_RECIPE.splitlines() if not line.startswith(f"{place}:")]
     (here / "recipe.yaml").write_text("\n".join([f"{place}: {name}", *kept]))
     with pytest.raises(TapezooError) as caught:
-        understood()
+        parse_fit()
     assert SECRET not in str(caught.value)
 
 
@@ -117,12 +98,12 @@ def test_no_file_that_a_recipe_names_is_told(place: str, name: str, here: Path) 
 )
 def test_no_file_that_the_line_names_is_told(option: str, name: str) -> None:
     with pytest.raises(TapezooError) as caught:
-        understood(option, name)
+        parse_fit(option, name)
     assert SECRET not in str(caught.value)
 
 
 def test_an_alias_bomb_is_no_recipe(here: Path) -> None:
     bomb = "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
-    (here / "recipe.yaml").write_text(f"a0: &a0 [x]\n{bomb}{RECIPE}")
+    (here / "recipe.yaml").write_text(f"a0: &a0 [x]\n{bomb}{SMALL_RECIPE}")
     with pytest.raises(RecipeError, match="aliases that stand for more than"):
-        understood()
+        parse_fit()

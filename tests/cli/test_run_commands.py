@@ -15,7 +15,7 @@ import pytest
 import soundfile
 import torch
 import yaml
-from test_verbs import RATE, RECIPE, SMALL, invoke, keep_process_as_it_was, machine, programme
+from test_verbs import RATE, RECIPE, SMALL, invoke, machine, programme
 
 from tapezoo.callbacks.history import read_history
 from tapezoo.checkpoint import read_checkpoint
@@ -31,7 +31,7 @@ FIT = (
 @pytest.fixture(autouse=True)
 def process() -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
-    yield from keep_process_as_it_was()
+    yield
     signal.signal(signal.SIGINT, before)
 
 

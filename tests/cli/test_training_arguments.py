@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from test_recipe_text import RECIPE, understood
-from test_verbs import keep_process_as_it_was
+from command_lines import SMALL_RECIPE, parse_fit
 
 from tapezoo.cli.faults import plain
 from tapezoo.cli.training_arguments import check_optimizer
@@ -17,17 +15,7 @@ from tapezoo.models.lstm import LSTM
 from tapezoo.training.errors import TrainingError
 from tapezoo.training.supervised import Supervised
 
-
-@pytest.fixture(autouse=True)
-def process() -> Iterator[None]:
-    yield from keep_process_as_it_was()
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "recipe.yaml").write_text(RECIPE)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("small_recipe")
 
 
 @pytest.mark.parametrize(
@@ -58,24 +46,24 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_an_argument_no_training_can_follow_is_refused(option: str, value: str, expected: str) -> None:
     with pytest.raises(TrainingError) as caught:
-        understood(f"--{option}", value)
+        parse_fit(f"--{option}", value)
     assert caught.value.subject == f"--{option}"
     assert expected in caught.value.expected
 
 
-def test_a_number_that_is_none_is_refused_in_a_recipe(here: Path) -> None:
-    (here / "recipe.yaml").write_text(
-        RECIPE.replace(
+def test_a_number_that_is_none_is_refused_in_a_recipe(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(
+        SMALL_RECIPE.replace(
             "hidden_size: 4",
             "objective: {class_path: tapezoo.training.Supervised, init_args: {gradient_clip_norm: .nan}}",
         )
     )
     with pytest.raises(TrainingError, match=r"--model\.objective\.gradient_clip_norm: found nan"):
-        understood()
+        parse_fit()
 
 
 def test_what_is_usual_is_taken() -> None:
-    understood(
+    parse_fit(
         *("--trainer.devices", "1", "--trainer.strategy", "auto", "--trainer.max_epochs", "-1"),
         *("--trainer.max_steps", "5", "--trainer.limit_train_batches", "0.5", "--seed_everything", "7"),
     )

@@ -14,7 +14,7 @@ import torch
 import yaml
 from jsonargparse import set_parsing_settings
 from test_bad_input import checkpoint_content
-from test_verbs import RATE, RECIPE, SMALL, invoke, keep_process_as_it_was, machine, programme
+from test_verbs import RATE, RECIPE, SMALL, invoke, machine, programme
 
 from tapezoo.cli.short_forms import split_allowed
 from tapezoo.errors import UsageError
@@ -26,7 +26,7 @@ TEST = ("--config", RECIPE, *SMALL, *PAIR, "--ckpt_path")
 
 @pytest.fixture(autouse=True)
 def process() -> Iterator[None]:
-    yield from keep_process_as_it_was()
+    yield
     set_parsing_settings(import_path_denylist=["mymodule"])  # allowing holds for the process
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import csv
-import logging
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from command_lines import kept_process
 from numpy.typing import NDArray
 
 from tapezoo.checkpoint import load_model
@@ -57,25 +55,6 @@ def machine(dry: NDArray[np.float64]) -> NDArray[np.float64]:
     return 0.6 * np.tanh(2 * dry)
 
 
-def keep_process_as_it_was() -> Iterator[None]:
-    """A training sets log levels, variables and the seed of the whole process."""
-    loggers = {name: logging.getLogger(name) for name in ("tapezoo.data", "lightning.pytorch")}
-    levels = {name: logger.level for name, logger in loggers.items()}
-    environment, random_state = dict(os.environ), torch.random.get_rng_state()
-    yield
-    for name, logger in loggers.items():
-        logger.setLevel(levels[name])
-    for name in set(os.environ) - set(environment):
-        del os.environ[name]
-    os.environ.update(environment)
-    torch.random.set_rng_state(random_state)
-
-
-@pytest.fixture(autouse=True)
-def process() -> Iterator[None]:
-    yield from keep_process_as_it_was()
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with recordings, trained in by the command line; the run is `run`."""
@@ -91,7 +70,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("TAPEZOO_CACHE", str(folder / "cache"))
-        for _ in keep_process_as_it_was():
+        with kept_process():
             code = main(
                 ["fit", "--config", RECIPE, *data, *SMALL, "--run_dir", "run", "--trainer.logger", "false"]
             )
