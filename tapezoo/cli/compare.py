@@ -63,7 +63,7 @@ def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def run(options: argparse.Namespace) -> int:
     """Trains what is not finished; returns 1 if a row failed."""
     from tapezoo.cli import training
-    from tapezoo.cli.faults import said_plainly
+    from tapezoo.cli.faults import as_user_errors
     from tapezoo.cli.short_forms import ALLOW_IMPORT, split_allowed
     from tapezoo.compare.folder import check_unchanged, is_finished, open_folder
     from tapezoo.compare.lock import lock_folder
@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
 
     console = Screen()
     with console.status("preparing the data"):
-        with said_plainly("tapezoo compare"):
+        with as_user_errors("tapezoo compare"):
             data = open_data(first)
         declared = {name: recipe["data"]["init_args"].get("sample_rate") for name, recipe in recipes.items()}
         check_rates(declared, data.sample_rate)

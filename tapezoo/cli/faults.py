@@ -19,7 +19,7 @@ _GIVEN = re.compile(r"(Given value: |Got value: |Unexpected config: |import path
 
 
 @contextmanager
-def said_plainly(command: str) -> Iterator[None]:
+def as_user_errors(command: str) -> Iterator[None]:
     """Parsing and building inside: what goes wrong there is the command line's or the recipe's fault.
 
     A fault that a class of ours raised itself comes out as it is; jsonargparse wraps it in its own.

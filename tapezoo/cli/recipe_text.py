@@ -43,7 +43,7 @@ def read_recipe(path: Path, kinds: type | tuple[type, ...] = dict) -> Any:
 
 
 @contextmanager
-def recipes_read_strictly(say: Callable[[str], None]) -> Iterator[None]:
+def read_recipes_strictly(say: Callable[[str], None]) -> Iterator[None]:
     """Inside, jsonargparse takes 9:00 for text, and every file that it opens passes `read_recipe`.
 
     A recipe in an old spelling is read as if it were written in today's.

@@ -34,7 +34,9 @@ def belongs_to(run_dir: Path, checkpoint_path: str | None) -> bool:
 
 
 @contextmanager
-def claimed(run_dir: Path, is_named: bool, checkpoint_path: str | None, overwrite: bool) -> Iterator[Path]:
+def claim_folder(
+    run_dir: Path, is_named: bool, checkpoint_path: str | None, overwrite: bool
+) -> Iterator[Path]:
     """Keeps other trainings out of the folder of a run, which is made; at the end an empty one is removed again.
 
     A lock that the kernel gives back however this process ends, kill -9 included, keeps them out; file systems
@@ -59,8 +61,8 @@ def claimed(run_dir: Path, is_named: bool, checkpoint_path: str | None, overwrit
     made: list[Path] = []
     try:
         try:
-            run_dir = _made(run_dir, made) if is_named else _made_new(run_dir, made)
-            lock = _locked(run_dir)
+            run_dir = _make(run_dir, made) if is_named else _make_new(run_dir, made)
+            lock = _lock(run_dir)
         except OSError as error:
             raise UnwritableOutputError(run_dir, error) from error
         try:
@@ -84,16 +86,16 @@ def clear(run_dir: Path, names: tuple[str, ...]) -> None:
         (run_dir / name).unlink(missing_ok=True)
 
 
-def _made_new(named: Path, made: list[Path]) -> Path:
+def _make_new(named: Path, made: list[Path]) -> Path:
     for number in count(1):
         run_dir = named if number == 1 else named.with_name(f"{named.name}-{number}")
         before = len(made)
-        if _made(run_dir, made) in made[before:]:
+        if _make(run_dir, made) in made[before:]:
             return run_dir
     raise AssertionError  # count() does not end
 
 
-def _made(run_dir: Path, made: list[Path]) -> Path:
+def _make(run_dir: Path, made: list[Path]) -> Path:
     """Makes the folder and those above it; `made` learns which were not there."""
     missing = [folder for folder in (run_dir, *run_dir.parents) if not folder.is_dir()]
     for folder in reversed(missing):
@@ -107,7 +109,7 @@ def _made(run_dir: Path, made: list[Path]) -> Path:
     return run_dir
 
 
-def _locked(run_dir: Path) -> int:
+def _lock(run_dir: Path) -> int:
     """A descriptor that holds the folder."""
     path = run_dir / LOCK
     while True:

@@ -12,7 +12,7 @@ import torch
 from jsonargparse import Namespace
 
 from tapezoo.cli.errors import RecipeError
-from tapezoo.cli.faults import said_plainly
+from tapezoo.cli.faults import as_user_errors
 from tapezoo.training.effect import EffectModel
 from tapezoo.training.errors import TrainingError
 
@@ -117,7 +117,7 @@ def check_optimizer(model: EffectModel) -> None:
         TrainingError: A learning rate that is not above 0 or a weight decay below 0.
         UsageError: The optimizer refuses its arguments, or needs what no training loop of ours gives it.
     """
-    with said_plainly("tapezoo fit"):
+    with as_user_errors("tapezoo fit"):
         model.configure_optimizers()
         parameter = torch.nn.Parameter(torch.zeros(2, 2))
         parameter.grad = torch.zeros(2, 2)

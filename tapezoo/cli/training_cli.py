@@ -27,10 +27,10 @@ from tapezoo.callbacks import (
 from tapezoo.cli.allowed_imports import ALLOWED_IMPORTS, explain_forbidden_imports
 from tapezoo.cli.ensemble import load_ensemble
 from tapezoo.cli.errors import RecipeError
-from tapezoo.cli.faults import said_plainly
+from tapezoo.cli.faults import as_user_errors
 from tapezoo.cli.memory import keep_memory
-from tapezoo.cli.recipe_text import recipes_read_strictly
-from tapezoo.cli.run_folder import belongs_to, claimed, clear, run_dir_of
+from tapezoo.cli.recipe_text import read_recipes_strictly
+from tapezoo.cli.run_folder import belongs_to, claim_folder, clear, run_dir_of
 from tapezoo.cli.short_forms import ALLOW_IMPORT, is_said
 from tapezoo.cli.stopping import EXIT_TERMINATED
 from tapezoo.cli.training_arguments import DECLARED_BY_DATA, check_agreement, check_arguments, check_optimizer
@@ -96,15 +96,15 @@ class TrainingCLI(LightningCLI):
         self.line = list(args)
         with (
             explain_forbidden_imports(command),
-            said_plainly(command),
-            recipes_read_strictly(self.console.say),
+            as_user_errors(command),
+            read_recipes_strictly(self.console.say),
         ):
             self.config = parser.parse_args(args)
             self.said = parser.parse_args(args, defaults=False)
         check_arguments(self.config[self.config["subcommand"]])
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-        """Faults are raised, for `said_plainly`; the parser's own way out prints forty lines of usage."""
+        """Faults are raised, for `as_user_errors`; the parser's own way out prints forty lines of usage."""
         return super().init_parser(**{"exit_on_error": False, **kwargs})
 
     def instantiate_classes(self) -> None:
@@ -112,7 +112,7 @@ class TrainingCLI(LightningCLI):
         if self.config[str(self.subcommand)].threads is not None:
             torch.set_num_threads(self.config[str(self.subcommand)].threads)
         command = f"tapezoo {self.subcommand}"
-        with explain_forbidden_imports(command), said_plainly(command):
+        with explain_forbidden_imports(command), as_user_errors(command):
             super().instantiate_classes()
 
     def _parse_ckpt_path(self) -> None:
@@ -129,7 +129,7 @@ class TrainingCLI(LightningCLI):
         if self.subcommand == "fit":
             if not config.trainer.fast_dev_run:  # before the data, which take long
                 is_named = named is not None or checkpoint_path is not None
-                claim = claimed(self.run_dir, is_named, checkpoint_path, config.overwrite)
+                claim = claim_folder(self.run_dir, is_named, checkpoint_path, config.overwrite)
                 self.run_dir = self._held.enter_context(claim)
             if self._is_tracked():
                 check_server(tracking_uri(config.tracking))  # before the data, which take longer

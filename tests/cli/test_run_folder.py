@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tapezoo.cli.errors import RunFolderError
-from tapezoo.cli.run_folder import belongs_to, claimed, run_dir_of
+from tapezoo.cli.run_folder import belongs_to, claim_folder, run_dir_of
 from tapezoo.errors import OutputExistsError, UnwritableOutputError
 from tapezoo.staging import part_name
 
@@ -18,7 +18,7 @@ from tapezoo.staging import part_name
 def claim(
     run_dir: Path, resumed: Path | None = None, overwrite: bool = False
 ) -> AbstractContextManager[Path]:
-    return claimed(run_dir, True, None if resumed is None else str(resumed), overwrite)
+    return claim_folder(run_dir, True, None if resumed is None else str(resumed), overwrite)
 
 
 def test_a_second_training_in_the_same_new_folder_is_refused_until_the_first_has_ended(
@@ -43,7 +43,7 @@ def test_a_second_training_in_the_same_new_folder_is_refused_until_the_first_has
 
 def test_two_runs_named_after_the_same_second_have_a_folder_each(tmp_path: Path) -> None:
     named = tmp_path / "runs" / "LSTM-20260101-120000"
-    with claimed(named, False, None, False) as first, claimed(named, False, None, False) as second:
+    with claim_folder(named, False, None, False) as first, claim_folder(named, False, None, False) as second:
         assert (first, second) == (named, named.with_name(f"{named.name}-2"))
         (first / "config.yaml").touch()
     assert first.is_dir()
