@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapezoo.controls import Control
-from tapezoo.export.errors import GridError
 
 if TYPE_CHECKING:
     from tapezoo.bundle import Manifest
@@ -61,6 +60,7 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
     Raises:
         GridError: Something that cannot be sampled, or an option without --grid.
     """
+    from tapezoo.export.errors import GridError
     from tapezoo.export.grid import GridPart, parse_axes, parse_held
 
     given = {
