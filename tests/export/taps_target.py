@@ -32,9 +32,9 @@ def open_taps(path: Path, state_names: Sequence[str]):
     taps = read_taps(path)
 
     def step(input, controls, state):
-        signal = np.concatenate([state["past"], input[:, 0]], axis=1)
-        output = np.stack([np.convolve(row, taps, "valid") for row in signal])
-        return output[:, np.newaxis], {"past": signal[:, signal.shape[1] - len(taps) + 1 :]}
+        signal = np.concatenate([state["past"], input], axis=2)
+        output = np.stack([np.convolve(row[0], taps, "valid") for row in signal])
+        return output[:, np.newaxis], {"past": signal[..., signal.shape[2] - len(taps) + 1 :]}
 
     return step
 
@@ -60,5 +60,5 @@ class TapsTarget(Target):
         return f"a {type(net).__name__}", "Train a FIR without controls."
 
     def write(self, graph, path):
-        taps = graph.net.net.taps.detach().numpy().reshape(-1)
+        taps = graph.net.net.taps.detach().numpy().reshape(-1)[::-1]
         path.write_text("".join(f"{float(tap)!r}\n" for tap in taps))
