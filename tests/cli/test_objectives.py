@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from test_recipe_text import RECIPE, understood
-from test_verbs import invoke, keep_process_as_it_was
+from command_lines import SMALL_RECIPE, parse_fit
+from test_verbs import invoke
 
 from tapezoo.checkpoint import load_model, monitor_of, read_checkpoint
 from tapezoo.cli.errors import RecipeError
@@ -36,14 +35,7 @@ TOY = (
 
 
 @pytest.fixture(autouse=True)
-def process() -> Iterator[None]:
-    yield from keep_process_as_it_was()
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "recipe.yaml").write_text(RECIPE)
+def here(small_recipe: None, tmp_path: Path) -> Path:
     return tmp_path
 
 
@@ -127,18 +119,18 @@ def test_a_run_from_before_objectives_loads_is_tested_and_goes_on(here: Path, ca
 )
 def test_an_old_spelling_on_the_line_is_answered_with_the_new_one(options: tuple[str, ...], new: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        understood(*options)
+        parse_fit(*options)
     assert caught.value.expected == new
 
 
 def test_an_old_recipe_means_what_it_meant_also_in_parts(here: Path) -> None:
-    lines = RECIPE.splitlines()
+    lines = SMALL_RECIPE.splitlines()
     (here / "outer.yaml").write_text("\n".join(["model: model.yaml", *lines[2:]]))
     (here / "model.yaml").write_text(
         "class_path: tapezoo.models.LSTM\ninit_args: {hidden_size: 4, tbptt_samples: 512, "
         "lr_scheduler: tapezoo.schedules.CosineDecay}\n"
     )
-    arguments = understood(recipe="outer.yaml").model.init_args
+    arguments = parse_fit(recipe="outer.yaml").model.init_args
     assert arguments.objective.init_args.tbptt_samples == 512
     assert arguments.lr_scheduler.class_path == "tapezoo.training.CosineDecay"
     assert arguments.hidden_size == 4
@@ -146,19 +138,19 @@ def test_an_old_recipe_means_what_it_meant_also_in_parts(here: Path) -> None:
 
 def test_a_recipe_in_both_spellings_is_refused(here: Path) -> None:
     both = "hidden_size: 4, loss: tapezoo.losses.ESR, objective: tapezoo.training.Supervised"
-    (here / "recipe.yaml").write_text(RECIPE.replace("hidden_size: 4", both))
+    (here / "recipe.yaml").write_text(SMALL_RECIPE.replace("hidden_size: 4", both))
     with pytest.raises(RecipeError, match=r"model\.init_args\.objective\.init_args\.loss"):
-        understood()
+        parse_fit()
 
 
 def test_options_of_the_objective_need_not_name_the_usual_one() -> None:
-    objective = understood("--model.objective.tbptt_samples", "512").model.init_args.objective
+    objective = parse_fit("--model.objective.tbptt_samples", "512").model.init_args.objective
     assert objective.class_path == "tapezoo.training.Supervised"
     assert objective.init_args.tbptt_samples == 512
 
 
 def test_an_objective_is_known_by_its_name_and_an_unknown_one_is_answered() -> None:
     line = ("--model.objective", "Staged", "--model.objective.first", "[linear_path]")
-    assert understood(*line).model.init_args.objective.class_path == "tapezoo.training.Staged"
+    assert parse_fit(*line).model.init_args.objective.class_path == "tapezoo.training.Staged"
     with pytest.raises(Exception, match="Did you mean Staged"):
-        understood("--model.objective", "Stagd")
+        parse_fit("--model.objective", "Stagd")

@@ -19,7 +19,7 @@ from test_verbs import RATE, RECIPE, SMALL, invoke, machine, programme
 
 from tapezoo.callbacks.history import read_history
 from tapezoo.checkpoint import read_checkpoint
-from tapezoo.cli.run_folder import claimed
+from tapezoo.cli.run_folder import claim_folder
 from tapezoo.models.lstm import LSTM
 
 FIT = (
@@ -101,7 +101,7 @@ def test_recordings_that_are_refused_leave_no_folder(here: Path, capsys: pytest.
 def test_a_run_that_is_still_going_on_is_neither_replaced_nor_resumed(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with claimed(run, True, None, True):
+    with claim_folder(run, True, None, True):
         for options in (("--ckpt_path", "run/last.ckpt"), ("--run_dir", "run", "--overwrite", "true")):
             result = invoke(capsys, *FIT, *options)
             assert result.code == 2
