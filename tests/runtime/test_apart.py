@@ -158,10 +158,10 @@ def golden(bundle):
 def test_every_end_has_a_name(bundle, monkeypatch, code, complaint, words):
     def ended(command, answers, complaints, patience_s):
         complaints.write(complaint.encode())
-        answers.write(b'{"at": "model.onnx"}\n{"report": {"manifest": 7}}\nnonsense')
+        answers.write(b'{"at": "model.onnx"}\n{"verification": {"manifest": 7}}\nnonsense')
         return code
 
-    monkeypatch.setattr(apart, "_ended", ended)
+    monkeypatch.setattr(apart, "_run", ended)
     with pytest.raises(BundleError, match=words) as caught:
         verify(bundle, Apart())
     assert caught.value.file == "model.onnx"
