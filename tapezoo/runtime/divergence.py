@@ -17,7 +17,7 @@ HELD_SAMPLES = (2_000, 130_000)  # how long controls stay where they are, in one
 
 
 @dataclass(frozen=True)
-class Drift:
+class Divergence:
     """How far a stream is from its reference over a stretch.
 
     Args:
@@ -42,7 +42,7 @@ def null_test(
     engine: str | None = None,
     reference: str | None = None,
     seed: int = 0,
-) -> Iterator[Drift]:
+) -> Iterator[Divergence]:
     """Plays made-up audio through two streams of a bundle and compares them; memory does not grow.
 
     The stream under test gets blocks of 1 to 4096 samples, of random length, evenly over the octaves; the reference
@@ -80,7 +80,7 @@ def null_test(
             start, blocks = start + length, blocks + 1
         position = end
         if position == reported + report_samples or position == samples:
-            yield Drift(position, blocks, changes, worst, _ratio_db(squares, power))
+            yield Divergence(position, blocks, changes, worst, _ratio_db(squares, power))
             worst = squares = power = 0.0
             reported = position
 

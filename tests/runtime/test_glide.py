@@ -3,11 +3,36 @@
 import numpy as np
 import pytest
 import torch
+from export.nets import arguments, knobs
 
+from tapezoo.export import export_bundle
+from tapezoo.export.grid import GridPart, parse_axes, parse_held
+from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.layers.smoothing import fill_history, glide
+from tapezoo.net import Net
+from tapezoo.runtime import Stream
 from tapezoo.runtime.glide import MeanGlide
 from tapezoo.runtime.grid.glide import Stretches
 from tapezoo.runtime.kernels.glide import HistoryGlide
+
+
+class BiasedGain(Net):
+    """A gain that is affine in its one control."""
+
+    def __init__(self, smoothing_samples, scale=(0.25, 0.5)):
+        super().__init__(1, receptive_field=1, smoothing_samples=smoothing_samples)
+        self.scale = torch.nn.Parameter(torch.tensor(scale))
+        self.gain = torch.nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, input, controls, state):
+        path, knobs_after = self.smoothed(controls, state, input.shape[-1])
+        gain = self.scale[0] + self.scale[1] * path if self.num_controls else self.gain
+        return input * gain, knobs_after
+
+    def folded(self, controls):
+        net = self.without_knobs()
+        net.gain.data = self.scale[0] + self.scale[1] * controls[0]
+        return net
 
 
 def told(kind, random):
@@ -69,3 +94,25 @@ def test_a_glide_that_has_arrived_is_exactly_there():
     assert knobs.at(1)[0] == 0.7
     knobs.advance(1)
     assert knobs.has_arrived
+
+
+@pytest.mark.parametrize("smoothing_samples", [300, 2000])
+def test_a_grid_glides_as_the_net_it_was_sampled_from(tmp_path, smoothing_samples):
+    net = BiasedGain(smoothing_samples)
+    controls = knobs(net)
+    axes = parse_axes("drive=0/10", controls)
+    parts = [GridPart(axes, parse_held((), axes, controls))]
+    export_bundle(net, **arguments(net, tmp_path / "bundle"), targets=[OnnxTarget()], parts=parts)
+    stream, at = Stream(tmp_path / "bundle", engine="grid"), torch.tensor([[0.2]])
+    audio = np.random.default_rng(0).uniform(-0.5, 0.5, 4096).astype(np.float32)
+    state, outputs, heard = net.initial_state(at), [], []
+    for start, position in ((0, 0.2), (256, 1.0), (1280, 0.0)):
+        block = audio[start : {0: 256, 256: 1280, 1280: 4096}[start]]
+        with torch.no_grad():
+            output, state = net(torch.from_numpy(block)[None, None], torch.full((1, 1), position), state)
+        outputs.append(output[0, 0].numpy())
+        heard.append(stream.process(block, [position]))
+    # the gain is affine in the control, so a mix of the two points is the net itself; but a stretch cuts the corner
+    # where the glide ends, by a quarter of its 64 samples: of audio up to 0.5, whose gain moves by 0.5 in N samples
+    off = np.abs(np.concatenate(heard) - np.concatenate(outputs)).max()
+    assert off < 1.1 * 0.5 * 0.5 * 16 / smoothing_samples

@@ -17,7 +17,7 @@ from tapezoo.runtime.glide import Positions
 from tapezoo.runtime.grid.cells import SAME_POSITION, reached
 from tapezoo.runtime.grid.glide import Stretches
 from tapezoo.runtime.grid.graph import GridGraph
-from tapezoo.runtime.grid.onsets import Inherited, Prerolled
+from tapezoo.runtime.grid.onsets import InheritState, Preroll
 from tapezoo.runtime.grid.players import OutputsPlayer, Player, WeightsPlayer
 from tapezoo.runtime.grid.weights import GridWeights
 
@@ -97,5 +97,5 @@ def _player(root: Path, index: GridIndex, tensors: Tensors, settle_block_samples
     if index.rule == "weights":
         return WeightsPlayer(index, graph, weights, settle_block_samples)
     if index.kind == "sampled":
-        return OutputsPlayer(index, graph, weights, Inherited())
-    return OutputsPlayer(index, graph, weights, Prerolled(graph, weights, index.preroll_samples))
+        return OutputsPlayer(index, graph, weights, InheritState())
+    return OutputsPlayer(index, graph, weights, Preroll(graph, weights, index.preroll_samples))

@@ -12,8 +12,8 @@ from tapezoo.runtime.grid.graph import Feeds, GridGraph
 from tapezoo.runtime.grid.weights import GridWeights
 
 
-class Entrance(Protocol):
-    """What a point knows of the past as it comes in."""
+class PointOnset(Protocol):
+    """With what state a point comes in."""
 
     def start(self, channels: int) -> None:
         """A stream begins, after silence."""
@@ -21,25 +21,25 @@ class Entrance(Protocol):
     def hear(self, rows: Audio) -> None:
         """What all points have just played, (channels, samples)."""
 
-    def state(self, point: int, feeds: Feeds, nearest: StateArrays) -> StateArrays:
-        """For a point that comes in now; `nearest`: of the nearest point that runs."""
+    def point_onset(self, point: int, feeds: Feeds, nearest: StateArrays) -> StateArrays:
+        """The state of a point that comes in now; `nearest`: that of the nearest point that runs."""
 
 
-class Inherited:
+class InheritState:
     """Points of one conditioned net share what their state means: the state of the nearest running point."""
 
     def start(self, channels: int) -> None:
-        """See `Entrance.start`."""
+        """See `PointOnset.start`."""
 
     def hear(self, rows: Audio) -> None:
-        """See `Entrance.hear`."""
+        """See `PointOnset.hear`."""
 
-    def state(self, point: int, feeds: Feeds, nearest: StateArrays) -> StateArrays:
-        """See `Entrance.state`."""
+    def point_onset(self, point: int, feeds: Feeds, nearest: StateArrays) -> StateArrays:
+        """See `PointOnset.point_onset`."""
         return nearest
 
 
-class Prerolled:
+class Preroll:
     """Points trained apart know nothing of each other: from its rest, a point plays the last input unheard.
 
     Args:
@@ -54,13 +54,13 @@ class Prerolled:
         self._stop = 0
 
     def start(self, channels: int) -> None:
-        """See `Entrance.start`."""
+        """See `PointOnset.start`."""
         # twice as long as needed: it is moved to the front once per preroll, not once per block
         self._heard = np.zeros((channels, 2 * self._samples), np.float32)
         self._stop = self._samples
 
     def hear(self, rows: Audio) -> None:
-        """See `Entrance.hear`."""
+        """See `PointOnset.hear`."""
         rows = rows[:, max(0, rows.shape[1] - self._samples) :]
         length = rows.shape[1]
         if self._stop + length > self._heard.shape[1]:
@@ -70,8 +70,8 @@ class Prerolled:
         self._heard[:, self._stop : self._stop + length] = rows
         self._stop += length
 
-    def state(self, point: int, feeds: Feeds, nearest: StateArrays) -> StateArrays:
-        """See `Entrance.state`; takes as long as `preroll_samples` take to be played."""
+    def point_onset(self, point: int, feeds: Feeds, nearest: StateArrays) -> StateArrays:
+        """See `PointOnset.point_onset`; takes as long as `preroll_samples` take to be played."""
         state = self._weights.rest({point: 1.0}, len(self._heard))
         if not state or not self._samples:
             return state

@@ -15,7 +15,7 @@ from tapezoo.runtime.glide import Positions
 from tapezoo.runtime.grid.cells import Shares, distance, shares
 from tapezoo.runtime.grid.glide import Stretch
 from tapezoo.runtime.grid.graph import Feeds, GridGraph
-from tapezoo.runtime.grid.onsets import Entrance
+from tapezoo.runtime.grid.onsets import PointOnset
 from tapezoo.runtime.grid.weights import GridWeights, Mix, mixed_states
 
 
@@ -119,18 +119,18 @@ class OutputsPlayer:
         index: Of the grid.
         graph: Of the grid.
         weights: Of the grid.
-        entrance: What state a point comes in with.
+        onset: What state a point comes in with.
     """
 
-    def __init__(self, index: GridIndex, graph: GridGraph, weights: GridWeights, entrance: Entrance) -> None:
-        self._index, self._graph, self._weights, self._entrance = index, graph, weights, entrance
+    def __init__(self, index: GridIndex, graph: GridGraph, weights: GridWeights, onset: PointOnset) -> None:
+        self._index, self._graph, self._weights, self._onset = index, graph, weights, onset
         self._voices: dict[int, Voice] = {}  # a donor stands before those it stands in for
         self._shares: Shares = {}
         self._known = b""  # the stretch that the shares are of
 
     def start(self, channels: int, at: Positions) -> None:
         """See `Player.start`: every corner at its own rest."""
-        self._entrance.start(channels)
+        self._onset.start(channels)
         self._shares, self._known = shares(self._index.axes, at[np.newaxis]), b""
         self._voices = {
             point: Voice(self._feeds(point), self._weights.rest({point: 1.0}, channels), None)
@@ -143,13 +143,13 @@ class OutputsPlayer:
             self._begin(stretch)
         if len(self._voices) == 1:
             [voice] = self._voices.values()
-            self._entrance.hear(rows)
+            self._onset.hear(rows)
             return self._heard(voice, rows)
         gains = self._gains(stretch, rows.shape[1])
         output = np.zeros(rows.shape)
         for point, voice in self._voices.items():
             output += self._heard(voice, rows) * gains[point]
-        self._entrance.hear(rows)
+        self._onset.hear(rows)
         return output.astype(np.float32)
 
     def _heard(self, voice: Voice, rows: Audio) -> Audio:
@@ -168,7 +168,7 @@ class OutputsPlayer:
             if point not in running:
                 feeds = self._feeds(point)
                 donor = min(running, key=lambda other: distance(self._index.axes, point, other))
-                state = self._entrance.state(point, feeds, running[donor])
+                state = self._onset.point_onset(point, feeds, running[donor])
                 self._voices[point] = Voice(feeds, state, donor)
         self._leave()
 
