@@ -139,7 +139,7 @@ def edit(**fields):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (edit(schema_version=3), "schema version 3"),
+        (edit(schema_version=4), "schema version 4"),
         (edit(kind="other"), "kind 'other'"),
         (edit(rule="nearest"), "rule 'nearest'"),
         (edit(surprise=1), "surprise"),

@@ -207,7 +207,7 @@ class Broken(type(FP16)):
 
 def test_a_lossy_target_that_gives_nan_is_refused(tmp_path):
     net = perturbed(FIRNet(0, taps=128))
-    with pytest.raises(ExportError, match="an ESR of nan"):
+    with pytest.raises(ExportError, match="an ESR of inf"):
         export_bundle(
             net, **arguments(net, tmp_path / "b"), targets=[OnnxTarget(), Broken()], max_degradation_esr=1.0
         )
