@@ -100,3 +100,9 @@ def test_listing_and_help_import_no_torch(arguments):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert any(word in done.stdout + done.stderr for word in ("LSTM", "MRSTFT", "models", "check"))
+
+
+def test_importing_an_unknown_class_says_the_nearest_and_probing_for_an_attribute_fails_quietly():
+    with pytest.raises(ImportError, match=r"Did you mean LSTM\?"):
+        from tapezoo.models import LTSM  # type: ignore[attr-defined]  # noqa: F401
+    assert getattr(models, "no_such_helper", None) is None
