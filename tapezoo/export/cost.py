@@ -44,7 +44,7 @@ def measure_costs(
         rest: StateArrays at rest.
         controls: (num_controls,) positions.
     """
-    audio = audio[:, :MEASURED_SAMPLES]
+    audio = audio[:, : MEASURED_SAMPLES // manifest.hop_samples * manifest.hop_samples]
     factors: dict[str, dict[str, float]] = {name: {} for name in steps}
     path = controls.reshape(1, 1, -1)
     for length in BLOCKS_SAMPLES:
