@@ -7,11 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from tapezoo.data.batch import Batch
-from tapezoo.errors import TapezooError
-
-
-class AudioBudgetError(TapezooError):
-    """An amount of audio nobody can train on."""
+from tapezoo.training.errors import TrainingError
 
 
 class AudioBudget(Callback):
@@ -26,7 +22,7 @@ class AudioBudget(Callback):
 
     def __init__(self, audio_seconds: float) -> None:
         if not 0 < audio_seconds < float("inf"):
-            raise AudioBudgetError(
+            raise TrainingError(
                 "AudioBudget.audio_seconds", found=f"{audio_seconds:g}", expected="above 0", fix="Correct it."
             )
         self.audio_seconds = audio_seconds

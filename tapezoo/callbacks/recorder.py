@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tapezoo.checkpoint import BEST, read_checkpoint
 from tapezoo.data.module import PairsDataModule, Row
-from tapezoo.errors import TapezooError, UnwritableOutputError
+from tapezoo.errors import UnwritableOutputError
 from tapezoo.filenames import unique_file_names
 from tapezoo.layers.responses import Explained, Response
 from tapezoo.measure.playing import play
@@ -30,7 +30,7 @@ from tapezoo.report.waveforms import draw_excerpt_spectrograms, draw_excerpt_wav
 from tapezoo.staging import replaced_file
 from tapezoo.tracking import TrackedRun, collect_versions
 from tapezoo.training.effect import EffectModel
-from tapezoo.training.errors import NonFiniteLossError
+from tapezoo.training.errors import NonFiniteLossError, TrainingError
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +45,6 @@ class Machine(Protocol):
 
     def respond(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
         """(samples,) -> (samples,)"""
-
-
-class MovedRunError(TapezooError):
-    """The folder of a run was moved, removed or replaced while it was training."""
 
 
 class RunRecorder(Callback):
@@ -107,7 +103,7 @@ class RunRecorder(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Before anything is written: in the folder's place there may be somebody else's run by now."""
         if not _is_trial(trainer) and not self._is_in_place():
-            raise MovedRunError(
+            raise TrainingError(
                 str(self.run_dir),
                 found="no longer the folder that this training began in",
                 expected="a folder that stays where it is until the training has ended",

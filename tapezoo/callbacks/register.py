@@ -14,6 +14,7 @@ from tapezoo.errors import TapezooError
 from tapezoo.terminal import shell
 from tapezoo.tracking import TrackedRun
 from tapezoo.tracking.names import check_alias, check_name
+from tapezoo.training.errors import TrainingError
 
 if TYPE_CHECKING:
     from tapezoo.tracking.push import PushedVersion
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BUNDLE = "bundle"  # in the run's folder
-
-
-class UntrackedRunError(TapezooError):
-    """A run that shall be registered and is not tracked."""
-
-
-class UnregisteredError(TapezooError):
-    """The training ended well, and what it made could not be registered."""
 
 
 class Register(Callback):
@@ -51,7 +44,7 @@ class Register(Callback):
         self.name = name
         self.alias = alias
         self.pushed: PushedVersion | None = None
-        self.fault: UnregisteredError | None = None
+        self.fault: TrainingError | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuses an untracked run before its first step."""
@@ -77,15 +70,15 @@ class Register(Callback):
                 bundle, self.name, self.alias, uri=run.uri, run_id=run.begin(), openers=openers()
             )
         except Exception as error:  # a good training must not look like a failed one, whatever it was
-            self.fault = _unregistered(self.name, error)
+            self.fault = _as_training_error(self.name, error)
             log.warning("%s", self.fault)
             run.set_tags({"registered": f"no: {self.fault.found}"[:5000]})
             return
         run.set_tags({"registered": f"{self.name}/{self.pushed.version}"})
 
-    def untracked(self) -> UntrackedRunError:
+    def untracked(self) -> TrainingError:
         """What is wrong with a run that is not tracked; for who can say so before the data are prepared."""
-        return UntrackedRunError(
+        return TrainingError(
             f"tapezoo.callbacks.Register of {self.name!r}",
             found="a run that is not tracked",
             expected="a run in the store its model is registered in",
@@ -93,7 +86,7 @@ class Register(Callback):
         )
 
     def check(self) -> None:
-        """Raises UnregisteredError if the training that ended could not be registered."""
+        """Raises TrainingError if the training that ended could not be registered."""
         if self.fault is not None:
             raise self.fault
 
@@ -110,7 +103,7 @@ def best_of(trainer: Trainer) -> Path:
     callback = best_and_last(trainer)
     path = Path(callback.best_model_path) if callback is not None and callback.best_model_path else None
     if path is None or not path.is_file():
-        raise UnregisteredError(
+        raise TrainingError(
             "the run's checkpoints",
             found=f"no {BEST}",
             expected="one, written after an epoch with a validation",
@@ -119,12 +112,12 @@ def best_of(trainer: Trainer) -> Path:
     return path
 
 
-def _unregistered(name: str, error: Exception) -> UnregisteredError:
+def _as_training_error(name: str, error: Exception) -> TrainingError:
     if isinstance(error, TapezooError):
         found, fix = f"{error.subject}: {error.found}; expected {error.expected}", error.fix
     else:
         found, fix = f"{type(error).__name__}: {error}", "See the run's log."
-    return UnregisteredError(
+    return TrainingError(
         f"registering {name!r}",
         found=found,
         expected="a bundle that passes export and verify, and a store that takes it",

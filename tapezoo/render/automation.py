@@ -13,35 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapezoo.controls import Control, ControlError, control_vector, parse_decimal
-from tapezoo.errors import TapezooError
+from tapezoo.render.errors import RenderError
 from tapezoo.terminal import shown
 
 TIME_COLUMNS = ("time_s", "time")  # both in seconds
 CONTROL_STEP_SAMPLES = 64  # how often a net is told where moving controls stand; 1.5 ms at 44.1 kHz
-
-
-class UnreadableAutomationError(TapezooError):
-    """The automation file is missing, or no text."""
-
-
-class EmptyAutomationError(TapezooError):
-    """The automation file has no line with values."""
-
-
-class AutomationColumnsError(TapezooError):
-    """The header has no time, no control, a control that is not the model's, or one column twice."""
-
-
-class AutomationValueError(TapezooError):
-    """A cell that is no number, not finite, missing, or outside its control's range."""
-
-
-class AutomationTimeError(TapezooError):
-    """The times do not rise from line to line."""
-
-
-class AutomationConflictError(TapezooError):
-    """A control is set and automated at once."""
 
 
 class ControlPath(ABC):
@@ -144,9 +120,7 @@ def read_automation(path: Path, controls: Sequence[Control], settings: Mapping[s
         settings: Values, in their units, of controls that have no column; others stand at their defaults.
 
     Raises:
-        UnreadableAutomationError, EmptyAutomationError, AutomationColumnsError, AutomationValueError,
-        AutomationTimeError: The file is not as described; with the number of the line.
-        AutomationConflictError: A control has a column and a setting.
+        RenderError: The file is not as described, with the number of the line; or a control has a column and a setting.
         ControlError: A setting of a control that does not exist, or out of its range.
     """
     constant = control_vector(controls, settings)
@@ -154,14 +128,14 @@ def read_automation(path: Path, controls: Sequence[Control], settings: Mapping[s
     names = _names(path, rows[0][1] if rows else [], controls)
     for name in names[1:]:
         if name in settings:
-            raise AutomationConflictError(
+            raise RenderError(
                 f"control {name!r}",
                 found=f"a fixed value {settings[name]:g} and a column in {path}",
                 expected="one of the two",
                 fix="Leave out --set for it, or its column.",
             )
     if len(rows) < 2:
-        raise EmptyAutomationError(
+        raise RenderError(
             str(path),
             found="no line with values",
             expected="a header and one line per breakpoint",
@@ -175,7 +149,7 @@ def read_automation(path: Path, controls: Sequence[Control], settings: Mapping[s
             raise _value_error(path, line, f"{len(cells)} cells", f"{len(names)}, as in the header")
         values = [_number(path, line, name, cell) for name, cell in zip(names, cells, strict=True)]
         if times_s and not values[0] > times_s[-1]:
-            raise AutomationTimeError(
+            raise RenderError(
                 f"{path}, line {line}",
                 found=f"{names[0]} {values[0]:g} after {times_s[-1]:g}",
                 expected="times that rise from line to line",
@@ -199,7 +173,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
             rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UnreadableAutomationError(
+        raise RenderError(
             str(path),
             found=f"nothing that can be read ({reason})",
             expected="a text file with comma-separated values",
@@ -215,7 +189,7 @@ def _names(path: Path, header: Sequence[str], controls: Sequence[Control]) -> li
     if not known:
         found, expected = "a model without controls", "a model with at least one"
     elif not header:
-        raise EmptyAutomationError(
+        raise RenderError(
             str(path), found=found, expected=expected, fix="Write a header and one line per breakpoint."
         )
     elif header[0] not in TIME_COLUMNS:
@@ -229,7 +203,7 @@ def _names(path: Path, header: Sequence[str], controls: Sequence[Control]) -> li
         if not unknown:
             return list(header)
         found = f"a column {shown(unknown[0])}, which is no control of the model"
-    raise AutomationColumnsError(
+    raise RenderError(
         str(path), found=found, expected=expected, fix="Correct the first line, or take another file."
     )
 
@@ -245,7 +219,5 @@ def _number(path: Path, line: int, name: str, cell: str) -> float:
     return value
 
 
-def _value_error(path: Path, line: int, found: str, expected: str) -> AutomationValueError:
-    return AutomationValueError(
-        f"{path}, line {line}", found=found, expected=expected, fix="Correct the line."
-    )
+def _value_error(path: Path, line: int, found: str, expected: str) -> RenderError:
+    return RenderError(f"{path}, line {line}", found=found, expected=expected, fix="Correct the line.")

@@ -74,8 +74,8 @@ def render(
     Raises:
         SoundFileError: `source` cannot be read, its header contradicts its content, or it holds NaN or infinity; or
             the net's output does.
-        SameFileError: `source` and `target` are one file.
-        OutputExistsError, UnwritableOutputError, OutputFormatError: Nothing was written.
+        RenderError: `source` and `target` are one file, or the suffix names no format that holds the audio.
+        OutputExistsError, UnwritableOutputError: Nothing was written.
         ControlError: Not as many controls as the net has.
     """
     started_s = time.monotonic()

@@ -18,7 +18,8 @@ from tapezoo.data import audio
 from tapezoo.data.audio import read_header
 from tapezoo.data.decoding import native_path
 from tapezoo.data.errors import SoundFileError
-from tapezoo.errors import OutputExistsError, TapezooError, UnwritableOutputError
+from tapezoo.errors import OutputExistsError, UnwritableOutputError
+from tapezoo.render.errors import RenderError
 from tapezoo.staging import replaced_file
 
 Interleaved = NDArray[np.float64]  # (samples, channels), full scale is +-1
@@ -36,14 +37,6 @@ FORMATS = {
     "rf64": "RF64",
     "w64": "W64",
 }
-
-
-class SameFileError(TapezooError):
-    """The output would replace the input."""
-
-
-class OutputFormatError(TapezooError):
-    """The name of the output says a format that cannot be written."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +89,11 @@ def output_layout(layout: Layout, target: Path) -> Layout:
     """The layout `target` gets: format from its suffix; linear PCM and floats stay what they are, the rest 24 bit.
 
     Raises:
-        OutputFormatError: The suffix names no format that can be written, or one that cannot hold the audio.
+        RenderError: The suffix names no format that can be written, or one that cannot hold the audio.
     """
     file_format = FORMATS.get(target.suffix.removeprefix(".").lower())
     if file_format is None:
-        raise OutputFormatError(
+        raise RenderError(
             str(target),
             found=f"the suffix {target.suffix!r}",
             expected=f"one of {', '.join('.' + suffix for suffix in FORMATS)}",
@@ -135,7 +128,7 @@ def check_target(source: Path, target: Path, overwrite: bool) -> None:
     """Says before any work whether `target` may be written.
 
     Raises:
-        SameFileError: `source` and `target` are one file.
+        RenderError: `source` and `target` are one file.
         OutputExistsError: Something is there, and `overwrite` is off.
         UnwritableOutputError: It is a folder, or its folder is missing or cannot be written.
     """
@@ -143,7 +136,7 @@ def check_target(source: Path, target: Path, overwrite: bool) -> None:
         if target.is_dir():
             raise UnwritableOutputError(target, "it is a folder")
         if target.exists() and target.samefile(source):
-            raise SameFileError(
+            raise RenderError(
                 str(target), found="the input itself", expected="another file", fix="Choose another output."
             )
         if target.exists() and not overwrite:
@@ -208,8 +201,8 @@ def _holds(file_format: str, subtype: str) -> bool:
     return bool(soundfile.check_format(file_format, subtype))
 
 
-def _unholdable(target: Path, file_format: str, found: str, expected: str) -> OutputFormatError:
-    return OutputFormatError(
+def _unholdable(target: Path, file_format: str, found: str, expected: str) -> RenderError:
+    return RenderError(
         str(target),
         found=f"{found} for a {file_format} file",
         expected=expected,

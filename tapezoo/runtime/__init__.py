@@ -2,16 +2,16 @@
 
 from tapezoo.bundle import NotInstalledError
 from tapezoo.runtime.apart import Apart
-from tapezoo.runtime.engines import EngineError, engine_names, engines_of, missing_modules
+from tapezoo.runtime.engines import engine_names, engines_of, missing_modules
+from tapezoo.runtime.errors import EngineError
 from tapezoo.runtime.onnx_step import open_onnx
 from tapezoo.runtime.soft_limiter import SoftLimiter
-from tapezoo.runtime.stream import NotFiniteOutputError, Stream
+from tapezoo.runtime.stream import Stream
 from tapezoo.runtime.verification import Openers, installed_openers, verify
 
 __all__ = [
     "Apart",
     "EngineError",
-    "NotFiniteOutputError",
     "NotInstalledError",
     "Openers",
     "SoftLimiter",

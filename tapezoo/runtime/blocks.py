@@ -8,19 +8,12 @@ from typing import Any
 import numpy as np
 
 from tapezoo.bundle.play import Audio
+from tapezoo.runtime.errors import NoSignalError
 
 FEW_CHANNELS = 8  # more of them than samples: more likely the samples of a file, and its channels
 LOUD = 1e4  # mean power of 40 dB over full scale: samples that nobody scaled
 WHOLE_BELOW = 2.0**31  # what 32 bit hold
 SCALES = "divide by 2**15 (16 bit), 2**23 (24 bit) or 2**31 (32 bit)"
-
-
-class NoSignalError(ValueError):
-    """An array that is no audio. What it is, and what is expected, in words."""
-
-    def __init__(self, found: str, fix: str) -> None:
-        super().__init__(f"{found}: {fix}")
-        self.found, self.fix = found, fix
 
 
 def checked_rows(block: Any, name: str = "a block", loud: float = LOUD) -> Audio:

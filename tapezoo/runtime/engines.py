@@ -8,14 +8,10 @@ from pkgutil import resolve_name
 from tapezoo.bundle import BundleError, Manifest
 from tapezoo.bundle.errors import NotInstalledError
 from tapezoo.bundle.targets import TARGETS, is_installed
-from tapezoo.errors import TapezooError
 from tapezoo.runtime.engine import Engine
+from tapezoo.runtime.errors import EngineError
 
 GRID = "grid"  # played as a whole, not a target
-
-
-class EngineError(TapezooError):
-    """No engine has this name; what one cannot play, `BundleError` and `NotInstalledError` say."""
 
 
 def engine_names() -> tuple[str, ...]:
@@ -41,10 +37,9 @@ def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:
     """Opens a bundle in the engine called so.
 
     Raises:
-        EngineError: There is none.
-        BundleError: The bundle has nothing for it.
+        EngineError: There is none, or its file is not as it should be.
+        BundleError: The bundle has nothing for it, or its file is not as it should be.
         NotInstalledError: It needs a package that is not installed.
-        BundleError, KernelFileError: Its file is not as it should be.
     """
     if name not in engine_names():
         raise EngineError(

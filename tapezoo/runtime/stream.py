@@ -13,18 +13,14 @@ from tapezoo.blocks import allowed_block, blocks
 from tapezoo.bundle import read_manifest, verify_hashes
 from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError, control_vector
-from tapezoo.errors import TapezooError
 from tapezoo.runtime.blocks import check_layout, checked_rows, is_finite
 from tapezoo.runtime.dc_blocker import DCBlocker
 from tapezoo.runtime.delay import Delay
 from tapezoo.runtime.engines import engines_of, open_engine
+from tapezoo.runtime.errors import EngineError
 from tapezoo.runtime.soft_limiter import SoftLimiter
 
 Controls = Mapping[str, float] | Sequence[float] | NDArray[Any]
-
-
-class NotFiniteOutputError(TapezooError):
-    """A net whose output is no number any more."""
 
 
 class Stream:
@@ -102,7 +98,7 @@ class Stream:
             ControlError: An unknown control, a value outside its range, a wrong number of positions.
             ValueError: Integers (divide them by their full scale), another type or shape, more channels than samples,
                 another channel count than before, or samples that are not finite.
-            NotFiniteOutputError: The net's output is not finite; `reset` makes the stream playable again.
+            EngineError: The net's output is not finite; `reset` makes the stream playable again.
         """
         rows = checked_rows(block)
         if not self._started:
@@ -164,8 +160,8 @@ class Stream:
                 part.start(channels)
         self._started = True
 
-    def _not_finite(self) -> NotFiniteOutputError:
-        return NotFiniteOutputError(
+    def _not_finite(self) -> EngineError:
+        return EngineError(
             f"the output of {self.manifest.architecture}",
             found="values that are not finite",
             expected="audio",

@@ -17,7 +17,8 @@ from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError
 from tapezoo.errors import TapezooError
 from tapezoo.runtime import Stream
-from tapezoo.runtime.blocks import NoSignalError, check_layout, checked_rows
+from tapezoo.runtime.blocks import check_layout, checked_rows
+from tapezoo.runtime.errors import NoSignalError
 
 CONTROLS = "controls"  # the one parameter of a request
 BLOCK_SAMPLES = 2048  # memory may grow faster than the block

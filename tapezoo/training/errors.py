@@ -1,4 +1,4 @@
-"""What stops a training: both are caught, by callers and by the recorder of a run."""
+"""What goes wrong with a training: both are caught, by callers and by the recorder of a run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tapezoo.errors import TapezooError
 
 
 class TrainingError(TapezooError):
-    """A training that cannot begin or go on as it was asked for."""
+    """A training that cannot begin, go on or end as it was asked for."""
 
 
 class NonFiniteLossError(TrainingError):

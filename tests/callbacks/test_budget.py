@@ -8,10 +8,10 @@ from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
 from tapezoo.callbacks import AudioBudget, BestAndLast, History
-from tapezoo.callbacks.budget import AudioBudgetError
 from tapezoo.callbacks.history import read_history
 from tapezoo.data.batch import Batch
 from tapezoo.models.fir import FIR
+from tapezoo.training.errors import TrainingError
 from tapezoo.training.schedules import CosineDecay
 
 RATE, ROWS, SAMPLES = 8000, 2, 1000
@@ -83,5 +83,5 @@ def test_a_resumed_training_spends_what_is_left_and_one_that_has_spent_it_all_en
 
 @pytest.mark.parametrize("audio_s", [0.0, -1.0, math.inf, math.nan])
 def test_a_budget_nobody_can_spend_is_refused(audio_s):
-    with pytest.raises(AudioBudgetError, match="audio_seconds"):
+    with pytest.raises(TrainingError, match=r"AudioBudget\.audio_seconds: found .*above 0"):
         AudioBudget(audio_s)

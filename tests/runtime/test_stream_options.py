@@ -18,7 +18,7 @@ from tapezoo.export.targets.kernel import KernelTarget
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.models.wavenet import WaveNetNet
 from tapezoo.net import Net
-from tapezoo.runtime import EngineError, NotFiniteOutputError, SoftLimiter, Stream, engines_of
+from tapezoo.runtime import EngineError, SoftLimiter, Stream, engines_of
 from tapezoo.runtime.dc_blocker import DCBlocker
 
 
@@ -146,9 +146,9 @@ def test_options_out_of_range_are_refused(bundles, options):
 def test_a_net_without_numbers_stops_until_reset(bundles):
     stream, audio = Stream(bundles["fragile"]), programme(64, seed=3) + 0.1
     first = stream.process(audio)
-    with pytest.raises(NotFiniteOutputError, match=r"reset\(\)"):
+    with pytest.raises(EngineError, match=r"values that are not finite.*reset\(\)"):
         stream.process(50 * audio)
-    with pytest.raises(NotFiniteOutputError):
+    with pytest.raises(EngineError, match="values that are not finite"):
         stream.process(audio)
     stream.reset()
     np.testing.assert_array_equal(stream.process(audio), first)
@@ -169,7 +169,7 @@ def test_engines_are_chosen_by_name_and_play_the_same(bundles):
         outputs.append(np.concatenate(parts))
     np.testing.assert_allclose(outputs[2], outputs[1], atol=3e-6)
     assert np.abs(outputs[1]).max() > 0.05
-    with pytest.raises(EngineError, match="onnx, grid, kernel"):
+    with pytest.raises(EngineError, match="no engine of this name; expected one of onnx, grid, kernel"):
         Stream(bundles["lstm"], engine="onxn")
     for name in ("kernel", "grid"):
         with pytest.raises(BundleError, match="can be played with: onnx"):

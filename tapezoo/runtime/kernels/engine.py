@@ -28,7 +28,7 @@ class KernelEngine:
         target: Name of its kernel target.
 
     Raises:
-        KernelFileError: The file is not as its kernel needs it, or of another net than the manifest's.
+        EngineError: The file is not as its kernel needs it, or of another net than the manifest's.
     """
 
     def __init__(self, root: Path, manifest: Manifest, target: str = "kernel") -> None:

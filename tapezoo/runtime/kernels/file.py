@@ -9,15 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.errors import TapezooError
+from tapezoo.runtime.errors import EngineError
 
 # of the file, by how its controls glide: a reader that knows one way alone does not play the other
 FORMATS = {"1": "line", "2": "mean"}
 Weights = NDArray[np.float32]
-
-
-class KernelFileError(TapezooError):
-    """A kernel file that this tapezoo cannot play."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ def read_kernel(path: Path) -> KernelFile:
     """Reads a file of `write_kernel`, or somebody else's.
 
     Raises:
-        KernelFileError: Another format, other types than float32, or weights that are not finite.
+        EngineError: Another format, other types than float32, or weights that are not finite.
     """
     from safetensors import safe_open
 
@@ -106,9 +102,9 @@ def read_kernel(path: Path) -> KernelFile:
         raise refused(path, error) from error
 
 
-def refused(path: Path, error: Exception) -> KernelFileError:
+def refused(path: Path, error: Exception) -> EngineError:
     """The error that names the file."""
-    return KernelFileError(
+    return EngineError(
         str(path),
         found=f"{type(error).__name__}: {error}",
         expected="the weights of a kernel, as `tapezoo export --targets kernel` writes them",

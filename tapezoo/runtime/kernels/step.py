@@ -17,7 +17,7 @@ def open_kernel(path: Path, state_names: Sequence[str]) -> Step:
     """Opens kernel.safetensors as a `Step`.
 
     Raises:
-        KernelFileError: The file is not one, or not as its kernel needs it.
+        EngineError: The file is not one, or not as its kernel needs it.
     """
     return channel_step(channel_maker(path)(), state_names)
 

@@ -22,7 +22,7 @@ def channel_maker(path: Path) -> Callable[[], Channel]:
     """What makes a channel of this file; each has buffers of its own.
 
     Raises:
-        KernelFileError: It is not as its kernel needs it.
+        EngineError: It is not as its kernel needs it.
     """
     file = read_kernel(path)
 
