@@ -101,10 +101,10 @@ def check_golden(root: Path, manifest: Manifest) -> None:
 
 def _check_enough(root: Path, case: GoldenCase, audio: Audio) -> None:
     if case.samples > audio.shape[1] or case.rows > len(audio):
-        raise _too_short(root, case)
+        raise _too_short_error(root, case)
 
 
-def _too_short(root: Path, case: GoldenCase) -> BundleError:
+def _too_short_error(root: Path, case: GoldenCase) -> BundleError:
     return BundleError.about(root, case.file, "less audio than the case needs", f"{case.samples} samples")
 
 
@@ -137,7 +137,7 @@ def replay_case(
             "arrays that fit the manifest",
         )
     if case.samples > expected.shape[1]:
-        raise _too_short(root, case)
+        raise _too_short_error(root, case)
     output = play_from_rest(step, audio[: case.rows, : case.samples], controls, rest, case.block_samples)
     wanted = expected[:, : case.samples]
     tolerance = tolerance_of(expected, case.rounding)

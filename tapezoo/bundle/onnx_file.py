@@ -128,7 +128,7 @@ def read_onnx(data: bytes) -> OnnxFacts:
             entry = {key: text(part) for key, part in facts.fields(message(value)) if key in (1, 2)}
             facts.metadata[entry.get(1, "")] = entry.get(2, "")
         elif number in (20, 25):  # training_info, functions: nothing that plays needs them
-            facts.functions.append("training" if number == 20 else _named(message(value), 1, facts))
+            facts.functions.append("training" if number == 20 else _read_name(message(value), 1, facts))
     if len(graphs) != 1:  # two would be merged into one by protobuf
         raise ValueError(f"{len(graphs)} graphs where one should be")
     facts.graph = _read_graph(graphs[0], facts, depth=0)
@@ -274,5 +274,5 @@ def _size(data: memoryview, facts: OnnxFacts) -> int | None:
     return sizes[-1] if sizes else None
 
 
-def _named(data: memoryview, wanted: int, facts: OnnxFacts) -> str:
+def _read_name(data: memoryview, wanted: int, facts: OnnxFacts) -> str:
     return next((text(value) for number, value in facts.fields(data) if number == wanted), "")

@@ -36,11 +36,15 @@ def check_onnx(root: Path, file: str) -> OnnxFacts:
         raise BundleError.about(root, file, f"no ONNX graph ({error})", "a graph made by export") from error
     if facts.external:
         names = ", ".join(map(repr, facts.external[:3]))
-        raise _forbidden(root, file, f"weights that lie in another file ({names})", "all weights inside")
+        raise BundleError.about(
+            root, file, f"weights that lie in another file ({names})", "all weights inside"
+        )
     if facts.functions:
-        raise _forbidden(root, file, f"{facts.functions[0]} in the graph", "plain operators and tensors")
+        raise BundleError.about(
+            root, file, f"{facts.functions[0]} in the graph", "plain operators and tensors"
+        )
     if strange := sorted(facts.domains - DOMAINS):
-        raise _forbidden(
+        raise BundleError.about(
             root, file, f"operators of the domain {strange[0]!r}", "those that onnxruntime itself has"
         )
     if facts.non_finite:
@@ -50,7 +54,9 @@ def check_onnx(root: Path, file: str) -> OnnxFacts:
     try:
         check_work(facts.graph)
     except ValueError as error:
-        raise _forbidden(root, file, str(error), "no more work than a net of this size needs") from error
+        raise BundleError.about(
+            root, file, str(error), "no more work than a net of this size needs"
+        ) from error
     return facts
 
 
@@ -70,13 +76,13 @@ def _check_signature(root: Path, file: str, facts: OnnxFacts, manifest: Manifest
         names = [port.name for port in wanted]
         if [port.name for port in found] != names:
             shown = ", ".join(port.name for port in found)
-            raise _contradiction(root, file, f"the {what} {shown}", ", ".join(names))
+            raise _contradiction_error(root, file, f"the {what} {shown}", ", ".join(names))
         for port, other in zip(found, wanted, strict=True):
             if not _agree(port, other, exact=what == "inputs"):
-                raise _contradiction(root, file, _describe(port), _describe(other))
+                raise _contradiction_error(root, file, _describe(port), _describe(other))
     for name, value in (("architecture", manifest.architecture), ("sample_rate", str(manifest.sample_rate))):
         if facts.metadata.get(name, value) != value:
-            raise _contradiction(root, file, f"the {name} {facts.metadata[name]!r}", repr(value))
+            raise _contradiction_error(root, file, f"the {name} {facts.metadata[name]!r}", repr(value))
 
 
 def _agree(found: Port, wanted: Port, exact: bool) -> bool:
@@ -94,9 +100,5 @@ def _describe(port: Port) -> str:
     return f"{port.name} {port.dtype} ({sizes})"
 
 
-def _forbidden(root: Path, file: str, found: str, expected: str) -> BundleError:
-    return BundleError.about(root, file, found, expected)
-
-
-def _contradiction(root: Path, file: str, found: str, wanted: str) -> BundleError:
+def _contradiction_error(root: Path, file: str, found: str, wanted: str) -> BundleError:
     return BundleError.about(root, file, found, f"{wanted}, as the manifest says")

@@ -102,7 +102,7 @@ def _check(graph: Graph, outer: Names, rounds: int, budget: _Budget) -> None:
             _check(body, names, inner, budget)
 
 
-def _known(node: Node, number: int, names: Names) -> Known:
+def _look_up(node: Node, number: int, names: Names) -> Known:
     return names.get(node.inputs[number], UNKNOWN) if number < len(node.inputs) else UNKNOWN
 
 
@@ -134,20 +134,20 @@ def _values(node: Node, names: Names) -> Values | None:
 def _count(node: Node, names: Names) -> int:
     """How many values the result has at least, where constants say so; 0: they do not."""
     if node.op == "Range":
-        ends = [_known(node, number, names).values for number in range(3)]
+        ends = [_look_up(node, number, names).values for number in range(3)]
         start, stop, step = (None if end is None or not len(end) else float(end[0]) for end in ends)
         if start is None or stop is None or not step:
             return 0
         return _whole((stop - start) / step)
     counts = [0]
-    grown = _known(node, 0, names).count if node.op in GROWING else 1
+    grown = _look_up(node, 0, names).count if node.op in GROWING else 1
     for number in SIZED_BY_INPUT.get(node.op, ()):
-        sizes = _known(node, number, names).values
+        sizes = _look_up(node, number, names).values
         counts.append(0 if sizes is None else _product(sizes) * (1 if number == 3 else grown))
     for name in SIZED_BY_ATTRIBUTE:
         if name in node.attributes:
             counts.append(_product(node.attributes[name]) * grown)
-    pads = node.attributes.get("pads", _known(node, 1, names).values if node.op == "Pad" else None)
+    pads = node.attributes.get("pads", _look_up(node, 1, names).values if node.op == "Pad" else None)
     if pads is not None:
         sides = [1 + max(_whole(begin) + _whole(end), 0) for begin, end in _pairs(pads)]
         counts.append(prod(sides))
@@ -165,17 +165,17 @@ def _rounds(node: Node, names: Names) -> int:
     Raises:
         ValueError: It has no end.
     """
-    limit = _known(node, 0, names).values
+    limit = _look_up(node, 0, names).values
     rounds = NO_LIMIT if limit is None or not len(limit) else _whole(limit[0])
     named = bool(node.inputs and node.inputs[0])
     if rounds < NO_LIMIT:
         return rounds
-    if (limit is not None or not named) and any(_endless(body) for body in node.bodies.values()):
+    if (limit is not None or not named) and any(_is_endless(body) for body in node.bodies.values()):
         raise ValueError("a loop without an end")
     return 1
 
 
-def _endless(body: Graph) -> bool:
+def _is_endless(body: Graph) -> bool:
     """Whether the condition to go on is never computed: a constant, the one before, or one from outside."""
     made_by = {name: node for node in body.nodes for name in node.outputs}
     name = body.outputs[0] if body.outputs else ""

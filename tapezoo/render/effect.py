@@ -36,7 +36,7 @@ def play_effect(
     latency = net.latency_samples
     if sample_rate == layout.sample_rate:
         driven = chain(driven, silence(latency, layout.channels, block_samples))
-        output = _through_net(
+        output = _play_net(
             net, sample_rate, path, -latency / sample_rate, driven, layout.channels, block_samples
         )
         return window(output, skip=latency, length=layout.samples)
@@ -49,12 +49,12 @@ def play_effect(
     )
     driven = resample(driven, layout.sample_rate, sample_rate, layout.channels)
     offset_s = -EDGE_SAMPLES / layout.sample_rate - latency / sample_rate
-    output = _through_net(net, sample_rate, path, offset_s, driven, layout.channels, block_samples)
+    output = _play_net(net, sample_rate, path, offset_s, driven, layout.channels, block_samples)
     output = resample(drop(output, latency), sample_rate, layout.sample_rate, layout.channels)
     return window(output, skip=EDGE_SAMPLES, length=layout.samples)
 
 
-def _through_net(
+def _play_net(
     net: Net,
     sample_rate: int,
     path: ControlPath,

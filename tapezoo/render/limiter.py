@@ -66,7 +66,7 @@ def limit(
     asked_db = np.zeros(0)  # asked for by samples at the end of `audio`; W - 1 of them wait for their future
     released_db = 0.0
     held_db: NDArray[np.float64] | None = None
-    for block, is_last in _with_last(blocks):
+    for block, is_last in _mark_last(blocks):
         audio = block if audio is None else np.concatenate((audio, block))
         peak = np.abs(block).max(axis=1, initial=0.0)
         asked_db = np.concatenate((asked_db, -20 * np.log10(np.maximum(peak / ceiling, 1.0))))
@@ -92,7 +92,7 @@ def limit(
         audio = audio[ready:]
 
 
-def _with_last(blocks: Iterable[Interleaved]) -> Iterator[tuple[Interleaved, bool]]:
+def _mark_last(blocks: Iterable[Interleaved]) -> Iterator[tuple[Interleaved, bool]]:
     """Each block, and whether it is the last one."""
     iterator = iter(blocks)
     current = next(iterator, None)

@@ -105,14 +105,14 @@ def output_layout(layout: Layout, target: Path) -> Layout:
     if file_format == "WAV" and audio_bytes > RF64_BYTES:
         file_format = "RF64"
     if file_format == "AIFF" and audio_bytes > RF64_BYTES:
-        raise _unholdable(target, file_format, f"{audio_bytes} bytes of audio", f"at most {RF64_BYTES}")
+        raise _format_error(target, file_format, f"{audio_bytes} bytes of audio", f"at most {RF64_BYTES}")
     written = Layout(layout.sample_rate, layout.channels, layout.samples, file_format, subtype, layout.note)
     if file_format in LIMITS:
         channels, sample_rate = LIMITS[file_format]
         if layout.channels > channels:
-            raise _unholdable(target, file_format, f"{layout.channels} channels", f"at most {channels}")
+            raise _format_error(target, file_format, f"{layout.channels} channels", f"at most {channels}")
         if layout.sample_rate > sample_rate:
-            raise _unholdable(target, file_format, f"{layout.sample_rate} Hz", f"at most {sample_rate} Hz")
+            raise _format_error(target, file_format, f"{layout.sample_rate} Hz", f"at most {sample_rate} Hz")
     try:
         with soundfile.SoundFile(
             io.BytesIO(), "w", layout.sample_rate, layout.channels, subtype=subtype, format=file_format
@@ -120,7 +120,7 @@ def output_layout(layout: Layout, target: Path) -> Layout:
             pass
     except (soundfile.LibsndfileError, ValueError) as error:
         found = f"{layout.channels} channels at {layout.sample_rate} Hz as {subtype} ({error})"
-        raise _unholdable(target, file_format, found, f"what {file_format} can hold") from error
+        raise _format_error(target, file_format, found, f"what {file_format} can hold") from error
     return written
 
 
@@ -201,7 +201,7 @@ def _holds(file_format: str, subtype: str) -> bool:
     return bool(soundfile.check_format(file_format, subtype))
 
 
-def _unholdable(target: Path, file_format: str, found: str, expected: str) -> RenderError:
+def _format_error(target: Path, file_format: str, found: str, expected: str) -> RenderError:
     return RenderError(
         str(target),
         found=f"{found} for a {file_format} file",

@@ -82,11 +82,11 @@ def bench(
             whole_hops(length, stream.manifest.hop_samples) for length in blocks_samples
         ):
             progress(f"{name}, blocks of {length}")
-            rows.append(_timed(stream, name, noise, length, seconds))
+            rows.append(_time_blocks(stream, name, noise, length, seconds))
     return tuple(rows)
 
 
-def _timed(stream: Stream, name: str, noise: Audio, length: int, seconds: float) -> BlockTimes:
+def _time_blocks(stream: Stream, name: str, noise: Audio, length: int, seconds: float) -> BlockTimes:
     whole = np.resize(noise, -(-len(noise) // length) * length)
     blocks = cycle(whole.reshape(-1, length))
     stream.reset()

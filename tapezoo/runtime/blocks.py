@@ -16,7 +16,7 @@ WHOLE_BELOW = 2.0**31  # what 32 bit hold
 SCALES = "divide by 2**15 (16 bit), 2**23 (24 bit) or 2**31 (32 bit)"
 
 
-def checked_rows(block: Any, name: str = "a block", loud: float = LOUD) -> Audio:
+def as_rows(block: Any, name: str = "a block", loud: float = LOUD) -> Audio:
     """The block as (channels, samples), float32.
 
     Args:

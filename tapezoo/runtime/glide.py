@@ -47,7 +47,7 @@ class MeanGlide:
         """So many samples have passed."""
         self._ages = self._ages + samples
 
-    def apart(self, ahead: int | NDArray[np.int64]) -> NDArray[np.float64]:
+    def offset(self, ahead: int | NDArray[np.int64]) -> NDArray[np.float64]:
         """How far from the target the controls are so many samples on (1: the next one); exactly 0 once there.
 
         Shape:
@@ -58,7 +58,7 @@ class MeanGlide:
 
     def at(self, ahead: int) -> Positions:
         """Where the controls are so many samples on."""
-        return self.target + self.apart(ahead)
+        return self.target + self.offset(ahead)
 
     def history(self) -> NDArray[np.float64]:
         """(controls, N): the last N targets, the newest last."""

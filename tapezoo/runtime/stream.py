@@ -13,7 +13,7 @@ from tapezoo.blocks import allowed_block, blocks
 from tapezoo.bundle import read_manifest, verify_hashes
 from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError, control_vector
-from tapezoo.runtime.blocks import check_layout, checked_rows, is_finite
+from tapezoo.runtime.blocks import as_rows, check_layout, is_finite
 from tapezoo.runtime.dc_blocker import DCBlocker
 from tapezoo.runtime.delay import Delay
 from tapezoo.runtime.engines import engines_of, open_engine
@@ -100,7 +100,7 @@ class Stream:
                 another channel count than before, or samples that are not finite.
             EngineError: The net's output is not finite; `reset` makes the stream playable again.
         """
-        rows = checked_rows(block)
+        rows = as_rows(block)
         if not self._started:
             check_layout(rows)
         before, asked = self._controls, self._controls if controls is None else self._vector(controls)
@@ -112,16 +112,16 @@ class Stream:
         try:
             if not self._started:
                 self._start(len(rows))
-            output = self._rebuffered(rows) if self.manifest.hop_samples > 1 else self._played(rows)
+            output = self._rebuffer(rows) if self.manifest.hop_samples > 1 else self._play(rows)
         except ControlError:  # the engine cannot go there, and has not moved: as if nobody had asked
             self._controls = before
             raise
-        return self._after(rows, output).reshape(np.shape(block))
+        return self._post_process(rows, output).reshape(np.shape(block))
 
-    def _played(self, rows: Audio) -> Audio:
+    def _play(self, rows: Audio) -> Audio:
         """Whole hops through the engine, in blocks that are sensible for it."""
         if self._failed:
-            raise self._not_finite()
+            raise self._not_finite_error()
         samples, manifest = rows.shape[1], self.manifest
         longest = allowed_block(samples, manifest.hop_samples, manifest.max_block_samples)
         if samples <= longest:
@@ -131,10 +131,10 @@ class Stream:
             output = np.concatenate(parts, axis=1)
         if not is_finite(output):
             self._failed = True
-            raise self._not_finite()
+            raise self._not_finite_error()
         return output
 
-    def _after(self, rows: Audio, output: Audio) -> Audio:
+    def _post_process(self, rows: Audio, output: Audio) -> Audio:
         """What stands behind the net."""
         if self._blocker is not None:
             output = self._blocker.play(output)
@@ -142,11 +142,11 @@ class Stream:
             output = self._mix * output + (1 - self._mix) * self._delay.play(rows)
         return output if self._limiter is None else self._limiter.play(output)
 
-    def _rebuffered(self, rows: Audio) -> Audio:
+    def _rebuffer(self, rows: Audio) -> Audio:
         waiting = np.concatenate([self._waiting, rows], axis=1)
         whole = waiting.shape[1] // self.manifest.hop_samples * self.manifest.hop_samples
         if whole:
-            self._ready = np.concatenate([self._ready, self._played(waiting[:, :whole])], axis=1)
+            self._ready = np.concatenate([self._ready, self._play(waiting[:, :whole])], axis=1)
         self._waiting = waiting[:, whole:]  # not before: a refused block leaves nothing behind
         output, self._ready = np.split(self._ready, [rows.shape[1]], axis=1)
         return output
@@ -160,7 +160,7 @@ class Stream:
                 part.start(channels)
         self._started = True
 
-    def _not_finite(self) -> EngineError:
+    def _not_finite_error(self) -> EngineError:
         return EngineError(
             f"the output of {self.manifest.architecture}",
             found="values that are not finite",

@@ -17,7 +17,7 @@ from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError
 from tapezoo.errors import TapezooError
 from tapezoo.runtime import Stream
-from tapezoo.runtime.blocks import check_layout, checked_rows
+from tapezoo.runtime.blocks import as_rows, check_layout
 from tapezoo.runtime.errors import NoSignalError
 
 CONTROLS = "controls"  # the one parameter of a request
@@ -96,7 +96,7 @@ def _check_signal(model_input: Any) -> Audio:
             )
         if math.prod(np.shape(model_input)) > MOST_SAMPLES:
             raise TooLongError(math.prod(np.shape(model_input)))
-        audio = checked_rows(model_input, "samples", loud=1.0)  # MLflow makes floats of a request's integers
+        audio = as_rows(model_input, "samples", loud=1.0)  # MLflow makes floats of a request's integers
         check_layout(audio, "samples")
     except NoSignalError as error:
         raise _signal_error(error.found, error.fix) from error

@@ -14,7 +14,7 @@ from tapezoo.bundle.grid.index import (
     GridIndex,
     GridPoint,
     read_grid_index,
-    stated_smoothing,
+    smoothing_for_index,
 )
 from tapezoo.bundle.grid.tensors import write_tensors
 from tapezoo.controls import Control
@@ -67,7 +67,7 @@ def test_an_index_of_version_1_means_the_glide_of_its_time(bundle, manifest):
 
 
 def test_an_index_says_the_glide_where_readers_of_version_2_would_play_another(bundle, manifest):
-    index = replace(INDEX, smoothing_samples=stated_smoothing(500, 1))
+    index = replace(INDEX, smoothing_samples=smoothing_for_index(500, 1))
     document = json.loads(index.to_json())
     assert document["schema_version"] == 3
     assert jsonschema.Draft202012Validator(schema("grid-3")).is_valid(document)
@@ -77,8 +77,8 @@ def test_an_index_says_the_glide_where_readers_of_version_2_would_play_another(b
             read(bundle, manifest, {**document, "smoothing_samples": wrong})
     with pytest.raises(BundleError, match="smoothing_samples"):
         read(bundle, manifest, {**document, "schema_version": 2})
-    assert stated_smoothing(1024, 1) is None
-    assert stated_smoothing(1024, 3) == 1024  # readers of version 2 glide over 1056 samples there
+    assert smoothing_for_index(1024, 1) is None
+    assert smoothing_for_index(1024, 3) == 1024  # readers of version 2 glide over 1056 samples there
     assert INDEX.glide_samples(1) == 1024
     assert INDEX.glide_samples(3) == 1056
 

@@ -163,7 +163,7 @@ def stretch_samples(hop_samples: int) -> int:
     return whole_hops(STRETCH_SAMPLES, hop_samples)
 
 
-def stated_smoothing(smoothing_samples: int, hop_samples: int) -> int | None:
+def smoothing_for_index(smoothing_samples: int, hop_samples: int) -> int | None:
     """What an index says of the glide of the net it was sampled from; None where readers of version 2 have it right.
 
     A net that glides in no way, or in its own (0), leaves the grid to the glide of version 2: mixes that jump click.

@@ -43,13 +43,13 @@ def play_mix(
     """
     if index.rule == "outputs" or len(mix) == 1:
         outputs = [
-            np.float32(share) * _play_rested(player, point_of(tensors, point), input, 0, block_samples)
+            np.float32(share) * _play_tensors(player, point_of(tensors, point), input, 0, block_samples)
             for point, share in mix.items()
         ]
         total: Audio = np.sum(outputs, axis=0, dtype=np.float32)
         return total
     settle_samples = max(index.points[point].settle_samples for point in mix)
-    return _play_rested(player, mix_points(tensors, mix), input, settle_samples, block_samples)
+    return _play_tensors(player, mix_points(tensors, mix), input, settle_samples, block_samples)
 
 
 def mix_points(tensors: Tensors, mix: Mapping[int, float]) -> Tensors:
@@ -83,7 +83,7 @@ def split_point(tensors: Tensors) -> tuple[Tensors, StateArrays]:
     return weights, rest
 
 
-def _play_rested(
+def _play_tensors(
     player: GridPlayer, tensors: Tensors, input: Audio, settle_samples: int, block_samples: int
 ) -> Audio:
     weights, rest = split_point(tensors)

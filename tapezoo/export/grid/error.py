@@ -36,7 +36,7 @@ def measure_errors(
     player, tensors = GridGraph(root, index), read_tensors(root, index)
     block = allowed_block(BLOCK_SAMPLES, held.net.hop_samples, held.net.max_block_samples)
     found = []
-    for rested in held.settled(places):
+    for rested in held.settle_at(places):
         mix = mix_at(index.axes, rested.place)
         if index.rule == "outputs":
             output = np.sum([np.float32(share) * points[point] for point, share in mix.items()], axis=0)

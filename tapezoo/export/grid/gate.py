@@ -21,7 +21,7 @@ from tapezoo.export.errors import ExportError, ParityError
 from tapezoo.export.golden import rounding_of
 from tapezoo.export.grid.error import mix_at
 from tapezoo.export.grid.refine import Cell
-from tapezoo.export.grid.sample import Held, Sample, played
+from tapezoo.export.grid.sample import Held, Sample, play_rows
 from tapezoo.export.parity import ROUNDING, STEADY_TOLERANCES, perturb_weights
 from tapezoo.runtime.grid.graph import GridGraph
 
@@ -55,7 +55,7 @@ def pass_gate(root: Path, index: GridIndex, held: Held, samples: Sequence[Sample
     none = torch.zeros(1, 0)
     points = []
     for number, (point, sample) in enumerate(zip(index.points, samples, strict=True)):
-        folded = played(sample.folded, held.excerpt, none, sample.folded.initial_state(none))[0]
+        folded = play_rows(sample.folded, held.excerpt, none, sample.folded.initial_state(none))[0]
         allowed = tolerance_of(sample.heard)
         errors = {"folded": _distance(folded, sample.heard)}
         outputs = [play_mix(player, index, tensors, held.excerpt, {number: 1.0}, block) for block in blocks]
@@ -88,7 +88,7 @@ def write_golden_cases(
             tolerance_of(heard_there), 2 * index.points[number].max_abs_error
         )  # the gate let that pass
         cases.append(GridCase((number,), (1.0,), heard_there[: len(input)], allowed))
-    wanted = next(held.settled([worst.middle])).heard[: len(input)]
+    wanted = next(held.settle_at([worst.middle])).heard[: len(input)]
     mix = mix_at(index.axes, worst.middle)
     block = allowed_block(BLOCKS_SAMPLES[0], held.net.hop_samples, held.net.max_block_samples)
     distance = _distance(play_mix(player, index, tensors, input, mix, block), wanted)
@@ -139,7 +139,7 @@ def check_steady(sample: Sample, excerpt: Audio, place: str) -> None:
     """
     none = torch.zeros(1, 0)
     as_it_is, as_moved = (
-        played(net, excerpt, none, net.initial_state(none))[0]
+        play_rows(net, excerpt, none, net.initial_state(none))[0]
         for net in (sample.folded, perturb_weights(sample.folded))
     )
     distance = _distance(as_moved, as_it_is)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from tapezoo.bundle import Manifest, read_rest
-from tapezoo.bundle.grid.index import INDEX, GridAxis, GridIndex, stated_smoothing
+from tapezoo.bundle.grid.index import INDEX, GridAxis, GridIndex, smoothing_for_index
 from tapezoo.bundle.grid.play import grid_step, split_point
 from tapezoo.bundle.grid.tensors import point_of, read_tensors
 from tapezoo.bundle.play import Audio
@@ -22,7 +22,7 @@ from tapezoo.export.errors import GridError
 from tapezoo.export.grid.error import describe_error, measure_errors
 from tapezoo.export.grid.gate import pass_gate, write_golden_cases
 from tapezoo.export.grid.refine import Cell, measure_cells, refine_axes
-from tapezoo.export.grid.sample import Held, Place, Sample, excerpt_of, places_of, sampled
+from tapezoo.export.grid.sample import Held, Place, Sample, excerpt_of, places_of, sample_places
 from tapezoo.export.grid.spec import check_size
 from tapezoo.export.grid.write import write_grid
 from tapezoo.export.targets.onnx import OnnxTarget
@@ -87,7 +87,7 @@ class GridPart:
         def points_of(axes: Sequence[GridAxis]) -> list[Sample]:
             places = places_of(axes)
             missing = [place for place in places if place not in known]
-            for sample in sampled(held, missing, metadata):
+            for sample in sample_places(held, missing, metadata):
                 known[sample.place] = sample
                 progress(f"folding the net at {len(places)} points, {len(known)} done")
             return [known[place] for place in places]
@@ -121,7 +121,7 @@ class GridPart:
         index = replace(
             index,
             error=describe_error(cells, axes, controls, len(excerpt), self.max_error),
-            smoothing_samples=stated_smoothing(net.smoothing_samples, net.hop_samples),
+            smoothing_samples=smoothing_for_index(net.smoothing_samples, net.hop_samples),
             cost=_measure_cost(folder, index, manifest, programme[:1], samples[len(samples) // 2]),
         )
         (folder / INDEX).write_text(index.to_json(), encoding="utf-8")

@@ -101,18 +101,18 @@ class Held:
             )
         return torch.tensor(rows, dtype=torch.float32)
 
-    def settled(self, places: Sequence[Place]) -> Iterator[Rested]:
+    def settle_at(self, places: Sequence[Place]) -> Iterator[Rested]:
         """The net at rest at each place, and what it plays there."""
         for some in blocks(len(places), ROWS):
             vectors = self.vectors(places[some])
             state, samples = settle(self.net, vectors)
-            output = played(self.net, self.excerpt, vectors, state)
+            output = play_rows(self.net, self.excerpt, vectors, state)
             for row, place in enumerate(places[some]):
                 own = {name: value[row : row + 1] for name, value in state.items()}
                 yield Rested(place, vectors[row], own, samples, output[row])
 
 
-def sampled(held: Held, places: Sequence[Place], metadata: dict[str, str]) -> Iterator[Sample]:
+def sample_places(held: Held, places: Sequence[Place], metadata: dict[str, str]) -> Iterator[Sample]:
     """Folds and exports the net at each place.
 
     Args:
@@ -123,7 +123,7 @@ def sampled(held: Held, places: Sequence[Place], metadata: dict[str, str]) -> It
     Raises:
         UnfoldableError: See `Net.folded`.
     """
-    for found in held.settled(places):
+    for found in held.settle_at(places):
         folded = held.net.folded(found.controls).eval().requires_grad_(False)
         names = list(folded.rest_state(1))
         # points share their state with the net they come from, so they rest where it does
@@ -137,7 +137,7 @@ def sampled(held: Held, places: Sequence[Place], metadata: dict[str, str]) -> It
 
 
 @torch.no_grad()
-def played(
+def play_rows(
     net: Net,
     audio: Audio,
     controls: Tensor,

@@ -52,7 +52,7 @@ def shares(axes: Sequence[GridAxis], path: NDArray[np.float64]) -> Shares:
     return dict(sorted(found.items()))
 
 
-def reached(axes: Sequence[GridAxis], positions: NDArray[np.float64]) -> NDArray[np.float64]:
+def clamp_to_grid(axes: Sequence[GridAxis], positions: NDArray[np.float64]) -> NDArray[np.float64]:
     """(axes,) positions that the grid can play: outside an axis its nearest end; exactly at a point next to one."""
     result = np.empty(len(axes))
     for number, (axis, position) in enumerate(zip(axes, positions, strict=True)):

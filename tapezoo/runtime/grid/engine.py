@@ -14,7 +14,7 @@ from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.glide import Positions
-from tapezoo.runtime.grid.cells import SAME_POSITION, reached
+from tapezoo.runtime.grid.cells import SAME_POSITION, clamp_to_grid
 from tapezoo.runtime.grid.glide import Stretches
 from tapezoo.runtime.grid.graph import GridGraph
 from tapezoo.runtime.grid.onsets import InheritState, Preroll
@@ -72,10 +72,10 @@ class GridEngine:
     def _target(self, controls: Audio) -> Positions:
         asked = controls.tobytes()
         if asked != self._asked:  # most blocks ask for what the last one did
-            self._at, self._asked = self._checked(controls), asked
+            self._at, self._asked = self._resolve(controls), asked
         return self._at
 
-    def _checked(self, controls: Audio) -> Positions:
+    def _resolve(self, controls: Audio) -> Positions:
         for control, position in zip(self._manifest.controls, controls, strict=True):
             if control.name not in self.index.held:
                 continue
@@ -89,7 +89,7 @@ class GridEngine:
                     expected=f"{held:g} {control.unit}".rstrip() + ", where the grid was sampled",
                     fix="Leave it there, or play the bundle's net instead of its grid.",
                 )
-        return reached(self.index.axes, np.asarray(controls, dtype=np.float64)[self._moving])
+        return clamp_to_grid(self.index.axes, np.asarray(controls, dtype=np.float64)[self._moving])
 
 
 def _player(root: Path, index: GridIndex, tensors: Tensors, settle_block_samples: int) -> Player:

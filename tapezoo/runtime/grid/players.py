@@ -16,7 +16,7 @@ from tapezoo.runtime.grid.cells import Shares, distance, shares
 from tapezoo.runtime.grid.glide import Stretch
 from tapezoo.runtime.grid.graph import Feeds, GridGraph
 from tapezoo.runtime.grid.onsets import PointOnset
-from tapezoo.runtime.grid.weights import GridWeights, Mix, mixed_states
+from tapezoo.runtime.grid.weights import GridWeights, Mix, mix_states
 
 
 class Player(Protocol):
@@ -85,7 +85,7 @@ class WeightsPlayer:
         if self._ahead:
             ahead, share = self._ahead
             # under 1 only where a new target came in mid-stretch
-            self._state = ahead if share == 1 else mixed_states([(self._state, 1 - share), (ahead, share)])
+            self._state = ahead if share == 1 else mix_states([(self._state, 1 - share), (ahead, share)])
             self._ahead = None
         ends = {at.tobytes(): at for at in (stretch.begin, stretch.end)}
         self._known = {
@@ -144,15 +144,15 @@ class OutputsPlayer:
         if len(self._voices) == 1:
             [voice] = self._voices.values()
             self._onset.hear(rows)
-            return self._heard(voice, rows)
+            return self._play_voice(voice, rows)
         gains = self._gains(stretch, rows.shape[1])
         output = np.zeros(rows.shape)
         for point, voice in self._voices.items():
-            output += self._heard(voice, rows) * gains[point]
+            output += self._play_voice(voice, rows) * gains[point]
         self._onset.hear(rows)
         return output.astype(np.float32)
 
-    def _heard(self, voice: Voice, rows: Audio) -> Audio:
+    def _play_voice(self, voice: Voice, rows: Audio) -> Audio:
         heard, voice.state = self._graph.run(rows, voice.state, voice.feeds)
         voice.age_samples += rows.shape[1]
         return heard

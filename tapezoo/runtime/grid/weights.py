@@ -37,7 +37,7 @@ class GridWeights:
         }
 
 
-def mixed_states(states: Sequence[tuple[StateArrays, float]]) -> StateArrays:
+def mix_states(states: Sequence[tuple[StateArrays, float]]) -> StateArrays:
     """A mix of states that share what they mean, with shares that add up to 1."""
     stacked = {name: np.stack([state[name] for state, _ in states]) for name in states[0][0]}
     return mix_points(stacked, {number: share for number, (_, share) in enumerate(states)})

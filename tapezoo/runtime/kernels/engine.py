@@ -11,7 +11,7 @@ from tapezoo.bundle.play import Audio, repeat_rows, settle
 from tapezoo.controls import control_vector
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.kernels.channel import Channel
-from tapezoo.runtime.kernels.file import refused
+from tapezoo.runtime.kernels.file import file_error
 from tapezoo.runtime.kernels.step import channel_step
 from tapezoo.runtime.kernels.voices import channel_maker
 
@@ -41,7 +41,7 @@ class KernelEngine:
             self.start(1, self._default)
             self.play(np.zeros((1, 1), np.float32), self._default)  # compiles here, not in the first block
         except (ValueError, KeyError) as error:
-            raise refused(root / manifest.targets[target], error) from error
+            raise file_error(root / manifest.targets[target], error) from error
 
     def start(self, channels: int, controls: Audio) -> None:
         """See `Engine.start`."""

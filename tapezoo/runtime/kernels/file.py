@@ -99,10 +99,10 @@ def read_kernel(path: Path) -> KernelFile:
             FORMATS[metadata["format"]],
         )
     except Exception as error:  # safetensors has kinds of its own for bad data
-        raise refused(path, error) from error
+        raise file_error(path, error) from error
 
 
-def refused(path: Path, error: Exception) -> EngineError:
+def file_error(path: Path, error: Exception) -> EngineError:
     """The error that names the file."""
     return EngineError(
         str(path),

@@ -69,7 +69,7 @@ class HistoryGlide:
         path[:] = self._target[:, np.newaxis]
         if not self._glide.has_arrived:
             samples = path.shape[1]
-            path += self._glide.apart(self._ahead[:samples]).astype(np.float32).T
+            path += self._glide.offset(self._ahead[:samples]).astype(np.float32).T
             self._glide.advance(samples)
 
 

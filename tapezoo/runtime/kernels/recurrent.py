@@ -20,7 +20,7 @@ def four_sums(weights, start, bias, x, x_start, x_step, inputs, memory, units): 
     """Four vectors: bias + W x + U h of one block of LANES units, for the four sums of each.
 
     Args:
-        weights: Of all blocks; flat, as `_packed` lays them out.
+        weights: Of all blocks; flat, as `_pack_layer` lays them out.
         start: Of the block in weights and in bias.
         bias: Of all blocks.
         x: With this sample's inputs at x_start, x_start + x_step, ...
@@ -143,7 +143,7 @@ class RecurrentVoice:
         if not 1 <= layers <= len(file.arrays):
             raise ValueError(f"{layers} layers")
         self._inputs = [1 + file.num_controls, *[self._units] * (layers - 1)]
-        packed = [_packed(file, index, hidden_size, self._units) for index in range(layers)]
+        packed = [_pack_layer(file, index, hidden_size, self._units) for index in range(layers)]
         self._weights = [weights for weights, _ in packed]
         self._bias = [bias for _, bias in packed]
         self._head = np.zeros(self._units, np.float32)
@@ -200,7 +200,7 @@ class RecurrentVoice:
         )
 
 
-def _packed(file: KernelFile, index: int, size: int, units: int) -> tuple[Weights, Weights]:
+def _pack_layer(file: KernelFile, index: int, size: int, units: int) -> tuple[Weights, Weights]:
     """(weights, bias) of a layer, flat from (blocks, inputs + units, SUMS, LANES); units beyond `size` stay zero."""
     inputs = size if index else 1 + file.num_controls
     of_input = file.array(f"layer_{index}.input", SUMS * size, inputs)

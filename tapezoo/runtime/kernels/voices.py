@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tapezoo.runtime.kernels.channel import Channel, Voice
-from tapezoo.runtime.kernels.file import KernelFile, read_kernel, refused
+from tapezoo.runtime.kernels.file import KernelFile, file_error, read_kernel
 from tapezoo.runtime.kernels.glide import GLIDES
 from tapezoo.runtime.kernels.gru import gru_voice
 from tapezoo.runtime.kernels.lstm import lstm_voice
@@ -34,5 +34,5 @@ def channel_maker(path: Path) -> Callable[[], Channel]:
     try:
         make()
     except Exception as error:  # a stranger's file: KeyError, ValueError, OverflowError
-        raise refused(path, error) from error
+        raise file_error(path, error) from error
     return make

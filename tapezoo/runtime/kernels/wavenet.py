@@ -48,7 +48,7 @@ class WaveNetVoice:
     def __init__(self, file: KernelFile) -> None:
         dilations = [int(value) for value in file.settings["dilations"].split(",")]
         self._conditions = 2 + file.num_controls
-        widths = _checked(file, dilations)
+        widths = _read_widths(file, dilations)
         self._channels = [channels for channels, _ in widths]
         packer = _Packer()
         layers: list[list[int]] = []
@@ -63,11 +63,11 @@ class WaveNetVoice:
                     len(dilations),
                     rows,
                     gates * rows,
-                    packer.product(
+                    packer.add_product(
                         file.arrays[f"{name}.widen"], rows, _rows(widths[index - 1][0]) if index else 1
                     ),
                     _rows(widths[index - 1][0]) if index else 1,
-                    packer.affine(file.arrays[f"{name}.head"], rows),
+                    packer.add_affine(file.arrays[f"{name}.head"], rows),
                     _rows(file.arrays[f"{name}.head"].shape[0]),
                 ]
             )
@@ -77,9 +77,9 @@ class WaveNetVoice:
                 mix, taps = file.arrays[f"{name}.mix"][layer], dilated[layer]
                 residual = file.arrays[f"{name}.residual"][layer]
                 places = [
-                    packer.gated(mix[:, :, np.newaxis], gates, rows, self._conditions),
-                    packer.gated(taps, gates, rows, rows),
-                    packer.affine(residual, rows),
+                    packer.add_gated(mix[:, :, np.newaxis], gates, rows, self._conditions),
+                    packer.add_gated(taps, gates, rows, rows),
+                    packer.add_affine(residual, rows),
                 ]
                 layers.append([end, stride, past, dilation, *places])
                 end += rows * stride
@@ -168,7 +168,7 @@ class _Packer:
         self._parts: list[Weights] = []
         self._end = 0
 
-    def product(self, matrix: Weights, outs: int, rows: int) -> int:
+    def add_product(self, matrix: Weights, outs: int, rows: int) -> int:
         """Where (outs, rows) or (outs, rows, taps), filled up with zeros, begins: (outs / ROWS, taps, rows, ROWS)."""
         full = np.zeros((outs, rows, prod(matrix.shape[2:])), np.float32)
         full[: matrix.shape[0], : matrix.shape[1]] = matrix.reshape(*matrix.shape[:2], -1)
@@ -176,19 +176,19 @@ class _Packer:
         start, self._end = self._end, self._end + full.size
         return start
 
-    def affine(self, matrix: Weights, rows: int) -> int:
+    def add_affine(self, matrix: Weights, rows: int) -> int:
         """A `product` of `rows` rows with the bias, the last column, after them."""
         full = np.zeros((_rows(matrix.shape[0]), rows + 1), np.float32)
         full[: matrix.shape[0], : matrix.shape[1] - 1] = matrix[:, :-1]
         full[: matrix.shape[0], -1] = matrix[:, -1]
-        return self.product(full, *full.shape)
+        return self.add_product(full, *full.shape)
 
-    def gated(self, matrix: Weights, gates: int, outs: int, rows: int) -> int:
+    def add_gated(self, matrix: Weights, gates: int, outs: int, rows: int) -> int:
         """A `product` for the rows of f's first part, and of its second one if there is one."""
         halves = [np.zeros((outs, *matrix.shape[1:]), np.float32) for _ in range(gates)]
         for half, part in zip(halves, np.split(matrix, gates), strict=True):
             half[: part.shape[0]] = part
-        return self.product(np.concatenate(halves), gates * outs, rows)
+        return self.add_product(np.concatenate(halves), gates * outs, rows)
 
     def weights(self) -> Weights:
         """Everything."""
@@ -200,7 +200,7 @@ def _rows(channels: int) -> int:
     return -(-channels // ROWS) * ROWS
 
 
-def _checked(file: KernelFile, dilations: list[int]) -> list[tuple[int, int]]:
+def _read_widths(file: KernelFile, dilations: list[int]) -> list[tuple[int, int]]:
     """(channels, parts of f's argument) of every array."""
     count = int(file.settings["arrays"])
     if not 1 <= count <= len(file.arrays) or min(dilations) < 1:

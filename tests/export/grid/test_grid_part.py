@@ -22,7 +22,7 @@ from tapezoo.export.errors import GridError
 from tapezoo.export.golden import golden_input
 from tapezoo.export.grid import GridPart, parse_axes, parse_held
 from tapezoo.export.grid.gate import check_steady
-from tapezoo.export.grid.sample import Sample, excerpt_of, played
+from tapezoo.export.grid.sample import Sample, excerpt_of, play_rows
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.measure.playing import play
 from tapezoo.models.lstm import LSTMNet
@@ -314,11 +314,11 @@ def test_a_net_that_is_not_steady_at_a_point_is_told_from_a_fold_that_is_wrong(t
     sample = Sample((1.0,), net.folded(torch.ones(1)), None, {}, 0, np.zeros(0))
     excerpt = golden_input(programme(), 1)[0][:500]
     nothing = torch.zeros(1, 0)
-    heard = played(sample.folded, excerpt, nothing, sample.folded.initial_state(nothing))[0]
+    heard = play_rows(sample.folded, excerpt, nothing, sample.folded.initial_state(nothing))[0]
     with pytest.raises(ExportError, match="drive = 10"):
         check_steady(replace(sample, heard=heard), excerpt, "the grid's point at drive = 10")
     tame = replace(sample, folded=net.folded(torch.zeros(1)))
-    heard = played(tame.folded, excerpt, nothing, tame.folded.initial_state(nothing))[0]
+    heard = play_rows(tame.folded, excerpt, nothing, tame.folded.initial_state(nothing))[0]
     check_steady(replace(tame, heard=heard), excerpt, "the grid's point at drive = 0")
 
 

@@ -19,7 +19,7 @@ from tapezoo.errors import TapezooError
 from tapezoo.export.errors import GridError
 from tapezoo.export.grid.checkpoints.index_file import PointFile
 from tapezoo.export.grid.graph import split_graph
-from tapezoo.export.grid.sample import Sample, played
+from tapezoo.export.grid.sample import Sample, play_rows
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of
 from tapezoo.net import Net
@@ -100,7 +100,7 @@ def sample_checkpoints(
                 graph=graph,
                 rest={name: value[0].numpy().copy() for name, value in rest.items()},
                 settle_samples=_measure_memory(net, excerpt),
-                heard=played(net, excerpt, none, rest)[0],
+                heard=play_rows(net, excerpt, none, rest)[0],
             )
         )
     return samples

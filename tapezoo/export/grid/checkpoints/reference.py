@@ -18,7 +18,7 @@ from tapezoo.data.audio import read_audio, read_header, warn_of_header
 from tapezoo.export.errors import GridError
 from tapezoo.export.grid.checkpoints.index_file import DeviceReference, GridFile, Recording
 from tapezoo.export.grid.error import mix_at, output_esr
-from tapezoo.export.grid.sample import Place, Sample, played
+from tapezoo.export.grid.sample import Place, Sample, play_rows
 from tapezoo.export.trained import programme
 from tapezoo.net import Net
 
@@ -177,7 +177,7 @@ def _lowest_point(axes: Sequence[GridAxis], cell: Sequence[int]) -> int:
 def _play_scored(net: Net, dry: Audio, sample_rate: int) -> Audio:
     """What a net makes of `dry`, where it is scored, without its latency."""
     none = torch.zeros(1, 0)
-    output: Audio = played(net, dry, none, net.initial_state(none))[0]
+    output: Audio = play_rows(net, dry, none, net.initial_state(none))[0]
     return output[net.latency_samples + round(SCORED_AFTER_S * sample_rate) :]
 
 
