@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pkgutil import resolve_name
 
 from tapezoo.bundle.golden import read_rest
 from tapezoo.bundle.manifest import REST_STATE, Manifest
@@ -20,16 +21,17 @@ def inspect(root: Path, manifest: Manifest) -> None:
             have to be loaded, sizes and loops beyond any net's (see `check_work`), NaN or infinite weights, or other
             inputs, outputs, shapes, types or metadata than the manifest says. TorchScript could write files.
     """
-    inspections: dict[tuple[str, Inspect], None] = {}  # each once, in this order
+    inspections: set[tuple[str, str]] = set()
     for target, file in manifest.targets.items():
         spec = related_target(target)
-        if spec is not None and spec.inspect is not None:
-            inspections[file, spec.inspect] = None
+        if spec is not None and spec.inspect:
+            inspections.add((file, spec.inspect))
     for file in manifest.files:
         for spec in TARGETS.values():
-            if spec.inspect is not None and file.lower().endswith(spec.suffixes):
-                inspections[file, spec.inspect] = None
-    for file, inspect_file in sorted(inspections, key=lambda pair: pair[0]):
+            if spec.inspect and file.lower().endswith(spec.suffixes):
+                inspections.add((file, spec.inspect))
+    for file, inspector in sorted(inspections):
+        inspect_file: Inspect = resolve_name(inspector)
         inspect_file(root, file, manifest)
     if REST_STATE in manifest.files:
         read_rest(root, manifest)

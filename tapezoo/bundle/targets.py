@@ -1,7 +1,8 @@
 """The targets a bundle can hold, one row each: all that format, players and makers need to know of one.
 
-A new target is a row here and a file in `tapezoo/export/targets/`. What opens, plays and writes it is named as
-"module:attribute" and imported on first use, since this package knows neither torch nor onnxruntime.
+A new target is a row here, its maker in `tapezoo/export/targets/` and, unless that needs torch, what inspects and plays
+the file in `tapezoo/runtime/`. All of them are named as "module:attribute" and imported on first use, since this
+package knows neither torch nor onnxruntime.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 from tapezoo.bundle.manifest import Manifest
-from tapezoo.bundle.onnx_inspection import inspect_onnx
 from tapezoo.bundle.play import Step
-from tapezoo.bundle.torchscript_inspection import inspect_torchscript
 
 Inspect = Callable[[Path, str, Manifest], None]
 """(root, file, manifest): refuses a stranger's file with a BundleError, without running anything of it."""
@@ -30,12 +29,16 @@ class TargetSpec:
         file: What export calls it in a bundle.
         describes: What it holds, in a few words.
         maker: A `tapezoo.export.targets.target.Target`, which writes the file.
-        opener: An `OpenTarget`, through which export's gates and `verify` replay the golden files.
+        opener: An `OpenTarget`, through which export's gates and `verify` replay the golden files: more than a million
+            samples, so nothing slow (docs/bundle.md has the limits). It gets the names of the state's tensors, and has
+            to know from the file which is which.
         engine: `(root, manifest, name) -> tapezoo.runtime.engine.Engine`, with which `Stream` plays; "": none.
         needs: Modules beside numpy and onnxruntime that opener and engine import.
         lossy: Its weights or arithmetic are coarser than the net's: judged by its ESR, not by the parity gate.
-        inspect: Looks at the file before any runtime opens it; None: the opener itself trusts nothing in it.
-        suffixes: Of other files in a bundle that are inspected in the same way, whoever they belong to.
+        inspect: An `Inspect`, which looks at the file before any runtime opens it; "": the opener itself trusts nothing
+            in it.
+        suffixes: Of other files in a bundle that are inspected in the same way, whoever they belong to; none where a
+            bundle has files of that kind that are no targets, such as .npz.
     """
 
     name: str
@@ -46,7 +49,7 @@ class TargetSpec:
     engine: str = ""
     needs: tuple[str, ...] = ()
     lossy: bool = False
-    inspect: Inspect | None = None
+    inspect: str = ""
     suffixes: tuple[str, ...] = ()
 
     def open(self, path: Path, state_names: Sequence[str]) -> Step:
@@ -68,6 +71,7 @@ def is_installed(module: str) -> bool:
         return False
 
 
+INSPECT_ONNX = "tapezoo.bundle.onnx_inspection:inspect_onnx"
 OPEN_ONNX = "tapezoo.runtime.onnx_step:open_onnx"
 ONNX_ENGINE = "tapezoo.runtime.onnx_engine:OnnxEngine"
 ROWS = (
@@ -78,7 +82,7 @@ ROWS = (
         maker="tapezoo.export.targets.onnx:OnnxTarget",
         opener=OPEN_ONNX,
         engine=ONNX_ENGINE,
-        inspect=inspect_onnx,
+        inspect=INSPECT_ONNX,
         suffixes=(".onnx",),
     ),
     TargetSpec(
@@ -88,7 +92,7 @@ ROWS = (
         maker="tapezoo.export.targets.torchscript:TorchScriptTarget",
         opener="tapezoo.export.targets.torchscript:open_torchscript",
         needs=("torch", "onnx"),
-        inspect=inspect_torchscript,
+        inspect="tapezoo.bundle.torchscript_inspection:inspect_torchscript",
         suffixes=(".ts", ".pt"),
     ),
     TargetSpec(
@@ -99,7 +103,7 @@ ROWS = (
         opener=OPEN_ONNX,
         engine=ONNX_ENGINE,
         lossy=True,
-        inspect=inspect_onnx,
+        inspect=INSPECT_ONNX,
     ),
     TargetSpec(
         "onnx_fp16",
@@ -109,7 +113,7 @@ ROWS = (
         opener=OPEN_ONNX,
         engine=ONNX_ENGINE,
         lossy=True,
-        inspect=inspect_onnx,
+        inspect=INSPECT_ONNX,
     ),
     TargetSpec(
         "kernel",

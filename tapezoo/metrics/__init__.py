@@ -35,4 +35,9 @@ def metric_collection(prefix: str, extra: Iterable[str] = ()) -> MetricCollectio
     return MetricCollection({name: resolve(name)() for name in names}, prefix=prefix, compute_groups=False)
 
 
+def registered_metric(figure: str) -> list[str]:
+    """The name of the metric that gives `val_NAME`, if it is a registered one."""
+    return [entry.name for entry in registry.registrations("metrics") if figure == f"val_{entry.name}"][:1]
+
+
 __getattr__ = registry.lazy_names(__name__, resolve)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tapezoo import registry
 from tapezoo.tracking.address import Tracking, tracking_uri
 from tapezoo.tracking.client import as_store_error, open_client
 from tapezoo.tracking.errors import NotPromotedError
@@ -15,7 +16,6 @@ from tapezoo.tracking.tags import COST, DATASET, FACTS
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-HIGHER_IS_BETTER = ("si_sdr",)  # endings of metrics that cannot be compared by "lower is better"
 UNMOVED = "The alias was not moved."
 
 
@@ -115,7 +115,7 @@ def read_figure(version: ModelVersion, metric: str) -> float:
     Raises:
         NotPromotedError: It has none that is finite, or lower is not better in it.
     """
-    if metric.endswith(HIGHER_IS_BETTER) or metric == COST:  # which is speed: times real time
+    if is_higher_better(metric):
         raise NotPromotedError(
             f"--if-better {metric}",
             found="a figure in which higher is better",
@@ -130,7 +130,7 @@ def read_figure(version: ModelVersion, metric: str) -> float:
         known = [
             tag
             for tag in sorted(version.tags)
-            if tag.startswith(("val_", "test_", "train_")) and not tag.endswith(HIGHER_IS_BETTER)
+            if tag.startswith(("val_", "test_", "train_")) and not is_higher_better(tag)
         ]
         raise NotPromotedError(
             _name_of(version),
@@ -139,6 +139,19 @@ def read_figure(version: ModelVersion, metric: str) -> float:
             fix=f"{UNMOVED} Name another metric, or leave --if-better out.",
         )
     return figure
+
+
+def is_higher_better(figure: str) -> bool:
+    """Whether more of a figure is better; of a plugin's metric as its class says, where the plugin is installed."""
+    name = figure.partition("_")[2]
+    if figure == COST or name == "si_sdr":  # the cost is a speed: times real time
+        return True
+    owners = [entry.distribution for entry in registry.registrations("metrics") if entry.name == name]
+    if not owners or owners == ["tapezoo"]:
+        return False
+    from tapezoo import metrics  # with torch, which promoting otherwise does without
+
+    return metrics.resolve(name).higher_is_better is True
 
 
 def _name_of(version: ModelVersion) -> str:

@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tapezoo.controls import Control
 from tapezoo.data.batch import Batch
 from tapezoo.losses.mrstft import MRSTFT
-from tapezoo.metrics import metric_collection
+from tapezoo.metrics import metric_collection, registered_metric
 from tapezoo.net import Net, State
 from tapezoo.play import play, settle
 from tapezoo.training.constructor import make_constructor
@@ -49,7 +49,8 @@ class EffectModel(LightningModule):
         optimizer: Made from the parameters, once for each set that the objective trains.
         lr_scheduler: Made from each optimizer; stepped after every epoch, torch's ReduceLROnPlateau on the
             objective's monitor, CosineDecay moved after every batch.
-        metrics: Names of registered metrics to compute beside esr, mae, si_sdr and mrstft; `tapezoo list metrics`.
+        metrics: Names of registered metrics to compute beside esr, mae, si_sdr, mrstft and the one that the
+            objective monitors; `tapezoo list metrics`.
     """
 
     net_class: ClassVar[type[Net]]
@@ -84,8 +85,9 @@ class EffectModel(LightningModule):
         self.objective = objective or Supervised()
         self.make_optimizer = optimizer
         self.make_lr_scheduler = lr_scheduler
-        self.val_metrics = metric_collection("val_", metrics or [])
-        self.test_metrics = metric_collection("test_", metrics or [])
+        asked_for = [*(metrics or []), *registered_metric(self.objective.monitor)]
+        self.val_metrics = metric_collection("val_", asked_for)
+        self.test_metrics = metric_collection("test_", asked_for)
         self.test_distance = MRSTFT("hybrid")
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -221,9 +223,9 @@ class EffectModel(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """An optimizer of the recipe for each set of parameters that the objective trains, and their schedulers."""
-        trained = self.objective.trained(self.net)
-        self._optimized = list(trained)
-        optimizers = [self.make_optimizer(parameters) for parameters in trained.values()]
+        sets = self.objective.optimized_parameters(self.net)
+        self._optimized = list(sets)
+        optimizers = [self.make_optimizer(parameters) for parameters in sets.values()]
         if self.make_lr_scheduler is None:
             return optimizers
         return optimizers, [self.make_lr_scheduler(optimizer) for optimizer in optimizers]
@@ -267,7 +269,7 @@ class EffectModel(LightningModule):
                 "the monitor",
                 found=f"{name}, which no validation gives",
                 expected=f"one of {', '.join(sorted(figures))}",
-                fix="Correct it in the recipe, or in the objective.",
+                fix="Correct it in the recipe or in the objective, or ask for a metric: --model.metrics '[NAME]'.",
             )
         return figures.get(name)
 

@@ -39,7 +39,7 @@ class Update(Protocol):
     """One optimizer step: clears the gradients, backpropagates `loss`, clips, steps."""
 
     def __call__(self, loss: Tensor, name: str = "net", clip_norm: float | None = None) -> None:
-        """Moves the parameters that `Objective.trained` calls `name`.
+        """Moves the parameters that `Objective.optimized_parameters` calls `name`.
 
         Args:
             loss: Scalar.
@@ -80,7 +80,7 @@ class Objective(nn.Module, ABC):
     mode: Literal["min", "max"] = "min"
     """Whether a lower or a higher figure is better."""
 
-    def trained(self, net: Net) -> dict[str, Iterable[nn.Parameter]]:
+    def optimized_parameters(self, net: Net) -> dict[str, Iterable[nn.Parameter]]:
         """Name -> parameters, one optimizer for each; called before the data are read, so it may refuse the net."""
         return {"net": net.parameters()}
 

@@ -43,8 +43,8 @@ class Staged(Objective):
         self.objective = objective or Supervised()
         self.monitor, self.mode = self.objective.monitor, self.objective.mode
 
-    def trained(self, net: Net) -> dict[str, Iterable[nn.Parameter]]:
-        """See `Objective.trained`. Raises TrainingError where a pattern fits nothing in the net."""
+    def optimized_parameters(self, net: Net) -> dict[str, Iterable[nn.Parameter]]:
+        """See `Objective.optimized_parameters`. Raises TrainingError where a pattern fits nothing in the net."""
         names = [name for name, _ in net.named_parameters()]
         for pattern in self.first:
             if not any(_fits(pattern, name) for name in names):
@@ -54,7 +54,7 @@ class Staged(Objective):
                     expected=f"names or patterns of {', '.join(names)}",
                     fix="Correct it on the line or in the recipe.",
                 )
-        return self.objective.trained(net)
+        return self.objective.optimized_parameters(net)
 
     def step(self, step: Step) -> dict[str, Tensor]:
         """See `Objective.step`."""

@@ -19,7 +19,7 @@ class Toy(Objective):
         self.critic = nn.Conv1d(1, 1, 8)
         self.register_buffer("validations", torch.zeros(()))
 
-    def trained(self, net):
+    def optimized_parameters(self, net):
         return {"net": net.parameters(), "critic": self.critic.parameters()}
 
     def step(self, step):

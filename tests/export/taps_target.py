@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from tapezoo.architecture import Convolution
 from tapezoo.bundle import BundleError, Manifest
 from tapezoo.bundle.targets import TargetSpec
 from tapezoo.export.targets.target import Target
-from tapezoo.models.fir import FIRNet
+from tapezoo.net import Net, UndescribableError
 
 
 def read_taps(path: Path):
@@ -45,8 +46,17 @@ ROW = TargetSpec(
     "taps of a FIR as text",
     maker="export.taps_target:TapsTarget",
     opener="export.taps_target:open_taps",
-    inspect=inspect_taps,
+    inspect="export.taps_target:inspect_taps",
 )
+
+
+def _find_filter(net: Net) -> Convolution | None:
+    try:
+        layers = net.described().layers
+    except UndescribableError:
+        return None
+    is_filter = len(layers) == 1 and isinstance(layers[0], Convolution) and layers[0].bias is None
+    return layers[0] if is_filter and layers[0].state == "past" else None
 
 
 class TapsTarget(Target):
@@ -55,10 +65,11 @@ class TapsTarget(Target):
     spec = ROW
 
     def refusal(self, net):
-        if isinstance(net, FIRNet) and not net.num_controls:
-            return None
-        return f"a {type(net).__name__}", "Train a FIR without controls."
+        if _find_filter(net) is None:
+            return f"a {type(net).__name__}, which is no single filter", "Train a FIR without controls."
+        return None
 
     def write(self, graph, path):
-        taps = graph.net.net.taps.detach().numpy().reshape(-1)[::-1]
+        net = graph.net.net
+        taps = net.state_dict()[_find_filter(net).weight].numpy().reshape(-1)[::-1]
         path.write_text("".join(f"{float(tap)!r}\n" for tap in taps))

@@ -64,3 +64,14 @@ def test_a_state_of_other_names_is_refused_with_both(tmp_path):
     net = Forgetful()
     with pytest.raises(ExportError, match=r"other names than the kernel's \(c, h and cell, hidden\)"):
         export_bundle(net, **arguments(net, tmp_path / "b"), targets=[OnnxTarget(), KernelTarget()])
+
+
+class Swapped(Stranger):
+    """Hands out the kernel's two names the wrong way round."""
+
+    memory = ("cell", "hidden")
+
+
+def test_the_kernels_names_in_another_order_are_refused():
+    assert KernelTarget().refusal(Stranger()) is None
+    assert KernelTarget().refusal(Swapped()) is not None

@@ -141,3 +141,12 @@ def test_what_is_not_there_or_cannot_be_named_is_refused(client: MlflowClient) -
         promote(client, "tape")
     with pytest.raises(VersionError):
         promote_version("tape@candidate", "v2", uri=client.tracking_uri)
+
+
+def test_a_plugins_metric_in_which_more_is_better_is_refused_like_our_own(client, install):
+    module = "from torchmetrics import MeanMetric\n\n\nclass Fit(MeanMetric):\n    higher_is_better = True\n"
+    install("zoo-fit", {"metrics": {"fit": "zoo_fit:Fit"}}, zoo_fit=module)
+    register(client, "champion", val_fit="0.8", **SAME)
+    register(client, "candidate", val_fit="0.7", **SAME)
+    with pytest.raises(NotPromotedError, match="higher is better"):
+        promote(client, metric="val_fit")

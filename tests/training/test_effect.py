@@ -235,3 +235,14 @@ def test_an_output_that_becomes_nan_in_the_last_step_of_an_epoch_is_not_saved(tm
     with pytest.raises(NonFiniteLossError, match="validation, epoch 0"):
         run.fit(Breaks(taps=4), datamodule=Fixed([batch()]))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_metric_that_an_objective_monitors_is_computed_unasked(install):
+    module = "from torchmetrics import MeanSquaredError\n\n\nclass Power(MeanSquaredError):\n    pass\n"
+    install("zoo-meter", {"metrics": {"power": "zoo_meter:Power"}}, zoo_meter=module)
+
+    class ByPower(Supervised):
+        monitor = "val_power"
+
+    assert "power" in FIR(objective=ByPower()).val_metrics
+    assert "power" not in FIR().val_metrics

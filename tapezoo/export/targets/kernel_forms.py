@@ -126,7 +126,14 @@ def fit_kernel(architecture: Architecture) -> Recurrence | Stacks | None:
     recurrent, head = [layer for layer in layers if isinstance(layer, Recurrent)], layers[-1]
     if not (recurrent and layers[:-1] == recurrent and isinstance(head, Dense)):
         return None
-    alike = recurrent[0].inputs == heard and len({(layer.kind, layer.units) for layer in recurrent}) == 1
+    first = recurrent[0]
+    memory = ("hidden", "cell") if first.kind == "lstm" else ("hidden",)
+    alike = first.inputs == heard and head.inputs == first.units
+    for row, layer in enumerate(recurrent):
+        alike &= (layer.kind, layer.units, layer.state_row) == (first.kind, first.units, row)
+        alike &= row == 0 or layer.inputs == first.units
+        # other names are told by the target; the kernel's own in another order would be played wrongly
+        alike &= layer.state == memory or sorted(layer.state) != sorted(memory)
     path = architecture.linear_path
     plain = head.outputs == 1 and architecture.scale == 1.0 and (path is None or path.bias is None)
     return Recurrence(recurrent, head, path) if alike and plain else None
