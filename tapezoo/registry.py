@@ -135,8 +135,6 @@ def lazy_names(package: str, resolve_name: Callable[[str], T]) -> Callable[[str]
         try:
             found = resolve_name(name)
         except UnknownNameError as error:
-            if name[0].isupper():  # a class, which somebody expects to be registered: told the nearest names
-                raise
             raise AttributeError(str(error), name=name) from error
         setattr(sys.modules[package], name, found)  # a parse of a recipe asks some fifty times
         return found

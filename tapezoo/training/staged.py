@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from typing import Any
 
 from torch import Tensor, nn
 
 from tapezoo.net import Net
 from tapezoo.training.errors import TrainingError
-from tapezoo.training.objective import Objective, Step
+from tapezoo.training.objective import Step
 from tapezoo.training.supervised import Supervised
 
 
-class Staged(Objective):
-    """Trains the named part of the net alone for some epochs, then everything, by another objective.
+class Staged(Supervised):
+    """Trains the named part of the net alone for some epochs, then everything.
 
     The linear path of a machine is quickly learnt; the rest of the net then starts from what it leaves over.
 
@@ -23,14 +24,14 @@ class Staged(Objective):
         first: Which parameters move in the first stage: names or patterns such as "linear_path" or "lstm.*_l0"; the
             name of a module stands for everything in it.
         first_epochs: Length of the first stage, 1 or more.
-        objective: How both stages are trained; None: `Supervised`.
+        supervised: How both stages are trained, see `Supervised`.
 
     Raises:
-        TrainingError: No pattern, or no epoch for the first stage.
+        TrainingError: No pattern, or no epoch for the first stage; or see `Supervised`.
     """
 
-    def __init__(self, first: list[str], first_epochs: int = 1, objective: Objective | None = None) -> None:
-        super().__init__()
+    def __init__(self, first: list[str], first_epochs: int = 1, **supervised: Any) -> None:
+        super().__init__(**supervised)
         if not first or first_epochs < 1:
             raise TrainingError(
                 "--model.objective" + (".first_epochs" if first else ".first"),
@@ -40,8 +41,6 @@ class Staged(Objective):
             )
         self.first = first
         self.first_epochs = first_epochs
-        self.objective = objective or Supervised()
-        self.monitor, self.mode = self.objective.monitor, self.objective.mode
 
     def optimized_parameters(self, net: Net) -> dict[str, Iterable[nn.Parameter]]:
         """See `Objective.optimized_parameters`. Raises TrainingError where a pattern fits nothing in the net."""
@@ -54,18 +53,14 @@ class Staged(Objective):
                     expected=f"names or patterns of {', '.join(names)}",
                     fix="Correct it on the line or in the recipe.",
                 )
-        return self.objective.optimized_parameters(net)
+        return super().optimized_parameters(net)
 
     def step(self, step: Step) -> dict[str, Tensor]:
         """See `Objective.step`."""
         if step.progress.epoch >= self.first_epochs:
-            return self.objective.step(step)
+            return super().step(step)
         with _only(step.net, self.first):
-            return self.objective.step(step)
-
-    def validation_losses(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """See `Objective.validation_losses`."""
-        return self.objective.validation_losses(output, target)
+            return super().step(step)
 
 
 @contextmanager

@@ -5,13 +5,13 @@ import torch
 from test_effect import Fixed, batch, trainer
 
 from tapezoo.models.lstm import LSTM
-from tapezoo.training import Staged, Supervised
+from tapezoo.training import Staged
 from tapezoo.training.errors import TrainingError
 
 
 def model() -> LSTM:
     torch.manual_seed(1)
-    objective = Staged(["linear_path"], first_epochs=2, objective=Supervised(tbptt_samples=512))
+    objective = Staged(["linear_path"], first_epochs=2, tbptt_samples=512)
     return LSTM(hidden_size=4, burn_in_samples=128, objective=objective)
 
 
@@ -69,10 +69,3 @@ def test_a_part_that_the_net_does_not_have_is_answered_with_what_there_is():
 def test_a_stage_without_parameters_or_epochs_is_refused(first, epochs, words):
     with pytest.raises(TrainingError, match=words):
         Staged(first, epochs)
-
-
-def test_it_monitors_what_its_objective_monitors():
-    inner = Supervised()
-    inner.monitor, inner.mode = "val_score", "max"
-    staged = Staged(["head"], objective=inner)
-    assert (staged.monitor, staged.mode) == ("val_score", "max")
