@@ -76,7 +76,8 @@ class Objective(nn.Module, ABC):
     """
 
     monitor: str = "val_esr"
-    """The figure by which the best checkpoint is chosen: a metric of the validation, or one of `validation_losses`."""
+    """The figure by which the best checkpoint is chosen: `val_` with the name of a metric, which is then computed, or a
+    name that `validation_losses` gives."""
     mode: Literal["min", "max"] = "min"
     """Whether a lower or a higher figure is better."""
 
@@ -96,5 +97,6 @@ class Objective(nn.Module, ABC):
     def validation_losses(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Scalars of one row of the validation, (1, 1, samples) twice, to be averaged by length.
 
-        One of them is "val_loss"; a row that is too short to be judged has none.
+        One of them is "val_loss", which should mean the same in every epoch; a row that is too short to be judged
+        has none.
         """

@@ -123,10 +123,6 @@ def test_in_a_plugins_tests_a_net_that_does_not_fold_is_skipped_with_its_reason(
             super().__init__(taps=8, **training)
             self.net = StubbornNet(self.num_controls, 8)
 
-    [law] = [
-        parameter.values[0]
-        for parameter in testing.parametrize_with_checks(Stubborn).args[1]
-        if parameter.values[0].name == "folded"
-    ]
+    [law] = [law for law in testing.parametrize_with_checks(Stubborn).args[1] if law.name == "folded"]
     with pytest.raises(pytest.skip.Exception, match="not foldable: StubbornNet"):
         law()
