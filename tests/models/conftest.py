@@ -2,10 +2,10 @@
 
 import pytest
 
-from tapezoo import testing
+from tapezoo.testing import function
 
 
 @pytest.fixture
 def few_splits(monkeypatch):
     """Thousands of blocks of one sample are for the architectures as they come, in test_laws.py."""
-    monkeypatch.setattr(testing, "SPLITS_SAMPLES", (3, 333))
+    monkeypatch.setattr(function, "SPLITS_SAMPLES", (3, 333))
