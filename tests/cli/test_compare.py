@@ -12,6 +12,7 @@ import soundfile
 import yaml
 from scipy.signal import lfilter
 
+import tapezoo.compare.row as row
 import tapezoo.compare.run as run
 from tapezoo.callbacks.history import read_history
 from tapezoo.cli import main
@@ -38,7 +39,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 def write_recipe(name: str, model: str, lr: float = 0.01, burn_in_samples: int = 64, **arguments) -> str:
     schedule = {"class_path": "tapezoo.training.CosineDecay"}
     adam = {"class_path": "torch.optim.Adam", "init_args": {"lr": lr}}
-    sizes = {"batch_size": 4, "segment_samples": 2048, "batches_per_epoch": 8}
+    sizes = {"batch_size": 4, "segment_samples": 2048, "batches_per_epoch": 4}
     sizes["burn_in_samples"] = burn_in_samples
     content = {
         "threads": 2,
@@ -72,6 +73,7 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypat
     budget = ("--audio-seconds", "60")
     with monkeypatch.context() as patch:
         patch.setattr(run, "_progress", stop_when_a_checkpoint_is_there)
+        patch.setattr(row, "POLL_S", 0.02)  # the row lasts some seconds, and is to be stopped in its first epochs
         assert compare(*recipes, *budget, "--tracking.experiment", "e") == 130
     assert "fir: finished" in capsys.readouterr().out
     assert [table()[name]["status"] for name in ("fir", "lstm")] == ["finished", "interrupted"]
