@@ -73,7 +73,7 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypat
     budget = ("--audio-seconds", "60")
     with monkeypatch.context() as patch:
         patch.setattr(run, "_progress", stop_when_a_checkpoint_is_there)
-        patch.setattr(row, "POLL_S", 0.02)  # the row lasts some seconds, and is to be stopped in its first epochs
+        patch.setattr(row, "POLL_S", 0.02)  # the row lasts some seconds: stop it in its first epochs
         assert compare(*recipes, *budget, "--tracking.experiment", "e") == 130
     assert "fir: finished" in capsys.readouterr().out
     assert [table()[name]["status"] for name in ("fir", "lstm")] == ["finished", "interrupted"]
