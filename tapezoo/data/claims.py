@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tapezoo.data.align import Alignment
+from tapezoo.data.align.constant import Alignment
 from tapezoo.data.audio import Header
 from tapezoo.data.errors import DataError
 from tapezoo.data.findings import Finding

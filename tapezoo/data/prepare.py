@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.data.align import Alignment, find_delay
+from tapezoo.data.align.constant import Alignment, find_delay
 from tapezoo.data.audio import Audio, header_findings
 from tapezoo.data.checks import check_not_equal, check_shares_programme, signal_findings
 from tapezoo.data.claims import offset_findings

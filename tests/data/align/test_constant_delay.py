@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from tapezoo.data.align import delays_over_time, find_delay
-
-from .signals import RATE, amplifier, delayed, noise_bursts, plucked_notes
+from tapezoo.data.align.constant import delays_over_time, find_delay
+from tests.data.signals import RATE, amplifier, delayed, noise_bursts, plucked_notes
 
 LIMIT = round(0.6 * RATE)
 
