@@ -71,7 +71,7 @@ class DelayTrajectory:
         return float(high - low)
 
     def _steps(self) -> Real:
-        return self.times_s[1:][np.diff(self.times_s) == 0]
+        return np.asarray(self.times_s[1:][np.diff(self.times_s) == 0])
 
     def _pieces(self) -> list[tuple[int, int]]:
         cuts = np.flatnonzero(np.diff(self.times_s) == 0) + 1

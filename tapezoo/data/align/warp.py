@@ -19,8 +19,5 @@ def warp(dry: NDArray[np.floating[Any]], trajectory: DelayTrajectory, samples: i
     Shape:
         dry: (samples of dry,); returns: (samples,).
     """
-    delay = trajectory.at(0, samples)
-    source = np.zeros(samples)
-    shared = min(samples, len(dry))
-    source[:shared] = dry[:shared]
-    return read_delayed(source, delay).astype(np.float32)
+    signal = np.asarray(dry, dtype=np.float64)
+    return read_delayed(signal, trajectory.at(0, samples)).astype(np.float32)
