@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from tapezoo.bundle import CaseResult, overall_esr
+from tapezoo.data.least_squares import fir_esr
 from tapezoo.esr import comparable_esr, esr
 from tapezoo.export.grid.error import output_esr
 from tapezoo.measure.disagreement import disagreement
 from tapezoo.measure.setting_scores import RowScore, pool_rows
 from tapezoo.metrics.energy_ratio import ESR
-from tapezoo.models.fir import fir_esr
 from tapezoo.report.waveforms import draw_excerpt_waveforms
 
 SILENCE = np.zeros(64, dtype=np.float32)

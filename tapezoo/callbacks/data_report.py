@@ -7,8 +7,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from tapezoo.data.least_squares import LINEAR_FLOOR_TAPS
 from tapezoo.measure.floor import fit_floor
-from tapezoo.models.fir import LINEAR_FLOOR_TAPS
 from tapezoo.screen import Screen
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tapezoo.data.least_squares import fir_energies, least_squares_fir
 from tapezoo.data.module import Row
 from tapezoo.data.settings import Setting
 from tapezoo.esr import esr
-from tapezoo.models.fir import fir_energies, least_squares_fir
 
 
 @dataclass(frozen=True)

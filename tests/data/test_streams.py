@@ -12,12 +12,11 @@ import scipy.linalg
 import scipy.signal
 import soundfile
 
-from tapezoo.data import PairedAudio, align, checks, frames, splits, streams
+from tapezoo.data import PairedAudio, align, checks, frames, least_squares, splits, streams
 from tapezoo.data.checks import count_clipped
 from tapezoo.data.errors import SoundFileError
 from tapezoo.data.segments import group_by_length
 from tapezoo.measure.floor import fit_floor
-from tapezoo.models import fir
 
 from .signals import RATE, amplifier, delayed, noise_bursts, plucked_notes, write
 
@@ -28,7 +27,7 @@ BLOCK = 7001  # samples: many to a file of a few seconds, and no multiple of any
 def tiny_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if files of a few seconds were hours."""
     monkeypatch.setattr(streams, "LARGE_SAMPLES", 1000)
-    for module in (streams, frames, splits, fir):
+    for module in (streams, frames, splits, least_squares):
         monkeypatch.setattr(module, "BLOCK_SAMPLES", BLOCK)
     monkeypatch.setattr(streams.blocks, "__defaults__", (BLOCK,))
 
@@ -162,12 +161,12 @@ def test_the_floor_of_blocks_is_that_of_the_whole(monkeypatch: pytest.MonkeyPatc
     expected = np.linalg.lstsq(delayed_x, d, rcond=None)[0]
     error = np.square(delayed_x @ expected - d)[1500:].sum() / np.square(d[1500:]).sum()
     for block in (10_000, 1000, 700, 20):  # 20: shorter than the filter
-        monkeypatch.setattr(fir, "BLOCK_SAMPLES", block)
+        monkeypatch.setattr(least_squares, "BLOCK_SAMPLES", block)
         pair = [(x.astype(np.float32), d.astype(np.float32))]
-        taps = fir.least_squares_fir(pair, 33)
+        taps = least_squares.least_squares_fir(pair, 33)
         np.testing.assert_allclose(taps, expected, atol=1e-6)
-        assert fir.fir_esr(taps, pair, 1500) == pytest.approx(error, rel=1e-5)
-    assert math.isnan(fir.fir_esr(taps, [(pair[0][0], 0 * pair[0][1])], 0))
+        assert least_squares.fir_esr(taps, pair, 1500) == pytest.approx(error, rel=1e-5)
+    assert math.isnan(least_squares.fir_esr(taps, [(pair[0][0], 0 * pair[0][1])], 0))
 
 
 def test_a_batch_of_whole_regions_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

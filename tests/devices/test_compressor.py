@@ -315,7 +315,7 @@ def test_faults_are_named():
 
 @pytest.mark.slow
 def test_default_linear_floor_and_reduction_are_the_documented_ones():
-    from tapezoo.models.fir import fir_esr, least_squares_fir
+    from tapezoo.data.least_squares import fir_esr, least_squares_fir
 
     excerpts = program_material(60.0, RATE, 0)
     pairs = [(excerpt.audio, played(excerpt.audio)) for excerpt in excerpts]

@@ -6,7 +6,8 @@ import scipy.signal
 import torch
 from gliding import glide, played
 
-from tapezoo.models.fir import FIRNet, least_squares_fir, linear_floor
+from tapezoo.data.least_squares import least_squares_fir, linear_floor
+from tapezoo.models.fir import FIRNet
 
 RNG = np.random.default_rng(0)
 
