@@ -12,7 +12,8 @@ import scipy.linalg
 import scipy.signal
 import soundfile
 
-from tapezoo.data import PairedAudio, align, checks, frames, least_squares, splits, streams
+from tapezoo.data import PairedAudio, checks, frames, least_squares, splits, streams
+from tapezoo.data.align.constant import find_delay
 from tapezoo.data.checks import count_clipped
 from tapezoo.data.errors import SoundFileError
 from tapezoo.data.segments import group_by_length
@@ -81,7 +82,7 @@ def test_a_long_file_is_prepared_as_a_short_one(
 def test_alignment_of_single_precision_is_that_of_double() -> None:
     dry = plucked_notes(4.0).astype(np.float32)
     wet = amplifier(delayed(dry.astype(np.float64), 70.4)).astype(np.float32)
-    assert align.find_delay(dry, wet, 5000) == align.find_delay(dry.astype(float), wet.astype(float), 5000)
+    assert find_delay(dry, wet, 5000) == find_delay(dry.astype(float), wet.astype(float), 5000)
 
 
 @pytest.mark.usefixtures("tiny_blocks")
