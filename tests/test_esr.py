@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tapezoo.bundle import CaseResult, overall_esr
-from tapezoo.data.least_squares import fir_esr
+from tapezoo.data.least_squares import LinearFilter, fir_esr
 from tapezoo.esr import comparable_esr, esr
 from tapezoo.export.grid.error import output_esr
 from tapezoo.measure.disagreement import disagreement
@@ -37,7 +37,7 @@ def test_nobody_has_another_answer(output):
     metric = ESR()
     metric.update(torch.from_numpy(output), torch.from_numpy(SILENCE))
     assert torch.isnan(metric.compute())
-    assert math.isnan(fir_esr(np.ones(1), [(output, SILENCE)], 0))
+    assert math.isnan(fir_esr(LinearFilter(np.ones(1)), [(output, SILENCE)], 0))
     row = RowScore((), float(output @ output), 0.0, math.nan, 64)
     assert math.isnan(pool_rows([row], 8000).esr)
     assert draw_excerpt_waveforms(SILENCE, output, 8000, "silence").get_suptitle().endswith("ESR nan")

@@ -3,57 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 import scipy.signal
 from numpy.typing import NDArray
 
+from tapezoo.data.normal_equations import NormalEquations
 from tapezoo.data.streams import release
 from tapezoo.esr import esr
 
 LINEAR_FLOOR_TAPS = 257
 BLOCK_SAMPLES = 1 << 20  # a longer recording is summed up block by block
 
+FIRST_RIDGE = 1e-3  # of the input's energy: where the search for the ridge begins
+LEAST_RIDGE = 1e-9  # of it: recordings are band-limited, which leaves the equations nearly singular
+RIDGE_STEPS = 6  # after which it moves by a few per cent
+
 Signals = Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
-def least_squares_fir(pairs: Signals, taps: int = LINEAR_FLOOR_TAPS) -> NDArray[np.float64]:
-    """The causal FIR with the least squared error over all pairs, silence before each one.
+@dataclass(frozen=True)
+class LinearFilter:
+    """`y[n] = offset + sum_k taps[k] x[n - k]`.
 
-    Solves the normal equations `R g = p` exactly (covariance method, Makhoul 1975): R's first row is a
-    correlation, every further diagonal entry drops the product that leaves the window,
-    `R[i+1, j+1] = R[i, j] - x[N-1-i] x[N-1-j]`.
+    Args:
+        taps: (taps,), the current sample's coefficient first.
+        offset: A machine's DC, which no tap can make.
+    """
+
+    taps: NDArray[np.float64]
+    offset: float = 0.0
+
+
+def least_squares_fir(pairs: Signals, taps: int = LINEAR_FLOOR_TAPS) -> LinearFilter:
+    """The causal FIR with an offset that predicts target from input best, silence before each pair.
+
+    Its squared error over all pairs is the least, but for a ridge that keeps thousands of taps from fitting the noise
+    of a few seconds: `ridge = taps v / |g|^2`, v the error's mean square. It is the one that belongs to white noise of
+    that variance and to taps drawn from a normal distribution of theirs (MacKay, "Bayesian interpolation", Neural
+    Computation 4, 1992, with every tap counted as determined), so that a linear machine without noise has none.
 
     Args:
         pairs: (input, target) arrays of equal length.
-        taps: Length of the filter.
-
-    Shape:
-        result: (taps,), the current sample's coefficient first.
+        taps: Length of the filter, 1 or more.
     """
-    normal, projection = np.zeros((taps, taps)), np.zeros(taps)
+    equations = NormalEquations(taps)
     for input, target in pairs:
-        samples = len(input)
-        if samples < taps:
-            continue
-        autocorrelation = np.zeros(taps)
-        for x, d, new in _blocks(input, target, taps):
-            lags = slice(new - 1, new - 1 + taps)
-            projection += scipy.signal.correlate(d[-new:], x, method="fft")[lags]
-            autocorrelation += scipy.signal.correlate(x[-new:], x, method="fft")[lags]
-        x = input[-(taps - 1) :].astype(np.float64)
-        leaving = x[::-1]
-        rows = np.empty((taps, taps))
-        rows[0] = autocorrelation
-        for row in range(taps - 1):
-            rows[row + 1, 1:] = rows[row, :-1] - leaving[row] * leaving
-            rows[row + 1, 0] = rows[0, row + 1]
-        normal += (rows + rows.T) / 2
-    # recordings are band-limited, which leaves R nearly singular; 1e-9 of its mean power is far below any noise
-    normal += 1e-9 * np.trace(normal) / taps * np.eye(taps)
-    solution: NDArray[np.float64] = scipy.linalg.solve(normal, projection, assume_a="pos")
-    return solution
+        equations.add(_blocks(input, target, taps))
+    ridge = FIRST_RIDGE * equations.power
+    found, offset = equations.solve(ridge)
+    for _ in range(RIDGE_STEPS):
+        size = float(found @ found)
+        if not size:
+            break
+        noise = equations.error_energy(found) / equations.samples
+        # above the input's own energy it would fade out what there is
+        ridge = min(max(taps * noise / size, LEAST_RIDGE * equations.power), equations.power)
+        found, offset = equations.solve(ridge, found)
+    return LinearFilter(found, offset)
 
 
 def linear_floor(
@@ -63,25 +71,25 @@ def linear_floor(
     return fir_esr(least_squares_fir(train, taps), validation, skip_samples)
 
 
-def fir_esr(coefficients: NDArray[np.float64], pairs: Signals, skip_samples: int) -> float:
-    """ESR of a causal FIR on `pairs`, after `skip_samples` of each; NaN where the targets are silent."""
+def fir_esr(filter: LinearFilter, pairs: Signals, skip_samples: int) -> float:
+    """ESR of a filter on `pairs`, after `skip_samples` of each; NaN where the targets are silent."""
     energies = np.zeros(2)
     for input, target in pairs:
-        energies += fir_energies(coefficients, input, target, skip_samples)
+        energies += fir_energies(filter, input, target, skip_samples)
     return esr(float(energies[0]), float(energies[1]))
 
 
 def fir_energies(
-    coefficients: NDArray[np.float64],
+    filter: LinearFilter,
     input: NDArray[np.float32],
     target: NDArray[np.float32],
     skip_samples: int,
 ) -> tuple[float, float]:
-    """Energy of a causal FIR's error, and of the target, both after `skip_samples`."""
+    """Energy of a filter's error, and of the target, both after `skip_samples`."""
     error = energy = 0.0
     done = 0
-    for x, d, new in _blocks(input, target, len(coefficients)):
-        output = scipy.signal.oaconvolve(x, coefficients)[len(x) - new : len(x)]
+    for x, d, new in _blocks(input, target, len(filter.taps)):
+        output = scipy.signal.oaconvolve(x, filter.taps)[len(x) - new : len(x)] + filter.offset
         skipped = max(0, skip_samples - done)
         error += float(np.square(output - d[-new:])[skipped:].sum())
         energy += float(np.square(d[-new:])[skipped:].sum())
