@@ -166,7 +166,8 @@ def measure_test_esr(model: EffectModel, data: Any) -> float:
     sums = torch.zeros(2, dtype=torch.float64)
     with torch.no_grad():
         for batch in data.test_dataloader():
-            for output, target in model.scored_rows(model.run(batch.input, batch.controls), batch):
+            played = model.run(batch.input, batch.controls, batch.delay)
+            for output, target in model.scored_rows(played, batch):
                 sums += error_and_energy(output, target)
     error, energy = sums.tolist()
     return esr(error, energy)

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+LEAST_DELAY_SAMPLES = 16
+"""What a given delay is at least: reading between samples takes so many on either side, and none of them lies ahead."""
+
 
 class Batch(NamedTuple):
     """Rows of paired audio; every row is independent of the others."""
@@ -16,3 +19,7 @@ class Batch(NamedTuple):
     valid_samples: Tensor  # (batch,) int64: how much of each row is audio; what follows is zero padding
     names: list[str]  # where each row comes from, for reports
     scale: Tensor | None = None  # (batch,): factor of output and target before the loss; None: 1
+    delay: Tensor | None = None  # (batch, 1, samples), at least LEAST_DELAY_SAMPLES: the target answers the model's
+    # output so many samples before (`tapezoo.layers.delay_line`); None: output and target lie on each other
+    steady_input: Tensor | None = None  # as input, of whole regions whose input follows a wandering delay: the same
+    # with only a constant taken off

@@ -28,11 +28,12 @@ from numpy.typing import NDArray
 from tapezoo.data.arguments import in_bytes
 from tapezoo.data.errors import CacheError
 from tapezoo.data.findings import Finding
-from tapezoo.data.prepare import PreparedRow
+from tapezoo.data.prepared import PreparedRow
 from tapezoo.data.splits import Regions
 from tapezoo.data.streams import blocks
 
 FORMAT = 3  # raise it when the meaning of the files below changes, or what is found in the same audio
+INPUT, TARGET, STEADY_INPUT, DELAY = range(4)  # the signals of a row in their order
 AUDIO_FILE, INDEX_FILE = "audio.f32", "index.json"
 CHUNK_BYTES = 1 << 24
 BUILDING, READING, DAMAGED = "building-", "reading-", "damaged-"  # folders beside the entries, while at work
@@ -43,15 +44,17 @@ LEFTOVER_S = (
 
 @dataclass(frozen=True)
 class StoredRow:
-    """One row in the memory map: input at `offset`, target right after it.
+    """One row in the memory map: its signals one after another, input first, from `offset` on.
 
     Args:
         name: For reports.
         offset: First sample of the input in the map.
-        length: Samples of the input, and of the target.
+        length: Samples of each signal.
         controls: Net positions 0..1.
         regions: Where each split lies in the row.
         idle: Controls that change nothing in this row.
+        signals: How many there are: input and target; a third, the steady input, where the input follows a
+            wandering delay; a fourth, that delay, where it is given to the model.
     """
 
     name: str
@@ -60,6 +63,17 @@ class StoredRow:
     controls: Sequence[float]
     regions: Regions
     idle: Sequence[int]
+    signals: int = 2
+
+    @property
+    def wanders(self) -> bool:
+        """Whether the input follows a wandering delay, so that there is a steady one beside it."""
+        return self.signals > STEADY_INPUT
+
+    @property
+    def gives_delay(self) -> bool:
+        """Whether the steady input is the model's, which is told the delay."""
+        return self.signals > DELAY
 
 
 @dataclass(frozen=True)
@@ -72,11 +86,23 @@ class Store:
 
     def input(self, row: StoredRow, start: int, stop: int) -> NDArray[np.float32]:
         """A view of the row's dry signal."""
-        return self.samples[row.offset + start : row.offset + stop]
+        return self._signal(row, INPUT, start, stop)
 
     def target(self, row: StoredRow, start: int, stop: int) -> NDArray[np.float32]:
         """A view of the row's wet signal."""
-        return self.samples[row.offset + row.length + start : row.offset + row.length + stop]
+        return self._signal(row, TARGET, start, stop)
+
+    def steady_input(self, row: StoredRow, start: int, stop: int) -> NDArray[np.float32]:
+        """A view of the row's dry signal with only a constant delay taken off, of a row that `wanders`."""
+        return self._signal(row, STEADY_INPUT, start, stop)
+
+    def delay(self, row: StoredRow, start: int, stop: int) -> NDArray[np.float32]:
+        """A view of the delay of target against the steady input, in samples, of a row that `gives_delay`."""
+        return self._signal(row, DELAY, start, stop)
+
+    def _signal(self, row: StoredRow, number: int, start: int, stop: int) -> NDArray[np.float32]:
+        offset = row.offset + number * row.length
+        return self.samples[offset + start : offset + stop]
 
 
 def cache_root(cache_dir: str | None) -> Path:
@@ -123,6 +149,7 @@ def open_store(root: Path, key: str) -> Store | None:
                 row["controls"],
                 {split: (start, stop) for split, (start, stop) in row["regions"].items()},
                 row["idle"],
+                row.get("signals", 2),  # entries from before there were others are good as they are
             )
             for row in index["rows"]
         ]
@@ -198,7 +225,7 @@ def _write_files(building: Path, root: Path, rows: Iterable[PreparedRow]) -> Non
     for row in rows:  # outside of `try`: an OSError while reading audio is not the cache's
         try:
             with (building / AUDIO_FILE).open("ab") as file:
-                for signal in (row.input, row.target):
+                for signal in row.signals:
                     for block in blocks(signal):
                         file.write(np.ascontiguousarray(block, dtype="<f4").data)
         except OSError as error:
@@ -212,10 +239,11 @@ def _write_files(building: Path, root: Path, rows: Iterable[PreparedRow]) -> Non
                 "controls": [float(position) for position in row.controls],
                 "regions": row.regions,
                 "idle": list(row.idle),
+                "signals": len(row.signals),
             }
         )
         index["findings"] += [finding.to_dict() for finding in row.findings]
-        offset += 2 * length
+        offset += len(row.signals) * length
     try:
         index["crc32"] = _checksum(building / AUDIO_FILE)
         (building / INDEX_FILE).write_text(json.dumps(index), encoding="utf-8")

@@ -20,7 +20,7 @@ from tapezoo.data.batch import Batch
 from tapezoo.data.cache import Store, cache_root, check_room, content_hash, open_store, write_store
 from tapezoo.data.checks import check_region
 from tapezoo.data.findings import Finding
-from tapezoo.data.prepare import PreparedRow
+from tapezoo.data.prepared import PreparedRow
 from tapezoo.data.segments import (
     Region,
     Segments,
@@ -32,7 +32,7 @@ from tapezoo.data.segments import (
 )
 from tapezoo.data.settings import Setting, kind_of, setting_text, sort_settings
 from tapezoo.data.silence import Pieces
-from tapezoo.data.split_checks import check_not_empty, silent_split_findings
+from tapezoo.data.split_checks import check_given_delay, check_not_empty, silent_split_findings
 from tapezoo.data.splits import SPLITS, Split
 from tapezoo.data.training_rows import balance_scales, silence_findings, training_pieces
 
@@ -44,7 +44,7 @@ class Row(NamedTuple):
     """One region of a split as arrays, for reports and closed-form fits."""
 
     name: str
-    input: NDArray[np.float32]  # (samples,)
+    input: NDArray[np.float32]  # (samples,), read along the delay where that is removed or given
     target: NDArray[np.float32]  # (samples,)
     controls: NDArray[np.float32]  # (num_controls,) in 0..1
     setting: Setting  # the same, without what is idle
@@ -118,7 +118,11 @@ class PairsDataModule(LightningDataModule, ABC):
 
     @abstractmethod
     def prepared_samples(self) -> int:
-        """How long all rows will be together, about."""
+        """How long all rows will be together, about: pairs of an input and a target."""
+
+    def other_findings(self) -> list[Finding]:
+        """What the user should know that is no matter of the prepared audio."""
+        return []
 
     @abstractmethod
     def prepare_rows(self) -> Iterator[PreparedRow]:
@@ -238,10 +242,14 @@ class PairsDataModule(LightningDataModule, ABC):
         self._pieces = training_pieces(
             store, regions["train"], row_samples, self.silent_share, self.sample_rate
         )
+        check_given_delay(store, regions["train"], self.burn_in_samples, self.segment_samples)
         if self.batches_per_epoch is None:
             check_epoch(batches_once(self._pieces, self.segment_samples, self.batch_size), self.batch_size)
         self.findings = (
-            store.findings + silent_split_findings(store, regions) + silence_findings(self._pieces)
+            store.findings
+            + self.other_findings()
+            + silent_split_findings(store, regions)
+            + silence_findings(self._pieces)
         )
         for finding in self.findings:
             _log.log(_LEVELS[finding.severity], "%s", finding)

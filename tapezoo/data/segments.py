@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
-from tapezoo.data.batch import Batch
-from tapezoo.data.cache import Store, StoredRow
+from tapezoo.data.batch import LEAST_DELAY_SAMPLES, Batch
+from tapezoo.data.cache import DELAY, INPUT, STEADY_INPUT, TARGET, Store, StoredRow
 from tapezoo.data.settings import Setting, setting_of
 from tapezoo.data.silence import Pieces
 from tapezoo.data.splits import Split
@@ -179,8 +180,10 @@ class Segments(Dataset[Batch]):
         self._samples = store.samples
         self._windows = np.lib.stride_tricks.sliding_window_view(store.samples, row_samples)
         self._names = [region.name for region in regions]
-        self._inputs = np.array([region.row.offset + region.start for region in regions])
-        self._targets = self._inputs + np.array([region.row.length for region in regions])
+        self._starts = np.array([region.start for region in regions])
+        self._offsets = np.array([region.row.offset for region in regions])
+        self._lengths = np.array([region.row.length for region in regions])
+        self._gives_delay = any(region.row.gives_delay for region in regions)
         self._controls = controls_tensor([region.row for region in regions])
         self._idle = torch.zeros_like(self._controls, dtype=torch.bool)
         for number, region in enumerate(regions):
@@ -193,20 +196,36 @@ class Segments(Dataset[Batch]):
         region, start, knobs = chosen
         rows = torch.from_numpy(region)
         controls = torch.where(self._idle[rows], torch.from_numpy(knobs), self._controls[rows])
-        input, target = (
-            torch.from_numpy(self._windows[offsets[region] + start]).unsqueeze(1)
-            for offsets in (self._inputs, self._targets)
-        )
+        place = self._starts[region] + start
+        target = self._gather(region, TARGET, place)
+        delay = None
+        if self._gives_delay:
+            given = self._gather(region, DELAY, place)
+            earlier = np.array([steps_back(own, at) for own, at in zip(given, place.tolist(), strict=True)])
+            delay = torch.from_numpy(given - earlier[:, None].astype(np.float32)).unsqueeze(1)
+            input = self._gather(region, STEADY_INPUT, place - earlier)
+        else:
+            input = self._gather(region, INPUT, place)
         if self._samples.size > LARGE_SAMPLES:
             release(self._samples)
         return Batch(
-            input=input,
-            target=target,
+            input=torch.from_numpy(input).unsqueeze(1),
+            target=torch.from_numpy(target).unsqueeze(1),
             controls=controls,
             valid_samples=torch.full((len(region),), self._row_samples, dtype=torch.int64),
             names=[self._names[index] for index in region],
             scale=None if self._scales is None else self._scales[rows],
+            delay=delay,
         )
+
+    def _gather(
+        self, region: NDArray[np.int64], signal: int, place: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """The rows of a signal that begin at `place` of their recording, (rows, row_samples)."""
+        rows: NDArray[np.float32] = self._windows[
+            self._offsets[region] + signal * self._lengths[region] + place
+        ]
+        return rows
 
 
 class WholeRegions(Dataset[Batch]):
@@ -229,10 +248,24 @@ class WholeRegions(Dataset[Batch]):
         group = self._groups[index]
         input = torch.zeros(len(group), 1, group[0].length)
         target = torch.zeros_like(input)
+        gives_delay = any(region.row.gives_delay for region in group)
+        wanders = not gives_delay and any(region.row.wanders for region in group)
+        delay = torch.full_like(input, LEAST_DELAY_SAMPLES) if gives_delay else None
+        steady_input = torch.zeros_like(input) if wanders else None
         for row, region in enumerate(group):
-            part = region.start, region.stop
-            input[row, 0, : region.length] = torch.from_numpy(self._store.input(region.row, *part).copy())
-            target[row, 0, : region.length] = torch.from_numpy(self._store.target(region.row, *part).copy())
+            part, own = (region.start, region.stop), np.s_[row, 0, : region.length]
+            target[own] = torch.from_numpy(self._store.target(region.row, *part).copy())
+            if delay is not None:
+                given = self._store.delay(region.row, *part).copy()
+                earlier = steps_back(given, region.start)
+                delay[own] = torch.from_numpy(given - np.float32(earlier))
+                shifted = region.start - earlier, region.stop - earlier
+                input[own] = torch.from_numpy(self._store.steady_input(region.row, *shifted).copy())
+            else:
+                input[own] = torch.from_numpy(self._store.input(region.row, *part).copy())
+            if steady_input is not None:
+                of = self._store.steady_input if region.row.wanders else self._store.input
+                steady_input[own] = torch.from_numpy(of(region.row, *part).copy())
             release(self._store.samples)
         return Batch(
             input=input,
@@ -240,7 +273,22 @@ class WholeRegions(Dataset[Batch]):
             controls=controls_tensor([region.row for region in group]),
             valid_samples=torch.tensor([region.length for region in group]),
             names=[region.name for region in group],
+            delay=delay,
+            steady_input=steady_input,
         )
+
+
+def steps_back(delay: NDArray[np.float32], place: int) -> int:
+    """By how many samples the input may be taken earlier, so that no more delay is given than has to be.
+
+    A clock that is off makes a delay that grows without end; a model that starts where it is heard needs but what the
+    delay changes by.
+
+    Args:
+        delay: Of the target, over a segment or a region, in samples: (samples,).
+        place: Where it begins in the recording: there is no input before 0.
+    """
+    return max(0, min(math.floor(float(delay.min())) - LEAST_DELAY_SAMPLES, place))
 
 
 def group_by_length(regions: Sequence[Region]) -> list[list[Region]]:

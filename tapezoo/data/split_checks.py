@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
+
+from tapezoo.data.batch import LEAST_DELAY_SAMPLES
 from tapezoo.data.cache import Store
 from tapezoo.data.errors import DataError
 from tapezoo.data.findings import Finding
@@ -12,6 +16,7 @@ from tapezoo.data.splits import Split
 from tapezoo.data.streams import deviation
 
 SILENT_RMS = 1e-4  # -80 dBFS
+GRID_SAMPLES = 64  # how densely a delay is looked at: it moves by hundredths of a sample meanwhile
 
 
 def check_not_empty(regions: Mapping[Split, Sequence[Region]]) -> None:
@@ -47,3 +52,31 @@ def silent_split_findings(store: Store, regions: Mapping[Split, Sequence[Region]
         text = "silent throughout, so its ESR means nothing; name splits by file in a pairs file instead"
         findings.append(Finding("warning", "silent_split", split, text))
     return findings
+
+
+def check_given_delay(
+    store: Store, regions: Sequence[Region], burn_in_samples: int, segment_samples: int
+) -> None:
+    """Raises DataError where a model that is given its delay would have to hear from before its burn-in.
+
+    Args:
+        store: Of the prepared audio.
+        regions: Of the training split.
+        burn_in_samples: Unscored at the start of each row.
+        segment_samples: Scored after it.
+    """
+    points = -(-(burn_in_samples + segment_samples) // GRID_SAMPLES) + 1
+    for region in regions:
+        if not region.row.gives_delay:
+            continue
+        delay = np.array(store.delay(region.row, region.start, region.stop)[::GRID_SAMPLES])
+        spread = maximum_filter1d(delay, points) - minimum_filter1d(delay, points)
+        needed = int(np.ceil(spread.max())) + 2 * LEAST_DELAY_SAMPLES + 2
+        if needed > burn_in_samples:
+            raise DataError(
+                region.name,
+                found=f"a delay that changes by {spread.max():.1f} samples within a row, and a burn-in of "
+                f"{burn_in_samples}",
+                expected=f"a burn-in of {needed} samples or more, from which delayed output is read",
+                fix=f"Pass --data.burn_in_samples {needed}, or --data.delay remove.",
+            )

@@ -20,7 +20,7 @@ from tapezoo.data.arguments import BYTES_PER_SAMPLE, MOST_SEED, check_range, in_
 from tapezoo.data.errors import DataError
 from tapezoo.data.module import PairsDataModule
 from tapezoo.data.noise import noise_finding
-from tapezoo.data.prepare import PreparedRow
+from tapezoo.data.prepared import PreparedRow
 from tapezoo.data.renderings import Rendering, num_selectors, renderings_of
 from tapezoo.data.settings import HoldOut, draw_held_out, setting_of
 from tapezoo.data.splits import split_by_time

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from tapezoo.controls import Control
 from tapezoo.data.batch import Batch
+from tapezoo.layers.delay_line import read_whole
 from tapezoo.losses.mrstft import MRSTFT
 from tapezoo.metrics import metric_collection, registered_metric
 from tapezoo.net import Net, State
@@ -89,6 +90,7 @@ class EffectModel(LightningModule):
         self.val_metrics = metric_collection("val_", asked_for)
         self.test_metrics = metric_collection("test_", asked_for)
         self.test_distance = MRSTFT("hybrid")
+        self._kept_delay = torch.zeros(2, dtype=torch.float64)
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Gives a subclass that only names its net the constructor for it."""
@@ -121,6 +123,13 @@ class EffectModel(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One pass of the objective over a batch of segments."""
+        if batch.delay is not None and not self.objective.reads_delay:
+            raise TrainingError(
+                f"the objective {type(self.objective).__name__}",
+                found="data that give the delay of the target, which it does not read",
+                expected="an objective with reads_delay, such as tapezoo.training.Supervised",
+                fix="Pass --data.delay remove, or choose another objective.",
+            )
         done = self.current_epoch + batch_idx / self.trainer.num_training_batches
         progress = Progress(self.current_epoch, lambda: self._length.fraction_done(done))
         losses = self.objective.step(Step(self.net, batch, self.burn_in_samples, progress, self._update))
@@ -163,7 +172,9 @@ class EffectModel(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Scores whole regions from rest, in long blocks with carried state."""
-        output = self.run(batch.input, batch.controls)
+        output = self.run(batch.input, batch.controls, batch.delay)
+        if batch.steady_input is not None and self.trainer.state.fn != "fit":  # not epoch after epoch: it costs as much
+            self._score_kept_delay(batch)
         for row in self.scored_rows(output, batch):
             for row_output, row_target in in_pieces(*row):
                 self.val_metrics.update(row_output, row_target)
@@ -173,6 +184,7 @@ class EffectModel(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the whole split."""
         self._log_metrics(self.val_metrics)
+        self._log_kept_delay("val")
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """As validation; returns what tables by clip and by setting need of each row.
@@ -182,8 +194,10 @@ class EffectModel(LightningModule):
             mrstft: (rows,), distance over windows of 256, 512 and 1024 samples, of pieces the mean by length;
                 NaN for shorter rows.
             samples: (rows,), how many were scored.
+            energies_delay_kept: As energies, with only a constant delay taken off; where the delay is removed.
         """
-        output = self.run(batch.input, batch.controls)
+        output = self.run(batch.input, batch.controls, batch.delay)
+        kept = {} if batch.steady_input is None else {"energies_delay_kept": self._score_kept_delay(batch)}
         energies, distances, samples = [], [], []
         for row in self.scored_rows(output, batch):
             energy, distance, judged = torch.zeros(2, dtype=torch.float64, device=output.device), 0.0, 0
@@ -201,20 +215,47 @@ class EffectModel(LightningModule):
             "energies": torch.stack(energies),
             "mrstft": torch.tensor(distances),
             "samples": torch.tensor(samples),
+            **kept,
         }
 
     def on_test_epoch_end(self) -> None:
         """Logs the metrics of the whole split."""
         self._log_metrics(self.test_metrics)
+        self._log_kept_delay("test")
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The output for whole regions, (batch, 1, samples)."""
-        return self.run(batch.input, batch.controls)
+        return self.run(batch.input, batch.controls, batch.delay)
 
-    def run(self, input: Tensor, controls: Tensor) -> Tensor:
-        """(batch, 1, samples) through the net from rest, in long blocks; the padded tail is cut off again."""
+    def run(self, input: Tensor, controls: Tensor, delay: Tensor | None = None) -> Tensor:
+        """(batch, 1, samples) through the net from rest, in long blocks; the padded tail is cut off again.
+
+        A given delay, `Batch.delay`, is what the output is read late by.
+        """
         state, _ = settle(self.net, controls, limit_samples=VALIDATION_SETTLE_SAMPLES)
-        return play(self.net, input, controls, state, VALIDATION_BLOCK_SAMPLES)
+        output = play(self.net, input, controls, state, VALIDATION_BLOCK_SAMPLES)
+        if delay is None:
+            return output
+        return read_whole(output, delay, self.net.latency_samples, VALIDATION_BLOCK_SAMPLES)
+
+    def _score_kept_delay(self, batch: Batch) -> Tensor:
+        """(rows, 2): energies of error and target of each row where only a constant delay is taken off."""
+        assert batch.steady_input is not None
+        output = self.run(batch.steady_input, batch.controls)
+        energies = torch.stack(
+            [
+                sum((error_and_energy(*piece) for piece in in_pieces(*row)), torch.zeros(2).double().to(output.device))
+                for row in self.scored_rows(output, batch)
+            ]
+        )
+        self._kept_delay = self._kept_delay + energies.sum(dim=0).cpu()
+        return energies
+
+    def _log_kept_delay(self, stage: str) -> None:
+        error, energy = self._kept_delay.tolist()
+        if energy > 0:
+            self.log(f"{stage}_esr_delay_kept", error / energy)
+        self._kept_delay = torch.zeros(2, dtype=torch.float64)
 
     def scored_rows(self, output: Tensor, batch: Batch) -> list[tuple[Tensor, Tensor]]:
         """(1, samples) of output and target per row, after the burn-in, without the padding, latency removed."""

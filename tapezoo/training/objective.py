@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from torch import Tensor, nn
 
@@ -80,6 +80,9 @@ class Objective(nn.Module, ABC):
     name that `validation_losses` gives."""
     mode: Literal["min", "max"] = "min"
     """Whether a lower or a higher figure is better."""
+    reads_delay: ClassVar[bool] = False
+    """Whether `step` reads the output along `Batch.delay` before it compares it with the target; one that does not is
+    refused where the data give a delay."""
 
     def optimized_parameters(self, net: Net) -> dict[str, Iterable[nn.Parameter]]:
         """Name -> parameters, one optimizer for each; called before the data are read, so it may refuse the net."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from tapezoo.blocks import blocks, whole_hops
+from tapezoo.layers.delay_line import context_samples, read_delayed
 from tapezoo.losses import Loss
 from tapezoo.losses.esr import ESR
 from tapezoo.training.errors import TrainingError
@@ -17,7 +19,8 @@ class Supervised(Objective):
 
     Truncated backpropagation through time after Wright et al. (DAFx 2019): the net first runs over the burn-in
     without a gradient, then every `tbptt_samples` make one optimizer step, the state carried over without its
-    history.
+    history. Where the data give a delay (`Batch.delay`), the output is read that late before it is compared: the net is
+    then the machine without its transport.
 
     Args:
         loss: What to minimise, called as (output, target); None: the ESR.
@@ -27,6 +30,8 @@ class Supervised(Objective):
     Raises:
         TrainingError: A norm that is not above 0, or fewer samples per step than the loss needs.
     """
+
+    reads_delay = True
 
     def __init__(
         self,
@@ -61,18 +66,26 @@ class Supervised(Objective):
         hop, latency = net.hop_samples, net.latency_samples
         unscored = whole_hops(max(step.burn_in_samples, latency), hop)
         scored = (input.shape[-1] - unscored) // hop * hop
+        heard = input[..., :0]
         if unscored:
             with torch.no_grad():
-                _, state = net(input[..., :unscored], controls, state)
+                heard, state = net(input[..., :unscored], controls, state)
         input = input[..., unscored : unscored + scored]
         target = target[..., unscored - latency : unscored - latency + scored]  # the output is that late
         scale = 1.0 if step.batch.scale is None else step.batch.scale[:, None, None]
+        delay = step.batch.delay
+        if delay is not None:
+            delay = delay[..., unscored - latency : unscored - latency + scored]
+            needed = context_samples(delay)
+            context = pad(heard, (max(0, needed - unscored), 0))[..., -needed:]
 
         losses: list[Tensor] = []
         for chunk in blocks(scored, whole_hops(self.tbptt_samples or scored, hop)):
             if losses and chunk.stop - chunk.start < self.loss.min_samples:
                 continue  # a last chunk too short to be judged
             output, state = net(input[..., chunk], controls, state)
+            if delay is not None:
+                output, context = read_delayed(output, delay[..., chunk], context.detach())
             loss = self.loss(output * scale, target[..., chunk] * scale)
             step.update(loss, clip_norm=self.gradient_clip_norm)
             state = {name: value.detach() for name, value in state.items()}
