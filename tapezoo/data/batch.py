@@ -19,7 +19,11 @@ class Batch(NamedTuple):
     valid_samples: Tensor  # (batch,) int64: how much of each row is audio; what follows is zero padding
     names: list[str]  # where each row comes from, for reports
     scale: Tensor | None = None  # (batch,): factor of output and target before the loss; None: 1
-    delay: Tensor | None = None  # (batch, 1, samples), at least LEAST_DELAY_SAMPLES: the target answers the model's
+    delay: Tensor | None = (
+        None  # (batch, 1, samples), at least LEAST_DELAY_SAMPLES: the target answers the model's
+    )
     # output so many samples before (`tapezoo.layers.delay_line`); None: output and target lie on each other
-    steady_input: Tensor | None = None  # as input, of whole regions whose input follows a wandering delay: the same
+    steady_input: Tensor | None = (
+        None  # as input, of whole regions whose input follows a wandering delay: the same
+    )
     # with only a constant taken off

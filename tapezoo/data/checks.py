@@ -6,12 +6,13 @@ because polarity, a constant offset, clipping and noise belong to the device.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.data.audio import SILENCE_PEAK, Audio, Header, level_db
+from tapezoo.data.audio import SILENCE_PEAK, Header, level_db
 from tapezoo.data.errors import DataError, SoundFileError
 from tapezoo.data.findings import Finding
 from tapezoo.data.splits import Split
@@ -24,17 +25,8 @@ CLIPPED_RUN_SAMPLES = 4  # a quantized low-frequency peak holds its value for up
 CLIPPED_RUNS = 3
 
 
-def check_headers(dry: Header, wet: Header, offset_samples: int | None) -> None:
-    """Raises where the headers alone show that two files cannot be a pair.
-
-    Args:
-        dry: Header of the dry file.
-        wet: Header of the wet file.
-        offset_samples: The user's delay of wet against dry, if given: lengths may differ by it.
-
-    Raises:
-        DataError: Sample rates or channel counts differ, or lengths by more than a second.
-    """
+def check_headers(dry: Header, wet: Header) -> None:
+    """Raises DataError where the headers alone show that two files cannot be a pair: other rates or channels."""
     check_same_rate(dry, wet)
     if dry.channels != wet.channels:
         raise DataError(
@@ -43,9 +35,19 @@ def check_headers(dry: Header, wet: Header, offset_samples: int | None) -> None:
             expected="the same number of channels",
             fix="Export both as mono or both as stereo.",
         )
-    # files of one session are as long as each other, or wet is longer by the delay the user gives
+
+
+def check_lengths(dry: Header, wet: Header, delay_samples: int) -> None:
+    """Raises DataError where lengths differ by more than a second, unless the delay explains it.
+
+    Args:
+        dry: Header of the dry file.
+        wet: Header of the wet file.
+        delay_samples: Of wet against dry, given or found.
+    """
+    # files of one session are as long as each other, or wet is longer by its delay
     surplus = wet.frames - dry.frames
-    difference_s = min(abs(surplus), abs(surplus - (offset_samples or 0))) / dry.sample_rate
+    difference_s = min(abs(surplus), abs(surplus - delay_samples)) / dry.sample_rate
     if difference_s > MAX_LENGTH_DIFFERENCE_S:
         raise DataError(
             str(wet.path),
@@ -66,17 +68,22 @@ def check_same_rate(first: Header, second: Header) -> None:
         )
 
 
-def check_not_equal(wet_path: Path, dry_path: Path, dry: Audio, wet: Audio) -> None:
+def check_not_equal(
+    wet_path: Path, dry_path: Path, channels: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]
+) -> None:
     """Raises DataError where aligned wet differs from dry by less than -70 dB.
 
-    Shape:
-        dry, wet: (channels, samples), aligned.
+    Args:
+        wet_path: The wet file.
+        dry_path: The dry file.
+        channels: Dry and wet of each, aligned, (samples,) both.
     """
     error = sum(
         float(np.sum(np.square(wet_block.astype(np.float64) - dry_block)))
+        for dry, wet in channels
         for dry_block, wet_block in zip(blocks(dry), blocks(wet), strict=True)
     )
-    if error <= EQUAL_ESR * energy(dry):
+    if error <= EQUAL_ESR * sum(energy(dry) for dry, _ in channels):
         raise DataError(
             str(wet_path),
             found=f"the same signal as {dry_path}",
@@ -85,19 +92,22 @@ def check_not_equal(wet_path: Path, dry_path: Path, dry: Audio, wet: Audio) -> N
         )
 
 
-def check_shares_programme(path: Path, audio: Audio, correction_samples: int) -> None:
+def check_shares_programme(
+    path: Path, channels: Sequence[NDArray[np.float32]], correction_samples: int
+) -> None:
     """Raises SoundFileError where what is left after taking off a delay is silent.
 
     Args:
         path: The file.
-        audio: (channels, samples), what is left of it.
+        channels: What is left of each, (samples,).
         correction_samples: The delay that was taken off.
     """
-    if audio.shape[1] and any(high - low >= SILENCE_PEAK for low, high in map(extremes, audio)):
+    shared = min(map(len, channels))
+    if shared and any(high - low >= SILENCE_PEAK for low, high in map(extremes, channels)):
         return
     raise SoundFileError(
         str(path),
-        found=f"silence in the {audio.shape[1]} samples that dry and wet share, a delay of "
+        found=f"silence in the {shared} samples that dry and wet share, a delay of "
         f"{correction_samples} samples taken off",
         expected="programme that both share",
         fix="Correct offset_samples, or use recordings of the same passage.",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tapezoo.data.align.constant import Alignment
+from tapezoo.data.align.timing import ChannelTiming
 from tapezoo.data.audio import Header
 from tapezoo.data.errors import DataError
 from tapezoo.data.findings import Finding
 from tapezoo.data.pairs import Pair, PairsFile
 from tapezoo.data.settings import setting_text
+from tapezoo.data.timing_findings import Fact
 
 EARLY_SAMPLES = 1  # by so much a claim may lie before the leading edge
 
@@ -86,27 +87,27 @@ def repeated_findings(file: PairsFile, hashes: Mapping[Path, str], names: Sequen
     return findings
 
 
-def offset_findings(name: str, claimed_samples: int, left: Alignment | None, claim: str) -> list[Finding]:
+def offset_facts(claimed_samples: int, heard: ChannelTiming, claim: str) -> list[Fact]:
     """Whether the audio bears out a given delay.
 
     Args:
-        name: The pair.
         claimed_samples: The delay that was taken off.
-        left: What the audio says of the delay that is left.
+        heard: What the audio says of the whole delay.
         claim: How the delay was given.
     """
-    if left is None:
+    if not heard.found:
         text = f"{claim} is taken as given: no delay stands out in the audio that could confirm it"
-        return [Finding("note", "offset", name, text)]
-    play = left.drift_samples / 2
-    late = left.correction_samples < -play
-    if not late and left.correction_samples <= EARLY_SAMPLES + play:
+        return [("note", "offset", text)]
+    play = heard.wander.wander_samples / 2 if heard.wander else 0.0
+    left = heard.constant_samples - claimed_samples
+    late = left < -play
+    if not late and left <= EARLY_SAMPLES + play:
         return []
-    heard = claimed_samples + left.delay_samples
     follows = (
         "wet then comes before dry, which no model can learn"
         if late
-        else f"{left.correction_samples} samples of delay are left for the model to learn"
+        else f"{left} samples of delay are left for the model to learn"
     )
-    text = f"{claim} is taken as given, but in the audio wet lags dry by {heard:.1f} samples; {follows}"
-    return [Finding("warning", "offset", name, text)]
+    whole = heard.constant_samples + heard.fraction_samples
+    text = f"{claim} is taken as given, but in the audio wet lags dry by {whole:.1f} samples; {follows}"
+    return [("warning", "offset", text)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,18 +10,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tapezoo.data.align.trajectory_csv import read_trajectory
 from tapezoo.data.audio import audio_hash, read_header
 from tapezoo.data.cache import scratch
-from tapezoo.data.checks import check_headers, check_same_rate
+from tapezoo.data.checks import check_headers, check_lengths, check_same_rate
 from tapezoo.data.claims import check_wets, repeated_findings, shared_samples
+from tapezoo.data.delays import SIGNALS, DelayMode
 from tapezoo.data.errors import DataError
+from tapezoo.data.findings import Finding
 from tapezoo.data.module import PairsDataModule
+from tapezoo.data.pair_delays import Align
 from tapezoo.data.pairs import Pair, PairsFile, read_pairs
-from tapezoo.data.prepare import Align, PreparedRow, prepare_pair
+from tapezoo.data.prepare import prepare_pair
+from tapezoo.data.prepared import PreparedRow
 from tapezoo.data.settings import HoldOut, Setting, check_trainable, draw_held_out, setting_text
 from tapezoo.data.splits import TRAIN_SHARE, VAL_SHARE, Split
 
-REVISION = 1  # raise it when preparation changes what comes out
+REVISION = 2  # raise it when preparation changes what comes out
 
 
 class PairedAudio(PairsDataModule):
@@ -37,6 +45,10 @@ class PairedAudio(PairsDataModule):
         burn_in_samples: Samples before each segment that only bring the model's state up to date.
         seed: Chooses the segments of every epoch.
         align: "auto" finds and takes off a constant delay of either sign; "off" takes the files as they lie.
+        delay: What becomes of a delay that wanders (wow, flutter, two clocks), as a pairs file's `delay` states it or
+            the audio shows it. "keep" takes off its constant part alone; "remove" warps the input along it (validation
+            and test too; `tapezoo test` says both figures); "give" tells the model, whose output is read along it
+            before it is compared: it learns the machine without its transport.
         balance_energy: Give every control setting the same weight in a loss that knows only energies, such as
             MSE: the loss hears its rows divided by the RMS of the setting's training target.
         silent_share: Largest share of training rows that are silent in dry and wet, 0 to 1; the rest of the silence
@@ -62,6 +74,7 @@ class PairedAudio(PairsDataModule):
         burn_in_samples: int = 1024,
         seed: int = 0,
         align: Align = "auto",
+        delay: DelayMode = "keep",
         balance_energy: bool = False,
         silent_share: float = 0.05,
         hold_out: HoldOut | None = None,
@@ -73,7 +86,11 @@ class PairedAudio(PairsDataModule):
         first = headers[0][0]
         for pair, (dry_header, wet_header) in zip(self._file.pairs, headers, strict=True):
             check_same_rate(first, dry_header)
-            check_headers(dry_header, wet_header, pair.offset_samples)
+            check_headers(dry_header, wet_header)
+            if pair.offset_samples is not None:
+                check_lengths(dry_header, wet_header, pair.offset_samples)
+            if delay != "keep":
+                _check_delay_file(pair, first.sample_rate, align, delay)
         super().__init__(
             first.sample_rate,
             self._file.controls,
@@ -96,6 +113,7 @@ class PairedAudio(PairsDataModule):
             samples = round(shared * (1.0 if pair.split else share))
             self._check_region(str(shorter.path), split, samples)
         self._align: Align = align
+        self._delay: DelayMode = delay
         self._samples = sum(dry_header.frames * dry_header.channels for dry_header, _ in headers)
 
     @cached_property
@@ -111,6 +129,7 @@ class PairedAudio(PairsDataModule):
             "data": "PairedAudio",
             "revision": REVISION,
             "align": self._align,
+            **({} if self._delay == "keep" else {"delay": self._delay}),
             "controls": [control.to_dict() for control in self._file.controls],
             "pairs": [
                 {
@@ -119,6 +138,7 @@ class PairedAudio(PairsDataModule):
                     "controls": dict(pair.controls),
                     "split": pair.split,
                     "offset_samples": pair.offset_samples,
+                    **self._stated_delay(pair),
                 }
                 for pair in self._file.pairs
             ],
@@ -130,7 +150,26 @@ class PairedAudio(PairsDataModule):
 
     def prepared_samples(self) -> int:
         """By the headers; what they decode to on the way is as long again."""
-        return 2 * self._samples
+        return round(2 * self._samples * SIGNALS[self._delay] / SIGNALS["keep"])
+
+    def other_findings(self) -> list[Finding]:
+        """Delay files that are named and not used."""
+        if self._delay != "keep":
+            return []
+        text = "its delay file is not used: pass --data.delay remove, or give"
+        return [
+            Finding("warning", "delay_file", name, text)
+            for name, pair in zip(self.row_names(), self._file.pairs, strict=True)
+            if pair.delay is not None
+        ]
+
+    def _stated_delay(self, pair: Pair) -> dict[str, Any]:
+        """What the pair's delay file says, whatever it is called."""
+        if self._delay == "keep" or pair.delay is None:
+            return {}
+        stated = read_trajectory(pair.delay, self.sample_rate)
+        points = np.stack((stated.times_s, stated.delay_samples)).astype("<f8")
+        return {"delay": hashlib.sha256(points.tobytes()).hexdigest()}
 
     def prepare_rows(self) -> Iterator[PreparedRow]:
         """Reads, checks and aligns pair after pair."""
@@ -139,7 +178,7 @@ class PairedAudio(PairsDataModule):
         for name, pair in zip(names, self._file.pairs, strict=True):
             positions = self._file.positions(pair)
             with scratch(self._cache_root) as folder:
-                rows = prepare_pair(name, pair, positions, self.sample_rate, self._align, folder)
+                rows = prepare_pair(name, pair, positions, self.sample_rate, self._align, self._delay, folder)
                 mine = [finding for finding in repeated if finding.subject == name]
                 yield from [replace(rows[0], findings=[*rows[0].findings, *mine]), *rows[1:]]
 
@@ -157,6 +196,19 @@ def _pairs(dry: str | None, wet: str | None, pairs: str | None) -> PairsFile:
         expected="--data.dry with --data.wet, or --data.pairs alone",
         fix="Name one dry and one wet file, or a pairs file.",
     )
+
+
+def _check_delay_file(pair: Pair, sample_rate: int, align: Align, mode: DelayMode) -> None:
+    """Raises DataError where a delay file is faulty, or is the only way to a delay and is not there."""
+    if pair.delay is not None:
+        read_trajectory(pair.delay, sample_rate)
+    elif align == "off":
+        raise DataError(
+            str(pair.wet),
+            found=f"'delay: {mode}' with 'align: off' and no delay file",
+            expected="a delay that is found in the audio, or stated by the pairs file",
+            fix="Pass --data.align auto, or name a delay file in the pairs file.",
+        )
 
 
 def _held_out(file: PairsFile, rule: HoldOut | None) -> frozenset[Setting]:

@@ -19,7 +19,7 @@ from tapezoo.data.splits import SPLITS, Split
 from tapezoo.terminal import shown
 from tapezoo.yamltext import YamlError, kind_of, parse_yaml, read_text
 
-PAIR_KEYS = ("dry", "wet", "controls", "split", "offset_samples", "held_out")
+PAIR_KEYS = ("dry", "wet", "controls", "split", "offset_samples", "delay", "held_out")
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}  # in CSV cells
 
 
@@ -34,6 +34,7 @@ class Pair:
         split: The split it is in as a whole; None: split by time.
         offset_samples: Known delay of wet against dry; None: found by alignment.
         held_out: Its setting of the controls is kept from training and validation.
+        delay: CSV file of the delay of wet over its time (`align.trajectory_csv`); None: found in the audio.
     """
 
     dry: Path
@@ -42,6 +43,7 @@ class Pair:
     split: Split | None = None
     offset_samples: int | None = None
     held_out: bool = False
+    delay: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,12 @@ class PairsFile:
 def read_pairs(path: Path) -> PairsFile:
     """Reads a YAML or CSV pairs file; paths in it are relative to it.
 
-    YAML has a list `pairs` (keys dry, wet and optionally controls, split, offset_samples, held_out) and
+    YAML has a list `pairs` (keys dry, wet and optionally controls, split, offset_samples, delay, held_out) and
     optionally a mapping `controls` (name: {min, max, default, unit, curve}) and a list `switches` of those
-    controls that choose among machines. In CSV every other column is a control. Undeclared controls range from
-    their smallest to their largest value, with the middle one as default. A setting is held out in all of its
-    pairs or in none.
+    controls that choose among machines. In CSV every other column is a control. `delay` names a CSV file with the
+    whole delay of wet against dry over the time of wet, `offset_samples` is one number for all of it. Undeclared
+    controls range from their smallest to their largest value, with the middle one as default. A setting is held out
+    in all of its pairs or in none.
 
     Raises:
         DataError: Unreadable, an unknown key, a missing one or a value of the wrong kind.
@@ -176,7 +179,16 @@ def _pair(path: Path, number: int, entry: Any) -> Pair:
     split = entry.get("split")
     if split is not None and split not in SPLITS:
         raise _fault(path, f"{where} with split {shown(split)}", "train, val or test", "Correct it.")
-    offset = entry.get("offset_samples")
+    offset, delay = entry.get("offset_samples"), entry.get("delay")
+    if delay is not None and not isinstance(delay, str):
+        raise _fault(path, f"{where} with delay {shown(delay)}", "the path of a CSV file", "Correct it.")
+    if delay is not None and offset is not None:
+        raise _fault(
+            path,
+            f"{where} with offset_samples and delay",
+            "one of the two: a number, or a file with the whole delay over time",
+            "Leave one out.",
+        )
     values = entry.get("controls") or {}
     if not isinstance(values, dict):
         raise _fault(path, f"{where} with controls that are no mapping", "'name: value'", "Correct it.")
@@ -190,6 +202,7 @@ def _pair(path: Path, number: int, entry: Any) -> Pair:
         split=split,
         offset_samples=None if offset is None else _read_whole(path, f"{where}, offset_samples", offset),
         held_out=_read_truth(path, f"{where}, held_out", entry.get("held_out", False)),
+        delay=None if delay is None else path.parent / delay,
     )
 
 

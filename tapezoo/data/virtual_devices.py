@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 import tapezoo.devices
 from tapezoo.data.arguments import BYTES_PER_SAMPLE, MOST_SEED, check_range, in_bytes
+from tapezoo.data.delays import SIGNALS, Aligned, DelayMode, give_delay, keep_delay, remove_delay
 from tapezoo.data.errors import DataError
+from tapezoo.data.findings import Finding
 from tapezoo.data.module import PairsDataModule
 from tapezoo.data.noise import noise_finding
 from tapezoo.data.prepared import PreparedRow
 from tapezoo.data.renderings import Rendering, num_selectors, renderings_of
 from tapezoo.data.settings import HoldOut, draw_held_out, setting_of
-from tapezoo.data.splits import split_by_time
+from tapezoo.data.splits import shift_regions, split_by_time
 from tapezoo.devices import Device, DeviceError, Excerpt
 from tapezoo.screen import Screen, bar
 
@@ -50,6 +52,9 @@ class VirtualDevices(PairsDataModule):
         sample_rate: In Hz.
         wow_flutter: RMS deviation of the tape speed in percent, unweighted; 0 is off. For tape only.
         hiss_db: RMS level of the hiss in dB of full scale; none is off. For devices that hiss.
+        delay: What becomes of wow and flutter. "keep" leaves them in the target; "remove" warps the input along them
+            (validation and test too; `tapezoo test` says both figures); "give" tells the model, whose output is read
+            along them before it is compared: it learns the machine without its transport.
         batch_size: Rows of a training batch, at least 1.
         segment_samples: Scored samples of a training row.
         batches_per_epoch: Length of an epoch, so that a recipe's budget does not depend on how much audio there is;
@@ -82,6 +87,7 @@ class VirtualDevices(PairsDataModule):
         sample_rate: int = 44100,
         wow_flutter: float = 0.0,
         hiss_db: float | None = None,
+        delay: DelayMode = "keep",
         batch_size: int = 32,
         segment_samples: int = 8192,
         batches_per_epoch: int | None = None,
@@ -108,6 +114,7 @@ class VirtualDevices(PairsDataModule):
         _check_seconds(seconds, sample_rate, len(self._renderings))
         self._seconds = float(seconds)
         self._noisy = hiss_db is not None
+        self._delay: DelayMode = delay
         recorded = [setting_of(rendering.positions, rendering.idle) for rendering in self._renderings]
         super().__init__(
             sample_rate,
@@ -148,7 +155,18 @@ class VirtualDevices(PairsDataModule):
             "seconds": self._seconds,
             "sample_rate": self.sample_rate,
             "seed": self._program_seed,
+            **({} if self._delay == "keep" else {"delay": self._delay}),
         }
+
+    def other_findings(self) -> list[Finding]:
+        """Whether a delay is to be taken out that no machine has."""
+        wanders = any(device.replay_delay(1, self.sample_rate, 0) is not None for device in self._devices)
+        if self._delay == "keep" or wanders:
+            return []
+        text = (
+            f"no delay wanders: 'delay: {self._delay}' is as 'keep' (--data.wow_flutter makes a tape wander)"
+        )
+        return [Finding("note", "drift", ", ".join(device.name for device in self._devices), text)]
 
     def row_names(self) -> list[str]:
         """The machines and their settings; the kinds of programme are known once they are made."""
@@ -156,7 +174,8 @@ class VirtualDevices(PairsDataModule):
 
     def prepared_samples(self) -> int:
         """The programme, once for each setting."""
-        return round(self._seconds * self.sample_rate) * len(self._renderings)
+        of_each = self._seconds * self.sample_rate * SIGNALS[self._delay] / SIGNALS["keep"]
+        return round(of_each) * len(self._renderings)
 
     def prepare_rows(self) -> Iterator[PreparedRow]:
         """Plays every excerpt through every device at every setting, on all cores, with a progress bar."""
@@ -173,18 +192,44 @@ class VirtualDevices(PairsDataModule):
                     wets = pool.map(
                         lambda job: self._wet(*job), [(rendering, *job) for job in enumerate(excerpts)]
                     )
-                    for excerpt, region, wet in zip(excerpts, regions, wets, strict=True):
+                    for number, (excerpt, region, wet) in enumerate(
+                        zip(excerpts, regions, wets, strict=True)
+                    ):
                         name = f"{rendering.name} {excerpt.kind}"
                         dry = excerpt.audio
                         noise = noise_finding(name, dry, wet, self.sample_rate) if self._noisy else None
                         found = [noise] if noise else []
-                        yield PreparedRow(name, dry, wet, rendering.positions, region, found, rendering.idle)
+                        own = self._aligned(rendering, number, dry, wet)
+                        yield PreparedRow(
+                            name,
+                            own.input,
+                            own.target,
+                            rendering.positions,
+                            shift_regions(region, own.taken_samples, len(own.target)),
+                            found,
+                            rendering.idle,
+                            own.steady_input,
+                            own.delay,
+                        )
                         progress.advance(task, dry.size)
 
+    def _aligned(
+        self, rendering: Rendering, number: int, dry: NDArray[np.float32], wet: NDArray[np.float32]
+    ) -> Aligned:
+        true = rendering.device.replay_delay(len(wet), self.sample_rate, self._seed(number))
+        if self._delay == "give":
+            late = np.zeros(len(wet)) if true is None else true
+            return give_delay(dry, wet, lambda start, stop: late[start:stop], None)
+        if self._delay == "keep" or true is None:
+            return keep_delay(dry, wet, 0)
+        return remove_delay(dry, wet, 0, lambda start, stop: true[start:stop], None)
+
     def _wet(self, rendering: Rendering, number: int, excerpt: Excerpt) -> NDArray[np.float32]:
+        return rendering.device.render(excerpt.audio, self.sample_rate, rendering.values, self._seed(number))
+
+    def _seed(self, number: int) -> int:
         # each excerpt has its own hiss, so that none heard in training comes back in validation
-        seed = self._program_seed + 1000 * number
-        return rendering.device.render(excerpt.audio, self.sample_rate, rendering.values, seed)
+        return self._program_seed + 1000 * number
 
 
 def _check_seconds(seconds: float, sample_rate: int, settings: int) -> None:

@@ -49,6 +49,21 @@ class Device(ABC):
             DeviceError: `dry` is not one channel of finite samples, or the rate is out of range.
         """
 
+    def replay_delay(self, samples: int, sample_rate: int, seed: int) -> NDArray[np.float64] | None:
+        """By how much `render` lets the sound come late, where that wanders; None: it does not.
+
+        Whoever knows it can take it out of the wet signal, or tell it a model.
+
+        Args:
+            samples: Length of the signal.
+            sample_rate: In Hz.
+            seed: As given to `render`.
+
+        Shape:
+            returns: (samples,), in samples around 0; above 0 wet is late.
+        """
+        return None
+
 
 def fill_defaults(controls: tuple[Control, ...], settings: Mapping[str, float]) -> dict[str, float]:
     """Every control's value in user units, defaults filled in. Raises ControlError like `control_vector`."""

@@ -106,11 +106,18 @@ class Tape(Device):
         field = record_bass(_causal(signal, record), sample_rate)
         flux = makeup(tape) * _magnetise_oversampled(field, tape)
         wet = replay_bass(_causal(flux, replay), sample_rate)
-        if self.wow_flutter > 0.0:
-            wet = read_delayed(wet, replay_delay(wet.size, sample_rate, self.wow_flutter, seed))
+        delay = self.replay_delay(wet.size, sample_rate, seed)
+        if delay is not None:
+            wet = read_delayed(wet, delay)
         if self.hiss_db is not None:
             wet = wet + hiss(wet.size, replay, self.hiss_db, seed)
         return wet.astype(np.float32)
+
+    def replay_delay(self, samples: int, sample_rate: int, seed: int) -> NDArray[np.float64] | None:
+        """See `Device.replay_delay`: wow and flutter."""
+        if self.wow_flutter == 0.0:
+            return None
+        return replay_delay(samples, sample_rate, self.wow_flutter, seed)
 
     def treble_filters(
         self, ratio: float, sample_rate: int

@@ -54,8 +54,8 @@ def read_delayed(signal: Tensor, delay: Tensor, context: Tensor) -> tuple[Tensor
     first = torch.arange(signal.shape[-1], device=heard.device) + (before - TAPS // 2 + 1) - back.long()
     if signal.shape[-1] and (int(first.min()) < 0 or float(delay.min()) < LEAST_DELAY_SAMPLES):
         raise ValueError(
-            f"a delay from {float(delay.min()):g} to {float(delay.max()):g} samples with a context of {before}; it must be "
-            f"{LEAST_DELAY_SAMPLES} or more, and the context {context_samples(delay)} or more"
+            f"a delay from {float(delay.min()):g} to {float(delay.max()):g} samples with a context of {before}; it "
+            f"must be {LEAST_DELAY_SAMPLES} or more, and the context {context_samples(delay)} or more"
         )
     read = torch.zeros_like(heard[:, before:])
     for tap in range(TAPS):
@@ -93,4 +93,5 @@ def _sinc_table() -> Tensor:
         inside = torch.sqrt(torch.clamp(1.0 - (offset / (TAPS / 2)) ** 2, min=0.0))
         window = torch.special.i0(KAISER_BETA * inside)
         table = torch.sinc(offset) * window
-        return table / table.sum(dim=1, keepdim=True)
+        weights: Tensor = table / table.sum(dim=1, keepdim=True)
+    return weights

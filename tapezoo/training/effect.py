@@ -173,7 +173,9 @@ class EffectModel(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Scores whole regions from rest, in long blocks with carried state."""
         output = self.run(batch.input, batch.controls, batch.delay)
-        if batch.steady_input is not None and self.trainer.state.fn != "fit":  # not epoch after epoch: it costs as much
+        if (
+            batch.steady_input is not None and self.trainer.state.fn != "fit"
+        ):  # not epoch after epoch: it costs as much
             self._score_kept_delay(batch)
         for row in self.scored_rows(output, batch):
             for row_output, row_target in in_pieces(*row):
@@ -244,7 +246,10 @@ class EffectModel(LightningModule):
         output = self.run(batch.steady_input, batch.controls)
         energies = torch.stack(
             [
-                sum((error_and_energy(*piece) for piece in in_pieces(*row)), torch.zeros(2).double().to(output.device))
+                sum(
+                    (error_and_energy(*piece) for piece in in_pieces(*row)),
+                    torch.zeros(2).double().to(output.device),
+                )
                 for row in self.scored_rows(output, batch)
             ]
         )

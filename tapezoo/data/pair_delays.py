@@ -1,0 +1,174 @@
+"""The delay of every channel of a pair: found in its audio, claimed by the user, or read from a file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from tapezoo.data.align.timing import ChannelTiming, PairTiming, measure_timing
+from tapezoo.data.align.trajectory import DelayTrajectory
+from tapezoo.data.align.trajectory_csv import read_trajectory
+from tapezoo.data.audio import Audio
+from tapezoo.data.claims import offset_facts
+from tapezoo.data.delays import (
+    Aligned,
+    DelayMode,
+    give_delay,
+    keep_delay,
+    read_along,
+    remove_delay,
+    remove_fraction,
+)
+from tapezoo.data.findings import Finding
+from tapezoo.data.pairs import Pair
+from tapezoo.data.prepared import Signal
+from tapezoo.data.streams import deviation
+from tapezoo.data.timing_findings import (
+    check_clock,
+    check_jumps,
+    file_facts,
+    timing_facts,
+    unite_facts,
+)
+
+Align = Literal["auto", "off"]
+
+
+@dataclass(frozen=True)
+class ChannelDelay:
+    """What is done about the delay of one channel.
+
+    Args:
+        constant_samples: Whole samples that are taken off where the delay is kept.
+        fraction_samples: What dry is resampled by beyond that, 0 to 1.
+        trajectory: The whole delay over the time of wet; None: it stands still.
+    """
+
+    constant_samples: int
+    fraction_samples: float = 0.0
+    trajectory: DelayTrajectory | None = None
+
+    def align(self, dry: Signal, wet: Signal, mode: DelayMode, scratch: Path) -> Aligned:
+        """Cuts and reads one channel.
+
+        Args:
+            dry: (samples of dry,).
+            wet: (samples of wet,).
+            mode: What becomes of a delay that wanders.
+            scratch: Folder for signals too long for memory.
+        """
+        if mode == "give":
+            whole = self.constant_samples + self.fraction_samples
+            at = self.trajectory.at if self.trajectory else lambda start, stop: np.full(stop - start, whole)
+            return give_delay(dry, wet, at, scratch)
+        if mode == "remove" and self.trajectory is not None:
+            return remove_delay(dry, wet, self.constant_samples, self.trajectory.at, scratch)
+        if self.fraction_samples:
+            return remove_fraction(dry, wet, self.constant_samples, self.fraction_samples, scratch)
+        return keep_delay(dry, wet, self.constant_samples)
+
+
+def settle_delays(
+    pair: Pair, dry: Audio, wet: Audio, sample_rate: int, align: Align, mode: DelayMode, scratch: Path
+) -> tuple[list[ChannelDelay], list[Finding]]:
+    """Each channel's delay, and what the user should know of it.
+
+    Args:
+        pair: Its files and what the user says of them.
+        dry: What went into the machine.
+        wet: What came out.
+        sample_rate: In Hz.
+        align: "auto" finds the delay where `pair` gives none; "off" takes the files as they lie.
+        mode: What becomes of a delay that wanders.
+        scratch: Folder for signals too long for memory.
+
+    Shape:
+        dry, wet: (channels, samples), of any two lengths.
+
+    Raises:
+        DataError: A sample rate that is labelled wrong, lost samples that are not repaired, or a faulty trajectory.
+    """
+    if pair.delay is not None and mode != "keep":
+        return _from_file(pair, pair.delay, dry, wet, sample_rate, align, mode, scratch)
+    timing = measure_timing(dry, wet, sample_rate)
+    check_clock(pair.wet, timing, sample_rate)
+    if mode == "keep":
+        check_jumps(pair.wet, timing)
+    if pair.offset_samples is not None or align == "off":
+        return _claimed(pair, timing, mode)
+    facts = [timing_facts(channel, timing.clock_ratio, sample_rate, mode) for channel in timing.channels]
+    delays = [_found(channel) for channel in timing.channels]
+    if any(channel.found for channel in timing.channels) and not all(
+        channel.found for channel in timing.channels
+    ):
+        clear = _loudest_found(timing, wet)
+        for number, channel in enumerate(timing.channels):
+            if not channel.found:
+                delays[number] = replace(delays[clear], trajectory=delays[clear].trajectory)
+                text = (
+                    f"no delay stands out (confidence {channel.confidence:.2f}); that of channel {clear + 1} is "
+                    "taken for it"
+                )
+                facts[number] = [("warning", "unaligned", text)]
+    return delays, unite_facts(pair.wet.name, facts)
+
+
+def _found(channel: ChannelTiming) -> ChannelDelay:
+    if not channel.found:
+        return ChannelDelay(0)
+    return ChannelDelay(channel.constant_samples, channel.fraction_samples, channel.wander)
+
+
+def _loudest_found(timing: PairTiming, wet: Audio) -> int:
+    levels = [
+        deviation(signal)[1] if channel.found else -1.0
+        for signal, channel in zip(wet, timing.channels, strict=True)
+    ]
+    return int(np.argmax(levels))
+
+
+def _claimed(pair: Pair, timing: PairTiming, mode: DelayMode) -> tuple[list[ChannelDelay], list[Finding]]:
+    """A constant that the user gives; what wanders about it is measured all the same."""
+    claimed = pair.offset_samples or 0
+    claim = f"offset_samples {claimed}" if pair.offset_samples is not None else "'align: off', a delay of 0,"
+    delays: list[ChannelDelay] = []
+    facts = []
+    for channel in timing.channels:
+        wander = channel.wander if channel.found else None
+        moved = wander.shifted(claimed - channel.constant_samples) if wander else None
+        delays.append(ChannelDelay(claimed, 0.0, moved if mode != "keep" else None))
+        is_worth_saying = channel.found or pair.offset_samples is not None
+        facts.append(offset_facts(claimed, channel, claim) if is_worth_saying else [])
+    return delays, unite_facts(pair.wet.name, facts)
+
+
+def _from_file(
+    pair: Pair,
+    path: Path,
+    dry: Audio,
+    wet: Audio,
+    sample_rate: int,
+    align: Align,
+    mode: DelayMode,
+    scratch: Path,
+) -> tuple[list[ChannelDelay], list[Finding]]:
+    """A file states the whole delay; where the response of the device begins is heard in the audio."""
+    stated = read_trajectory(path, sample_rate)
+    delays, facts = [], []
+    for own_dry, own_wet in zip(dry, wet, strict=True):
+        left: ChannelTiming | None = None
+        moved = stated
+        if align == "auto":
+            warped = read_along(own_dry, stated.at, 0, len(own_wet), scratch)
+            timing = measure_timing(warped[None], own_wet[None], sample_rate)
+            (left,) = timing.channels
+            if left.found:
+                moved = stated.shifted(left.constant_samples + left.fraction_samples)
+        middle = float(np.median(moved.delay_samples))
+        delays.append(ChannelDelay(math.floor(middle), 0.0, moved))
+        facts.append(file_facts(path.name, stated, left, len(own_wet), mode))
+    return delays, unite_facts(pair.wet.name, facts)
