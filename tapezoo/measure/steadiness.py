@@ -1,0 +1,311 @@
+"""How steady a net is: rounding, a nudged state, material unlike what it was trained on, and silence after it.
+
+A recurrent net is a nonlinear system in a loop, and may amplify what it should forget. Trained on one recording it
+can then follow it closely, run away on the next, and be another effect on every processor.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tapezoo.blocks import allowed_block, blocks
+from tapezoo.data.least_squares import least_squares_fir
+from tapezoo.measure.unlike import PLAIN, QUIETER, Material
+from tapezoo.net import Net, State
+
+BLOCK_SAMPLES = 4096
+ROUNDING_SAMPLES = 4096
+HALF_LIFE_STEP = 128
+NUDGE = 1e-3  # of the RMS of each tensor of the state
+NUDGE_SEED = 0
+GAIN_TAPS = 129  # of the filter that says what a net's own gain allows
+RING_S = 1.0  # after so much silence nothing of an honest memory should be left
+WORST_FIGURE, EXTREME_DB = 10.0, 300.0
+SILENT = 1e-20  # energy per sample
+
+# decibels at which a part begins to count, and at which a net is unsteady
+ROUNDING_DB = (-120.0, -80.0)  # the gate of export allows targets 80 dB below the peak at most
+GROWTH_DB = (0.0, 20.0)
+EXCESS_DB = (3.0, 12.0)
+RINGING_DB = (-80.0, -40.0)
+
+
+@dataclass(frozen=True)
+class Steadiness:
+    """What a net makes of little disturbances. All levels are relative to its output on validation material.
+
+    Args:
+        rounding_db: RMS of what single precision changes.
+        growth_db: What is left of a nudge of the state, over the nudge (both relative): negative where it fades.
+        excess_db: Output energy on the worst unlike material over what the net's own gain allows.
+        ringing_db: What it would go on playing after `RING_S` of silence.
+        excess_by_material: `excess_db` of each kind of material.
+        half_life_samples: After which a nudge of the state is halved; None: it was not.
+    """
+
+    rounding_db: float
+    growth_db: float
+    excess_db: float
+    ringing_db: float
+    excess_by_material: Mapping[str, float] = field(default_factory=dict)
+    half_life_samples: float | None = None
+
+    @property
+    def figure(self) -> float:
+        """From 0, steady, over 1, the limit, to 10."""
+        return min(max(share for _, share in self._shares()), WORST_FIGURE)
+
+    @property
+    def is_steady(self) -> bool:
+        """Nothing is over its limit."""
+        return self.figure <= 1
+
+    @property
+    def reason(self) -> str:
+        """The part that decides, in words."""
+        if self.excess_db >= EXTREME_DB:
+            return "its output is not finite"
+        part = max(self._shares(), key=lambda share: share[1])[0]
+        if part == "rounding_db":
+            return f"rounding reaches {self.rounding_db:.0f} dB of its output (steady: below {ROUNDING_DB[1]:.0f})"
+        if part == "growth_db":
+            return (
+                f"a state that is off by {NUDGE:g} changes its output {10 ** (self.growth_db / 20):.3g} times as "
+                f"much, and that does not fade (steady: less than {10 ** (GROWTH_DB[1] / 20):g} times)"
+            )
+        if part == "ringing_db":
+            return f"it goes on playing in silence, at {self.ringing_db:.0f} dB (steady: below {RINGING_DB[1]:.0f})"
+        worst = max(
+            self.excess_by_material, key=self.excess_by_material.__getitem__, default="unlike material"
+        )
+        return (
+            f"on audio that is {worst} it is {self.excess_db:.1f} dB louder than its own gain allows "
+            f"(steady: below {EXCESS_DB[1]:.0f})"
+        )
+
+    def metrics(self, prefix: str = "val_") -> dict[str, float]:
+        """The figure as `val_steadiness`, and its parts as `val_steadiness_NAME`."""
+        names = [part.name for part in fields(self) if part.name.endswith("_db")]
+        parts = {f"{prefix}steadiness_{name}": float(getattr(self, name)) for name in names}
+        return {f"{prefix}steadiness": self.figure, **parts}
+
+    @classmethod
+    def of_metrics(cls, metrics: Mapping[str, float | None], prefix: str = "val_") -> Steadiness | None:
+        """From what `metrics` gave; None where it was not measured."""
+        names = [part.name for part in fields(cls) if part.name.endswith("_db")]
+        found = {name: metrics.get(f"{prefix}steadiness_{name}") for name in names}
+        parts = {name: value for name, value in found.items() if value is not None}
+        if len(parts) < len(names):
+            return None
+        return cls(parts["rounding_db"], parts["growth_db"], parts["excess_db"], parts["ringing_db"])
+
+    def _shares(self) -> list[tuple[str, float]]:
+        """Where each part stands between its beginning, 0, and its limit, 1."""
+        return [
+            ("rounding_db", _share(self.rounding_db, ROUNDING_DB)),
+            ("growth_db", _share(self.growth_db, GROWTH_DB)),
+            ("excess_db", _share(self.excess_db, EXCESS_DB)),
+            ("ringing_db", _share(self.ringing_db, RINGING_DB)),
+        ]
+
+
+@torch.no_grad()
+def measure_steadiness(net: Net, material: Material) -> Steadiness:
+    """Plays all the material at once, in blocks, then the plain part of it in double precision.
+
+    The net starts from its stored rest state, and is left as it is, but for being on the CPU or another device.
+
+    Args:
+        net: On any device.
+        material: See `tapezoo.measure.unlike.choose_material`.
+    """
+    was_training = net.training
+    net.eval()
+    try:
+        played = _play_all(net, material)
+        if not played.all_finite():
+            return Steadiness(EXTREME_DB, EXTREME_DB, EXTREME_DB, EXTREME_DB)
+        rounding_db = _rounding_db(net, material, played.output)
+    finally:
+        net.train(was_training)
+    level = _rms(played.output[: material.plain])
+    excess = _excess(material, played, net.latency_samples)
+    growth_db, half_life = _growth(played, level)
+    ringing_db = _ringing_db(played, material, level)
+    return Steadiness(rounding_db, growth_db, max(excess.values()), ringing_db, excess, half_life)
+
+
+@dataclass(frozen=True)
+class _Played:
+    """Outputs, (rows, samples)."""
+
+    output: NDArray[np.float64]  # of the material
+    after: NDArray[np.float64]  # of the silence after it
+    at_rest: NDArray[
+        np.float64
+    ]  # of the net that heard nothing but silence, one row per stretch, at the same time
+    nudged: NDArray[np.float64]  # of the plain rows with another state from the middle on, one per stretch
+    left_alone: NDArray[np.float64]  # the same rows and samples without
+
+    def all_finite(self) -> bool:
+        parts = (self.output, self.after, self.at_rest, self.nudged)
+        return all(bool(np.isfinite(part).all()) for part in parts)
+
+
+def _play_all(net: Net, material: Material) -> _Played:
+    device = next((tensor.device for tensor in [*net.parameters(), *net.buffers()]), torch.device("cpu"))
+    hop, rows, plain = net.hop_samples, len(material.input), material.plain
+    samples = material.input.shape[-1] // hop * hop
+    nudged_at = samples // 2 // hop * hop
+    # the rows to be nudged play what the plain ones play; the last ones play silence
+    signal = np.zeros((rows + 2 * plain, 1, samples + material.silence_samples // hop * hop), np.float32)
+    signal[:rows, 0, :samples] = material.input[:, :samples]
+    signal[rows : rows + plain] = signal[:plain]
+    input = torch.from_numpy(signal).to(device)
+    own = material.controls
+    controls = torch.from_numpy(np.concatenate([own, own[:plain], own[:plain]])).to(device)
+    first, state = _play(net, input[..., :nudged_at], controls, net.initial_state(controls))
+    state = _nudge(net, state, slice(rows, rows + plain))
+    second, _ = _play(net, input[..., nudged_at:], controls, state)
+    played = torch.cat([first, second], dim=-1)[:, 0].double().cpu().numpy()
+    return _Played(
+        output=played[:rows, :samples],
+        after=played[:rows, samples:],
+        at_rest=played[rows + plain :, samples:],
+        nudged=played[rows : rows + plain, nudged_at:samples],
+        left_alone=played[:plain, nudged_at:samples],
+    )
+
+
+def _play(net: Net, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+    step = allowed_block(BLOCK_SAMPLES, net.hop_samples, net.max_block_samples)
+    outputs = []
+    for block in blocks(input.shape[-1], step):
+        output, state = net(input[..., block], controls, state)
+        outputs.append(output)
+    return torch.cat(outputs, dim=-1), state
+
+
+def _nudge(net: Net, state: State, rows: slice) -> State:
+    """The state with noise on these rows; where the controls glide it is left alone."""
+    generator = torch.Generator().manual_seed(NUDGE_SEED)
+    nudged = dict(state)
+    for name in net.state_names:
+        value = state[name].clone()
+        part = value[rows]
+        if value.is_floating_point():
+            size = part.square().mean(dim=tuple(range(1, part.dim())), keepdim=True).sqrt()
+            noise = torch.randn(part.shape, generator=generator, dtype=torch.float64).to(part)
+            value[rows] = part + NUDGE * size * noise
+        nudged[name] = value
+    return nudged
+
+
+def _rounding_db(net: Net, material: Material, output: NDArray[np.float64]) -> float:
+    """RMS of single less double precision over the output's; as good as can be where the net knows no doubles.
+
+    Of the first plain row, and no more of it than `ROUNDING_SAMPLES`: recurrent layers in double precision are slow.
+    """
+    samples = min(output.shape[-1], max(ROUNDING_SAMPLES // net.hop_samples, 1) * net.hop_samples)
+    twin = copy.deepcopy(net).cpu().double()
+    input = torch.from_numpy(material.input[:1, :samples]).double()[:, None]
+    controls = torch.from_numpy(material.controls[:1]).double()
+    try:
+        exact, _ = _play(twin, input, controls, twin.initial_state(controls))
+    except (RuntimeError, TypeError, ValueError):  # tensors of its own in single precision
+        return -EXTREME_DB
+    single = output[:1, :samples]
+    return _decibels(_rms(single - exact[:, 0].numpy()), _rms(single))
+
+
+def _excess(material: Material, played: _Played, latency_samples: int) -> dict[str, float]:
+    """By kind of material: output energy over what the filter that explains the plain output would give.
+
+    What that filter leaves unexplained of the plain output, distortion and offset, is allowed to all material; quieter
+    material may be as loud as the plain one, which is what a limiter makes of it.
+    """
+    samples = played.output.shape[-1] - latency_samples
+    input, output = material.input[:, :samples], played.output[:, latency_samples:]
+    stretches = []
+    for x, y in zip(input[: material.plain], output[: material.plain], strict=True):
+        taps = least_squares_fir([(x, y.astype(np.float32))], GAIN_TAPS)
+        stretches.append((taps, _energy(y), _energy(y - _filtered(taps, x))))
+    found = {}
+    rows = zip(material.kinds, material.stretches, input, output, strict=True)
+    for kind, stretch, x, y in rows:
+        if kind == PLAIN:
+            continue
+        taps, plain, unexplained = stretches[stretch]
+        allowed = _energy(_filtered(taps, x)) + unexplained
+        if kind in QUIETER:
+            allowed = max(allowed, plain)
+        silent = SILENT * samples
+        found[kind] = 10 * math.log10((_energy(y) + silent) / (allowed + silent))
+    return found
+
+
+def _energy(signal: NDArray[np.float64]) -> float:
+    return float(np.square(signal).sum())
+
+
+def _filtered(taps: NDArray[np.float64], input: NDArray[np.float32]) -> NDArray[np.float64]:
+    size = 1 << (len(input) + len(taps) - 2).bit_length()
+    filtered: NDArray[np.float64] = np.fft.irfft(np.fft.rfft(input, size) * np.fft.rfft(taps, size), size)
+    return filtered[: len(input)]
+
+
+def _growth(played: _Played, level: float) -> tuple[float, float | None]:
+    """What is left of the nudge in the last quarter, over the nudge; and when it was halved."""
+    difference = played.nudged - played.left_alone
+    left = _rms(difference[:, -max(1, difference.shape[-1] // 4) :])
+    count = max(1, difference.shape[-1] // HALF_LIFE_STEP)
+    heard = np.array([_rms(part) for part in np.array_split(difference, count, axis=-1)])
+    halved = np.flatnonzero(heard <= heard.max() / 2)
+    halved = halved[halved > int(np.argmax(heard))]
+    half_life = float(halved[0] * HALF_LIFE_STEP) if len(halved) else None
+    return _decibels(left, NUDGE * level), half_life
+
+
+def _ringing_db(played: _Played, material: Material, level: float) -> float:
+    """The level at the end of the silence, less what it falls by until `RING_S` at the rate it falls.
+
+    What the net does that heard nothing at all is taken for its offset, as far as it stands still.
+    """
+    part = played.after.shape[-1] // 4
+    if part == 0:
+        return -EXTREME_DB
+    after = np.concatenate([played.after, played.at_rest])
+    stretches = [*material.stretches, *range(material.plain)]
+    ringing = after - played.at_rest.mean(axis=-1, keepdims=True)[stretches]
+    worst = -EXTREME_DB
+    for row in ringing:
+        before, last = _decibels(_rms(row[-2 * part : -part]), level), _decibels(_rms(row[-part:]), level)
+        falls_by = max(0.0, before - last) * (RING_S * material.sample_rate / part)
+        worst = max(worst, last - falls_by)
+    return worst
+
+
+def _share(value_db: float, limits_db: tuple[float, float]) -> float:
+    low, high = limits_db
+    return max(0.0, (value_db - low) / (high - low))
+
+
+def _rms(signal: NDArray[np.float64]) -> float:
+    return math.sqrt(float(np.square(signal).mean())) if signal.size else 0.0
+
+
+def _decibels(value: float, reference: float) -> float:
+    """20 log10 of the ratio, within what a figure can show; nothing over nothing is nothing."""
+    if not (math.isfinite(value) and math.isfinite(reference)):
+        return EXTREME_DB
+    if value <= math.sqrt(SILENT):
+        return -EXTREME_DB
+    return min(20 * math.log10(value / max(reference, math.sqrt(SILENT))), EXTREME_DB)
