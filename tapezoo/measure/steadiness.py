@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.signal import oaconvolve
 from torch import Tensor
 
 from tapezoo.blocks import allowed_block, blocks
-from tapezoo.data.least_squares import least_squares_fir
+from tapezoo.data.least_squares import LinearFilter, least_squares_fir
 from tapezoo.measure.unlike import PLAIN, QUIETER, Material
 from tapezoo.net import Net, State
 
@@ -236,15 +237,15 @@ def _excess(material: Material, played: _Played, latency_samples: int) -> dict[s
     input, output = material.input[:, :samples], played.output[:, latency_samples:]
     stretches = []
     for x, y in zip(input[: material.plain], output[: material.plain], strict=True):
-        taps = least_squares_fir([(x, y.astype(np.float32))], GAIN_TAPS)
-        stretches.append((taps, _energy(y), _energy(y - _filtered(taps, x))))
+        gain = least_squares_fir([(x, y.astype(np.float32))], GAIN_TAPS)
+        stretches.append((gain, _energy(y), _energy(y - _filtered(gain, x))))
     found = {}
     rows = zip(material.kinds, material.stretches, input, output, strict=True)
     for kind, stretch, x, y in rows:
         if kind == PLAIN:
             continue
-        taps, plain, unexplained = stretches[stretch]
-        allowed = _energy(_filtered(taps, x)) + unexplained
+        gain, plain, unexplained = stretches[stretch]
+        allowed = _energy(_filtered(gain, x)) + unexplained
         if kind in QUIETER:
             allowed = max(allowed, plain)
         silent = SILENT * samples
@@ -256,10 +257,11 @@ def _energy(signal: NDArray[np.float64]) -> float:
     return float(np.square(signal).sum())
 
 
-def _filtered(taps: NDArray[np.float64], input: NDArray[np.float32]) -> NDArray[np.float64]:
-    size = 1 << (len(input) + len(taps) - 2).bit_length()
-    filtered: NDArray[np.float64] = np.fft.irfft(np.fft.rfft(input, size) * np.fft.rfft(taps, size), size)
-    return filtered[: len(input)]
+def _filtered(gain: LinearFilter, input: NDArray[np.float32]) -> NDArray[np.float64]:
+    filtered: NDArray[np.float64] = (
+        oaconvolve(input.astype(np.float64), gain.taps)[: len(input)] + gain.offset
+    )
+    return filtered
 
 
 def _growth(played: _Played, level: float) -> tuple[float, float | None]:
