@@ -18,6 +18,7 @@ from tapezoo.cli import (
     export,
     grid,
     listing,
+    prepare,
     promote,
     pull,
     push,
@@ -109,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     for verb in (
         listing,
         check,
+        prepare,
         compare,
         render,
         sweep,

@@ -1,0 +1,165 @@
+"""`tapezoo prepare DRY WET ... --out DATASET`: from recordings to a data set and a verdict."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tapezoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from tapezoo.data.pairs import PairsFile
+    from tapezoo.recordings.preparation import Preparation
+    from tapezoo.recordings.recording import Recording, Wishes
+
+COMMAND = "tapezoo prepare"
+EXIT_NOT_USABLE = 2
+EPILOG = """
+Finds and takes off the delay of every wet, one that wanders too; corrects polarity and a constant offset; leaves out
+dead silence at both ends; resamples to one rate; finds the splits; measures noise, hum, clipping, dropouts, levels and
+what a linear filter reaches; and says whether the recordings are good, usable or not usable, and why. Nothing is
+normalised: dynamics carry what the machine does. A data set is written unless a recording is not usable; then all that
+is wrong is said, and the exit code is 2. Then: tapezoo fit --config RECIPE --data.pairs DATASET/pairs.yaml
+"""
+
+
+class _NotUsable(Exception):
+    """Ends the writing of a data set that is not to be used."""
+
+
+def add_parser(verbs: Any) -> None:
+    """Adds the verb to the command line."""
+    parser = verbs.add_parser(
+        "prepare", help="make a data set of recordings, and say how good they are", epilog=EPILOG
+    )
+    parser.add_argument(
+        "files",
+        type=Path,
+        nargs="*",
+        metavar="DRY WET",
+        help="what went into the machine, and what came out of it; any number of pairs, any rates, formats and lengths",
+    )
+    parser.add_argument(
+        "--pairs",
+        type=Path,
+        metavar="FILE",
+        help="a pairs file (YAML or CSV) instead, with controls, splits and held_out, which stay as they are",
+    )
+    parser.add_argument("--out", type=Path, metavar="DATASET", help="the folder to write")
+    parser.add_argument("--check", action="store_true", help="say everything and write nothing")
+    parser.add_argument(
+        "--sample-rate",
+        type=int,
+        metavar="HZ",
+        help="of the data set; others are resampled (default: what most files have)",
+    )
+    parser.add_argument("--dry-channel", type=int, metavar="N", help="the channel of dry to use, from 1")
+    parser.add_argument("--wet-channel", type=int, metavar="N", help="the channel of wet to use, from 1")
+    parser.add_argument(
+        "--keep-polarity", action="store_true", help="leave a wet that is inverted against dry as it is"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace a data set that this verb wrote")
+    parser.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prepares, writes, and says what was found; 2 where it is not usable."""
+    from tapezoo.data.cache import cache_root
+    from tapezoo.recordings.recording import Wishes
+    from tapezoo.recordings.session import prepare
+    from tapezoo.report.preparation import preparation_lines
+    from tapezoo.screen import Screen
+
+    if options.out is None and not options.check:
+        raise UsageError(
+            COMMAND, "no --out; name the folder of the data set, or pass --check to write nothing"
+        )
+    recordings, file = _recordings(options)
+    wishes = Wishes(
+        sample_rate=_rate(options.sample_rate),
+        keep_polarity=options.keep_polarity,
+        dry_channel=options.dry_channel,
+        wet_channel=options.wet_channel,
+    )
+    console = Screen()
+    with console.status("preparing") as status:
+        if options.check:
+            preparation = prepare(recordings, file, wishes, None, cache_root(None), status.update)
+        else:
+            preparation = _write(options, recordings, file, wishes, status.update)
+    console.say(*preparation_lines(preparation))
+    is_usable = preparation.verdict != "not usable"
+    if options.check:
+        console.say("nothing was written (--check)")
+    elif is_usable:
+        console.say(*_next_steps(options.out, preparation))
+    else:
+        console.say(f"{options.out}: not written")
+    return 0 if is_usable else EXIT_NOT_USABLE
+
+
+def _write(
+    options: argparse.Namespace,
+    recordings: Sequence[Recording],
+    file: PairsFile,
+    wishes: Wishes,
+    progress: Callable[[str], None],
+) -> Preparation:
+    """Fills the folder, pictures and all; leaves nothing there if the recordings are not usable."""
+    from tapezoo.data.cache import cache_root
+    from tapezoo.recordings.dataset import is_dataset, write_documents
+    from tapezoo.recordings.session import prepare
+    from tapezoo.report.preparation import draw_preparation
+    from tapezoo.staging import staged_folder
+
+    preparation = None
+    try:
+        with staged_folder(
+            options.out, options.overwrite, is_dataset, "data set of tapezoo prepare"
+        ) as folder:
+            preparation = prepare(recordings, file, wishes, folder, cache_root(None), progress)
+            if preparation.verdict == "not usable":
+                raise _NotUsable
+            progress("drawing")
+            write_documents(folder, preparation)
+            draw_preparation(preparation, folder)
+    except _NotUsable:
+        pass
+    assert preparation is not None
+    return preparation
+
+
+def _recordings(options: argparse.Namespace) -> tuple[list[Recording], PairsFile]:
+    from tapezoo.data.pairs import Pair, PairsFile, read_pairs
+    from tapezoo.recordings.recording import Recording
+
+    if options.pairs is not None:
+        if options.files:
+            raise UsageError(COMMAND, "files beside --pairs; name the recordings in one of the two ways")
+        file = read_pairs(options.pairs)
+    else:
+        if not options.files or len(options.files) % 2:
+            raise UsageError(COMMAND, f"{len(options.files)} files; pairs of DRY and WET, or --pairs FILE")
+        pairs = [Pair(dry, wet, {}) for dry, wet in zip(options.files[::2], options.files[1::2], strict=True)]
+        file = PairsFile([], pairs)
+    return [Recording(pair) for pair in file.pairs], file
+
+
+def _rate(sample_rate: int | None) -> int | None:
+    from tapezoo.data.audio import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
+
+    if sample_rate is not None and not LOWEST_RATE_HZ <= sample_rate <= HIGHEST_RATE_HZ:
+        raise UsageError(COMMAND, f"--sample-rate {sample_rate}; {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz")
+    return sample_rate
+
+
+def _next_steps(out: Path, preparation: Preparation) -> list[str]:
+    from tapezoo.recordings.dataset import PAIRS, REPORT
+    from tapezoo.terminal import shell
+
+    has_wander = any(files.delay for pair in preparation.pairs for files in pair.files)
+    line = ["tapezoo", "fit", "--config", "RECIPE", "--data", "PairedAudio", "--data.pairs", out / PAIRS]
+    line += ["--data.delay", "remove"] if has_wander else []
+    return [f"{out}: {PAIRS}, audio, {REPORT} and pictures. Next:", f"  {shell(*line)}"]
