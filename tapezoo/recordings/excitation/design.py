@@ -34,9 +34,15 @@ class Design:
     pilot: Pilot = "none"
 
     def __str__(self) -> str:
-        music = "own music" if self.has_music else "no music of one's own"
-        pilot = "no pilot" if self.pilot == "none" else f"a pilot of {self.pilot}"
-        return f"{self.minutes} min, seed {self.seed}, {music}, {pilot}"
+        music = ", own music" if self.has_music else ""
+        pilot = (
+            ""
+            if self.pilot == "none"
+            else f", pilot of {self.pilot}"
+            if self.pilot == "pulses"
+            else ", pilot tone"
+        )
+        return f"{self.minutes} min, seed {self.seed}{music}{pilot}"
 
 
 def encode(design: Design) -> tuple[bool, ...]:

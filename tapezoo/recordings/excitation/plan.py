@@ -19,6 +19,7 @@ SWEEP_GAP_S = 0.2  # a sweep's harmonics and a room's answer come late
 MARK_GAP_S = 0.4
 BOUNDARY_GAP_S = 0.3
 SWEEP_HZ = (20.0, 20_000.0)
+SWEEP_LEVELS_DB = (-40, -24, -12, -6, -1)  # at 0 the crests of its first cycles would look clipped
 FLUTTER_HZ = 3150.0  # IEC 60386
 # third octaves from 25 Hz to 16 kHz, exact ones about 1 kHz
 MULTITONE_HZ = tuple(round(1000 * 10 ** (step / 10), 3) for step in range(-16, 13))
@@ -110,7 +111,7 @@ def _train_signals(length_s: float) -> list[_Wish]:
     chord_s, noise_s = share(0.008, 0.4, 4), share(0.006, 0.3, 3)
     return [
         _Wish("silence", share(0.1, 5, 20)),
-        *(_Wish("sweep", sweep_s, level, SWEEP_HZ) for level in (-40, -24, -12, -6, 0)),
+        *(_Wish("sweep", sweep_s, level, SWEEP_HZ) for level in SWEEP_LEVELS_DB),
         *(_Wish("tone", step_s, level, (1000.0,)) for level in range(-40, 1, 5)),
         *(_Wish("tone", step_s, level, (hz,)) for hz in (100.0, 6300.0) for level in (-20, -10, 0)),
         _Wish("tone", share(0.04, 2, 15), -12, (FLUTTER_HZ,)),
