@@ -20,7 +20,7 @@ from tapezoo.data.splits import SPLITS, split_by_time
 from tapezoo.errors import OutputExistsError, UnwritableOutputError
 from tapezoo.recordings.excitation import pilot
 from tapezoo.recordings.excitation.design import Design
-from tapezoo.recordings.excitation.layout import Layout
+from tapezoo.recordings.excitation.layout import Kind, Layout
 from tapezoo.recordings.excitation.plan import plan
 from tapezoo.recordings.excitation.recognition import recognise
 from tapezoo.recordings.excitation.signals import noise, sweep, tones
@@ -78,7 +78,8 @@ def test_every_segment_has_its_level_and_silence_is_silent(written: tuple[Path, 
         if one.kind == "silence":
             assert peak == 0
         elif one.kind in ("sweep", "tone", "multitone", "noise"):
-            assert 20 * np.log10(peak) == pytest.approx(one.level_db, abs=0.1)
+            # seven samples of each period of 6300 Hz miss its crest by 0.22 dB
+            assert 20 * np.log10(peak) == pytest.approx(one.level_db, abs=0.25)
         sounding[one.start : one.stop] = True
     first, last = layout.segments[0].start, layout.segments[-1].stop
     assert not audio[0, first:last][~sounding[first:last]].any()
@@ -185,10 +186,10 @@ def test_tones_lie_where_they_are_said_to_and_pink_noise_falls_by_3_db_per_octav
 
 def test_same_wishes_same_sound_and_another_seed_another() -> None:
     layout = plan(Design(1, seed=1), RATE)
-    for kind in ("noise", "programme"):
-        number, segment = next(
-            (n, one) for n, one in enumerate(layout.segments) if one.kind == kind and one.split == "val"
-        )
+    kinds: tuple[Kind, ...] = ("noise", "programme")
+    for kind in kinds:
+        segment = layout.of_kind(kind, "val")[0]
+        number = layout.segments.index(segment)
         other = replace(layout, design=Design(1, seed=2))
         sounds = [sound_of(segment, number, where) for where in (layout, layout, other)]
         np.testing.assert_array_equal(sounds[0], sounds[1])
