@@ -29,20 +29,27 @@ class ClipTable(Callback):
     def __init__(self, folder: Path, console: Screen) -> None:
         self.folder, self.console = folder, console
         self.energies: dict[str, torch.Tensor] = {}
+        self.energies_delay_kept: dict[str, torch.Tensor] = {}
 
     def on_test_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *args: Any
     ) -> None:
         """Collects each row's error and target energy."""
-        for name, energies in zip(batch.names, outputs["energies"].cpu(), strict=True):
-            self.energies[name] = self.energies.get(name, torch.zeros(2, dtype=torch.float64)) + energies
+        collected = {"energies": self.energies, "energies_delay_kept": self.energies_delay_kept}
+        for kind in collected.keys() & outputs.keys():
+            for name, energies in zip(batch.names, outputs[kind].cpu(), strict=True):
+                before = collected[kind].get(name, torch.zeros(2, dtype=torch.float64))
+                collected[kind][name] = before + energies
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes and shows the table."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         floor = fit_floor(data.split_arrays("train"))
-        energies = {name: (float(pair[0]), float(pair[1])) for name, pair in self.energies.items()}
-        clips, together = score_clips(energies, data.split_arrays("test"), floor, data.burn_in_samples)
+        energies, kept = (
+            {name: (float(pair[0]), float(pair[1])) for name, pair in collected.items()}
+            for collected in (self.energies, self.energies_delay_kept)
+        )
+        clips, together = score_clips(energies, data.split_arrays("test"), floor, data.burn_in_samples, kept)
         self.folder.mkdir(parents=True, exist_ok=True)
         table = clip_table(clips, together)
         path = write_csv(table, self.folder / "test_clips.csv")

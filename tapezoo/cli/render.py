@@ -30,6 +30,16 @@ def add_parser(verbs: Any) -> None:
         "breakpoint, values in the controls' own units, straight lines between; what has no column stays at "
         "--set or its default",
     )
+    parser.add_argument(
+        "--delay",
+        type=Path,
+        metavar="CSV",
+        help="a transport for the effect: it is read along this delay over time (columns time_s and delay_ms, "
+        "delay_s or delay_samples, those of the source's rate unless the column's name says another; what `tapezoo "
+        "prepare` writes), of which the whole samples that it begins with are left "
+        "out, so that the output lies on the input. For a null test against the recorded wet take that many samples "
+        "off the wet's beginning: the report says how many",
+    )
     parser.add_argument("--mix", type=float, default=1.0, help="0 is dry, 1 is wet (default)")
     parser.add_argument("--input-gain-db", type=float, default=0.0, metavar="DB")
     parser.add_argument("--output-gain-db", type=float, default=0.0, metavar="DB")
@@ -70,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
             input_gain_db=options.input_gain_db,
             output_gain_db=options.output_gain_db,
             limiter=Limiter() if options.limiter else None,
+            delay=options.delay,
             overwrite=options.overwrite,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from tapezoo.cli.training_report import registers, say_result, say_what_is_left,
 from tapezoo.errors import OutputExistsError
 from tapezoo.screen import Screen
 from tapezoo.tracking import Tracking, check_server, make_run_logger, tracking_uri
-from tapezoo.tracking.pictures import log_pictures
+from tapezoo.tracking.pictures import log_figures, log_pictures
 from tapezoo.training.effect import EffectModel
 
 
@@ -226,10 +227,10 @@ class TrainingCLI(LightningCLI):
         self.trainer.test(self._trained(model), datamodule=datamodule, verbose=False)
         if self._is_tracked():
             tested = checkpoint.read_checkpoint(Path(self.config[self.subcommand].ckpt_path))["tapezoo"]
-            uri = self.config_init[self.subcommand].tracking.uri
-            log_pictures(
-                tested["provenance"].get("run_id"), self.run_dir / "report", "test_*.png", "test", uri
-            )
+            uri, run_id = self.config_init[self.subcommand].tracking.uri, tested["provenance"].get("run_id")
+            log_pictures(run_id, self.run_dir / "report", "test_*.png", "test", uri)
+            figures = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+            log_figures(run_id, {name: value for name, value in figures.items() if math.isfinite(value)}, uri)
 
     def predict(self, model: EffectModel, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Writes the checkpoint's output on the test split."""

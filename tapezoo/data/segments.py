@@ -239,6 +239,8 @@ class WholeRegions(Dataset[Batch]):
     def __init__(self, store: Store, regions: Sequence[Region]) -> None:
         self._store = store
         self._groups = group_by_length(regions)
+        self._gives_delay = any(region.row.gives_delay for region in regions)
+        self._wanders = not self._gives_delay and any(region.row.wanders for region in regions)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -248,10 +250,9 @@ class WholeRegions(Dataset[Batch]):
         group = self._groups[index]
         input = torch.zeros(len(group), 1, group[0].length)
         target = torch.zeros_like(input)
-        gives_delay = any(region.row.gives_delay for region in group)
-        wanders = not gives_delay and any(region.row.wanders for region in group)
-        delay = torch.full_like(input, LEAST_DELAY_SAMPLES) if gives_delay else None
-        steady_input = torch.zeros_like(input) if wanders else None
+        delay = torch.full_like(input, LEAST_DELAY_SAMPLES) if self._gives_delay else None
+        # of every batch or of none, so that the two figures of a test are about the same clips
+        steady_input = torch.zeros_like(input) if self._wanders else None
         for row, region in enumerate(group):
             part, own = (region.start, region.stop), np.s_[row, 0, : region.length]
             target[own] = torch.from_numpy(self._store.target(region.row, *part).copy())

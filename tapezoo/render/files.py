@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from tapezoo.controls import ControlError
+from tapezoo.data.align.trajectory_csv import read_trajectory
 from tapezoo.net import Net
 from tapezoo.render.automation import Constant, ControlPath
 from tapezoo.render.effect import play_effect
@@ -26,6 +27,7 @@ from tapezoo.render.soundfiles import (
     read_blocks,
     write_block,
 )
+from tapezoo.render.transport import Wander, read_wandering
 from tapezoo.staging import replaced_file
 
 GAIN_LIMIT_DB = 200.0  # beyond it float32 overflows, or nothing is left of 24 bits
@@ -42,6 +44,7 @@ def render(
     input_gain_db: float = 0.0,
     output_gain_db: float = 0.0,
     limiter: Limiter | None = None,
+    delay: Path | None = None,
     block_samples: int = 8192,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -67,6 +70,10 @@ def render(
         input_gain_db: What the effect is driven with, dB; the dry part is not changed by it.
         output_gain_db: Of the mixed result, dB.
         limiter: Keeps the output under full scale; None: integer files clip, and the report says so.
+        delay: CSV file of a delay over time (`tapezoo.data.align.trajectory_csv`), such as `prepare` writes: the
+            effect, not the dry part, is read along it, less the whole samples that it begins with
+            (`RenderReport.delay_samples`), so that the output goes on lying on the input. A recorded wet signal lies
+            that much later than the output. Before the file's first point and after its last the delay stands still.
         block_samples: Samples read at a time, at least 1.
         overwrite: Replace what is at `target`.
         progress: Called with samples done and samples in all.
@@ -77,6 +84,7 @@ def render(
         RenderError: `source` and `target` are one file, or the suffix names no format that holds the audio.
         OutputExistsError, UnwritableOutputError: Nothing was written.
         ControlError: Not as many controls as the net has.
+        DataError: The delay's file is no trajectory.
     """
     started_s = time.monotonic()
     path = controls if isinstance(controls, ControlPath) else Constant(controls)
@@ -85,6 +93,7 @@ def render(
     _check_gain("--output-gain-db", output_gain_db)
     layout = inspect(source)
     written = output_layout(layout, target)
+    wander = None if delay is None else Wander(read_trajectory(delay, layout.sample_rate))
     check_target(source, target, overwrite)
 
     reduction = Reduction()
@@ -102,6 +111,8 @@ def render(
             if mix < 1:
                 blocks = copy_blocks(blocks, dry)
             output = play_effect(net, sample_rate, path, blocks, layout, input_gain_db, block_samples)
+            if wander is not None:
+                output = read_wandering(output, wander, layout.samples, layout.channels)
             output = mix_with_dry(output, dry, mix, output_gain_db)
             if limiter is not None:
                 output = limit(output, limiter, layout.sample_rate, reduction)
@@ -131,6 +142,7 @@ def render(
         limiter_reduction_db=reduction.max_db,
         speed=seconds / max(time.monotonic() - started_s, 1e-9),
         source_note=layout.note,
+        delay_samples=None if wander is None else wander.constant_samples,
     )
 
 

@@ -24,6 +24,9 @@ class RenderReport:
     limiter_reduction_db: float  # the most the limiter took away; 0 without one
     speed: float  # seconds of audio per second
     source_note: str = ""  # what was wrong with the source's header, though its audio is whole
+    delay_samples: int | None = (
+        None  # of a delay that the output is read along: the constant that is left out
+    )
 
     @property
     def is_resampled(self) -> bool:
@@ -41,6 +44,11 @@ class RenderReport:
             parts.append(f"resampled to {self.net_sample_rate} Hz for the model and back")
         if self.latency_samples:
             parts.append(f"the model's latency of {self.latency_samples} samples taken out")
+        if self.delay_samples is not None:
+            parts.append(
+                f"read along the delay, whose first {self.delay_samples} samples are left out: a recorded wet lies "
+                "that much later"
+            )
         if self.limiter_reduction_db > 0:
             parts.append(f"limited by up to {self.limiter_reduction_db:.1f} dB")
         parts.append(f"peak {self.peak_db:.1f} dB")

@@ -30,7 +30,7 @@ from tapezoo.tracking import (
     tracking_uri,
 )
 from tapezoo.tracking.errors import StoreError
-from tapezoo.tracking.pictures import log_pictures
+from tapezoo.tracking.pictures import log_figures, log_pictures
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +227,14 @@ def test_pictures_go_to_the_run_of_the_training_and_a_look_makes_no_store(
     monkeypatch.setattr(MlflowClient, "log_artifact", lambda *_: 1 / 0)
     assert log_pictures(run_id, tmp_path / "sweep", "*.png", "sweep", uri_in(store)) == 0
     assert "could not be logged" in caplog.text
+
+
+def test_figures_go_to_the_run_of_the_training(store: Path, tmp_path: Path) -> None:
+    run_id = begun_in(tmp_path / "run", store, is_resumed=False)
+    assert log_figures(run_id, {"test_esr": 0.25, "test_esr_delay_kept": 0.5}, uri_in(store))
+    metrics = MlflowClient(uri_in(store)).get_run(run_id).data.metrics
+    assert (metrics["test_esr"], metrics["test_esr_delay_kept"]) == (0.25, 0.5)
+    assert not log_figures("0" * 32, {"test_esr": 0.25}, uri_in(store))
 
 
 # --- places that cannot take a run ---
