@@ -73,10 +73,10 @@ def test_it_is_the_recorded_wet_less_its_constant(tmp_path: Path, start: float) 
 
 @pytest.mark.parametrize("step", [0.0, -700.0, 900.0])
 def test_the_block_length_changes_nothing(tmp_path: Path, step: float) -> None:
-    dry = np.random.default_rng(0).uniform(-0.5, 0.5, (12000, 1))
-    delay = trajectory(0.5, step=step)
+    dry = np.random.default_rng(0).uniform(-0.5, 0.5, (6000, 1))
+    delay = trajectory(0.25, step=step)
     whole, _ = rendered(tmp_path, dry, delay, block_samples=20000)
-    for block_samples in (64, 777):
+    for block_samples in (97, 777):
         again, _ = rendered(tmp_path, dry, delay, block_samples=block_samples)
         np.testing.assert_allclose(again, whole, atol=1e-9)
 
