@@ -1,0 +1,35 @@
+"""Wandering delays from the music alone, against transports whose delay is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import signal
+
+from tapezoo.data.align.track import track_delay
+from tapezoo.devices.transport import read_delayed, replay_delay
+from tests.data.signals import RATE, plucked_notes
+
+BEGIN, END = RATE // 4, -RATE * 6 // 10  # plucked notes end half a second before the end
+
+
+def machine(dry: np.ndarray, delay: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Saturation, a low-pass, a transport and hiss."""
+    recorded = signal.lfilter(*signal.butter(2, 9000, fs=RATE), np.tanh(1.5 * dry))
+    hiss = 10 ** (-66 / 20) * np.random.default_rng(seed).standard_normal(len(dry))
+    return read_delayed(recorded, delay) + hiss
+
+
+def deviation(found: np.ndarray, truth: np.ndarray) -> float:
+    """Root mean square of the difference, without its mean: a device's phase is a constant delay too."""
+    return float(np.std((found - truth)[BEGIN:END]))
+
+
+@pytest.mark.parametrize("percent", [0.02, 0.2])
+def test_the_delay_of_a_known_transport_is_found_to_a_tenth_of_a_sample(percent: float) -> None:
+    dry = plucked_notes(3.5)
+    truth = 700 + replay_delay(len(dry), RATE, percent, seed=3)
+    found = track_delay(dry, machine(dry, truth), RATE, 700)
+    assert found is not None
+    assert deviation(found.at(0, len(dry)), truth) < 0.1
+    assert np.median(found.confidence) > 0.9
