@@ -9,6 +9,7 @@ from tapezoo.callbacks.progress import Progress
 from tapezoo.callbacks.recorder import RunRecorder
 from tapezoo.callbacks.register import Register
 from tapezoo.callbacks.settings import SettingsReport
+from tapezoo.callbacks.steadiness import SteadinessCheck
 
 __all__ = [
     "HISTORY",
@@ -21,5 +22,6 @@ __all__ = [
     "Register",
     "RunRecorder",
     "SettingsReport",
+    "SteadinessCheck",
     "WritePredictions",
 ]

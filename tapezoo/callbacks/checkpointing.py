@@ -15,6 +15,8 @@ from tapezoo.checkpoint import BEST, LAST, score_of
 from tapezoo.errors import UnwritableOutputError
 from tapezoo.staging import replaced_file
 
+STEADINESS = "val_steadiness"  # see `tapezoo.measure.steadiness`
+
 
 class WholeFiles(TorchCheckpointIO):
     """Writes a checkpoint beside its place and moves it there, so that no crash and no full disk leaves half a one.
@@ -43,6 +45,9 @@ class BestAndLast(ModelCheckpoint):
     Lightning's own `save_last` writes only in epochs that are also among the best, so that resuming would go
     back to the last improvement; here every epoch writes it.
 
+    Where `SteadinessCheck` measures, an epoch that is not steady never takes the place of one that is, and one that is
+    steady takes the place of one that is not, whatever their scores.
+
     A resumed training has to beat the best.ckpt that lies in its folder, by that file's own record: what
     last.ckpt remembers of it is another folder's where either was copied or moved.
 
@@ -64,6 +69,7 @@ class BestAndLast(ModelCheckpoint):
             save_on_train_epoch_end=True,
         )
         self.run_dir = run_dir
+        self.best_is_steady = True
         self._is_resumed = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -86,6 +92,31 @@ class BestAndLast(ModelCheckpoint):
             self.best_model_path = self.kth_best_model_path = str(best)
             self.best_model_score = self.kth_value = torch.tensor(score)
             self.best_k_models = {str(best): self.best_model_score}
+            self.best_is_steady = is_steady(score_of(best, STEADINESS)) is not False
+
+    def beats_best(self, trainer: Trainer) -> bool:
+        """Whether the epoch has a better score than the best one, whatever else."""
+        return super().check_monitor_top_k(trainer, trainer.callback_metrics.get(str(self.monitor)))
+
+    def may_take(self, trainer: Trainer) -> bool:
+        """Whether the epoch would be the best one, were it steady."""
+        return not self.best_is_steady or self.beats_best(trainer)
+
+    def takes(self, trainer: Trainer) -> bool:
+        """Whether the epoch is the best one, by its score and its steadiness."""
+        steady = is_steady(trainer.callback_metrics.get(STEADINESS))
+        if not self.best_k_models or steady is None or steady is self.best_is_steady:
+            return self.beats_best(trainer)
+        return steady and trainer.callback_metrics.get(str(self.monitor)) is not None
+
+    def check_monitor_top_k(self, trainer: Trainer, current: torch.Tensor | None = None) -> bool:
+        """See `takes`; `current` is the score of this epoch."""
+        return self.takes(trainer)
+
+    def _update_best_and_save(self, current: torch.Tensor, trainer: Trainer, *rest: Any) -> None:
+        steady = is_steady(trainer.callback_metrics.get(STEADINESS))
+        self.best_is_steady = steady is not False
+        super()._update_best_and_save(current, trainer, *rest)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The best first: who is killed between the two resumes before it, and finds it again."""
@@ -95,6 +126,11 @@ class BestAndLast(ModelCheckpoint):
         last = Path(self.dirpath) / LAST
         trainer.save_checkpoint(last, weights_only=False)
         self.last_model_path = str(last)
+
+
+def is_steady(figure: float | torch.Tensor | None) -> bool | None:
+    """Whether a `val_steadiness` is that of a steady net; None: it was not measured."""
+    return None if figure is None else float(figure) <= 1
 
 
 def best_and_last(trainer: Trainer) -> BestAndLast | None:

@@ -10,7 +10,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 
-from tapezoo.callbacks.checkpointing import best_and_last
+from tapezoo.callbacks.checkpointing import STEADINESS, best_and_last, is_steady
 from tapezoo.screen import Progress as Bar
 from tapezoo.screen import Screen, TaskID, wide_bar
 
@@ -76,8 +76,11 @@ class Progress(ProgressBar):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Shows the epoch's figures."""
-        figures = [self._best, float(trainer.callback_metrics.get(self._monitor, math.nan))]
-        self._best = self._better(filter(math.isfinite, figures), default=math.nan)
+        score, kept = float(trainer.callback_metrics.get(self._monitor, math.nan)), best_and_last(trainer)
+        if kept is None:
+            self._best = self._better(filter(math.isfinite, [self._best, score]), default=math.nan)
+        elif kept.takes(trainer):
+            self._best = score
         text = self._unsaid = self._text(trainer)
         if self._bar is not None:
             self._bar.update(self._task, description=text)
@@ -115,6 +118,8 @@ class Progress(ProgressBar):
                 parts.append(f"{name} {float(trainer.callback_metrics[name]):.4g}")
         if math.isfinite(self._best):
             parts.append(f"best {self._best:.4g}")
+        if is_steady(trainer.callback_metrics.get(STEADINESS)) is False:
+            parts.append("not steady")
         return "  ".join(parts)
 
 

@@ -20,11 +20,15 @@ from tapezoo.errors import UnwritableOutputError
 from tapezoo.filenames import unique_file_names
 from tapezoo.layers.responses import Explained, Response
 from tapezoo.measure.playing import play
+from tapezoo.measure.steadiness import measure_steadiness
 from tapezoo.measure.transfer import transfer_loops
+from tapezoo.measure.unlike import choose_material
 from tapezoo.net import Net
 from tapezoo.render.soundfiles import write_float_wav
 from tapezoo.report.figures import write_png
 from tapezoo.report.responses import draw_block_response
+from tapezoo.report.steadiness import steadiness_table
+from tapezoo.report.tables import write_csv
 from tapezoo.report.transfer import draw_transfer_curve
 from tapezoo.report.waveforms import draw_excerpt_spectrograms, draw_excerpt_waveforms
 from tapezoo.staging import replaced_file
@@ -161,6 +165,9 @@ class RunRecorder(Callback):
         files = []
         data = _data(trainer)
         rows = data.split_arrays("val") if data is not None else []
+        if rows:
+            found = measure_steadiness(net, choose_material(rows, model.sample_rate))
+            files.append(write_csv(steadiness_table(found), folder / "steadiness.csv"))
         names = [row.name for row in rows]
         file_names = dict(zip(names, unique_file_names(names), strict=True))
         for row in _spread(rows, self.excerpts):

@@ -23,6 +23,7 @@ from tapezoo.callbacks import (
     Progress,
     RunRecorder,
     SettingsReport,
+    SteadinessCheck,
     WritePredictions,
 )
 from tapezoo.cli.allowed_imports import ALLOWED_IMPORTS, explain_forbidden_imports
@@ -74,6 +75,12 @@ class TrainingCLI(LightningCLI):
         )
         parser.add_argument(
             "--threads", type=PositiveInt | None, default=None, help="CPU threads; default: torch's choice."
+        )
+        parser.add_argument(
+            "--check_steadiness",
+            type=bool,
+            default=True,
+            help="Measure whether the net is steady, and keep an unsteady one only where no epoch was.",
         )
         parser.add_class_arguments(Tracking, "tracking")
         parser.epilog = (
@@ -128,6 +135,8 @@ class TrainingCLI(LightningCLI):
         self.run_dir = run_dir_of(named, checkpoint_path, type(self.model).__name__)
         callbacks: list[Any] = [Progress()]
         if self.subcommand == "fit":
+            if config.check_steadiness:
+                callbacks.insert(0, SteadinessCheck())  # the progress shows what it finds
             if not config.trainer.fast_dev_run:  # before the data, which take long
                 is_named = named is not None or checkpoint_path is not None
                 claim = claim_folder(self.run_dir, is_named, checkpoint_path, config.overwrite)

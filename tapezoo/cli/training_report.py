@@ -10,8 +10,11 @@ from lightning.pytorch import LightningDataModule, Trainer
 from tapezoo import checkpoint
 from tapezoo.callbacks import Register
 from tapezoo.callbacks.checkpointing import best_and_last
+from tapezoo.callbacks.steadiness import steadiness_check
 from tapezoo.cli.run_folder import belongs_to
 from tapezoo.data.module import PairsDataModule
+from tapezoo.measure.steadiness import Steadiness
+from tapezoo.report.steadiness import refused_text, verdict_text
 from tapezoo.screen import Screen
 from tapezoo.terminal import shell
 from tapezoo.training.effect import EffectModel
@@ -65,8 +68,12 @@ def say_result(
         if not score >= floor
         else "which it does not beat: an equaliser would do better"
     )
+    found = Steadiness.of_metrics(checkpoint.read_checkpoint(best)["tapezoo"]["metrics"])
+    check = steadiness_check(trainer)
     lines = [
         f"best {monitored}val_esr {score:.5f}; linear floor {floor:.5f}, {beaten}",
+        *([f"steadiness   {verdict_text(found)}"] if found is not None else []),
+        *([f"             {refused_text(check.refused)}"] if check is not None and check.refused else []),
         f"checkpoint   {best}",
         f"listen       {shell('tapezoo', 'render', best)} IN.wav OUT.wav (excerpts and pictures: "
         f"{run_dir / 'report'})",

@@ -8,7 +8,9 @@ from typing import Any
 
 from tapezoo.bundle import Manifest
 from tapezoo.bundle.grid.index import read_grid_index
+from tapezoo.measure.steadiness import Steadiness
 from tapezoo.report.page import Heading, Part, Picture, page_markdown
+from tapezoo.report.steadiness import verdict_text
 from tapezoo.report.tables import text_table
 
 PICTURES = {  # drawn by `tapezoo.export.pictures`
@@ -52,6 +54,7 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
     metrics = [
         (name, "not finite" if value is None else f"{value:.6g}") for name, value in manifest.metrics.items()
     ]
+    steadiness = Steadiness.of_metrics(manifest.metrics)
     speeds = [
         (target, f"{float(factor):.1f}", block)
         for target, cost in manifest.cost.items()
@@ -70,6 +73,7 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
         Heading("Quality"),
         "As training measured it on its validation split.",
         text_table(("metric", "value"), metrics) if metrics else "No figures were given.",
+        *([f"Steadiness: {verdict_text(steadiness)}"] if steadiness is not None else []),
         *_targets(manifest),
         Heading(f"Speed on one thread of {processor}"),
         text_table(("target", "times real time", "block, samples"), speeds),

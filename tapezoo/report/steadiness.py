@@ -1,0 +1,44 @@
+"""What is said of a net's steadiness, and the table of its parts."""
+
+from __future__ import annotations
+
+from tapezoo.measure.steadiness import EXCESS_DB, GROWTH_DB, RINGING_DB, ROUNDING_DB, Steadiness
+from tapezoo.report.tables import Cell, Column, Table
+
+COLUMNS = (
+    Column("part", "part"),
+    Column("level_db", "dB", shown=".1f", written=".4g", is_number=True),
+    Column("limit_db", "steady below, dB", shown=".0f", written=".4g", is_number=True),
+)
+
+
+def verdict_text(found: Steadiness) -> str:
+    """Whether the net is steady, and what decides, in one sentence."""
+    if not found.is_steady:
+        return (
+            f"NOT steady: {found.reason}. No epoch was steady; expect other results on other audio and "
+            "processors. Training with tapezoo.training.Steady, or at a lower learning rate, helps."
+        )
+    if found.figure == 0:
+        return "steady: nothing is near its limit"
+    return f"steady, at {found.figure:.2g} of the limit: {found.reason}"
+
+
+def refused_text(epochs: int) -> str:
+    """What was not kept."""
+    what = "1 epoch with a better score was" if epochs == 1 else f"{epochs} epochs with better scores were"
+    return f"{what} not steady and not kept"
+
+
+def steadiness_table(found: Steadiness) -> Table:
+    """A line per part and per kind of material."""
+    rows: list[tuple[Cell, ...]] = [
+        ("single precision", found.rounding_db, ROUNDING_DB[1]),
+        ("a nudge of the state, over the nudge", found.growth_db, GROWTH_DB[1]),
+        ("what goes on in silence", found.ringing_db, RINGING_DB[1]),
+        *(
+            (f"{kind}: over what the gain allows", excess_db, EXCESS_DB[1])
+            for kind, excess_db in found.excess_by_material.items()
+        ),
+    ]
+    return Table(COLUMNS, rows, title="Steadiness, relative to the output on validation material")
