@@ -8,8 +8,8 @@ import numpy as np
 
 from tapezoo.data.align.constant import delays_over_time
 from tapezoo.data.align.trajectory import DelayTrajectory
-from tapezoo.data.align.warp import warp
 from tapezoo.data.audio import Audio
+from tapezoo.data.delays import read_along
 from tapezoo.data.frames import FRAME_S, cut_frames
 from tapezoo.data.noise import rest_of
 from tapezoo.data.streams import energy
@@ -18,6 +18,7 @@ from tapezoo.recordings.dropouts import Dropout, find_dropouts
 from tapezoo.recordings.hum import Hum, find_hum
 from tapezoo.recordings.levels import Clipping, Levels, find_clipping, measure_levels
 from tapezoo.recordings.linear import fitted_filter, fitted_floor
+from tapezoo.recordings.scratch import Scratch
 
 SOUNDING = 1e-3  # peak of a frame: -60 dBFS
 
@@ -75,7 +76,12 @@ class ChannelFigures:
 
 
 def measure_channel(
-    dry: Audio, wet: Audio, recorded_wet: Audio, trajectory: DelayTrajectory | None, sample_rate: int
+    dry: Audio,
+    wet: Audio,
+    recorded_wet: Audio,
+    trajectory: DelayTrajectory | None,
+    sample_rate: int,
+    scratch: Scratch,
 ) -> ChannelFigures:
     """Measures one channel.
 
@@ -85,6 +91,7 @@ def measure_channel(
         recorded_wet: (samples of the file,), as it was recorded: clipping is seen before anything is corrected.
         trajectory: The delay that is left; None: none.
         sample_rate: In Hz.
+        scratch: For what is too long for memory.
     """
     dry_frames, wet_frames = cut_frames(dry, sample_rate), cut_frames(wet, sample_rate)
     dry_energy, wet_energy = energy(dry), energy(wet)
@@ -92,7 +99,7 @@ def measure_channel(
     floor = fitted_floor(dry, wet, filter)
     heard, floor_without = dry, None
     if trajectory is not None:
-        heard = warp(dry, trajectory, len(wet))
+        heard = read_along(dry, trajectory.at, 0, len(wet), scratch.folder)
         filter = fitted_filter(heard, wet)
         floor_without = fitted_floor(heard, wet, filter)
     rest = rest_of(dry_frames, wet_frames)
@@ -122,7 +129,7 @@ def measure_channel(
 
 def _centroid_hz(signal: Audio, sample_rate: int) -> float:
     size = 1 << 12
-    starts = np.linspace(0, max(0, len(signal) - size), 100).astype(int)
+    starts = np.linspace(0, max(0, len(signal) - size), 24).astype(int)
     power = np.zeros(size // 2 + 1)
     for start in np.unique(starts):
         part = signal[start : start + size].astype(np.float64)

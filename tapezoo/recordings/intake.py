@@ -67,8 +67,10 @@ def take_in(
     remarks: list[Remark] = []
     refused: list[Remark] = []
     signals: list[Audio] = []
+    readable: list[Path] = []
     pair = recording.pair
-    for path in (pair.dry, pair.wet, *(recording.pilot or ())):
+    paths = (pair.dry, pair.wet, *(recording.pilot or ()))
+    for path in paths:
         try:
             remarks += [Remark("corrected", "header", str(finding)) for finding in header_findings(path)]
             header = read_header(path)
@@ -76,30 +78,30 @@ def take_in(
                 text = f"{path.name}: resampled from {header.sample_rate} to {sample_rate} Hz"
                 remarks.append(Remark("corrected", "sample_rate", text))
             signals.append(_read(path, sample_rate, scratch))
+            readable.append(path)
         except TapezooError as error:
             refused.append(Remark("refused", "unreadable", str(error)))
+    for path, signal in zip(readable, signals, strict=True):
+        if all(_is_silent(channel) for channel in signal):
+            low, high = extremes(signal)
+            text = f"{path.name} is silent: it peaks at {level_db(max(-low, high))} dBFS"
+            advice = "check the recording's routing and levels and record it again"
+            refused.append(Remark("refused", "silence", text, advice))
     if refused:
         return tuple(refused)
     dry, wet = signals[:2]
     try:
         dry, wet, told = match_channels(pair.dry, dry, pair.wet, wet, wishes)
         remarks += told
-        pilot = None
-        if recording.pilot:
-            pilot = (signals[2][_loudest(signals[2])], signals[3][_loudest(signals[3])])
     except TapezooError as error:
         return (Remark("refused", "channels", str(error)),)
+    pilot = tuple(signal[_loudest(signal)] for signal in signals[2:])
     for path, signal in ((pair.dry, dry), (pair.wet, wet)):
-        for channel in signal:
-            if _is_silent(channel):
-                low, high = extremes(channel)
-                text = (
-                    f"{path.name} is silent: it peaks at {level_db(max(-low, high))} dBFS. "
-                    "Check the recording's routing and levels and record it again"
-                )
-                refused.append(Remark("refused", "silence", text))
-                break
-    return tuple(refused) or Intake(dry, wet, pilot, tuple(remarks))
+        silent = [number + 1 for number, channel in enumerate(signal) if _is_silent(channel)]
+        if silent:
+            text = f"{path.name}: channel {silent[0]} is silent, and its partner's is not"
+            refused.append(Remark("refused", "silence", text, "choose a channel of both, or record it again"))
+    return tuple(refused) or Intake(dry, wet, (pilot[0], pilot[1]) if pilot else None, tuple(remarks))
 
 
 def match_channels(

@@ -14,6 +14,7 @@ LEFT_STEADY_SAMPLES = (
     4.0  # a phase that depends on the level spreads windows by up to 3.5 (klon) without any wander
 )
 STRANGE_FLOOR = 0.9  # hardly anything of wet follows dry through a filter
+FOREIGN_FLOOR = 0.97  # nothing does: klon at gain 0, clipped for a quarter of the time, still has 0.92
 
 
 def figure_remarks(figures: ChannelFigures, at: str) -> list[Remark]:
@@ -36,7 +37,8 @@ def figure_remarks(figures: ChannelFigures, at: str) -> list[Remark]:
         floor += f", with the wander taken off {_number(figures.floor_without_wander)}"
     if figures.linear_floor > STRANGE_FLOOR:
         advice = "hardly anything of wet follows dry: check that both are one take of one machine"
-        remarks.append(Remark("limits", "linear_floor", floor, advice))
+        is_foreign = figures.linear_floor > FOREIGN_FLOOR
+        remarks.append(Remark("refused" if is_foreign else "limits", "linear_floor", floor, advice))
     else:
         remarks.append(Remark("note", "linear_floor", floor))
     return remarks

@@ -10,8 +10,8 @@ import numpy as np
 
 from tapezoo.data.align.timing import ChannelTiming, PairTiming
 from tapezoo.data.align.trajectory import DelayTrajectory
-from tapezoo.data.align.warp import warp
 from tapezoo.data.audio import Audio
+from tapezoo.data.delays import read_along
 from tapezoo.data.frames import cut_frames
 from tapezoo.data.noise import rest_of
 from tapezoo.data.silence import silent_stretches
@@ -90,7 +90,7 @@ def lay(
     aligned_dry = _shifted(dry, dry_starts, length, scratch)
     aligned_wet = _shifted(wet, wet_starts, length, scratch)
     if any(fractions):
-        aligned_dry = _delayed(aligned_dry, fractions, sample_rate, scratch)
+        aligned_dry = _delayed(aligned_dry, fractions, scratch)
     first, last = _sounding(aligned_dry, aligned_wet, sample_rate)
     offsets = [_offset(*channels, sample_rate) for channels in zip(aligned_dry, aligned_wet, strict=True)]
     dc = [level if abs(level) > DC_LEVEL else 0.0 for level, _ in offsets]
@@ -158,11 +158,14 @@ def _shifted(audio: Audio, starts: Sequence[int], length: int, scratch: Scratch)
     return together
 
 
-def _delayed(audio: Audio, fractions: Sequence[float], sample_rate: int, scratch: Scratch) -> Audio:
+def _delayed(audio: Audio, fractions: Sequence[float], scratch: Scratch) -> Audio:
     late = scratch.array(*audio.shape)
     for own, channel, fraction in zip(late, audio, fractions, strict=True):
-        still = DelayTrajectory(np.zeros(1), np.array([fraction]), np.ones(1), sample_rate)
-        own[:] = warp(channel, still, len(own)) if fraction else channel
+        if not fraction:
+            own[:] = channel
+            continue
+        trajectory = DelayTrajectory(np.zeros(1), np.array([fraction]), np.ones(1), 1)
+        own[:] = read_along(channel, trajectory.at, 0, len(own), scratch.folder)
     return late
 
 

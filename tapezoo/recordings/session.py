@@ -106,7 +106,7 @@ def _prepare_pair(
     if refused:
         return replace(known, remarks=(*remarks, *refused), laying=laid.laying)
     channels = tuple(
-        measure_channel(dry, wet, recorded, trajectory, sample_rate)
+        measure_channel(dry, wet, recorded, trajectory, sample_rate, place)
         for dry, wet, recorded, trajectory in zip(
             laid.dry, laid.wet, taken.wet, laid.laying.trajectories, strict=True
         )
