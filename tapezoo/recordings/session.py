@@ -128,9 +128,10 @@ def _prepare_pair(
 
 def _plain_name(recording: Recording) -> str:
     """The wet file's name without its suffix, and without the word `wet`, which the files' names will have anyway."""
-    stem = recording.pair.wet.stem
-    parts = [part for part in re.split(r"[_\-. ]+", stem) if part.lower() != "wet"]
-    return "_".join(parts) if len(parts) and "wet" in stem.lower() else stem
+    parts = [part for part in re.split(r"[_\-. ]+", recording.pair.wet.stem) if part]
+    if "wet" not in (part.lower() for part in parts):
+        return recording.pair.wet.stem
+    return "_".join(part for part in parts if part.lower() != "wet") or "take"
 
 
 def _common_rate(recordings: Sequence[Recording]) -> int:

@@ -38,7 +38,7 @@ def test_a_data_set_appears_whole_with_its_verdict_and_the_next_step(
     assert "verdict: usable, because" in said
     assert "tapezoo fit --config RECIPE --data PairedAudio --data.pairs set/pairs.yaml" in said
     assert sorted(path.name for path in Path("set").iterdir()) == [
-        *("dry.flac", "levels.png", "pairs.yaml", "report.json", "wet.flac"),
+        *("levels.png", "pairs.yaml", "report.json", "take_dry.flac", "take_wet.flac"),
     ]
     assert json.loads(Path("set/report.json").read_text())["verdict"] == "usable"
 
