@@ -17,7 +17,7 @@ DRIFT_WINDOW_SAMPLES = 16384  # a third of a second: short enough to follow wow 
 NEIGHBOUR_SAMPLES = 64  # lags this near the winner belong to it: a filter or a wander of the tape smears it
 CONFIDENT = 1.5  # measured on the recordings of PEERS.md: right 1.9 and more, no constant delay 1.3 and less
 LEAST_FRACTION = 0.02  # a sharp response nearer than this to a whole sample needs no resampling
-SHARPENED = 100.0  # what resampling must take off the error that earlier lags would explain
+SHARPENED = 20.0  # what resampling must take off the error that earlier lags would explain
 DRIFT_SAMPLES = 4.0  # a level-dependent phase (klon) spreads window delays by up to 3 without any movement
 MAX_WANDER_SAMPLES = 128
 

@@ -30,7 +30,7 @@ def elliptic(dry: Samples, rate: int) -> Samples:
 
 
 def all_pass(dry: Samples, rate: int) -> Samples:
-    b, a = signal.butter(2, 3000, fs=rate)
+    _, a = signal.butter(2, 3000, fs=rate)
     return signal.lfilter(a[::-1], a, dry)
 
 
@@ -71,7 +71,7 @@ def programme(kind: str, rate: int) -> Samples:
     if kind == "plucked":
         return plucked_notes(2.5 * rate / 44100)
     (excerpt,) = (excerpt for excerpt in program_material(8.0, rate, 0) if excerpt.kind == kind)
-    return excerpt.audio[: 2 * rate].astype(float)
+    return excerpt.audio[: min(2 * rate, 150_000)].astype(float)
 
 
 @pytest.mark.parametrize(
@@ -93,15 +93,13 @@ def test_no_part_of_a_response_is_cut_off(machine: str, kind: str, rate: int) ->
     assert found.found
     assert found.fraction_samples == 0
     early = delay - found.correction_samples
-    assert (
-        0 <= early <= rate / 5000
-    )  # two tenths of a millisecond at the most: some models have little memory
+    assert 0 <= early <= rate / 5000  # two tenths of a millisecond: some models have little memory
 
     def floor(cut: int) -> float:
         pair = [(dry[: len(dry) - cut], wet[cut:])]
-        return fir_esr(least_squares_fir(pair, 64), pair, 1000)
+        return fir_esr(least_squares_fir(pair, 256 + delay - cut), pair, 1000)
 
-    if rate < 90_000:  # 64 taps there are long
+    if rate < 90_000:  # such a filter is too short there
         assert floor(found.correction_samples) <= 1.03 * floor(delay) + 1e-9
 
 
@@ -110,7 +108,7 @@ def test_dry_that_was_resampled_by_a_fraction_has_its_fraction_named(delay: floa
     dry = noise_bursts(3.0)
     found = find_delay(dry, amplifier(delayed(dry, delay)), 1000)
     assert found.correction_samples == np.floor(delay)
-    assert found.correction_samples + found.fraction_samples == pytest.approx(delay, abs=0.005)
+    assert found.correction_samples + found.fraction_samples == pytest.approx(delay, abs=0.01)
     at_once = delayed(dry, found.correction_samples + found.fraction_samples)
     pair = [(at_once.astype(np.float32), amplifier(delayed(dry, delay)).astype(np.float32))]
     whole = [(delayed(dry, np.floor(delay)).astype(np.float32), pair[0][1])]
