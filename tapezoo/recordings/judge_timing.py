@@ -61,7 +61,7 @@ def timing_remarks(laid: Laying, channels: Sequence[ChannelTiming], sample_rate:
         if constant or fraction:
             side = "lags" if constant >= 0 else "leads"
             lag = abs(constant + fraction)
-            text = f"{at}wet {side} dry by {lag:g} sample{'' if lag == 1 else 's'}"
+            text = f"{at}wet {side} dry by {lag:.10g} sample{'' if lag == 1 else 's'}"
             text += f" ({lag / sample_rate * 1000:.2f} ms); taken off by cutting"
             text += f", and {fraction:.2f} samples by resampling dry" if fraction else ""
             remarks.append(Remark("corrected", "delay", text))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tapezoo.data.align.timing import measure_timing
 from tapezoo.data.audio import Audio, audio_hash, read_header
 from tapezoo.data.cache import scratch
 from tapezoo.data.claims import check_wets, repeated_findings
@@ -26,6 +25,7 @@ from tapezoo.recordings.judge import figure_remarks
 from tapezoo.recordings.judge_set import set_remarks
 from tapezoo.recordings.judge_timing import timing_refusals, timing_remarks
 from tapezoo.recordings.laying import Laid, lay
+from tapezoo.recordings.marked import Marked, marks_refusals, measure_marked, read_marks
 from tapezoo.recordings.preparation import PairReport, Preparation
 from tapezoo.recordings.recording import Recording, Wishes
 from tapezoo.recordings.remarks import Remark, verdict_of
@@ -94,10 +94,17 @@ def _prepare_pair(
     taken = take_in(recording, wishes, sample_rate, place)
     if not isinstance(taken, Intake):
         return PairReport(recording, name, taken)
+    marked = read_marks(taken, sample_rate)
+    if not isinstance(marked, Marked):
+        return PairReport(recording, name, (*taken.remarks, *marked))
+    taken = marked.intake
     remarks = list(taken.remarks)
-    timing = measure_timing(taken.dry, taken.wet, sample_rate)
+    timing = measure_marked(marked, sample_rate)
     known = PairReport(recording, name, tuple(remarks), timing, source=audio_hash(recording.pair.dry))
-    refused = timing_refusals(timing, recording.pair.offset_samples)
+    refused = [
+        *timing_refusals(timing, recording.pair.offset_samples),
+        *marks_refusals(marked, timing, sample_rate),
+    ]
     if refused:
         return replace(known, remarks=(*remarks, *refused))
     laid = lay(taken.dry, taken.wet, timing, sample_rate, wishes.keep_polarity, place)

@@ -179,7 +179,7 @@ def _find_pairs(signal: Signal, rate: float, first_rises: bool, start: int, stop
     whole = spacing + length
     half_window = max(1, round(1e-3 * rate))
     size = next_fast_len(BLOCK_SAMPLES + whole)
-    spectra = [np.conj(fft(sound, size)) for sound in sounds]
+    spectra = [np.conj(fft(sound.astype(np.complex64), size)) for sound in sounds]
     middle = (whole - 1) / 2
     weight = float(np.sum(np.abs(sounds[0]) ** 2))
     last = -np.inf
@@ -189,7 +189,9 @@ def _find_pairs(signal: Signal, rate: float, first_rises: bool, start: int, stop
         count = min(BLOCK_SAMPLES, len(block) - whole + 1)
         if count < 1:
             return
-        spectrum = fft(block, size)
+        spectrum = fft(
+            block.astype(np.float32), size
+        )  # single precision is twice as fast, and places are refined
         heard = [np.abs(ifft(spectrum * one)[: count + spacing]) for one in spectra]
         energy = np.concatenate(([0.0], np.cumsum(block**2)))
         power = np.maximum(energy[length:] - energy[:-length], 1e-12 * length)[: count + spacing]
