@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-VERSION = 1
+VERSION = 2
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
@@ -225,7 +225,8 @@ Layer = Dense | Convolution | Recurrent | Activation | Modulation | SkipStack | 
 class Architecture:
     """A net: layers in series from the signal (one channel) to the output (one channel), and a linear path beside them.
 
-    `output = scale layers(input) + linear_path(input)`.
+    `output = gain (scale layers(v) + linear_path(v)) + beside(input)`, `v = before(input)`; without a gain
+    it is 1, without `before` v is the input.
 
     Args:
         layers: In order; each gets what the one before gives.
@@ -237,6 +238,9 @@ class Architecture:
         embedding: What the controls pass before the modulations.
         linear_path: From the signal to the output.
         scale: Factor on the output of the layers.
+        gain: Trained factor on all of the net but `beside`, (1,).
+        before: What all of the net but `beside` hears the input through.
+        beside: A long filter from the signal to the output.
         left_out: Parameters that are no part of any layer, and why.
     """
 
@@ -248,12 +252,16 @@ class Architecture:
     embedding: tuple[Dense | Activation, ...] = ()
     linear_path: Convolution | None = None
     scale: float = 1.0
+    gain: str | None = None
+    before: Convolution | None = None
+    beside: Convolution | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     version: int = VERSION
 
     def shapes(self) -> Shapes:
         """All tensors it mentions, by their names in the state dict, and their shapes."""
-        return _all_shapes(*self.embedding, *self.layers, self.linear_path)
+        filters = self.linear_path, self.before, self.beside
+        return {**_all_shapes(*self.embedding, *self.layers, *filters), **_bias(self.gain, 1)}
 
     def modulations(self) -> Iterator[Modulation]:
         """All of them, in order."""

@@ -19,7 +19,7 @@ from tapezoo.net import Net, UndescribableError
 
 def test_a_description_is_plain_data_that_says_every_layers_kind():
     told = json.loads(LSTMNet(2, 4, 2, 3, 100.0).described().to_json())
-    assert told["version"] == 1
+    assert told["version"] == 2
     assert [layer["kind"] for layer in told["layers"]] == ["lstm", "lstm", "dense"]
     assert [layer["inputs"] for layer in told["layers"]] == [3, 4, 4]
     assert told["layers"][1]["weight_ih"] == "lstm.weight_ih_l1"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -10,12 +9,14 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from tapezoo.data.least_squares import LINEAR_FLOOR_TAPS
 from tapezoo.measure.floor import fit_floor
 from tapezoo.screen import Screen
+from tapezoo.training.effect import EffectModel
 
 
 class DataReport(Callback):
     """Shows what the checks saw, and fits the linear floor (`tapezoo.measure.floor`), scored on validation.
 
-    `linear_floor` holds it afterwards.
+    It has 257 taps; where the model has a longer filter, there is one of that length too. `linear_floors` holds them
+    afterwards, by length.
 
     Args:
         console: Where to show it.
@@ -23,21 +24,29 @@ class DataReport(Callback):
 
     def __init__(self, console: Screen) -> None:
         self.console = console
-        self.linear_floor = math.nan
+        self.linear_floors: dict[int, float] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Describes, fits and logs `linear_floor`."""
+        """Describes, fits and logs `linear_floor`, and `linear_floor_long` where there is one."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         self._say(data.describe())
-        floor = fit_floor(data.split_arrays("train"))
-        self.linear_floor = floor.esr(data.split_arrays("val"), data.burn_in_samples)
+        train, val = data.split_arrays("train"), data.split_arrays("val")
+        longest = max(pl_module.filter_taps) if isinstance(pl_module, EffectModel) else 0
+        names = {LINEAR_FLOOR_TAPS: "linear_floor"}
+        if longest > LINEAR_FLOOR_TAPS:
+            names[longest] = "linear_floor_long"
+        for taps, name in names.items():
+            floor = fit_floor(train, taps)
+            self.linear_floors[taps] = floor.esr(val, data.burn_in_samples)
+            for logger in trainer.loggers:
+                logger.log_metrics({name: self.linear_floors[taps]}, step=0)
         each = f" of each of the {len(floor.filters)} settings" if len(floor.filters) > 1 else ""
-        self._say(
-            f"linear floor: the best {LINEAR_FLOOR_TAPS}-tap filter{each} reaches a val_esr of "
-            f"{self.linear_floor:.5f}"
-        )
-        for logger in trainer.loggers:
-            logger.log_metrics({"linear_floor": self.linear_floor}, step=0)
+        self._say(f"linear floor, the val_esr of the best filter{each}: {floors_text(self.linear_floors)}")
 
     def _say(self, text: str) -> None:
         self.console.say(*text.splitlines())
+
+
+def floors_text(floors: dict[int, float]) -> str:
+    """Linear floors by length, shortest first."""
+    return ", ".join(f"{taps} taps {floor:.5f}" for taps, floor in sorted(floors.items()))

@@ -221,7 +221,7 @@ class TrainingCLI(LightningCLI):
             say_what_is_left(self.console, self.run_dir, "failed")
             raise
         uri = tracking_uri(self.config_init[self.subcommand].tracking) if self.trainer.loggers else None
-        say_result(self.console, self.run_dir, self.trainer, self.data_report.linear_floor, uri)
+        say_result(self.console, self.run_dir, self.trainer, self.data_report.linear_floors, uri)
         for recorder in self._recorders():
             recorder.check()
         for register in registers(self.trainer):

@@ -10,6 +10,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from tapezoo import checkpoint
 from tapezoo.callbacks import Register
 from tapezoo.callbacks.checkpointing import best_and_last
+from tapezoo.callbacks.data_report import floors_text
 from tapezoo.callbacks.steadiness import steadiness_check
 from tapezoo.cli.run_folder import belongs_to
 from tapezoo.data.module import PairsDataModule
@@ -43,7 +44,7 @@ def say_what_is_resumed(
 
 
 def say_result(
-    console: Screen, run_dir: Path, trainer: Trainer, linear_floor: float, store: str | None
+    console: Screen, run_dir: Path, trainer: Trainer, linear_floors: dict[int, float], store: str | None
 ) -> None:
     """What came out of a training, and what to do with it.
 
@@ -51,14 +52,14 @@ def say_result(
         console: Where to say it.
         run_dir: The run's folder.
         trainer: Whose training has ended.
-        linear_floor: The val_esr of the best filter.
+        linear_floors: The val_esr of the best filters, by their length.
         store: URI of what tracks the run; None: nothing does.
     """
     best = run_dir / checkpoint.BEST
     callback = best_and_last(trainer)
     if callback is None or callback.best_model_score is None:
         return  # fast_dev_run, or no epoch was trained
-    floor = linear_floor
+    floor = min(linear_floors.values(), default=math.nan)
     monitored, score = "", float(callback.best_model_score)
     if callback.monitor != "val_esr":
         monitored = f"{callback.monitor} {score:.5f}; "
@@ -71,7 +72,7 @@ def say_result(
     found = Steadiness.of_metrics(checkpoint.read_checkpoint(best)["tapezoo"]["metrics"])
     check = steadiness_check(trainer)
     lines = [
-        f"best {monitored}val_esr {score:.5f}; linear floor {floor:.5f}, {beaten}",
+        f"best {monitored}val_esr {score:.5f}; linear floor {floors_text(linear_floors)}, {beaten}",
         *([f"steadiness   {verdict_text(found)}"] if found is not None else []),
         *([f"             {refused_text(check.refused)}"] if check is not None and check.refused else []),
         f"checkpoint   {best}",

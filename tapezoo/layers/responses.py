@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
+import scipy.signal
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -48,8 +49,8 @@ def fir_magnitude(block: str, taps: Tensor, sample_rate: int, points: int = 400)
     """
     frequencies_hz = audible_hz(sample_rate, points)
     coefficients = taps.detach().cpu().double().numpy()
-    turns = np.outer(frequencies_hz / sample_rate, np.arange(len(coefficients)))
-    level_db = decibels(np.abs(np.exp(-2j * np.pi * turns) @ coefficients))
+    _, response = scipy.signal.freqz(coefficients, worN=frequencies_hz, fs=sample_rate)
+    level_db = decibels(np.abs(response))
     return Response(block, f"{len(coefficients)} taps", "magnitude", frequencies_hz, level_db)
 
 

@@ -43,7 +43,7 @@ def make_constructor(model_class: type, net_class: type, build_net: Callable[...
         arguments = {name: given.arguments.pop(name) for name in of_net}
         train(self, **given.arguments)
         self.hparams.update(arguments)
-        self.net = self.build_net(**arguments)
+        self.net = self.with_filters(self.build_net(**arguments))
 
     own = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
     __init__.__signature__ = signature.replace(  # type: ignore[attr-defined]

@@ -23,11 +23,19 @@ from tapezoo.play import play, settle
 from tapezoo.training.constructor import make_constructor
 from tapezoo.training.errors import NonFiniteLossError, TrainingError
 from tapezoo.training.length import TrainingLength, training_length
+from tapezoo.training.long_path import (
+    add_filters,
+    check_filter_rate,
+    check_filter_taps,
+    make_optimizer,
+    start_filters,
+)
 from tapezoo.training.objective import Objective, Progress, Step
 from tapezoo.training.schedules import CosineDecay
 from tapezoo.training.scoring import error_and_energy, in_pieces, scored_rows
 from tapezoo.training.supervised import Supervised
 
+OF_THE_TRAINING = ("objective", "optimizer", "lr_scheduler", "metrics", "filter_learning_rate")
 VALIDATION_BLOCK_SAMPLES = 16384
 # silence fed before a validation; a net that drifts longer than this starts from where it got to
 VALIDATION_SETTLE_SAMPLES = 1 << 15
@@ -50,6 +58,11 @@ class EffectModel(LightningModule):
         optimizer: Made from the parameters, once for each set that the objective trains.
         lr_scheduler: Made from each optimizer; stepped after every epoch, torch's ReduceLROnPlateau on the
             objective's monitor, CosineDecay moved after every batch.
+        filter_beside_taps: Length of a linear filter beside the net, in samples, 2 to 65536; 0: none. It starts as the
+            least-squares filter of the training split, the net at nothing: the training starts from the linear floor
+            (`tapezoo.filtered.FilterBeside`). For machines whose linear part is long, such as tape.
+        filter_before_taps: Length of such a filter before the net; 0: none.
+        filter_learning_rate: Of these filters, as a share of the optimizer's rate, 0 to 1; 0: they stay as they start.
         metrics: Names of registered metrics to compute beside esr, mae, si_sdr, mrstft and the one that the
             objective monitors; `tapezoo list metrics`.
     """
@@ -72,10 +85,13 @@ class EffectModel(LightningModule):
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
         metrics: list[str] | None = None,
+        filter_beside_taps: int = 0,
+        filter_before_taps: int = 0,
+        filter_learning_rate: float = 0.0,
     ) -> None:
         super().__init__()
         # of the training, not of the model: who loads a checkpoint needs none of them
-        self.save_hyperparameters(ignore=["objective", "optimizer", "lr_scheduler", "metrics"], logger=False)
+        self.save_hyperparameters(ignore=OF_THE_TRAINING, logger=False)
         # several optimizer steps per batch
         self.automatic_optimization = False
         self.provenance = {}
@@ -83,6 +99,8 @@ class EffectModel(LightningModule):
         self.controls = [Control(**control) for control in controls or []]
         self.burn_in_samples = burn_in_samples
         self.score_after_samples = score_after_samples
+        self.filter_taps = check_filter_taps(filter_beside_taps, filter_before_taps)
+        self.filter_learning_rate = check_filter_rate(filter_learning_rate)
         self.objective = objective or Supervised()
         self.make_optimizer = optimizer
         self.make_lr_scheduler = lr_scheduler
@@ -105,6 +123,10 @@ class EffectModel(LightningModule):
         What an override takes by name besides becomes an argument of the constructor too.
         """
         return self.net_class(self.num_controls, **arguments)
+
+    def with_filters(self, net: Net) -> Net:
+        """The net with the filters asked for around it; a constructor of its own passes its net through this."""
+        return add_filters(net, self.filter_taps)
 
     @property
     def num_controls(self) -> int:
@@ -271,10 +293,17 @@ class EffectModel(LightningModule):
         """An optimizer of the recipe for each set of parameters that the objective trains, and their schedulers."""
         sets = self.objective.optimized_parameters(self.net)
         self._optimized = list(sets)
-        optimizers = [self.make_optimizer(parameters) for parameters in sets.values()]
+        optimizers = [
+            make_optimizer(self.make_optimizer, self.net, parameters, self.filter_learning_rate)
+            for parameters in sets.values()
+        ]
         if self.make_lr_scheduler is None:
             return optimizers
         return optimizers, [self.make_lr_scheduler(optimizer) for optimizer in optimizers]
+
+    def on_fit_start(self) -> None:
+        """Starts long filters from least squares, unless weights were loaded that know better."""
+        start_filters(self.net, self.filter_taps, self.trainer.datamodule)  # type: ignore[attr-defined]
 
     def on_train_start(self) -> None:
         """Finds out what ends the training, and how far a resumed one is."""

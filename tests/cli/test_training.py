@@ -133,7 +133,7 @@ def test_ctrl_c_on_the_real_command_ends_it_with_its_checkpoints(tmp_path):
 def test_the_end_says_what_came_out_and_the_run_holds_everything(capsys):
     assert fit("--trainer.max_epochs", "1", "--run_dir", "run", "--tracking.run_name", "first") == 0
     output = capsys.readouterr().out
-    assert re.search(r"best val_esr \d\.\d+; linear floor 0\.\d+", output)
+    assert re.search(r"best val_esr \d\.\d+; linear floor 257 taps 0\.\d+", output)
     for command in ("tapezoo render run/best.ckpt", "tapezoo export run/best.ckpt", "mlflow ui"):
         assert command in output
     client = mlflow.MlflowClient(f"sqlite:///{Path('mlruns.db').absolute()}")

@@ -15,6 +15,7 @@ from tapezoo.export.golden import net_step
 from tapezoo.export.targets.kernel import KernelTarget
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of
+from tapezoo.filtered import FilterBeside
 from tapezoo.models.gru import GRUNet
 from tapezoo.models.lstm import LSTMNet
 from tapezoo.models.wavenet import WaveNetNet
@@ -32,6 +33,11 @@ NETS = {
     "wavenet": lambda: WaveNetNet(0, [16, 8], [1, 2, 4, 8, 64], 3, "tanh", 0.5, "concat"),
     "wavenet, odd, gated, two knobs": lambda: WaveNetNet(
         2, [5, 3, 2], [1, 3, 700], 2, "gated", 1.0, "concat"
+    ),
+    "lstm beside a long filter": lambda: FilterBeside(LSTMNet(1, 5, 1, 1, 100.0), 200),
+    "gru without a path beside a long filter": lambda: FilterBeside(GRUNet(0, 5, 1, 0, 100.0), 33),
+    "wavenet beside a long filter": lambda: FilterBeside(
+        WaveNetNet(1, [3], [1, 5], 3, "tanh", 1.0, "concat"), 300
     ),
     "wavenet folded": lambda: WaveNetNet(2, [6], [1, 5], 3, "tanh", 1.0, "concat").folded(
         torch.tensor([0.3, 0.9])

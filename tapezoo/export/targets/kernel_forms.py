@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -19,6 +18,8 @@ class Recurrence:
     layers: list[Recurrent]
     head: Dense
     linear_path: Convolution | None
+    beside: Convolution | None = None
+    gain: str | None = None
 
     @property
     def kernel(self) -> str:
@@ -29,7 +30,8 @@ class Recurrence:
     def state(self) -> list[str]:
         """What the kernel remembers, as it calls it."""
         memory = ["hidden", "cell"] if self.kernel == "lstm" else ["hidden"]
-        has_past = self.linear_path is not None and self.linear_path.kernel_size > 1
+        paths = [path for path in (self.linear_path, self.beside) if path is not None]
+        has_past = any(path.kernel_size > 1 for path in paths)
         return memory + ["past"] * has_past
 
     def settings(self) -> dict[str, str]:
@@ -38,12 +40,15 @@ class Recurrence:
 
     def arrays(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """What the kernel takes, from the state dict."""
-        path, bias = self.linear_path, self.head.bias
-        arrays = {
-            "head.weight": weights[self.head.weight][0],
-            "head.bias": torch.zeros(1) if bias is None else weights[bias],
-            "taps": torch.zeros(1) if path is None else weights[path.weight][0, 0],
-        }
+        gain = torch.ones(1) if self.gain is None else weights[self.gain]
+        bias = torch.zeros(1) if self.head.bias is None else weights[self.head.bias]
+        taps = torch.zeros(1) if self.linear_path is None else weights[self.linear_path.weight][0, 0]
+        bias, taps = gain * bias, gain * taps
+        if self.beside is not None:
+            longer = weights[self.beside.weight][0, 0]
+            taps = longer + torch.nn.functional.pad(taps, (len(longer) - len(taps), 0))
+            bias = bias if self.beside.bias is None else bias + weights[self.beside.bias]
+        arrays = {"head.weight": gain * weights[self.head.weight][0], "head.bias": bias, "taps": taps}
         for index, layer in enumerate(self.layers):
             of_input, of_hidden = weights[layer.weight_ih], weights[layer.weight_hh]
             bias_ih, bias_hh = weights[layer.bias_ih], weights[layer.bias_hh]
@@ -71,16 +76,23 @@ def _gru_sums(
 
 @dataclass(frozen=True)
 class Stacks:
-    """A description with the form that the kernel "wavenet" has."""
+    """A description with the form that the kernels "wavenet" and "filtered_wavenet" have."""
 
     stacks: list[SkipStack]
     scale: float
-    kernel: ClassVar[str] = "wavenet"
+    beside: Convolution | None = None
+    gain: str | None = None
+
+    @property
+    def kernel(self) -> str:
+        """Which of the two."""
+        return "wavenet" if self.beside is None else "filtered_wavenet"
 
     @property
     def state(self) -> list[str]:
         """What the kernel remembers, as it calls it."""
-        return [*(f"past_{index}" for index in range(len(self.stacks) - 1)), "past_last"]
+        own = [*(f"past_{index}" for index in range(len(self.stacks) - 1)), "past_last"]
+        return own if self.beside is None else [*own, "past"]
 
     def settings(self) -> dict[str, str]:
         """Of the kernel."""
@@ -90,9 +102,13 @@ class Stacks:
     def arrays(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """What the kernel takes, from the state dict."""
         arrays: dict[str, Tensor] = {}
+        if self.beside is not None:
+            bias = torch.zeros(1) if self.beside.bias is None else weights[self.beside.bias]
+            arrays = {"beside.taps": weights[self.beside.weight][0, 0], "beside.bias": bias}
+        factor = self.scale * (torch.ones(1) if self.gain is None else weights[self.gain])
         for index, stack in enumerate(self.stacks):
             assert stack.widen is not None
-            scale = self.scale if index == len(self.stacks) - 1 else 1.0
+            scale = factor if index == len(self.stacks) - 1 else 1.0
             mixes = [(layer.mix, layer.convolution) for layer in stack.layers if layer.mix is not None]
             part = {
                 "widen": weights[stack.widen.weight][:, :, 0],
@@ -116,13 +132,14 @@ def _with_bias(weights: dict[str, Tensor], one_tap: Convolution, biased: Convolu
 
 def fit_kernel(architecture: Architecture) -> Recurrence | Stacks | None:
     """The kernel that plays a net of this description, less its modulations; None where there is none."""
-    if architecture.version != VERSION or architecture.embedding:
+    if architecture.version != VERSION or architecture.embedding or architecture.before is not None:
         return None
     heard = 1 + (architecture.num_controls if architecture.controls_at == "input" else 0)
     layers = [layer for layer in architecture.layers if not isinstance(layer, Modulation)]
     stacks = [layer for layer in layers if isinstance(layer, SkipStack)]
     if stacks and len(stacks) == len(layers):
-        return Stacks(stacks, architecture.scale) if _are_wavenet(stacks, architecture) else None
+        form = Stacks(stacks, architecture.scale, architecture.beside, architecture.gain)
+        return form if _are_wavenet(stacks, architecture) else None
     recurrent, head = [layer for layer in layers if isinstance(layer, Recurrent)], layers[-1]
     if not (recurrent and layers[:-1] == recurrent and isinstance(head, Dense)):
         return None
@@ -134,9 +151,12 @@ def fit_kernel(architecture: Architecture) -> Recurrence | Stacks | None:
         alike &= row == 0 or layer.inputs == first.units
         # other names are told by the target; the kernel's own in another order would be played wrongly
         alike &= layer.state == memory or sorted(layer.state) != sorted(memory)
-    path = architecture.linear_path
+    path, beside = architecture.linear_path, architecture.beside
     plain = head.outputs == 1 and architecture.scale == 1.0 and (path is None or path.bias is None)
-    return Recurrence(recurrent, head, path) if alike and plain else None
+    if beside is not None:
+        # one left context serves both, so that one of them has to have none
+        plain &= beside.state == "past" and (path is None or path.kernel_size == 1)
+    return Recurrence(recurrent, head, path, beside, architecture.gain) if alike and plain else None
 
 
 def _are_wavenet(stacks: Sequence[SkipStack], architecture: Architecture) -> bool:

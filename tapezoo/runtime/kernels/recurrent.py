@@ -9,7 +9,8 @@ import numpy as np
 from tapezoo.bundle import StateArrays
 from tapezoo.bundle.play import Audio
 from tapezoo.runtime.kernels.file import KernelFile, Weights
-from tapezoo.runtime.kernels.vector import LANES, add, compiled, fill, fma, load, spread, store, total
+from tapezoo.runtime.kernels.filter import filter_chunk, make_context
+from tapezoo.runtime.kernels.vector import LANES, add, compiled, fill, fma, load, spread, total
 
 CHUNK_SAMPLES = 256
 SUMS = 4  # per unit: a GRU's candidate has two, of the input and of the hidden state
@@ -68,33 +69,18 @@ def readout(features, units, head, bias, taps, context, signal, output, samples)
         units: A multiple of LANES.
         head: (units,).
         bias: (1,).
-        taps: (T,), the last one for the newest sample.
-        context: (T - 1 + CHUNK_SAMPLES + LANES,): begins with the samples before the block.
-        signal: Begins with the block.
-        output: (samples,).
-        samples: Of the block.
+        taps: See `filter_chunk`, as all that follow.
+        context: See there.
+        signal: See there.
+        output: See there.
+        samples: See there.
     """
-    past = len(taps) - 1
-    for sample in range(samples):
-        context[past + sample] = signal[sample]
-    for start in range(0, samples, LANES):
-        linear = fill(bias[0])
-        for tap in range(len(taps)):
-            linear = fma(spread(taps, tap), load(context, start + tap), linear)
-        if start + LANES <= samples:
-            store(output, start, linear)
-        else:
-            for sample in range(start, samples):
-                output[sample] = bias[0]
-                for tap in range(len(taps)):
-                    output[sample] += taps[tap] * context[sample + tap]
+    filter_chunk(bias, taps, context, signal, output, samples)
     for sample in range(samples):
         sum_ = fill(np.float32(0))
         for unit in range(0, units, LANES):
             sum_ = fma(load(head, unit), load(features, sample * units + unit), sum_)
         output[sample] += total(sum_)
-    for index in range(past):
-        context[index] = context[index + samples]
 
 
 class Layer(Protocol):
@@ -152,7 +138,7 @@ class RecurrentVoice:
         self._taps = file.array("taps", None)
         self._memory = [np.zeros((len(memories), self._units), np.float32) for _ in range(layers)]
         self._flat_memory = [memory.reshape(-1) for memory in self._memory]
-        self._context = np.zeros(len(self._taps) - 1 + CHUNK_SAMPLES + LANES, np.float32)
+        self._context = make_context(len(self._taps), CHUNK_SAMPLES)
         self._features = [np.zeros(CHUNK_SAMPLES * self._units, np.float32) for _ in range(2)]
 
     def load(self, state: StateArrays) -> None:

@@ -8,13 +8,19 @@ from types import MappingProxyType
 
 from tapezoo.runtime.kernels.channel import Channel, Voice
 from tapezoo.runtime.kernels.file import KernelFile, file_error, read_kernel
+from tapezoo.runtime.kernels.filter import FilteredVoice
 from tapezoo.runtime.kernels.glide import GLIDES
 from tapezoo.runtime.kernels.gru import gru_voice
 from tapezoo.runtime.kernels.lstm import lstm_voice
 from tapezoo.runtime.kernels.wavenet import WaveNetVoice
 
 VOICES: Mapping[str, Callable[[KernelFile], Voice]] = MappingProxyType(
-    {"lstm": lstm_voice, "gru": gru_voice, "wavenet": WaveNetVoice}
+    {
+        "lstm": lstm_voice,
+        "gru": gru_voice,
+        "wavenet": WaveNetVoice,
+        "filtered_wavenet": lambda file: FilteredVoice(file, WaveNetVoice),
+    }
 )
 
 

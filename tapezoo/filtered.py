@@ -1,0 +1,198 @@
+"""Any net with a long linear filter beside or before it: what a tape machine does is mostly that filter."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from tapezoo.architecture import Architecture, Convolution, Dense, SkipStack
+from tapezoo.layers.long_filter import LongFilter
+from tapezoo.layers.responses import Explained, Response, fir_magnitude
+from tapezoo.net import Net, State, UndescribableError
+
+
+class Filtered(Net):
+    """A net and a filter, each with its part of the state.
+
+    The filter is one for all settings of the controls: what differs between them is the net's.
+
+    Args:
+        net: Any net; its state keeps its names.
+        filter: Beside or before it.
+        receptive_field: Of both.
+        past: Name of the filter's left context in the state.
+    """
+
+    place: ClassVar[str]
+    """Where the filter is, for titles."""
+
+    def __init__(self, net: Net, filter: LongFilter, receptive_field: int | None, past: str) -> None:
+        super().__init__(net.num_controls, receptive_field, smoothing_samples=0)  # the net has the knobs
+        self.smoothing_samples = net.smoothing_samples
+        self.latency_samples, self.hop_samples = net.latency_samples, net.hop_samples
+        self.max_block_samples = net.max_block_samples
+        self.net, self.filter, self.past = net, filter, past
+        self.register_rest(past, torch.zeros(1, filter.past_samples))
+        dead = {f"net.{name}": reason for name, reason in net.dead_parameters.items()}
+        vars(self).update(cannot_keep=net.cannot_keep, dead_parameters=dead)
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """See `Net.state_names`."""
+        return (*self.net.state_names, self.past)
+
+    def initial_state(self, controls: Tensor) -> State:
+        """See `Net.initial_state`."""
+        return {**self.net.initial_state(controls), **super().rest_state(controls.shape[0])}
+
+    def rest_state(self, rows: int) -> State:
+        """See `Net.rest_state`."""
+        return {**self.net.rest_state(rows), **super().rest_state(rows)}
+
+    def store_rest(self, state: State) -> None:
+        """See `Net.store_rest`."""
+        self.net.store_rest(state)
+        super().store_rest(state)
+
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: the folded net and the filter as it is."""
+        held = copy.deepcopy(self)
+        held.net = self.net.folded(controls)
+        held.num_controls = 0
+        return held
+
+    def responses(self, sample_rate: int, controls: Tensor) -> list[Response]:
+        """The filter's, then what the net shows; see `tapezoo.layers.responses.Explained`."""
+        own = fir_magnitude(f"filter {self.place} the net", self.filter.coefficients(), sample_rate)
+        return [own, *(self.net.responses(sample_rate, controls) if isinstance(self.net, Explained) else [])]
+
+    def _split(self, state: State) -> tuple[State, Tensor]:
+        """The net's part, and the filter's."""
+        return {name: value for name, value in state.items() if name != self.past}, state[self.past]
+
+    def _described_net(self) -> Architecture:
+        """The net's own description with names as they are here."""
+        described = self.net.described()
+        # a filter before hears what a filter beside it does not
+        if described.beside is not None or (self.place == "before" and described.before is not None):
+            raise UndescribableError(self, "a filter around another filter")
+        prefixed = _prefixed(described, frozenset(described.shapes()), "net.")
+        left_out = {f"net.{name}": reason for name, reason in described.left_out.items()}
+        named: Architecture = dataclasses.replace(prefixed, state=self.state_names, left_out=left_out)
+        return named
+
+    def _describe_filter(self) -> Convolution:
+        bias = None if self.filter.offset is None else "filter.offset"
+        taps = self.filter.taps.shape[-1]
+        return Convolution(1, 1, taps, "filter.taps", bias, state=self.past)
+
+
+class FilterBeside(Filtered):
+    """`y[n] = c + sum_k g[k] x[n - L - k] + a net(x)[n]`, L the net's latency.
+
+    The net adds what the filter leaves, and nothing at the start, so that a training that starts g and c from least
+    squares starts from the linear floor. Its output layer and its own linear path are 0 and a is 1; where the net does
+    not describe them, a is 0 (Bachlechner et al., "ReZero is all you need", UAI 2021), which trains more slowly.
+
+    Args:
+        net: Any net.
+        taps: Length of g, 2 to 65536 samples.
+    """
+
+    place = "beside"
+
+    def __init__(self, net: Net, taps: int) -> None:
+        reach = taps + net.latency_samples
+        field = None if net.receptive_field is None else max(net.receptive_field, reach)
+        past = "past_beside" if "past" in net.state_names else "past"
+        super().__init__(net, LongFilter(taps, net.latency_samples, has_offset=True), field, past)
+        last = _output_tensors(net)
+        with torch.no_grad():
+            for name in last:
+                net.get_parameter(name).zero_()
+        self.gain = nn.Parameter(torch.full((1,), 1.0 if last else 0.0))
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `Net.forward`."""
+        of_net, past = self._split(state)
+        bent, after = self.net(input, controls, of_net)
+        linear, past = self.filter(input, past)
+        return linear + self.gain * bent, {**after, self.past: past}
+
+    def described(self) -> Architecture:
+        """See `Net.described`."""
+        if self.latency_samples:
+            raise UndescribableError(self, f"a filter that waits {self.latency_samples} samples for its net")
+        return dataclasses.replace(self._described_net(), gain="gain", beside=self._describe_filter())
+
+
+class FilterBefore(Filtered):
+    """`y = net(v)`, `v[n] = sum_k g[k] x[n - k]`.
+
+    Args:
+        net: Any net.
+        taps: Length of g, 2 to 65536 samples.
+    """
+
+    place = "before"
+
+    def __init__(self, net: Net, taps: int) -> None:
+        field = None if net.receptive_field is None else net.receptive_field + taps - 1
+        super().__init__(net, LongFilter(taps, has_offset=False), field, "past_before")
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `Net.forward`."""
+        of_net, past = self._split(state)
+        filtered, past = self.filter(input, past)
+        output, after = self.net(filtered, controls, of_net)
+        return output, {**after, self.past: past}
+
+    def described(self) -> Architecture:
+        """See `Net.described`."""
+        return dataclasses.replace(self._described_net(), before=self._describe_filter())
+
+
+def long_filters(net: Net) -> list[LongFilter]:
+    """The filters around a net, the outermost first."""
+    found = []
+    while isinstance(net, Filtered):
+        found.append(net.filter)
+        net = net.net
+    return found
+
+
+def _output_tensors(net: Net) -> tuple[str, ...]:
+    """The weights without which the net gives nothing; none where it does not say which these are."""
+    try:
+        described = net.described()
+    except UndescribableError:
+        return ()
+    last = described.layers[-1]
+    last = last.head if isinstance(last, SkipStack) else last
+    if not isinstance(last, Dense | Convolution):
+        return ()
+    path = described.linear_path
+    names = (last.weight, last.bias, None if path is None else path.weight)
+    return tuple(name for name in names if name is not None)
+
+
+def _prefixed(part: Any, names: frozenset[str], prefix: str) -> Any:
+    """The same with a prefix before every name of a tensor."""
+    if isinstance(part, str):
+        return prefix + part if part in names else part
+    if isinstance(part, tuple):
+        return tuple(_prefixed(each, names, prefix) for each in part)
+    if isinstance(part, dict):
+        return {_prefixed(name, names, prefix): value for name, value in part.items()}
+    if dataclasses.is_dataclass(part) and not isinstance(part, type):
+        changed = {
+            field.name: _prefixed(getattr(part, field.name), names, prefix)
+            for field in dataclasses.fields(part)
+            if field.name not in ("state", "kind", "left_out")
+        }
+        return dataclasses.replace(part, **changed)
+    return part

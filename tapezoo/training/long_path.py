@@ -1,0 +1,113 @@
+"""Long linear filters around a net in training: built, started from least squares, and moved more slowly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from tapezoo.data.least_squares import least_squares_fir
+from tapezoo.data.module import PairsDataModule
+from tapezoo.filtered import FilterBefore, FilterBeside, long_filters
+from tapezoo.layers.long_filter import MOST_TAPS
+from tapezoo.net import Net
+from tapezoo.training.errors import TrainingError
+
+
+class FilterTaps(NamedTuple):
+    """Lengths of the filters around a net, in samples; 0: none."""
+
+    beside: int
+    before: int
+
+
+def check_filter_taps(beside: int, before: int) -> FilterTaps:
+    """Raises TrainingError unless each is 0, or 2 to 65536."""
+    for place, taps in (("beside", beside), ("before", before)):
+        if isinstance(taps, bool) or not (taps == 0 or 2 <= taps <= MOST_TAPS):
+            raise TrainingError(
+                f"--model.filter_{place}_taps",
+                found=str(taps),
+                expected=f"2 to {MOST_TAPS} samples, or 0 for no filter",
+                fix="Correct it on the line or in the recipe.",
+            )
+    return FilterTaps(beside, before)
+
+
+def check_filter_rate(share: float) -> float:
+    """Raises TrainingError unless it is 0 to 1."""
+    if not 0 <= share <= 1:
+        raise TrainingError(
+            "--model.filter_learning_rate",
+            found=str(share),
+            expected="0 to 1, a share of the optimizer's rate",
+            fix="Correct it on the line or in the recipe.",
+        )
+    return share
+
+
+def add_filters(net: Net, taps: FilterTaps) -> Net:
+    """The net with these filters around it."""
+    if taps.before:
+        net = FilterBefore(net, taps.before)
+    if taps.beside:
+        net = FilterBeside(net, taps.beside)
+    return net
+
+
+def start_filters(net: Net, taps: FilterTaps, data: Any) -> None:
+    """Makes every filter that was never fitted the least-squares filter of the training split.
+
+    All settings of the controls share it.
+
+    Args:
+        net: Of the training.
+        taps: What was asked for.
+        data: The DataModule.
+
+    Raises:
+        TrainingError: A net without the filters, or no recordings to start them from.
+    """
+    filters = long_filters(net)
+    if len(filters) != sum(map(bool, taps)):
+        raise TrainingError(
+            "--model.filter_beside_taps, --model.filter_before_taps",
+            found=f"a {type(net).__name__} without them: its model builds it in a constructor of its own",
+            expected="a model that names its net (net_class), or passes it through `with_filters`",
+            fix="Leave them out, or change the model.",
+        )
+    for filter in filters:
+        if filter.fitted:
+            continue
+        if not isinstance(data, PairsDataModule):
+            raise TrainingError(
+                "--model.filter_beside_taps, --model.filter_before_taps",
+                found=f"{type(data).__name__} as data",
+                expected="a data module of tapezoo, from whose recordings the filter starts",
+                fix="Train with PairedAudio or VirtualDevices, or leave the filters out.",
+            )
+        rows = ((row.input, row.target) for row in data.split_arrays("train"))
+        found = least_squares_fir(rows, filter.taps.shape[-1])
+        filter.fit(found.taps, found.offset)
+
+
+def make_optimizer(
+    make: Callable[[Any], torch.optim.Optimizer], net: Net, parameters: Iterable[nn.Parameter], share: float
+) -> torch.optim.Optimizer:
+    """The recipe's optimizer, with long filters at a share of its rate; at 0 they are none of its parameters.
+
+    Thousands of taps would each move by the whole rate in Adam's first step: a fitted filter would be lost at once.
+    """
+    slow = {parameter for filter in long_filters(net) for parameter in filter.parameters()}
+    given = list(parameters)
+    fast = [parameter for parameter in given if parameter not in slow]
+    held = [parameter for parameter in given if parameter in slow]
+    for parameter in held:
+        parameter.requires_grad_(share > 0)
+    if not held or not share:
+        return make(fast)
+    optimizer = make([{"params": fast}, {"params": held}])
+    optimizer.param_groups[1]["lr"] *= share
+    return optimizer
