@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tapezoo.losses import DC, ESR, L1, MRSTFT, MSE, WeightedSum
+from tapezoo.losses import DC, ESR, L1, MRSTFT, MSE, BandESR, WeightedSum
 
 
 @pytest.fixture
@@ -58,3 +58,40 @@ def test_the_hybrid_papers_resolutions_are_a_named_choice(pair):
     assert [stft.fft_size for stft in loss.distance.stft_losses] == [256, 512, 1024]
     assert loss(pair[1], pair[1]) < 1e-5 < loss(*pair)
     assert MRSTFT().min_samples == 2048
+
+
+def test_an_error_counts_by_the_energy_of_its_own_band():
+    time = torch.arange(4096) / 44100
+
+    def tone(frequency_hz, level):
+        return (level * torch.sin(2 * torch.pi * frequency_hz * time)).reshape(1, 1, -1)
+
+    centres_hz, levels = (1000.0, 4000.0, 8000.0, 16000.0), (1.0, 0.1, 0.1, 0.02)
+    target = sum(tone(*each) for each in zip(centres_hz, levels, strict=True))
+    for frequency_hz, level in zip(centres_hz, levels, strict=True):
+        # a tenth of a tone is a hundredth of its band's energy, in one of four bands
+        error = tone(frequency_hz, 0.1 * level)
+        torch.testing.assert_close(
+            BandESR(weight=1.0)(target + error, target), torch.tensor(0.0025), rtol=0.02, atol=0
+        )
+        plain = ESR()(target + error, target)
+        mixed = BandESR(weight=0.4)(target + error, target)
+        torch.testing.assert_close(mixed, 0.6 * plain + 0.4 * 0.0025, rtol=0.02, atol=0)
+    # a band 60 dB down is measured against 40 dB below everything
+    quiet = tone(1000.0, 1.0) + tone(16000.0, 1e-3)
+    found = BandESR(weight=1.0)(quiet + tone(16000.0, 1e-3), quiet)
+    torch.testing.assert_close(found, torch.tensor(1e-6 / 1e-4 / 4), rtol=0.05, atol=0)
+
+
+def test_bands_hold_all_of_the_energy_and_silence_is_finite(pair):
+    bands = BandESR(bands=5)
+    window = torch.hann_window(4096).square()
+    energy = (pair[1].square() * window).mean() / window.mean()
+    torch.testing.assert_close(bands._energies(pair[1]).sum(), energy, rtol=1e-3, atol=0)
+    silence = torch.zeros(2, 1, bands.min_samples, requires_grad=True)
+    loss = bands(silence, torch.zeros_like(silence))
+    loss.backward()
+    assert loss == 0
+    assert torch.isfinite(silence.grad).all()
+    with pytest.raises(ValueError, match="2 or more"):
+        BandESR(bands=1)

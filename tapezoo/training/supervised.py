@@ -10,6 +10,7 @@ from tapezoo.blocks import blocks, whole_hops
 from tapezoo.layers.delay_line import context_samples, read_delayed
 from tapezoo.losses import Loss
 from tapezoo.losses.esr import ESR
+from tapezoo.net import Net, State
 from tapezoo.training.errors import TrainingError
 from tapezoo.training.objective import Objective, Step
 
@@ -80,17 +81,45 @@ class Supervised(Objective):
             context = pad(heard, (max(0, needed - unscored), 0))[..., -needed:]
 
         losses: list[Tensor] = []
+        penalties: list[Tensor] = []
         for chunk in blocks(scored, whole_hops(self.tbptt_samples or scored, hop)):
             if losses and chunk.stop - chunk.start < self.loss.min_samples:
                 continue  # a last chunk too short to be judged
-            output, state = net(input[..., chunk], controls, state)
+            heard, before = self.disturbed(net, input[..., chunk], state)
+            output, state = net(heard, controls, before)
             if delay is not None:
                 output, context = read_delayed(output, delay[..., chunk], context.detach())
             loss = self.loss(output * scale, target[..., chunk] * scale)
-            step.update(loss, clip_norm=self.gradient_clip_norm)
+            penalty = self.penalty(net, heard, controls, before, state)
+            step.update(loss if penalty is None else loss + penalty, clip_norm=self.gradient_clip_norm)
             state = {name: value.detach() for name, value in state.items()}
             losses.append(loss.detach())
-        return {"train_loss": torch.stack(losses).mean()}
+            if penalty is not None:
+                penalties.append(penalty.detach())
+        logged = {"train_penalty": torch.stack(penalties).mean()} if penalties else {}
+        return {"train_loss": torch.stack(losses).mean(), **logged}
+
+    def disturbed(self, net: Net, input: Tensor, state: State) -> tuple[Tensor, State]:
+        """What the net is given in place of a chunk of input and the state before it; here just these.
+
+        Args:
+            net: What is trained.
+            input: (batch, 1, samples).
+            state: Before the chunk.
+        """
+        return input, state
+
+    def penalty(self, net: Net, input: Tensor, controls: Tensor, state: State, after: State) -> Tensor | None:
+        """What a subclass adds to the loss of a chunk; None: nothing.
+
+        Args:
+            net: What is trained.
+            input: What it was given, (batch, 1, samples).
+            controls: (batch, num_controls).
+            state: Before the chunk.
+            after: After the chunk, with its gradient.
+        """
+        return None
 
     def validation_losses(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """See `Objective.validation_losses`."""

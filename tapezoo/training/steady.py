@@ -1,0 +1,124 @@
+"""Supervised training of nets that must not amplify what they should forget."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tapezoo.blocks import whole_hops
+from tapezoo.net import Net, State
+from tapezoo.training.errors import TrainingError
+from tapezoo.training.supervised import Supervised
+
+NUDGE = 1e-2  # of the RMS of each tensor of the state: large against rounding, small against what the net remembers
+ROWS_SHARE = 4  # one of so many rows is played a second time
+LEAST_RATIO = 1e-6
+
+
+class Steady(Supervised):
+    """Trains as `Supervised`, against a recurrent net's growing sensitivity to its own state.
+
+    A net in a loop can follow its recording and still be unsteady: two states that differ by little move apart instead
+    of together. Every step plays the first `horizon_samples` of every fourth row twice more, from a state as it is and
+    nudged by a hundredth of its size, and asks that the nudge shrinks to `forget` of itself or less: the loss grows by
+    `growth_weight` times what its logarithm exceeds that by. A net that contracts has a fading memory (Miller, Hardt,
+    "Stable recurrent models", ICLR 2019). Here that is asked for where the music leads the net, not of its weights.
+    The horizon is short, since the gradient of what chaos makes of a nudge in the long run leads nowhere.
+
+    Noise on the input lets the net hear more than the recording holds (Bishop, "Training with noise is equivalent to
+    Tikhonov regularization", Neural Computation 7, 1995).
+
+    Args:
+        growth_weight: Of the penalty, 0 (none) or more.
+        horizon_samples: After which a nudge is looked at, 1 or more.
+        forget: What may be left of it then, above 0, up to 1.
+        input_noise: Standard deviation of white noise on the input, over the RMS of each row; 0 none.
+        supervised: How it is trained besides, see `Supervised`.
+
+    Raises:
+        TrainingError: An argument is out of its range; or see `Supervised`.
+    """
+
+    def __init__(
+        self,
+        growth_weight: float = 0.02,
+        horizon_samples: int = 128,
+        forget: float = 0.9,
+        input_noise: float = 0.0,
+        **supervised: Any,
+    ) -> None:
+        super().__init__(**supervised)
+        for name, value, is_fine, expected in (
+            ("growth_weight", growth_weight, growth_weight >= 0, "0 or more"),
+            ("horizon_samples", horizon_samples, horizon_samples >= 1, "1 or more"),
+            ("forget", forget, 0 < forget <= 1, "above 0, up to 1"),
+            ("input_noise", input_noise, input_noise >= 0, "0 or more"),
+        ):
+            if not is_fine:
+                raise TrainingError(
+                    f"--model.objective.{name}",
+                    found=str(value),
+                    expected=expected,
+                    fix="Correct it on the line or in the recipe.",
+                )
+        self.growth_weight, self.forget = growth_weight, forget
+        self.horizon_samples = horizon_samples
+        self.input_noise = input_noise
+
+    def disturbed(self, net: Net, input: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `Supervised.disturbed`: with noise on the input."""
+        if not self.input_noise:
+            return input, state
+        size = input.square().mean(dim=(1, 2), keepdim=True).sqrt()
+        return input + self.input_noise * size * torch.randn_like(input), state
+
+    def penalty(self, net: Net, input: Tensor, controls: Tensor, state: State, after: State) -> Tensor | None:
+        """See `Supervised.penalty`: `growth`, with its weight."""
+        if not self.growth_weight:
+            return None
+        return self.growth_weight * self.growth(net, input, controls, state)
+
+    def growth(self, net: Net, input: Tensor, controls: Tensor, state: State) -> Tensor:
+        """By how much, in nepers, a nudge of the state is more than `forget` of itself later; mean of the rows.
+
+        Args:
+            net: What is trained.
+            input: A chunk, (batch, 1, samples).
+            controls: (batch, num_controls).
+            state: Before the chunk.
+        """
+        rows = torch.randperm(input.shape[0], device=input.device)[: -(-input.shape[0] // ROWS_SHARE)]
+        samples = min(whole_hops(self.horizon_samples, net.hop_samples), input.shape[-1])
+        plain = {name: value[rows] for name, value in state.items()}
+        nudged = dict(plain)
+        for name in _remembered(net, plain):
+            value = plain[name]
+            nudged[name] = value + NUDGE * value.square().mean().sqrt() * torch.randn_like(value)
+        both = {name: torch.cat([plain[name], nudged[name]]) for name in plain}
+        _, after = net(input[rows, :, :samples].repeat(2, 1, 1), controls[rows].repeat(2, 1), both)
+        led = {name: value[: len(rows)] for name, value in after.items()}
+        moved = {name: value[len(rows) :] for name, value in after.items()}
+        ratios = []
+        for name in _remembered(net, plain):
+            before = _distance(nudged[name], plain[name])
+            ended = _distance(moved[name], led[name])
+            scale = plain[name].detach().square().mean() + LEAST_RATIO
+            ratios.append(torch.stack([before, ended]) / scale)
+        if not ratios:
+            return input.new_zeros(())
+        before, ended = torch.stack(ratios).sum(dim=0)
+        ratio = ended / before.clamp_min(LEAST_RATIO**2)
+        return torch.relu(0.5 * torch.log(ratio + LEAST_RATIO**2) - math.log(self.forget)).mean()
+
+
+def _remembered(net: Net, state: State) -> list[str]:
+    """What the net remembers in real numbers, but the glide of its controls."""
+    return [name for name in net.state_names if state[name].is_floating_point()]
+
+
+def _distance(one: Tensor, other: Tensor) -> Tensor:
+    """Mean square of the difference, by row."""
+    return (one - other).square().flatten(start_dim=1).mean(dim=1)
