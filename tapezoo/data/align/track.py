@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from tapezoo.data.align.track_check import error_left
 from tapezoo.data.align.track_curve import evaluate, information, solve, speed_prior
 from tapezoo.data.align.track_waveform import POINTS_HZ, Device, Section, refine
 from tapezoo.data.align.track_windows import CLEAR, Path, likeliest_path
@@ -19,9 +20,12 @@ Real = NDArray[np.float64]
 
 SECTION_S = 15.0
 OVERLAP_S = 1.0
-NEAR_S, FAR_S = 0.006, 0.18  # how far from the constant delay the first search looks, and the second one
-SURE_SHARE = 0.3  # of the windows with a clear lag; below, the path may lie elsewhere
-PATH_RATE_HZ = 11_025
+# how far from the constant delay the first search looks, and the second one; and what speed it expects
+NEAR_S, NEAR_SPEED = 0.006, 0.007
+FAR_S, FAR_SPEED = 0.18, 0.015
+SURE_SHARE = 0.2  # of the windows with a clear lag; below, the path may lie elsewhere
+PATH_RATE_HZ = 22_050
+ERROR_LEFT = 0.9  # by a trajectory that is one
 SURE_SAMPLES = 0.5  # a standard deviation with which a point has confidence one half
 
 
@@ -30,8 +34,11 @@ def track_delay(
     wet: NDArray[np.floating[Any]],
     sample_rate: int,
     around_samples: float | Sequence[float],
-) -> DelayTrajectory:
-    """The delay of wet against dry over time, 200 points per second, up to a constant that the device's phase hides.
+) -> DelayTrajectory | None:
+    """The delay of wet against dry over time, 200 points per second; None where it stands still.
+
+    It is right up to a constant, which the device's own phase hides. A trajectory is one if reading dry along it brings
+    a linear filter nearer to wet in stretches that had no part in it (`track_check`).
 
     Args:
         dry: What went into the device.
@@ -48,12 +55,13 @@ def track_delay(
     device = Device()
     starts = _section_starts(wets.shape[1], sample_rate)
     learning = max(starts, key=lambda start: _liveliness(drys[:, start[0] - int(around[0]) : start[1]]))
-    curves, deviations = {}, {}
-    for start, stop in [learning, *(pair for pair in starts if pair != learning)]:
-        curves[start], deviations[start] = _track_section(
-            drys, wets, sample_rate, around, (start, stop), device, learn=(start, stop) == learning
-        )
-    return _joined(starts, curves, deviations, sample_rate)
+    curves = {learning: _track_section(drys, wets, sample_rate, around, learning, device, learn=True)}
+    if not device.wanders:
+        return None
+    for stretch in starts:
+        if stretch != learning:
+            curves[stretch] = _track_section(drys, wets, sample_rate, around, stretch, device, learn=False)
+    return _joined(curves, sample_rate)
 
 
 def _section_starts(samples: int, sample_rate: int) -> list[tuple[int, int]]:
@@ -105,6 +113,8 @@ def _track_section(
     if inside.size:
         section = Section(own_dry, own_wet, int(inside[0]), int(inside[-1]) + 1, float(sample_rate))
         coefficients, deviation = refine(section, coefficients, device, learn)
+        if learn:
+            device.wanders = error_left(section, coefficients, device) < ERROR_LEFT
     else:
         deviation = np.full(section.points, np.inf)
     points = np.arange(0, own_wet.shape[1] / section.hop)
@@ -123,23 +133,31 @@ def _first_curve(section: Section, delay: float, device: Device, learn: bool) ->
     decimation = max(1, round(section.rate_hz / PATH_RATE_HZ))
     rate_hz = section.rate_hz / decimation
     dry, wet = (signal.resample_poly(audio, 1, decimation, axis=-1) for audio in (section.dry, section.wet))
-    for reach_s in (NEAR_S, FAR_S):
-        path = likeliest_path(dry, wet, rate_hz, round(delay / decimation), round(reach_s * rate_hz))
-        if path.clear_share >= SURE_SHARE:
+    paths = []
+    for reach_s, speed in ((NEAR_S, NEAR_SPEED), (FAR_S, FAR_SPEED)):
+        reach = round(reach_s * rate_hz)
+        paths.append(likeliest_path(dry, wet, rate_hz, round(delay / decimation), reach, speed))
+        if paths[0].clear_share >= SURE_SHARE:
             break
+    # the farther search has more to choose from, so that noise alone makes it a little clearer
+    path = paths[-1] if paths[-1].clear_share > paths[0].clear_share + 0.05 else paths[0]
     return _smoothed(path, decimation, section, delay, device)
 
 
 def _smoothed(path: Path, decimation: int, section: Section, delay: float, device: Device) -> Real:
-    coefficients = np.full(section.points, delay)
     prior = speed_prior(section.points, section.hop, POINTS_HZ)
     samples = section.wet.shape[1]
+    clear = path.heights >= CLEAR
+    coefficients = np.full(section.points, delay)
+    if clear.any():
+        knots = (np.arange(section.points) - 1) * section.hop
+        coefficients = np.interp(knots, path.centres[clear] * decimation, path.lags[clear] * decimation)
     at = np.clip(path.centres * decimation, 0, samples - 1).astype(int)
     for _ in range(8):
         curve = evaluate(coefficients, samples, section.hop)
         left = path.lags * decimation - curve[at]
         # Student's t: a lag far off the others is an accident
-        trust = (path.heights >= CLEAR) / (1 + (left / (2 * decimation)) ** 2)
+        trust = clear / (1 + (left / (2 * decimation)) ** 2)
         weight, residual = np.zeros(samples), np.zeros(samples)
         weight[at], residual[at] = trust / (0.5 * decimation) ** 2, left
         normal, right = information(np.ones(samples), residual, weight, section.hop, section.points)
@@ -149,19 +167,16 @@ def _smoothed(path: Path, decimation: int, section: Section, delay: float, devic
     return coefficients
 
 
-def _joined(
-    starts: list[tuple[int, int]], curves: dict[int, Real], deviations: dict[int, Real], sample_rate: int
-) -> DelayTrajectory:
+def _joined(curves: dict[tuple[int, int], tuple[Real, Real]], sample_rate: int) -> DelayTrajectory:
     """One trajectory: each section up to the middle of its overlap with the next one."""
-    times, delays, spreads = [], [], []
-    for number, (start, stop) in enumerate(starts):
-        own = start / sample_rate + np.arange(len(curves[start])) / POINTS_HZ
-        low = -np.inf if number == 0 else (start + starts[number - 1][1]) / 2 / sample_rate
-        high = np.inf if number == len(starts) - 1 else (starts[number + 1][0] + stop) / 2 / sample_rate
-        kept = (own >= low) & (own < high)
-        times.append(own[kept])
-        delays.append(curves[start][kept])
-        spreads.append(deviations[start][kept])
-    deviation = np.concatenate(spreads)
-    confidence = 1 / (1 + (deviation / SURE_SAMPLES) ** 2)
-    return DelayTrajectory(np.concatenate(times), np.concatenate(delays), confidence, sample_rate)
+    stretches = sorted(curves)
+    kept: list[Real] = []
+    for number, (start, stop) in enumerate(stretches):
+        delay, deviation = curves[start, stop]
+        times = start / sample_rate + np.arange(len(delay)) / POINTS_HZ
+        low = -np.inf if number == 0 else (start + stretches[number - 1][1]) / 2 / sample_rate
+        last = number == len(stretches) - 1
+        high = np.inf if last else (stretches[number + 1][0] + stop) / 2 / sample_rate
+        kept.append(np.stack([times, delay, deviation])[:, (times >= low) & (times < high)])
+    times, delay, deviation = np.concatenate(kept, axis=1)
+    return DelayTrajectory(times, delay, 1 / (1 + (deviation / SURE_SAMPLES) ** 2), sample_rate)

@@ -51,9 +51,16 @@ class Listener:
 
 @dataclass
 class Device:
-    """Listeners by decimation, one per channel; and the relative deviation of the speed."""
+    """What the section that was learnt from says of all.
+
+    Args:
+        speed: Relative deviation of it.
+        wanders: Whether there is a trajectory at all.
+        listeners: By decimation, one per channel.
+    """
 
     speed: float = 1e-3
+    wanders: bool = False
     listeners: dict[int, list[Listener]] = field(default_factory=dict)
 
 
@@ -104,14 +111,14 @@ def refine(section: Section, coefficients: Real, device: Device, learn: bool) ->
     for decimation in DECIMATIONS:
         if section.rate_hz / decimation > 50_000 or (decimation > 1 and section.rate_hz / decimation < 2_000):
             continue
-        dry, wet = (_decimated(audio, decimation) for audio in (section.dry, section.wet))
+        dry, wet = (decimated(audio, decimation) for audio in (section.dry, section.wet))
         if learn:
             device.listeners[decimation] = [Listener() for _ in wet]
         for _ in range(MAX_STEPS):
             normal, right = np.zeros((4, section.points)), np.zeros(section.points)
             curve = evaluate(coefficients, wet.shape[1], section.hop / decimation)
             for own_dry, own_wet, listener in zip(dry, wet, device.listeners[decimation], strict=True):
-                slope, residual, weight = _listen(
+                slope, residual, weight = listen(
                     section, decimation, own_dry, own_wet, curve, listener, learn
                 )
                 own = information(slope, residual, weight, section.hop / decimation, section.points)
@@ -127,7 +134,7 @@ def refine(section: Section, coefficients: Real, device: Device, learn: bool) ->
     return coefficients, deviation
 
 
-def _listen(
+def listen(
     section: Section,
     decimation: int,
     dry: Real,
@@ -138,7 +145,7 @@ def _listen(
 ) -> tuple[Real, Real, Real]:
     """By how much each whitened sample answers to a sample of delay, what is left of it, and its weight."""
     rate_hz = section.rate_hz / decimation
-    room, taps = max(8, round(ROOM_S * rate_hz)), max(64, round(FILTER_S * rate_hz))
+    room, taps = filter_lengths(rate_hz)
     # the filter's tap `room` is the delay's own moment: there the curve is to be read at its own time
     ahead = np.append(curve[room:], np.full(room, curve[-1]))[: len(curve)]
     early = read_delayed(dry, ahead / decimation - room)
@@ -150,13 +157,13 @@ def _listen(
     if last - first < 4 * taps:
         return weight, weight, weight
     if listener.whitening is None:
-        listener.whitening = _whitening(wet[heard], 1e-4)
+        listener.whitening = whitening(wet[heard], 1e-4)
     elif learn and listener.taps is not None:
         left = wet - signal.oaconvolve(early, listener.taps)[: len(wet)]
-        listener.whitening = _whitening(left[heard], 1e-3)
+        listener.whitening = whitening(left[heard], 1e-3)
     x, y = (signal.oaconvolve(audio, listener.whitening, "same") for audio in (early, wet))
     if learn or listener.taps is None:
-        listener.taps = _least_squares(x[first - taps : last], y[first - taps : last], taps)
+        listener.taps = least_squares(x[first - taps : last], y[first - taps : last], taps)
     model = signal.oaconvolve(x, listener.taps)[: len(wet)]
     residual = y - model
     residual[: heard.start], residual[heard.stop :] = 0, 0
@@ -169,11 +176,18 @@ def _listen(
     return slope, residual, weight
 
 
-def _decimated(audio: Real, decimation: int) -> Real:
+def filter_lengths(rate_hz: float) -> tuple[int, int]:
+    """Taps before the delay's own moment, and all taps."""
+    return max(8, round(ROOM_S * rate_hz)), max(64, round(FILTER_S * rate_hz))
+
+
+def decimated(audio: Real, decimation: int) -> Real:
+    """Audio at a lower sample rate, without delay."""
     return audio if decimation == 1 else np.asarray(signal.resample_poly(audio, 1, decimation, axis=-1))
 
 
-def _whitening(left: Real, floor: float) -> Real:
+def whitening(left: Real, floor: float) -> Real:
+    """Zero-phase FIR with the inverse of a signal's spectrum; what lies below `floor` of its peak is no signal."""
     segment = min(1024, len(left))
     power = signal.welch(left, nperseg=segment)[1]
     power = signal.medfilt(power, 9)
@@ -184,7 +198,7 @@ def _whitening(left: Real, floor: float) -> Real:
     return np.asarray(taps / np.sqrt(np.sum(taps**2)))
 
 
-def _least_squares(x: Real, y: Real, taps: int) -> Real:
+def least_squares(x: Real, y: Real, taps: int) -> Real:
     """The causal FIR from x to y by the autocorrelation method: what leaves the stretch is lost, which is little."""
     fft_samples = next_fast_len(len(x) + taps, real=True)
     spectrum, other = rfft(x, fft_samples), rfft(y, fft_samples)

@@ -1,8 +1,8 @@
 """A first, rough trajectory: the whitened correlation of short windows, and the likeliest path through their lags.
 
 Generalised cross-correlation (Knapp and Carter, IEEE Trans. ASSP 24(4), 1976) of windows of 0.1 s, and Viterbi's
-search for the path of greatest height whose speed stays that of a transport. At a quarter of the usual sample rates:
-what this leaves, the waveform itself corrects (`track_waveform`).
+search for the path of greatest height whose speed stays that of a transport. At half the usual sample rates: what
+this leaves, the waveform itself corrects (`track_waveform`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ Real = NDArray[np.float64]
 WINDOW_S = 0.1
 HOP_S = 0.025
 MAX_SPEED = 0.03  # of a simulated, badly worn machine; real ones stay below 0.01
-USUAL_SPEED = 0.007
 CLEAR = 1.0  # heights above it are rare in noise
 HEIGHT_OF_NOISE = 8.0  # times the median over all lags
 MAX_HEIGHT = 3.0  # no single window outvotes its neighbours
@@ -45,8 +44,16 @@ class Path:
         return float(np.mean(self.heights >= CLEAR))
 
 
-def likeliest_path(dry: Real, wet: Real, rate_hz: float, lag: int, reach: int) -> Path:
+def likeliest_path(dry: Real, wet: Real, rate_hz: float, lag: int, reach: int, usual_speed: float) -> Path:
     """The delay of `wet` over time, between `lag - reach` and `lag + reach`, in whole samples.
+
+    Args:
+        dry: At a sample rate as low as its content above 1 kHz allows.
+        wet: Likewise.
+        rate_hz: Of both.
+        lag: Where to look.
+        reach: How far on either side.
+        usual_speed: Deviation of the speed that costs a path nothing to speak of.
 
     Shape:
         dry, wet: (channels, samples), with a shared clock.
@@ -58,7 +65,7 @@ def likeliest_path(dry: Real, wet: Real, rate_hz: float, lag: int, reach: int) -
         for own_dry, own_wet in zip(dry, wet, strict=True)
     )
     heights = np.minimum(np.asarray(heights), MAX_HEIGHT)
-    path = _search(heights, hop)
+    path = _search(heights, hop, usual_speed)
     return Path(starts + window / 2, (lag - reach + path).astype(float), heights[np.arange(len(path)), path])
 
 
@@ -92,10 +99,10 @@ def _weight(dry: Real, wet: Real, fft_samples: int) -> Real:
     return np.asarray(1 / np.sqrt(power[0] * power[1]))
 
 
-def _search(heights: Real, hop: int) -> NDArray[np.int64]:
+def _search(heights: Real, hop: int, usual_speed: float) -> NDArray[np.int64]:
     farthest = int(np.ceil(MAX_SPEED * hop)) + 1
     moves = np.arange(-farthest, farthest + 1)
-    costs = 0.5 * (np.maximum(np.abs(moves) - 0.5, 0) / (USUAL_SPEED * hop)) ** 2
+    costs = 0.5 * (np.maximum(np.abs(moves) - 0.5, 0) / (usual_speed * hop)) ** 2
     lags = heights.shape[1]
     best = heights[0].copy()
     came = np.zeros(heights.shape, dtype=np.int16)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy import signal
 
 from tapezoo.data.align.track import track_delay
 from tapezoo.devices.transport import read_delayed, replay_delay
-from tests.data.signals import RATE, plucked_notes
+from tests.data.signals import RATE, amplifier, plucked_notes
 
 BEGIN, END = RATE // 4, -RATE * 6 // 10  # plucked notes end half a second before the end
 
@@ -33,3 +35,12 @@ def test_the_delay_of_a_known_transport_is_found_to_a_tenth_of_a_sample(percent:
     assert found is not None
     assert deviation(found.at(0, len(dry)), truth) < 0.1
     assert np.median(found.confidence) > 0.9
+
+
+@pytest.mark.parametrize(
+    "device", [amplifier, lambda dry: signal.lfilter(*signal.butter(4, 3000, fs=RATE), dry)]
+)
+def test_what_stands_still_has_no_trajectory(device: Callable[[np.ndarray], np.ndarray]) -> None:
+    dry = plucked_notes(2.0)
+    hiss = 10 ** (-66 / 20) * np.random.default_rng(1).standard_normal(len(dry))
+    assert track_delay(dry, device(dry) + hiss, RATE, 0) is None

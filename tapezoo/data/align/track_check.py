@@ -1,0 +1,82 @@
+"""Whether a trajectory is one: does reading dry along it bring a linear filter nearer to wet, where it was not fitted?
+
+A distortion, a level-dependent phase or a compressor makes the fit of a trajectory find something, too; it then
+predicts nothing. Measured on whitened audio, so that the highest frequencies, which a wander hurts most, count as much
+as the loudest ones. Of the error, akai4000d keeps .09 to .55, klon, cl1b and chowtape's static pairs .96 and more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+from tapezoo.data.align.track_curve import evaluate, information, solve, speed_prior
+from tapezoo.data.align.track_waveform import (
+    POINTS_HZ,
+    Device,
+    Section,
+    decimated,
+    filter_lengths,
+    least_squares,
+    listen,
+    whitening,
+)
+from tapezoo.devices.transport import read_delayed
+
+Real = NDArray[np.float64]
+
+BLOCK_S = (
+    0.02  # alternate blocks are held out of the curve that is judged on them; wow and flutter are slower
+)
+
+
+def error_left(section: Section, coefficients: Real, device: Device) -> float:
+    """Error of the best filter along the curve, over its error along the curve's mean; 1 where nothing is gained.
+
+    Args:
+        section: As it was refined.
+        coefficients: Of the refined curve.
+        device: As it was learnt.
+    """
+    decimation = min(device.listeners)
+    hop = section.hop / decimation
+    dry, wet = decimated(section.dry, decimation), decimated(section.wet, decimation)
+    curve = evaluate(coefficients, wet.shape[1], hop)
+    block = (np.arange(wet.shape[1]) / (BLOCK_S * section.rate_hz / decimation)).astype(int) % 2
+    prior = speed_prior(section.points, section.hop, POINTS_HZ)
+    held_out = np.empty(wet.shape[1])
+    heard = [
+        listen(section, decimation, own_dry, own_wet, curve, listener, learn=False)
+        for own_dry, own_wet, listener in zip(dry, wet, device.listeners[decimation], strict=True)
+    ]
+    for left_out in (0, 1):
+        normal, right = np.zeros((4, section.points)), np.zeros(section.points)
+        for slope, residual, weight in heard:
+            kept = np.where(block == left_out, 0, weight)
+            own = information(slope, residual, kept, hop, section.points)
+            normal, right = normal + own[0], right + own[1]
+        change = solve(normal, right, prior, device.speed, coefficients).change
+        other = evaluate(coefficients + change, wet.shape[1], hop)
+        held_out[block == left_out] = other[block == left_out]
+    weights = heard[0][2] > 0
+    if not weights.any():
+        return 1.0
+    still = np.full(wet.shape[1], np.median(curve[weights]))
+    with_curve = without = 0.0
+    for own_dry, own_wet in zip(dry, wet, strict=True):
+        with_curve += _error(own_dry, own_wet, held_out / decimation, weights, section.rate_hz / decimation)
+        without += _error(own_dry, own_wet, still / decimation, weights, section.rate_hz / decimation)
+    return with_curve / (without + 1e-30)
+
+
+def _error(dry: Real, wet: Real, delay: Real, heard: NDArray[np.bool_], rate_hz: float) -> float:
+    """Share of whitened wet that the best linear filter of dry along `delay` leaves."""
+    room, taps = filter_lengths(rate_hz)
+    inside = np.flatnonzero(heard)
+    part = slice(int(inside[0]), int(inside[-1]) + 1)
+    white = whitening(wet[part], 1e-4)
+    x = signal.oaconvolve(read_delayed(dry, delay - room), white, "same")[part]
+    y = signal.oaconvolve(wet, white, "same")[part]
+    model = signal.oaconvolve(x, least_squares(x, y, taps))[: len(y)]
+    return float(np.sum((y - model)[taps:] ** 2) / (np.sum(y[taps:] ** 2) + 1e-30))
