@@ -21,6 +21,7 @@ from tapezoo.errors import OutputExistsError, UnwritableOutputError
 from tapezoo.recordings.excitation import pilot
 from tapezoo.recordings.excitation.design import Design
 from tapezoo.recordings.excitation.layout import Kind, Layout
+from tapezoo.recordings.excitation.music import Piece, choose_excerpts, play_excerpt
 from tapezoo.recordings.excitation.plan import plan
 from tapezoo.recordings.excitation.recognition import recognise
 from tapezoo.recordings.excitation.signals import noise, sweep, tones
@@ -136,6 +137,27 @@ def test_own_music_keeps_its_dynamics_and_no_split_hears_anothers(
     assert heard["test"] <= set(range(36, 40))
     for split, peak_db in peaks:
         assert peak_db == pytest.approx(-20, abs=0.5) or (split == "train" and abs(peak_db) < 0.5)
+
+
+@pytest.mark.parametrize("seconds", [30, 6000])
+def test_pieces_take_turns_and_each_split_has_its_own_part_of_each(seconds: int) -> None:
+    ramp = np.arange(seconds * 100, dtype=np.float32) + 1  # each sample tells its place
+    pieces = [Piece(Path(name), ramp, float(ramp.max())) for name in ("a", "b")]
+    layout = plan(Design(20, has_music=True), 100)
+    chosen = choose_excerpts(pieces, layout)
+    heard: dict[tuple[str, str], list[int]] = {}
+    for one in layout.of_kind("music"):
+        excerpt = chosen[one.start]
+        sound = play_excerpt(excerpt, one.split, one.stop - one.start, 100, 0.0) * excerpt.piece.peak - 1
+        heard.setdefault((excerpt.piece.path.name, one.split), []).extend(np.round(sound).astype(int))
+    assert len(heard) == 6
+    edges = {"train": (0, 0.8), "val": (0.8, 0.9), "test": (0.9, 1)}
+    for (_, split), places in heard.items():
+        low, high = (edge * len(ramp) for edge in edges[split])
+        inside = [place for place in places if place > 0]  # the first sample of a fade is 0
+        assert low <= min(inside) <= max(inside) < high
+        # all of a short piece is heard, a long one from begin to end
+        assert max(inside) - min(inside) > 0.8 * (high - low)
 
 
 def test_the_pilots_pulses_keep_their_period_from_mark_to_mark(written: tuple[Path, Layout, Signal]) -> None:

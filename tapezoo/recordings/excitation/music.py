@@ -130,8 +130,8 @@ def choose_excerpts(pieces: Sequence[Piece], layout: Layout) -> dict[int, Excerp
             own = segments[number :: len(pieces)]
             start, stop = piece.region(split)
             needed = sum(one.stop - one.start for one in own)
-            # where there is more music than room, the gaps between the excerpts are alike
-            skip = max(0, stop - start - needed) // max(len(own), 1)
+            # where there is more music than room, the gaps between the excerpts are alike, from its begin to its end
+            skip = max(0, stop - start - needed) // max(len(own) - 1, 1)
             at = 0
             for one in own:
                 chosen[one.start] = Excerpt(piece, start + at % (stop - start))
