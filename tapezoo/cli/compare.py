@@ -34,6 +34,11 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--audio-seconds", type=float, help="budget of every row: audio trained on, equal on all machines"
     )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        help="train every recipe with so many seeds, its own and the ones after it, and report their spread",
+    )
     parser.add_argument("--out", type=Path, help="folder (default: comparisons/TIME)")
     parser.add_argument("--overwrite", action="store_true", help="start all over in --out")
     parser.add_argument("--engine", choices=("serial", "ray"), default="serial", help="who runs the rows")
@@ -71,6 +76,7 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.compare.ray_engine import connect
     from tapezoo.compare.row import Task, open_data
     from tapezoo.compare.run import OWN_FILES, Comparison, make_caption, run_serially, run_with_ray
+    from tapezoo.compare.seeds import with_seeds
     from tapezoo.screen import Screen
     from tapezoo.tracking import Tracking, check_server, tracking_uri
 
@@ -86,9 +92,13 @@ def run(options: argparse.Namespace) -> int:
         name: training.resolved_recipe(path, overrides)
         for name, path in zip(names, options.recipes, strict=True)
     }
+    recipe_of: dict[str, str] = {}
+    if options.seeds is not None:
+        recipes, recipe_of = with_seeds(recipes, options.seeds, OWN_FILES)
     rows = plan_rows(recipes, budget)
-    first = rows[names[0]]
-    named = recipes[names[0]]["tracking"]
+    first_name = next(iter(rows))
+    first = rows[first_name]
+    named = recipes[first_name]["tracking"]
     tracking = None if first["trainer"]["logger"] is False else Tracking(**named)
     if tracking is not None:
         check_server(tracking_uri(tracking))
@@ -108,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     with lock_folder(out) as lock:
         comparison = Comparison(
-            out, rows, data.dataset_hash, caption, tracking, known, options.overwrite, console
+            out, rows, data.dataset_hash, caption, tracking, known, options.overwrite, console, recipe_of
         )
         tasks = [
             Task(name, config, data.dataset_hash, (*comparison.fit_arguments(), *allowed))

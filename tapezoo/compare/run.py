@@ -17,23 +17,31 @@ from tapezoo.compare.ray_engine import run_on_ray
 from tapezoo.compare.row import Task, run_row
 from tapezoo.data.module import PairsDataModule
 from tapezoo.filenames import unique_file_names
-from tapezoo.measure.comparison import ComparisonRow, Outcome, Validation, sort_rows
+from tapezoo.measure.comparison import ComparisonRow, Outcome, Validation, measure_spreads, sort_rows
 from tapezoo.measure.floor import fit_floor
-from tapezoo.report.comparison import Caption, comparison_csv, comparison_markdown, comparison_table
+from tapezoo.report.comparison import (
+    Caption,
+    comparison_csv,
+    comparison_markdown,
+    comparison_table,
+    spread_table,
+)
 from tapezoo.report.comparison_picture import draw_comparison
 from tapezoo.report.figures import write_png
-from tapezoo.report.tables import screen_table
+from tapezoo.report.tables import csv_text, screen_table
 from tapezoo.screen import Screen
 from tapezoo.staging import replaced_file
 from tapezoo.tracking import TrackedRun, Tracking, collect_versions, has_run, make_logger, tracking_uri
 
 TABLE_MD, TABLE_CSV, PICTURE = "table.md", "table.csv", "comparison.png"
+SEEDS_CSV = "seeds.csv"
 OWN_FILES = (
     COMPARISON,
     f"{Path(COMPARISON).stem}.part",
     TABLE_MD,
     TABLE_CSV,
     PICTURE,
+    SEEDS_CSV,
 )  # beside the rows' folders
 
 
@@ -49,6 +57,7 @@ class Comparison:
         known: What comparison.json said.
         overwrite: Whether what lies in `out` goes.
         console: Where rows and table are shown.
+        recipe_of: The recipe of each row, where seeds are compared.
     """
 
     def __init__(
@@ -61,7 +70,9 @@ class Comparison:
         known: Mapping[str, Any],
         overwrite: bool,
         console: Screen,
+        recipe_of: Mapping[str, str] | None = None,
     ) -> None:
+        self.recipe_of = dict(recipe_of or {})
         self.out, self.rows, self.caption, self.console = out, rows, caption, console
         self.tracking = tracking
         if overwrite:
@@ -96,7 +107,7 @@ class Comparison:
             path = self.out / name / HISTORY
             epochs = read_history(path) if path.is_file() else []
             learning = [Validation(one.train_cpu_s, one.val_esr) for one in epochs if one.val_esr is not None]
-            rows.append(ComparisonRow(name, outcome, learning))
+            rows.append(ComparisonRow(name, outcome, learning, self.recipe_of.get(name, "")))
         return sort_rows(rows)
 
     def end_row(self, task: Task, outcome: Outcome) -> None:
@@ -112,6 +123,7 @@ class Comparison:
         for name, text in (
             (TABLE_MD, comparison_markdown(rows, caption)),
             (TABLE_CSV, comparison_csv(rows)),
+            *([(SEEDS_CSV, csv_text(spread_table(rows), line_end="\n"))] if measure_spreads(rows) else []),
         ):
             with replaced_file(self.out / name) as part:
                 part.write_text(text, encoding="utf-8")
@@ -123,13 +135,15 @@ class Comparison:
         """Writes, shows and tracks the table; whether every row is finished."""
         rows = self.write_tables()
         self.console.print(screen_table(comparison_table(rows, self.caption)))
+        if measure_spreads(rows):
+            self.console.print(screen_table(spread_table(rows)))
         for row in rows:
             if row.outcome.reason:
                 self.console.say(f"{row.name}: {row.outcome.reason} (log: {row.outcome.log})")
         self.console.say(f"written to {self.out}")
         is_complete = all(row.outcome.status == "finished" for row in rows)
         if self.run is not None:
-            for name in (TABLE_MD, TABLE_CSV, PICTURE):
+            for name in (TABLE_MD, TABLE_CSV, PICTURE, *([SEEDS_CSV] if measure_spreads(rows) else [])):
                 self.run.log_file(self.out / name)
             tags = name_tags(list(self.rows))
             for row in rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -77,11 +78,53 @@ class Validation(NamedTuple):
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One recipe of a comparison: how it ended, and its validations in the order of time."""
+    """One training of a comparison: how it ended, its validations in the order of time, and its recipe."""
 
     name: str
     outcome: Outcome
     learning: Sequence[Validation]
+    recipe: str = ""  # whose seeds are compared; empty: the row is its recipe
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What chance does to a recipe: one figure of its trainings with several seeds.
+
+    Args:
+        recipe: Its name.
+        figure: Which one.
+        seeds: How many trainings have it.
+        median: Of them.
+        least: The lowest.
+        most: The highest.
+    """
+
+    recipe: str
+    figure: str
+    seeds: int
+    median: float
+    least: float
+    most: float
+
+
+def measure_spreads(rows: Sequence[ComparisonRow]) -> list[Spread]:
+    """The spread of val_esr and of test_esr by recipe, of finished rows; the best median of val_esr first."""
+    found: dict[str, list[Figures]] = {}
+    for row in rows:
+        if row.recipe and row.outcome.figures is not None:
+            found.setdefault(row.recipe, []).append(row.outcome.figures)
+    spreads = {
+        recipe: [
+            Spread(recipe, name, len(values), statistics.median(values), min(values), max(values))
+            for name, values in (
+                ("val_esr", [one.val_esr for one in figures]),
+                ("test_esr", [one.test_esr for one in figures if one.test_esr is not None]),
+            )
+            if values
+        ]
+        for recipe, figures in found.items()
+    }
+    return [spread for own in sorted(spreads.values(), key=lambda own: own[0].median) for spread in own]
 
 
 def sort_rows(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from tapezoo.measure.comparison import (
     ComparisonRow,
@@ -11,6 +11,7 @@ from tapezoo.measure.comparison import (
     equal_cost_s,
     esr_within,
     find_disturbed,
+    measure_spreads,
 )
 from tapezoo.report.page import page_markdown
 from tapezoo.report.tables import Cell, Column, Table, csv_text, order_cells
@@ -32,6 +33,12 @@ COLUMNS = (
     Column("updates", "updates", shown=",d", is_number=True),
     Column("audio_s", "audio trained on (s)", shown=",.0f", is_number=True),
     *(Column(name) for name in ("train_cpu_s", "wall_s", "status", "note")),
+)
+SPREAD_COLUMNS = (
+    Column("recipe", "recipe"),
+    Column("figure", "figure"),
+    Column("seeds", "seeds", shown=",d", is_number=True),
+    *(Column(name, name, shown=".5f", is_number=True) for name in ("median", "least", "most")),
 )
 ALWAYS = ("recipe", "status", "note")  # of rows without figures
 ON_SCREEN = (
@@ -75,7 +82,8 @@ def comparison_markdown(rows: Sequence[ComparisonRow], caption: Caption) -> str:
     columns = [column for column in COLUMNS if column.heading is not None]
     table = Table(columns, _cells(rows, columns, instead_of="model"), empty="-")
     notes = [f"{row.name} ({row.outcome.status}): {note}" for row in rows if (note := _note(row))]
-    return page_markdown([table, caption_text(caption, rows), *notes])
+    spreads = [spread_table(rows)] if measure_spreads(rows) else []
+    return page_markdown([table, *spreads, caption_text(caption, rows), *notes])
 
 
 def comparison_table(rows: Sequence[ComparisonRow], caption: Caption) -> Table:
@@ -83,6 +91,12 @@ def comparison_table(rows: Sequence[ComparisonRow], caption: Caption) -> Table:
     columns = [column for column in COLUMNS if column.name in ON_SCREEN]
     cells = _cells(rows, columns, instead_of="parameters")
     return Table(columns, cells, caption=caption_text(caption, rows), empty="-")
+
+
+def spread_table(rows: Sequence[ComparisonRow]) -> Table:
+    """How far the seeds of each recipe are apart."""
+    cells = [astuple(spread) for spread in measure_spreads(rows)]
+    return Table(SPREAD_COLUMNS, cells, title="Spread over the seeds", empty="-")
 
 
 def caption_text(caption: Caption, rows: Sequence[ComparisonRow]) -> str:

@@ -180,6 +180,28 @@ def test_overwriting_starts_all_over_and_two_at_once_are_refused(monkeypatch, ca
     assert left == [(["fir"], ["comparison.json"])]
 
 
+def test_seeds_are_rows_of_their_own_and_their_spread_is_shown(monkeypatch, capsys):
+    fir = write_recipe("fir.yaml", "FIR")
+
+    def train_nothing(comparison, tasks, budget, lock) -> None:
+        for number, task in enumerate(tasks):
+            assert task.config["seed_everything"] == 5 + number
+            figures = Figures("FIR", 1, 0.1 * (number + 1), None, *[1] * 6, None, None, None)
+            begin_row(comparison.out / task.name, task.config)
+            write_outcome(comparison.out / task.name, Outcome("finished", figures=figures))
+
+    monkeypatch.setattr(run, "run_serially", train_nothing)
+    line = (fir, "--minutes", "1", "--trainer.logger", "false", "--seed_everything", "5")
+    assert compare(*line, "--seeds", "0") == 2
+    assert compare(*line, "--seeds", "3") == 0
+    assert set(table()) == {"fir-seed5", "fir-seed6", "fir-seed7"}
+    assert "Spread over the seeds" in capsys.readouterr().out
+    with Path("out/seeds.csv").open() as file:
+        [val, test] = csv.DictReader(file)
+    assert (val["figure"], float(val["median"]), test["figure"]) == ("val_esr", 0.2, "test_esr")
+    assert "0.20000" in Path("out/table.md").read_text()
+
+
 @pytest.mark.slow
 def test_rows_train_on_a_ray_cluster(capsys):
     ray = pytest.importorskip("ray")
