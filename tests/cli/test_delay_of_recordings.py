@@ -22,20 +22,10 @@ from tapezoo.measure.playing import play
 RATE, SECONDS, CONSTANT = 8000, 4, 50
 RECIPE = str(Path(__file__).parents[2] / "recipes" / "fir.yaml")
 SMALL = (
-    *("--data.segment_samples", "1024", "--data.burn_in_samples", "256", "--data.batch_size", "4"),
-    *(
-        "--data.batches_per_epoch",
-        "20",
-        "--model.taps",
-        "4",
-        "--model.optimizer.lr",
-        "0.03",
-        "--trainer.max_epochs",
-        "1",
-        "--threads",
-        "1",
-    ),
-    *("--trainer.logger", "false", "--data", "PairedAudio", "--data.pairs", "pairs.yaml"),
+    *("--data", "PairedAudio", "--data.pairs", "pairs.yaml", "--data.segment_samples", "1024"),
+    *("--data.burn_in_samples", "256", "--data.batch_size", "4", "--data.batches_per_epoch", "40"),
+    *("--model.taps", "4", "--model.optimizer.lr", "0.05", "--trainer.max_epochs", "1"),
+    *("--threads", "1", "--trainer.logger", "false", "--check_steadiness", "false"),
 )
 
 
