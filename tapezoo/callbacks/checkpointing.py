@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,6 +48,9 @@ class BestAndLast(ModelCheckpoint):
 
     Where `SteadinessCheck` measures, an epoch that is not steady never takes the place of one that is, and one that is
     steady takes the place of one that is not, whatever their scores.
+
+    Where the training starts from a fitted filter or from other weights, these are the first best.ckpt: a training that
+    only makes them worse leaves them.
 
     A resumed training has to beat the best.ckpt that lies in its folder, by that file's own record: what
     last.ckpt remembers of it is another folder's where either was copied or moved.
@@ -93,6 +97,11 @@ class BestAndLast(ModelCheckpoint):
             self.best_model_score = self.kth_value = torch.tensor(score)
             self.best_k_models = {str(best): self.best_model_score}
             self.best_is_steady = is_steady(score_of(best, STEADINESS)) is not False
+
+    def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What the training starts from is the first best, where all of the validation was played before it."""
+        if trainer.num_sanity_val_steps == math.inf:
+            self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def beats_best(self, trainer: Trainer) -> bool:
         """Whether the epoch has a better score than the best one, whatever else."""

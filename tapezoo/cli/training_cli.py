@@ -151,6 +151,9 @@ class TrainingCLI(LightningCLI):
             callbacks += [self.data_report, RunRecorder(self.run_dir, text), History(self.run_dir)]
             objective = self.model.objective
             callbacks += [BestAndLast(self.run_dir, objective.monitor, objective.mode)]
+            if config.warm_start is not None or any(self.model.filter_taps):
+                # what it starts from is worth something: it is scored first, and has to be beaten
+                kwargs = {"num_sanity_val_steps": -1, **kwargs}
         elif self.subcommand == "test":
             members = load_ensemble(self.model, checkpoint_path, config.ensemble) if config.ensemble else []
             report = self.run_dir / "report"
