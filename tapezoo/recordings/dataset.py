@@ -84,7 +84,8 @@ def _write_sound(folder: Path, stem: str, audio: Audio, sample_rate: int) -> str
     low, high = extremes(audio)
     channels, highest_hz = LIMITS["FLAC"]
     fits = (
-        max(-low, high) < 1.0
+        low >= -1.0
+        and high < 1.0
         and len(audio) <= channels
         and sample_rate <= highest_hz
         and (sample_rate <= FLAC_RATE_HZ or sample_rate % 10 == 0)

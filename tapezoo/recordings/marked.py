@@ -17,6 +17,7 @@ from tapezoo.recordings.remarks import Remark
 AROUND_S = 0.1  # wet still begins so much earlier than the mark says: its response may begin before
 APART_S = 0.02  # of the marks' delay and the music's: a filter's own delay in the marks' band is shorter
 WRONG_LABEL = 0.01  # no tape runs so wrong
+MOVED_SAMPLES = 8.0  # what wow at the marks may look like
 CLOCK_PPM = 2.0  # what wow at the marks may look like in a short session
 
 
@@ -116,6 +117,31 @@ def marks_refusals(marked: Marked, timing: PairTiming, sample_rate: int) -> list
             )
             advice = "the recording was cut or edited, or is of two takes; record it in one"
             remarks.append(Remark("refused", "excitation", text, advice))
+    return remarks
+
+
+def speed_remarks(marked: Marked, timing: PairTiming, sample_rate: int) -> list[Remark]:
+    """Where the delay changes between the marks and the timing does not tell it: lost samples, a speed that nobody saw.
+
+    Args:
+        marked: The pair.
+        timing: Of its channels.
+        sample_rate: In Hz.
+    """
+    marks = marked.marks
+    if marks is None or marks.end_mark is None or marks.end_delay_samples is None:
+        return []
+    heard = marks.end_delay_samples - marks.start_delay_samples
+    remarks = []
+    for number, channel in enumerate(timing.channels):
+        at = f"channel {number + 1}: " if len(timing.channels) > 1 else ""
+        told = 0.0
+        if channel.wander is not None:
+            ends = np.array([marks.start_mark, marks.end_mark]) / sample_rate
+            told = float(np.diff(channel.wander.at_times(ends))[0])
+        if abs(heard - told) > MOVED_SAMPLES:
+            text = f"{at}from the first mark to the last the delay changes by {heard:+.1f} samples, between them by {told:+.1f}"
+            remarks.append(Remark("limits", "excitation", text, "samples were lost, or the speed changed unnoticed"))
     return remarks
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tapezoo.data.align.timing import PairTiming
 from tapezoo.data.pairs import PairsFile
 from tapezoo.data.splits import Regions, Split
+from tapezoo.recordings.excitation.layout import Layout
 from tapezoo.recordings.figures import ChannelFigures
 from tapezoo.recordings.laying import Laying
 from tapezoo.recordings.recording import Recording
@@ -47,6 +48,7 @@ class PairReport:
         files: Of the data set.
         regions: Where the splits lie if it is split by time, in samples of what was written.
         split: The split that it is in as a whole; None: by time.
+        excitation: Layout of the dry file, where it is an excitation.
     """
 
     recording: Recording
@@ -60,6 +62,7 @@ class PairReport:
     files: tuple[WrittenPair, ...] = ()
     regions: Regions | None = None
     split: Split | None = None
+    excitation: Layout | None = None
 
     @property
     def verdict(self) -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ def _pair(report: PairReport, sample_rate: int) -> dict[str, Any]:
         "verdict": report.verdict,
         "remarks": _remarks(report.remarks),
         "length_s": report.seconds,
+        "excitation": None if report.excitation is None else asdict(report.excitation.design),
         "split": report.split,
         "regions_s": {
             split: [start / sample_rate, stop / sample_rate]

@@ -25,7 +25,7 @@ from tapezoo.recordings.judge import figure_remarks
 from tapezoo.recordings.judge_set import set_remarks
 from tapezoo.recordings.judge_timing import timing_refusals, timing_remarks
 from tapezoo.recordings.laying import Laid, lay
-from tapezoo.recordings.marked import Marked, marks_refusals, measure_marked, read_marks
+from tapezoo.recordings.marked import Marked, marks_refusals, measure_marked, read_marks, speed_remarks
 from tapezoo.recordings.preparation import PairReport, Preparation
 from tapezoo.recordings.recording import Recording, Wishes
 from tapezoo.recordings.remarks import Remark, verdict_of
@@ -108,6 +108,7 @@ def _prepare_pair(
     if refused:
         return replace(known, remarks=(*remarks, *refused))
     laid = lay(taken.dry, taken.wet, timing, sample_rate, wishes.keep_polarity, place)
+    remarks += speed_remarks(marked, timing, sample_rate)
     remarks += timing_remarks(laid.laying, timing.channels, sample_rate)
     refused = _laid_refusals(recording, laid, sample_rate)
     if refused:
@@ -127,6 +128,7 @@ def _prepare_pair(
         channels=channels,
         seconds=laid.dry.shape[1] / sample_rate,
         regions=split_by_time(laid.dry, sample_rate),
+        excitation=marked.layout,
     )
     if folder is not None and verdict_of(remarks) != "not usable":
         report = replace(report, files=write_audio(folder, name, laid, sample_rate))

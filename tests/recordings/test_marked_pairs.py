@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from tapezoo.data.align.timing import ChannelTiming, PairTiming
+from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.recordings.excitation import pilot
 from tapezoo.recordings.excitation.design import Design
 from tapezoo.recordings.excitation.marks import end_mark, start_mark
 from tapezoo.recordings.excitation.plan import end_mark_start, plan
 from tapezoo.recordings.intake import Intake
-from tapezoo.recordings.marked import Marked, marks_refusals, measure_marked, read_marks
+from tapezoo.recordings.marked import Marked, marks_refusals, measure_marked, read_marks, speed_remarks
 
 RATE = 44100
 DESIGN = Design(1, seed=3)
@@ -107,6 +108,18 @@ def test_what_cannot_be_right_is_refused(dry: Audio) -> None:
     marked = marked_of(dry, heard(dry, 0, 100))
     wrong = PairTiming((ChannelTiming(100 + RATE // 10, 0.0, True, 9.0, True),))
     assert [one.effect for one in marks_refusals(marked, wrong, RATE)] == ["refused"]
+
+
+def test_a_change_of_delay_between_the_marks_that_the_timing_does_not_tell_is_said(dry: Audio) -> None:
+    wet = heard(dry, 0, 100)
+    lossy = marked_of(dry, np.delete(wet, slice(30 * RATE, 30 * RATE + 50), axis=1))
+    steady = PairTiming((ChannelTiming(100, 0.0, True, 9.0, True),))
+    assert [one.effect for one in speed_remarks(lossy, steady, RATE)] == ["limits"]
+    assert "-50." in speed_remarks(lossy, steady, RATE)[0].text
+    step = DelayTrajectory(np.array([0, 30.0, 30.0, 60]), np.array([100.0, 100, 50, 50]), np.ones(4), RATE)
+    told = PairTiming((ChannelTiming(50, 0.0, True, 9.0, True, step),))
+    assert speed_remarks(lossy, told, RATE) == []
+    assert speed_remarks(marked_of(dry, wet), steady, RATE) == []
 
 
 def test_music_is_left_as_it_is() -> None:
