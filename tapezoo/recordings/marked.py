@@ -141,7 +141,9 @@ def speed_remarks(marked: Marked, timing: PairTiming, sample_rate: int) -> list[
             told = float(np.diff(channel.wander.at_times(ends))[0])
         if abs(heard - told) > MOVED_SAMPLES:
             text = f"{at}from the first mark to the last the delay changes by {heard:+.1f} samples, between them by {told:+.1f}"
-            remarks.append(Remark("limits", "excitation", text, "samples were lost, or the speed changed unnoticed"))
+            remarks.append(
+                Remark("limits", "excitation", text, "samples were lost, or the speed changed unnoticed")
+            )
     return remarks
 
 
