@@ -140,7 +140,10 @@ def speed_remarks(marked: Marked, timing: PairTiming, sample_rate: int) -> list[
             ends = np.array([marks.start_mark, marks.end_mark]) / sample_rate
             told = float(np.diff(channel.wander.at_times(ends))[0])
         if abs(heard - told) > MOVED_SAMPLES:
-            text = f"{at}from the first mark to the last the delay changes by {heard:+.1f} samples, between them by {told:+.1f}"
+            text = (
+                f"{at}from the first mark to the last the delay changes by {heard:+.1f} samples, in what lies between "
+                f"them by {told:+.1f}"
+            )
             remarks.append(
                 Remark("limits", "excitation", text, "samples were lost, or the speed changed unnoticed")
             )

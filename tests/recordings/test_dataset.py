@@ -138,7 +138,7 @@ def test_channels_that_wander_become_pairs_with_a_trajectory_each(
         for truth in truths
     )
     monkeypatch.setattr(
-        "tapezoo.recordings.session.measure_timing",
+        "tapezoo.recordings.marked.measure_timing",
         lambda *_, **__: PairTiming(channels, has_shared_clock=False),
     )
     wet = np.stack([late(machine(DRY), 300), late(machine(DRY), 500)])
