@@ -20,6 +20,9 @@ FIRST_RIDGE = 1e-3  # of the input's energy: where the search for the ridge begi
 LEAST_RIDGE = 1e-9  # of it: recordings are band-limited, which leaves the equations nearly singular
 RIDGE_STEPS = 6  # after which it moves by a few per cent
 
+HEAVIEST_RIDGE = 100.0  # of it, for a part of the filter: such taps are as good as 0
+SHORTEST_PART = 64  # taps that share a ridge
+
 Signals = Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
@@ -43,6 +46,8 @@ def least_squares_fir(pairs: Signals, taps: int = LINEAR_FLOOR_TAPS) -> LinearFi
     of a few seconds: `ridge = taps v / |g|^2`, v the error's mean square. It is the one that belongs to white noise of
     that variance and to taps drawn from a normal distribution of theirs (MacKay, "Bayesian interpolation", Neural
     Computation 4, 1992, with every tap counted as determined), so that a linear machine without noise has none.
+    In a last step every part of the filter has a ridge of its own, from its own power: late taps in which there is
+    little but noise are held back most (15 s of the virtual tape, 2048 taps: a validation ESR of .0231, .0280 without).
 
     Args:
         pairs: (input, target) arrays of equal length.
@@ -61,7 +66,22 @@ def least_squares_fir(pairs: Signals, taps: int = LINEAR_FLOOR_TAPS) -> LinearFi
         # above the input's own energy it would fade out what there is
         ridge = min(max(taps * noise / size, LEAST_RIDGE * equations.power), equations.power)
         found, offset = equations.solve(ridge, found)
+    if taps > SHORTEST_PART:
+        found, offset = equations.solve(_ridges(equations, found, ridge), found)
     return LinearFilter(found, offset)
+
+
+def _ridges(equations: NormalEquations, found: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+    """The noise over the mean square of the taps, at least `least`, for parts that grow by half an octave."""
+    noise = equations.error_energy(found) / max(equations.samples, 1)
+    ridges = np.empty(len(found))
+    start, stop = 0, SHORTEST_PART
+    while start < len(found):
+        power = float(np.mean(np.square(found[start:stop])))
+        most = HEAVIEST_RIDGE * equations.power
+        ridges[start:stop] = max(noise / power, least) if noise < most * power else most
+        start, stop = stop, max(stop + SHORTEST_PART, round(stop * 2**0.5))
+    return ridges
 
 
 def linear_floor(

@@ -63,6 +63,7 @@ class EffectModel(LightningModule):
             (`tapezoo.filtered.FilterBeside`). For machines whose linear part is long, such as tape.
         filter_before_taps: Length of such a filter before the net; 0: none.
         filter_learning_rate: Of these filters, as a share of the optimizer's rate, 0 to 1; 0: they stay as they start.
+            On real tape .003 was better than 0 by up to 3 % of the error on a clip left out, and .03 worse.
         metrics: Names of registered metrics to compute beside esr, mae, si_sdr, mrstft and the one that the
             objective monitors; `tapezoo list metrics`.
     """
@@ -87,7 +88,7 @@ class EffectModel(LightningModule):
         metrics: list[str] | None = None,
         filter_beside_taps: int = 0,
         filter_before_taps: int = 0,
-        filter_learning_rate: float = 0.0,
+        filter_learning_rate: float = 0.003,
     ) -> None:
         super().__init__()
         # of the training, not of the model: who loads a checkpoint needs none of them

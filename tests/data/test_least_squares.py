@@ -29,11 +29,11 @@ def columns(x: np.ndarray, taps: int) -> np.ndarray:
     return np.concatenate([delayed, np.ones((len(x), 1))], axis=1)
 
 
-def dense(pairs: Pairs, taps: int, ridge: float) -> np.ndarray:
+def dense(pairs: Pairs, taps: int, ridge: float | np.ndarray) -> np.ndarray:
     """The taps and the offset by the whole matrix, the ridge as further equations."""
     system = np.concatenate([columns(x, taps) for x, _ in pairs])
     wanted = np.concatenate([d for _, d in pairs])
-    smooth = np.sqrt(ridge) * np.eye(taps, taps + 1)
+    smooth = np.sqrt(np.broadcast_to(ridge, taps))[:, None] * np.eye(taps, taps + 1)
     both = np.concatenate([system, smooth]), np.concatenate([wanted, np.zeros(taps)])
     return np.linalg.lstsq(*both, rcond=None)[0]
 
@@ -52,7 +52,7 @@ def test_the_equations_are_those_of_the_whole_matrix(
 ) -> None:
     monkeypatch.setattr(least_squares, "BLOCK_SAMPLES", block)
     pairs = machine(1500, 400, 60)  # the last one is shorter than the filter
-    for ridge in (1.0, 30.0):
+    for ridge in (1.0, 30.0, np.geomspace(1.0, 1e5, taps)):
         expected = dense(pairs, taps, ridge)
         found, offset = gathered(pairs, taps).solve(ridge)
         np.testing.assert_allclose([*found, offset], expected, atol=1e-7)
@@ -61,7 +61,7 @@ def test_the_equations_are_those_of_the_whole_matrix(
 
 
 def test_the_ridge_is_the_noise_over_the_power_of_the_taps() -> None:
-    pairs, taps = machine(1500, 400), 64
+    pairs, taps = machine(1500, 400), 64  # one part
     found = least_squares_fir(pairs, taps)
     error = fir_esr(found, pairs, 0) * sum(np.square(d).sum() for _, d in pairs)
     ridge = taps * error / 1900 / np.square(found.taps).sum()
@@ -101,6 +101,17 @@ def test_thousands_of_taps_do_not_fit_the_noise_of_a_second() -> None:
     # of noise that is .0099 of the target: .0090 and .0108 without a ridge, .0092 and .0106 with it
     assert fir_esr(greedy, pair, 2048) < fir_esr(filter, pair, 2048)
     assert fir_esr(filter, other, 2048) < 0.985 * fir_esr(greedy, other, 2048)
+
+
+def test_late_taps_that_hold_noise_alone_are_held_back() -> None:
+    rng = np.random.default_rng(3)
+    x, noise = rng.standard_normal((2, 2, 20_000))
+    d = scipy.signal.lfilter(0.9 ** np.arange(40), [1.0], x, axis=-1) + noise
+    filter = least_squares_fir([(x[0], d[0])], 1024)
+    equations = gathered([(x[0], d[0])], 1024)
+    alike = LinearFilter(*equations.solve(0.05 * equations.power))
+    assert filter.taps[200:].std() < 0.6 * alike.taps[200:].std()
+    assert fir_esr(filter, [(x[1], d[1])], 1024) < 0.98 * fir_esr(alike, [(x[1], d[1])], 1024)
 
 
 def test_silence_has_a_filter_of_nothing() -> None:
