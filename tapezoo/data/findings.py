@@ -17,7 +17,8 @@ class Finding:
     Args:
         severity: "corrected": it was mended; "warning": it was kept, the user should know; "note": a figure.
         kind: Stable short name, for tests and tables: "header", "delay", "tail", "polarity", "dc", "clipping",
-            "over_full_scale", "drift", "unaligned", "offset", "repeated", "noise_floor", "decay", "silence",
+            "over_full_scale", "drift", "jump", "onset", "delay_file", "unaligned", "offset", "repeated",
+            "noise_floor", "decay", "silence",
             "silent_split".
         subject: The file or row it is about.
         text: What was found and what follows from it, as one sentence.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -14,6 +16,7 @@ from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.data.align.trajectory_csv import read_trajectory
 from tapezoo.data.audio import Audio
 from tapezoo.data.claims import offset_facts
+from tapezoo.data.common_response import Excerpt, match_responses, take_excerpt
 from tapezoo.data.delays import (
     Aligned,
     DelayMode,
@@ -26,16 +29,20 @@ from tapezoo.data.delays import (
 from tapezoo.data.findings import Finding
 from tapezoo.data.pairs import Pair
 from tapezoo.data.prepared import Signal
-from tapezoo.data.streams import deviation
+from tapezoo.data.streams import deviation, read_signal
 from tapezoo.data.timing_findings import (
     check_clock,
     check_jumps,
     file_facts,
+    name_channels,
     timing_facts,
     unite_facts,
 )
 
 Align = Literal["auto", "off"]
+MakeScratch = Callable[[], AbstractContextManager[Path]]
+
+LEAST_EXCERPT_SAMPLES = 4096  # a shorter one tells no response
 
 
 @dataclass(frozen=True)
@@ -72,9 +79,12 @@ class ChannelDelay:
         return keep_delay(dry, wet, self.constant_samples)
 
 
+Settled = tuple[list[ChannelDelay], list[Finding]]
+
+
 def settle_delays(
     pair: Pair, dry: Audio, wet: Audio, sample_rate: int, align: Align, mode: DelayMode, scratch: Path
-) -> tuple[list[ChannelDelay], list[Finding]]:
+) -> Settled:
     """Each channel's delay, and what the user should know of it.
 
     Args:
@@ -172,3 +182,41 @@ def _from_file(
         delays.append(ChannelDelay(math.floor(middle), 0.0, moved))
         facts.append(file_facts(path.name, stated, left, len(own_wet), mode))
     return delays, unite_facts(pair.wet.name, facts)
+
+
+def settle_together(
+    pairs: Sequence[Pair], sample_rate: int, align: Align, mode: DelayMode, make_scratch: MakeScratch
+) -> list[Settled]:
+    """The delays of several recordings of one machine at one setting, moved until one response explains all.
+
+    Args:
+        pairs: The recordings.
+        sample_rate: In Hz.
+        align: See `settle_delays`.
+        mode: What becomes of a delay that wanders; not "keep".
+        make_scratch: Opens a folder for one pair's signals too long for memory.
+    """
+    settled: list[Settled] = []
+    places: list[tuple[int, int]] = []
+    excerpts: list[Excerpt] = []
+    for number, pair in enumerate(pairs):
+        with make_scratch() as folder:
+            dry, wet = read_signal(pair.dry, folder), read_signal(pair.wet, folder)
+            settled.append(settle_delays(pair, dry, wet, sample_rate, align, mode, folder))
+            for channel, own in enumerate(settled[-1][0]):
+                if own.trajectory is not None:
+                    excerpt = take_excerpt(dry[channel], wet[channel], own.trajectory)
+                    if len(excerpt.wet) > LEAST_EXCERPT_SAMPLES:
+                        places.append((number, channel))
+                        excerpts.append(excerpt)
+    shifts = match_responses(excerpts) if len(excerpts) > 1 and align == "auto" else None
+    for (number, channel), shift in zip(places, shifts or [], strict=False):
+        delays, findings = settled[number]
+        own = delays[channel]
+        if shift == 0.0 or own.trajectory is None:
+            continue
+        delays[channel] = replace(own, trajectory=own.trajectory.shifted(shift))
+        name = name_channels(pairs[number].wet.name, len(delays))[channel]
+        text = f"its delay is moved by {shift:+.2f} samples: the recordings of one machine then have one response"
+        findings.append(Finding("corrected", "onset", name, text))
+    return settled

@@ -21,14 +21,14 @@ from tapezoo.data.delays import SIGNALS, DelayMode
 from tapezoo.data.errors import DataError
 from tapezoo.data.findings import Finding
 from tapezoo.data.module import PairsDataModule
-from tapezoo.data.pair_delays import Align
+from tapezoo.data.pair_delays import Align, Settled, settle_together
 from tapezoo.data.pairs import Pair, PairsFile, read_pairs
 from tapezoo.data.prepare import prepare_pair
 from tapezoo.data.prepared import PreparedRow
 from tapezoo.data.settings import HoldOut, Setting, check_trainable, draw_held_out, setting_text
 from tapezoo.data.splits import TRAIN_SHARE, VAL_SHARE, Split
 
-REVISION = 2  # raise it when preparation changes what comes out
+REVISION = 3  # raise it when preparation changes what comes out
 
 
 class PairedAudio(PairsDataModule):
@@ -163,6 +163,26 @@ class PairedAudio(PairsDataModule):
             if pair.delay is not None
         ]
 
+    def _settled(self) -> list[Settled | None]:
+        """The delays of pairs that are recordings of one machine at one setting; None: of a pair that stands alone."""
+        settled: list[Settled | None] = [None] * len(self._file.pairs)
+        groups: dict[Setting, list[int]] = {}
+        for number, pair in enumerate(self._file.pairs):
+            groups.setdefault(self._file.setting(pair), []).append(number)
+        for members in groups.values():
+            if self._delay == "keep" or len(members) == 1:
+                continue
+            together = settle_together(
+                [self._file.pairs[number] for number in members],
+                self.sample_rate,
+                self._align,
+                self._delay,
+                lambda: scratch(self._cache_root),
+            )
+            for number, one in zip(members, together, strict=True):
+                settled[number] = one
+        return settled
+
     def _stated_delay(self, pair: Pair) -> dict[str, Any]:
         """What the pair's delay file says, whatever it is called."""
         if self._delay == "keep" or pair.delay is None:
@@ -175,10 +195,20 @@ class PairedAudio(PairsDataModule):
         """Reads, checks and aligns pair after pair."""
         names = self.row_names()
         repeated = repeated_findings(self._file, self._hashes, names)
-        for name, pair in zip(names, self._file.pairs, strict=True):
+        settled = self._settled()
+        for number, (name, pair) in enumerate(zip(names, self._file.pairs, strict=True)):
             positions = self._file.positions(pair)
             with scratch(self._cache_root) as folder:
-                rows = prepare_pair(name, pair, positions, self.sample_rate, self._align, self._delay, folder)
+                rows = prepare_pair(
+                    name,
+                    pair,
+                    positions,
+                    self.sample_rate,
+                    self._align,
+                    self._delay,
+                    folder,
+                    settled[number],
+                )
                 mine = [finding for finding in repeated if finding.subject == name]
                 yield from [replace(rows[0], findings=[*rows[0].findings, *mine]), *rows[1:]]
 

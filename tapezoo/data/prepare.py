@@ -10,7 +10,7 @@ from tapezoo.data.checks import check_lengths, check_not_equal, check_shares_pro
 from tapezoo.data.delays import DelayMode
 from tapezoo.data.findings import Finding
 from tapezoo.data.noise import noise_finding
-from tapezoo.data.pair_delays import Align, settle_delays
+from tapezoo.data.pair_delays import Align, Settled, settle_delays
 from tapezoo.data.pairs import Pair
 from tapezoo.data.prepared import PreparedRow
 from tapezoo.data.splits import Regions, shift_regions, split_by_time
@@ -26,6 +26,7 @@ def prepare_pair(
     align: Align,
     delay: DelayMode,
     scratch: Path,
+    settled: Settled | None = None,
 ) -> list[PreparedRow]:
     """Reads, checks and aligns one pair; one row per channel, each by its own delay.
 
@@ -37,13 +38,16 @@ def prepare_pair(
         align: "auto" finds the delay where `pair` gives none; "off" takes the files as they lie.
         delay: What becomes of a delay that wanders.
         scratch: Folder for the samples of long files; the rows are good for as long as it exists.
+        settled: The delays of its channels, where they are known; None: they are found here.
 
     Raises:
         TapezooError: One of the refusals of `audio`, `checks`, `claims` and `pair_delays`.
     """
     dry, wet = read_signal(pair.dry, scratch), read_signal(pair.wet, scratch)
     findings = header_findings(pair.dry) + header_findings(pair.wet)
-    delays, said = settle_delays(pair, dry, wet, sample_rate, align, delay, scratch)
+    if settled is None:
+        settled = settle_delays(pair, dry, wet, sample_rate, align, delay, scratch)
+    delays, said = settled
     findings += said
     most = max((own.constant_samples for own in delays), key=abs)
     check_lengths(read_header(pair.dry), read_header(pair.wet), most)
