@@ -17,7 +17,7 @@ def verdict_text(found: Steadiness) -> str:
     if not found.is_steady:
         return (
             f"NOT steady: {found.reason}. No epoch was steady; expect other results on other audio and "
-            "processors. Training with tapezoo.training.Steady, or at a lower learning rate, helps."
+            "processors. Try a lower learning rate, a linear path beside the net, or tapezoo.training.Steady."
         )
     if found.figure == 0:
         return "steady: nothing is near its limit"
