@@ -193,18 +193,16 @@ def test_an_architecture_explains_its_arguments_by_name(capsys):
     assert "--model.hidden_size" in capsys.readouterr().out
 
 
-def test_a_training_that_only_worsens_its_start_leaves_the_start(capsys):
+def test_a_training_that_only_worsens_its_start_leaves_the_start():
     spoiling = [
         "--model.optimizer.lr",
         "1.0",
         "--model.filter_beside_taps",
-        "64",
+        "300",
         "--trainer.logger",
         "false",
     ]
     assert fit(*spoiling, "--trainer.max_epochs", "1", "--run_dir", "run") == 0
-    floor = re.findall(r"300 taps (0\.\d+)", capsys.readouterr().out)[-1]
-    kept = torch.load("run/best.ckpt", weights_only=True)
-    assert kept["global_step"] == 0
-    assert f"{kept['tapezoo']['metrics']['val_esr']:.5f}" == floor
-    assert torch.load("run/last.ckpt", weights_only=True)["tapezoo"]["metrics"]["val_esr"] > float(floor)
+    best, last = (torch.load(f"run/{name}.ckpt", weights_only=True) for name in ("best", "last"))
+    assert (best["global_step"], last["global_step"] > 0) == (0, True)
+    assert best["tapezoo"]["metrics"]["val_esr"] < last["tapezoo"]["metrics"]["val_esr"]
