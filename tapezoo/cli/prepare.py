@@ -60,6 +60,16 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--keep-polarity", action="store_true", help="leave a wet that is inverted against dry as it is"
     )
+    parser.add_argument(
+        "--pilot",
+        type=Path,
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("DRYPILOT", "WETPILOT"),
+        help="a pulse train or tone that was recorded beside the music, in files of its own: once per pair, in their "
+        "order; in the second channel of the pair it is recognised",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a data set that this verb wrote")
     parser.set_defaults(verb=run)
 
@@ -144,7 +154,11 @@ def _recordings(options: argparse.Namespace) -> tuple[list[Recording], PairsFile
             raise UsageError(COMMAND, f"{len(options.files)} files; pairs of DRY and WET, or --pairs FILE")
         pairs = [Pair(dry, wet, {}) for dry, wet in zip(options.files[::2], options.files[1::2], strict=True)]
         file = PairsFile([], pairs)
-    return [Recording(pair) for pair in file.pairs], file
+    pilots: list[tuple[Path, Path] | None] = [(dry, wet) for dry, wet in options.pilot]
+    pilots = pilots or [None] * len(file.pairs)
+    if len(pilots) != len(file.pairs):
+        raise UsageError(COMMAND, f"--pilot {len(pilots)} times for {len(file.pairs)} pairs; once per pair")
+    return [Recording(pair, pilot) for pair, pilot in zip(file.pairs, pilots, strict=True)], file
 
 
 def _rate(sample_rate: int | None) -> int | None:

@@ -26,6 +26,7 @@ from tapezoo.recordings.judge_set import set_remarks
 from tapezoo.recordings.judge_timing import timing_refusals, timing_remarks
 from tapezoo.recordings.laying import Laid, lay
 from tapezoo.recordings.marked import Marked, marks_refusals, measure_marked, read_marks, speed_remarks
+from tapezoo.recordings.piloted import follow_pilot, set_pilot_apart
 from tapezoo.recordings.preparation import PairReport, Preparation
 from tapezoo.recordings.recording import Recording, Wishes
 from tapezoo.recordings.remarks import Remark, verdict_of
@@ -97,6 +98,7 @@ def _prepare_pair(
     marked = read_marks(taken, sample_rate)
     if not isinstance(marked, Marked):
         return PairReport(recording, name, (*taken.remarks, *marked))
+    marked = replace(marked, intake=set_pilot_apart(marked.intake, sample_rate))
     taken = marked.intake
     remarks = list(taken.remarks)
     timing = measure_marked(marked, sample_rate)
@@ -107,6 +109,11 @@ def _prepare_pair(
     ]
     if refused:
         return replace(known, remarks=(*remarks, *refused))
+    timing, told = follow_pilot(taken, timing, sample_rate, place)
+    remarks += told
+    known = replace(known, timing=timing)
+    if verdict_of(told) == "not usable":
+        return replace(known, remarks=tuple(remarks))
     laid = lay(taken.dry, taken.wet, timing, sample_rate, wishes.keep_polarity, place)
     remarks += speed_remarks(marked, timing, sample_rate)
     remarks += timing_remarks(laid.laying, timing.channels, sample_rate)

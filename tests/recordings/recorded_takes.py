@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -82,10 +82,16 @@ class Take:
 
 
 def prepared(
-    files: list[tuple[Path, Path]], out: Path | None, cache_folder: Path, **wishes: Any
+    files: list[tuple[Path, Path]],
+    out: Path | None,
+    cache_folder: Path,
+    pilots: Sequence[tuple[Path, Path] | None] | None = None,
+    **wishes: Any,
 ) -> Preparation:
     pairs = [Pair(dry, wet, {}) for dry, wet in files]
-    recordings = [Recording(pair) for pair in pairs]
+    recordings = [
+        Recording(pair, pilot) for pair, pilot in zip(pairs, pilots or [None] * len(pairs), strict=True)
+    ]
     return prepare(recordings, PairsFile([], pairs), Wishes(**wishes), out, cache_folder, lambda _: None)
 
 
