@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tapezoo.data.align.constant import find_delay
+from tapezoo.data.align.channel import Channel, measure_channel
 from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.data.audio import Audio
 
-MAX_DELAY_S = 0.6  # tape machines with separate heads: about 0.16 s at 7.5 ips, 0.35 s at 3.75
+SHARED_SAMPLES = 2.0  # by so much one clock's delay may seem to differ between two channels
 
 
 @dataclass(frozen=True)
@@ -69,20 +69,47 @@ class PairTiming:
 def measure_timing(dry: Audio, wet: Audio, sample_rate: int) -> PairTiming:
     """Finds the timing of a pair from its own audio.
 
+    Args:
+        dry: What went into the device.
+        wet: What came out.
+        sample_rate: In Hz.
+
     Shape:
         dry, wet: (channels, samples), the same number of channels, of any two lengths.
     """
-    limit = max(1, round(MAX_DELAY_S * sample_rate))
-    channels = []
-    for own_dry, own_wet in zip(dry, wet, strict=True):
-        found = find_delay(np.asarray(own_dry), np.asarray(own_wet), limit)
-        channels.append(
-            ChannelTiming(
-                found.correction_samples if found.found else 0,
-                0.0,
-                found.inverted,
-                found.confidence,
-                found.found,
-            )
-        )
-    return PairTiming(tuple(channels))
+    found = [
+        measure_channel(own_dry, own_wet, sample_rate) for own_dry, own_wet in zip(dry, wet, strict=True)
+    ]
+    channels = tuple(_timing(channel, sample_rate) for channel in found)
+    ratios = [channel.clock_ratio for channel in found if channel.constant.found]
+    return PairTiming(channels, _share_clock(channels), float(np.median(ratios)) if ratios else 1.0)
+
+
+def _timing(channel: Channel, sample_rate: int) -> ChannelTiming:
+    constant = channel.constant
+    return ChannelTiming(
+        constant.correction_samples if constant.found else 0,
+        constant.fraction_samples if constant.found else 0.0,
+        constant.inverted,
+        constant.confidence,
+        constant.found,
+        channel.wander,
+        tuple(
+            Jump(step.at_samples / sample_rate, step.window_samples / sample_rate, step.samples)
+            for step in channel.steps
+        ),
+    )
+
+
+def _share_clock(channels: tuple[ChannelTiming, ...]) -> bool:
+    """Whether the found channels' delays differ by a constant."""
+    moving = [channel.wander for channel in channels if channel.found]
+    first, *others = moving or [None]
+    for other in others:
+        if (first is None) != (other is None):
+            return False
+        if first is not None and other is not None:
+            apart = other.at_times(first.times_s) - first.delay_samples
+            if float(np.subtract(*np.percentile(apart, (95, 5)))) > SHARED_SAMPLES:
+                return False
+    return True

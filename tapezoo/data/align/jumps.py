@@ -1,0 +1,174 @@
+"""Lost and repeated samples: where the delay steps from one moment to the next.
+
+Windows propose: two neighbours whose delays differ by more than a transport can move. The waveform decides: dry,
+filtered as the device filters it, is laid over wet at the delay before and at the one after. Up to the step the first
+fits, from there on the second; the step lies where the sum of the differences turns, the likelihood-ratio estimate
+of a change point (Hinkley, "Inference about the change-point in a sequence of random variables", Biometrika 57, 1970).
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+import scipy.signal
+
+from tapezoo.data.align.correlation import Real, Signal, cut
+from tapezoo.data.align.local import LocalDelays
+
+BLOCK_S = 0.002
+TAPS = 64
+SIDE_S = 0.35  # how far around a step the waveform is looked at
+EVIDENCE = 25.0  # log-likelihood on each side, of blocks that count as one observation each
+MOVED_S = 0.00034  # 15 samples at 44.1 kHz: between two windows no transport moves so far
+SMALL_SAMPLES = 0.75
+SPREADS = 6.0
+WHOLE = 0.3
+STEADY_WINDOWS = 4  # on each side of a small step
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change of the delay from one sample to the next.
+
+    Args:
+        at_samples: Where, in wet.
+        window_samples: How surely: it lies within half of this.
+        samples: By how much.
+    """
+
+    at_samples: float
+    window_samples: float
+    samples: float
+
+
+def find_steps(dry: Signal, wet: Signal, sample_rate: int, local: LocalDelays, slope: float) -> list[Step]:
+    """All steps that the windows propose and the waveform confirms, in order.
+
+    Args:
+        dry: (samples,).
+        wet: (samples,).
+        sample_rate: In Hz.
+        local: The delays of the windows.
+        slope: By how much the delay grows per sample of wet: that of two clocks.
+    """
+    at, delays = local.at_samples, local.delay_samples - slope * local.at_samples
+    if len(delays) < 3:
+        return []
+    jitter = 1.4826 * float(np.median(np.abs(np.diff(delays)))) / np.sqrt(2)
+    large = max(MOVED_S * sample_rate, 8 * jitter)
+    steps: list[Step] = []
+    for i in range(len(delays) - 1):
+        change = delays[i + 1] - delays[i]
+        if abs(change) <= max(SMALL_SAMPLES, SPREADS * jitter):
+            continue
+        if abs(change) <= large and not _lasts(delays, i):
+            continue
+        before, after = float(local.delay_samples[i]), float(local.delay_samples[i + 1])
+        step = _confirm(dry, wet, sample_rate, (at[i], at[i + 1]), (before, after), local.window_samples)
+        if step is not None:
+            steps.append(step)
+    return _merged(steps, local.window_samples)
+
+
+def _lasts(delays: Real, i: int) -> bool:
+    # a level-dependent phase moves back and forth; lost samples stay lost
+    before, after = delays[max(0, i - 7) : i + 1], delays[i + 1 : i + 9]
+    if min(len(before), len(after)) < STEADY_WINDOWS:
+        return False
+    apart = abs(float(np.median(after) - np.median(before)))
+    play = max(float(np.ptp(before)), float(np.ptp(after)))
+    return apart > max(SMALL_SAMPLES, 4 * play)
+
+
+def _confirm(
+    dry: Signal,
+    wet: Signal,
+    sample_rate: int,
+    between: tuple[float, float],
+    delays: tuple[float, float],
+    window_samples: int,
+) -> Step | None:
+    start = max(0, round(between[0] - window_samples / 2 - SIDE_S / 2 * sample_rate))
+    stop = min(len(wet), round(between[1] + window_samples / 2 + SIDE_S / 2 * sample_rate))
+    block = max(8, round(BLOCK_S * sample_rate))
+    stop = start + (stop - start) // block * block
+    if stop - start < 8 * block:
+        return None
+    before, after = (round(delay) for delay in delays)
+    target = cut(wet, start, stop)
+    target = np.diff(target, prepend=target[:1])  # treble tells more of time
+    columns = []
+    for delay in (before, after):
+        past = cut(dry, start - delay - TAPS // 2 - 1, stop - delay + TAPS // 2)
+        columns.append(np.diff(past))
+    first, second = _errors(columns, target, block, between, start, window_samples)
+    energy = np.square(target).reshape(-1, block).sum(axis=1)
+    floor = 1e-6 * float(energy.max()) + 1e-20
+    likelier = 0.5 * np.log((second + floor) / (first + floor))  # above 0: the delay before fits better
+    if not np.isfinite(likelier).all():
+        return None
+    sums = np.concatenate([[0.0], np.cumsum(likelier)])
+    turn = int(np.argmax(sums))
+    left = float(sums[turn] - sums[: turn + 1].min())
+    right = float(sums[turn] - sums[turn:].min())
+    count = len(likelier)
+    if min(left, right) < min(EVIDENCE, 0.25 * count):
+        return None
+    sure = np.flatnonzero(sums > sums[turn] - 4.0)
+    sure = sure[(sure >= turn - 25) & (sure <= turn + 25)]
+    low, high = start + int(sure[0]) * block, start + int(sure[-1]) * block
+    samples = delays[1] - delays[0]
+    if abs(samples - round(samples)) < WHOLE:
+        samples = float(round(samples))  # recorders lose whole ones
+    return Step((low + high) / 2, high - low + 2 * block + 2 * abs(samples) * (samples < 0), samples)
+
+
+def _errors(
+    columns: list[Real],
+    target: Real,
+    block: int,
+    between: tuple[float, float],
+    start: int,
+    window_samples: int,
+) -> tuple[Real, Real]:
+    """Energy of what the device's filter leaves of each block, at either delay."""
+    edges = (
+        slice(0, max(4 * block, round(between[0] - start))),
+        slice(min(len(target) - 4 * block, max(0, round(between[1] - start))), len(target)),
+    )
+    views = [np.lib.stride_tricks.sliding_window_view(past, TAPS)[: len(target)] for past in columns]
+    normal, projection = np.zeros((TAPS, TAPS)), np.zeros(TAPS)
+    for view, edge in zip(views, edges, strict=True):
+        normal += view[edge].T @ view[edge]
+        projection += view[edge].T @ target[edge]
+    normal[np.diag_indices(TAPS)] += 1e-4 * float(np.trace(normal)) / TAPS + 1e-20
+    taps = scipy.linalg.solve(normal, projection, assume_a="pos")
+    first, second = (np.square(target - view @ taps).reshape(-1, block).sum(axis=1) for view in views)
+    return first, second
+
+
+def _merged(steps: list[Step], window_samples: int) -> list[Step]:
+    # one step may be proposed by two pairs of windows
+    merged: list[Step] = []
+    for step in steps:
+        if merged and step.at_samples - merged[-1].at_samples < window_samples / 8:
+            last = merged.pop()
+            merged.append(
+                Step(
+                    last.at_samples,
+                    max(last.window_samples, step.window_samples),
+                    last.samples + step.samples,
+                )
+            )
+        else:
+            merged.append(step)
+    return [step for step in merged if abs(step.samples) >= 0.5]
+
+
+def pieces(steps: list[Step], samples: int) -> list[tuple[int, int]]:
+    """What lies between the steps."""
+    edges = [0, *(round(step.at_samples) for step in steps), samples]
+    return list(itertools.pairwise(edges))
