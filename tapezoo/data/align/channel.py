@@ -15,7 +15,6 @@ from tapezoo.data.align.jumps import Step, find_steps, pieces
 from tapezoo.data.align.local import LocalDelays, local_delays
 from tapezoo.data.align.track import track_delay
 from tapezoo.data.align.trajectory import DelayTrajectory
-from tapezoo.data.least_squares import fir_energies, least_squares_fir
 from tapezoo.devices.transport import read_delayed
 
 MAX_DELAY_S = 0.6  # tape machines with separate heads: about 0.16 s at 7.5 ips, 0.35 s at 3.75
@@ -28,9 +27,6 @@ LEAST_DRIFT_SAMPLES = 0.3
 LEAST_PIECE_S = 0.3
 EXCERPT_S = 20.0
 LEAD_SAMPLES = 64
-WANDER_HELPS = 0.7  # what warping must leave of a filter's error on time it was not fitted to
-FILTER_TAPS = 128
-CHECK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -204,7 +200,7 @@ def _wander(
     lines = _lines(len(wet), sample_rate, local, steps, slope)
     if spread > STILL_SAMPLES:
         tracked = _tracked(dry, wet, sample_rate, lines)
-        if _helps(dry, wet, sample_rate, lines, tracked):
+        if tracked is not None:
             return tracked
     return lines if steps or slope else None
 
@@ -226,9 +222,9 @@ def _lines(
     return DelayTrajectory(np.asarray(times), np.asarray(delays), np.ones(len(times)), sample_rate)
 
 
-def _tracked(dry: Signal, wet: Signal, sample_rate: int, lines: DelayTrajectory) -> DelayTrajectory:
-    """The wandering delay, tracked between the steps."""
-    parts = []
+def _tracked(dry: Signal, wet: Signal, sample_rate: int, lines: DelayTrajectory) -> DelayTrajectory | None:
+    """The wandering delay, tracked between the steps; None where it stands still in all of them."""
+    parts, is_any = [], False
     for first in range(0, len(lines.times_s), 2):
         times, delays = lines.times_s[first : first + 2], lines.delay_samples[first : first + 2]
         start, stop = (round(time * sample_rate) for time in times)
@@ -243,22 +239,17 @@ def _tracked(dry: Signal, wet: Signal, sample_rate: int, lines: DelayTrajectory)
             sample_rate,
             middle - (start - dry_start),
         )
-        inside = found.times_s <= (stop - start) / sample_rate
-        own = found.times_s[inside] + start / sample_rate, found.delay_samples[inside] + (start - dry_start)
-        parts.append(
-            DelayTrajectory(
-                np.concatenate([[times[0]], own[0][1:-1], [times[1]]]),
-                np.concatenate([own[1][:1], own[1][1:-1], own[1][-1:]]),
-                np.concatenate(
-                    [
-                        found.confidence[inside][:1],
-                        found.confidence[inside][1:-1],
-                        found.confidence[inside][-1:],
-                    ]
-                ),
-                sample_rate,
-            )
-        )
+        if found is None:
+            parts.append(DelayTrajectory(times, delays, np.ones(2), sample_rate))
+            continue
+        is_any = True
+        inside = found.times_s < times[1] - times[0]
+        own = found.times_s[inside] + times[0]
+        own[0], own[-1] = times  # up to the steps
+        moved = found.delay_samples[inside] + (start - dry_start)
+        parts.append(DelayTrajectory(own, moved, found.confidence[inside], sample_rate))
+    if not is_any:
+        return None
     return DelayTrajectory(
         np.concatenate([part.times_s for part in parts]),
         np.concatenate([part.delay_samples for part in parts]),
@@ -274,29 +265,6 @@ def _as_stepped(steps: list[Step], wander: DelayTrajectory) -> list[Step]:
         return steps
     sizes = wander.delay_samples[twice + 1] - wander.delay_samples[twice]
     return [replace(step, samples=float(size)) for step, size in zip(steps, sizes, strict=True)]
-
-
-def _helps(
-    dry: Signal, wet: Signal, sample_rate: int, lines: DelayTrajectory, tracked: DelayTrajectory
-) -> bool:
-    """Whether dry read along the tracked delay explains wet clearly better, at times the filter has not seen."""
-    start, stop = _excerpt(dry, wet, lines)
-    target = cut(wet, start, stop).astype(np.float32)
-    chunk = round(CHECK_S * sample_rate)
-    errors = []
-    for trajectory in (lines, tracked):
-        past = _read(dry, trajectory, start, stop, LEAD_SAMPLES // 2).astype(np.float32)
-        pairs = [
-            (past[i : i + chunk], target[i : i + chunk]) for i in range(0, len(past) - chunk // 2, chunk)
-        ]
-        if len(pairs) < 2:
-            return False
-        left = 0.0
-        for half in (0, 1):
-            taps = least_squares_fir(pairs[half::2], FILTER_TAPS)
-            left += sum(fir_energies(taps, *pair, FILTER_TAPS)[0] for pair in pairs[1 - half :: 2])
-        errors.append(left)
-    return errors[1] < WANDER_HELPS * errors[0]
 
 
 def _anchored(dry: Signal, wet: Signal, wander: DelayTrajectory) -> tuple[DelayTrajectory, Alignment]:

@@ -6,6 +6,8 @@ period of a tone. What they propose is searched finely afterwards.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
@@ -32,7 +34,7 @@ def onsets(signal: Signal, sample_rate: int) -> Real:
     size = next_fast_len(2 * hop, real=True)
     taper = np.hanning(2 * hop)
     edges = np.minimum(np.asarray(EDGES_HZ) / sample_rate * size, size // 2).round().astype(int)
-    bands = [(low, max(high, low + 1)) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    bands = [(low, max(high, low + 1)) for low, high in itertools.pairwise(edges.tolist())]
     parts = []
     for start in range(0, max(1, len(signal) - 2 * hop), BLOCK_FRAMES * hop):
         block = np.asarray(signal[start : start + (BLOCK_FRAMES + 1) * hop], dtype=np.float64)

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-import scipy.signal
+from numpy.typing import NDArray
 
 from tapezoo.data.align.correlation import Real, Signal, cut
 from tapezoo.data.align.local import LocalDelays
+from tapezoo.devices.transport import read_delayed
 
 BLOCK_S = 0.002
 TAPS = 64
@@ -26,6 +27,7 @@ MOVED_S = 0.00034  # 15 samples at 44.1 kHz: between two windows no transport mo
 SMALL_SAMPLES = 0.75
 SPREADS = 6.0
 WHOLE = 0.3
+STILL_SAMPLES = 0.5
 STEADY_WINDOWS = 4  # on each side of a small step
 
 
@@ -54,7 +56,7 @@ def find_steps(dry: Signal, wet: Signal, sample_rate: int, local: LocalDelays, s
         local: The delays of the windows.
         slope: By how much the delay grows per sample of wet: that of two clocks.
     """
-    at, delays = local.at_samples, local.delay_samples - slope * local.at_samples
+    delays = local.delay_samples - slope * local.at_samples
     if len(delays) < 3:
         return []
     jitter = 1.4826 * float(np.median(np.abs(np.diff(delays)))) / np.sqrt(2)
@@ -66,8 +68,7 @@ def find_steps(dry: Signal, wet: Signal, sample_rate: int, local: LocalDelays, s
             continue
         if abs(change) <= large and not _lasts(delays, i):
             continue
-        before, after = float(local.delay_samples[i]), float(local.delay_samples[i + 1])
-        step = _confirm(dry, wet, sample_rate, (at[i], at[i + 1]), (before, after), local.window_samples)
+        step = _confirm(dry, wet, sample_rate, local, i, large)
         if step is not None:
             steps.append(step)
     return _merged(steps, local.window_samples)
@@ -84,27 +85,22 @@ def _lasts(delays: Real, i: int) -> bool:
 
 
 def _confirm(
-    dry: Signal,
-    wet: Signal,
-    sample_rate: int,
-    between: tuple[float, float],
-    delays: tuple[float, float],
-    window_samples: int,
+    dry: Signal, wet: Signal, sample_rate: int, local: LocalDelays, i: int, large: float
 ) -> Step | None:
-    start = max(0, round(between[0] - window_samples / 2 - SIDE_S / 2 * sample_rate))
-    stop = min(len(wet), round(between[1] + window_samples / 2 + SIDE_S / 2 * sample_rate))
+    between = float(local.at_samples[i]), float(local.at_samples[i + 1])
+    start = max(0, round(between[0] - local.window_samples / 2 - SIDE_S / 2 * sample_rate))
+    stop = min(len(wet), round(between[1] + local.window_samples / 2 + SIDE_S / 2 * sample_rate))
     block = max(8, round(BLOCK_S * sample_rate))
     stop = start + (stop - start) // block * block
     if stop - start < 8 * block:
         return None
-    before, after = (round(delay) for delay in delays)
+    times = np.arange(start - TAPS // 2 - 1, stop + TAPS // 2)
+    before = _extended(times, local.at_samples[i::-1], local.delay_samples[i::-1], large)
+    after = _extended(times, local.at_samples[i + 1 :], local.delay_samples[i + 1 :], large)
     target = cut(wet, start, stop)
     target = np.diff(target, prepend=target[:1])  # treble tells more of time
-    columns = []
-    for delay in (before, after):
-        past = cut(dry, start - delay - TAPS // 2 - 1, stop - delay + TAPS // 2)
-        columns.append(np.diff(past))
-    first, second = _errors(columns, target, block, between, start, window_samples)
+    columns = [np.diff(_read(dry, times[0], delay)) for delay in (before, after)]
+    first, second = _errors(columns, target, block, between, start)
     energy = np.square(target).reshape(-1, block).sum(axis=1)
     floor = 1e-6 * float(energy.max()) + 1e-20
     likelier = 0.5 * np.log((second + floor) / (first + floor))  # above 0: the delay before fits better
@@ -120,10 +116,36 @@ def _confirm(
     sure = np.flatnonzero(sums > sums[turn] - 4.0)
     sure = sure[(sure >= turn - 25) & (sure <= turn + 25)]
     low, high = start + int(sure[0]) * block, start + int(sure[-1]) * block
-    samples = delays[1] - delays[0]
+    middle = round((low + high) / 2) - int(times[0])
+    samples = float(after[middle] - before[middle])
     if abs(samples - round(samples)) < WHOLE:
         samples = float(round(samples))  # recorders lose whole ones
     return Step((low + high) / 2, high - low + 2 * block + 2 * abs(samples) * (samples < 0), samples)
+
+
+def _extended(times: NDArray[np.int64], at: Real, delays: Real, large: float) -> Real:
+    """The delay on one side of a step, carried on beyond it: from the nearest window outwards."""
+    known = 1 + int(np.argmax(np.append(np.abs(np.diff(delays)) > large, True)))
+    at, delays = at[:known], delays[:known]
+    if np.ptp(delays[:3]) < STILL_SAMPLES:
+        return np.full(len(times), float(round(delays[0])))
+    nearest = slice(0, 2)
+    slope = float(np.diff(delays[nearest])[0] / np.diff(at[nearest])[0])
+    order = np.argsort(at)
+    curve = np.interp(times, at[order], delays[order])
+    beyond = times > at[0] if at[-1] < at[0] else times < at[0]
+    return np.asarray(np.where(beyond, delays[0] + slope * (times - at[0]), curve))
+
+
+def _read(dry: Signal, start: int, delay: Real) -> Real:
+    """Dry at `start + i - delay[i]`."""
+    if not np.ptp(delay):
+        first = start - int(delay[0])
+        return cut(dry, first, first + len(delay))
+    base = start - int(np.ceil(delay.max())) - 64
+    past = cut(dry, base, start + len(delay) - int(np.floor(delay.min())) + 64)
+    moved = np.pad(delay - (start - base), (0, len(past) - len(delay)), mode="edge")
+    return np.asarray(read_delayed(past, moved)[: len(delay)])
 
 
 def _errors(
@@ -132,7 +154,6 @@ def _errors(
     block: int,
     between: tuple[float, float],
     start: int,
-    window_samples: int,
 ) -> tuple[Real, Real]:
     """Energy of what the device's filter leaves of each block, at either delay."""
     edges = (
