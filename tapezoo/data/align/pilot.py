@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
+from scipy.ndimage import uniform_filter1d
 
 Real = NDArray[np.float64]
 Channel = NDArray[np.floating[Any]]
@@ -80,6 +81,7 @@ def _tone(own: Real, sample_rate: int) -> Tone | None:
 
 
 def _pulse_train(own: Real, sample_rate: int) -> PulseTrain | None:
+    raw = own
     own = np.diff(own)  # hum is no pulse
     fft_samples = next_fast_len(2 * len(own), real=True)
     height = np.abs(own)
@@ -99,7 +101,9 @@ def _pulse_train(own: Real, sample_rate: int) -> PulseTrain | None:
         around = round(exact * periods)
         if around + 3 < len(alike):
             exact = (around - 3 + int(np.argmax(smooth[around - 3 : around + 4]))) / periods
-    return PulseTrain(exact) if _has_pulses(np.square(own), exact, sample_rate) else None
+    # without hum, yet not the slope, which makes a pulse of a sawtooth
+    flat = raw - uniform_filter1d(raw, period)
+    return PulseTrain(exact) if _has_pulses(np.square(flat), exact, sample_rate) else None
 
 
 def _has_pulses(energy: Real, period: float, sample_rate: int) -> bool:
