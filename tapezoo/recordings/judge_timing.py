@@ -72,7 +72,11 @@ def timing_remarks(laid: Laying, channels: Sequence[ChannelTiming], sample_rate:
                 f"{at}the delay wanders by {trajectory.wander_samples:.1f} samples; it is written as a trajectory, "
                 "which --data.delay remove takes off"
             )
-            text += f" ({unsure:.0%} of its points are carried over from their neighbours)" if unsure else ""
+            text += (
+                f" ({unsure:.0%} of its points are carried over from their neighbours)"
+                if unsure >= 0.005
+                else ""
+            )
             remarks.append(Remark("corrected", "wander", text))
         for jump in channel.jumps:
             what = "lost" if jump.samples < 0 else "repeated"
