@@ -253,7 +253,6 @@ def test_the_noise_floor_gives_the_best_reachable_esr(tmp_path: Path) -> None:
     assert "noise floor" in module.describe()
 
 
-@pytest.mark.xfail(strict=True, reason="measure_timing finds no wander yet")
 def test_a_wandering_delay_is_a_warning(tmp_path: Path) -> None:
     dry = noise_bursts(5.0)
     time = np.arange(len(dry))
