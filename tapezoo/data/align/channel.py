@@ -18,6 +18,7 @@ from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.devices.transport import read_delayed
 
 MAX_DELAY_S = 0.6  # tape machines with separate heads: about 0.16 s at 7.5 ips, 0.35 s at 3.75
+SURE = 3.0  # below this confidence a lag beyond the near search may be better
 FAR_S = 0.25  # searched finely around a coarse lag
 AGREES = 0.4  # of the windows, to take their common lag for that of the pair
 STILL_SAMPLES = 0.5  # a spread of the windows' delays below this is no wander
@@ -55,7 +56,7 @@ def measure_channel(dry: Signal, wet: Signal, sample_rate: int) -> Channel:
         sample_rate: In Hz.
     """
     constant = find_delay(dry, wet, max(1, round(MAX_DELAY_S * sample_rate)))
-    if constant.found:
+    if constant.confidence >= SURE:
         local = local_delays(dry, wet, sample_rate, round(constant.delay_samples))
     else:
         constant, local, ratio = _search_far(dry, wet, sample_rate, constant)
