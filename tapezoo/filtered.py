@@ -92,7 +92,7 @@ class Filtered(Net):
 
 
 class FilterBeside(Filtered):
-    """`y[n] = c + sum_k g[k] x[n - L - k] + a net(x)[n]`, L the net's latency.
+    """`y[n] = c + sum_k g[k] x[n - L - k] + a net(x)[n - lead]`, L the net's latency; late by L + lead.
 
     The net adds what the filter leaves, and nothing at the start, so that a training that starts g and c from least
     squares starts from the linear floor. Its output layer and its own linear path are 0 and a is 1; where the net does
@@ -101,15 +101,19 @@ class FilterBeside(Filtered):
     Args:
         net: Any net.
         taps: Length of g, 2 to 65536 samples.
+        lead_samples: How many of them lie ahead of the output, 0 to `taps` - 1: the model waits for them. The net hears
+            its input that much later, so that it has no delay to learn.
     """
 
     place = "beside"
 
-    def __init__(self, net: Net, taps: int) -> None:
+    def __init__(self, net: Net, taps: int, lead_samples: int = 0) -> None:
         reach = taps + net.latency_samples
-        field = None if net.receptive_field is None else max(net.receptive_field, reach)
+        field = None if net.receptive_field is None else max(net.receptive_field + lead_samples, reach)
         past = "past_beside" if "past" in net.state_names else "past"
         super().__init__(net, LongFilter(taps, net.latency_samples, has_offset=True), field, past)
+        self.lead_samples = lead_samples
+        self.latency_samples = net.latency_samples + lead_samples
         last = _output_tensors(net)
         with torch.no_grad():
             for name in last:
@@ -119,14 +123,22 @@ class FilterBeside(Filtered):
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
         of_net, past = self._split(state)
-        bent, after = self.net(input, controls, of_net)
+        bent, after = self.net(self._wait(input, past), controls, of_net)
         linear, past = self.filter(input, past)
         return linear + self.gain * bent, {**after, self.past: past}
+
+    def _wait(self, input: Tensor, past: Tensor) -> Tensor:
+        """The input `lead_samples` later."""
+        if not self.lead_samples:
+            return input
+        return torch.cat([past[..., past.shape[-1] - self.lead_samples :], input], dim=-1)[
+            ..., : -self.lead_samples
+        ]
 
     def described(self) -> Architecture:
         """See `Net.described`."""
         if self.latency_samples:
-            raise UndescribableError(self, f"a filter that waits {self.latency_samples} samples for its net")
+            raise UndescribableError(self, f"a filter and a net that are {self.latency_samples} samples late")
         return dataclasses.replace(self._described_net(), gain="gain", beside=self._describe_filter())
 
 

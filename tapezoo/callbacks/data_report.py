@@ -31,12 +31,12 @@ class DataReport(Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         self._say(data.describe())
         train, val = data.split_arrays("train"), data.split_arrays("val")
-        longest = max(pl_module.filter_taps) if isinstance(pl_module, EffectModel) else 0
-        names = {LINEAR_FLOOR_TAPS: "linear_floor"}
-        if longest > LINEAR_FLOOR_TAPS:
-            names[longest] = "linear_floor_long"
-        for taps, name in names.items():
-            floor = fit_floor(train, taps)
+        own = pl_module.filter_taps if isinstance(pl_module, EffectModel) else None
+        names = {(LINEAR_FLOOR_TAPS, 0): "linear_floor"}
+        if own is not None and max(own.beside, own.before) > LINEAR_FLOOR_TAPS:
+            names[max(own.beside, own.before), own.lead] = "linear_floor_long"
+        for (taps, lead_samples), name in names.items():
+            floor = fit_floor(train, taps, lead_samples)
             self.linear_floors[taps] = floor.esr(val, data.burn_in_samples)
             for logger in trainer.loggers:
                 logger.log_metrics({name: self.linear_floors[taps]}, step=0)

@@ -151,7 +151,7 @@ class TrainingCLI(LightningCLI):
             callbacks += [self.data_report, RunRecorder(self.run_dir, text), History(self.run_dir)]
             objective = self.model.objective
             callbacks += [BestAndLast(self.run_dir, objective.monitor, objective.mode)]
-            if config.warm_start is not None or any(self.model.filter_taps):
+            if config.warm_start is not None or self.model.filter_taps.filters:
                 # what it starts from is worth something: it is scored first, and has to be beaten
                 kwargs = {"num_sanity_val_steps": -1, **kwargs}
         elif self.subcommand == "test":

@@ -18,6 +18,7 @@ BLOCK_SAMPLES = 1 << 20  # a longer recording is summed up block by block
 
 FIRST_RIDGE = 1e-3  # of the input's energy: where the search for the ridge begins
 LEAST_RIDGE = 1e-9  # of it: recordings are band-limited, which leaves the equations nearly singular
+CORRECTION_RIDGE = 0.75  # of the input's energy: heavy
 RIDGE_STEPS = 6  # after which it moves by a few per cent
 
 HEAVIEST_RIDGE = 100.0  # of it, for a part of the filter: such taps are as good as 0
@@ -28,15 +29,17 @@ Signals = Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 @dataclass(frozen=True)
 class LinearFilter:
-    """`y[n] = offset + sum_k taps[k] x[n - k]`.
+    """`y[n] = offset + sum_k taps[k] x[n + lead - k]`.
 
     Args:
-        taps: (taps,), the current sample's coefficient first.
+        taps: (taps,), the newest sample's coefficient first.
         offset: A machine's DC, which no tap can make.
+        lead_samples: How far it looks ahead.
     """
 
     taps: NDArray[np.float64]
     offset: float = 0.0
+    lead_samples: int = 0
 
 
 def least_squares_fir(pairs: Signals, taps: int = LINEAR_FLOOR_TAPS) -> LinearFilter:
@@ -55,7 +58,7 @@ def least_squares_fir(pairs: Signals, taps: int = LINEAR_FLOOR_TAPS) -> LinearFi
     """
     equations = NormalEquations(taps)
     for input, target in pairs:
-        equations.add(_blocks(input, target, taps))
+        equations.add(filter_blocks(input, target, taps))
     ridge = FIRST_RIDGE * equations.power
     found, offset = equations.solve(ridge)
     for _ in range(RIDGE_STEPS):
@@ -84,6 +87,28 @@ def _ridges(equations: NormalEquations, found: NDArray[np.float64], least: float
     return ridges
 
 
+def look_ahead(pairs: Signals, lead_samples: int) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Every input that much earlier against its target; both as long as what is left."""
+    return [(input[lead_samples:], target[: len(target) - lead_samples]) for input, target in pairs]
+
+
+def correct_filter(pairs: Signals, filter: LinearFilter) -> LinearFilter:
+    """The filter moved towards the least squared error, where the input has more energy than its mean.
+
+    Its change has a ridge of three quarters of the input's mean power: what the input hardly excites stays as it is.
+
+    Args:
+        pairs: (input, target) arrays of equal length, that much earlier as the filter looks ahead.
+        filter: Where to begin.
+    """
+    taps = len(filter.taps)
+    equations = NormalEquations(taps)
+    for input, target in pairs:
+        equations.add(filter_blocks(input, target, taps))
+    found, offset = equations.correct(filter.taps, CORRECTION_RIDGE * equations.power)
+    return LinearFilter(found, offset, filter.lead_samples)
+
+
 def linear_floor(
     train: Signals, validation: Signals, skip_samples: int, taps: int = LINEAR_FLOOR_TAPS
 ) -> float:
@@ -108,7 +133,8 @@ def fir_energies(
     """Energy of a filter's error, and of the target, both after `skip_samples`."""
     error = energy = 0.0
     done = 0
-    for x, d, new in _blocks(input, target, len(filter.taps)):
+    [(input, target)] = look_ahead([(input, target)], filter.lead_samples)
+    for x, d, new in filter_blocks(input, target, len(filter.taps)):
         output = scipy.signal.oaconvolve(x, filter.taps)[len(x) - new : len(x)] + filter.offset
         skipped = max(0, skip_samples - done)
         error += float(np.square(output - d[-new:])[skipped:].sum())
@@ -117,7 +143,7 @@ def fir_energies(
     return error, energy
 
 
-def _blocks(
+def filter_blocks(
     input: NDArray[np.float32], target: NDArray[np.float32], taps: int
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], int]]:
     """Input and target in blocks, each after the `taps - 1` samples before it, and how many samples are new."""

@@ -75,6 +75,14 @@ class NormalEquations:
             ridge: Added to R's diagonal, one number or one per tap; above 0 where there is any input.
             start: Taps from which to begin.
         """
+        return self._solve(self._right(), ridge, start)
+
+    def correct(self, prior: Vector, ridge: float) -> tuple[Vector, float]:
+        """(g, c) with a ridge on g's distance from `prior`."""
+        change, _ = self._solve(self._right() - self._operator()(prior), ridge, None)
+        return prior + change, self._offset(prior + change)
+
+    def _solve(self, right: Vector, ridge: float | Vector, start: Vector | None) -> tuple[Vector, float]:
         if not self.power:
             return np.zeros(self.taps), self._offset(np.zeros(self.taps))
         each = np.broadcast_to(np.asarray(ridge, np.float64), (self.taps,))
@@ -86,7 +94,7 @@ class NormalEquations:
             scaled: Vector = unit * (products(unit * h) + each * unit * h)
             return scaled
 
-        right = unit * self._right()
+        right = unit * right
         h = np.zeros(self.taps) if start is None else start / unit
         residual = right - multiply(h)
         enough = TOLERANCE * float(np.linalg.norm(right))

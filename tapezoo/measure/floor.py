@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tapezoo.data.common_filter import fit_common_filter
 from tapezoo.data.least_squares import LINEAR_FLOOR_TAPS, LinearFilter, fir_energies, least_squares_fir
 from tapezoo.data.module import Row
 from tapezoo.data.settings import Setting
@@ -37,15 +38,23 @@ class LinearFloor:
         return esr(float(energies[0]), float(energies[1]))
 
 
-def fit_floor(train: Sequence[Row], taps: int = LINEAR_FLOOR_TAPS) -> LinearFloor:
-    """The filters of that length that fit `train` best."""
+def fit_floor(train: Sequence[Row], taps: int = LINEAR_FLOOR_TAPS, lead_samples: int = 0) -> LinearFloor:
+    """The filters of that length that fit `train` best; one that looks ahead is what its recordings have in common.
+
+    Args:
+        train: Rows of the training split.
+        taps: Length of the filters.
+        lead_samples: How far they look ahead.
+    """
     members: dict[Setting, list[Row]] = {}
     for row in train:
         members.setdefault(row.setting, []).append(row)
-    filters = {setting: _fit(rows, taps) for setting, rows in members.items()}
-    overall = next(iter(filters.values())) if len(filters) == 1 else _fit(train, taps)
+    filters = {setting: _fit(rows, taps, lead_samples) for setting, rows in members.items()}
+    overall = next(iter(filters.values())) if len(filters) == 1 else _fit(train, taps, lead_samples)
     return LinearFloor(filters, overall)
 
 
-def _fit(rows: Sequence[Row], taps: int) -> LinearFilter:
+def _fit(rows: Sequence[Row], taps: int, lead_samples: int) -> LinearFilter:
+    if lead_samples:
+        return fit_common_filter([(row.input, row.target) for row in rows], taps, lead_samples)
     return least_squares_fir(((row.input, row.target) for row in rows), taps)

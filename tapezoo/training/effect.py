@@ -62,6 +62,8 @@ class EffectModel(LightningModule):
             least-squares filter of the training split, the net at nothing: the training starts from the linear floor
             (`tapezoo.filtered.FilterBeside`). For machines whose linear part is long, such as tape.
         filter_before_taps: Length of such a filter before the net; 0: none.
+        filter_lead_samples: How many taps of the filter beside the net lie ahead of the output, which is late by so
+            much: the replay heads of tape answer before the gap is reached.
         filter_learning_rate: Of these filters, as a share of the optimizer's rate, 0 to 1; 0: they stay as they start.
             Two clips of real tape left out: ESR .00677 and .0919 at 0, .00657 and .0918 at .003, .00668 and .0879 at
             .03, where training was uneasy.
@@ -89,6 +91,7 @@ class EffectModel(LightningModule):
         metrics: list[str] | None = None,
         filter_beside_taps: int = 0,
         filter_before_taps: int = 0,
+        filter_lead_samples: int = 0,
         filter_learning_rate: float = 0.003,
     ) -> None:
         super().__init__()
@@ -101,7 +104,7 @@ class EffectModel(LightningModule):
         self.controls = [Control(**control) for control in controls or []]
         self.burn_in_samples = burn_in_samples
         self.score_after_samples = score_after_samples
-        self.filter_taps = check_filter_taps(filter_beside_taps, filter_before_taps)
+        self.filter_taps = check_filter_taps(filter_beside_taps, filter_before_taps, filter_lead_samples)
         self.filter_learning_rate = check_filter_rate(filter_learning_rate)
         self.objective = objective or Supervised()
         self.make_optimizer = optimizer

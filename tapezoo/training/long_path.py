@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from tapezoo.data.least_squares import least_squares_fir
+from tapezoo.data.common_filter import fit_common_filter
 from tapezoo.data.module import PairsDataModule
 from tapezoo.filtered import FilterBefore, FilterBeside, long_filters
 from tapezoo.layers.long_filter import MOST_TAPS
@@ -17,14 +17,20 @@ from tapezoo.training.errors import TrainingError
 
 
 class FilterTaps(NamedTuple):
-    """Lengths of the filters around a net, in samples; 0: none."""
+    """Lengths of the filters around a net, in samples; 0: none. And how far the one beside it looks ahead."""
 
     beside: int
     before: int
+    lead: int = 0
+
+    @property
+    def filters(self) -> int:
+        """How many filters there are."""
+        return bool(self.beside) + bool(self.before)
 
 
-def check_filter_taps(beside: int, before: int) -> FilterTaps:
-    """Raises TrainingError unless each is 0, or 2 to 65536."""
+def check_filter_taps(beside: int, before: int, lead: int) -> FilterTaps:
+    """Raises TrainingError unless each is 0, or 2 to 65536, and the lead is shorter than the filter beside the net."""
     for place, taps in (("beside", beside), ("before", before)):
         if isinstance(taps, bool) or not (taps == 0 or 2 <= taps <= MOST_TAPS):
             raise TrainingError(
@@ -33,7 +39,14 @@ def check_filter_taps(beside: int, before: int) -> FilterTaps:
                 expected=f"2 to {MOST_TAPS} samples, or 0 for no filter",
                 fix="Correct it on the line or in the recipe.",
             )
-    return FilterTaps(beside, before)
+    if isinstance(lead, bool) or not 0 <= lead <= max(0, beside - 1):
+        raise TrainingError(
+            "--model.filter_lead_samples",
+            found=str(lead),
+            expected=f"0 to {max(0, beside - 1)} samples, less than --model.filter_beside_taps ({beside})",
+            fix="Correct it on the line or in the recipe.",
+        )
+    return FilterTaps(beside, before, lead)
 
 
 def check_filter_rate(share: float) -> float:
@@ -53,12 +66,12 @@ def add_filters(net: Net, taps: FilterTaps) -> Net:
     if taps.before:
         net = FilterBefore(net, taps.before)
     if taps.beside:
-        net = FilterBeside(net, taps.beside)
+        net = FilterBeside(net, taps.beside, taps.lead)
     return net
 
 
 def start_filters(net: Net, taps: FilterTaps, data: Any) -> None:
-    """Makes every filter that was never fitted the least-squares filter of the training split.
+    """Makes every filter that was never fitted the one that the recordings of the training split have in common.
 
     All settings of the controls share it.
 
@@ -71,7 +84,7 @@ def start_filters(net: Net, taps: FilterTaps, data: Any) -> None:
         TrainingError: A net without the filters, or no recordings to start them from.
     """
     filters = long_filters(net)
-    if len(filters) != sum(map(bool, taps)):
+    if len(filters) != taps.filters:
         raise TrainingError(
             "--model.filter_beside_taps, --model.filter_before_taps",
             found=f"a {type(net).__name__} without them: its model builds it in a constructor of its own",
@@ -88,8 +101,9 @@ def start_filters(net: Net, taps: FilterTaps, data: Any) -> None:
                 expected="a data module of tapezoo, from whose recordings the filter starts",
                 fix="Train with PairedAudio or VirtualDevices, or leave the filters out.",
             )
-        rows = ((row.input, row.target) for row in data.split_arrays("train"))
-        found = least_squares_fir(rows, filter.taps.shape[-1])
+        rows = [(row.input, row.target) for row in data.split_arrays("train")]
+        lead = taps.lead if taps.beside and filter is filters[0] else 0
+        found = fit_common_filter(rows, filter.taps.shape[-1], lead)
         filter.fit(found.taps, found.offset)
 
 

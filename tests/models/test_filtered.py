@@ -20,6 +20,10 @@ BOTH = {"hidden_size": 3, "linear_taps": 3, "filter_beside_taps": 300, "filter_b
 # what the wrapper could break in each: the laws take seconds each
 LAWS = {
     ("LSTM", "beside"): (BESIDE, ["controls", "folded", "gradients", "rest", "export"]),
+    ("LSTM", "ahead"): (
+        BESIDE | {"filter_lead_samples": 40},
+        ["streaming", "causal", "pure", "folded", "export"],
+    ),
     ("LSTM", "both"): (BOTH, ["streaming", "pure", "checkpoint", "described", "folded"]),
     ("BlockEDLSTM", "hops"): (
         {"hidden_size": 3, "hop_samples": 24, "filter_beside_taps": 100},
@@ -93,6 +97,23 @@ def test_a_filter_beside_a_late_net_is_as_late(blocks: list[int]) -> None:
     assert (net.latency_samples, net.receptive_field) == (5, 35)
 
 
+@pytest.mark.parametrize("blocks", [[960], [3, 64, 1, 500]])
+def test_a_filter_that_looks_ahead_is_late_and_so_is_what_its_net_hears(blocks: list[int]) -> None:
+    x = torch.randn(1, 1, 960, generator=torch.Generator().manual_seed(0))
+    net = FilterBeside(FIRNet(0, 2), 30, lead_samples=7)
+    taps = np.random.default_rng(1).standard_normal(30)
+    net.filter.fit(taps, 0.0)
+    with torch.no_grad():
+        net.net.taps.copy_(torch.tensor([[[0.25, 0.5]]]))  # x[n - 1] / 4 + x[n] / 2
+    output = played(net, x, blocks)[0, 0, 7:].numpy()
+    ahead = np.concatenate([x[0, 0].numpy(), np.zeros(7)])
+    expected = (
+        scipy.signal.lfilter(taps, [1.0], ahead)[7:] + scipy.signal.lfilter([0.5, 0.25], [1.0], ahead)[:-7]
+    )
+    np.testing.assert_allclose(output, expected[: len(output)], atol=1e-5)
+    assert (net.latency_samples, net.receptive_field) == (7, 30)
+
+
 def test_the_gradients_of_the_fft_form_are_those_of_the_sum() -> None:
     generator = torch.Generator().manual_seed(0)
     context = torch.randn(2, 1, 900, generator=generator)
@@ -120,5 +141,8 @@ def test_lengths_that_are_none_are_refused() -> None:
     for taps in (1, -5, 1 << 20):
         with pytest.raises(TrainingError, match="filter_beside_taps"):
             models.LSTM(hidden_size=2, filter_beside_taps=taps)
+    for arguments in ({"filter_lead_samples": 3}, {"filter_beside_taps": 30, "filter_lead_samples": 30}):
+        with pytest.raises(TrainingError, match="filter_lead_samples"):
+            models.LSTM(hidden_size=2, **arguments)
     with pytest.raises(TrainingError, match="filter_learning_rate"):
         models.LSTM(hidden_size=2, filter_learning_rate=2.0)
