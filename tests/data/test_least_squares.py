@@ -41,7 +41,7 @@ def dense(pairs: Pairs, taps: int, ridge: float | np.ndarray) -> np.ndarray:
 def gathered(pairs: Pairs, taps: int) -> NormalEquations:
     equations = NormalEquations(taps)
     for x, d in pairs:
-        equations.add(least_squares._blocks(x, d, taps))
+        equations.add(least_squares.filter_blocks(x, d, taps))
     return equations
 
 
