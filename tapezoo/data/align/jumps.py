@@ -29,6 +29,8 @@ SPREADS = 6.0
 WHOLE = 0.3
 STILL_SAMPLES = 0.5
 STEADY_WINDOWS = 4  # on each side of a small step
+REST_WINDOWS = 2.0  # a longer gap between two windows is a rest of the programme
+SPEED_DEVIATION = 0.002  # what a transport may move in one: wow of .1 % rms peaks there
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ def find_steps(dry: Signal, wet: Signal, sample_rate: int, local: LocalDelays, s
             continue
         if abs(change) <= large and not _lasts(delays, i):
             continue
+        gap = float(local.at_samples[i + 1] - local.at_samples[i])
+        if gap > REST_WINDOWS * local.window_samples and abs(change) <= SPEED_DEVIATION * gap:
+            continue  # nobody hears how it got there
         step = _confirm(dry, wet, sample_rate, local, i, large)
         if step is not None:
             steps.append(step)
