@@ -149,6 +149,9 @@ def _recordings(options: argparse.Namespace) -> tuple[list[Recording], PairsFile
         if options.files:
             raise UsageError(COMMAND, "files beside --pairs; name the recordings in one of the two ways")
         file = read_pairs(options.pairs)
+        if any(pair.delay is not None for pair in file.pairs):
+            text = f"pairs with 'delay' in {options.pairs}; prepare measures it. Leave it out, or train on the file as it is"
+            raise UsageError(COMMAND, text)
     else:
         if not options.files or len(options.files) % 2:
             raise UsageError(COMMAND, f"{len(options.files)} files; pairs of DRY and WET, or --pairs FILE")
@@ -174,6 +177,7 @@ def _next_steps(out: Path, preparation: Preparation) -> list[str]:
     from tapezoo.terminal import shell
 
     has_wander = any(files.delay for pair in preparation.pairs for files in pair.files)
-    line = ["tapezoo", "fit", "--config", "RECIPE", "--data", "PairedAudio", "--data.pairs", out / PAIRS]
+    recipe = "recipes/tape.yaml" if has_wander else "RECIPE"
+    line = ["tapezoo", "fit", "--config", recipe, "--data", "PairedAudio", "--data.pairs", out / PAIRS]
     line += ["--data.delay", "remove"] if has_wander else []
     return [f"{out}: {PAIRS}, audio, {REPORT} and pictures. Next:", f"  {shell(*line)}"]

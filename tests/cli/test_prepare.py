@@ -97,3 +97,11 @@ def test_a_line_that_makes_no_sense_is_said(
 ) -> None:
     assert main(["prepare", *line]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_delay_that_the_user_names_is_not_ignored(
+    files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("pairs.yaml").write_text("- {dry: dry.wav, wet: wet.wav, delay: delay.csv}")
+    assert main(["prepare", "--check", "--pairs", "pairs.yaml"]) == 2
+    assert "prepare measures it" in capsys.readouterr().err

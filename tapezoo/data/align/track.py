@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from tapezoo.data.align.track_check import error_left
+from tapezoo.data.align.track_check import error_left, has_many_bands
 from tapezoo.data.align.track_curve import evaluate, information, solve, speed_prior
 from tapezoo.data.align.track_waveform import POINTS_HZ, Device, Section, refine
 from tapezoo.data.align.track_windows import CLEAR, Path, likeliest_path
@@ -38,7 +38,8 @@ def track_delay(
     """The delay of wet against dry over time, 200 points per second; None where it stands still.
 
     It is right up to a constant, which the device's own phase hides. A trajectory is one if reading dry along it brings
-    a linear filter nearer to wet in stretches that had no part in it (`track_check`).
+    a linear filter nearer to wet in stretches that had no part in it (`track_check`). A programme of one tone at a
+    time, such as a sweep, tells none: there a filter's phase looks the same.
 
     Args:
         dry: What went into the device.
@@ -55,6 +56,11 @@ def track_delay(
     device = Device()
     starts = _section_starts(wets.shape[1], sample_rate)
     learning = max(starts, key=lambda start: _liveliness(drys[:, start[0] - int(around[0]) : start[1]]))
+    if not any(
+        has_many_bands(channel[max(0, learning[0] - int(around[0])) : learning[1]], sample_rate)
+        for channel in drys
+    ):
+        return None
     curves = {learning: _track_section(drys, wets, sample_rate, around, learning, device, learn=True)}
     if not device.wanders:
         return None

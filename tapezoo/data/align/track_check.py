@@ -26,9 +26,37 @@ from tapezoo.devices.transport import read_delayed
 
 Real = NDArray[np.float64]
 
+LEAST_BANDS = 3.5  # sweeps have 2.5 and less, single tones 5.5, the narrowest music 6.7
+WINDOW_SAMPLES = 4096
+LOWEST_BAND_HZ, BANDS = 50.0, 27
+LOUD = 1e-4  # of the loudest window's energy
+
 BLOCK_S = (
     0.02  # alternate blocks are held out of the curve that is judged on them; wow and flutter are slower
 )
+
+
+def has_many_bands(dry: Real, sample_rate: int) -> bool:
+    """Whether most moments hold several frequencies at once.
+
+    Where each holds one alone, as in a sweep, a delay that changes over time and one that changes over frequency look
+    the same: what would be removed as wander may be the device's phase.
+
+    Shape:
+        dry: (samples,).
+    """
+    frequency_hz = np.fft.rfftfreq(WINDOW_SAMPLES, 1 / sample_rate)
+    band = np.digitize(frequency_hz, LOWEST_BAND_HZ * 2 ** (np.arange(BANDS + 1) / 3))
+    window = np.hanning(WINDOW_SAMPLES)
+    counts, energies = [], []
+    for start in range(0, len(dry) - WINDOW_SAMPLES + 1, WINDOW_SAMPLES):
+        power = np.square(np.abs(np.fft.rfft(dry[start : start + WINDOW_SAMPLES] * window)))
+        bands = np.bincount(band, power, BANDS + 2)[1:-1]
+        level = bands**0.25  # a band 40 dB below the loudest still counts as a tenth of it
+        counts.append(level.sum() ** 2 / (np.square(level).sum() + 1e-30))
+        energies.append(power.sum())
+    loud = np.asarray(energies) > LOUD * max(energies, default=0.0)
+    return bool(loud.any()) and float(np.median(np.asarray(counts)[loud])) >= LEAST_BANDS
 
 
 def error_left(section: Section, coefficients: Real, device: Device) -> float:

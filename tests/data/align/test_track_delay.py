@@ -44,3 +44,13 @@ def test_what_stands_still_has_no_trajectory(device: Callable[[np.ndarray], np.n
     dry = plucked_notes(2.0)
     hiss = 10 ** (-66 / 20) * np.random.default_rng(1).standard_normal(len(dry))
     assert track_delay(dry, device(dry) + hiss, RATE, 0) is None
+
+
+def test_a_sweep_through_a_filter_is_no_wander() -> None:
+    seconds = 3.0
+    dry = 0.3 * signal.chirp(np.arange(round(seconds * RATE)) / RATE, 20, seconds, 15000, "logarithmic")
+    phase = signal.lfilter(*signal.butter(2, 100, "high", fs=RATE), dry)
+    bass = signal.lfilter(
+        [0.999**20, -1.0], [1.0, -(0.999**20)], phase
+    )  # an all-pass: late in the bass alone
+    assert track_delay(dry, machine(bass, np.full(len(dry), 500.0)), RATE, 500) is None
