@@ -150,7 +150,7 @@ def _recordings(options: argparse.Namespace) -> tuple[list[Recording], PairsFile
             raise UsageError(COMMAND, "files beside --pairs; name the recordings in one of the two ways")
         file = read_pairs(options.pairs)
         if any(pair.delay is not None for pair in file.pairs):
-            text = f"pairs with 'delay' in {options.pairs}; prepare measures it. Leave it out, or train on the file as it is"
+            text = f"pairs with 'delay' in {options.pairs}; prepare measures it. Leave it out, or train on the file"
             raise UsageError(COMMAND, text)
     else:
         if not options.files or len(options.files) % 2:
