@@ -30,8 +30,10 @@ def main() -> None:
     parser.add_argument(
         "--only", type=int, nargs="*", help="numbers of the pairs to leave out, from 1; default: all"
     )
-    parser.add_argument("overrides", nargs="*", help="after --: further arguments of tapezoo fit")
-    options = parser.parse_args()
+    line = sys.argv[1:]
+    end = line.index("--") if "--" in line else len(line)
+    options = parser.parse_args(line[:end])
+    options.overrides = line[end + 1 :]
     content = yaml.safe_load(options.pairs.read_text())
     pairs = content["pairs"] if isinstance(content, dict) else content
     chosen = [number - 1 for number in options.only or range(1, len(pairs) + 1)]
