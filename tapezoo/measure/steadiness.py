@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -128,6 +128,9 @@ def measure_steadiness(net: Net, material: Material) -> Steadiness:
         net: On any device.
         material: See `tapezoo.measure.unlike.choose_material`.
     """
+    short = 2 * (net.hop_samples + net.latency_samples) - material.input.shape[-1]
+    if short > 0:  # a net with hops longer than the stretches
+        material = replace(material, input=np.pad(material.input, ((0, 0), (0, short)), mode="wrap"))
     was_training = net.training
     net.eval()
     try:
@@ -167,7 +170,9 @@ def _play_all(net: Net, material: Material) -> _Played:
     samples = material.input.shape[-1] // hop * hop
     nudged_at = samples // 2 // hop * hop
     # the rows to be nudged play what the plain ones play; the last ones play silence
-    signal = np.zeros((rows + 2 * plain, 1, samples + material.silence_samples // hop * hop), np.float32)
+    signal = np.zeros(
+        (rows + 2 * plain, 1, samples + max(material.silence_samples // hop, 1) * hop), np.float32
+    )
     signal[:rows, 0, :samples] = material.input[:, :samples]
     signal[rows : rows + plain] = signal[:plain]
     input = torch.from_numpy(signal).to(device)

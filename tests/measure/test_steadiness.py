@@ -156,6 +156,17 @@ def test_a_hard_limiter_with_offset_and_latency_is_steady(material):
     assert found.ringing_db == -300  # an offset is no oscillation
 
 
+def test_hops_and_latency_longer_than_the_stretches_are_played(material):
+    class Late(Made):
+        hop_samples = 4096
+
+    def play(input, memory):
+        assert input.shape[-1] % 4096 == 0
+        return torch.roll(input, 4096, dims=-1), memory
+
+    assert measure_steadiness(Late(play, latency_samples=4096), material).rounding_db < -120
+
+
 # --- nets that are not ---
 
 
