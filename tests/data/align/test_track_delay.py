@@ -9,6 +9,7 @@ import pytest
 from scipy import signal
 
 from tapezoo.data.align.track import track_delay
+from tapezoo.data.align.track_curve import inverse_near_diagonal
 from tapezoo.devices.transport import read_delayed, replay_delay
 from tests.data.signals import RATE, amplifier, plucked_notes
 
@@ -54,3 +55,13 @@ def test_a_sweep_through_a_filter_is_no_wander() -> None:
         [0.999**20, -1.0], [1.0, -(0.999**20)], phase
     )  # an all-pass: late in the bass alone
     assert track_delay(dry, machine(bass, np.full(len(dry), 500.0)), RATE, 500) is None
+
+
+def test_the_inverse_near_the_diagonal_is_that_of_the_whole_matrix() -> None:
+    upper = np.triu(np.tril(np.random.default_rng(0).standard_normal((9, 9)), 3)) + 3 * np.eye(9)
+    banded, expected = np.zeros((4, 9)), np.zeros((4, 9))
+    inverse = np.linalg.inv(upper.T @ upper)
+    for offset in range(4):
+        banded[3 - offset, offset:] = np.diag(upper, offset)
+        expected[3 - offset, offset:] = np.diag(inverse, offset)
+    np.testing.assert_allclose(inverse_near_diagonal(banded), expected, atol=1e-12)
