@@ -152,7 +152,7 @@ def test_progress_and_the_last_lines_say_what_was_not_kept_and_resuming_goes_on_
     assert float(best_and_last(run).best_model_score) == pytest.approx(0.04, rel=1e-3)
 
     said = io.StringIO()
-    say_result(Screen(file=said, force_terminal=False, width=400), tmp_path, run, 0.1, None)
+    say_result(Screen(file=said, force_terminal=False, width=400), tmp_path, run, {257: 0.1}, None)
     assert "2 epochs with better scores were not steady and not kept" in said.getvalue()
     assert "steadiness   steady, at 0.5 of the limit: rounding reaches -100 dB" in said.getvalue()
 
@@ -161,7 +161,7 @@ def test_a_run_without_a_steady_epoch_says_so_at_its_end_and_on_the_card(data, t
     script = Script([(0.3, 2.0)], monkeypatch)
     run = train(tmp_path, data, script, 1)
     said = io.StringIO()
-    say_result(Screen(file=said, force_terminal=False, width=400), tmp_path, run, 0.1, None)
+    say_result(Screen(file=said, force_terminal=False, width=400), tmp_path, run, {257: 0.1}, None)
     assert "NOT steady: rounding reaches -40 dB" in said.getvalue()
     metrics = read_checkpoint(tmp_path / "best.ckpt")["tapezoo"]["metrics"]
     manifest = SimpleNamespace(**dict.fromkeys(FIELDS), metrics=metrics, **EMPTY)

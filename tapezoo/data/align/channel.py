@@ -22,6 +22,7 @@ SURE = 3.0  # below this confidence a lag beyond the near search may be better
 FAR_S = 0.25  # searched finely around a coarse lag
 AGREES = 0.4  # of the windows, to take their common lag for that of the pair
 STILL_SAMPLES = 0.5  # a spread of the windows' delays below this is no wander
+BESIDE_CLOCK_SAMPLES = 2.0  # nor below this around the line of two clocks: distortion spreads them by one
 CLOCK_SIGMAS = 6.0
 CLOCK_SHARE = 0.8  # of the delay's variance that a line must explain to be two clocks
 LEAST_DRIFT_SAMPLES = 0.3
@@ -199,7 +200,7 @@ def _wander(
     delays = _without(local, steps) - slope * local.at_samples
     spread = float(np.subtract(*np.percentile(delays, (95, 5)))) if len(delays) > 4 else 0.0
     lines = _lines(len(wet), sample_rate, local, steps, slope)
-    if spread > STILL_SAMPLES:
+    if spread > (BESIDE_CLOCK_SAMPLES if slope else STILL_SAMPLES):
         tracked = _tracked(dry, wet, sample_rate, lines)
         if tracked is not None:
             return tracked
