@@ -259,6 +259,7 @@ FAULTS: dict[str, tuple[Take, list[Callable[[PairReport], None]]]] = {
     ),
 }
 TRACK, CLOCK, LOST = "no trajectory", "clocks unmeasured", "lost samples unseen"
+SLOW = {"rate labelled wrong": [pytest.mark.slow]}
 NOT_YET: dict[str, str] = {
     "wow": TRACK,
     "wow after a tape's delay, inverted": TRACK,
@@ -270,7 +271,7 @@ NOT_YET: dict[str, str] = {
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param(name, marks=pytest.mark.xfail(reason=NOT_YET[name], strict=True))
+        pytest.param(name, marks=[pytest.mark.xfail(reason=NOT_YET[name], strict=True), *SLOW.get(name, [])])
         if name in NOT_YET
         else name
         for name in FAULTS
