@@ -96,7 +96,7 @@ def _cabling(name: str, has_pilot: bool) -> list[str]:
         "Tape machine with three heads: out -> line in, line out -> in, monitor switch on TAPE\n"
         "(repro head; never SYNC or SOURCE). Record: what comes back is off the tape.",
         "Tape machine with two heads: record the whole file onto tape, rewind, play it back and\n"
-        "record that. The change of speed between the two is measured.",
+        "record that. A small change of speed is measured, a large one is refused.",
         "Pedal: reamp box before it, instrument input (DI) after it. Preamp: line out through a pad\n"
         "or reamp box. Compressor: as an insert; make-up gain as you use it.",
         f"With an input to spare, record a loopback: split the output, send the second branch straight\n"
