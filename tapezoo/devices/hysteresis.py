@@ -1,154 +1,186 @@
-"""Magnetic hysteresis of tape: the Jiles-Atherton model, integrated along the field.
-
-Equations: Chowdhury, "Real-time physical modelling for analog tape machines", DAFx 2019, after Holters and
-Zoelzer, "Circuit simulation with inductors and transformers based on the Jiles-Atherton model of
-magnetization", DAFx 2016, and Jiles and Atherton, "Theory of ferromagnetic hysteresis", J. Magn. Magn. Mater.
-61, 1986.
-"""
+"""Magnetic hysteresis alone: what a state transition network learns."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.compiled import compiled
+from tapezoo.controls import Control, ControlError
+from tapezoo.devices.alpha_transform import alpha_derivative
+from tapezoo.devices.device import Device, DeviceError, check_signal, fill_defaults
+from tapezoo.devices.jiles_atherton import JilesAtherton, parameters
+from tapezoo.devices.oversampling import run_oversampled
+from tapezoo.devices.solver import Magnetised, constants, demagnetised
+from tapezoo.devices.solvers import find_solver
 
-# below this the closed form loses digits to 1/x - 1/x; the series then has an error below 1e-15
-_SERIES_LIMIT = 0.3
-
-
-class JilesAtherton(NamedTuple):
-    """Constants of one tape in the paper's symbols, field and magnetisation normalised to full scale.
-
-    Args:
-        Ms: Saturation magnetisation.
-        a: Shape of the anhysteretic curve, in units of the field.
-        alpha: Mean field coupling.
-        k: Coercivity, in units of the field.
-        c: Reversible share of the magnetisation, 0..1.
-    """
-
-    Ms: float
-    a: float
-    alpha: float
-    k: float
-    c: float
+MOST_OVERSAMPLING = 64
+MOST_FIELD = 1e100  # its derivative is then still far from overflow
 
 
-class Magnetic(NamedTuple):
-    """State of the tape: the last field and the magnetisation it left."""
+class Hysteresis(Device):
+    """The magnetisation of a tape under the signal as its field: no filter, no bias current, no make-up gain.
 
-    H: float
-    M: float
-
-
-DEMAGNETISED = Magnetic(0.0, 0.0)
-
-
-def parameters(drive: float, saturation: float, width: float) -> JilesAtherton:
-    """The published parametrisation of Chowdhury's tape: three knobs to five constants.
+    Jiles-Atherton hysteresis in the parametrisation of Chowdhury, "Real-time physical modelling for analog tape
+    machines", DAFx 2019: the ground truth of "Tape emulation with neural networks" (Chowdhury, 2020). The output
+    is M itself, up to 2 in size at a saturation of 0, and some 1/300 of the signal at a drive of 0. Without
+    oversampling it aliases, as what it is compared with does. A tape starts demagnetised; nothing is random.
 
     Args:
-        drive: 0..1, how soon the anhysteretic curve bends.
-        saturation: 0..1, lowers the saturation magnetisation.
-        width: 0..1, width of the loop; a well biased tape has a narrow one.
+        solver: "NR8", "NR4", "RK4", "RK2" step in time, "field" integrates along the field (`tapezoo.devices.solvers`).
+        oversampling: Whole number, 1 to 64: the equation is solved at that many times the sample rate.
+
+    Raises:
+        DeviceError: No such solver, or oversampling out of range.
     """
-    Ms = 0.5 + 1.5 * (1.0 - saturation)
-    return JilesAtherton(
-        Ms=Ms, a=Ms / (0.01 + 6.0 * drive), alpha=1.6e-3, k=0.47875, c=math.sqrt(1.0 - width) - 0.01
+
+    name = "hysteresis"
+    revision = "1"
+    controls = (
+        Control("drive", 0.0, 1.0, 0.5),
+        Control("saturation", 0.0, 1.0, 0.5),
+        Control("bias", 0.0, 1.0, 0.5),
     )
 
-
-def initial_susceptibility(tape: JilesAtherton) -> float:
-    """dM/dH of the demagnetised tape at H = 0: the reversible part, c * Ms / (3 a), with mean field."""
-    slope = tape.c * tape.Ms / (3.0 * tape.a)
-    return slope / (1.0 - tape.alpha * slope)
-
-
-@compiled
-def langevin(x: float) -> tuple[float, float]:
-    """Langevin function coth(x) - 1/x and its derivative, by series near 0."""
-    x2 = x * x
-    if x2 < _SERIES_LIMIT * _SERIES_LIMIT:
-        # Bernoulli numbers: L(x) = sum 2^2n B_2n / (2n)! x^(2n-1), n = 1...
-        value = x * (
-            1 / 3
-            + x2
-            * (
-                -1 / 45
-                + x2
-                * (
-                    2 / 945
-                    + x2 * (-1 / 4725 + x2 * (2 / 93555 + x2 * (-1382 / 638512875 + x2 * 4 / 18243225)))
-                )
+    def __init__(self, *, solver: str = "NR8", oversampling: int = 1) -> None:
+        self.solver = find_solver(self.name, solver)
+        if not (isinstance(oversampling, int) and 1 <= oversampling <= MOST_OVERSAMPLING):
+            raise DeviceError(
+                f"device {self.name!r}, option 'oversampling'",
+                found=f"{oversampling}",
+                expected=f"a whole number, 1 to {MOST_OVERSAMPLING}",
+                fix="Change the value.",
             )
-        )
-        slope = 1 / 3 + x2 * (
-            -3 / 45
-            + x2
-            * (
-                10 / 945
-                + x2
-                * (-7 / 4725 + x2 * (18 / 93555 + x2 * (-11 * 1382 / 638512875 + x2 * 13 * 4 / 18243225)))
-            )
-        )
-        return value, slope
-    inverse = 1.0 / x
-    coth = math.copysign(1.0 + 2.0 / (math.exp(2.0 * abs(x)) - 1.0), x)
-    return coth - inverse, inverse * inverse - (coth * coth - 1.0)
+        self.oversampling = oversampling
+
+    def render(
+        self, dry: NDArray[np.float32], sample_rate: int, settings: Mapping[str, float], seed: int
+    ) -> NDArray[np.float32]:
+        """See `Device.render`."""
+        values = fill_defaults(self.controls, settings)
+        signal = check_signal(self.name, dry, sample_rate)
+        tapes = constants([tape_at(values["drive"], values["saturation"], values["bias"])])
+        high_hz = self.oversampling * sample_rate
+
+        def process(block: NDArray[np.float64], state: Magnetised) -> tuple[NDArray[np.float64], Magnetised]:
+            magnetisation, after = self.solver.solve(block[None], state, tapes, high_hz)
+            return magnetisation[0], after
+
+        start = demagnetised(1, 1)
+        if self.oversampling == 1:
+            return process(signal, start)[0].astype(np.float32)
+        return run_oversampled(signal, process, start, self.oversampling).astype(np.float32)
 
 
-@compiled
-def susceptibility(M: float, H: float, delta: float, tape: JilesAtherton) -> float:
-    """dM/dH while the field moves in direction `delta` (+1 or -1): the paper's dM/dt divided by dH/dt."""
-    L, dL = langevin((H + tape.alpha * M) / tape.a)
-    difference = tape.Ms * L - M
-    reversible = tape.c * tape.Ms / tape.a * dL
-    irreversible = 0.0
-    if difference * delta > 0.0:  # delta_M: domain walls are never driven backwards
-        free = 1.0 - tape.c
-        irreversible = free * difference / (free * delta * tape.k - tape.alpha * difference)
-    return (irreversible + reversible) / (1.0 - tape.alpha * reversible)
+def tape_at(drive: float, saturation: float, bias: float) -> JilesAtherton:
+    """The tape at three knobs 0..1; the more bias, the narrower its loop."""
+    return parameters(drive, saturation, 1.0 - bias)
 
 
-@compiled
-def _integrate(field: NDArray[np.float64], H: float, M: float, tape: JilesAtherton) -> NDArray[np.float64]:
-    magnetisation = np.empty_like(field)
-    for n in range(field.size):
-        step = field[n] - H
-        if step != 0.0:
-            delta = math.copysign(1.0, step)
-            middle = M + 0.5 * step * susceptibility(M, H, delta, tape)
-            M += step * susceptibility(middle, H + 0.5 * step, delta, tape)
-            H = field[n]
-        magnetisation[n] = M
-    return magnetisation
-
-
-def magnetise(
-    field: NDArray[np.float64], state: Magnetic, tape: JilesAtherton
-) -> tuple[NDArray[np.float64], Magnetic]:
-    """Magnetisation of the tape under a field, and the state after it.
-
-    The model is rate independent (the paper's dM/dt is proportional to dH/dt), so it is integrated as dM/dH
-    along the straight line between two samples of the field. This needs no numerical dH/dt, whose own error
-    dominates the paper's time-stepping solvers, and the direction of the field is exact. Each line is one
-    step of the explicit midpoint rule: music, noise and sweeps at 16 times 44.1 kHz stay within an ESR of
-    3e-8 of RK4 at 64 times, and RK4 (7e-9) or smaller steps would spend their time better on a higher rate,
-    which also aliases less.
+class States(NamedTuple):
+    """What a solver went through, sample by sample: pairs of neighbours are what a state transition maps.
 
     Args:
-        field: Magnetic field, full scale +-1.
-        state: Where the last call ended; `DEMAGNETISED` for fresh tape.
-        tape: Constants of the model.
+        H: Field.
+        dH: Its derivative per second, by the alpha transform.
+        M: Magnetisation.
 
     Shape:
-        field (samples,) -> magnetisation (samples,).
+        H (rows, samples), dH (rows, samples), M (points, samples).
     """
-    if field.size == 0:
-        return field, state
-    magnetisation = _integrate(field, state.H, state.M, tape)
-    return magnetisation, Magnetic(float(field[-1]), float(magnetisation[-1]))
+
+    H: NDArray[np.float64]
+    dH: NDArray[np.float64]
+    M: NDArray[np.float64]
+
+
+def hysteresis_states(
+    field: NDArray[np.floating],
+    points: NDArray[np.floating],
+    sample_rate: int,
+    solver: str = "NR8",
+    start: Magnetised | None = None,
+) -> tuple[States, Magnetised]:
+    """Field, derivative and magnetisation at many settings at once, and the states to go on from.
+
+    Everything lies in memory as float64: take long fields in blocks, which give the same to the bit.
+
+    Args:
+        field: One for all points, or one for each.
+        points: Drive, saturation and bias of each, 0..1.
+        sample_rate: In Hz.
+        solver: As the device's.
+        start: Where the last block ended; None: fresh tapes in no field.
+
+    Shape:
+        field (samples,) or (points, samples), points (points, 3).
+
+    Raises:
+        ControlError: A setting outside 0..1.
+        DeviceError: No such solver, arrays that do not fit together, or a field that is not finite.
+    """
+    chosen = find_solver(Hysteresis.name, solver)
+    tapes = constants([tape_at(*point) for point in _checked_points(points)])
+    rows = _checked_field(field, len(tapes))
+    begin = demagnetised(len(rows), len(tapes)) if start is None else _checked_start(start, rows, tapes)
+    magnetisation, end = chosen.solve(rows, begin, tapes, sample_rate)
+    derivative = alpha_derivative(rows, begin.H, begin.dH, sample_rate)
+    if rows.shape[1]:
+        end = end._replace(dH=derivative[:, -1].copy())
+    return States(rows, derivative, magnetisation), end
+
+
+def _checked_points(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    found = np.asarray(points, dtype=np.float64)
+    names = [control.name for control in Hysteresis.controls]
+    if found.ndim != 2 or found.shape[1] != len(names) or not len(found):
+        raise DeviceError(
+            "points of the device 'hysteresis'",
+            found=f"an array of shape {found.shape}",
+            expected=f"(points, {len(names)}): {', '.join(names)}",
+            fix="Give one row for each point.",
+        )
+    wrong = np.argwhere(~((found >= 0.0) & (found <= 1.0)))
+    if len(wrong):
+        point, control = wrong[0]
+        raise ControlError(
+            f"control {names[control]!r} of point {point}",
+            found=f"{found[point, control]}",
+            expected="0.0 to 1.0",
+            fix="Change the value.",
+        )
+    return found
+
+
+def _checked_field(field: NDArray[np.floating], points: int) -> NDArray[np.float64]:
+    rows = np.atleast_2d(np.ascontiguousarray(field, dtype=np.float64))
+    if rows.ndim != 2 or rows.shape[0] not in (1, points):
+        raise DeviceError(
+            "field of the device 'hysteresis'",
+            found=f"an array of shape {np.shape(field)}",
+            expected=f"(samples,) or ({points}, samples)",
+            fix="Give one field for all points, or one for each.",
+        )
+    if not (np.abs(rows) <= MOST_FIELD).all():
+        raise DeviceError(
+            "field of the device 'hysteresis'",
+            found="NaN, infinite or enormous samples",
+            expected=f"finite samples, full scale +-1, at most {MOST_FIELD:g}",
+            fix="Repair the signal.",
+        )
+    return rows
+
+
+def _checked_start(start: Magnetised, rows: NDArray[np.float64], tapes: NDArray[np.float64]) -> Magnetised:
+    found = Magnetised(*(np.ascontiguousarray(part, dtype=np.float64) for part in start))
+    expected = ((len(rows),), (len(rows),), (len(tapes),))
+    if tuple(part.shape for part in found) != expected or not all(np.isfinite(part).all() for part in found):
+        raise DeviceError(
+            "state of the device 'hysteresis'",
+            found=f"arrays of shape {', '.join(str(part.shape) for part in found)}",
+            expected=f"finite values of shape {', '.join(str(shape) for shape in expected)}",
+            fix="Go on from the state that the last block of these points and fields ended in.",
+        )
+    return found

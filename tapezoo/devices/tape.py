@@ -20,16 +20,11 @@ from tapezoo.devices.equalisation import (
     treble_alignment,
 )
 from tapezoo.devices.fir import minimum_phase_fir
-from tapezoo.devices.hysteresis import (
-    DEMAGNETISED,
-    JilesAtherton,
-    Magnetic,
-    initial_susceptibility,
-    magnetise,
-    parameters,
-)
+from tapezoo.devices.jiles_atherton import JilesAtherton, initial_susceptibility, parameters
 from tapezoo.devices.oversampling import run_oversampled
 from tapezoo.devices.playback_losses import Transport, replay_loss
+from tapezoo.devices.solver import Magnetised, Solver, constants, demagnetised
+from tapezoo.devices.solvers import find_solver
 from tapezoo.devices.transport import read_delayed, replay_delay
 
 OVERSAMPLING = 16  # hot tones up to 15 kHz then alias below -78 dB; 8 would leave -63 dB
@@ -62,9 +57,11 @@ class Tape(Device):
         gap_um: Replay gap in micrometres, 0 to 20.
         wow_flutter: RMS deviation of the speed in percent, unweighted; good machines reach 0.05. 0 is off.
         hiss_db: RMS level of the hiss in dB of full scale, None is off.
+        solver: Of the hysteresis: "field" integrates along the field; "RK2", "RK4", "NR4" and "NR8" step in time
+            (`tapezoo.devices.solvers`), slower and less exact, as the published plug-in does.
 
     Raises:
-        DeviceError: An option outside its range.
+        DeviceError: An option outside its range, or no such solver.
     """
 
     name = "tape"
@@ -84,7 +81,9 @@ class Tape(Device):
         gap_um: float = 3.0,
         wow_flutter: float = 0.0,
         hiss_db: float | None = None,
+        solver: str = "field",
     ) -> None:
+        self.solver = find_solver(self.name, solver)
         self.transport = Transport(
             speed_m_s=_check_option("speed_ips", speed_ips, 1.875, 30.0) * _INCH_M,
             spacing_m=_check_option("spacing_um", spacing_um, 0.0, 20.0) * 1e-6,
@@ -104,7 +103,7 @@ class Tape(Device):
         tape = parameters(values["drive"], values["saturation"], loop_width(ratio))
         record, replay = self.treble_filters(ratio, sample_rate)
         field = record_bass(_causal(signal, record), sample_rate)
-        flux = makeup(tape) * _magnetise_oversampled(field, tape)
+        flux = makeup(tape) * _magnetise_oversampled(field, tape, self.solver, sample_rate)
         wet = replay_bass(_causal(flux, replay), sample_rate)
         delay = self.replay_delay(wet.size, sample_rate, seed)
         if delay is not None:
@@ -159,11 +158,16 @@ def hiss(samples: int, replay: NDArray[np.float64], level_db: float, seed: int) 
     return np.asarray(noise * 10.0 ** (level_db / 20.0) / math.sqrt(float(replay @ replay)), dtype=np.float64)
 
 
-def _magnetise_oversampled(field: NDArray[np.float64], tape: JilesAtherton) -> NDArray[np.float64]:
-    def process(block: NDArray[np.float64], state: Magnetic) -> tuple[NDArray[np.float64], Magnetic]:
-        return magnetise(block, state, tape)
+def _magnetise_oversampled(
+    field: NDArray[np.float64], tape: JilesAtherton, solver: Solver, sample_rate: int
+) -> NDArray[np.float64]:
+    tapes, high_hz = constants([tape]), OVERSAMPLING * sample_rate
 
-    return run_oversampled(field, process, DEMAGNETISED, OVERSAMPLING)
+    def process(block: NDArray[np.float64], state: Magnetised) -> tuple[NDArray[np.float64], Magnetised]:
+        magnetisation, after = solver.solve(block[None], state, tapes, high_hz)
+        return magnetisation[0], after
+
+    return run_oversampled(field, process, demagnetised(1, 1), OVERSAMPLING)
 
 
 def _causal(signal: NDArray[np.float64], taps: NDArray[np.float64]) -> NDArray[np.float64]:

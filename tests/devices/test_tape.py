@@ -172,7 +172,9 @@ def test_device_is_found_by_name_with_options():
 
 
 def test_faults_are_named():
-    with pytest.raises(RegistrationError, match=r"'tap'.*compressor, preamp, tape.*Did you mean tape\?"):
+    with pytest.raises(
+        RegistrationError, match=r"'tap'.*compressor, hysteresis, preamp, tape.*Did you mean tape\?"
+    ):
         device("tap")
     with pytest.raises(DeviceError, match="wow_flutter"):
         device("tape", wow=1.0)

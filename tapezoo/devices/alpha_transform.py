@@ -1,0 +1,59 @@
+"""The time derivative of a sampled field, as the time-stepping solvers of hysteresis take it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapezoo.compiled import compiled
+
+ALPHA = 0.75  # 1 is the trapezoidal rule, whose ringing at Nyquist never ends; 0 is the backward difference
+# in 1/s, far below what the smallest float32 changes by: in silence the recursion would creep on among
+# denormals, which are slow
+_NOTHING = 1e-60
+
+
+@compiled
+def differentiate(H: float, last_H: float, last_dH: float, sample_rate: float) -> float:
+    """H' = (1.75/T)(H - H_1) - 0.75 H'_1."""
+    dH = (1.0 + ALPHA) * sample_rate * (H - last_H) - ALPHA * last_dH
+    return dH if abs(dH) > _NOTHING else 0.0
+
+
+@compiled
+def _differentiate_rows(
+    field: NDArray[np.float64],
+    last_H: NDArray[np.float64],
+    last_dH: NDArray[np.float64],
+    sample_rate: float,
+    derivative: NDArray[np.float64],
+) -> None:
+    for row in range(field.shape[0]):
+        H, dH = last_H[row], last_dH[row]
+        for n in range(field.shape[1]):
+            dH = differentiate(field[row, n], H, dH, sample_rate)
+            H = field[row, n]
+            derivative[row, n] = dH
+
+
+def alpha_derivative(
+    field: NDArray[np.float64], H: NDArray[np.float64], dH: NDArray[np.float64], sample_rate: float
+) -> NDArray[np.float64]:
+    """dH/dt of every sample by the alpha transform.
+
+    H' = (1.75/T)(H - H_1) - 0.75 H'_1, Chowdhury, "Real-time physical modelling for analog tape machines", DAFx
+    2019. It is exact on a straight line and of first order elsewhere: at an angular frequency w it is late by
+    T/14. A change of direction rings on at Nyquist, 2.5 dB weaker with every sample.
+
+    Args:
+        field: Of any unit.
+        H: Sample before the first of each row.
+        dH: Derivative at that sample, per second.
+        sample_rate: In Hz.
+
+    Shape:
+        field (rows, samples), H (rows,), dH (rows,) -> (rows, samples), per second.
+    """
+    derivative = np.empty_like(field)
+    _differentiate_rows(field, H, dH, float(sample_rate), derivative)
+    return derivative

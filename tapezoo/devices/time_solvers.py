@@ -1,0 +1,166 @@
+"""The published solvers of hysteresis: step by step in time, over the alpha transform's derivative of the field.
+
+    RK2        explicit midpoint rule
+    RK4        four stages
+    NR4, NR8   trapezoidal rule, at most 4 or 8 iterations of Newton's method
+
+Their steps are of order 2, 4 and 2, but the derivative they are given is of first order
+(`tapezoo.devices.alpha_transform`), and so is the result on a sampled signal. At 48 kHz it is not the equation's own
+solution; it is what the published plug-in plays and what networks were trained on. Integrating along the field is
+nearer to the equation and faster (`tapezoo.devices.field_solver`).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapezoo.compiled import compiled
+from tapezoo.devices.alpha_transform import alpha_derivative
+from tapezoo.devices.jiles_atherton import JilesAtherton
+from tapezoo.devices.solver import Magnetised, Solver
+from tapezoo.devices.time_steps import TOLERANCE, newton_step, rk2_step, rk4_step
+
+Rows = NDArray[np.float64]
+
+
+@compiled
+def solve_rk2(
+    field: Rows, derivative: Rows, H: Rows, dH: Rows, M: Rows, tapes: Rows, T: float, magnetisation: Rows
+) -> None:
+    """`rk2_step` along every row; the last argument is written."""
+    for tape in range(tapes.shape[0]):
+        row = tape if field.shape[0] > 1 else 0
+        own = JilesAtherton(tapes[tape, 0], tapes[tape, 1], tapes[tape, 2], tapes[tape, 3], tapes[tape, 4])
+        last_H, last_dH, last_M = H[row], dH[row], M[tape]
+        for n in range(field.shape[1]):
+            last_M = rk2_step(last_M, last_H, last_dH, field[row, n], derivative[row, n], T, own)
+            last_H, last_dH = field[row, n], derivative[row, n]
+            magnetisation[tape, n] = last_M
+
+
+@compiled
+def solve_rk4(
+    field: Rows, derivative: Rows, H: Rows, dH: Rows, M: Rows, tapes: Rows, T: float, magnetisation: Rows
+) -> None:
+    """`rk4_step` along every row; the last argument is written."""
+    for tape in range(tapes.shape[0]):
+        row = tape if field.shape[0] > 1 else 0
+        own = JilesAtherton(tapes[tape, 0], tapes[tape, 1], tapes[tape, 2], tapes[tape, 3], tapes[tape, 4])
+        last_H, last_dH, last_M = H[row], dH[row], M[tape]
+        for n in range(field.shape[1]):
+            last_M = rk4_step(last_M, last_H, last_dH, field[row, n], derivative[row, n], T, own)
+            last_H, last_dH = field[row, n], derivative[row, n]
+            magnetisation[tape, n] = last_M
+
+
+@compiled
+def solve_newton(
+    field: Rows,
+    derivative: Rows,
+    H: Rows,
+    dH: Rows,
+    M: Rows,
+    tapes: Rows,
+    T: float,
+    magnetisation: Rows,
+    iterations: int,
+    tolerance: float,
+) -> None:
+    """`newton_step` along every row; `magnetisation` is written."""
+    for tape in range(tapes.shape[0]):
+        row = tape if field.shape[0] > 1 else 0
+        own = JilesAtherton(tapes[tape, 0], tapes[tape, 1], tapes[tape, 2], tapes[tape, 3], tapes[tape, 4])
+        last_H, last_dH, last_M = H[row], dH[row], M[tape]
+        for n in range(field.shape[1]):
+            last_M = newton_step(
+                last_M, last_H, last_dH, field[row, n], derivative[row, n], T, own, iterations, tolerance
+            )
+            last_H, last_dH = field[row, n], derivative[row, n]
+            magnetisation[tape, n] = last_M
+
+
+class TimeSolver(Solver):
+    """A solver that steps in time."""
+
+    def solve(
+        self, field: Rows, start: Magnetised, tapes: Rows, sample_rate: float
+    ) -> tuple[Rows, Magnetised]:
+        """See `Solver.solve`."""
+        if field.shape[1] == 0:
+            return np.empty((tapes.shape[0], 0)), start
+        derivative = alpha_derivative(field, start.H, start.dH, sample_rate)
+        magnetisation = self.integrate(field, derivative, start, tapes, sample_rate)
+        return magnetisation, Magnetised(
+            field[:, -1].copy(), derivative[:, -1].copy(), magnetisation[:, -1].copy()
+        )
+
+    @abstractmethod
+    def integrate(
+        self, field: Rows, derivative: Rows, start: Magnetised, tapes: Rows, sample_rate: float
+    ) -> Rows:
+        """Magnetisation of every tape under a field whose derivative is known.
+
+        Shape:
+            field, derivative (rows, samples) -> (tapes, samples).
+        """
+
+
+class RK2(TimeSolver):
+    """Runge-Kutta of second order."""
+
+    name = "RK2"
+
+    def integrate(
+        self, field: Rows, derivative: Rows, start: Magnetised, tapes: Rows, sample_rate: float
+    ) -> Rows:
+        """See `TimeSolver.integrate`."""
+        magnetisation = np.empty((tapes.shape[0], field.shape[1]))
+        solve_rk2(field, derivative, *start, tapes, 1.0 / sample_rate, magnetisation)
+        return magnetisation
+
+
+class RK4(TimeSolver):
+    """Runge-Kutta of fourth order."""
+
+    name = "RK4"
+
+    def integrate(
+        self, field: Rows, derivative: Rows, start: Magnetised, tapes: Rows, sample_rate: float
+    ) -> Rows:
+        """See `TimeSolver.integrate`."""
+        magnetisation = np.empty((tapes.shape[0], field.shape[1]))
+        solve_rk4(field, derivative, *start, tapes, 1.0 / sample_rate, magnetisation)
+        return magnetisation
+
+
+class Newton(TimeSolver):
+    """Newton's method on the trapezoidal rule. It stops early where M no longer moves.
+
+    Args:
+        iterations: At most this many for a sample.
+        tolerance: Of the saturation magnetisation: the last move of M. Below 0 it never stops early.
+    """
+
+    def __init__(self, iterations: int, tolerance: float = TOLERANCE) -> None:
+        self.name = f"NR{iterations}"
+        self.iterations, self.tolerance = iterations, tolerance
+
+    def integrate(
+        self, field: Rows, derivative: Rows, start: Magnetised, tapes: Rows, sample_rate: float
+    ) -> Rows:
+        """See `TimeSolver.integrate`."""
+        magnetisation = np.empty((tapes.shape[0], field.shape[1]))
+        solve_newton(
+            field,
+            derivative,
+            *start,
+            tapes,
+            1.0 / sample_rate,
+            magnetisation,
+            self.iterations,
+            self.tolerance,
+        )
+        return magnetisation
