@@ -43,8 +43,8 @@ class VirtualDevices(PairsDataModule):
     another setting.
 
     Args:
-        device: Name of a virtual device ("tape", "preamp", "compressor" or a plugin's), or a list of several: a
-            hybrid, with controls that choose among them (`tapezoo.data.renderings`).
+        device: Name of a virtual device ("tape", "preamp", "compressor", "hysteresis" or a plugin's), or a list of
+            several: a hybrid, with controls that choose among them (`tapezoo.data.renderings`).
         settings: Values of the device's controls in their own units; its defaults where one is missing. A list
             of values makes the knob a control of the data set, and all combinations are rendered. For a hybrid
             nested under the devices' names.
@@ -52,6 +52,8 @@ class VirtualDevices(PairsDataModule):
         sample_rate: In Hz.
         wow_flutter: RMS deviation of the tape speed in percent, unweighted; 0 is off. For tape only.
         hiss_db: RMS level of the hiss in dB of full scale; none is off. For devices that hiss.
+        solver: Of the equation of hysteresis, for tape and hysteresis: field, RK2, RK4, NR4 or NR8; theirs without it.
+        oversampling: At how many times the sample rate the device hysteresis is solved; 1 without it.
         delay: What becomes of wow and flutter. "keep" leaves them in the target; "remove" warps the input along them
             (validation and test too; `tapezoo test` says both figures); "give" tells the model, whose output is read
             along them before it is compared: it learns the machine without its transport.
@@ -71,7 +73,7 @@ class VirtualDevices(PairsDataModule):
 
     Raises:
         RegistrationError: No device of this name.
-        DeviceError: The device has no wow, flutter or hiss, or refuses the value.
+        DeviceError: The device has no such option (wow and flutter, hiss, solver, oversampling), or refuses the value.
         ControlError: A setting that the device does not have, or outside its range.
         DataError: Too few seconds or too many, a sample rate out of range, settings that make no data set, or a rule
             that they cannot follow.
@@ -87,6 +89,8 @@ class VirtualDevices(PairsDataModule):
         sample_rate: int = 44100,
         wow_flutter: float = 0.0,
         hiss_db: float | None = None,
+        solver: str | None = None,
+        oversampling: int | None = None,
         delay: DelayMode = "keep",
         batch_size: int = 32,
         segment_samples: int = 8192,
@@ -105,6 +109,10 @@ class VirtualDevices(PairsDataModule):
             self._options["wow_flutter"] = wow_flutter
         if hiss_db is not None:
             self._options["hiss_db"] = hiss_db
+        if solver is not None:
+            self._options["solver"] = solver
+        if oversampling is not None:
+            self._options["oversampling"] = oversampling
         names = [device] if isinstance(device, str) else device
         self._devices = _with_options(names, self._options)
         self._program_seed = program_seed
@@ -267,7 +275,7 @@ def _with_options(names: Sequence[str], options: dict[str, Any]) -> list[Device]
             raise DeviceError(
                 f"--data.{option}",
                 found=f"{', '.join(names)}, which cannot do it",
-                expected="a device with this option, such as tape",
+                expected="a device with this option",
                 fix="Leave it out.",
             )
     return devices

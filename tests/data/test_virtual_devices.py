@@ -15,6 +15,7 @@ from tapezoo.data.errors import DataError
 from tapezoo.data.settings import HoldOut
 from tapezoo.data.splits import SPLITS
 from tapezoo.devices import Device, DeviceError
+from tapezoo.devices.hysteresis import Hysteresis
 from tapezoo.devices.program import KINDS
 from tapezoo.registry import RegistrationError
 
@@ -90,6 +91,16 @@ def test_it_declares_rate_and_no_controls_before_anything_is_rendered() -> None:
     assert Shaper.rendered == 0
 
 
+def test_solver_and_oversampling_reach_the_device_and_make_another_data_set() -> None:
+    dry = (0.5 * np.random.default_rng(0).standard_normal(300)).astype(np.float32)
+    usual = VirtualDevices(device="hysteresis")
+    for options in ({"solver": "RK2"}, {"oversampling": 2}):
+        other = VirtualDevices(device="hysteresis", **options)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(other.respond(dry), Hysteresis(**options).render(dry, 44100, {}, 0))  # type: ignore[arg-type]
+        assert np.abs(other.respond(dry) - usual.respond(dry)).max() > 1e-4
+        assert other.fingerprint() != usual.fingerprint()
+
+
 def test_hiss_is_on_and_differs_between_excerpts() -> None:
     module = made(hiss_db=-50.0)
     first, second = (row.target - np.tanh(2.0 * row.input) for row in module.split_arrays("train")[:2])
@@ -104,6 +115,10 @@ def test_hiss_is_on_and_differs_between_excerpts() -> None:
         ({"device": "shaper", "settings": {"drove": 1.0}}, ControlError, "drove"),
         ({"device": "shaper", "settings": {"drive": 11.0}}, ControlError, "11"),
         ({"device": "shaper", "wow_flutter": 0.1}, DeviceError, "wow_flutter"),
+        ({"device": "shaper", "solver": "NR8"}, DeviceError, r"--data\.solver.*shaper"),
+        ({"device": "tape", "oversampling": 2}, DeviceError, r"--data\.oversampling.*tape"),
+        ({"device": "hysteresis", "solver": "NR9"}, DeviceError, "NR9.*field, RK2"),
+        ({"device": "hysteresis", "oversampling": 0}, DeviceError, "1 to 64"),
         ({"device": "shaper", "seconds": 3.0}, DataError, "10 to 3600"),
         ({"device": "shaper", "sample_rate": 100}, DataError, "8000"),
         ({"device": "shaper", "batch_size": 0}, DataError, "1 to 16384"),

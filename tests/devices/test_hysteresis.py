@@ -68,7 +68,7 @@ def test_silence_stays_silent_and_keeps_what_was_magnetised(solver):
     states, end = hysteresis_states(field, np.array([[0.5, 0.5, 0.5]]), RATE, solver)
     assert end.dH[0] == 0.0  # no denormals creep on
     assert np.ptp(states.M[0, -100:]) == 0.0
-    assert end.M[0] > 0.1
+    assert end.M[0] > 0.05
     assert not hysteresis_states(np.zeros(10), CORNERS, RATE, solver)[0].M.any()
 
 

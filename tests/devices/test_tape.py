@@ -171,7 +171,27 @@ def test_device_is_found_by_name_with_options():
     assert (machine.name, machine.hiss_db, machine.revision) == ("tape", -60.0, Tape.revision)
 
 
+def test_default_sound_is_the_one_that_recordings_were_made_with():
+    # of the first release: what was trained on it must stay comparable
+    dry = noise(2000, level=0.3)
+    at = [200, 777, 1500, 1999]
+    usual = Tape().render(dry, RATE, {}, 0)
+    assert usual[at] == pytest.approx([-0.1500707, 0.21633558, 0.38107258, 0.09007676], abs=1e-6)
+    pushed = Tape().render(dry, RATE, {"drive": 1.0, "bias": -6.0}, 0)
+    assert pushed[at] == pytest.approx([-0.09783453, 0.1292363, 0.2269789, 0.03437469], abs=1e-6)
+    np.testing.assert_array_equal(Tape(solver="field").render(dry, RATE, {}, 0), usual)
+
+
+@pytest.mark.parametrize("solver", ["RK2", "RK4", "NR4", "NR8"])
+def test_published_solvers_play_the_same_tape_a_little_less_exactly(solver):
+    dry = noise(2000, level=0.2)
+    usual, stepped = Tape().render(dry, RATE, {}, 0), Tape(solver=solver).render(dry, RATE, {}, 0)
+    assert 0 < np.sum((stepped - usual) ** 2) < 1e-3 * np.sum(usual**2)
+
+
 def test_faults_are_named():
+    with pytest.raises(DeviceError, match=r"'tape', option 'solver'.*'Euler'.*field, RK2"):
+        Tape(solver="Euler")
     with pytest.raises(
         RegistrationError, match=r"'tap'.*compressor, hysteresis, preamp, tape.*Did you mean tape\?"
     ):
