@@ -6,8 +6,9 @@
 
 Their steps are of order 2, 4 and 2, but the derivative they are given is of first order
 (`tapezoo.devices.alpha_transform`), and so is the result on a sampled signal. At 48 kHz it is not the equation's own
-solution; it is what the published plug-in plays and what networks were trained on. Integrating along the field is
-nearer to the equation and faster (`tapezoo.devices.field_solver`).
+solution (ESR .002 for NR8 with the knobs in the middle, .02 on the widest loop); it is what the published plug-in plays
+and what networks were trained on. With oversampling, integrating along the field (`tapezoo.devices.field_solver`) is
+nearer to the equation by far: at 16 times 48 kHz 4e-9 against 1e-5.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from tapezoo.devices.jiles_atherton import (
     within_saturation,
 )
 
-# of the saturation magnetisation: where Newton's method has converged
-TOLERANCE = 1e-13
+# of the saturation magnetisation. What is left after a move is about its square: a move this small was the last
+TOLERANCE = 1e-8
 
 
 @compiled
