@@ -10,7 +10,8 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 
-from tapezoo.callbacks.checkpointing import STEADINESS, best_and_last, is_steady
+from tapezoo.callbacks.checkpointing import best_and_last
+from tapezoo.measure.steadiness import Steadiness
 from tapezoo.screen import Progress as Bar
 from tapezoo.screen import Screen, TaskID, wide_bar
 
@@ -118,8 +119,11 @@ class Progress(ProgressBar):
                 parts.append(f"{name} {float(trainer.callback_metrics[name]):.4g}")
         if math.isfinite(self._best):
             parts.append(f"best {self._best:.4g}")
-        if is_steady(trainer.callback_metrics.get(STEADINESS)) is False:
-            parts.append("not steady")
+        found = Steadiness.of_metrics(
+            {name: float(value) for name, value in trainer.callback_metrics.items()}
+        )
+        if found is not None and not found.is_steady:
+            parts.append(f"not steady: {found.reason}")
         return "  ".join(parts)
 
 

@@ -16,6 +16,9 @@ DEEPEST = 256
 LONGEST_SAMPLES = 1 << 20
 """What a net hears at most where that is finite, and the longest time constant: 24 s at 44.1 kHz."""
 
+INPUT_SCALES = 0.01, 1000.0
+"""Factors on fresh input weights: from nearly no signal to units that only switch."""
+
 
 class ModelArgumentError(TapezooError):
     """An argument of a model that describes no net.

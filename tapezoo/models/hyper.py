@@ -14,6 +14,7 @@ from tapezoo.layers.hyper import CODES, ControlCode, HyperRecurrence, HyperTenso
 from tapezoo.layers.smoothing import samples_left, steps
 from tapezoo.models.arguments import (
     DEEPEST,
+    INPUT_SCALES,
     LONGEST_SAMPLES,
     WIDEST,
     ModelArgumentError,
@@ -51,6 +52,7 @@ class HyperNet(Net):
         num_controls, hidden_size, num_layers, linear_taps, memory_samples: As `RecurrentNet`'s.
         hyper_units: Bent units between controls and weights, U, 0 or more.
         conditioning: "hyper", or "hyper_blend" for controls that choose among machines (`BlendCode`).
+        input_scale: As `RecurrentNet`'s.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -65,17 +67,21 @@ class HyperNet(Net):
         memory_samples: float,
         hyper_units: int,
         conditioning: Conditioning = "hyper",
+        input_scale: float = 1.0,
     ) -> None:
         require_one_of("conditioning", conditioning, list(CODES))
         require_whole("hidden_size", hidden_size, 1, WIDEST)
         require_whole("num_layers", num_layers, 1, DEEPEST)
         require_whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
         require_number("memory_samples", memory_samples, 2, LONGEST_SAMPLES)
+        require_number("input_scale", input_scale, *INPUT_SCALES)
         require_whole("hyper_units", hyper_units, 0, WIDEST)
         super().__init__(num_controls, receptive_field=None)
         code = CODES[conditioning](num_controls, hyper_units)
         recurrence = self.cell(code, hidden_size, num_layers, memory_samples)
         self.code, self.recurrence = code, recurrence
+        with torch.no_grad():
+            recurrence.tensors.corners["weight_ih_l0"] *= input_scale
         head = nn.Linear(hidden_size, 1)
         start = {"weight": head.weight[0], "bias": head.bias[0]}
         if linear_taps:

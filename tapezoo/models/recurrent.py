@@ -16,6 +16,7 @@ from tapezoo.layers.hyper import CODES
 from tapezoo.layers.recurrent import add_linear_path, append_controls, fold_controls
 from tapezoo.models.arguments import (
     DEEPEST,
+    INPUT_SCALES,
     LONGEST_SAMPLES,
     WIDEST,
     require_number,
@@ -40,6 +41,8 @@ class RecurrentNet(Net):
             "film_glu" and "temporal_film": they modulate h[n] before the output layer
             (`tapezoo.layers.conditioning`). "hyper" and, for the selector of a hybrid, "hyper_blend": a
             hyper-network makes all weights (`tapezoo.models.hyper.HyperNet`).
+        input_scale: Factor on the weights of the signal at the start of training, 0.01 to 1000. Fresh units hardly bend
+            what is not loud; beside a fitted linear filter that leaves them nothing to learn from.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -58,12 +61,14 @@ class RecurrentNet(Net):
         linear_taps: int = 1,
         memory_samples: float = 1000.0,
         conditioning: Conditioning = "concat",
+        input_scale: float = 1.0,
     ) -> None:
         require_one_of("conditioning", conditioning, [*CONDITIONERS])
         require_whole("hidden_size", hidden_size, 1, WIDEST)
         require_whole("num_layers", num_layers, 1, DEEPEST)
         require_whole("linear_taps", linear_taps, 0, LONGEST_SAMPLES)
         require_number("memory_samples", memory_samples, 2, LONGEST_SAMPLES)
+        require_number("input_scale", input_scale, *INPUT_SCALES)
         super().__init__(num_controls, receptive_field=None)
         beside_signal = num_controls if conditioning == "concat" else 0
         layer = self.make_layer(1 + beside_signal, hidden_size, num_layers)
@@ -74,6 +79,8 @@ class RecurrentNet(Net):
         self.head = nn.Linear(hidden_size, 1)
         self.linear_path = nn.Parameter(identity_taps(0, linear_taps)) if linear_taps else None
         self.spread_memories(layer, memory_samples)
+        with torch.no_grad():
+            layer.weight_ih_l0[:, 0] *= input_scale
         for name in self.memory:
             self.register_rest(name, torch.zeros(num_layers, hidden_size))
         if linear_taps > 1:

@@ -146,7 +146,7 @@ def test_progress_and_the_last_lines_say_what_was_not_kept_and_resuming_goes_on_
     train(tmp_path, data, script, 2, progress)
     run = train(tmp_path, data, script, 4, progress, ckpt_path=str(tmp_path / "last.ckpt"))
     lines = shown.getvalue().splitlines()
-    assert ["not steady" in line for line in lines] == [False, True, True, False]
+    assert ["not steady: rounding reaches" in line for line in lines] == [False, True, True, False]
     assert [line.split("best ")[1].split()[0] for line in lines] == ["0.09", "0.09", "0.09", "0.04"]
     assert run.callbacks[0].refused == 2
     assert float(best_and_last(run).best_model_score) == pytest.approx(0.04, rel=1e-3)

@@ -29,6 +29,7 @@ RECURRENT = {
     "linear_taps": [-1, HUGE, 1.0],
     "memory_samples": [0, 1, -5.0, 1.99, NAN, INFINITE, "long"],
     "conditioning": [*WORDS, "affine"],
+    "input_scale": [0.0, -1.0, HUGE, NAN, INFINITE],
     "hyper_units": [-1, HUGE, 1.5],
 }
 WRONG = {

@@ -28,6 +28,20 @@ def test_units_start_with_memories_from_two_samples_to_the_longest():
     assert lengths == sorted(lengths)
 
 
+@pytest.mark.parametrize("make", [lambda scale: LSTMNet(1, 3, 2, 0, 100.0, "concat", scale),
+                                  lambda scale: HyperLSTMNet(1, 3, 2, 0, 100.0, 1, "hyper", scale)])  # fmt: skip
+def test_a_scale_of_the_input_is_on_the_weights_of_the_signal_alone(make):
+    parameters = []
+    for scale in (1.0, 30.0):
+        torch.manual_seed(0)
+        parameters.append(dict(make(scale).named_parameters()))
+    for name, plain in parameters[0].items():
+        factor = torch.ones_like(plain)
+        if "weight_ih_l0" in name:
+            factor[:, 0] = 30.0
+        torch.testing.assert_close(parameters[1][name], factor * plain)
+
+
 def test_the_linear_path_is_the_identity_at_the_start_and_runs_beside_the_net():
     input = torch.randn(1, 1, 50)
     for taps in (1, 16):
