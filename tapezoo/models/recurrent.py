@@ -80,7 +80,7 @@ class RecurrentNet(Net):
         self.linear_path = nn.Parameter(identity_taps(0, linear_taps)) if linear_taps else None
         self.spread_memories(layer, memory_samples)
         with torch.no_grad():
-            layer.weight_ih_l0[:, 0] *= input_scale
+            layer.get_parameter("weight_ih_l0")[:, 0] *= input_scale
         for name in self.memory:
             self.register_rest(name, torch.zeros(num_layers, hidden_size))
         if linear_taps > 1:
