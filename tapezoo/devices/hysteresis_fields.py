@@ -1,0 +1,140 @@
+"""Magnetic fields that a state transition net is trained and tested with: what leads a tape through all its states.
+
+Music alone stays near a few loops. A net that goes on from its own output also comes to states where no tape ever was,
+and must come back from them: sweeps, noise, small loops on the flanks of large ones, decaying fields, and rows that
+begin at any magnetisation. Test fields are music and sweeps of another seed, from a demagnetised tape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapezoo.devices.program_music import music_phrase
+from tapezoo.devices.program_percussion import percussion_phrase
+from tapezoo.devices.program_signals import noise_phrase, sweep_phrase, tone_phrase
+from tapezoo.devices.program_speech import speech_phrase
+
+Phrase = Callable[[float, int, np.random.Generator], NDArray[np.float64]]
+
+LEVEL_RANGE_DB = 40.0
+_HOT_DB = 12.0  # every other row peaks within this of full scale, as programme material does
+_GOLDEN = 0.6180339887498949
+_TRAINING, _TEST = 0, 1  # so that no seed of one gives a signal of the other
+
+
+class Fields(NamedTuple):
+    """Rows of a field, and what else tells them apart.
+
+    Args:
+        kinds: What each row is.
+        H: Field, full scale +-1.
+        drives: 0..1, for nets that hear the drive: each row has its own, spread evenly.
+        starts: Magnetisation before the first sample over the saturation magnetisation, -1..1.
+
+    Shape:
+        H (rows, samples), drives (rows,), starts (rows,).
+    """
+
+    kinds: tuple[str, ...]
+    H: NDArray[np.float64]
+    drives: NDArray[np.float64]
+    starts: NDArray[np.float64]
+
+
+def small_loops(seconds: float, sample_rate: int, random: np.random.Generator) -> NDArray[np.float64]:
+    """A slow large sine around an offset, and a fast small one that turns the field many times on its flanks."""
+    time_s = np.arange(round(seconds * sample_rate)) / sample_rate
+    slow_hz = 15.0 * 20.0 ** random.random()
+    fast_hz = min(slow_hz * 10.0 ** random.uniform(0.6, 1.8), 0.4 * sample_rate)
+    small = 10.0 ** random.uniform(-2.0, -0.2)
+    phases = random.uniform(0.0, 2.0 * np.pi, 2)
+    large = np.sin(2.0 * np.pi * slow_hz * time_s + phases[0])
+    fast = np.sin(2.0 * np.pi * fast_hz * time_s + phases[1])
+    return np.asarray(large + small * fast + random.uniform(-0.5, 0.5), dtype=np.float64)
+
+
+def decaying_tone(seconds: float, sample_rate: int, random: np.random.Generator) -> NDArray[np.float64]:
+    """A tone that dies away by 20 to 60 dB around an offset: it leaves the tape on its anhysteretic curve."""
+    time_s = np.arange(round(seconds * sample_rate)) / sample_rate
+    tone_hz = 60.0 * 50.0 ** random.random()
+    decay = 10.0 ** (-random.uniform(1.0, 3.0) * time_s / max(seconds, 1e-9))
+    offset = random.uniform(-0.3, 0.3)
+    return np.asarray(decay * np.sin(2.0 * np.pi * tone_hz * time_s) + offset, dtype=np.float64)
+
+
+_TRAINED: tuple[tuple[str, Phrase], ...] = (
+    ("music", music_phrase),
+    ("small loops", small_loops),
+    ("percussion", percussion_phrase),
+    ("noise", noise_phrase),
+    ("music", music_phrase),
+    ("sweep", sweep_phrase),
+    ("speech", speech_phrase),
+    ("decaying tone", decaying_tone),
+    ("tones", tone_phrase),
+)
+_TESTED: tuple[tuple[str, Phrase], ...] = (
+    ("music", music_phrase),
+    ("sweep", sweep_phrase),
+    ("percussion", percussion_phrase),
+    ("music", music_phrase),
+    ("speech", speech_phrase),
+)
+
+
+def training_fields(rows: int, samples: int, sample_rate: int, seed: int) -> Fields:
+    """Fields that cover the states of a tape; every other row begins at a random magnetisation.
+
+    Args:
+        rows: How many; nine in turn are of every kind.
+        samples: Of each row; short ones come to more levels, and to more random beginnings.
+        sample_rate: In Hz.
+        seed: Another one gives other signals.
+    """
+    random = np.random.default_rng([seed, _TRAINING, rows])
+    starts = np.where(np.arange(rows) % 2 == 1, random.uniform(-1.0, 1.0, rows), 0.0)
+    return _fields(_TRAINED, rows, samples, sample_rate, [seed, _TRAINING], starts)
+
+
+def test_fields(rows: int, samples: int, sample_rate: int, seed: int) -> Fields:
+    """Music, percussion, speech and sweeps that no training field repeats, on demagnetised tapes.
+
+    Args:
+        rows: How many; five in turn are of every kind.
+        samples: Of each row.
+        sample_rate: In Hz.
+        seed: Another one gives other signals.
+    """
+    return _fields(_TESTED, rows, samples, sample_rate, [seed, _TEST], np.zeros(rows))
+
+
+def _fields(
+    kinds: tuple[tuple[str, Phrase], ...],
+    rows: int,
+    samples: int,
+    sample_rate: int,
+    seed: list[int],
+    starts: NDArray[np.float64],
+) -> Fields:
+    H = np.zeros((rows, samples))
+    names = []
+    for row in range(rows):
+        random = np.random.default_rng([*seed, 1, row])
+        name, phrase = kinds[row % len(kinds)]
+        found = phrase(samples / sample_rate, sample_rate, random)[:samples]
+        peak = max(float(np.abs(found).max(initial=0.0)), 1e-9)
+        H[row, : found.size] = found * (10.0 ** (_level_db(row) / 20.0) / peak)
+        names.append(name)
+    # neighbours in drive are not neighbours in level: the two sequences share no ratio
+    drives = (0.5 + np.arange(rows) * np.sqrt(2.0)) % 1.0
+    return Fields(tuple(names), H, drives, starts)
+
+
+def _level_db(row: int) -> float:
+    """Peak of a row: hot and quiet in turn, each spread evenly by the golden ratio."""
+    spread = row // 2 * _GOLDEN % 1.0
+    return -_HOT_DB * spread if row % 2 == 0 else -_HOT_DB - (LEVEL_RANGE_DB - _HOT_DB) * spread

@@ -1,0 +1,142 @@
+"""The magnetisation of many tapes under the same fields: what the nets of a grid are trained and tested on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapezoo.devices.device import DeviceError
+from tapezoo.devices.hysteresis import Hysteresis, hysteresis_states, tape_at
+from tapezoo.devices.hysteresis_fields import Fields
+from tapezoo.devices.solver import Magnetised
+
+_CELLS_AT_ONCE = 16  # of one thread: their float64 is let go of before the next are solved
+_BYTES_PER_SAMPLE = 4
+
+
+def with_drives(cells: NDArray[np.floating], drives: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Points of cells whose nets hear the drive: in each cell every row of the fields has its own drive.
+
+    Args:
+        cells: Saturation and bias of each, 0..1.
+        drives: Of each row, 0..1 (`Fields.drives`).
+
+    Shape:
+        cells (cells, 2), drives (rows,) -> (cells, rows, 3): drive, saturation, bias.
+    """
+    points = np.empty((len(cells), len(drives), 3))
+    points[:, :, 0], points[:, :, 1:] = drives, np.asarray(cells)[:, None]
+    return points
+
+
+def render_cells(
+    fields: Fields, points: NDArray[np.floating], sample_rate: int, solver: str = "NR8"
+) -> NDArray[np.float32]:
+    """Magnetisation of every cell under every field, on all cores.
+
+    All cells hear the same fields, so H is there once, whatever the number of cells. What is returned takes 4 bytes per
+    cell, row and sample; beside it lie 8 bytes per sample of 16 cells of one row for each core. `cell_blocks` cuts a
+    grid into parts of bounded size.
+
+    Args:
+        fields: Rows, with the magnetisation each begins with.
+        points: Drive, saturation and bias, 0..1; of a cell, or of a cell in each row (`with_drives`).
+        sample_rate: In Hz.
+        solver: As the device's.
+
+    Shape:
+        points (cells, 3) or (cells, rows, 3) -> (cells, rows, samples).
+
+    Raises:
+        ControlError: A setting outside 0..1.
+        DeviceError: No such solver, or points of another number of rows.
+    """
+    rows, samples = fields.H.shape
+    every, starts = _every_point(points, rows), start_magnetisation(fields, points)
+    magnetisation = np.empty((len(every), rows, samples), dtype=np.float32)
+
+    def solve(job: tuple[int, int]) -> None:
+        row, first = job
+        part = slice(first, first + _CELLS_AT_ONCE)
+        start = Magnetised(np.zeros(1), np.zeros(1), starts[part, row])
+        states, _ = hysteresis_states(fields.H[row], every[part, row], sample_rate, solver, start)
+        magnetisation[part, row] = states.M
+
+    jobs = [(row, first) for row in range(rows) for first in range(0, len(every), _CELLS_AT_ONCE)]
+    with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
+        for _ in pool.map(solve, jobs):
+            pass
+    return magnetisation
+
+
+def start_magnetisation(fields: Fields, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Magnetisation of every cell before the first sample of every field: where a net's own M begins, with H and H' 0.
+
+    Shape:
+        points (cells, 3) or (cells, rows, 3) -> (cells, rows).
+    """
+    every = _every_point(points, len(fields.H))
+    saturation = np.array([[tape_at(*point).Ms for point in cell] for cell in every])
+    return saturation * fields.starts
+
+
+def one_step(
+    H: NDArray[np.floating],
+    H_1: NDArray[np.floating],
+    dH_1: NDArray[np.floating],
+    M_1: NDArray[np.floating],
+    point: NDArray[np.floating],
+    sample_rate: int,
+    solver: str = "NR8",
+) -> NDArray[np.float64]:
+    """Where one tape goes in one sample from each of many states, on its trajectories or beside them.
+
+    A net that is taught from true states alone never sees its own errors. With `M_1` of a trajectory and an error
+    added, this is the true answer to such a state.
+
+    Args:
+        H: Field.
+        H_1: Field a sample earlier.
+        dH_1: Its derivative then, per second.
+        M_1: Magnetisation then.
+        point: Drive, saturation and bias of the tape, 0..1.
+        sample_rate: In Hz.
+        solver: As the device's.
+
+    Shape:
+        H, H_1, dH_1, M_1 (states,), point (3,) -> M (states,).
+
+    Raises:
+        ControlError: A setting outside 0..1.
+        DeviceError: No such solver, or arrays of different lengths or not finite.
+    """
+    points = np.broadcast_to(np.asarray(point, dtype=np.float64), (len(H), len(point)))
+    start = Magnetised(*(np.asarray(part, dtype=np.float64) for part in (H_1, dH_1, M_1)))
+    states, _ = hysteresis_states(np.asarray(H)[:, None], points, sample_rate, solver, start)
+    return states.M[:, 0]
+
+
+def cell_blocks(cells: int, fields: Fields, most_bytes: int) -> Iterator[slice]:
+    """Parts of a grid whose magnetisation takes at most so many bytes each; at least a cell at a time."""
+    at_once = max(1, most_bytes // max(1, _BYTES_PER_SAMPLE * fields.H.size))
+    for first in range(0, cells, at_once):
+        yield slice(first, min(first + at_once, cells))
+
+
+def _every_point(points: NDArray[np.floating], rows: int) -> NDArray[np.float64]:
+    found = np.asarray(points, dtype=np.float64)
+    if found.ndim == 2:
+        found = found[:, None]
+    controls = len(Hysteresis.controls)
+    if found.ndim != 3 or found.shape[1] not in (1, rows) or found.shape[2] != controls or not len(found):
+        raise DeviceError(
+            "points of the device 'hysteresis'",
+            found=f"an array of shape {np.shape(points)}",
+            expected=f"(cells, {controls}) or (cells, {rows}, {controls})",
+            fix="Give a point for each cell, or for each cell one in every row of the fields.",
+        )
+    return np.broadcast_to(found, (len(found), rows, controls))
