@@ -11,14 +11,16 @@ from scipy.signal import resample_poly
 from tapezoo.data.align.constant import CONFIDENT, Alignment, find_delay
 from tapezoo.data.align.correlation import Real, Signal, cut
 from tapezoo.data.align.far import FRAME_S, far_lags, onsets, speed_of
-from tapezoo.data.align.jumps import Step, find_steps, pieces
+from tapezoo.data.align.jumps import Step, find_steps, pieces, united
 from tapezoo.data.align.local import LocalDelays, local_delays
+from tapezoo.data.align.shifts import find_shifts
 from tapezoo.data.align.track import track_delay
 from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.devices.transport import read_delayed
 
 MAX_DELAY_S = 0.6  # tape machines with separate heads: about 0.16 s at 7.5 ips, 0.35 s at 3.75
 SURE = 3.0  # below this confidence a lag beyond the near search may be better
+FASTER = 2.0  # times as confident a lag at another speed must be
 FAR_S = 0.25  # searched finely around a coarse lag
 AGREES = 0.4  # of the windows, to take their common lag for that of the pair
 STILL_SAMPLES = 0.5  # a spread of the windows' delays below this is no wander
@@ -29,6 +31,9 @@ LEAST_DRIFT_SAMPLES = 0.3
 LEAST_PIECE_S = 0.3
 EXCERPT_S = 20.0
 LEAD_SAMPLES = 64
+ROUNDS = 3  # of looking for steps that windows did not see
+
+NO_DELAYS = LocalDelays(np.zeros(0), np.zeros(0), 0, 1)
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,18 @@ def measure_channel(dry: Signal, wet: Signal, sample_rate: int) -> Channel:
     slope = _slope(local)
     steps = find_steps(dry, wet, sample_rate, local, slope)
     slope, is_clock = _clock(local, steps)
-    wander = _wander(dry, wet, sample_rate, local, steps, slope if is_clock else 0.0)
+    slope = slope if is_clock else 0.0
+    wander = _wander(dry, wet, sample_rate, local, steps, slope)
+    for _ in range(ROUNDS):
+        known = wander if wander is not None else _still(constant, sample_rate)
+        missed = find_shifts(dry, wet, known)
+        if not missed:
+            break
+        steps = united([*steps, *missed])
+        wander = _wander(dry, wet, sample_rate, local, steps, slope)
+    else:
+        # steps that do not explain what made them necessary
+        return Channel(constant, None, tuple(steps or missed), 1.0)
     if wander is None:
         return Channel(constant, None, (), 1.0)
     steps = _as_stepped(steps, wander)
@@ -83,6 +99,11 @@ def measure_channel(dry: Signal, wet: Signal, sample_rate: int) -> Channel:
     return Channel(constant, wander, tuple(steps), 1 / (1 - slope) if is_clock else 1.0)
 
 
+def _still(constant: Alignment, sample_rate: int) -> DelayTrajectory:
+    whole = float(round(constant.delay_samples))
+    return DelayTrajectory(np.zeros(1), np.array([whole]), np.ones(1), sample_rate)
+
+
 def _search_far(
     dry: Signal, wet: Signal, sample_rate: int, near: Alignment
 ) -> tuple[Alignment, LocalDelays, float]:
@@ -94,6 +115,12 @@ def _search_far(
     for lag in lags:
         found = _find_around(dry, wet, lag, round(FAR_S * sample_rate))
         best = max(best, found, key=lambda one: one.confidence)
+    other = None
+    if best.confidence < SURE:
+        ratio, frame = speed_of(dry_onsets, wet_onsets)
+        other = _at_speed(dry, wet, sample_rate, ratio, frame * hop) if ratio != 1.0 else None
+    if other is not None and other[0].confidence > FASTER * best.confidence:
+        return other[0], NO_DELAYS, other[1]  # at the wrong speed a lag fits a moment here and there
     if best.found:
         return best, local_delays(dry, wet, sample_rate, round(best.delay_samples)), 1.0
     # no constant delay: lines and steps, which the windows see each on its own
@@ -107,12 +134,7 @@ def _search_far(
             local,
             1.0,
         )
-    ratio, lag = speed_of(dry_onsets, wet_onsets)
-    if ratio != 1.0:
-        other = _at_speed(dry, wet, sample_rate, ratio, lag * hop)
-        if other is not None:
-            return other[0], local, other[1]
-    return best, local, 1.0
+    return (best, local, 1.0) if other is None else (other[0], NO_DELAYS, other[1])
 
 
 def _find_around(dry: Signal, wet: Signal, lag: int, reach: int) -> Alignment:

@@ -9,7 +9,7 @@ of a change point (Hinkley, "Inference about the change-point in a sequence of r
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.linalg
@@ -192,6 +192,19 @@ def _merged(steps: list[Step], window_samples: int) -> list[Step]:
         else:
             merged.append(step)
     return [step for step in merged if abs(step.samples) >= 0.5]
+
+
+def united(steps: list[Step]) -> list[Step]:
+    """Steps of several searches, each relative to those before: what lies at one place is one step."""
+    found: list[Step] = []
+    for step in sorted(steps, key=lambda one: one.at_samples):
+        last = found[-1] if found else None
+        if last and step.at_samples - last.at_samples <= (step.window_samples + last.window_samples) / 2:
+            found[-1] = step if step.window_samples < last.window_samples else last
+            found[-1] = replace(found[-1], samples=step.samples + last.samples)
+        else:
+            found.append(step)
+    return [step for step in found if abs(step.samples) >= 0.5]
 
 
 def pieces(steps: list[Step], samples: int) -> list[tuple[int, int]]:

@@ -31,6 +31,7 @@ Signal = NDArray[np.floating[Any]]
 SECTION_SAMPLES = 32768
 SECTIONS = 6
 EARLY_SAMPLES, LATE_SAMPLES = 160, 240  # lags before and after the peak, and four times the rise
+LONGEST_RISE_SAMPLES = 256  # a longer one is no filter's, and the equations grow with its cube
 RIDGE = 1e-11  # of dry's power: below what 24 bits resolve
 EARLIER_FROM = 0.3  # of the early lags: these only show how high noise reaches
 RISES = 4.0  # a lag counts when it takes off so many times more than any before it
@@ -70,7 +71,8 @@ def measure_onset(dry: Signal, wet: Signal, peak_samples: int, fraction_samples:
         fraction_samples: Dry is delayed by this first, 0 to 1.
     """
     undone_peak, rise_samples = least_delay(dry, wet, peak_samples)
-    early, late = EARLY_SAMPLES + 4 * rise_samples, LATE_SAMPLES + 4 * rise_samples
+    room = 4 * min(rise_samples, LONGEST_RISE_SAMPLES)
+    early, late = EARLY_SAMPLES + room, LATE_SAMPLES + room
     gains, innovation = _gains(dry, wet, peak_samples - early, peak_samples + late, fraction_samples)
     first = round(EARLIER_FROM * early)
     highest = np.maximum.accumulate(gains)
@@ -87,7 +89,7 @@ def measure_onset(dry: Signal, wet: Signal, peak_samples: int, fraction_samples:
         margin = math.ceil(RISE_MARGIN * rise_samples) + 1 if rise_samples else 0
         lag = min(lag, undone_peak - margin) - resolution
         if lag < 0 <= peak_samples:  # most likely no delay at all: unless what lies between is heard
-            between = gains[lag - peak_samples + early : early - peak_samples]
+            between = gains[max(0, lag - peak_samples + early) : early - peak_samples]
             if between.sum() <= HEARD * (1 - gains.sum()):
                 lag = 0
     return Onset(lag, is_certain, float(gains[:early].sum()))

@@ -1,0 +1,311 @@
+"""Lost and repeated samples that windows are too coarse for: moments at which another lag explains wet as usual.
+
+What the device's filter makes of dry is laid over wet, one block after the other, at every lag that lost samples may
+have left. The likeliest course of the lag that stands still but for a few steps is Viterbi's (Forney, "The Viterbi
+algorithm", Proc. IEEE 61, 1973): a step costs so much that no accident of a block or two pays for it, so that it is
+found wherever enough of the programme lies on either side, at the very ends of a recording too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import irfft, next_fast_len, rfft
+from scipy.linalg import solve_toeplitz
+from scipy.ndimage import maximum_filter1d
+from scipy.signal import oaconvolve
+
+from tapezoo.data.align.correlation import Real, Signal, cut
+from tapezoo.data.align.jumps import BLOCK_S, Step
+from tapezoo.data.align.track_waveform import filter_lengths, whitening
+from tapezoo.data.align.trajectory import DelayTrajectory
+from tapezoo.data.align.warp import warp_block
+from tapezoo.data.streams import release
+
+SCAN_S = 0.04
+LEAST_BLOCK_S = 0.006  # at the very end
+CHUNK_S = 20.0
+REACH_SAMPLES = 1100  # recorders lose a buffer or less
+LEAST_STEP_SAMPLES = 10
+PLAY_SAMPLES = 3  # a phase that depends on the level moves a lag by so much
+STEP_COST = 30.0  # in log-likelihood
+MOST_EVIDENCE = 60.0  # of one block
+GAIN = 4.0  # a device's gain moves by so much, up or down, with level and time
+USUAL = 0.02  # of a block's energy: what no model explains anyway
+SIDE_BLOCKS = 12  # around a step, in which it is located
+SECTIONS = 6
+SECTION_S = 3.0
+LEAST_SECTION_S = 0.3
+EXPLAINED = 0.35  # of all blocks: a step may leave less than half to the filter of one side
+ALIKE = 4.0  # times as much left as by the best
+RIDGE = 1e-6
+QUIET = 1e-7  # of the loudest section: what need not be told apart
+LEFT_FLOOR = 1e-3  # of the spectrum of what is left
+HALO = 128  # samples that the whitening reaches to either side
+
+
+@dataclass(frozen=True)
+class Model:
+    """What makes the device's answer of dry, both whitened.
+
+    Args:
+        white: Whitening FIR, zero phase.
+        taps: From dry to wet; tap `room` is the delay's own moment.
+        room: Taps before it.
+        floor: Energy per sample of what it leaves at best.
+    """
+
+    white: Real
+    taps: Real
+    room: int
+    floor: float
+
+
+def find_shifts(dry: Signal, wet: Signal, curve: DelayTrajectory) -> list[Step]:
+    """Steps of the delay that `curve` does not have, in order.
+
+    Args:
+        dry: (samples,).
+        wet: (samples,), of any length.
+        curve: The delay as far as it is known.
+    """
+    first, last = _shared(dry, wet, curve)
+    model = _learn(dry, wet, curve, first, last)
+    if model is None:
+        return []
+    spans, lags = _course(_scan(dry, wet, curve, model, first, last))
+    steps = []
+    changes = np.flatnonzero(np.abs(np.diff(lags)) >= LEAST_STEP_SAMPLES).tolist()
+    for change in changes:
+        before, after = (int(lags[change]), int(lags[change + 1]))
+        # as far as neither neighbour's step
+        low = max([0] + [other + 1 for other in changes if other < change])
+        high = min([len(spans)] + [other + 1 for other in changes if other > change])
+        near = spans[max(low, change - SIDE_BLOCKS) : min(high, change + 1 + SIDE_BLOCKS)]
+        steps.append(_located(dry, wet, curve, model, near, spans[change][1], (before, after)))
+    return steps
+
+
+def _shared(dry: Signal, wet: Signal, curve: DelayTrajectory) -> tuple[int, int]:
+    """Where wet may answer dry, whatever steps there are."""
+    low = max(0, int(np.floor(curve.delay_samples.min())) - REACH_SAMPLES)
+    return low, max(low, min(len(wet), len(dry) + int(np.ceil(curve.delay_samples.max())) + REACH_SAMPLES))
+
+
+def _read(dry: Signal, curve: DelayTrajectory, room: int, start: int, stop: int) -> Real:
+    """Dry along the delay, `room` samples early."""
+    return warp_block(dry, curve.shifted(-float(room)), start, stop)
+
+
+def _learn(dry: Signal, wet: Signal, curve: DelayTrajectory, first: int, last: int) -> Model | None:
+    """The filter of the section that explains most of all others, then of all sections that it explains."""
+    rate_hz = curve.sample_rate
+    room, taps = filter_lengths(rate_hz)
+    length = round(float(np.clip((last - first) / SECTIONS / rate_hz, LEAST_SECTION_S, SECTION_S)) * rate_hz)
+    length = min(length, last - first)
+    if length < 4 * taps:
+        return None
+    starts = np.unique(np.linspace(first, last - length, SECTIONS).astype(int))
+    around = taps + HALO
+    pasts = [_read(dry, curve, room, start - around, start + length + HALO) for start in starts]
+    targets = [cut(wet, start - around, start + length + HALO) for start in starts]
+    release(dry)
+    release(wet)
+    told = [bool(target[around:-HALO].any()) for target in targets]
+    if not any(told):
+        return None
+    pasts, targets = (
+        [own for own, is_told in zip(side, told, strict=True) if is_told] for side in (pasts, targets)
+    )
+    xs, ys = _whitened(pasts, targets, whitening(np.concatenate(targets), 1e-4), taps)
+    good = _explained(xs, ys, taps, round(SCAN_S * rate_hz))
+    chosen = [pair for pair, is_good in zip(zip(pasts, targets, strict=True), good, strict=True) if is_good]
+    rough = _fitted([xs[i] for i in np.flatnonzero(good)], [ys[i] for i in np.flatnonzero(good)], taps)
+    # what no model explains tells how much each frequency says
+    left = [(target - oaconvolve(past, rough)[: len(target)])[taps:] for past, target in chosen]
+    white = whitening(np.concatenate(left), LEFT_FLOOR)
+    xs, ys = _whitened([past for past, _ in chosen], [target for _, target in chosen], white, taps)
+    energy = max(float(np.square(y).mean()) for y in ys)
+    return Model(white, _fitted(xs, ys, taps), room, QUIET * energy + 1e-30)
+
+
+def _whitened(
+    pasts: list[Real], targets: list[Real], white: Real, taps: int
+) -> tuple[list[Real], list[Real]]:
+    return (
+        [oaconvolve(own, white, "same")[HALO:-HALO] for own in pasts],
+        [oaconvolve(own, white, "same")[HALO + taps : -HALO] for own in targets],
+    )
+
+
+def _explained(xs: list[Real], ys: list[Real], taps: int, block: int) -> NDArray[np.bool_]:
+    """Which sections one section's filter explains, of the filter that explains most."""
+    shares = []
+    for own_x, own_y in zip(xs, ys, strict=True):
+        filter = _fitted([own_x], [own_y], taps)
+        shares.append([_shares(x, y, filter, block) for x, y in zip(xs, ys, strict=True)])
+    levels = [float(np.quantile(np.concatenate(own), EXPLAINED)) for own in shares]
+    best = int(np.argmin(levels))
+    good = np.array([float(np.median(own)) < ALIKE * levels[best] for own in shares[best]])
+    good[best] = True
+    return good
+
+
+def _fitted(xs: list[Real], ys: list[Real], taps: int) -> Real:
+    """The causal FIR of all sections, which weigh alike."""
+    normal, right = np.zeros(taps), np.zeros(taps)
+    for past, target in zip(xs, ys, strict=True):
+        own = _normal(past, target, taps)
+        normal, right = normal + own[0], right + own[1]
+    normal[0] = normal[0] * (1 + RIDGE) + 1e-30
+    return np.asarray(solve_toeplitz(normal, right))
+
+
+def _normal(past: Real, target: Real, taps: int) -> tuple[Real, Real]:
+    """Autocorrelation of what was played and its correlation with what came back, over the energy of that."""
+    fft_samples = next_fast_len(len(past) + taps, real=True)
+    spectrum = rfft(past, fft_samples)
+    other = rfft(np.concatenate([np.zeros(len(past) - len(target)), target]), fft_samples)
+    scale = float(np.square(target).sum()) + 1e-30
+    return (
+        irfft(np.abs(spectrum) ** 2, fft_samples)[:taps] / scale,
+        irfft(other * np.conj(spectrum), fft_samples)[:taps] / scale,
+    )
+
+
+def _shares(past: Real, target: Real, filter: Real, block: int) -> Real:
+    """What share of each block's energy the filter leaves."""
+    model = oaconvolve(past, filter)[len(past) - len(target) : len(past)]
+    left, energy = (
+        np.square(own[: len(own) // block * block]).reshape(-1, block).sum(axis=1)
+        for own in (target - model, target)
+    )
+    return np.asarray((left + 1e-30) / (energy + 1e-30))
+
+
+def _scan(
+    dry: Signal, wet: Signal, curve: DelayTrajectory, model: Model, first: int, last: int
+) -> Iterator[tuple[int, int, Real]]:
+    """Each block, first sample and the one after its last, with the log-likelihoods of all lags."""
+    rate_hz = curve.sample_rate
+    block = round(SCAN_S * rate_hz)
+    per_chunk = round(CHUNK_S * rate_hz) // block
+    for start in range(first, last, block * per_chunk):
+        stop = min(last, start + block * per_chunk)
+        answer, heard = _answer(dry, wet, curve, model, start, stop)
+        release(dry)
+        release(wet)
+        whole = (stop - start) // block
+        if whole:
+            yield from zip(
+                range(start, start + whole * block, block),
+                range(start + block, start + (whole + 1) * block, block),
+                _likelihoods(answer, heard, block, whole, model, rate_hz),
+                strict=True,
+            )
+        rest = stop - start - whole * block
+        if rest >= LEAST_BLOCK_S * rate_hz:
+            begin = whole * block
+            yield start + begin, stop, _likelihoods(answer[begin:], heard[begin:], rest, 1, model, rate_hz)[0]
+
+
+def _answer(
+    dry: Signal, wet: Signal, curve: DelayTrajectory, model: Model, start: int, stop: int
+) -> tuple[Real, Real]:
+    """What the model makes of dry, REACH_SAMPLES longer at both ends, and wet; both whitened."""
+    taps = len(model.taps)
+    before = REACH_SAMPLES + taps + HALO
+    played = oaconvolve(
+        _read(dry, curve, model.room, start - before, stop + REACH_SAMPLES + HALO), model.white, "same"
+    )
+    answer = oaconvolve(played, model.taps)[taps + HALO : taps + HALO + stop - start + 2 * REACH_SAMPLES]
+    heard = oaconvolve(cut(wet, start - HALO, stop + HALO), model.white, "same")[HALO : HALO + stop - start]
+    return np.asarray(answer), np.asarray(heard)
+
+
+def _likelihoods(answer: Real, heard: Real, block: int, count: int, model: Model, rate_hz: float) -> Real:
+    """Of `count` blocks, at all lags, the earliest first; 0 is each block's highest."""
+    wide, lags = block + 2 * REACH_SAMPLES, 2 * REACH_SAMPLES + 1
+    fft_samples = next_fast_len(wide, real=True)
+    around = np.lib.stride_tricks.sliding_window_view(answer, wide)[: count * block : block]
+    own = heard[: count * block].reshape(count, block)
+    cross = irfft(
+        rfft(around, fft_samples, axis=1) * np.conj(rfft(own, fft_samples, axis=1)), fft_samples, axis=1
+    )[:, :lags]
+    total = np.concatenate([[0.0], np.cumsum(answer**2)])
+    at = np.arange(count)[:, None] * block + np.arange(lags)
+    energy = np.maximum(total[at + block] - total[at], 1e-30)
+    gain = np.clip(cross / energy, 1 / GAIN, GAIN)
+    own_energy = np.square(own).sum(axis=1, keepdims=True)
+    left = np.maximum(own_energy - gain * (2 * cross - gain * energy), 0)
+    left += USUAL * own_energy + block * model.floor
+    value = -0.5 * block / (BLOCK_S * rate_hz) * np.log(left)
+    return np.asarray(np.maximum(value - value.max(axis=1, keepdims=True), -MOST_EVIDENCE)[:, ::-1])
+
+
+def _course(blocks: Iterator[tuple[int, int, Real]]) -> tuple[list[tuple[int, int]], NDArray[np.int64]]:
+    """The likeliest lag of each block."""
+    spans, came, highest = [], [], []
+    score = np.zeros(2 * REACH_SAMPLES + 1)
+    for start, stop, likelihood in blocks:
+        best = int(np.argmax(score))
+        step = score < score[best] - STEP_COST
+        came.append(np.packbits(step))
+        highest.append(best)
+        spans.append((start, stop))
+        score = np.maximum(score, score[best] - STEP_COST) + maximum_filter1d(
+            likelihood, 2 * PLAY_SAMPLES + 1
+        )
+        score -= score.max()
+    lags = np.zeros(len(spans), dtype=np.int64)
+    if not spans:
+        return spans, lags
+    # of several that are equal, the one nearest to none
+    best = int(min(np.flatnonzero(score == 0), key=lambda one: abs(one - REACH_SAMPLES)))
+    for row in range(len(spans) - 1, -1, -1):
+        lags[row] = best
+        if came[row][best >> 3] >> (7 - (best & 7)) & 1:
+            best = highest[row]
+    return spans, lags - REACH_SAMPLES
+
+
+def _located(
+    dry: Signal,
+    wet: Signal,
+    curve: DelayTrajectory,
+    model: Model,
+    spans: list[tuple[int, int]],
+    edge: int,
+    lags: tuple[int, int],
+) -> Step:
+    """Where between two blocks the lag changes, and by how much exactly."""
+    start, stop = spans[0][0], spans[-1][1]
+    answer, heard = _answer(dry, wet, curve, model, start, stop)
+    exact = []
+    for lag, side in zip(lags, (slice(0, edge - start), slice(edge - start, None)), strict=True):
+        own = heard[side]
+        first = (side.start or 0) + REACH_SAMPLES
+        errors = {
+            one: float(np.square(own - answer[first - one : first - one + len(own)]).sum())
+            for one in range(
+                max(lag - PLAY_SAMPLES, -REACH_SAMPLES), min(lag + PLAY_SAMPLES, REACH_SAMPLES) + 1
+            )
+        }
+        exact.append(min(errors, key=lambda one: errors[one]))
+    block = max(8, round(BLOCK_S * curve.sample_rate))
+    count = len(heard) // block
+    first, second = (
+        np.square(heard - answer[REACH_SAMPLES - lag : REACH_SAMPLES - lag + len(heard)])[: count * block]
+        .reshape(count, block)
+        .sum(axis=1)
+        for lag in exact
+    )
+    likelier = 0.5 * np.log((second + block * model.floor) / (first + block * model.floor))
+    sums = np.concatenate([[0.0], np.cumsum(likelier)])
+    sure = np.flatnonzero(sums > sums.max() - 4.0)
+    low, high = start + int(sure[0]) * block, start + int(sure[-1]) * block
+    samples = exact[1] - exact[0]
+    return Step((low + high) / 2, high - low + 2 * block + 2 * abs(samples) * (samples < 0), float(samples))
