@@ -53,11 +53,13 @@ class ChannelDelay:
         constant_samples: Whole samples that are taken off where the delay is kept.
         fraction_samples: What dry is resampled by beyond that, 0 to 1.
         trajectory: The whole delay over the time of wet; None: it stands still.
+        is_heard: Whether the constant was told from the recording, which is sure within a few samples.
     """
 
     constant_samples: int
     fraction_samples: float = 0.0
     trajectory: DelayTrajectory | None = None
+    is_heard: bool = False
 
     def align(self, dry: Signal, wet: Signal, mode: DelayMode, scratch: Path) -> Aligned:
         """Cuts and reads one channel.
@@ -130,7 +132,7 @@ def settle_delays(
 def _found(channel: ChannelTiming) -> ChannelDelay:
     if not channel.found:
         return ChannelDelay(0)
-    return ChannelDelay(channel.constant_samples, channel.fraction_samples, channel.wander)
+    return ChannelDelay(channel.constant_samples, channel.fraction_samples, channel.wander, is_heard=True)
 
 
 def _loudest_found(timing: PairTiming, wet: Audio) -> int:
@@ -184,16 +186,26 @@ def _from_file(
     return delays, unite_facts(pair.wet.name, facts)
 
 
+def _over_time(own: ChannelDelay, sample_rate: int) -> DelayTrajectory | None:
+    """What may be moved; None: the user's word, or a channel in which nothing was found."""
+    if own.trajectory is None and own.is_heard:
+        whole = np.array([own.constant_samples + own.fraction_samples])
+        return DelayTrajectory(np.zeros(1), whole, np.ones(1), sample_rate)
+    return own.trajectory
+
+
 def settle_together(
     pairs: Sequence[Pair], sample_rate: int, align: Align, mode: DelayMode, make_scratch: MakeScratch
 ) -> list[Settled]:
     """The delays of several recordings of one machine at one setting, moved until one response explains all.
 
+    A delay that stands still moves by whole samples, so that nothing is resampled for it.
+
     Args:
         pairs: The recordings.
         sample_rate: In Hz.
         align: See `settle_delays`.
-        mode: What becomes of a delay that wanders; not "keep".
+        mode: What becomes of a delay that wanders.
         make_scratch: Opens a folder for one pair's signals too long for memory.
     """
     settled: list[Settled] = []
@@ -204,8 +216,9 @@ def settle_together(
             dry, wet = read_signal(pair.dry, folder), read_signal(pair.wet, folder)
             settled.append(settle_delays(pair, dry, wet, sample_rate, align, mode, folder))
             for channel, own in enumerate(settled[-1][0]):
-                if own.trajectory is not None:
-                    excerpt = take_excerpt(dry[channel], wet[channel], own.trajectory)
+                trajectory = _over_time(own, sample_rate)
+                if trajectory is not None:
+                    excerpt = take_excerpt(dry[channel], wet[channel], trajectory)
                     if len(excerpt.wet) > LEAST_EXCERPT_SAMPLES:
                         places.append((number, channel))
                         excerpts.append(excerpt)
@@ -213,9 +226,13 @@ def settle_together(
     for (number, channel), shift in zip(places, shifts or [], strict=False):
         delays, findings = settled[number]
         own = delays[channel]
-        if shift == 0.0 or own.trajectory is None:
+        if own.trajectory is None:
+            shift = round(shift)
+            delays[channel] = replace(own, constant_samples=own.constant_samples + shift)
+        else:
+            delays[channel] = replace(own, trajectory=own.trajectory.shifted(shift))
+        if shift == 0:
             continue
-        delays[channel] = replace(own, trajectory=own.trajectory.shifted(shift))
         name = name_channels(pairs[number].wet.name, len(delays))[channel]
         text = f"its delay is moved by {shift:+.2f} samples: the recordings of one machine then have one response"
         findings.append(Finding("corrected", "onset", name, text))

@@ -28,7 +28,7 @@ from tapezoo.data.prepared import PreparedRow
 from tapezoo.data.settings import HoldOut, Setting, check_trainable, draw_held_out, setting_text
 from tapezoo.data.splits import TRAIN_SHARE, VAL_SHARE, Split
 
-REVISION = 3  # raise it when preparation changes what comes out
+REVISION = 4  # raise it when preparation changes what comes out
 
 
 class PairedAudio(PairsDataModule):
@@ -170,7 +170,7 @@ class PairedAudio(PairsDataModule):
         for number, pair in enumerate(self._file.pairs):
             groups.setdefault(self._file.setting(pair), []).append(number)
         for members in groups.values():
-            if self._delay == "keep" or len(members) == 1:
+            if len(members) == 1:
                 continue
             together = settle_together(
                 [self._file.pairs[number] for number in members],

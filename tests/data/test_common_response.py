@@ -79,3 +79,35 @@ def test_pairs_of_one_setting_are_matched_and_the_user_is_told(
         heard = signal.sosfilt(LOW_PASS, row.input)
         error = np.sum(np.square(heard - row.target)[500:]) / np.sum(np.square(row.target)[500:])
         assert error < 2e-3
+
+
+@pytest.mark.parametrize(("off", "is_claimed"), [(4, False), (4, True)])
+def test_delays_that_stand_still_move_by_whole_samples_unless_the_user_gave_them(
+    off: int, is_claimed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = iter([100, 100 + off] if not is_claimed else [100, 100])
+    monkeypatch.setattr(
+        pair_delays,
+        "measure_timing",
+        lambda *arguments: PairTiming((ChannelTiming(next(heard), 0.0, False, 9.0, True),)),
+    )
+    monkeypatch.setenv("TAPEZOO_CACHE", str(tmp_path / "cache"))
+    lines = []
+    for number in (0, 1):
+        write(tmp_path / f"dry{number}.wav", PROGRAMME[number])
+        wet = np.pad(signal.sosfilt(LOW_PASS, PROGRAMME[number]), (100, 0)) + 1e-4 * noise_bursts(1.5)[0]
+        write(tmp_path / f"wet{number}.wav", np.asarray(wet, dtype=np.float32))
+        claim = f", offset_samples: {100 + number * off}" if is_claimed else ""
+        lines.append(f"{{dry: dry{number}.wav, wet: wet{number}.wav{claim}}}")
+    (tmp_path / "p.yaml").write_text(f"pairs: [{', '.join(lines)}]")
+    module = PairedAudio(pairs=str(tmp_path / "p.yaml"), segment_samples=1024, burn_in_samples=256)
+    module.setup()
+    said = [str(finding) for finding in module.findings if "one response" in str(finding)]
+    if is_claimed:
+        assert not said
+    else:
+        (moved,) = said
+        assert moved.startswith("corrected: wet1.wav: its delay is moved by -4.00 samples")
+        for row in module.split_arrays("train"):
+            error = np.square(signal.sosfilt(LOW_PASS, row.input) - row.target)[500:].sum()
+            assert error < 2e-3 * np.square(row.target[500:]).sum()
