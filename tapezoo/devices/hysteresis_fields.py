@@ -100,7 +100,7 @@ def training_fields(rows: int, samples: int, sample_rate: int, seed: int) -> Fie
     return _fields(_TRAINED, rows, samples, sample_rate, [seed, _TRAINING], starts)
 
 
-def test_fields(rows: int, samples: int, sample_rate: int, seed: int) -> Fields:
+def unseen_fields(rows: int, samples: int, sample_rate: int, seed: int) -> Fields:
     """Music, percussion, speech and sweeps that no training field repeats, on demagnetised tapes.
 
     Args:

@@ -34,12 +34,16 @@ def with_drives(cells: NDArray[np.floating], drives: NDArray[np.floating]) -> ND
 
 
 def render_cells(
-    fields: Fields, points: NDArray[np.floating], sample_rate: int, solver: str = "NR8"
+    fields: Fields,
+    points: NDArray[np.floating],
+    sample_rate: int,
+    solver: str = "NR8",
+    threads: int | None = None,
 ) -> NDArray[np.float32]:
-    """Magnetisation of every cell under every field, on all cores.
+    """Magnetisation of every cell under every field.
 
     All cells hear the same fields, so H is there once, whatever the number of cells. What is returned takes 4 bytes per
-    cell, row and sample; beside it lie 8 bytes per sample of 16 cells of one row for each core. `cell_blocks` cuts a
+    cell, row and sample; beside it lie 8 bytes per sample of 16 cells of one row for each thread. `cell_blocks` cuts a
     grid into parts of bounded size.
 
     Args:
@@ -47,6 +51,7 @@ def render_cells(
         points: Drive, saturation and bias, 0..1; of a cell, or of a cell in each row (`with_drives`).
         sample_rate: In Hz.
         solver: As the device's.
+        threads: None: one for each core.
 
     Shape:
         points (cells, 3) or (cells, rows, 3) -> (cells, rows, samples).
@@ -67,7 +72,7 @@ def render_cells(
         magnetisation[part, row] = states.M
 
     jobs = [(row, first) for row in range(rows) for first in range(0, len(every), _CELLS_AT_ONCE)]
-    with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         for _ in pool.map(solve, jobs):
             pass
     return magnetisation

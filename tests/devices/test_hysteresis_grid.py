@@ -6,8 +6,7 @@ import pytest
 from tapezoo.controls import ControlError
 from tapezoo.devices import DeviceError, device
 from tapezoo.devices.hysteresis import hysteresis_states, tape_at
-from tapezoo.devices.hysteresis_fields import test_fields as unheard_fields
-from tapezoo.devices.hysteresis_fields import training_fields
+from tapezoo.devices.hysteresis_fields import training_fields, unseen_fields
 from tapezoo.devices.hysteresis_grid import (
     cell_blocks,
     one_step,
@@ -42,7 +41,7 @@ def test_training_fields_have_every_kind_at_many_levels_and_begin_anywhere(train
 def test_more_rows_leave_the_first_ones_as_they_were_and_seeds_and_splits_differ(trained):
     np.testing.assert_array_equal(training_fields(20, 1500, RATE, 0).H[:18], trained.H)
     heard = [trained.H[0], training_fields(1, 1500, RATE, 1).H[0]]
-    heard += [unheard_fields(2, 1500, RATE, seed).H[0] for seed in (0, 1)]
+    heard += [unseen_fields(2, 1500, RATE, seed).H[0] for seed in (0, 1)]
     for number, one in enumerate(heard):
         for other in heard[:number]:
             assert np.corrcoef(one, other)[0, 1] < 0.9
@@ -55,23 +54,21 @@ def test_training_covers_more_states_than_music(trained):
         return np.count_nonzero(np.histogram2d(H.ravel(), M.ravel(), 8, [[-1, 1], [-0.8, 0.8]])[0])
 
     points = np.array([[0.5, 0.5, 0.5]])
-    music = np.concatenate(
-        [unheard_fields(5, 1500, RATE, seed).H[[0, 3]] for seed in range(9)]
-    )  # 18 rows too
+    music = np.concatenate([unseen_fields(5, 1500, RATE, seed).H[[0, 3]] for seed in range(9)])  # 18 rows too
     of_music = [hysteresis_states(row, points, RATE)[0].M for row in music]
     covered = met(trained.H, render_cells(trained, points, RATE)[0])
     assert covered > 1.3 * met(music, np.concatenate(of_music))
 
 
 def test_every_cell_is_the_device_at_its_point(trained):
-    fields = unheard_fields(5, 700, RATE, 0)
+    fields = unseen_fields(5, 700, RATE, 0)
     found = render_cells(fields, with_drives(CELLS, fields.drives), RATE)
     assert found.shape == (18, 5, 700)
     for cell, row in ((0, 0), (7, 3), (17, 4)):  # the second is in another block of cells than the last
         settings = {"drive": fields.drives[row], "saturation": CELLS[cell, 0], "bias": CELLS[cell, 1]}
         wet = device("hysteresis").render(fields.H[row].astype(np.float32), RATE, settings, 0)
         np.testing.assert_allclose(found[cell, row], wet, atol=2e-5)
-    part = render_cells(fields, with_drives(CELLS[7:9], fields.drives), RATE)
+    part = render_cells(fields, with_drives(CELLS[7:9], fields.drives), RATE, threads=1)
     np.testing.assert_array_equal(part, found[7:9])
 
 
