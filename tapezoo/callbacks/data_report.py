@@ -42,6 +42,13 @@ class DataReport(Callback):
                 logger.log_metrics({name: self.linear_floors[taps]}, step=0)
         each = f" of each of the {len(floor.filters)} settings" if len(floor.filters) > 1 else ""
         self._say(f"linear floor, the val_esr of the best filter{each}: {floors_text(self.linear_floors)}")
+        longest = max(self.linear_floors)
+        if self.linear_floors[longest] > self.linear_floors[LINEAR_FLOOR_TAPS]:
+            self._say(
+                f"warning: {longest} taps fit the training split and not the validation split: the filter would learn "
+                "the programme. Record more, or shorten --model.filter_beside_taps and --model.filter_before_taps; "
+                "recipes/lstm.yaml has no filter."
+            )
 
     def _say(self, text: str) -> None:
         self.console.say(*text.splitlines())

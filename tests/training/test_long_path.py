@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ import soundfile
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
 
+from tapezoo.callbacks.data_report import DataReport
 from tapezoo.data import PairedAudio
 from tapezoo.filtered import FilterBeside
 from tapezoo.measure.floor import fit_floor
 from tapezoo.models.lstm import LSTM
+from tapezoo.screen import Screen
 from tapezoo.training.effect import EffectModel
 from tapezoo.training.errors import TrainingError
 from tapezoo.training.schedules import CosineDecay
@@ -110,3 +114,14 @@ def test_a_model_that_builds_its_net_itself_says_so_instead_of_training_without(
 
     with pytest.raises(TrainingError, match="with_filters"):
         fit(Own(sample_rate=RATE, filter_beside_taps=TAPS), data)
+
+
+@pytest.mark.parametrize(("taps", "is_said"), [(3000, True), (258, False)])
+def test_a_filter_too_long_for_the_audio_is_said_before_the_training(
+    data: PairedAudio, taps: int, is_said: bool
+) -> None:
+    shown = io.StringIO()
+    report = DataReport(Screen(file=shown, force_terminal=False, width=400))
+    model = LSTM(hidden_size=2, linear_taps=0, sample_rate=RATE, filter_beside_taps=taps)
+    report.on_fit_start(SimpleNamespace(datamodule=data, loggers=[]), model)  # type: ignore[arg-type]
+    assert ("the filter would learn the programme" in shown.getvalue()) is is_said, report.linear_floors
