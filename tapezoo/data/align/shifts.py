@@ -20,6 +20,7 @@ from scipy.signal import oaconvolve
 
 from tapezoo.data.align.correlation import Real, Signal, cut
 from tapezoo.data.align.jumps import BLOCK_S, Step
+from tapezoo.data.align.track_check import has_many_bands
 from tapezoo.data.align.track_waveform import filter_lengths, whitening
 from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.data.align.warp import warp_block
@@ -73,6 +74,9 @@ def find_shifts(dry: Signal, wet: Signal, curve: DelayTrajectory) -> list[Step]:
         curve: The delay as far as it is known.
     """
     first, last = _shared(dry, wet, curve)
+    middle, half = len(dry) // 2, round(CHUNK_S / 2 * curve.sample_rate)
+    if not has_many_bands(cut(dry, max(0, middle - half), min(len(dry), middle + half)), curve.sample_rate):
+        return []  # of one tone at a time a distortion's lag is any
     model = _learn(dry, wet, curve, first, last)
     if model is None:
         return []
