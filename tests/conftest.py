@@ -1,8 +1,10 @@
 """One thread: two test workers on two cores, and losses that do not depend on the machine."""
 
 import functools
+import importlib
 import io
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import pytest
 import torch
 
 from tapezoo import registry
+from tapezoo.tracking.database import _create_database as _make_database
 
 torch.set_num_threads(1)
 
@@ -82,21 +85,45 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     monkeypatch.setenv("TAPEZOO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
-# what tests of a folder prove about exports and reports, they prove on a third of a second and with blank pictures
-QUICK = {"cli", "compare", "export", "models", "plugins", "recipes"}
+# what tests prove about exports does not need the six seconds that an export plays: a third of the samples, and every
+# kind of block; it costs a sixth
+QUICK_EXPORTS = {
+    "golden.MOST_SAMPLES": 1 << 11,
+    "golden.BLOCKS_SAMPLES": (1, 64, 333, 1024),
+    "golden.SINGLE_SAMPLES": 64,
+    "cost.MEASURED_SAMPLES": 1 << 11,
+    "cost.REPEATS": 1,
+}
+WHOLE_EXPORTS: dict[str, object] = {}
 TESTS = Path(__file__).parent
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _quick_exports(request: pytest.FixtureRequest) -> Iterator[None]:
-    """In the folders of `QUICK` exports replay little audio and time themselves once, and pictures stay blank."""
+@pytest.fixture(autouse=True, scope="session")
+def _quick_exports() -> Iterator[None]:
+    """Exports replay little audio and time themselves once, all but those of `whole_exports`."""
     with pytest.MonkeyPatch.context() as patch:
-        if request.path.relative_to(TESTS).parts[0] in QUICK:
+        for name, quick in QUICK_EXPORTS.items():
+            module = importlib.import_module(f"tapezoo.export.{name.partition('.')[0]}")
+            WHOLE_EXPORTS[name] = getattr(module, name.partition(".")[2])
+            patch.setattr(f"tapezoo.export.{name}", quick)
+        yield
+
+
+@pytest.fixture
+def whole_exports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports are as long in this test as a user's."""
+    for name, whole in WHOLE_EXPORTS.items():
+        monkeypatch.setattr(f"tapezoo.export.{name}", whole)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _blank_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Pictures are composed and stay blank, except in the folder of their own tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.parent != TESTS / "report":
             blank = _blank_png()
-            _savefig()
-            patch.setattr("tapezoo.export.golden.MOST_SAMPLES", 1 << 14)
-            patch.setattr("tapezoo.export.cost.MEASURED_SAMPLES", 1 << 11)
-            patch.setattr("tapezoo.export.cost.REPEATS", 1)
+            _drawing()
+            patch.setattr("tapezoo.report.figures.arrange", lambda figure: None)
             patch.setattr(
                 "matplotlib.figure.Figure.savefig",
                 lambda self, path, **options: Path(path).write_bytes(blank),
@@ -107,14 +134,18 @@ def _quick_exports(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are drawn for real in this test."""
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", _savefig())
+    arrange, savefig = _drawing()
+    monkeypatch.setattr("tapezoo.report.figures.arrange", arrange)
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", savefig)
 
 
 @functools.cache
-def _savefig() -> Any:
+def _drawing() -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
-    return Figure.savefig
+    from tapezoo.report.figures import arrange
+
+    return arrange, Figure.savefig
 
 
 @functools.cache
@@ -124,3 +155,25 @@ def _blank_png() -> bytes:
     stream = io.BytesIO()
     Figure(figsize=(0.1, 0.1)).savefig(stream, format="png")
     return stream.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _copied_databases(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new tracking database is a copy of the session's first: MLflow's seventy migrations take seconds each time.
+
+    The tests of its making (`tests/tracking/test_database.py`) see the real thing.
+    """
+    if request.path.name == "test_database.py":
+        return
+    blank = tmp_path_factory.getbasetemp() / "tables.db"
+
+    def copied(path: Path) -> None:
+        if not blank.exists():
+            _make_database(blank)
+        part = path.with_name(f".{path.name}.part")
+        shutil.copy(blank, part)
+        part.rename(path)
+
+    monkeypatch.setattr("tapezoo.tracking.database._create_database", copied)

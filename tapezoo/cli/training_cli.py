@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ class TrainingCLI(LightningCLI):
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parses, and keeps apart what the user said from what are defaults."""
+        """Parses, with faults said plainly."""
         self.console = Screen()
         if self._verb == "test":
             self._parser("test").add_argument(
@@ -108,8 +109,13 @@ class TrainingCLI(LightningCLI):
             read_recipes_strictly(self.console.say),
         ):
             self.config = parser.parse_args(args)
-            self.said = parser.parse_args(args, defaults=False)
         check_arguments(self.config[self.config["subcommand"]])
+
+    @cached_property
+    def said(self) -> Any:
+        """What the user said, apart from what are defaults: parsed anew, which a recipe that is refused never needs."""
+        with read_recipes_strictly(lambda said_before: None):
+            return self.parser.parse_args(self.line, defaults=False)
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Faults are raised, for `as_user_errors`; the parser's own way out prints forty lines of usage."""

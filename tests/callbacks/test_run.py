@@ -169,6 +169,7 @@ def test_the_excerpts_are_what_the_best_checkpoint_makes_of_the_loudest_stretch(
         ),
     ],
 )
+@pytest.mark.usefixtures("drawn")
 def test_a_run_that_breaks_off_is_marked_and_keeps_its_checkpoints_and_report(
     error: BaseException,
     raised: type[BaseException],
@@ -210,6 +211,7 @@ def test_a_report_that_fails_does_not_fail_the_run(
     ],
     ids=["GreyBox", "WienerHammerstein"],
 )
+@pytest.mark.usefixtures("drawn")
 def test_the_report_of_a_net_that_explains_itself_has_a_picture_of_each_block(
     explained: Any, blocks: list[str], data: PairedAudio, tmp_path: Path
 ) -> None:

@@ -76,6 +76,7 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.usefixtures("drawn")
 def test_every_setting_has_its_errors_and_kinds_have_totals(tmp_path: Path) -> None:
     data = recorded(tmp_path, 1, hold_out=HoldOut("interpolation", 2, seed=1))
     text = shown_by(data, straight(data, [1.0]), tmp_path / "report")

@@ -308,6 +308,7 @@ class ShortBlocks(Net):
         return path * input + self.gain * both[..., :-1], {"before": both[..., -1:], **knobs}
 
 
+@pytest.mark.usefixtures("whole_exports")
 def test_no_golden_block_is_longer_than_the_net_takes(tmp_path):
     net = ShortBlocks()
     report = export_bundle(net, **arguments(net, tmp_path / "bundle"))

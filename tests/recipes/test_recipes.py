@@ -10,7 +10,6 @@ import tapezoo.devices
 from tapezoo import registry
 from tapezoo.callbacks import RunRecorder
 from tapezoo.cli import main
-from tapezoo.export import golden
 
 FOLDER = Path(__file__).parents[2] / "recipes"
 RECIPES = sorted(FOLDER.rglob("*.yaml"))
@@ -18,12 +17,11 @@ RECIPES = sorted(FOLDER.rglob("*.yaml"))
 
 @pytest.fixture
 def cheap(monkeypatch):
-    """Machines that render in no time, no report, short golden files: all of them are tested elsewhere."""
+    """Machines that render in no time, no report: both are tested elsewhere."""
     for found in registry.registrations("devices"):
         machine = tapezoo.devices.resolve(found.name)
         monkeypatch.setattr(machine, "render", lambda self, dry, *rest: np.tanh(3 * dry).astype(np.float32))
     monkeypatch.setattr(RunRecorder, "_report", lambda *arguments: None)
-    monkeypatch.setattr(golden, "MOST_SAMPLES", golden.LEAST_SAMPLES)
 
 
 @pytest.mark.usefixtures("cheap")

@@ -218,6 +218,7 @@ def test_same_wishes_same_sound_and_another_seed_another() -> None:
         assert not np.array_equal(sounds[0], sounds[2])
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_sheet_says_what_to_do_with_these_very_files(written: tuple[Path, Layout, Signal]) -> None:
     folder, _, _ = written
     sheet = (folder / "ex.txt").read_text()

@@ -22,6 +22,7 @@ from mlflow import MlflowClient
 
 from tapezoo.bundle import read_manifest, seal
 from tapezoo.export import export_bundle
+from tapezoo.tracking.database import ensure_database
 
 DATA = {"dataset_hash": "d" * 64, "run_id": "1234abcd"}
 
@@ -31,6 +32,7 @@ def new_store(folder: Path, factory: pytest.TempPathFactory) -> str:
     blank = factory.getbasetemp() / "blank.db"
     if not blank.exists():
         part = blank.with_suffix(".part")
+        ensure_database(f"sqlite:///{part}")
         MlflowClient(f"sqlite:///{part}").search_experiments()
         part.rename(blank)
     folder.mkdir(parents=True, exist_ok=True)
