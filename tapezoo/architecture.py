@@ -218,7 +218,48 @@ class ResidualBlock:
         return {**_all_shapes(self.convolution, self.modulation, self.activation), **gain}
 
 
-Layer = Dense | Convolution | Recurrent | Activation | Modulation | SkipStack | ResidualBlock
+@dataclass(frozen=True)
+class Transition:
+    """`M[n] = M[n-1] + s[n] head(hidden(first(u[n])))`, a tanh after `first` and each of `hidden`; it gives M.
+
+    u is H (the input), `slope_scale H'`, both one sample earlier; with `inputs` "sign" or "anhysteretic"
+    `H' / sqrt(H'^2 + still^2)`; with "anhysteretic" `coth(b H) - 1 / (b H)`; then M[n-1]; then the controls.
+    `H'[n] = (1 + alpha) rise (H[n] - H[n-1]) - alpha H'[n-1]`. s is `increment / rise`, or, where there is no
+    increment, `(H'[n] + H'[n-1]) / (2 rise)`.
+
+    Args:
+        first: From u.
+        hidden: The layers after it.
+        head: To one number.
+        inputs: See above.
+        bend: b, (1,); of "anhysteretic" alone.
+        increment: See above.
+        alpha: See above.
+        rise: Sample rate it is played at over the one it was trained at.
+        slope_scale: See above.
+        still: See above.
+        state: H, H' and M of the sample before, (1,) each.
+    """
+
+    first: Dense
+    hidden: tuple[Dense, ...]
+    head: Dense
+    inputs: Literal["plain", "sign", "anhysteretic"]
+    bend: str | None
+    increment: float | None
+    alpha: float
+    rise: float
+    slope_scale: float
+    still: float
+    state: tuple[str, str, str]
+    kind: Literal["transition"] = "transition"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        return {**_all_shapes(self.first, *self.hidden, self.head), **_bias(self.bend, 1)}
+
+
+Layer = Dense | Convolution | Recurrent | Activation | Modulation | SkipStack | ResidualBlock | Transition
 
 
 @dataclass(frozen=True)

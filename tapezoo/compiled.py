@@ -19,11 +19,24 @@ def compiled(function: Function) -> Function:
     It lets go of the interpreter while it runs, so that threads render side by side. Division by zero follows
     IEEE 754 instead of raising, which keeps a test out of every division.
     """
+    return _compile(function, fastmath=False)
+
+
+def compiled_freely(function: Function) -> Function:
+    """As `compiled`, with sums in any order and products rounded with them: loops over rows become vectors.
+
+    NaN and infinity stay what they are.
+    """
+    return _compile(function, fastmath={"reassoc", "contract", "nsz", "arcp"})
+
+
+def _compile(function: Function, fastmath: bool | set[str]) -> Function:
     try:
         with _absolute_folders():
-            return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+            found = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=fastmath)(function)
     except RuntimeError:  # numba finds no writable cache folder ("no locator available")
-        return cast(Function, numba.njit(nogil=True, error_model="numpy")(function))
+        found = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
+    return cast(Function, found)
 
 
 @contextmanager

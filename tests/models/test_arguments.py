@@ -72,6 +72,12 @@ WRONG = {
         "block_samples": [*SIZES, 48, 64.0, 2048],
         "conditioning": [*WORDS, "affine"],
     },
+    "STN": {
+        "size": [*WORDS, "2x0", "0x4", "2x4x1", "-2x4", "2 x 4", "999x4", "2x9999", 8],
+        "step": [*WORDS, "tanh"],
+        "inputs": [*WORDS, "langevin"],
+        "alpha": [-0.1, 1.0, NAN, INFINITE, "long"],
+    },
     "GreyBox": {
         "peaks": [-1, HUGE, 1.5],
         "followers": SIZES,
@@ -121,7 +127,7 @@ def default_net(model: str, hyper: bool) -> tuple[type, dict[str, object]]:
         del given["hyper_units"]
     if model == "WaveNet":
         given |= {"channels": [16, 8], "dilations": [1, 2]}
-    if model == "GreyBox":
+    if model in ("GreyBox", "STN"):
         given["sample_rate"] = 44100
     return type(built.net), given
 

@@ -1,0 +1,165 @@
+"""The compiled loops of `tapezoo.layers.transition`: forwards, and back with the gradient."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+from numba.np.unsafe.ndarray import to_fixed_tuple
+from numpy.typing import NDArray
+
+from tapezoo.compiled import compiled_freely
+
+_REACH = 10.0  # beyond it tanh is 1 to the last digit of float32, and to 4e-9 of float64
+_REACH_DOUBLE = 20.0
+_HALVINGS = 4
+_TERMS = 9  # of Lambert's continued fraction
+_TABLE_SIZE = 12
+
+
+@lru_cache
+def tanh_table(dtype: Any) -> NDArray[Any]:
+    """What `_tanh` needs to know, in the type of its argument: the reach, 2^-4, and the polynomials.
+
+    Lambert's continued fraction of tanh(y) = y / (1 + y^2 / (3 + y^2 / (5 + ...))) as a ratio of polynomials in y^2,
+    within 1e-16 for |y| up to 20 / 16. From there the argument is doubled four times.
+    """
+    over, under = np.array([1.0]), np.array([2.0 * _TERMS - 1])
+    for odd in range(2 * _TERMS - 3, 0, -2):  # odd + y^2 / (under / over)
+        over, under = under, np.polynomial.polynomial.polyadd(odd * under, np.append(0.0, over))
+    size = _TERMS // 2 + 1
+    scale = under[0]
+    table = np.zeros(2 + 2 * size)
+    table[0] = _REACH if np.dtype(dtype).itemsize == 4 else _REACH_DOUBLE
+    table[1] = 2.0**-_HALVINGS
+    table[2 : 2 + len(over)] = over / scale
+    table[2 + size : 2 + size + len(under)] = under / scale
+    return table.astype(dtype)
+
+
+@numba.njit(inline="always")
+def _tanh(x, t):  # type: ignore[no-untyped-def]
+    """Of x by arithmetic alone, which the compiler can do for many numbers at once; NaN stays NaN."""
+    x = t[0] if x > t[0] else x
+    x = -t[0] if x < -t[0] else x
+    y = x * t[1]
+    u = y * y
+    over = y * (t[2] + u * (t[3] + u * (t[4] + u * (t[5] + u * t[6]))))
+    under = t[7] + u * (t[8] + u * (t[9] + u * (t[10] + u * t[11])))
+    for _ in range(_HALVINGS):  # tanh(2 y) = 2 tanh(y) / (1 + tanh(y)^2)
+        product = over * under
+        under = under * under + over * over
+        over = product + product
+    return over / under
+
+
+@compiled_freely
+def go_forward(heard, step, feedback, hidden, hidden_bias, head, head_bias, table, units, path):  # type: ignore[no-untyped-def]
+    """Fills `units` (N, samples, L, W, R), what every unit was, and `path` (N, samples + 1, R) after its start."""
+    nets, width, samples, rows = heard.shape
+    layers = 1 + hidden.shape[1]
+    t = to_fixed_tuple(
+        table, _TABLE_SIZE
+    )  # in registers: the compiler cannot know that no result lies in a table
+    change = np.empty(rows, heard.dtype)
+    for net in range(nets):
+        for n in range(samples):
+            for k in range(width):
+                weight, sums, before, unit = (
+                    feedback[net, k],
+                    heard[net, k, n],
+                    path[net, n],
+                    units[net, n, 0, k],
+                )
+                for r in range(rows):
+                    unit[r] = _tanh(sums[r] + weight * before[r], t)
+            for layer in range(1, layers):
+                for k in range(width):
+                    unit = units[net, n, layer, k]
+                    change[:] = hidden_bias[net, layer - 1, k]
+                    for j in range(width):
+                        weight, before = hidden[net, layer - 1, k, j], units[net, n, layer - 1, j]
+                        for r in range(rows):
+                            change[r] += weight * before[r]
+                    for r in range(rows):
+                        unit[r] = _tanh(change[r], t)
+            change[:] = head_bias[net]
+            for k in range(width):
+                weight, unit = head[net, k], units[net, n, layers - 1, k]
+                for r in range(rows):
+                    change[r] += weight * unit[r]
+            before, after, factor = path[net, n], path[net, n + 1], step[net, n]
+            for r in range(rows):
+                after[r] = before[r] + factor[r] * change[r]
+
+
+@compiled_freely
+def go_back(  # type: ignore[no-untyped-def]
+    given,
+    step,
+    feedback,
+    hidden,
+    hidden_bias,
+    head,
+    head_bias,
+    units,
+    path,
+    for_heard,
+    for_feedback,
+    for_hidden,
+    for_hidden_bias,
+    for_head,
+    for_head_bias,
+    for_start,
+):
+    """Adds to the gradients `for_...`, of what `go_forward` was given; `given` is that of the whole path."""
+    nets, samples, layers, width, rows = units.shape
+    total, change = np.empty(rows, given.dtype), np.empty(rows, given.dtype)
+    sums, before = np.empty((width, rows), given.dtype), np.empty((width, rows), given.dtype)
+    one = given.dtype.type(1)
+    for net in range(nets):
+        for r in range(rows):
+            total[r] = given[net, samples, r]  # of path[n + 1], while the loop goes back
+        for n in range(samples - 1, -1, -1):
+            here = given.dtype.type(0)
+            for r in range(rows):
+                change[r] = step[net, n, r] * total[r]
+                here += change[r]
+            for_head_bias[net] += here
+            for k in range(width):
+                weight, here = head[net, k], given.dtype.type(0)
+                for r in range(rows):
+                    unit = units[net, n, layers - 1, k, r]
+                    here += change[r] * unit
+                    sums[k, r] = weight * change[r] * (one - unit * unit)
+                for_head[net, k] += here
+            for layer in range(layers - 1, 0, -1):
+                before[:] = 0
+                for k in range(width):
+                    here = given.dtype.type(0)
+                    for r in range(rows):
+                        here += sums[k, r]
+                    for_hidden_bias[net, layer - 1, k] += here
+                    for j in range(width):
+                        weight, here = hidden[net, layer - 1, k, j], given.dtype.type(0)
+                        for r in range(rows):
+                            here += sums[k, r] * units[net, n, layer - 1, j, r]
+                            before[j, r] += weight * sums[k, r]
+                        for_hidden[net, layer - 1, k, j] += here
+                for j in range(width):
+                    for r in range(rows):
+                        unit = units[net, n, layer - 1, j, r]
+                        sums[j, r] = before[j, r] * (one - unit * unit)
+            for r in range(rows):
+                total[r] += given[net, n, r]
+            for k in range(width):
+                weight, here = feedback[net, k], given.dtype.type(0)
+                for r in range(rows):
+                    here += sums[k, r] * path[net, n, r]
+                    total[r] += weight * sums[k, r]
+                    for_heard[net, k, n, r] = sums[k, r]
+                for_feedback[net, k] += here
+        for r in range(rows):
+            for_start[net, r] = total[r]

@@ -1,0 +1,240 @@
+"""STN: a state transition net, one tiny feed-forward net from sample to sample of a hysteresis."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from tapezoo.architecture import Architecture, Transition
+from tapezoo.layers.described import describe_dense
+from tapezoo.layers.transition import Weights, loop_transition, run_transition
+from tapezoo.layers.transition_inputs import INPUTS, SLOPE_SCALE, STILL, slope
+from tapezoo.models.arguments import (
+    DEEPEST,
+    WIDEST,
+    ModelArgumentError,
+    require_number,
+    require_one_of,
+)
+from tapezoo.net import Net, State
+from tapezoo.training.effect import EffectModel
+
+InputsName = Literal["plain", "sign", "anhysteretic"]
+StepName = Literal["increment", "slope"]
+SIZE = re.compile(r"([1-9][0-9]{0,2})x([1-9][0-9]{0,3})")
+FASTEST = 0.999
+STEP = 0.1  # of full scale per sample at the trained rate: what an output of 1 moves M by
+
+
+class STNNet(Net):
+    """`M[n] = M[n-1] + step[n] net(H[n], H'[n], H[n-1], H'[n-1], M[n-1])`, H the input, M the output.
+
+    Parker, Esqueda, Bergner, "Modelling of nonlinear state-space systems using a deep neural network", DAFx 2019, who
+    call it a state trajectory network; Chowdhury, "Tape emulation with neural networks", 2020, for hysteresis, whose
+    sizes, inputs and derivative these are: H' is the alpha transform's, `(1 + alpha)/T (H - H_1) - alpha H'_1`, here
+    in units of the trained rate. A layer is `a = tanh(W x + b)`, the last one has no tanh.
+
+    With the step "increment" it is the same at every sample, as published. With "slope" it is the mean of H' and H'_1:
+    the net is then dM/dH, and M stands still when the field does, as the equation of Jiles and Atherton says
+    (dM/dt is proportional to dH/dt) and as the trapezoidal rule integrates it.
+
+    **Sample rates.** A net knows the distance from sample to sample at the rate it was trained at. `at_rate` gives one
+    for a higher rate: its slopes are in the same units, its step is shorter by the ratio. Below the trained rate such
+    nets oscillate by themselves (a published one: ESR 4.5 at half the rate), and are refused.
+
+    A fresh net draws M back to a curve of H, whatever its other weights are. Controls are further inputs of the first
+    layer.
+
+    Receptive field: unbounded. Latency: 0. Parameters of L layers of W units with I = 5, 6 or 7 inputs and K controls:
+    `W (I + K + 1) + (L - 1) W (W + 1) + W + 1`, and 1 of the anhysteretic curve; 49 at 2x4, 129 at 2x8.
+
+    Args:
+        num_controls: Knobs, K.
+        size: Layers and units of each, such as 2x4, 2x8, 3x4.
+        step: "increment" or "slope", see above.
+        inputs: "plain"; with the "sign" of H'; with it and the "anhysteretic" value, Langevin's function of H
+            (`tapezoo.layers.transition_inputs`): what helps where a loop turns.
+        alpha: Of the transform, 0 (a difference) to 0.999.
+        sample_rate: Hz, at which it is trained; declared by the data.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        num_controls: int,
+        size: str = "2x4",
+        step: StepName = "increment",
+        inputs: InputsName = "plain",
+        alpha: float = 0.75,
+        sample_rate: int = 44100,
+    ) -> None:
+        layers, width = parse_size(size)
+        require_one_of("step", step, get_args(StepName))
+        require_one_of("inputs", inputs, get_args(InputsName))
+        require_number("alpha", alpha, 0, FASTEST)
+        super().__init__(num_controls, receptive_field=None)
+        self.step, self.inputs_name, self.alpha = step, inputs, float(alpha)
+        self.trained_rate, self.rise = sample_rate, 1.0
+        self.inputs = INPUTS[inputs]()
+        self.first = nn.Linear(self.inputs.count + 1 + num_controls, width)  # inputs, M_1, controls
+        self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(layers - 1))
+        self.head = nn.Linear(width, 1)
+        for name in ("field", "slope", "output"):
+            self.register_rest(name, torch.zeros(1))
+        self._draw_back()
+
+    @torch.no_grad()
+    def _draw_back(self) -> None:
+        """Along every way from M_1 to the output the product of the weights is negative.
+
+        The fresh net then falls with M_1 and is 0 somewhere: it cannot run away. With the signs of its units turned it
+        is a net of positive weights, which says nothing of how it hears the field.
+        """
+        signs = torch.sign(torch.randn(self.head.in_features))
+        column = self.first.weight[:, self.inputs.count]
+        column.copy_(-signs * (0.5 + column.abs()))
+        for layer in self.hidden:
+            after = torch.sign(torch.randn(self.head.in_features))
+            layer.weight.copy_(torch.outer(after, signs) * layer.weight.abs())
+            signs = after
+        self.head.weight.copy_(signs * self.head.weight.abs())
+        self.head.bias.zero_()
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `Net.forward`."""
+        sums, steps, after = self._prepare(input, controls, state)
+        start, weights = state["output"], self.weights()
+        tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if tracing or input.device.type != "cpu":
+            path = loop_transition(sums, steps, start[:, 0], weights)
+        else:
+            path = run_transition(sums[None], steps[None], start.t(), weights)[0]
+        output = path.t().unsqueeze(1)
+        return output, {**after, "output": output[:, :, -1]}
+
+    def forced(self, input: Tensor, controls: Tensor, state: State, before: Tensor) -> Tensor:
+        """The output where every sample hears the true output of the sample before: all samples at once.
+
+        Shape:
+            input, before, output: (batch, 1, samples).
+        """
+        sums, steps, _ = self._prepare(input, controls, state)
+        M = before[:, 0].t()  # (samples, batch)
+        weights = self.weights()
+        units = torch.tanh(sums + weights.feedback[0, :, None, None] * M).flatten(1)  # (W, samples batch)
+        for layer in self.hidden:
+            units = torch.tanh(torch.addmm(layer.bias.unsqueeze(1), layer.weight, units))
+        change = (self.head.weight @ units + self.head.bias).reshape(M.shape)
+        return (M + steps * change).t().unsqueeze(1)
+
+    def with_output(self, state: State, output: Tensor) -> State:
+        """`state`, but that the last output was `output` (batch, 1)."""
+        return {**state, "output": output}
+
+    def weights(self) -> Weights:
+        """What the loops take, for one net."""
+        width = self.head.in_features
+        return Weights(
+            self.first.weight[None, :, self.inputs.count],
+            torch.stack([layer.weight for layer in self.hidden])[None]
+            if len(self.hidden)
+            else self.head.weight.new_zeros(1, 0, width, width),
+            torch.stack([layer.bias for layer in self.hidden])[None]
+            if len(self.hidden)
+            else self.head.weight.new_zeros(1, 0, width),
+            self.head.weight,
+            self.head.bias,
+        )
+
+    def _prepare(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """The first layer's sums but for M (W, samples, batch), the steps (samples, batch), and the state after."""
+        trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
+        H = input[:, 0]
+        dH = slope(H, state["field"], state["slope"], self.alpha, self.rise)
+        H_1 = torch.cat([state["field"], H[:, :-1]], dim=1)
+        dH_1 = torch.cat([state["slope"], dH[:, :-1]], dim=1)
+        after = {"field": H[:, -1:], "slope": dH[:, -1:], **knobs}
+        H, dH, H_1, dH_1 = (part.t() for part in (H, dH, H_1, dH_1))
+        heard = self.inputs(H, dH, H_1, dH_1)  # (inputs, samples, batch)
+        weight, count = self.first.weight, self.inputs.count
+        sums = torch.tensordot(weight[:, :count], heard, dims=1) + self.first.bias[:, None, None]
+        if self.num_controls:
+            sums = sums + torch.tensordot(weight[:, count + 1 :], trajectory.permute(1, 2, 0), dims=1)
+        if self.step == "increment":
+            return sums, torch.full_like(dH, STEP / self.rise), after
+        return sums, (dH + dH_1) * (0.5 / self.rise), after
+
+    def at_rate(self, sample_rate: int) -> STNNet:
+        """A copy that plays at `sample_rate` Hz, the trained one or higher, and sounds the same.
+
+        Raises:
+            ModelArgumentError: A lower rate.
+        """
+        if sample_rate < self.trained_rate:
+            raise ModelArgumentError(
+                "sample_rate",
+                f"{sample_rate} Hz for a state transition net trained at {self.trained_rate} Hz",
+                f"{self.trained_rate} Hz or more: below it the net oscillates by itself",
+            )
+        net = copy.deepcopy(self)
+        net.rise = sample_rate / self.trained_rate
+        return net
+
+    @torch.no_grad()
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: the controls' part of the first layer becomes part of its bias."""
+        net, heard = self.without_knobs(), self.inputs.count + 1
+        net.first = nn.Linear(heard, self.first.out_features, device="meta").to_empty(device="cpu")
+        net.first.weight.copy_(self.first.weight[:, :heard])
+        net.first.bias.copy_(self.first.bias + self.first.weight[:, heard:] @ controls)
+        return net.train(self.training)
+
+    def described(self) -> Architecture:
+        """See `Net.described`."""
+        transition = Transition(
+            first=describe_dense("first", self.first),
+            hidden=tuple(describe_dense(f"hidden.{n}", layer) for n, layer in enumerate(self.hidden)),
+            head=describe_dense("head", self.head),
+            inputs=self.inputs_name,
+            bend="inputs.bend" if self.inputs_name == "anhysteretic" else None,
+            increment=STEP if self.step == "increment" else None,
+            alpha=self.alpha,
+            rise=self.rise,
+            slope_scale=SLOPE_SCALE,
+            still=STILL,
+            state=("field", "slope", "output"),
+        )
+        return self.describe_layers(transition, controls_at="input")
+
+
+class STN(EffectModel):
+    """Trains an `STNNet`."""
+
+    net_class = STNNet
+
+    def build_net(self, **arguments: Any) -> Net:
+        """See `EffectModel.build_net`; the net knows the rate it is trained at."""
+        return STNNet(self.num_controls, sample_rate=self.sample_rate, **arguments)
+
+
+def parse_size(size: object) -> tuple[int, int]:
+    """Layers and units of "2x4".
+
+    Raises:
+        ModelArgumentError: It is not so, or larger than any net here.
+    """
+    match = SIZE.fullmatch(size) if isinstance(size, str) else None
+    layers, width = (int(part) for part in match.groups()) if match else (0, 0)
+    if not (1 <= layers <= DEEPEST and 1 <= width <= WIDEST):
+        raise ModelArgumentError(
+            "size",
+            repr(size),
+            f"layers and units of each, such as 2x4, 2x8 or 3x4, up to {DEEPEST}x{WIDEST}",
+        )
+    return layers, width
