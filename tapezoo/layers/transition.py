@@ -93,7 +93,8 @@ def loop_transition(heard: Tensor, step: Tensor, start: Tensor, weights: Weights
         output = _loop_two_layers(*signal, hidden[0].t(), hidden_bias[0], *last)
     else:
         output = _loop_layers(*signal, hidden.transpose(1, 2), hidden_bias, *last)
-    return output.squeeze(2)
+    path: Tensor = output.squeeze(2)
+    return path
 
 
 # in both, pieces of 64 samples are joined as they are finished, so that a long block is not copied at every sample

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,10 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from numpy.typing import NDArray
 
 from tapezoo.compiled import compiled_freely
+
+# what numba makes of a function has no type that mypy could follow
+compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = compiled_freely
+_fixed_tuple: Any = to_fixed_tuple
 
 _REACH = 10.0  # beyond it tanh is 1 to the last digit of float32, and to 4e-9 of float64
 _REACH_DOUBLE = 20.0
@@ -55,12 +60,12 @@ def _tanh(x, t):  # type: ignore[no-untyped-def]
     return over / under
 
 
-@compiled_freely
+@compiled
 def go_forward(heard, step, feedback, hidden, hidden_bias, head, head_bias, table, units, path):  # type: ignore[no-untyped-def]
     """Fills `units` (N, samples, L, W, R), what every unit was, and `path` (N, samples + 1, R) after its start."""
     nets, width, samples, rows = heard.shape
     layers = 1 + hidden.shape[1]
-    t = to_fixed_tuple(
+    t = _fixed_tuple(
         table, _TABLE_SIZE
     )  # in registers: the compiler cannot know that no result lies in a table
     change = np.empty(rows, heard.dtype)
@@ -95,7 +100,7 @@ def go_forward(heard, step, feedback, hidden, hidden_bias, head, head_bias, tabl
                 after[r] = before[r] + factor[r] * change[r]
 
 
-@compiled_freely
+@compiled
 def go_back(  # type: ignore[no-untyped-def]
     given,
     step,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tapezoo.architecture import Architecture, Transition
 from tapezoo.layers.described import describe_dense
 from tapezoo.layers.transition import Weights, loop_transition, run_transition
+from tapezoo.layers.transition_fit import Heard
 from tapezoo.layers.transition_inputs import INPUTS, SLOPE_SCALE, STILL, slope
 from tapezoo.models.arguments import (
     DEEPEST,
@@ -99,7 +100,7 @@ class STNNet(Net):
         signs = torch.sign(torch.randn(self.head.in_features))
         column = self.first.weight[:, self.inputs.count]
         column.copy_(-signs * (0.5 + column.abs()))
-        for layer in self.hidden:
+        for layer in self.layers:
             after = torch.sign(torch.randn(self.head.in_features))
             layer.weight.copy_(torch.outer(after, signs) * layer.weight.abs())
             signs = after
@@ -128,7 +129,7 @@ class STNNet(Net):
         M = before[:, 0].t()  # (samples, batch)
         weights = self.weights()
         units = torch.tanh(sums + weights.feedback[0, :, None, None] * M).flatten(1)  # (W, samples batch)
-        for layer in self.hidden:
+        for layer in self.layers:
             units = torch.tanh(torch.addmm(layer.bias.unsqueeze(1), layer.weight, units))
         change = (self.head.weight @ units + self.head.bias).reshape(M.shape)
         return (M + steps * change).t().unsqueeze(1)
@@ -137,15 +138,43 @@ class STNNet(Net):
         """`state`, but that the last output was `output` (batch, 1)."""
         return {**state, "output": output}
 
+    @property
+    def layers(self) -> list[nn.Linear]:
+        """Those between the first one and the head."""
+        return [layer for layer in self.hidden if isinstance(layer, nn.Linear)]
+
+    def fitted(self, input: Tensor, controls: Tensor, state: State, before: Tensor, target: Tensor) -> Heard:
+        """What the net is fitted on, see `tapezoo.training.LevenbergMarquardt`."""
+        heard, trajectory, steps, _ = self._hear(input, controls, state)
+        M = torch.zeros_like(heard[:1])
+        knobs = trajectory.permute(1, 2, 0).expand(-1, *steps.shape)
+        inputs = torch.cat([heard, M, knobs]).permute(2, 1, 0)  # (batch, samples, inputs)
+        return Heard(
+            inputs.double().contiguous().numpy(),
+            self.inputs.count,
+            steps.t().double().contiguous().numpy(),
+            before[:, 0].double().contiguous().numpy(),
+            target[:, 0].double().contiguous().numpy(),
+            torch.ones(len(input), dtype=torch.float64).numpy(),
+        )
+
+    def fitted_shape(self) -> tuple[int, int]:
+        """Width and layers."""
+        return self.head.in_features, 1 + len(self.hidden)
+
+    def fitted_parameters(self) -> list[nn.Parameter]:
+        """All but what the inputs have of their own."""
+        return [p for layer in (self.first, *self.layers, self.head) for p in layer.parameters()]
+
     def weights(self) -> Weights:
         """What the loops take, for one net."""
         width = self.head.in_features
         return Weights(
             self.first.weight[None, :, self.inputs.count],
-            torch.stack([layer.weight for layer in self.hidden])[None]
+            torch.stack([layer.weight for layer in self.layers])[None]
             if len(self.hidden)
             else self.head.weight.new_zeros(1, 0, width, width),
-            torch.stack([layer.bias for layer in self.hidden])[None]
+            torch.stack([layer.bias for layer in self.layers])[None]
             if len(self.hidden)
             else self.head.weight.new_zeros(1, 0, width),
             self.head.weight,
@@ -154,6 +183,15 @@ class STNNet(Net):
 
     def _prepare(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """The first layer's sums but for M (W, samples, batch), the steps (samples, batch), and the state after."""
+        heard, trajectory, steps, after = self._hear(input, controls, state)
+        weight, count = self.first.weight, self.inputs.count
+        sums = torch.tensordot(weight[:, :count], heard, dims=1) + self.first.bias[:, None, None]
+        if self.num_controls:
+            sums = sums + torch.tensordot(weight[:, count + 1 :], trajectory.permute(1, 2, 0), dims=1)
+        return sums, steps, after
+
+    def _hear(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor, State]:
+        """The inputs but for M (inputs, samples, batch), the controls' path, the steps, and the state after."""
         trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
         H = input[:, 0]
         dH = slope(H, state["field"], state["slope"], self.alpha, self.rise)
@@ -161,14 +199,10 @@ class STNNet(Net):
         dH_1 = torch.cat([state["slope"], dH[:, :-1]], dim=1)
         after = {"field": H[:, -1:], "slope": dH[:, -1:], **knobs}
         H, dH, H_1, dH_1 = (part.t() for part in (H, dH, H_1, dH_1))
-        heard = self.inputs(H, dH, H_1, dH_1)  # (inputs, samples, batch)
-        weight, count = self.first.weight, self.inputs.count
-        sums = torch.tensordot(weight[:, :count], heard, dims=1) + self.first.bias[:, None, None]
-        if self.num_controls:
-            sums = sums + torch.tensordot(weight[:, count + 1 :], trajectory.permute(1, 2, 0), dims=1)
+        heard = self.inputs(H, dH, H_1, dH_1)
         if self.step == "increment":
-            return sums, torch.full_like(dH, STEP / self.rise), after
-        return sums, (dH + dH_1) * (0.5 / self.rise), after
+            return heard, trajectory, torch.full_like(dH, STEP / self.rise), after
+        return heard, trajectory, (dH + dH_1) * (0.5 / self.rise), after
 
     def at_rate(self, sample_rate: int) -> STNNet:
         """A copy that plays at `sample_rate` Hz, the trained one or higher, and sounds the same.
@@ -199,7 +233,7 @@ class STNNet(Net):
         """See `Net.described`."""
         transition = Transition(
             first=describe_dense("first", self.first),
-            hidden=tuple(describe_dense(f"hidden.{n}", layer) for n, layer in enumerate(self.hidden)),
+            hidden=tuple(describe_dense(f"hidden.{n}", layer) for n, layer in enumerate(self.layers)),
             head=describe_dense("head", self.head),
             inputs=self.inputs_name,
             bend="inputs.bend" if self.inputs_name == "anhysteretic" else None,

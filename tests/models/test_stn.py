@@ -5,9 +5,15 @@ import pytest
 import torch
 
 from tapezoo import testing
+from tapezoo.export import export_bundle, load_targets
+from tapezoo.export.golden import LEAST_SAMPLES
+from tapezoo.export.targets.kernel import KernelTarget
+from tapezoo.export.targets.target import graph_of
 from tapezoo.models.arguments import ModelArgumentError
 from tapezoo.models.stn import STEP, STN, STNNet
 from tapezoo.net import UnfoldableError
+from tapezoo.runtime.kernels import open_kernel
+from tapezoo.testing.conditions import noise_and_tone
 
 RATE = 48000
 
@@ -137,3 +143,56 @@ def test_variants_keep_the_laws(variant, name):
 
 def test_the_model_tells_its_net_the_rate():
     assert STN(sample_rate=96000).net.trained_rate == 96000
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {},
+        {"size": "2x7", "step": "slope", "inputs": "sign"},
+        {"size": "3x2", "inputs": "anhysteretic", "alpha": 0.5},
+        {"size": "1x16", "step": "slope", "inputs": "anhysteretic", "alpha": 0.0},
+    ],
+)
+def test_the_kernel_plays_what_the_net_does_while_controls_move(variant, tmp_path):
+    net = trained(2, **variant).at_rate(60000)
+    path = tmp_path / "kernel.safetensors"
+    target = KernelTarget()
+    assert target.refusal(net) is None
+    target.write(graph_of(net, {}), path)
+    step = open_kernel(path, [*net.state_names, "control_history"])
+    controls = [torch.tensor([[0.2, 0.9], [0.5, 0.5]]), torch.tensor([[0.7, 0.0], [0.5, 0.1]])]
+    state = net.initial_state(controls[0])
+    arrays = {name: value.numpy() for name, value in state.items()}
+    random = torch.Generator().manual_seed(3)
+    for samples, knobs in ((1, controls[0]), (700, controls[0]), (1100, controls[1]), (64, controls[1])):
+        input = 0.5 * torch.randn(2, 1, samples, generator=random)
+        with torch.no_grad():
+            expected, state = net(input, knobs, state)
+        output, arrays = step(input.numpy(), knobs.numpy(), arrays)
+        np.testing.assert_allclose(output, expected.numpy(), atol=1e-5 * float(expected.abs().max()))
+        for name, value in state.items():
+            np.testing.assert_allclose(arrays[name], value.numpy(), atol=2e-5)
+
+
+def test_a_net_wider_than_the_kernels_vector_is_refused_with_what_works():
+    found, fix = KernelTarget().refusal(STNNet(0, "2x17"))
+    assert "STN of up to 16 units" in found
+    assert "onnx" in fix
+
+
+def test_it_passes_the_gate_as_onnx_torchscript_and_kernel(tmp_path):
+    model = testing.perturbed(STN, testing.CONTROLS, size="2x2")
+    audio = noise_and_tone(1, LEAST_SAMPLES)[0, 0].numpy().astype(np.float32)
+    report = export_bundle(
+        model.net,
+        architecture="STN",
+        sample_rate=model.sample_rate,
+        controls=model.controls,
+        out=tmp_path / "bundle",
+        audio=audio,
+        metrics={},
+        provenance={},
+        targets=load_targets(["onnx", "torchscript", "kernel"]),
+    )
+    assert {row["target"] for row in report.manifest.parity} == {"net", "onnx", "torchscript", "kernel"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tapezoo.bundle.targets import TARGETS
 from tapezoo.export.errors import ExportError
-from tapezoo.export.targets.kernel_forms import fit_kernel
+from tapezoo.export.targets.kernel_forms import WIDEST_STEPS, fit_kernel
 from tapezoo.export.targets.target import Graph, Target
 from tapezoo.net import Net, UndescribableError
 from tapezoo.runtime.kernels.file import KernelFile, write_kernel
@@ -18,8 +18,8 @@ PLAIN = "Export the targets onnx and torchscript, which express every net; or tr
 class KernelTarget(Target):
     """Weights alone, in safetensors, for nets that `tapezoo.runtime.kernels` has a compiled loop for.
 
-    A net that describes itself as LSTM or GRU layers with an output layer, or as a WaveNet, whose controls, if any,
-    stand beside the signal; of the others those that are folded to such a net.
+    A net that describes itself as LSTM or GRU layers with an output layer, as a WaveNet or as a state transition net,
+    whose controls, if any, stand beside the signal; of the others those that are folded to such a net.
     """
 
     spec = TARGETS["kernel"]
@@ -32,7 +32,8 @@ class KernelTarget(Target):
             return f"a {type(net).__name__}: {error.found}", error.fix
         form = fit_kernel(architecture)
         if form is None:
-            return f"a {type(net).__name__}; there are kernels for LSTM, GRU and WaveNet", EVERY_NET
+            kernels = f"there are kernels for LSTM, GRU, WaveNet and STN of up to {WIDEST_STEPS} units"
+            return f"a {type(net).__name__}; {kernels}", EVERY_NET
         modulation = next(architecture.modulations(), None)
         if modulation is not None:
             return f"{modulation.by} among its layers", PLAIN

@@ -41,6 +41,12 @@ def _tanh_series(terms: int = 6) -> list[float]:
     return [float(c) for c in np.polynomial.polynomial.polyfit(u, (np.tanh(x) / x - 1) / u, terms - 1)]
 
 
+# tanh(x) = x P(x^2) / Q(x^2) for |x| <= 9, within 2e-8 of itself, the largest error as small as it gets (Lawson's
+# weights); beyond, float32 knows no number between it and 1
+_TANH_REACH = 9.0
+_TANH_OVER = (9.999999794e-01, 1.338102560e-01, 3.495588110e-03, 2.060908270e-05, 1.335466290e-08)
+_TANH_UNDER = (1.0, 4.671434119e-01, 2.587698207e-02, 3.285634822e-04, 7.776558711e-07)
+
 # `Vec` has no type in Python, so the functions around it have none either
 compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = compile_loop
 
@@ -230,5 +236,29 @@ def tanh(typing: Any, x: Any) -> Any:
             sum_ = _call(builder, "fma", sum_, square, c)
         near = _call(builder, "fma", builder.fmul(sum_, square), x, x)
         return builder.select(builder.fcmp_ordered("<", size, _constant(_SMALL)), near, far)
+
+    return vec(vec), code
+
+
+@_instruction
+def soon_tanh(typing: Any, x: Any) -> Any:
+    """Of x, within 4e-7 of itself, in half the time of `tanh` where the next step waits for it."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        [x] = args
+        for sign, bound in (("<", _TANH_REACH), (">", -_TANH_REACH)):
+            # a NaN passes: both comparisons are true for it
+            x = builder.select(builder.fcmp_unordered(sign, x, _constant(bound)), x, _constant(bound))
+        u = builder.fmul(x, x)
+        square = builder.fmul(u, u)
+        fourth = builder.fmul(square, square)
+
+        def polynomial(terms: tuple[float, ...]) -> Any:
+            a, b, c, d, e = (_constant(term) for term in terms)
+            low, high = _call(builder, "fma", u, b, a), _call(builder, "fma", u, d, c)
+            return _call(builder, "fma", fourth, e, _call(builder, "fma", square, high, low))
+
+        over, under = polynomial(_TANH_OVER), polynomial(_TANH_UNDER)
+        return builder.fdiv(builder.fmul(x, over), under)
 
     return vec(vec), code

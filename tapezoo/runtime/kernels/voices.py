@@ -12,12 +12,14 @@ from tapezoo.runtime.kernels.filter import FilteredVoice
 from tapezoo.runtime.kernels.glide import GLIDES
 from tapezoo.runtime.kernels.gru import gru_voice
 from tapezoo.runtime.kernels.lstm import lstm_voice
+from tapezoo.runtime.kernels.transition import TransitionVoice
 from tapezoo.runtime.kernels.wavenet import WaveNetVoice
 
 VOICES: Mapping[str, Callable[[KernelFile], Voice]] = MappingProxyType(
     {
         "lstm": lstm_voice,
         "gru": gru_voice,
+        "transition": TransitionVoice,
         "wavenet": WaveNetVoice,
         "filtered_wavenet": lambda file: FilteredVoice(file, WaveNetVoice),
     }

@@ -1,0 +1,99 @@
+"""Times real time of state transition nets as kernels, and of the solver that they stand for.
+
+    python benchmarks/stn.py                  2x4, 2x8, 3x4 and 2x16, fresh weights, which cost what trained ones do
+    python benchmarks/stn.py --inputs plain --step increment --block 64
+
+One thread, CPU time, 48 kHz, mono, programme material; rounds go through all players in turn, printed are medians and
+the ratio to NR8 in the same rounds. NR8 stops where M no longer moves; "all eight" never does, as the published
+plug-in. Kernel and solver are both compiled by numba; the kernel is called block by block with its state and controls,
+the solver once for the whole signal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tapezoo.devices import program_material
+from tapezoo.devices.hysteresis import tape_at
+from tapezoo.devices.solver import Solver, constants, demagnetised
+from tapezoo.devices.solvers import SOLVERS
+from tapezoo.devices.time_solvers import Newton
+from tapezoo.export.targets.kernel import KernelTarget
+from tapezoo.export.targets.target import graph_of
+from tapezoo.models.stn import STNNet
+from tapezoo.runtime.kernels.voices import channel_maker
+
+RATE_HZ = 48_000
+SIZES = ("2x4", "2x8", "3x4", "2x16")
+
+
+def main() -> None:
+    """Prints one table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--step", default="slope", choices=["increment", "slope"])
+    parser.add_argument("--inputs", default="sign", choices=["plain", "sign", "anhysteretic"])
+    parser.add_argument("--block", type=int, default=2048, help="samples")
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    signal = np.concatenate([excerpt.audio for excerpt in program_material(10.0, RATE_HZ, 0)])[: 2 * RATE_HZ]
+    players: dict[str, Callable[[], None]] = {
+        "NR8": _solve(SOLVERS["NR8"], signal),
+        "NR8, all eight": _solve(Newton(8, tolerance=-1.0), signal),
+    }
+    for size in SIZES:
+        players[f"STN {size}"] = _play(
+            STNNet(0, size, options.step, options.inputs, sample_rate=RATE_HZ), signal, options.block
+        )
+    taken: dict[str, list[float]] = {name: [] for name in players}
+    for play in players.values():
+        play()
+    for _ in range(options.rounds):
+        for name, play in players.items():
+            began = time.process_time()
+            play()
+            taken[name].append(time.process_time() - began)
+    print(f"{'':16} {'ns a sample':>12} {'x real time':>12} {'over NR8':>10}")
+    for name, times in taken.items():
+        ratio = statistics.median(nr8 / own for nr8, own in zip(taken["NR8"], times, strict=True))
+        each = statistics.median(times) / len(signal)
+        print(f"{name:16} {each * 1e9:12.0f} {1 / (each * RATE_HZ):12.0f} {ratio:10.2f}")
+
+
+def _solve(solver: Solver, signal: np.ndarray) -> Callable[[], None]:
+    tapes, field = constants([tape_at(0.5, 0.5, 0.5)]), signal.astype(np.float64)[None]
+    return lambda: void(solver.solve(field, demagnetised(1, 1), tapes, float(RATE_HZ)))
+
+
+def _play(net: STNNet, signal: np.ndarray, block: int) -> Callable[[], None]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kernel.safetensors"
+        KernelTarget().write(graph_of(net.eval(), {}), path)
+        channel = channel_maker(path)()
+    state = {name: value.numpy()[0] for name, value in net.rest_state(1).items()}
+    output, nothing = np.empty_like(signal), np.zeros(0, np.float32)
+
+    def play() -> None:
+        channel.load(state)
+        for start in range(0, len(signal), block):
+            channel.play(signal[start : start + block], nothing, output[start : start + block])
+
+    return play
+
+
+def void(result: object) -> None:
+    """Nothing, of anything."""
+
+
+if __name__ == "__main__":
+    main()

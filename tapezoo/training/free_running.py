@@ -1,0 +1,153 @@
+"""Training of nets that hear their own last output: on true outputs first, then on their own, ever longer."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from tapezoo.blocks import blocks
+from tapezoo.net import Net, State
+from tapezoo.training.errors import TrainingError
+from tapezoo.training.objective import Progress, Step
+from tapezoo.training.supervised import Supervised
+
+
+@runtime_checkable
+class HearsItself(Protocol):
+    """A net whose next output depends on its last one."""
+
+    def forced(self, input: Tensor, controls: Tensor, state: State, before: Tensor) -> Tensor:
+        """The output where every sample hears the true output of the sample before, (batch, 1, samples) all."""
+
+    def with_output(self, state: State, output: Tensor) -> State:
+        """`state`, but that the last output was `output` (batch, 1)."""
+
+
+class FreeRunning(Supervised):
+    """Trains from sample to sample first, then over roll-outs that grow, then as `Supervised` does.
+
+    1. One step: every sample hears the true output before it (teacher forcing; Williams, Zipser, "A learning algorithm
+       for continually running fully recurrent neural networks", 1989), and what is compared are the changes from there.
+       It is fast and has no local minima of long memories; alone it drifts, since the net never hears its own errors
+       (exposure bias; Peussa et al., "Exposure bias and state matching in recurrent neural network virtual analog
+       models", DAFx 2021).
+    2. Roll-outs: the net hears itself for `shortest_samples`, growing to `tbptt_samples`, and begins each time from the
+       true output.
+    3. Free: as `Supervised`, from the state it got to by itself.
+
+    Args:
+        one_step_share: Of the training, that is of type 1, 0 to 1.
+        rollout_share: Of the training, that is of type 2; what both leave over is of type 3.
+        shortest_samples: Of a roll-out, 1 or more.
+        supervised: How it is trained besides, see `Supervised`.
+
+    Raises:
+        TrainingError: An argument is out of its range; or see `Supervised`.
+    """
+
+    def __init__(
+        self,
+        one_step_share: float = 0.2,
+        rollout_share: float = 0.4,
+        shortest_samples: int = 64,
+        **supervised: Any,
+    ) -> None:
+        super().__init__(**supervised)
+        for name, value, is_fine, expected in (
+            ("one_step_share", one_step_share, 0 <= one_step_share <= 1, "0 to 1"),
+            (
+                "rollout_share",
+                rollout_share,
+                0 <= rollout_share <= 1 - one_step_share + 1e-9,
+                "0 to what one_step_share leaves",
+            ),
+            (
+                "shortest_samples",
+                shortest_samples,
+                shortest_samples >= self.loss.min_samples,
+                f"at least {self.loss.min_samples}, which {type(self.loss).__name__} needs",
+            ),
+        ):
+            if not is_fine:
+                raise TrainingError(
+                    f"--model.objective.{name}",
+                    found=str(value),
+                    expected=expected,
+                    fix="Correct it on the line or in the recipe.",
+                )
+        self.one_step_share, self.rollout_share = one_step_share, rollout_share
+        self.shortest_samples = shortest_samples
+
+    def optimized_parameters(self, net: Net) -> dict[str, Any]:
+        """See `Objective.optimized_parameters`. Raises TrainingError for a net that does not hear itself."""
+        if not isinstance(net, HearsItself) or net.latency_samples or net.hop_samples != 1:
+            raise TrainingError(
+                "--model.objective",
+                found=f"FreeRunning for {type(net).__name__}, whose next output is not told from its last one",
+                expected="a state transition net, such as tapezoo.models.STN without filters",
+                fix="Train it with tapezoo.training.Supervised.",
+            )
+        return super().optimized_parameters(net)
+
+    def rollout_samples(self, progress: Progress, longest: int) -> int | None:
+        """How long the net hears itself alone: 0 one step, None all along.
+
+        Args:
+            progress: Of the training.
+            longest: The last roll-outs.
+        """
+        done = progress.fraction_done - self.one_step_share
+        if done < 0:
+            return 0
+        if done >= self.rollout_share - 1e-9:
+            return None
+        shortest = min(self.shortest_samples, longest)
+        grown: float = (longest / shortest) ** (done / self.rollout_share)
+        return round(shortest * grown)
+
+    def step(self, step: Step) -> dict[str, Tensor]:
+        """See `Objective.step`: an optimizer step per `tbptt_samples`."""
+        scored = step.batch.input.shape[-1] - step.burn_in_samples
+        longest = min(self.tbptt_samples or scored, scored)
+        rollout = self.rollout_samples(step.progress, longest)
+        if rollout is None or step.batch.delay is not None:
+            return super().step(step)
+        net, (input, target, controls, *_) = step.net, step.batch
+        assert isinstance(net, HearsItself)
+        first = max(step.burn_in_samples, 1)  # the sample before is known
+        with torch.no_grad():
+            _, state = net(input[..., :first], controls, net.initial_state(controls))
+        before = target[..., first - 1 : -1]
+        input, target = input[..., first:], target[..., first:]
+        scale = 1.0 if step.batch.scale is None else step.batch.scale[:, None, None]
+        losses: list[Tensor] = []
+        for chunk in blocks(input.shape[-1], longest):
+            if losses and chunk.stop - chunk.start < self.loss.min_samples:
+                continue  # a last chunk too short to be judged
+            heard, known = input[..., chunk], before[..., chunk]
+            if rollout:
+                output, state = self._roll_out(net, heard, controls, state, known, rollout)
+                loss = self.loss(output * scale, target[..., chunk] * scale)
+            else:
+                output = net.forced(heard, controls, state, known)
+                loss = self.loss((output - known) * scale, (target[..., chunk] - known) * scale)
+                with torch.no_grad():
+                    _, state = net(heard, controls, state)
+            step.update(loss, clip_norm=self.gradient_clip_norm)
+            state = {name: value.detach() for name, value in state.items()}
+            losses.append(loss.detach())
+        return {"train_loss": torch.stack(losses).mean()}
+
+    @staticmethod
+    def _roll_out(
+        net: Any, input: Tensor, controls: Tensor, state: State, before: Tensor, samples: int
+    ) -> tuple[Tensor, State]:
+        """The output of pieces of so many samples, each begun from the true output, and the state after the last."""
+        parts = []
+        for piece in blocks(input.shape[-1], samples):
+            state = net.with_output(state, before[..., piece.start])
+            output, state = net(input[..., piece], controls, state)
+            parts.append(output)
+        return torch.cat(parts, dim=-1), state

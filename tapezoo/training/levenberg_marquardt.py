@@ -1,0 +1,140 @@
+"""Training of very small nets that hear themselves by Levenberg's and Marquardt's method."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tapezoo.layers.transition_fit import Heard, NormalEquations, normal_equations
+from tapezoo.net import Net, State
+from tapezoo.training.errors import TrainingError
+from tapezoo.training.free_running import FreeRunning
+from tapezoo.training.objective import Step
+
+MOST_PARAMETERS = 1000  # the work grows with the square
+ATTEMPTS = 8
+LEAST_DAMPING, MOST_DAMPING = 1e-10, 1e6
+START_DAMPING = 1e-2
+EASED, STIFFENED = 0.3, 4.0
+RIDGE = 1e-9  # of the mean of the diagonal: parameters that nothing depends on yet
+
+
+@runtime_checkable
+class HasFewParameters(Protocol):
+    """A net that tells what `normal_equations` needs."""
+
+    def fitted(self, input: Tensor, controls: Tensor, state: State, before: Tensor, target: Tensor) -> Heard:
+        """What it is fitted on; all audio (batch, 1, samples)."""
+
+    def fitted_shape(self) -> tuple[int, int]:
+        """Width and layers."""
+
+    def fitted_parameters(self) -> list[torch.nn.Parameter]:
+        """Those that are fitted, in the order of `normal_equations`."""
+
+
+class LevenbergMarquardt(FreeRunning):
+    """Trains a state transition net by least squares instead of gradient steps, roll-outs grown as by `FreeRunning`.
+
+    With some fifty parameters the matrix of second derivatives that Gauss and Newton take, J'J, is small, and a step
+    with it is worth hundreds of steps down the gradient: weights of a hysteresis differ by orders of magnitude in what
+    they do. Levenberg, "A method for the solution of certain non-linear problems in least squares", 1944;
+    Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", 1963.
+
+    Every batch makes `iterations` steps, each taken only if the batch's error falls, else damped more. What is least is
+    the squared error of the output, in the first stage that of its changes. Batches should be large, some ten thousand
+    samples or more, and no more than a few hundred are needed. The optimizer of the recipe moves nothing.
+
+    Args:
+        iterations: For every batch, 1 or more.
+        free_running: See `FreeRunning`; `gradient_clip_norm` is without use, `loss` is for `val_loss` alone.
+
+    Raises:
+        TrainingError: An argument is out of its range; or see `FreeRunning`.
+    """
+
+    damping: Tensor
+
+    def __init__(self, iterations: int = 3, **free_running: Any) -> None:
+        super().__init__(**free_running)
+        if iterations < 1:
+            raise TrainingError(
+                "--model.objective.iterations",
+                found=str(iterations),
+                expected="1 or more",
+                fix="Correct it on the line or in the recipe.",
+            )
+        self.iterations = iterations
+        self.register_buffer("damping", torch.tensor(START_DAMPING, dtype=torch.float64))
+
+    def optimized_parameters(self, net: Net) -> dict[str, Any]:
+        """See `Objective.optimized_parameters`. Raises TrainingError for a net that is too large or of another kind."""
+        found = super().optimized_parameters(net)
+        count = sum(parameter.numel() for parameter in net.parameters())
+        if not isinstance(net, HasFewParameters) or count > MOST_PARAMETERS:
+            raise TrainingError(
+                "--model.objective",
+                found=f"LevenbergMarquardt for {type(net).__name__} with {count} parameters",
+                expected=f"a state transition net of up to {MOST_PARAMETERS}",
+                fix="Train it with tapezoo.training.FreeRunning.",
+            )
+        return found
+
+    def step(self, step: Step) -> dict[str, Tensor]:
+        """See `Objective.step`."""
+        net: Any = step.net
+        input, target, controls, *_ = step.batch
+        first = max(step.burn_in_samples, 1)  # the sample before is known
+        samples = input.shape[-1] - first
+        longest = min(self.tbptt_samples or samples, samples)
+        rollout = self.rollout_samples(step.progress, longest)
+        with torch.no_grad():
+            _, state = net(input[..., :first], controls, net.initial_state(controls))
+            heard = net.fitted(
+                input[..., first:], controls, state, target[..., first - 1 : -1], target[..., first:]
+            )
+        if step.batch.scale is not None:
+            heard = heard._replace(scale=step.batch.scale.double().numpy())
+        fitted = net.fitted_parameters()
+        vector = torch.nn.utils.parameters_to_vector(fitted).detach().double().numpy()
+        length = samples if rollout is None else max(rollout, 1)
+        # counted as a step of the optimizer, which has nothing to do: the gradient is 0
+        step.update(torch.stack([parameter.sum() for parameter in net.parameters()]).sum() * 0.0)
+        width, layers = net.fitted_shape()
+        vector, error = self._descend(heard, vector, width, layers, length)
+        with torch.no_grad():
+            torch.nn.utils.vector_to_parameters(torch.from_numpy(vector).to(fitted[0]), fitted)
+        compared = heard.target - heard.before if length == 1 else heard.target
+        energy = float((np.square(compared) * heard.scale[:, None] ** 2).sum())
+        return {
+            "train_loss": torch.tensor(error / (energy + 1e-12)),
+            "train_rollout": torch.tensor(float(length)),
+        }
+
+    def _descend(self, heard: Heard, vector: Any, width: int, layers: int, rollout: int) -> tuple[Any, float]:
+        """Parameters after `iterations` steps, and the error there."""
+        damping = float(self.damping)
+        here = normal_equations(heard, vector, width, layers, rollout)
+        for _ in range(self.iterations):
+            for _ in range(ATTEMPTS):
+                tried = vector + _move(here, damping)
+                there = normal_equations(heard, tried, width, layers, rollout)
+                if there.error < here.error:  # not for NaN
+                    vector, here = tried, there
+                    damping = max(damping * EASED, LEAST_DAMPING)
+                    break
+                damping = min(damping * STIFFENED, MOST_DAMPING)
+            else:
+                break
+        self.damping.fill_(damping)
+        return vector, here.error
+
+
+def _move(at: NormalEquations, damping: float) -> Any:
+    """The step that is shortest for what it brings."""
+    diagonal = np.diag(at.matrix)
+    ridge = RIDGE * diagonal.mean() + np.finfo(np.float64).tiny
+    return np.linalg.solve(at.matrix + damping * np.diag(diagonal + ridge), at.slope)
