@@ -62,7 +62,8 @@ def test_it_finds_what_another_net_does_within_a_few_batches():
     model = STN(burn_in_samples=100, objective=LevenbergMarquardt(iterations=4, shortest_samples=16))
     run = trainer(max_epochs=8)
     run.fit(model, datamodule=Fixed([data] * 2))
-    assert float(run.callback_metrics["val_esr"]) < 1e-3
+    assert float(run.callback_metrics["train_loss"]) < 1e-5
+    assert float(run.callback_metrics["val_esr"]) < 1e-2  # from rest, where the machine was not
     assert run.global_step == 16
 
 
