@@ -20,7 +20,7 @@ from scipy.signal import oaconvolve
 
 from tapezoo.data.align.correlation import Real, Signal, cut
 from tapezoo.data.align.jumps import BLOCK_S, Step
-from tapezoo.data.align.track_check import has_many_bands
+from tapezoo.data.align.track_check import bands_at_once
 from tapezoo.data.align.track_waveform import filter_lengths, whitening
 from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.data.align.warp import warp_block
@@ -29,6 +29,7 @@ from tapezoo.data.streams import release
 SCAN_S = 0.04
 LEAST_BLOCK_S = 0.006  # at the very end
 CHUNK_S = 20.0
+LEAST_BANDS = 6.0  # in single tones, 5.5, a distortion's lag is any; the narrowest music has 6.7
 REACH_SAMPLES = 1100  # recorders lose a buffer or less
 LEAST_STEP_SAMPLES = 10
 PLAY_SAMPLES = 3  # a phase that depends on the level moves a lag by so much
@@ -75,8 +76,9 @@ def find_shifts(dry: Signal, wet: Signal, curve: DelayTrajectory) -> list[Step]:
     """
     first, last = _shared(dry, wet, curve)
     middle, half = len(dry) // 2, round(CHUNK_S / 2 * curve.sample_rate)
-    if not has_many_bands(cut(dry, max(0, middle - half), min(len(dry), middle + half)), curve.sample_rate):
-        return []  # of one tone at a time a distortion's lag is any
+    heard = cut(dry, max(0, middle - half), min(len(dry), middle + half))
+    if bands_at_once(heard, curve.sample_rate) < LEAST_BANDS:
+        return []
     model = _learn(dry, wet, curve, first, last)
     if model is None:
         return []

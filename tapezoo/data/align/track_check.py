@@ -37,10 +37,19 @@ BLOCK_S = (
 
 
 def has_many_bands(dry: Real, sample_rate: int) -> bool:
-    """Whether most moments hold several frequencies at once.
+    """Whether most moments hold several frequencies at once: `bands_at_once` is `LEAST_BANDS` or more.
 
     Where each holds one alone, as in a sweep, a delay that changes over time and one that changes over frequency look
     the same: what would be removed as wander may be the device's phase.
+
+    Shape:
+        dry: (samples,).
+    """
+    return bands_at_once(dry, sample_rate) >= LEAST_BANDS
+
+
+def bands_at_once(dry: Real, sample_rate: int) -> float:
+    """How many third octaves sound in the median of the moments that are no silence; 0: all are.
 
     Shape:
         dry: (samples,).
@@ -56,7 +65,7 @@ def has_many_bands(dry: Real, sample_rate: int) -> bool:
         counts.append(level.sum() ** 2 / (np.square(level).sum() + 1e-30))
         energies.append(power.sum())
     loud = np.asarray(energies) > LOUD * max(energies, default=0.0)
-    return bool(loud.any()) and float(np.median(np.asarray(counts)[loud])) >= LEAST_BANDS
+    return float(np.median(np.asarray(counts)[loud])) if loud.any() else 0.0
 
 
 def error_left(section: Section, coefficients: Real, device: Device) -> float:

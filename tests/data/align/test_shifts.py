@@ -89,3 +89,12 @@ def test_samples_lost_in_the_last_tenth_of_a_take_are_found_by_its_timing() -> N
     assert abs(jump.time_s - 68000 / RATE) <= jump.window_s / 2
     assert channel.wander is not None
     assert np.ptp(channel.wander.delay_samples) == 64
+
+
+def test_single_tones_tell_no_step_whatever_a_distortion_makes_of_them() -> None:
+    time_s = np.arange(2 * RATE) / RATE
+    levels = np.repeat([0.02, 0.9, 0.1, 0.6], RATE // 2)
+    dry = levels * np.sin(2 * np.pi * np.repeat([110.0, 165.0, 82.5, 330.0], RATE // 2) * time_s)
+    wet = amplifier(delayed(dry, DELAY))
+    assert find_shifts(dry, wet, still(DELAY)) == []
+    assert find_shifts(dry, stepped(wet, RATE, 133), still(DELAY)) == [], "and it is not asked"
