@@ -3,6 +3,7 @@
     python benchmarks/hysteresis.py                       at 48 kHz, drive, saturation and bias in the middle
     python benchmarks/hysteresis.py --points 200          as many settings at once, all over the cube
     python benchmarks/hysteresis.py --sample_rate 96000 --at 1 1 0
+    python benchmarks/hysteresis.py --block_samples 64    as a plug-in is called: beside benchmarks/stream.py STN
 
 One thread, CPU time, programme material in float64; every solver is compiled the same way (`tapezoo.compiled`). Rounds
 go through all solvers in turn; printed are medians, and the ratio of speeds to NR8 in the same rounds. "NR8, all eight"
@@ -36,7 +37,6 @@ from tapezoo.devices.solver import Solver, constants, demagnetised
 from tapezoo.devices.solvers import SOLVERS
 from tapezoo.devices.time_solvers import Newton
 
-BLOCK_SAMPLES = 4096
 AGAINST = "NR8"
 OVERSAMPLING = 32
 
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--points", type=int, default=1)
     parser.add_argument("--at", type=float, nargs=3, default=[0.5, 0.5, 0.5], help="drive, saturation, bias")
+    parser.add_argument("--block_samples", type=int, default=4096)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     rate = options.sample_rate
@@ -62,11 +63,11 @@ def main() -> None:
     solvers: dict[str, Solver] = {**SOLVERS, "NR8, all eight": Newton(8, tolerance=-1.0)}
     speeds: dict[str, list[float]] = {name: [] for name in solvers}
     for name in solvers:
-        play(solvers[name], field[:, :100], tapes, rate)
+        play(solvers[name], field[:, :100], tapes, rate, options.block_samples)
     for _ in range(options.rounds):
         for name, solver in solvers.items():
             began = time.process_time()
-            play(solver, field, tapes, rate)
+            play(solver, field, tapes, rate, options.block_samples)
             speeds[name].append(len(tapes) * field.size / rate / (time.process_time() - began))
     print(f"{field.size / rate:.1f} s at {rate} Hz, {len(tapes)} points, first {points[0].round(3).tolist()}")
     print(f"{'solver':<16}{'x real time':>14}{f'over {AGAINST}':>14}{'ESR':>12}")
@@ -81,11 +82,13 @@ def main() -> None:
         print(f"{name:<16}{statistics.median(speeds[name]):>14.1f}{ratio:>14.2f}{error:>12.2g}")
 
 
-def play(solver: Solver, field: NDArray[np.float64], tapes: NDArray[np.float64], sample_rate: int) -> None:
+def play(
+    solver: Solver, field: NDArray[np.float64], tapes: NDArray[np.float64], sample_rate: int, block: int
+) -> None:
     """The field in blocks, as a player has it."""
     state = demagnetised(1, len(tapes))
-    for start in range(0, field.shape[1], BLOCK_SAMPLES):
-        _, state = solver.solve(field[:, start : start + BLOCK_SAMPLES], state, tapes, sample_rate)
+    for start in range(0, field.shape[1], block):
+        _, state = solver.solve(field[:, start : start + block], state, tapes, sample_rate)
 
 
 if __name__ == "__main__":
