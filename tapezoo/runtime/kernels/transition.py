@@ -27,6 +27,7 @@ from tapezoo.runtime.kernels.vector import (
 CHUNK_SAMPLES = 512
 INPUTS = {"plain": 4, "sign": 5, "anhysteretic": 6}
 SERIES_REACH = 0.5
+NOTHING = 1e-30  # of a slope
 AT_ONCE = 4  # columns of a matrix product
 # where things begin among the weights, in one array, since every array of a call costs time: four vectors, the biases
 # of the hidden layers, the columns that lead from the last units to the first layer's sums, those of the hidden layers,
@@ -52,11 +53,13 @@ def hear(signal, memory, weights, heard, steps, sums, settings, count, knobs_fir
     alpha, rise, scale, increment = settings[0], settings[1], settings[2], settings[3]
     H_1, dH_1 = memory[0], memory[1]
     gain, half, one = (np.float32(1) + alpha) * rise, np.float32(0.5) / rise, np.float32(1)
-    square = settings[4] * settings[4]
+    square, nothing = settings[4] * settings[4], np.float32(NOTHING)
     samples = signal.shape[1]
     for n in range(samples):
         H = signal[0, n]
         dH = gain * (H - H_1) - alpha * dH_1
+        # in silence it would creep on among denormals, which are slow
+        dH = dH if abs(dH) > nothing else np.float32(0)
         heard[0, n], heard[1, n], heard[2, n], heard[3, n] = H, scale * dH, H_1, scale * dH_1
         steps[n] = increment / rise if increment else (dH + dH_1) * half
         heard[4, n] = dH
