@@ -25,7 +25,9 @@ def open_session(path: Path, keep_memory: bool = True) -> onnxruntime.InferenceS
     options = onnxruntime.SessionOptions()
     options.enable_mem_pattern = options.enable_cpu_mem_arena = keep_memory
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # faults are raised; its warnings are of names in loops, which nobody can act on
+    options.log_severity_level = (
+        3  # faults are raised; its warnings are of names in loops, which nobody can act on
+    )
     # from bytes: a graph that points to weights in other files finds none
     return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
 
