@@ -16,6 +16,10 @@ Fact = tuple[Severity, str, str]
 
 WRONG_RATE = 2e-3  # no two clocks are that far apart: a sample rate is labelled wrong
 FAR_SAMPLES = 32  # a trajectory that misses the audio by so much is hardly that of this take
+NO_JUMPS_TOLD = (
+    "the programme holds too few frequencies at once to tell whether the recorder lost samples: sweeps and single "
+    "tones do not say"
+)
 COVERED_S = 1.0  # a trajectory may end so much before or after its recording
 
 
@@ -71,6 +75,8 @@ def timing_facts(channel: ChannelTiming, clock_ratio: float, sample_rate: int, m
             text += f", and dry is resampled to be {fraction:.2f} samples later"
         facts.append(("corrected", "delay", text))
     facts += _wander_facts(channel, clock_ratio, mode)
+    if not channel.tells_jumps:
+        facts.append(("note", "jump", NO_JUMPS_TOLD))
     if channel.inverted:
         text = "inverted polarity against dry; it is kept as part of the device"
         facts.append(("warning", "polarity", text))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tapezoo.data.align.timing import ChannelTiming, PairTiming
+from tapezoo.data.timing_findings import NO_JUMPS_TOLD
 from tapezoo.recordings.laying import Laying
 from tapezoo.recordings.remarks import Remark
 
@@ -85,6 +86,8 @@ def timing_remarks(laid: Laying, channels: Sequence[ChannelTiming], sample_rate:
                 f"(within {jump.window_s * 1000:.0f} ms)"
             )
             remarks.append(Remark("limits", "jump", text, "the trajectory has a step there"))
+        if not channel.tells_jumps:
+            remarks.append(Remark("note", "jump", at + NO_JUMPS_TOLD))
         if channel.inverted:
             is_turned = laid.turned[number]
             text = f"{at}wet is inverted against dry; "

@@ -16,6 +16,7 @@ from tapezoo.recordings.preparation import PairReport
 
 DRY = programme()
 WET = machine(DRY)
+SWEEP = 0.5 * signal.chirp(np.arange(len(DRY)) / RATE, 30, len(DRY) / RATE, 9000, "logarithmic")
 TIME_S = np.arange(len(DRY)) / RATE
 LOW_PASSED = signal.lfilter(*signal.butter(4, 3000, fs=RATE), WET)
 LEVEL = np.sqrt(np.convolve(DRY**2, np.full(RATE // 50, 50 / RATE), "same"))  # RMS of 20 ms
@@ -102,6 +103,15 @@ def limited(kind: str, *words: str) -> Callable[[PairReport], None]:
     def check(report: PairReport) -> None:
         assert report.verdict == "usable"
         assert kind in kinds(report, "limits")
+        for word in words:
+            assert word in text(report, kind)
+
+    return check
+
+
+def noted(kind: str, *words: str) -> Callable[[PairReport], None]:
+    def check(report: PairReport) -> None:
+        assert kind in kinds(report, "note")
         for word in words:
             assert word in text(report, kind)
 
@@ -242,6 +252,10 @@ FAULTS: dict[str, tuple[Take, list[Callable[[PairReport], None]]]] = {
         ],
     ),
     "more noise than music": (Take(DRY, machine(DRY, noise_db=-20)), [refused("noise_floor")]),
+    "a sweep, which tells no lost samples": (
+        Take(SWEEP, machine(late(SWEEP, 30))),
+        [delay_is(30, 8.0), noted("jump", "sweeps and single tones")],
+    ),
     "too short": (
         Take(DRY[:2400], WET[:2400]),
         [not_usable("too_short")],

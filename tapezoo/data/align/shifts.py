@@ -75,9 +75,7 @@ def find_shifts(dry: Signal, wet: Signal, curve: DelayTrajectory) -> list[Step]:
         curve: The delay as far as it is known.
     """
     first, last = _shared(dry, wet, curve)
-    middle, half = len(dry) // 2, round(CHUNK_S / 2 * curve.sample_rate)
-    heard = cut(dry, max(0, middle - half), min(len(dry), middle + half))
-    if bands_at_once(heard, curve.sample_rate) < LEAST_BANDS:
+    if not tells_steps(dry, curve.sample_rate):
         return []
     model = _learn(dry, wet, curve, first, last)
     if model is None:
@@ -93,6 +91,17 @@ def find_shifts(dry: Signal, wet: Signal, curve: DelayTrajectory) -> list[Step]:
         near = spans[max(low, change - SIDE_BLOCKS) : min(high, change + 1 + SIDE_BLOCKS)]
         steps.append(_located(dry, wet, curve, model, near, spans[change][1], (before, after)))
     return steps
+
+
+def tells_steps(dry: Signal, sample_rate: int) -> bool:
+    """Whether lost samples can be told at all: sweeps and single tones hold too little at once.
+
+    Shape:
+        dry: (samples,).
+    """
+    middle, half = len(dry) // 2, round(CHUNK_S / 2 * sample_rate)
+    heard = cut(dry, max(0, middle - half), min(len(dry), middle + half))
+    return bands_at_once(heard, sample_rate) >= LEAST_BANDS
 
 
 def _shared(dry: Signal, wet: Signal, curve: DelayTrajectory) -> tuple[int, int]:

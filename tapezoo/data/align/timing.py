@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tapezoo.data.align.channel import Channel, measure_channel
+from tapezoo.data.align.shifts import tells_steps
 from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.data.audio import Audio
 
@@ -40,6 +41,7 @@ class ChannelTiming:
         found: Whether a delay explains the pair at all.
         wander: The whole delay over time, anchored at the device's onset; None where the delay stands still.
         jumps: Lost and repeated samples, also part of `wander`.
+        tells_jumps: Whether the programme would tell them: sweeps and single tones do not.
     """
 
     constant_samples: int
@@ -49,6 +51,7 @@ class ChannelTiming:
     found: bool
     wander: DelayTrajectory | None = None
     jumps: tuple[Jump, ...] = ()
+    tells_jumps: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,15 @@ def measure_timing(dry: Audio, wet: Audio, sample_rate: int) -> PairTiming:
     found = [
         measure_channel(own_dry, own_wet, sample_rate) for own_dry, own_wet in zip(dry, wet, strict=True)
     ]
-    channels = tuple(_timing(channel, sample_rate) for channel in found)
+    channels = tuple(
+        _timing(channel, sample_rate, tells_steps(own_dry, sample_rate))
+        for channel, own_dry in zip(found, dry, strict=True)
+    )
     ratios = [channel.clock_ratio for channel in found if channel.constant.found]
     return PairTiming(channels, _share_clock(channels), float(np.median(ratios)) if ratios else 1.0)
 
 
-def _timing(channel: Channel, sample_rate: int) -> ChannelTiming:
+def _timing(channel: Channel, sample_rate: int, tells_jumps: bool) -> ChannelTiming:
     constant = channel.constant
     return ChannelTiming(
         constant.correction_samples if constant.found else 0,
@@ -98,6 +104,7 @@ def _timing(channel: Channel, sample_rate: int) -> ChannelTiming:
             Jump(step.at_samples / sample_rate, step.window_samples / sample_rate, step.samples)
             for step in channel.steps
         ),
+        tells_jumps,
     )
 
 

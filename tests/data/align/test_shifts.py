@@ -11,6 +11,7 @@ from scipy import signal
 from tapezoo.data.align.shifts import find_shifts
 from tapezoo.data.align.timing import measure_timing
 from tapezoo.data.align.trajectory import DelayTrajectory
+from tapezoo.data.timing_findings import timing_facts
 from tests.data.signals import RATE, amplifier, delayed, noise_bursts, plucked_notes
 
 DELAY = 70
@@ -98,3 +99,7 @@ def test_single_tones_tell_no_step_whatever_a_distortion_makes_of_them() -> None
     wet = amplifier(delayed(dry, DELAY))
     assert find_shifts(dry, wet, still(DELAY)) == []
     assert find_shifts(dry, stepped(wet, RATE, 133), still(DELAY)) == [], "and it is not asked"
+    timing = measure_timing(dry[None].astype(np.float32), wet[None].astype(np.float32), RATE)
+    assert not timing.channels[0].tells_jumps
+    assert any("to tell whether the recorder lost" in text for _, _, text in
+               timing_facts(timing.channels[0], 1.0, RATE, "keep"))  # fmt: skip
