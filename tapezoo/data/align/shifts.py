@@ -29,6 +29,7 @@ from tapezoo.data.streams import release
 SCAN_S = 0.04
 LEAST_BLOCK_S = 0.006  # at the very end
 CHUNK_S = 20.0
+LEAST_HEARD_S = 2.0  # to tell what a stretch holds
 LEAST_BANDS = 6.0  # in single tones, 5.5, a distortion's lag is any; the narrowest music has 6.7
 REACH_SAMPLES = 1100  # recorders lose a buffer or less
 LEAST_STEP_SAMPLES = 10
@@ -94,14 +95,20 @@ def find_shifts(dry: Signal, wet: Signal, curve: DelayTrajectory) -> list[Step]:
 
 
 def tells_steps(dry: Signal, sample_rate: int) -> bool:
-    """Whether lost samples can be told at all: sweeps and single tones hold too little at once.
+    """Whether lost samples can be told anywhere: sweeps and single tones hold too little at once.
 
     Shape:
         dry: (samples,).
     """
-    middle, half = len(dry) // 2, round(CHUNK_S / 2 * sample_rate)
-    heard = cut(dry, max(0, middle - half), min(len(dry), middle + half))
-    return bands_at_once(heard, sample_rate) >= LEAST_BANDS
+    chunk = round(CHUNK_S * sample_rate)
+    return any(_tells(dry, start, start + chunk, sample_rate) for start in range(0, len(dry), chunk))
+
+
+def _tells(dry: Signal, start: int, stop: int, sample_rate: int) -> bool:
+    """Whether this stretch tells them, with what is before it where it is short."""
+    stop = max(0, min(stop, len(dry)))
+    start = max(0, min(start, stop - round(LEAST_HEARD_S * sample_rate)))
+    return bands_at_once(cut(dry, start, stop), sample_rate) >= LEAST_BANDS
 
 
 def _shared(dry: Signal, wet: Signal, curve: DelayTrajectory) -> tuple[int, int]:
@@ -210,6 +217,8 @@ def _scan(
     per_chunk = round(CHUNK_S * rate_hz) // block
     for start in range(first, last, block * per_chunk):
         stop = min(last, start + block * per_chunk)
+        late = round(float(curve.at(start, start + 1)[0]))
+        says = float(_tells(dry, start - late, stop - late, rate_hz))  # 0: every lag is as likely
         answer, heard = _answer(dry, wet, curve, model, start, stop)
         release(dry)
         release(wet)
@@ -218,13 +227,14 @@ def _scan(
             yield from zip(
                 range(start, start + whole * block, block),
                 range(start + block, start + (whole + 1) * block, block),
-                _likelihoods(answer, heard, block, whole, model, rate_hz),
+                says * _likelihoods(answer, heard, block, whole, model, rate_hz),
                 strict=True,
             )
         rest = stop - start - whole * block
         if rest >= LEAST_BLOCK_S * rate_hz:
             begin = whole * block
-            yield start + begin, stop, _likelihoods(answer[begin:], heard[begin:], rest, 1, model, rate_hz)[0]
+            likelihood = _likelihoods(answer[begin:], heard[begin:], rest, 1, model, rate_hz)[0]
+            yield start + begin, stop, says * likelihood
 
 
 def _answer(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from tapezoo.data.align.shifts import find_shifts
+from tapezoo.data.align.shifts import find_shifts, tells_steps
 from tapezoo.data.align.timing import measure_timing
 from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.data.timing_findings import timing_facts
@@ -103,3 +103,13 @@ def test_single_tones_tell_no_step_whatever_a_distortion_makes_of_them() -> None
     assert not timing.channels[0].tells_jumps
     assert any("to tell whether the recorder lost" in text for _, _, text in
                timing_facts(timing.channels[0], 1.0, RATE, "keep"))  # fmt: skip
+
+
+def test_a_step_is_told_beside_a_stretch_of_tones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tapezoo.data.align.shifts.CHUNK_S", 2.0)
+    tone = 0.8 * np.sin(2 * np.pi * 220 * np.arange(2 * RATE) / RATE)
+    dry = np.concatenate([tone, MATERIAL["bursts"], tone])
+    wet = stepped(tape(dry), 3 * RATE, -64)
+    assert [step.samples for step in find_shifts(dry, wet, still(DELAY))] == [-64]
+    assert tells_steps(dry, RATE)
+    assert not tells_steps(tone, RATE)
