@@ -22,6 +22,8 @@ from tapezoo.data.delays import SINC_REACH_SAMPLES, Signal, read_along
 from tapezoo.data.least_squares import LinearFilter, fir_energies, least_squares_fir
 
 EXCERPT_S = 20.0  # of each recording, from its middle
+ALL_EXCERPTS_S = 300.0  # of all recordings together, but
+LEAST_EXCERPT_S = 3.0  # of each
 TAPS = 193
 LEAD_SAMPLES = 24  # by so much the response may begin before where it was heard
 REACH_SAMPLES = 20  # no two onsets are told further apart
@@ -52,15 +54,16 @@ class Excerpt:
         return read_along(self.dry, delay, 0, len(self.wet), None), self.wet
 
 
-def take_excerpt(dry: Signal, wet: Signal, trajectory: DelayTrajectory) -> Excerpt:
-    """The middle of a recording.
+def take_excerpt(dry: Signal, wet: Signal, trajectory: DelayTrajectory, recordings: int = 1) -> Excerpt:
+    """The middle of a recording, shorter where there are many.
 
     Shape:
         dry, wet: (samples,), of any two lengths.
     """
     rate = trajectory.sample_rate
+    seconds = min(EXCERPT_S, max(LEAST_EXCERPT_S, ALL_EXCERPTS_S / recordings))
     first = max(0, math.ceil(float(trajectory.delay_samples.max())))  # before, dry has not come through
-    length = max(0, min(len(wet) - first, round(EXCERPT_S * rate)))
+    length = max(0, min(len(wet) - first, round(seconds * rate)))
     start = first + (len(wet) - first - length) // 2
     delay = trajectory.at(start, start + length)
     position = np.arange(start, start + length) - delay

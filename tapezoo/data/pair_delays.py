@@ -218,7 +218,7 @@ def settle_together(
             for channel, own in enumerate(settled[-1][0]):
                 trajectory = _over_time(own, sample_rate)
                 if trajectory is not None:
-                    excerpt = take_excerpt(dry[channel], wet[channel], trajectory)
+                    excerpt = take_excerpt(dry[channel], wet[channel], trajectory, len(pairs))
                     if len(excerpt.wet) > LEAST_EXCERPT_SAMPLES:
                         places.append((number, channel))
                         excerpts.append(excerpt)

@@ -50,6 +50,12 @@ def test_onsets_that_differ_are_moved_to_the_earliest() -> None:
     np.testing.assert_allclose(shifts, [-5.0, -8.4, 0.0], atol=0.15)
 
 
+def test_many_recordings_are_heard_for_a_shorter_time_each() -> None:
+    long, still = np.zeros(30 * RATE, np.float32), DelayTrajectory(np.zeros(1), np.zeros(1), np.ones(1), RATE)
+    seconds = [len(take_excerpt(long, long, still, recordings).wet) / RATE for recordings in (1, 60, 1000)]
+    assert seconds == [20, 5, 3]
+
+
 def test_recordings_that_agree_stay() -> None:
     shifts = matched((0.0, 0.0, 0.0))
     assert shifts is None or min(shifts) > -0.05
