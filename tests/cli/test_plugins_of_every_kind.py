@@ -97,7 +97,7 @@ def test_an_unknown_device_is_answered_with_the_nearest_and_all(capsys, tmp_path
     assert main(["fit", *SMALL, "--data.device", "halve", "--run_dir", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err
     assert "device 'halve'" in said
-    assert "compressor, halver, preamp, tape" in said
+    assert "compressor, halver, hysteresis, preamp, tape" in said
     assert "Did you mean halver?" in said
 
 

@@ -13,6 +13,7 @@ import scipy.signal
 import soundfile
 
 from tapezoo.data import PairedAudio, checks, frames, least_squares, splits, streams
+from tapezoo.data.align import shifts
 from tapezoo.data.align.constant import find_delay
 from tapezoo.data.checks import count_clipped
 from tapezoo.data.errors import SoundFileError
@@ -28,6 +29,8 @@ BLOCK = 7001  # samples: many to a file of a few seconds, and no multiple of any
 def tiny_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if files of a few seconds were hours."""
     monkeypatch.setattr(streams, "LARGE_SAMPLES", 1000)
+    monkeypatch.setattr(shifts, "CHUNK_S", 2.0)
+    monkeypatch.setattr(shifts, "SECTION_S", 1.0)
     for module in (streams, frames, splits, least_squares):
         monkeypatch.setattr(module, "BLOCK_SAMPLES", BLOCK)
     monkeypatch.setattr(streams.blocks, "__defaults__", (BLOCK,))

@@ -26,6 +26,7 @@ from tapezoo.recordings.excitation.plan import plan
 from tapezoo.recordings.excitation.recognition import recognise
 from tapezoo.recordings.excitation.signals import noise, sweep, tones
 from tapezoo.recordings.excitation.write import Files, sound_of, write_excitation
+from tapezoo.report.excitation import write_excitation_picture
 
 RATE = 44100
 SECOND = 48_000  # rate of the music
@@ -220,7 +221,7 @@ def test_same_wishes_same_sound_and_another_seed_another() -> None:
 
 @pytest.mark.usefixtures("drawn")
 def test_the_sheet_says_what_to_do_with_these_very_files(written: tuple[Path, Layout, Signal]) -> None:
-    folder, _, _ = written
+    folder, layout, _ = written
     sheet = (folder / "ex.txt").read_text()
     for words in ("ex-lineup.wav", "tapezoo prepare ex.wav recorded.wav", "channel 2 the pilot", "44100 Hz"):
         assert words in sheet
@@ -229,7 +230,8 @@ def test_the_sheet_says_what_to_do_with_these_very_files(written: tuple[Path, La
     tone, rate = soundfile.read(folder / "ex-lineup.wav", always_2d=True)
     assert rate == RATE
     assert 20 * np.log10(np.abs(tone).max()) == pytest.approx(-12, abs=0.01)
-    assert (folder / "ex.png").stat().st_size > 5000
+    assert (folder / "ex.png").exists()
+    assert write_excitation_picture(folder / "drawn.png", "ex.wav", layout).stat().st_size > 5000
 
 
 def test_every_fault_is_told_before_any_work(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ LEAST_STEP_SAMPLES = 10
 PLAY_SAMPLES = 3  # a phase that depends on the level moves a lag by so much
 STEP_COST = 30.0  # in log-likelihood
 MOST_EVIDENCE = 60.0  # of one block
-GAIN = 4.0  # a device's gain moves by so much, up or down, with level and time
+GAIN = 4.0  # a device's gain rises by so much with level and time; falls by any: a dropout is no step
 USUAL = 0.02  # of a block's energy: what no model explains anyway
 SIDE_BLOCKS = 12  # around a step, in which it is located
 SECTIONS = 6
@@ -263,7 +263,7 @@ def _likelihoods(answer: Real, heard: Real, block: int, count: int, model: Model
     total = np.concatenate([[0.0], np.cumsum(answer**2)])
     at = np.arange(count)[:, None] * block + np.arange(lags)
     energy = np.maximum(total[at + block] - total[at], 1e-30)
-    gain = np.clip(cross / energy, 1 / GAIN, GAIN)
+    gain = np.clip(cross / energy, 0.0, GAIN)
     own_energy = np.square(own).sum(axis=1, keepdims=True)
     left = np.maximum(own_energy - gain * (2 * cross - gain * energy), 0)
     left += USUAL * own_energy + block * model.floor

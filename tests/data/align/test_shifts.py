@@ -113,3 +113,13 @@ def test_a_step_is_told_beside_a_stretch_of_tones(monkeypatch: pytest.MonkeyPatc
     assert [step.samples for step in find_shifts(dry, wet, still(DELAY))] == [-64]
     assert tells_steps(dry, RATE)
     assert not tells_steps(tone, RATE)
+
+
+def test_a_machine_that_falls_silent_has_lost_no_samples() -> None:
+    dry = MATERIAL["bursts"]
+    wet = tape(dry)
+    wet[len(wet) * 2 // 3 :] = 0.0
+    assert find_shifts(dry, wet, still(DELAY)) == []
+    wet = tape(dry)
+    wet[30000:34000] *= 0.03
+    assert find_shifts(dry, wet, still(DELAY)) == []
