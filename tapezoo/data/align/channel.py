@@ -122,19 +122,34 @@ def _search_far(
     if other is not None and other[0].confidence > FASTER * best.confidence:
         return other[0], NO_DELAYS, other[1]  # at the wrong speed a lag fits a moment here and there
     if best.found:
-        return best, local_delays(dry, wet, sample_rate, round(best.delay_samples)), 1.0
+        local = local_delays(dry, wet, sample_rate, round(best.delay_samples))
+        if best is near:
+            return best, local, 1.0
+        # a loop that repeats fits itself one turn later, the better the less of it is left to hold a step
+        beside = local_delays(dry, wet, sample_rate, round(near.delay_samples))
+        shares = [_shared_share(dry, wet, round(one.delay_samples)) for one in (near, best)]
+        if beside.agreement < AGREES or beside.agreement * shares[0] < local.agreement * shares[1]:
+            return best, local, 1.0
+        return (near if near.found else _of_windows(near, beside)), beside, 1.0
     # no constant delay: lines and steps, which the windows see each on its own
     tried = [local_delays(dry, wet, sample_rate, lag) for lag in (round(near.delay_samples), *lags)]
     local = max(tried, key=lambda one: one.agreement)
     if local.agreement >= AGREES:
-        middle = float(np.median(local.delay_samples))
-        confidence = max(CONFIDENT, 1 / (1.001 - min(local.agreement, 1.0)))
-        return (
-            replace(best, delay_samples=middle, correction_samples=round(middle), confidence=confidence),
-            local,
-            1.0,
-        )
+        return _of_windows(best, local), local, 1.0
     return (best, local, 1.0) if other is None else (other[0], NO_DELAYS, other[1])
+
+
+def _shared_share(dry: Signal, wet: Signal, lag: int) -> float:
+    """How much of the shorter recording the other one answers at this lag."""
+    shared = min(len(dry), len(wet) - lag) - max(0, -lag)
+    return max(0, shared) / min(len(dry), len(wet))
+
+
+def _of_windows(alignment: Alignment, local: LocalDelays) -> Alignment:
+    """The constant in the middle of what the windows say."""
+    middle = float(np.median(local.delay_samples))
+    confidence = max(CONFIDENT, 1 / (1.001 - min(local.agreement, 1.0)))
+    return replace(alignment, delay_samples=middle, correction_samples=round(middle), confidence=confidence)
 
 
 def _find_around(dry: Signal, wet: Signal, lag: int, reach: int) -> Alignment:

@@ -123,3 +123,11 @@ def test_a_machine_that_falls_silent_has_lost_no_samples() -> None:
     wet = tape(dry)
     wet[30000:34000] *= 0.03
     assert find_shifts(dry, wet, still(DELAY)) == []
+
+
+def test_a_loop_that_repeats_is_not_taken_for_late_where_samples_were_lost() -> None:
+    dry = np.tile(noise_bursts(1.0), 4) + 0.2 * noise_bursts(4.0, 3)
+    wet = stepped(tape(dry), round(2.4 * RATE), -300)
+    (channel,) = measure_timing(dry[None].astype(np.float32), wet[None].astype(np.float32), RATE).channels
+    assert [jump.samples for jump in channel.jumps] == [-300]
+    assert abs(channel.constant_samples) < 400
