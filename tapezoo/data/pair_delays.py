@@ -120,7 +120,7 @@ def settle_delays(
         clear = _loudest_found(timing, wet)
         for number, channel in enumerate(timing.channels):
             if not channel.found:
-                delays[number] = replace(delays[clear], trajectory=delays[clear].trajectory)
+                delays[number] = replace(delays[clear], is_heard=False)
                 text = (
                     f"no delay stands out (confidence {channel.confidence:.2f}); that of channel {clear + 1} is "
                     "taken for it"
