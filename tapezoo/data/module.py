@@ -22,6 +22,7 @@ from tapezoo.data.checks import check_region
 from tapezoo.data.findings import Finding
 from tapezoo.data.prepared import PreparedRow
 from tapezoo.data.segments import (
+    MAX_ROWS,
     Region,
     Segments,
     SegmentSampler,
@@ -70,6 +71,8 @@ class PairsDataModule(LightningDataModule, ABC):
 
     longer_audio: ClassVar[str]
     """Half a sentence: what a user can do about audio too short for a segment."""
+    most_whole_rows: int = MAX_ROWS
+    """Of a batch of validation or test."""
 
     def __init__(
         self,
@@ -128,6 +131,26 @@ class PairsDataModule(LightningDataModule, ABC):
     def prepare_rows(self) -> Iterator[PreparedRow]:
         """Makes the rows, one at a time."""
 
+    def examine_splits(self, store: Store) -> list[Finding]:
+        """Checks what lies in the splits, and finds where training rows may start.
+
+        Raises:
+            DataError: See `setup`.
+        """
+        regions: dict[Split, list[Region]] = {split: self._regions(store, split) for split in SPLITS}
+        check_not_empty(regions)
+        for split, own in regions.items():
+            for region in own:
+                self._check_region(region.name, split, region.length)
+        row_samples = self.burn_in_samples + self.segment_samples
+        self._pieces = training_pieces(
+            store, regions["train"], row_samples, self.silent_share, self.sample_rate
+        )
+        check_given_delay(store, regions["train"], self.burn_in_samples, self.segment_samples)
+        if self.batches_per_epoch is None:
+            check_epoch(batches_once(self._pieces, self.segment_samples, self.batch_size), self.batch_size)
+        return silent_split_findings(store, regions) + silence_findings(self._pieces)
+
     def prepare_data(self) -> None:
         """Reads or renders, checks, aligns and caches everything that is not cached yet."""
         self._open()
@@ -156,7 +179,7 @@ class PairsDataModule(LightningDataModule, ABC):
         scales = balance_scales(store, regions) if self.balance_energy else None
         dataset = Segments(store, regions, self.burn_in_samples + self.segment_samples, scales)
         # the sampler's items are whole batches: no workers and no collation, one gather each
-        return DataLoader(dataset, sampler=sampler, batch_size=None, collate_fn=_same)
+        return DataLoader(dataset, sampler=sampler, batch_size=None, collate_fn=pass_on)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Whole validation regions as rows."""
@@ -215,8 +238,8 @@ class PairsDataModule(LightningDataModule, ABC):
 
     def _whole(self, split: Split) -> DataLoader[Batch]:
         store = self._open()
-        dataset = WholeRegions(store, self._regions(store, split))
-        return DataLoader(dataset, batch_size=None, shuffle=False, collate_fn=_same)
+        dataset = WholeRegions(store, self._regions(store, split), self.most_whole_rows)
+        return DataLoader(dataset, batch_size=None, shuffle=False, collate_fn=pass_on)
 
     def _open(self) -> Store:
         if self._store is not None:
@@ -233,24 +256,7 @@ class PairsDataModule(LightningDataModule, ABC):
             store = open_store(self._cache_root, key)
         if store is None:
             raise RuntimeError(f"the cache entry {key} in {self._cache_root} vanished while it was opened")
-        regions: dict[Split, list[Region]] = {split: self._regions(store, split) for split in SPLITS}
-        check_not_empty(regions)
-        for split, own in regions.items():
-            for region in own:
-                self._check_region(region.name, split, region.length)
-        row_samples = self.burn_in_samples + self.segment_samples
-        self._pieces = training_pieces(
-            store, regions["train"], row_samples, self.silent_share, self.sample_rate
-        )
-        check_given_delay(store, regions["train"], self.burn_in_samples, self.segment_samples)
-        if self.batches_per_epoch is None:
-            check_epoch(batches_once(self._pieces, self.segment_samples, self.batch_size), self.batch_size)
-        self.findings = (
-            store.findings
-            + self.other_findings()
-            + silent_split_findings(store, regions)
-            + silence_findings(self._pieces)
-        )
+        self.findings = [*store.findings, *self.other_findings(), *self.examine_splits(store)]
         for finding in self.findings:
             _log.log(_LEVELS[finding.severity], "%s", finding)
         self._store = store
@@ -268,5 +274,6 @@ class PairsDataModule(LightningDataModule, ABC):
         )
 
 
-def _same(batch: Any) -> Any:
+def pass_on(batch: Any) -> Any:
+    """What a sampler of whole batches needs in place of collation."""
     return batch

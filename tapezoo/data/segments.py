@@ -234,11 +234,12 @@ class WholeRegions(Dataset[Batch]):
     Args:
         store: The prepared audio.
         regions: The regions of a split.
+        most_rows: Of a batch.
     """
 
-    def __init__(self, store: Store, regions: Sequence[Region]) -> None:
+    def __init__(self, store: Store, regions: Sequence[Region], most_rows: int = MAX_ROWS) -> None:
         self._store = store
-        self._groups = group_by_length(regions)
+        self._groups = group_by_length(regions, most_rows)
         self._gives_delay = any(region.row.gives_delay for region in regions)
         self._wanders = not self._gives_delay and any(region.row.wanders for region in regions)
 
@@ -292,11 +293,11 @@ def steps_back(delay: NDArray[np.float32], place: int) -> int:
     return max(0, min(math.floor(float(delay.min())) - LEAST_DELAY_SAMPLES, place))
 
 
-def group_by_length(regions: Sequence[Region]) -> list[list[Region]]:
-    """Regions of like length together, longest first: at most 16 and 2^24 samples, at most 3/4 of a row padding."""
+def group_by_length(regions: Sequence[Region], most_rows: int = MAX_ROWS) -> list[list[Region]]:
+    """Regions of like length together, longest first: at most 2^24 samples, at most 3/4 of a row padding."""
     groups: list[list[Region]] = []
     for region in sorted(regions, key=lambda region: -region.length):
-        full = not groups or len(groups[-1]) == MAX_ROWS
+        full = not groups or len(groups[-1]) == most_rows
         full = full or (len(groups[-1]) + 1) * groups[-1][0].length > LARGE_SAMPLES
         if full or region.length < (1 - MAX_PADDING) * groups[-1][0].length:
             groups.append([])
