@@ -225,7 +225,8 @@ class Transition:
     u is H (the input), `slope_scale H'`, both one sample earlier; with `inputs` "sign" or "anhysteretic"
     `H' / sqrt(H'^2 + still^2)`; with "anhysteretic" `coth(b H) - 1 / (b H)`; then M[n-1]; then the controls.
     `H'[n] = (1 + alpha) rise (H[n] - H[n-1]) - alpha H'[n-1]`. s is `increment / rise`, or, where there is no
-    increment, `(H'[n] + H'[n-1]) / (2 rise)`.
+    increment, `(H'[n] + H'[n-1]) / (2 rise)`. With "mirrored" inputs all of u but the controls is
+    multiplied by D: 1 where `H'[n] + H'[n-1] >= 0`, else -1; there is no increment then.
 
     Args:
         first: From u.
@@ -244,7 +245,7 @@ class Transition:
     first: Dense
     hidden: tuple[Dense, ...]
     head: Dense
-    inputs: Literal["plain", "sign", "anhysteretic"]
+    inputs: Literal["plain", "mirrored", "sign", "anhysteretic"]
     bend: str | None
     increment: float | None
     alpha: float

@@ -29,34 +29,37 @@ class Weights(NamedTuple):
     head_bias: Tensor
 
 
-def run_transition(heard: Tensor, step: Tensor, start: Tensor, weights: Weights) -> Tensor:
-    """`M[n] = M[n-1] + step[n] net(heard[n], M[n-1])`, for N nets and R rows each.
+def run_transition(heard: Tensor, step: Tensor, turn: Tensor, start: Tensor, weights: Weights) -> Tensor:
+    """`M[n] = M[n-1] + step[n] net(heard[n], turn[n] M[n-1])`, for N nets and R rows each.
 
     `net`: a_1 = tanh(heard + feedback M), a_l = tanh(hidden_l a_(l-1) + hidden_bias_l), head a_L + head_bias.
 
     A loop per sample in compiled code with the gradient written by hand: rows lie side by side in memory and are
     computed eight or more at once. Whatever of a net does not wait for its own output (all that the first layer
-    hears but M) is in `heard`, a plain matrix product. The step gets no gradient.
+    hears but M) is in `heard`, a plain matrix product. Step and turn get no gradient.
 
     Args:
         heard: The first layer's sums, but for M.
         step: Factor on the net.
+        turn: What M is heard with.
         start: M before the block.
         weights: Of the nets.
 
     Shape:
-        heard: (N, W, samples, R); step: (N, samples, R); start: (N, R); result: (N, samples, R).
+        heard: (N, W, samples, R); step, turn: (N, samples, R); start: (N, R); result: (N, samples, R).
     """
-    return _Transition.apply(heard, step, start, *weights)[:, 1:]  # type: ignore[no-untyped-call, no-any-return]
+    return _Transition.apply(heard, step, turn, start, *weights)[:, 1:]  # type: ignore[no-untyped-call, no-any-return]
 
 
 class _Transition(torch.autograd.Function):
     """M[-1], M[0], ... (N, samples + 1, R)."""
 
     @staticmethod
-    def forward(ctx: Any, heard: Tensor, step: Tensor, start: Tensor, *weights: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, heard: Tensor, step: Tensor, turn: Tensor, start: Tensor, *weights: Tensor
+    ) -> Tensor:
         nets, width, samples, rows = heard.shape
-        held = [value.detach().contiguous() for value in (heard, step, *weights)]
+        held = [value.detach().contiguous() for value in (heard, step, turn, *weights)]
         path = heard.new_empty(nets, samples + 1, rows)
         path[:, 0] = start
         units = heard.new_empty(nets, samples, 1 + weights[1].shape[1], width, rows)
@@ -68,26 +71,29 @@ class _Transition(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, given: Tensor) -> tuple[Tensor | None, ...]:
-        step, *weights, units, path = ctx.saved_tensors
+        step, turn, *weights, units, path = ctx.saved_tensors
         nets, samples, _, width, rows = units.shape
         for_heard = units.new_empty(nets, width, samples, rows)
         for_weights = [torch.zeros_like(value) for value in weights]
         for_start = units.new_empty(nets, rows)
         go_back(
             given.contiguous().numpy(),
-            *(value.numpy() for value in (step, *weights, units, path, for_heard, *for_weights, for_start)),
+            *(
+                value.numpy()
+                for value in (step, turn, *weights, units, path, for_heard, *for_weights, for_start)
+            ),
         )
-        return for_heard, None, for_start, *for_weights
+        return for_heard, None, None, for_start, *for_weights
 
 
-def loop_transition(heard: Tensor, step: Tensor, start: Tensor, weights: Weights) -> Tensor:
+def loop_transition(heard: Tensor, step: Tensor, turn: Tensor, start: Tensor, weights: Weights) -> Tensor:
     """`run_transition` of one net in torch's own operators: a loop in exported graphs, and for any device.
 
     Shape:
-        heard: (W, samples, R); step: (samples, R); start: (R,); result: (samples, R).
+        heard: (W, samples, R); step, turn: (samples, R); start: (R,); result: (samples, R).
     """
     feedback, hidden, hidden_bias, head, head_bias = (part[0] for part in weights)
-    signal = heard.permute(1, 2, 0), step.unsqueeze(2), start.unsqueeze(1), feedback
+    signal = heard.permute(1, 2, 0), step.unsqueeze(2), start.unsqueeze(1), turn.unsqueeze(2) * feedback
     last = head.unsqueeze(1), head_bias
     if hidden.shape[0] == 1:  # written out: in a graph a loop within the loop costs more than what it does
         output = _loop_two_layers(*signal, hidden[0].t(), hidden_bias[0], *last)
@@ -111,9 +117,10 @@ def _loop_two_layers(
 ) -> Tensor:
     output = step[:0]
     for first in range(0, heard.shape[0], 64):
-        sums, steps, piece = heard[first : first + 64], step[first : first + 64], step[:0]
+        sums, steps, fed = heard[first : first + 64], step[first : first + 64], feedback[first : first + 64]
+        piece = step[:0]
         for n in range(sums.shape[0]):
-            units = torch.tanh(torch.addcmul(sums[n], M, feedback))
+            units = torch.tanh(torch.addcmul(sums[n], M, fed[n]))
             units = torch.tanh(torch.addmm(hidden_bias, units, hidden))
             M = torch.addcmul(M, steps[n], torch.addmm(head_bias, units, head))
             piece = torch.cat([piece, M.unsqueeze(0)])
@@ -134,9 +141,10 @@ def _loop_layers(
 ) -> Tensor:
     output = step[:0]
     for first in range(0, heard.shape[0], 64):
-        sums, steps, piece = heard[first : first + 64], step[first : first + 64], step[:0]
+        sums, steps, fed = heard[first : first + 64], step[first : first + 64], feedback[first : first + 64]
+        piece = step[:0]
         for n in range(sums.shape[0]):
-            units = torch.tanh(torch.addcmul(sums[n], M, feedback))
+            units = torch.tanh(torch.addcmul(sums[n], M, fed[n]))
             for layer in range(hidden.shape[0]):
                 units = torch.tanh(torch.addmm(hidden_bias[layer], units, hidden[layer]))
             M = torch.addcmul(M, steps[n], torch.addmm(head_bias, units, head))

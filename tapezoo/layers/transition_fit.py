@@ -34,6 +34,7 @@ class Heard(NamedTuple):
         inputs: What the first layer hears; M's place is filled in, (rows, samples, inputs).
         place: Which of the inputs M is.
         step: Factor on the net, (rows, samples).
+        turn: What M is heard with, (rows, samples).
         before: The true output of the sample before, (rows, samples).
         target: (rows, samples).
         scale: Weight of each row's errors, (rows,).
@@ -42,6 +43,7 @@ class Heard(NamedTuple):
     inputs: Array
     place: int
     step: Array
+    turn: Array
     before: Array
     target: Array
     scale: Array
@@ -69,6 +71,7 @@ def normal_equations(
         heard.inputs,
         heard.place,
         heard.step,
+        heard.turn,
         heard.before,
         heard.target,
         heard.scale,
@@ -84,7 +87,7 @@ def normal_equations(
 
 @compiled
 def _accumulate(  # type: ignore[no-untyped-def]
-    inputs, place, step, before, target, scale, parameters, width, layers, rollout, matrix, slope
+    inputs, place, step, turn, before, target, scale, parameters, width, layers, rollout, matrix, slope
 ):
     rows, samples, count = inputs.shape
     size = len(parameters)
@@ -101,7 +104,7 @@ def _accumulate(  # type: ignore[no-untyped-def]
                 M = before[row, n]
                 s[:] = 0.0
             x[:] = inputs[row, n]
-            x[place] = M
+            x[place] = turn[row, n] * M
             for k in range(width):
                 z = parameters[first_bias + k]
                 for i in range(count):
@@ -138,7 +141,7 @@ def _accumulate(  # type: ignore[no-untyped-def]
                 d[first_bias + k] = sums[0, k]
                 by_M += sums[0, k] * parameters[k * count + place]
             factor = step[row, n]
-            kept = 1.0 + factor * by_M
+            kept = 1.0 + factor * turn[row, n] * by_M
             M += factor * change
             missed = (target[row, n] - M) * scale[row]
             error += missed * missed

@@ -65,6 +65,10 @@ class TransitionInputs(nn.Module, ABC):
     def forward(self, field: Tensor, slope: Tensor, last_field: Tensor, last_slope: Tensor) -> Tensor:
         """All of them."""
 
+    def turn(self, slope: Tensor, last_slope: Tensor) -> Tensor:
+        """What M is heard with, 1 or -1, (samples, rows)."""
+        return torch.ones_like(slope)
+
 
 class Plain(TransitionInputs):
     """H, H', H_1, H'_1: with M_1 the five inputs of the published nets."""
@@ -74,6 +78,31 @@ class Plain(TransitionInputs):
     def forward(self, field: Tensor, slope: Tensor, last_field: Tensor, last_slope: Tensor) -> Tensor:
         """See `TransitionInputs`."""
         return torch.stack([field, SLOPE_SCALE * slope, last_field, SLOPE_SCALE * last_slope])
+
+
+class Mirrored(TransitionInputs):
+    """The plain ones and M_1 as they are while the field rises; where it falls, all are heard with their signs turned.
+
+    A hysteresis is odd: what falls from M is the mirror image of what rises from -M. A net that hears both as the same
+    is odd by construction: it has to learn half as much, leaves no offset behind after loud passages, and knows where a
+    loop turns. A net of dM/dH is then a function of the four signals and M along the way of the field.
+    """
+
+    count = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain = Plain()
+
+    def forward(self, field: Tensor, slope: Tensor, last_field: Tensor, last_slope: Tensor) -> Tensor:
+        """See `TransitionInputs`."""
+        heard: Tensor = self.plain(field, slope, last_field, last_slope)
+        return heard * self.turn(slope, last_slope)
+
+    def turn(self, slope: Tensor, last_slope: Tensor) -> Tensor:
+        """See `TransitionInputs.turn`: -1 where the field falls on the way from the last sample to this one."""
+        rising = slope + last_slope >= 0.0
+        return torch.where(rising, torch.ones_like(slope), -torch.ones_like(slope))
 
 
 class WithSign(TransitionInputs):
@@ -123,6 +152,7 @@ def langevin(x: Tensor) -> Tensor:
 
 INPUTS: dict[str, type[TransitionInputs]] = {
     "plain": Plain,
+    "mirrored": Mirrored,
     "sign": WithSign,
     "anhysteretic": WithAnhysteretic,
 }

@@ -61,7 +61,7 @@ def _tanh(x, t):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def go_forward(heard, step, feedback, hidden, hidden_bias, head, head_bias, table, units, path):  # type: ignore[no-untyped-def]
+def go_forward(heard, step, turn, feedback, hidden, hidden_bias, head, head_bias, table, units, path):  # type: ignore[no-untyped-def]
     """Fills `units` (N, samples, L, W, R), what every unit was, and `path` (N, samples + 1, R) after its start."""
     nets, width, samples, rows = heard.shape
     layers = 1 + hidden.shape[1]
@@ -72,14 +72,10 @@ def go_forward(heard, step, feedback, hidden, hidden_bias, head, head_bias, tabl
     for net in range(nets):
         for n in range(samples):
             for k in range(width):
-                weight, sums, before, unit = (
-                    feedback[net, k],
-                    heard[net, k, n],
-                    path[net, n],
-                    units[net, n, 0, k],
-                )
+                weight, sums, unit = feedback[net, k], heard[net, k, n], units[net, n, 0, k]
+                before, sign = path[net, n], turn[net, n]
                 for r in range(rows):
-                    unit[r] = _tanh(sums[r] + weight * before[r], t)
+                    unit[r] = _tanh(sums[r] + weight * (sign[r] * before[r]), t)
             for layer in range(1, layers):
                 for k in range(width):
                     unit = units[net, n, layer, k]
@@ -104,6 +100,7 @@ def go_forward(heard, step, feedback, hidden, hidden_bias, head, head_bias, tabl
 def go_back(  # type: ignore[no-untyped-def]
     given,
     step,
+    turn,
     feedback,
     hidden,
     hidden_bias,
@@ -162,8 +159,9 @@ def go_back(  # type: ignore[no-untyped-def]
             for k in range(width):
                 weight, here = feedback[net, k], given.dtype.type(0)
                 for r in range(rows):
-                    here += sums[k, r] * path[net, n, r]
-                    total[r] += weight * sums[k, r]
+                    along = turn[net, n, r] * sums[k, r]
+                    here += along * path[net, n, r]
+                    total[r] += weight * along
                     for_heard[net, k, n, r] = sums[k, r]
                 for_feedback[net, k] += here
         for r in range(rows):

@@ -13,7 +13,8 @@ from tapezoo.architecture import Architecture, Transition
 from tapezoo.layers.described import describe_dense
 from tapezoo.layers.transition import Weights, loop_transition, run_transition
 from tapezoo.layers.transition_fit import Heard
-from tapezoo.layers.transition_inputs import INPUTS, SLOPE_SCALE, STILL, slope
+from tapezoo.layers.transition_hearing import Hearing, hear
+from tapezoo.layers.transition_inputs import INPUTS, SLOPE_SCALE, STILL
 from tapezoo.models.arguments import (
     DEEPEST,
     WIDEST,
@@ -24,7 +25,7 @@ from tapezoo.models.arguments import (
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
-InputsName = Literal["plain", "sign", "anhysteretic"]
+InputsName = Literal["plain", "mirrored", "sign", "anhysteretic"]
 StepName = Literal["increment", "slope"]
 SIZE = re.compile(r"([1-9][0-9]{0,2})x([1-9][0-9]{0,3})")
 FASTEST = 0.999
@@ -57,8 +58,9 @@ class STNNet(Net):
         num_controls: Knobs, K.
         size: Layers and units of each, such as 2x4, 2x8, 3x4.
         step: "increment" or "slope", see above.
-        inputs: "plain"; with the "sign" of H'; with it and the "anhysteretic" value, Langevin's function of H
-            (`tapezoo.layers.transition_inputs`): what helps where a loop turns.
+        inputs: "plain"; "mirrored": the same along the way of the field, which makes the net odd, as a hysteresis is
+            (with the step "slope" alone); with the "sign" of H'; with it and the "anhysteretic" value, Langevin's
+            function of H: what helps where a loop turns (`tapezoo.layers.transition_inputs`).
         alpha: Of the transform, 0 (a difference) to 0.999.
         sample_rate: Hz, at which it is trained; declared by the data.
 
@@ -79,6 +81,8 @@ class STNNet(Net):
         require_one_of("step", step, get_args(StepName))
         require_one_of("inputs", inputs, get_args(InputsName))
         require_number("alpha", alpha, 0, FASTEST)
+        if inputs == "mirrored" and step != "slope":
+            raise ModelArgumentError("inputs", f"mirrored beside the step {step!r}", "the step 'slope'")
         super().__init__(num_controls, receptive_field=None)
         self.step, self.inputs_name, self.alpha = step, inputs, float(alpha)
         self.trained_rate, self.rise = sample_rate, 1.0
@@ -109,13 +113,14 @@ class STNNet(Net):
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
-        sums, steps, after = self._prepare(input, controls, state)
+        sums, hearing, knobs = self._prepare(input, controls, state)
         start, weights = state["output"], self.weights()
         tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
         if tracing or input.device.type != "cpu":
-            path = loop_transition(sums, steps, start[:, 0], weights)
+            path = loop_transition(sums, hearing.step, hearing.turn, start[:, 0], weights)
         else:
-            path = run_transition(sums[None], steps[None], start.t(), weights)[0]
+            path = run_transition(sums[None], hearing.step[None], hearing.turn[None], start.t(), weights)[0]
+        after = {**hearing.after, **knobs}
         output = path.t().unsqueeze(1)
         return output, {**after, "output": output[:, :, -1]}
 
@@ -125,14 +130,16 @@ class STNNet(Net):
         Shape:
             input, before, output: (batch, 1, samples).
         """
-        sums, steps, _ = self._prepare(input, controls, state)
+        sums, hearing, _ = self._prepare(input, controls, state)
         M = before[:, 0].t()  # (samples, batch)
         weights = self.weights()
-        units = torch.tanh(sums + weights.feedback[0, :, None, None] * M).flatten(1)  # (W, samples batch)
+        units = torch.tanh(sums + weights.feedback[0, :, None, None] * (hearing.turn * M)).flatten(
+            1
+        )  # (W, samples batch)
         for layer in self.layers:
             units = torch.tanh(torch.addmm(layer.bias.unsqueeze(1), layer.weight, units))
         change = (self.head.weight @ units + self.head.bias).reshape(M.shape)
-        return (M + steps * change).t().unsqueeze(1)
+        return (M + hearing.step * change).t().unsqueeze(1)
 
     def with_output(self, state: State, output: Tensor) -> State:
         """`state`, but that the last output was `output` (batch, 1)."""
@@ -145,14 +152,16 @@ class STNNet(Net):
 
     def fitted(self, input: Tensor, controls: Tensor, state: State, before: Tensor, target: Tensor) -> Heard:
         """What the net is fitted on, see `tapezoo.training.LevenbergMarquardt`."""
-        heard, trajectory, steps, _ = self._hear(input, controls, state)
-        M = torch.zeros_like(heard[:1])
-        knobs = trajectory.permute(1, 2, 0).expand(-1, *steps.shape)
-        inputs = torch.cat([heard, M, knobs]).permute(2, 1, 0)  # (batch, samples, inputs)
+        hearing = self._hear(input, state)
+        trajectory, _ = self.smoothed(controls, state, input.shape[-1])
+        M = torch.zeros_like(hearing.heard[:1])
+        knobs = trajectory.permute(1, 2, 0).expand(-1, *hearing.step.shape)
+        inputs = torch.cat([hearing.heard, M, knobs]).permute(2, 1, 0)  # (batch, samples, inputs)
         return Heard(
             inputs.double().contiguous().numpy(),
             self.inputs.count,
-            steps.t().double().contiguous().numpy(),
+            hearing.step.t().double().contiguous().numpy(),
+            hearing.turn.t().double().contiguous().numpy(),
             before[:, 0].double().contiguous().numpy(),
             target[:, 0].double().contiguous().numpy(),
             torch.ones(len(input), dtype=torch.float64).numpy(),
@@ -181,28 +190,19 @@ class STNNet(Net):
             self.head.bias,
         )
 
-    def _prepare(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """The first layer's sums but for M (W, samples, batch), the steps (samples, batch), and the state after."""
-        heard, trajectory, steps, after = self._hear(input, controls, state)
+    def _prepare(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, Hearing, State]:
+        """The first layer's sums but for M (W, samples, batch), what was heard, and the knobs' state after."""
+        hearing = self._hear(input, state)
+        trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
         weight, count = self.first.weight, self.inputs.count
-        sums = torch.tensordot(weight[:, :count], heard, dims=1) + self.first.bias[:, None, None]
+        sums = torch.tensordot(weight[:, :count], hearing.heard, dims=1) + self.first.bias[:, None, None]
         if self.num_controls:
             sums = sums + torch.tensordot(weight[:, count + 1 :], trajectory.permute(1, 2, 0), dims=1)
-        return sums, steps, after
+        return sums, hearing, knobs
 
-    def _hear(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor, State]:
-        """The inputs but for M (inputs, samples, batch), the controls' path, the steps, and the state after."""
-        trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
-        H = input[:, 0]
-        dH = slope(H, state["field"], state["slope"], self.alpha, self.rise)
-        H_1 = torch.cat([state["field"], H[:, :-1]], dim=1)
-        dH_1 = torch.cat([state["slope"], dH[:, :-1]], dim=1)
-        after = {"field": H[:, -1:], "slope": dH[:, -1:], **knobs}
-        H, dH, H_1, dH_1 = (part.t() for part in (H, dH, H_1, dH_1))
-        heard = self.inputs(H, dH, H_1, dH_1)
-        if self.step == "increment":
-            return heard, trajectory, torch.full_like(dH, STEP / self.rise), after
-        return heard, trajectory, (dH + dH_1) * (0.5 / self.rise), after
+    def _hear(self, input: Tensor, state: State) -> Hearing:
+        increment = STEP if self.step == "increment" else None
+        return hear(input, state, self.inputs, self.alpha, self.rise, increment)
 
     def at_rate(self, sample_rate: int) -> STNNet:
         """A copy that plays at `sample_rate` Hz, the trained one or higher, and sounds the same.

@@ -25,15 +25,16 @@ def nets(count, layers, width, samples, rows, dtype=torch.float64):
         draw(count),
     )
     step = 0.3 * draw(count, samples, rows).detach()
-    return draw(count, width, samples, rows), step, draw(count, rows), weights
+    turn = torch.sign(draw(count, samples, rows).detach())
+    return draw(count, width, samples, rows), step, turn, draw(count, rows), weights
 
 
-def one_by_one(heard, step, start, weights):
+def one_by_one(heard, step, turn, start, weights):
     """Each net in torch's own operators."""
     paths = []
     for net in range(len(heard)):
         own = Weights(*(part[net : net + 1] for part in weights))
-        paths.append(loop_transition(heard[net], step[net], start[net], own))
+        paths.append(loop_transition(heard[net], step[net], turn[net], start[net], own))
     return torch.stack(paths)
 
 
@@ -41,12 +42,12 @@ def one_by_one(heard, step, start, weights):
     ("layers", "width", "samples", "rows"), [(1, 3, 70, 2), (2, 4, 130, 3), (3, 2, 5, 1)]
 )
 def test_the_gradient_written_by_hand_is_that_of_pytorch(layers, width, samples, rows):
-    heard, step, start, weights = nets(2, layers, width, samples, rows)
+    heard, step, turn, start, weights = nets(2, layers, width, samples, rows)
     sources = [heard, start, *(part for part in weights if part.numel())]
     mix = torch.randn(2, samples, rows, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     results = []
     for play in (run_transition, one_by_one):
-        path = play(heard, step, start, weights)
+        path = play(heard, step, turn, start, weights)
         results.append([path, *torch.autograd.grad((path * mix).sum() + path[:, -1].square().sum(), sources)])
     for own, torchs in zip(*results, strict=True):
         torch.testing.assert_close(own, torchs, rtol=1e-11, atol=1e-12)
@@ -55,7 +56,7 @@ def test_the_gradient_written_by_hand_is_that_of_pytorch(layers, width, samples,
 def test_in_single_precision_it_is_as_near_as_single_precision_goes():
     own = run_transition(*nets(1, 2, 4, 200, 17, torch.float32))
     exact = one_by_one(*nets(1, 2, 4, 200, 17))
-    torch.testing.assert_close(own.double(), exact, rtol=0, atol=2e-6)
+    torch.testing.assert_close(own.double(), exact, rtol=0, atol=1e-5)  # nets that turn amplify
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 4e-7), (torch.float64, 2e-15)])
@@ -67,17 +68,17 @@ def test_its_tanh_is_tanh(dtype, tolerance):
         torch.zeros_like(one), one.new_zeros(1, 0, 1, 1), one.new_zeros(1, 0, 1), one, one[0] * 0
     )
     heard, step = x.reshape(1, 1, 1, -1), torch.ones(1, 1, len(x), dtype=dtype)
-    found = run_transition(heard, step, torch.zeros(1, len(x), dtype=dtype), nothing)[0, 0]
+    found = run_transition(heard, step, step, torch.zeros(1, len(x), dtype=dtype), nothing)[0, 0]
     exact = torch.tanh(x.double())
     assert float(((found.double() - exact) / exact.abs().clamp_min(1e-30)).abs().max()) < tolerance
     assert tanh_table(np.dtype(np.float32)).dtype == np.float32
 
 
 def test_nan_stays_nan():
-    heard, step, start, weights = nets(1, 2, 4, 20, 2, torch.float32)
+    heard, step, turn, start, weights = nets(1, 2, 4, 20, 2, torch.float32)
     with torch.no_grad():
         heard[0, 1, 10, 0] = torch.nan
-    path = run_transition(heard, step, start, weights)
+    path = run_transition(heard, step, turn, start, weights)
     assert torch.isnan(path[0, 10:, 0]).all()
     assert torch.isfinite(path[0, :, 1]).all()
 
@@ -112,5 +113,5 @@ def test_inputs_are_as_many_as_they_say_and_silence_is_heard_as_nothing(name):
     assert heard.shape == (inputs.count, 6, 2)
     assert not heard.any()
     loud = inputs(*(sign * torch.ones(6, 2) for sign in (1, -1, 1, 1)))
-    if name != "plain":
+    if name in ("sign", "anhysteretic"):
         torch.testing.assert_close(loud[4], -torch.ones(6, 2), atol=1e-6, rtol=0)

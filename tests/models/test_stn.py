@@ -39,13 +39,14 @@ def by_equations(net, input, controls, rise=1.0):
     output = []
     for H in input:
         dH = (1 + net.alpha) * rise * (H - H_1) - net.alpha * dH_1
-        heard = [H, 5 * dH, H_1, 5 * dH_1]
-        if net.inputs_name != "plain":
+        turn = -1.0 if net.inputs_name == "mirrored" and dH + dH_1 < 0 else 1.0
+        heard = [turn * value for value in (H, 5 * dH, H_1, 5 * dH_1)]
+        if net.inputs_name in ("sign", "anhysteretic"):
             heard.append(dH / np.sqrt(dH**2 + 1e-8))
         if net.inputs_name == "anhysteretic":
             x = weights["inputs.bend"][0] * H
             heard.append(1 / np.tanh(x) - 1 / x)
-        units = np.array([*heard, M, *controls])
+        units = np.array([*heard, turn * M, *controls])
         for name in ("first", *(f"hidden.{layer}" for layer in range(len(net.hidden)))):
             units = np.tanh(weights[f"{name}.weight"] @ units + weights[f"{name}.bias"])
         step = STEP if net.step == "increment" else (dH + dH_1) / 2
@@ -55,9 +56,15 @@ def by_equations(net, input, controls, rise=1.0):
     return np.array(output)
 
 
-@pytest.mark.parametrize("step", ["increment", "slope"])
 @pytest.mark.parametrize(
-    ("inputs", "size", "num_controls"), [("plain", "2x4", 0), ("anhysteretic", "3x2", 2)]
+    ("step", "inputs", "size", "num_controls"),
+    [
+        ("increment", "plain", "2x4", 0),
+        ("slope", "plain", "2x4", 0),
+        ("increment", "anhysteretic", "3x2", 2),
+        ("slope", "anhysteretic", "3x2", 2),
+        ("slope", "mirrored", "3x2", 2),
+    ],
 )
 def test_the_net_is_the_papers_equations(step, inputs, size, num_controls):
     net = trained(num_controls, step=step, inputs=inputs, size=size)
@@ -66,6 +73,18 @@ def test_the_net_is_the_papers_equations(step, inputs, size, num_controls):
     expected = by_equations(net, input[0, 0].double().numpy(), controls[0].double().numpy())
     np.testing.assert_allclose(output[0, 0].detach().numpy(), expected, atol=1e-5)
     np.testing.assert_allclose(after["output"].item(), expected[-1], atol=1e-5)
+
+
+def test_a_net_that_hears_the_mirror_image_of_a_falling_field_is_odd():
+    net = trained(1, inputs="mirrored", step="slope")
+    input, controls = 0.5 * torch.randn(1, 1, 500), torch.rand(1, 1)
+    with torch.no_grad():
+        output, _ = net(input, controls, net.initial_state(controls))
+        mirrored, _ = net(-input, controls, net.initial_state(controls))
+    torch.testing.assert_close(mirrored, -output, rtol=0, atol=1e-6)
+    assert float(output.abs().max()) > 0.01
+    with pytest.raises(ModelArgumentError, match="mirrored beside the step 'increment'"):
+        STNNet(0, inputs="mirrored")
 
 
 def test_the_published_sizes():
@@ -128,6 +147,7 @@ def test_at_a_higher_rate_it_plays_the_same_and_below_the_trained_one_it_is_refu
     "variant",
     [
         {"step": "slope", "inputs": "sign"},
+        {"step": "slope", "inputs": "mirrored"},
         {"inputs": "anhysteretic", "size": "3x2"},
         {"size": "1x5", "alpha": 0.0},
     ],
