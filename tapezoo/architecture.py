@@ -260,7 +260,107 @@ class Transition:
         return {**_all_shapes(self.first, *self.hidden, self.head), **_bias(self.bend, 1)}
 
 
-Layer = Dense | Convolution | Recurrent | Activation | Modulation | SkipStack | ResidualBlock | Transition
+@dataclass(frozen=True)
+class TableWeights:
+    """Vectors w(c), mixed multilinearly from those of a table's points around c.
+
+    `place = c (positions - 1)` on every axis; the vectors of the 2^axes points around it count with the products of how
+    near they are. What stands behind the net's own P numbers in a row are W numbers for each control that is no axis:
+    times that control they are added to the first layer's biases.
+
+    Args:
+        axes: Of every control its positions, evenly spaced over 0..1; 0: no axis.
+        table: (points, P + W inputs), points in C order of the axes.
+        shape: Of the table.
+    """
+
+    axes: tuple[int, ...]
+    table: str
+    shape: tuple[int, int]
+    kind: Literal["table"] = "table"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        return {self.table: self.shape}
+
+
+@dataclass(frozen=True)
+class PolynomialWeights:
+    """Vectors w(c) = C f(c), f the products of powers of `2 c - 1`.
+
+    Args:
+        exponents: Of every term the power of each control.
+        coefficients: C, (P, terms).
+        shape: Of C.
+    """
+
+    exponents: tuple[tuple[int, ...], ...]
+    coefficients: str
+    shape: tuple[int, int]
+    kind: Literal["polynomial"] = "polynomial"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        return {self.coefficients: self.shape}
+
+
+WeightsOf = TableWeights | PolynomialWeights
+
+
+@dataclass(frozen=True)
+class ControlledTransition:
+    """A `Transition` without controls among its inputs, whose weights are functions of them.
+
+    All weights as one vector: first.weight (W, inputs + 1) by rows, M last; first.bias (W,); for each further layer its
+    weight (W, W) by rows and bias (W,); head.weight (W,); head.bias (1,). They are taken at the controls where they
+    stand at the begin of every `step_samples` after a new target, until they stand still (`tapezoo.layers.smoothing.
+    steps`).
+
+    Args:
+        layers: With a tanh, 1 or more.
+        width: W.
+        weights: See above.
+        inputs: See `Transition`; none of them has a parameter of its own.
+        increment: See there.
+        alpha: See there.
+        rise: See there.
+        slope_scale: See there.
+        still: See there.
+        state: See there.
+        held: The controls that the weights were taken at last, (K,); None without controls.
+        step_samples: See above.
+    """
+
+    layers: int
+    width: int
+    weights: WeightsOf
+    inputs: Literal["plain", "mirrored", "sign"]
+    increment: float | None
+    alpha: float
+    rise: float
+    slope_scale: float
+    still: float
+    state: tuple[str, str, str]
+    held: str | None
+    step_samples: int
+    kind: Literal["controlled_transition"] = "controlled_transition"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        return self.weights.shapes()
+
+
+Layer = (
+    Dense
+    | Convolution
+    | Recurrent
+    | Activation
+    | Modulation
+    | SkipStack
+    | ResidualBlock
+    | Transition
+    | ControlledTransition
+)
 
 
 @dataclass(frozen=True)
@@ -276,7 +376,7 @@ class Architecture:
         num_controls: Knobs, in 0..1.
         smoothing_samples: See `tapezoo.net.Net`.
         controls_at: Where the controls come in: "input": as channels after the signal in the first layer, and in the
-            `mix` of every skip layer; "modulation"; None: there are none.
+            `mix` of every skip layer; "modulation"; "weights": in what the weights are; None: there are none.
         embedding: What the controls pass before the modulations.
         linear_path: From the signal to the output.
         scale: Factor on the output of the layers.
@@ -290,7 +390,7 @@ class Architecture:
     state: tuple[str, ...]
     num_controls: int = 0
     smoothing_samples: int = 0
-    controls_at: Literal["input", "modulation"] | None = None
+    controls_at: Literal["input", "modulation", "weights"] | None = None
     embedding: tuple[Dense | Activation, ...] = ()
     linear_path: Convolution | None = None
     scale: float = 1.0

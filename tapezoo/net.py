@@ -125,7 +125,7 @@ class Net(nn.Module, ABC):
         raise UndescribableError(self, "no `described`: the net does not say of which layers it is made")
 
     def describe_layers(
-        self, *layers: Layer, controls_at: Literal["input", "modulation"] | None, **parts: Any
+        self, *layers: Layer, controls_at: Literal["input", "modulation", "weights"] | None, **parts: Any
     ) -> Architecture:
         """A description with these layers and what every net knows of itself, for `described`.
 

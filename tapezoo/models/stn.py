@@ -175,6 +175,15 @@ class STNNet(Net):
         """All but what the inputs have of their own."""
         return [p for layer in (self.first, *self.layers, self.head) for p in layer.parameters()]
 
+    def vector(self) -> Tensor:
+        """All weights but what the inputs have of their own, in the order of `fitted_parameters`, (P,)."""
+        return torch.nn.utils.parameters_to_vector(self.fitted_parameters()).detach()
+
+    @torch.no_grad()
+    def load_vector(self, vector: Tensor) -> None:
+        """Takes the weights of `vector`."""
+        torch.nn.utils.vector_to_parameters(vector, self.fitted_parameters())
+
     def weights(self) -> Weights:
         """What the loops take, for one net."""
         width = self.head.in_features

@@ -1,0 +1,288 @@
+"""The weights of a tiny net as a function of the controls: a table of nets, or polynomials."""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from tapezoo.layers.transition import Weights
+
+
+class NetSize(NamedTuple):
+    """Of a net whose first layer hears `inputs` signals and M, `layers` of `width` units with a tanh, and a head.
+
+    All of its weights as one vector stand layer by layer, weights before biases, the head's last; M is the last input.
+    """
+
+    inputs: int
+    layers: int
+    width: int
+
+    @property
+    def total(self) -> int:
+        """Of weights and biases, P."""
+        inner = (self.layers - 1) * self.width * (self.width + 1)
+        return self.width * (self.inputs + 2) + inner + self.width + 1
+
+    @property
+    def first_bias(self) -> slice:
+        """Where the first layer's biases stand."""
+        start = self.width * (self.inputs + 1)
+        return slice(start, start + self.width)
+
+    def split(self, vectors: Tensor) -> tuple[Tensor, Tensor, Weights]:
+        """The first layer for the signals (..., W, I) and its biases (..., W); and the rest, vectors (..., P)."""
+        inputs, layers, width = self
+        around = vectors.shape[:-1]
+        first = vectors[..., : width * (inputs + 1)].reshape(*around, width, inputs + 1)
+        inner = vectors[..., self.first_bias.stop : self.total - width - 1]
+        inner = inner.reshape(*around, layers - 1, width * (width + 1))
+        return (
+            first[..., :inputs],
+            vectors[..., self.first_bias],
+            Weights(
+                first[..., inputs],
+                inner[..., : width * width].reshape(*around, layers - 1, width, width),
+                inner[..., width * width :],
+                vectors[..., self.total - width - 1 : self.total - 1],
+                vectors[..., self.total - 1],
+            ),
+        )
+
+
+class WeightsByControls(nn.Module, ABC):
+    """Vectors of weights, (rows, P), as a function of the controls, (rows, K).
+
+    They are linear in unknowns that come in blocks: within a block the weights are `C f(controls)`, C (P, F), of which
+    `free` says what may differ from 0. That is what least squares fit, a block apart from the others
+    (`tapezoo.training.CellLevenbergMarquardt`).
+
+    Args:
+        size: Of the net.
+        num_controls: K.
+    """
+
+    def __init__(self, size: NetSize, num_controls: int) -> None:
+        super().__init__()
+        self.size, self.num_controls = size, num_controls
+
+    @abstractmethod
+    def forward(self, controls: Tensor) -> Tensor:
+        """The weights, (rows, P)."""
+
+    @property
+    @abstractmethod
+    def num_blocks(self) -> int:
+        """How many blocks there are."""
+
+    @abstractmethod
+    def block_of(self, controls: Tensor) -> Tensor:
+        """Whose block each row belongs to, (rows,)."""
+
+    @abstractmethod
+    def features(self, controls: Tensor) -> Tensor:
+        """f, (rows, F)."""
+
+    @property
+    @abstractmethod
+    def free(self) -> Tensor:
+        """Which of C may differ from 0, (P, F)."""
+
+    @abstractmethod
+    def block(self, number: int) -> Tensor:
+        """C of a block, (P, F)."""
+
+    @abstractmethod
+    def set_block(self, number: int, coefficients: Tensor) -> None:
+        """Stores C."""
+
+    @abstractmethod
+    def nearest(self, number: int, among: Sequence[int]) -> int | None:
+        """Whose weights a block may start from; None: nobody's."""
+
+
+class WeightTable(WeightsByControls):
+    """A net at every point of a grid, and between them weights in proportion to how near they are (multilinear).
+
+    Controls without an axis are inputs of the first layer: what they add to its biases is in the table too.
+
+    Args:
+        size: Of the nets.
+        axes: Of every control how many positions it has, evenly spaced over 0..1; 0: it is an input.
+        start: Weights of all nets, (P,).
+    """
+
+    def __init__(self, size: NetSize, axes: Sequence[int], start: Tensor) -> None:
+        super().__init__(size, len(axes))
+        self.axes = tuple(axes)
+        self.shape = tuple(count for count in axes if count)
+        self.on_axes = [control for control, count in enumerate(axes) if count]
+        self.as_inputs = [control for control, count in enumerate(axes) if not count]
+        cells = 1
+        for count in self.shape:
+            cells *= count
+        heard = start.new_empty(size.width * len(self.as_inputs)).uniform_(-0.3, 0.3)
+        self.nets = nn.Parameter(torch.cat([start.detach(), heard]).repeat(cells, 1))
+
+    def forward(self, controls: Tensor) -> Tensor:
+        """See `WeightsByControls.forward`."""
+        found = self._mix(controls)
+        if not self.as_inputs:
+            return found
+        heard = found[:, self.size.total :].reshape(-1, len(self.as_inputs), self.size.width)
+        added = (heard * controls[:, self.as_inputs].unsqueeze(-1)).sum(dim=1)
+        start, stop = self.size.first_bias.start, self.size.first_bias.stop
+        return torch.cat(
+            [found[:, :start], found[:, start:stop] + added, found[:, stop : self.size.total]], dim=1
+        )
+
+    def _mix(self, controls: Tensor) -> Tensor:
+        if not self.shape:
+            return self.nets.expand(controls.shape[0], -1)
+        counts = torch.tensor(self.shape, dtype=controls.dtype, device=controls.device)
+        place = controls[:, self.on_axes] * (counts - 1)
+        low = torch.minimum(place.floor().clamp(min=0), counts - 2)
+        share = place - low
+        strides = torch.tensor(_strides(self.shape), device=controls.device)
+        first = (low.long() * strides).sum(dim=1)
+        found = torch.zeros_like(self.nets[:1])
+        for corner in itertools.product((0, 1), repeat=len(self.shape)):
+            offset = sum(side * step for side, step in zip(corner, _strides(self.shape), strict=True))
+            part = torch.ones_like(share[:, 0])
+            for axis, side in enumerate(corner):
+                part = part * (share[:, axis] if side else 1 - share[:, axis])
+            found = found + part.unsqueeze(1) * self.nets.index_select(0, first + offset)
+        return found
+
+    @property
+    def num_blocks(self) -> int:
+        """See `WeightsByControls.num_blocks`: a block is a net."""
+        return self.nets.shape[0]
+
+    def block_of(self, controls: Tensor) -> Tensor:
+        """See `WeightsByControls.block_of`: the nearest net."""
+        if not self.shape:
+            return torch.zeros(len(controls), dtype=torch.long)
+        counts = torch.tensor(self.shape) - 1
+        place = (controls[:, self.on_axes] * counts).round().long()
+        return (place * torch.tensor(_strides(self.shape))).sum(dim=1)
+
+    def features(self, controls: Tensor) -> Tensor:
+        """See `WeightsByControls.features`: 1 and the controls that are inputs."""
+        return torch.cat([torch.ones_like(controls[:, :1]), controls[:, self.as_inputs]], dim=1)
+
+    @property
+    def free(self) -> Tensor:
+        """See `WeightsByControls.free`."""
+        free = torch.zeros(self.size.total, 1 + len(self.as_inputs), dtype=torch.bool)
+        free[:, 0] = True
+        free[self.size.first_bias] = True
+        return free
+
+    def block(self, number: int) -> Tensor:
+        """See `WeightsByControls.block`."""
+        net = self.nets.detach()[number]
+        found = torch.zeros(self.size.total, 1 + len(self.as_inputs), dtype=net.dtype)
+        found[:, 0] = net[: self.size.total]
+        found[self.size.first_bias, 1:] = net[self.size.total :].reshape(-1, self.size.width).t()
+        return found
+
+    @torch.no_grad()
+    def set_block(self, number: int, coefficients: Tensor) -> None:
+        """See `WeightsByControls.set_block`."""
+        heard = coefficients[self.size.first_bias, 1:].t().flatten()
+        self.nets[number] = torch.cat([coefficients[:, 0], heard]).to(self.nets)
+
+    def nearest(self, number: int, among: Sequence[int]) -> int | None:
+        """See `WeightsByControls.nearest`: on the grid, all axes counted alike."""
+        if not among:
+            return None
+        places = torch.tensor([_place(self.shape, other) for other in among], dtype=torch.float64)
+        steps = places - torch.tensor(_place(self.shape, number))
+        return among[int(steps.square().sum(dim=1).argmin())]
+
+
+class WeightPolynomial(WeightsByControls):
+    """Every weight is a polynomial of the controls: one net for the whole cube of them.
+
+    Args:
+        size: Of the net.
+        num_controls: K.
+        degree: Of all controls together, 1 or more.
+        start: The weights at the middle of the controls, (P,); from there they move as the constants alone.
+    """
+
+    def __init__(self, size: NetSize, num_controls: int, degree: int, start: Tensor) -> None:
+        super().__init__(size, num_controls)
+        self.exponents = polynomial_exponents(num_controls, degree)
+        spread = start.new_zeros(size.total, len(self.exponents))
+        spread[:, 0] = start.detach()
+        spread[:, 1:].uniform_(-0.03, 0.03)
+        self.coefficients = nn.Parameter(spread)
+
+    def forward(self, controls: Tensor) -> Tensor:
+        """See `WeightsByControls.forward`."""
+        return torch.matmul(self.features(controls), self.coefficients.t())
+
+    @property
+    def num_blocks(self) -> int:
+        """See `WeightsByControls.num_blocks`."""
+        return 1
+
+    def block_of(self, controls: Tensor) -> Tensor:
+        """See `WeightsByControls.block_of`."""
+        return torch.zeros(len(controls), dtype=torch.long)
+
+    def features(self, controls: Tensor) -> Tensor:
+        """See `WeightsByControls.features`: products of powers of the controls as -1..1."""
+        centred = 2.0 * controls - 1.0
+        terms = []
+        for powers in self.exponents:
+            term = torch.ones_like(centred[:, 0]) if centred.shape[1] else centred.new_ones(len(centred))
+            for control, power in enumerate(powers):
+                for _ in range(power):
+                    term = term * centred[:, control]
+            terms.append(term)
+        return torch.stack(terms, dim=1)
+
+    @property
+    def free(self) -> Tensor:
+        """See `WeightsByControls.free`."""
+        return torch.ones(self.coefficients.shape, dtype=torch.bool)
+
+    def block(self, number: int) -> Tensor:
+        """See `WeightsByControls.block`."""
+        return self.coefficients.detach()
+
+    @torch.no_grad()
+    def set_block(self, number: int, coefficients: Tensor) -> None:
+        """See `WeightsByControls.set_block`."""
+        self.coefficients.copy_(coefficients)
+
+    def nearest(self, number: int, among: Sequence[int]) -> int | None:
+        """See `WeightsByControls.nearest`."""
+        return None
+
+
+def polynomial_exponents(num_controls: int, degree: int) -> tuple[tuple[int, ...], ...]:
+    """Powers of each control in every term, the constant first."""
+    every = itertools.product(range(degree + 1), repeat=num_controls)
+    return tuple(sorted((powers for powers in every if sum(powers) <= degree), key=lambda p: (sum(p), p)))
+
+
+def _strides(shape: Sequence[int]) -> list[int]:
+    strides: list[int] = []
+    stride = 1
+    for count in reversed(shape):
+        strides.insert(0, stride)
+        stride *= count
+    return strides
+
+
+def _place(shape: Sequence[int], number: int) -> list[int]:
+    return [number // stride % count for count, stride in zip(shape, _strides(shape), strict=True)]

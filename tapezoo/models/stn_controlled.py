@@ -1,0 +1,164 @@
+"""A state transition net all of whose weights follow the controls: what grids of nets and one net for all share."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from typing import Literal, Self, get_args
+
+import torch
+from torch import Tensor
+
+from tapezoo.architecture import Architecture, ControlledTransition, WeightsOf
+from tapezoo.layers.smoothing import samples_left, steps
+from tapezoo.layers.transition_controlled import loop_controlled, run_controlled
+from tapezoo.layers.transition_fit import Heard
+from tapezoo.layers.transition_hearing import Hearing, hear
+from tapezoo.layers.transition_inputs import INPUTS, SLOPE_SCALE, STILL
+from tapezoo.layers.transition_weights import NetSize, WeightsByControls
+from tapezoo.models.arguments import ModelArgumentError, require_number, require_one_of
+from tapezoo.models.stn import FASTEST, STEP, StepName, STNNet, parse_size
+from tapezoo.net import KNOBS, Net, State
+
+PlainInputs = Literal["plain", "mirrored", "sign"]
+STEP_SAMPLES = 64  # of the weights while controls move: M has no jump where they change
+
+
+class ControlledSTNNet(Net):
+    """`M[n] = M[n-1] + step[n] net(H[n], H'[n], H[n-1], H'[n-1], M[n-1])`, see `STNNet`; the net follows the controls.
+
+    While controls glide, the weights are changed every 64 samples. The output is M itself, which only the steps move:
+    it is continuous however the weights jump, so that a moving knob makes no clicks. A row of weights runs as it is,
+    there is no mixing of outputs: between two nets it costs what one net costs.
+
+    Args:
+        num_controls: K.
+        size: See `STNNet`.
+        step: See there.
+        inputs: See there.
+        alpha: See there.
+        sample_rate: Hz, at which it is trained.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
+    """
+
+    by_controls: WeightsByControls
+
+    def __init__(
+        self,
+        num_controls: int,
+        size: str,
+        step: StepName,
+        inputs: PlainInputs,
+        alpha: float,
+        sample_rate: int,
+    ) -> None:
+        layers, width = parse_size(size)
+        require_one_of("step", step, get_args(StepName))
+        require_one_of("inputs", inputs, get_args(PlainInputs))
+        require_number("alpha", alpha, 0, FASTEST)
+        super().__init__(num_controls, receptive_field=None)
+        self.plain_arguments = {"size": size, "step": step, "inputs": inputs, "alpha": float(alpha)}
+        fresh = STNNet(0, size, step, inputs, alpha, sample_rate)
+        self.inputs, self.alpha = INPUTS[inputs](), float(alpha)
+        self.increment = STEP if step == "increment" else None
+        self.trained_rate, self.rise = sample_rate, 1.0
+        self.size = NetSize(self.inputs.count, layers, width)
+        self.by_controls = self.make_weights(fresh.vector())
+        for name in ("field", "slope", "output"):
+            self.register_rest(name, torch.zeros(1))
+        if num_controls:
+            self.register_rest("step_controls", torch.zeros(num_controls))
+
+    @abstractmethod
+    def make_weights(self, start: Tensor) -> WeightsByControls:
+        """The weights by controls, all like those of a fresh net, (P,)."""
+
+    @abstractmethod
+    def weights_of(self) -> WeightsOf:
+        """What `described` says of them."""
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `Net.forward`."""
+        hearing, stepped, after = self._hear(input, controls, state)
+        tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        run = loop_controlled if tracing else run_controlled
+        path = run(hearing, stepped, state["output"], self.by_controls)
+        output = path.t().unsqueeze(1)
+        return output, {**after, "output": output[:, :, -1]}
+
+    def _hear(self, input: Tensor, controls: Tensor, state: State) -> tuple[Hearing, Tensor, State]:
+        """What is heard, the controls as the weights follow them (batch, K, 1 or samples), and the state after."""
+        path, after = self.smoothed(controls, state, input.shape[-1])
+        stepped = path
+        if self.num_controls:
+            left = samples_left(state[KNOBS], controls)
+            stepped = steps(path, state["step_controls"], left, self.smoothing_samples, STEP_SAMPLES)
+            after = {**after, "step_controls": stepped[..., -1]}
+        hearing = hear(input, state, self.inputs, self.alpha, self.rise, self.increment)
+        return hearing, stepped, {**after, **hearing.after}
+
+    def heard_rows(self, input: Tensor, controls: Tensor, state: State, target: Tensor) -> Heard:
+        """What rows that stand still at their controls are fitted on, from the second sample on.
+
+        The true output of the first sample is where they begin.
+
+        Shape:
+            input, target: (batch, 1, samples).
+        """
+        hearing, _, _ = self._hear(input, controls, state)
+        M = torch.zeros_like(hearing.heard[:1])
+        inputs = torch.cat([hearing.heard, M]).permute(2, 1, 0)[:, 1:]  # (batch, samples, inputs)
+        step, turn = (part.t()[:, 1:].double().contiguous().numpy() for part in hearing[1:3])
+        true = target[:, 0].double()
+        return Heard(
+            inputs.double().contiguous().numpy(),
+            self.inputs.count,
+            step,
+            turn,
+            true[:, :-1].contiguous().numpy(),
+            true[:, 1:].contiguous().numpy(),
+            torch.ones(len(input), dtype=torch.float64).numpy(),
+        )
+
+    def at_rate(self, sample_rate: int) -> Self:
+        """See `STNNet.at_rate`."""
+        if sample_rate < self.trained_rate:
+            raise ModelArgumentError(
+                "sample_rate",
+                f"{sample_rate} Hz for state transition nets trained at {self.trained_rate} Hz",
+                f"{self.trained_rate} Hz or more: below it such nets oscillate by themselves",
+            )
+        net = copy.deepcopy(self)
+        net.rise = sample_rate / self.trained_rate
+        return net
+
+    @torch.no_grad()
+    def folded(self, controls: Tensor) -> Net:
+        """See `Net.folded`: the plain net with the weights at that point."""
+        with torch.random.fork_rng(devices=[]):  # a fresh net draws weights, which nobody hears
+            net = STNNet(0, sample_rate=self.trained_rate, **self.plain_arguments)  # type: ignore[arg-type]
+        net.rise = self.rise
+        net.load_vector(self.by_controls(controls.unsqueeze(0))[0])
+        rest = self.rest_state(1)
+        net.store_rest({name: rest[name] for name in net.state_names})
+        return net.train(self.training)
+
+    def described(self) -> Architecture:
+        """See `Net.described`."""
+        transition = ControlledTransition(
+            layers=self.size.layers,
+            width=self.size.width,
+            weights=self.weights_of(),
+            inputs=self.plain_arguments["inputs"],  # type: ignore[arg-type]
+            increment=self.increment,
+            alpha=self.alpha,
+            rise=self.rise,
+            slope_scale=SLOPE_SCALE,
+            still=STILL,
+            state=("field", "slope", "output"),
+            held="step_controls" if self.num_controls else None,
+            step_samples=STEP_SAMPLES,
+        )
+        return self.describe_layers(transition, controls_at="weights")

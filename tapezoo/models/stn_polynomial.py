@@ -1,0 +1,79 @@
+"""STNPolynomial: one state transition net for all controls, whose weights are polynomials of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from tapezoo.architecture import PolynomialWeights
+from tapezoo.layers.transition_weights import WeightPolynomial
+from tapezoo.models.arguments import require_whole
+from tapezoo.models.stn import StepName
+from tapezoo.models.stn_controlled import ControlledSTNNet, PlainInputs
+from tapezoo.net import Net
+from tapezoo.training.effect import EffectModel
+
+HIGHEST_DEGREE = 8
+
+
+class STNPolynomialNet(ControlledSTNNet):
+    """See `ControlledSTNNet`: every weight is a polynomial of all controls together.
+
+    One net for the whole cube of drive, saturation and bias, which Chowdhury ("Tape emulation with neural networks",
+    2020) could not train with the controls as further inputs. A hyper-network (Ha, Dai, Le, ICLR 2017) without units of
+    its own: what is trained are the coefficients, in which the weights are linear.
+
+    Receptive field: unbounded. Latency: 0. Parameters: those of an `STNNet` (49 at 2x4) times the number of terms,
+    `(K + degree)! / (K! degree!)`: 20 of degree 3 in 3 controls.
+
+    Args:
+        num_controls: Knobs, K.
+        degree: Highest power of the controls together, 1 to 8.
+        size: See `STNNet`.
+        step: See there.
+        inputs: "plain", "mirrored" or "sign", see there.
+        alpha: See there.
+        sample_rate: Hz, at which it is trained; declared by the data.
+
+    Raises:
+        ModelArgumentError: An argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        num_controls: int,
+        degree: int = 3,
+        size: str = "2x4",
+        step: StepName = "slope",
+        inputs: PlainInputs = "mirrored",
+        alpha: float = 0.75,
+        sample_rate: int = 44100,
+    ) -> None:
+        require_whole("degree", degree, 1, HIGHEST_DEGREE)
+        self.degree = degree
+        super().__init__(num_controls, size, step, inputs, alpha, sample_rate)
+
+    def make_weights(self, start: Tensor) -> WeightPolynomial:
+        """See `ControlledSTNNet.make_weights`."""
+        return WeightPolynomial(self.size, self.num_controls, self.degree, start)
+
+    def weights_of(self) -> PolynomialWeights:
+        """See `ControlledSTNNet.weights_of`."""
+        assert isinstance(self.by_controls, WeightPolynomial)
+        coefficients = self.by_controls.coefficients
+        return PolynomialWeights(
+            exponents=self.by_controls.exponents,
+            coefficients="by_controls.coefficients",
+            shape=(coefficients.shape[0], coefficients.shape[1]),
+        )
+
+
+class STNPolynomial(EffectModel):
+    """Trains an `STNPolynomialNet`."""
+
+    net_class = STNPolynomialNet
+
+    def build_net(self, **arguments: Any) -> Net:
+        """See `EffectModel.build_net`; the net knows the rate it is trained at."""
+        return STNPolynomialNet(self.num_controls, sample_rate=self.sample_rate, **arguments)
