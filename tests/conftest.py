@@ -18,6 +18,7 @@ from typing import Protocol
 
 import pytest
 import torch
+from made_once import made_once, session_folder
 
 from tapezoo import registry
 from tapezoo.tracking.database import _create_database as _make_database
@@ -35,6 +36,16 @@ def _without_strangers() -> tuple[registry.Registration, ...]:
 
 # before any test is collected: some are made per registered model
 pytest.MonkeyPatch().setattr(registry, "installed", _without_strangers)
+
+
+SLOW_TIMEOUT_S = 1500.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is slow by nature may take longer than the limit that ends a test which hangs."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
 
 
 class Install(Protocol):
@@ -82,7 +93,7 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     """No test reads or fills the user's cache or tracking; one cache per session saves rendering again."""
     torch.set_num_threads(1)  # a recipe of the test before may have asked for more
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # mlflow itself sets it
-    monkeypatch.setenv("TAPEZOO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("TAPEZOO_CACHE", str(session_folder(tmp_path_factory) / "cache"))
 
 
 # what tests prove about exports does not need the six seconds that an export plays: a third of the samples, and every
@@ -117,13 +128,24 @@ def whole_exports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
+def _quick_steadiness(request: pytest.FixtureRequest) -> Iterator[None]:
+    """An epoch plays a sixth of what says whether the net is steady, except in the tests of that."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "steadiness" not in request.path.name:
+            patch.setattr("tapezoo.measure.unlike.STRETCH_S", 0.03)
+            patch.setattr("tapezoo.measure.unlike.SILENCE_S", 0.015)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
 def _blank_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
     """Pictures are composed and stay blank, except in the folder of their own tests."""
     with pytest.MonkeyPatch.context() as patch:
         if request.path.parent != TESTS / "report":
             blank = _blank_png()
             _drawing()
-            patch.setattr("tapezoo.report.figures.arrange", lambda figure: None)
+            for module in ("figures", "comparison_picture"):
+                patch.setattr(f"tapezoo.report.{module}.arrange", lambda figure: None)
             patch.setattr(
                 "matplotlib.figure.Figure.savefig",
                 lambda self, path, **options: Path(path).write_bytes(blank),
@@ -135,7 +157,8 @@ def _blank_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are drawn for real in this test."""
     arrange, savefig = _drawing()
-    monkeypatch.setattr("tapezoo.report.figures.arrange", arrange)
+    for module in ("figures", "comparison_picture"):
+        monkeypatch.setattr(f"tapezoo.report.{module}.arrange", arrange)
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", savefig)
 
 
@@ -167,13 +190,10 @@ def _copied_databases(
     """
     if request.path.name == "test_database.py":
         return
-    blank = tmp_path_factory.getbasetemp() / "tables.db"
 
     def copied(path: Path) -> None:
-        if not blank.exists():
-            _make_database(blank)
         part = path.with_name(f".{path.name}.part")
-        shutil.copy(blank, part)
+        shutil.copy(made_once(tmp_path_factory, "tables.db", _make_database), part)
         part.rename(path)
 
     monkeypatch.setattr("tapezoo.tracking.database._create_database", copied)

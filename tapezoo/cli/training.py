@@ -45,7 +45,7 @@ def resolved_recipe(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
             raise
         found = f"{error.subject}: {error.found}"
         raise RecipeError(str(path), found=found, expected=error.expected, fix=error.fix) from error
-    text = cli._parser("fit").dump(cli.config["fit"], skip_none=False)
+    text = cli._parser("fit").dump(cli.config["fit"], skip_none=False, skip_validation=True)
     content: dict[str, Any] = parse_yaml(text)
     return content
 
@@ -68,6 +68,9 @@ def start(cli_class: type[TrainingCLI], arguments: list[str]) -> TrainingCLI:
         subclass_mode_model=True,
         subclass_mode_data=True,
         save_config_callback=None,  # RunRecorder does it
+        # checkpoints hold what a constructor got, with or without a command line; Lightning would have the whole
+        # recipe written out and read again for it
+        load_from_checkpoint_support=False,
         seed_everything_default=0,
         trainer_defaults={
             "enable_model_summary": False,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -108,14 +109,16 @@ class TrainingCLI(LightningCLI):
             as_user_errors(command),
             read_recipes_strictly(self.console.say),
         ):
-            self.config = parser.parse_args(args)
-        check_arguments(self.config[self.config["subcommand"]])
+            # the verb's own parser: the one above it would check every value once more
+            config: Any = self._parser(self._verb).parse_args(self.line[1:])
+        self.config = Namespace(subcommand=self._verb, **{self._verb: config})  # type: ignore[no-untyped-call]
+        check_arguments(config)
 
     @cached_property
     def said(self) -> Any:
         """What the user said, apart from what are defaults: parsed anew, which a recipe that is refused never needs."""
         with read_recipes_strictly(lambda said_before: None):
-            return self.parser.parse_args(self.line, defaults=False)
+            return self._parser(self._verb).parse_args(self.line[1:], defaults=False)
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Faults are raised, for `as_user_errors`; the parser's own way out prints forty lines of usage."""
@@ -135,7 +138,7 @@ class TrainingCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the run's folder, its tracking and its callbacks to the recipe's trainer."""
         config = self.config_init[self.subcommand]
-        check_agreement(config, self.said[str(self.subcommand)], self.datamodule)
+        check_agreement(config, self.said, self.datamodule)
         checkpoint_path = self.config[self.subcommand].get("ckpt_path")
         named = self._named_run_dir()
         self.run_dir = run_dir_of(named, checkpoint_path, type(self.model).__name__)
@@ -152,7 +155,8 @@ class TrainingCLI(LightningCLI):
             recipe = self.config[self.subcommand].clone()
             # of this call: the recipe trains from the start, wherever its folder may be moved
             recipe.ckpt_path, recipe.run_dir, recipe.overwrite = None, None, False
-            text = self._parser(self.subcommand).dump(recipe, skip_none=False)
+            # what was parsed here needs no second check
+            text = self._parser(self.subcommand).dump(recipe, skip_none=False, skip_validation=True)
             self.data_report = DataReport(self.console)
             callbacks += [self.data_report, RunRecorder(self.run_dir, text), History(self.run_dir)]
             objective = self.model.objective

@@ -2,7 +2,9 @@
 
 import csv
 import math
+import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import mlflow
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from command_lines import kept_process
 from scipy.signal import lfilter
 
 import tapezoo.compare.row as row
@@ -66,8 +69,29 @@ def table() -> dict[str, dict[str, str]]:
         return {row["recipe"]: row for row in csv.DictReader(file)}
 
 
-@pytest.mark.usefixtures("drawn")
+class RunHere:
+    """The process of a row, played by this one: a new one imports for ten seconds. It has ended when it is there."""
+
+    def __init__(self, command: list[str], stdout, **options: object) -> None:
+        with kept_process(), redirect_stdout(stdout), redirect_stderr(stdout):
+            self._code = main(command[command.index("tapezoo") + 1 :])
+
+    def wait(self, timeout_s: float) -> int:
+        return self._code
+
+
+def start(command: list[str], *arguments: object, **options: object) -> object:
+    """A training is played here, but for the one that is to be stopped."""
+    is_row = "fit" in command
+    is_stopped = is_row and "out/lstm" in command and "--ckpt_path" not in command
+    return (RunHere if is_row and not is_stopped else START)(command, *arguments, **options)
+
+
+START = subprocess.Popen
+
+
 def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypatch, capsys):
+    monkeypatch.setattr(row.subprocess, "Popen", start)
     recipes = [write_recipe("fir.yaml", "FIR", taps=8, burn_in_samples=32)]
     recipes.append(write_recipe("lstm.yaml", "LSTM", **LSTM))
     budget = ("--audio-seconds", "60")
@@ -77,6 +101,10 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypat
         assert compare(*recipes, *budget, "--tracking.experiment", "e") == 130
     assert "fir: finished" in capsys.readouterr().out
     assert [table()[name]["status"] for name in ("fir", "lstm")] == ["finished", "interrupted"]
+    log = " ".join(Path("out/lstm/train.log").read_text().split())  # what Ctrl-C makes of the real command
+    assert "interrupted; kept out/lstm/best.ckpt and out/lstm/last.ckpt" in log
+    assert log.endswith("tapezoo: interrupted")
+    assert "Traceback" not in log
     before = read_history(Path("out/lstm/history.csv"))
     fir = Path("out/fir/best.ckpt").stat().st_mtime_ns
 

@@ -26,9 +26,10 @@ def cheap(monkeypatch):
 
 @pytest.mark.usefixtures("cheap")
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
-def test_a_recipe_trains(recipe, tmp_path, monkeypatch):
+def test_a_recipe_trains(recipe, tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TAPEZOO_CACHE", str(tmp_path / "cache"))  # what is rendered here is no machine's
+    # what is rendered here is no machine's
+    monkeypatch.setenv("TAPEZOO_CACHE", str(tmp_path_factory.getbasetemp() / "cache-of-recipes"))
     short = [
         "--trainer.max_epochs",
         "1",

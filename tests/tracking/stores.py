@@ -18,6 +18,7 @@ from socket import socket
 import numpy as np
 import pytest
 from export.nets import arguments, fir, lstm
+from made_once import made_once
 from mlflow import MlflowClient
 
 from tapezoo.bundle import read_manifest, seal
@@ -29,26 +30,25 @@ DATA = {"dataset_hash": "d" * 64, "run_id": "1234abcd"}
 
 def new_store(folder: Path, factory: pytest.TempPathFactory) -> str:
     """The address of an empty database in `folder`; migrating a new one takes seconds, copying it does not."""
-    blank = factory.getbasetemp() / "blank.db"
-    if not blank.exists():
-        part = blank.with_suffix(".part")
-        ensure_database(f"sqlite:///{part}")
-        MlflowClient(f"sqlite:///{part}").search_experiments()
-        part.rename(blank)
+
+    def make(path: Path) -> None:
+        ensure_database(f"sqlite:///{path}")
+        MlflowClient(f"sqlite:///{path}").search_experiments()
+
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(blank, folder / "mlruns.db")
+    shutil.copy(made_once(factory, "blank.db", make), folder / "mlruns.db")
     return f"sqlite:///{folder}/mlruns.db"
 
 
 def make_bundles(factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two honest bundles, to be read only: "plain", and "knobs" with the controls drive and speed."""
-    folder = factory.getbasetemp() / "bundles"
-    if not folder.exists():
-        part = folder.with_suffix(".part")
-        part.mkdir()
+
+    def make(path: Path) -> None:
+        path.mkdir()
         for name, net in {"plain": fir(), "knobs": lstm(2, taps=16)}.items():
-            export_bundle(net, **arguments(net, part / name, provenance=DATA))
-        part.rename(folder)
+            export_bundle(net, **arguments(net, path / name, provenance=DATA))
+
+    folder = made_once(factory, "bundles", make)
     return {name: folder / name for name in ("plain", "knobs")}
 
 
