@@ -170,6 +170,7 @@ def test_the_model_tells_its_net_the_rate():
     [
         {},
         {"size": "2x7", "step": "slope", "inputs": "sign"},
+        {"size": "3x4", "step": "slope", "inputs": "mirrored"},
         {"size": "3x2", "inputs": "anhysteretic", "alpha": 0.5},
         {"size": "1x16", "step": "slope", "inputs": "anhysteretic", "alpha": 0.0},
     ],
