@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -65,20 +66,20 @@ class WeightsByControls(nn.Module, ABC):
     Args:
         size: Of the net.
         num_controls: K.
+        num_blocks: How many blocks there are.
     """
 
-    def __init__(self, size: NetSize, num_controls: int) -> None:
+    errors: Tensor
+    """Of each block the share of its rows' energy that it missed when it was fitted last; infinite: never fitted."""
+
+    def __init__(self, size: NetSize, num_controls: int, num_blocks: int) -> None:
         super().__init__()
         self.size, self.num_controls = size, num_controls
+        self.register_buffer("errors", torch.full((num_blocks,), torch.inf))
 
     @abstractmethod
     def forward(self, controls: Tensor) -> Tensor:
         """The weights, (rows, P)."""
-
-    @property
-    @abstractmethod
-    def num_blocks(self) -> int:
-        """How many blocks there are."""
 
     @abstractmethod
     def block_of(self, controls: Tensor) -> Tensor:
@@ -101,6 +102,12 @@ class WeightsByControls(nn.Module, ABC):
     def set_block(self, number: int, coefficients: Tensor) -> None:
         """Stores C."""
 
+    def around(self, vector: Tensor) -> Tensor:
+        """C of weights (P,) that hardly follow the controls yet."""
+        coefficients = 0.03 * torch.randn(self.free.shape, dtype=vector.dtype) * self.free
+        coefficients[:, 0] = vector
+        return coefficients
+
     @abstractmethod
     def nearest(self, number: int, among: Sequence[int]) -> int | None:
         """Whose weights a block may start from; None: nobody's."""
@@ -118,16 +125,13 @@ class WeightTable(WeightsByControls):
     """
 
     def __init__(self, size: NetSize, axes: Sequence[int], start: Tensor) -> None:
-        super().__init__(size, len(axes))
+        super().__init__(size, len(axes), math.prod(count or 1 for count in axes))
         self.axes = tuple(axes)
         self.shape = tuple(count for count in axes if count)
         self.on_axes = [control for control, count in enumerate(axes) if count]
         self.as_inputs = [control for control, count in enumerate(axes) if not count]
-        cells = 1
-        for count in self.shape:
-            cells *= count
         heard = start.new_empty(size.width * len(self.as_inputs)).uniform_(-0.3, 0.3)
-        self.nets = nn.Parameter(torch.cat([start.detach(), heard]).repeat(cells, 1))
+        self.nets = nn.Parameter(torch.cat([start.detach(), heard]).repeat(len(self.errors), 1))
 
     def forward(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.forward`."""
@@ -158,11 +162,6 @@ class WeightTable(WeightsByControls):
                 part = part * (share[:, axis] if side else 1 - share[:, axis])
             found = found + part.unsqueeze(1) * self.nets.index_select(0, first + offset)
         return found
-
-    @property
-    def num_blocks(self) -> int:
-        """See `WeightsByControls.num_blocks`: a block is a net."""
-        return self.nets.shape[0]
 
     def block_of(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.block_of`: the nearest net."""
@@ -218,21 +217,14 @@ class WeightPolynomial(WeightsByControls):
     """
 
     def __init__(self, size: NetSize, num_controls: int, degree: int, start: Tensor) -> None:
-        super().__init__(size, num_controls)
+        super().__init__(size, num_controls, 1)
         self.exponents = polynomial_exponents(num_controls, degree)
-        spread = start.new_zeros(size.total, len(self.exponents))
-        spread[:, 0] = start.detach()
-        spread[:, 1:].uniform_(-0.03, 0.03)
-        self.coefficients = nn.Parameter(spread)
+        self.coefficients = nn.Parameter(start.new_zeros(size.total, len(self.exponents)))
+        self.set_block(0, self.around(start.detach()))
 
     def forward(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.forward`."""
         return torch.matmul(self.features(controls), self.coefficients.t())
-
-    @property
-    def num_blocks(self) -> int:
-        """See `WeightsByControls.num_blocks`."""
-        return 1
 
     def block_of(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.block_of`."""

@@ -60,12 +60,11 @@ class ControlledSTNNet(Net):
         require_number("alpha", alpha, 0, FASTEST)
         super().__init__(num_controls, receptive_field=None)
         self.plain_arguments = {"size": size, "step": step, "inputs": inputs, "alpha": float(alpha)}
-        fresh = STNNet(0, size, step, inputs, alpha, sample_rate)
         self.inputs, self.alpha = INPUTS[inputs](), float(alpha)
         self.increment = STEP if step == "increment" else None
         self.trained_rate, self.rise = sample_rate, 1.0
         self.size = NetSize(self.inputs.count, layers, width)
-        self.by_controls = self.make_weights(fresh.vector())
+        self.by_controls = self.make_weights(self.fresh_vectors(1)[0])
         for name in ("field", "slope", "output"):
             self.register_rest(name, torch.zeros(1))
         if num_controls:
@@ -98,6 +97,11 @@ class ControlledSTNNet(Net):
             after = {**after, "step_controls": stepped[..., -1]}
         hearing = hear(input, state, self.inputs, self.alpha, self.rise, self.increment)
         return hearing, stepped, {**after, **hearing.after}
+
+    def fresh_vectors(self, count: int) -> list[Tensor]:
+        """Weights of fresh nets, (P,) each."""
+        rate = self.trained_rate
+        return [STNNet(0, sample_rate=rate, **self.plain_arguments).vector() for _ in range(count)]  # type: ignore[arg-type]
 
     def heard_rows(self, input: Tensor, controls: Tensor, state: State, target: Tensor) -> Heard:
         """What rows that stand still at their controls are fitted on, from the second sample on.

@@ -8,18 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tapezoo.layers.transition_fit import Heard, NormalEquations, normal_equations
+from tapezoo.layers.transition_fit import Heard
+from tapezoo.layers.transition_weights import NetSize
 from tapezoo.net import Net, State
 from tapezoo.training.errors import TrainingError
 from tapezoo.training.free_running import FreeRunning
+from tapezoo.training.least_squares import START_DAMPING, Fit, LeastSquares, Rows
 from tapezoo.training.objective import Step
 
 MOST_PARAMETERS = 1000  # the work grows with the square
-ATTEMPTS = 8
-LEAST_DAMPING, MOST_DAMPING = 1e-10, 1e6
-START_DAMPING = 1e-2
-EASED, STIFFENED = 0.3, 4.0
-RIDGE = 1e-9  # of the mean of the diagonal: parameters that nothing depends on yet
 
 
 @runtime_checkable
@@ -104,37 +101,15 @@ class LevenbergMarquardt(FreeRunning):
         # counted as a step of the optimizer, which has nothing to do: the gradient is 0
         step.update(torch.stack([parameter.sum() for parameter in net.parameters()]).sum() * 0.0)
         width, layers = net.fitted_shape()
-        vector, error = self._descend(heard, vector, width, layers, length)
+        size, free = NetSize(heard.inputs.shape[2] - 1, layers, width), np.ones((len(vector), 1), bool)
+        squares = LeastSquares([Rows(heard, np.ones(1))], size, free)
+        fit = squares.improve(Fit(vector, np.inf, float(self.damping)), length, self.iterations, 0.0)
+        self.damping.fill_(fit.damping)
         with torch.no_grad():
-            torch.nn.utils.vector_to_parameters(torch.from_numpy(vector).to(fitted[0]), fitted)
+            torch.nn.utils.vector_to_parameters(torch.from_numpy(fit.coefficients).to(fitted[0]), fitted)
         compared = heard.target - heard.before if length == 1 else heard.target
         energy = float((np.square(compared) * heard.scale[:, None] ** 2).sum())
         return {
-            "train_loss": torch.tensor(error / (energy + 1e-12)),
+            "train_loss": torch.tensor(fit.error / (energy + 1e-12)),
             "train_rollout": torch.tensor(float(length)),
         }
-
-    def _descend(self, heard: Heard, vector: Any, width: int, layers: int, rollout: int) -> tuple[Any, float]:
-        """Parameters after `iterations` steps, and the error there."""
-        damping = float(self.damping)
-        here = normal_equations(heard, vector, width, layers, rollout)
-        for _ in range(self.iterations):
-            for _ in range(ATTEMPTS):
-                tried = vector + _move(here, damping)
-                there = normal_equations(heard, tried, width, layers, rollout)
-                if there.error < here.error:  # not for NaN
-                    vector, here = tried, there
-                    damping = max(damping * EASED, LEAST_DAMPING)
-                    break
-                damping = min(damping * STIFFENED, MOST_DAMPING)
-            else:
-                break
-        self.damping.fill_(damping)
-        return vector, here.error
-
-
-def _move(at: NormalEquations, damping: float) -> Any:
-    """The step that is shortest for what it brings."""
-    diagonal = np.diag(at.matrix)
-    ridge = RIDGE * diagonal.mean() + np.finfo(np.float64).tiny
-    return np.linalg.solve(at.matrix + damping * np.diag(diagonal + ridge), at.slope)

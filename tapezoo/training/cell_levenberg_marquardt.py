@@ -1,0 +1,232 @@
+"""Training of many tiny nets at once, each by least squares of its own, started from a neighbour that is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tapezoo.layers.transition_fit import Heard
+from tapezoo.layers.transition_weights import WeightsByControls
+from tapezoo.losses.esr import ESR
+from tapezoo.net import Net, State
+from tapezoo.training.errors import TrainingError
+from tapezoo.training.least_squares import Fit, LeastSquares, Rows
+from tapezoo.training.objective import Objective, Step
+
+SCRATCH = (
+    (1, 30),
+    (8, 20),
+    (32, 20),
+    (128, 20),
+    (512, 20),
+)  # roll-outs and steps of a net that starts from nothing
+NEAR = ((64, 3), (512, 4))  # of one that starts from a neighbour
+BETTER = 2.0  # a neighbour that missed so much less is worth a second start
+
+
+@runtime_checkable
+class WeightsFollowControls(Protocol):
+    """A net whose weights are linear in coefficients, in blocks."""
+
+    by_controls: WeightsByControls
+
+    def fresh_vectors(self, count: int) -> list[Tensor]:
+        """Weights of fresh nets, (P,) each."""
+
+    def heard_rows(self, input: Tensor, controls: Tensor, state: State, target: Tensor) -> Heard:
+        """What rows are fitted on; all audio (batch, 1, samples)."""
+
+
+class CellLevenbergMarquardt(Objective):
+    """Fits every net of a grid to its own rows, or one net to all rows, free-running over whole segments.
+
+    Nets of a batch are fitted side by side on all cores; none hears of another's rows, so that a cell that does not
+    converge disturbs nobody. The first starts from several fresh nets, with one step at a time (teacher forcing) and
+    then on its own output for ever longer, up to the segment; every other one from the nearest net that is done, with
+    long roll-outs at once. Its hidden units then mean what the neighbour's do, and weights may be mixed between them.
+    Every epoch visits every cell once more: it goes on from its own weights, and where a neighbour missed much less
+    also from those, and keeps the better. The method is `tapezoo.training.LevenbergMarquardt`'s; for one net whose
+    weights are functions of the controls, what the cells say is added up.
+
+    How far each cell was off at last is in the net (`WeightsByControls.errors`), so that finished cells are kept when
+    a training is resumed. The recipe's optimizer moves nothing.
+
+    Args:
+        iterations: Steps over whole segments at every visit, 1 or more.
+        starts: Fresh nets that the first cell is tried with, 1 or more.
+        quiet_share: Rows weigh as if they were as loud as each other, down to this share of the loudest row of the
+            cell, above 0 to 1.
+        least_gain: A step that lowers the error by a smaller share ends a visit, 0 to 1.
+        workers: Cells, or rows of one net, at the same time; None: one for each core.
+
+    Raises:
+        TrainingError: An argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        iterations: int = 10,
+        starts: int = 4,
+        quiet_share: float = 0.03,
+        least_gain: float = 0.003,
+        workers: int | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value, is_fine, expected in (
+            ("iterations", iterations, iterations >= 1, "1 or more"),
+            ("starts", starts, starts >= 1, "1 or more"),
+            ("quiet_share", quiet_share, 0 < quiet_share <= 1, "above 0 to 1"),
+            ("least_gain", least_gain, 0 <= least_gain < 1, "0 to below 1"),
+            ("workers", workers, workers is None or workers >= 1, "1 or more, or null"),
+        ):
+            if not is_fine:
+                raise TrainingError(
+                    f"--model.objective.{name}",
+                    found=str(value),
+                    expected=expected,
+                    fix="Correct it on the line or in the recipe.",
+                )
+        self.iterations, self.starts = iterations, starts
+        self.quiet_share, self.least_gain = quiet_share, least_gain
+        self.workers = workers or os.cpu_count() or 1
+        self.loss = ESR()
+
+    def optimized_parameters(self, net: Net) -> dict[str, Sequence[torch.nn.Parameter]]:  # type: ignore[override]
+        """See `Objective.optimized_parameters`. Raises TrainingError for a net of another kind."""
+        if not isinstance(net, WeightsFollowControls):
+            raise TrainingError(
+                "--model.objective",
+                found=f"CellLevenbergMarquardt for {type(net).__name__}",
+                expected="a net whose weights follow the controls, such as STNGrid or STNPolynomial without filters",
+                fix="Train it with tapezoo.training.Supervised.",
+            )
+        return {"net": list(net.parameters())}
+
+    def step(self, step: Step) -> dict[str, Tensor]:
+        """See `Objective.step`: one visit of the cells of the batch."""
+        net = step.net
+        assert isinstance(net, WeightsFollowControls)
+        weights = net.by_controls
+        input, target, controls, *_ = step.batch
+        with torch.no_grad():
+            heard = net.heard_rows(input, controls, step.net.initial_state(controls), target)
+        # counted as a step of the optimizer, which has nothing to do: the gradient is 0
+        step.update(torch.stack([p.sum() for p in step.net.parameters()]).sum() * 0.0)
+        features = weights.features(controls).double().numpy()
+        cells = weights.block_of(controls)
+        numbers = [int(cell) for cell in torch.unique(cells)]
+        with ThreadPoolExecutor(self.workers) as pool:
+            together = pool.map if len(weights.errors) == 1 else map
+            free = weights.free.numpy()
+            squares = {
+                number: LeastSquares(
+                    rows_of(heard, features, (cells == number).numpy(), self.quiet_share),
+                    weights.size,
+                    free,
+                    together,
+                )
+                for number in numbers
+            }
+            if not bool(torch.isfinite(weights.errors).any()):  # the first cell; the others start from it
+                first = int(cells[0])
+                self._store(weights, first, squares[first], self._scratch(net, squares[first], pool))
+                numbers.remove(first)
+            known = [int(cell) for cell in torch.isfinite(weights.errors).nonzero()]
+            visits = {number: self._starts(weights, number, known) for number in numbers}
+            fits = (map if len(visits) < 2 else pool.map)(
+                lambda number: self._visit(squares[number], visits[number]), visits
+            )
+            for number, fit in zip(visits, fits, strict=True):
+                self._store(weights, number, squares[number], fit)
+        here = weights.errors[torch.unique(cells)]
+        done = weights.errors[torch.isfinite(weights.errors)]
+        if not len(done):
+            done = here
+        return {
+            "train_loss": here.mean(),
+            "train_median": done.median(),
+            "train_worst": done.max(),
+            "train_cells": torch.tensor(float(len(done))),
+        }
+
+    def validation_losses(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """See `Objective.validation_losses`: the ESR."""
+        return {"val_loss": self.loss(output, target)} if target.shape[-1] >= self.loss.min_samples else {}
+
+    def _scratch(self, net: WeightsFollowControls, squares: LeastSquares, pool: ThreadPoolExecutor) -> Fit:
+        """The best of several fresh nets."""
+        weights = net.by_controls
+        fresh = [
+            weights.around(vector)[weights.free].double().numpy() for vector in net.fresh_vectors(self.starts)
+        ]
+        starts = [Fit(start, np.inf) for start in fresh]
+        each = map if len(weights.errors) == 1 else pool.map  # one net has the pool for its rows
+        fits = each(lambda start: self._fit(squares, start, SCRATCH), starts)
+        return min(fits, key=lambda fit: fit.error)
+
+    @staticmethod
+    def _starts(weights: WeightsByControls, number: int, known: Sequence[int]) -> list[tuple[Fit, bool]]:
+        """Where a cell starts from, and whether it is a neighbour's place."""
+
+        def of(cell: int) -> Fit:
+            return Fit(weights.block(cell)[weights.free].double().numpy(), float(weights.errors[cell]))
+
+        if number not in known:
+            near = weights.nearest(number, known)
+            assert near is not None
+            return [(of(near), True)]
+        better = [cell for cell in known if weights.errors[cell] * BETTER < weights.errors[number]]
+        near = weights.nearest(number, better)
+        return [(of(number), False), *([] if near is None else [(of(near), True)])]
+
+    def _visit(self, squares: LeastSquares, starts: Sequence[tuple[Fit, bool]]) -> Fit:
+        """The best of what comes of the starts."""
+        fits = [self._fit(squares, start, NEAR if is_new else ()) for start, is_new in starts]
+        return min(fits, key=lambda fit: fit.error)
+
+    def _fit(self, squares: LeastSquares, fit: Fit, rollouts: Sequence[tuple[int, int]]) -> Fit:
+        """Over roll-outs that grow to whole segments."""
+        longest = squares.longest_samples
+        shorter = [(rollout, steps) for rollout, steps in rollouts if rollout < longest]
+        for rollout, steps in [*shorter, (longest, self.iterations)]:
+            fit = squares.improve(fit.stiffened(), rollout, steps, self.least_gain)
+        return fit
+
+    @staticmethod
+    def _store(weights: WeightsByControls, number: int, squares: LeastSquares, fit: Fit) -> None:
+        if np.isfinite(fit.error):
+            weights.set_block(number, torch.from_numpy(squares.whole(fit.coefficients)))
+            weights.errors[number] = fit.error
+
+
+def rows_of(
+    heard: Heard, features: NDArray[np.float64], chosen: NDArray[np.bool_], quiet_share: float
+) -> list[Rows]:
+    """The chosen rows, those at the same controls together, weighted so that an error of 1 is all of their energy.
+
+    Args:
+        heard: Of all rows.
+        features: (rows, F).
+        chosen: Which, (rows,) of bool.
+        quiet_share: See `CellLevenbergMarquardt`.
+    """
+    own = _some(heard, chosen)
+    rms = np.sqrt(np.square(own.target).mean(axis=1))
+    scale = 1.0 / np.maximum(rms, max(quiet_share * rms.max(), 1e-12))
+    energy = float((np.square(own.target).sum(axis=1) * scale**2).sum())
+    own = own._replace(scale=scale / np.sqrt(max(energy, 1e-12)))
+    kinds, kind = np.unique(features[chosen], axis=0, return_inverse=True)
+    return [Rows(_some(own, kind == number), each) for number, each in enumerate(kinds)]
+
+
+def _some(heard: Heard, chosen: NDArray[np.bool_]) -> Heard:
+    """Some rows of all."""
+    inputs, place, *others = heard
+    return Heard(inputs[chosen], place, *(part[chosen] for part in others))

@@ -1,0 +1,120 @@
+"""Weights of tiny nets by controls: tables against scipy's interpolation, polynomials against their terms."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.interpolate import RegularGridInterpolator
+
+from tapezoo.layers.transition import loop_transition
+from tapezoo.layers.transition_controlled import loop_controlled, run_controlled
+from tapezoo.layers.transition_hearing import Hearing
+from tapezoo.layers.transition_weights import (
+    NetSize,
+    WeightPolynomial,
+    WeightTable,
+    polynomial_exponents,
+)
+
+SIZE = NetSize(inputs=2, layers=2, width=3)
+
+
+def table(axes, seed=0):
+    torch.manual_seed(seed)
+    found = WeightTable(SIZE, axes, torch.randn(SIZE.total))
+    with torch.no_grad():
+        found.nets.copy_(torch.randn(found.nets.shape))
+    return found.double()
+
+
+def test_between_the_nets_of_a_table_weights_are_interpolated_as_scipy_does():
+    weights = table([4, 0, 3])
+    controls = torch.rand(50, 3, dtype=torch.float64)
+    controls[0], controls[1] = 0.0, 1.0
+    values = weights.nets.detach().numpy().reshape(4, 3, -1)
+    reference = RegularGridInterpolator((np.linspace(0, 1, 4), np.linspace(0, 1, 3)), values)
+    expected = reference(controls[:, [0, 2]].numpy())
+    added = controls[:, 1:2].numpy() * expected[:, SIZE.total :]
+    expected = expected[:, : SIZE.total]
+    expected[:, SIZE.first_bias] += added
+    np.testing.assert_allclose(weights(controls).detach().numpy(), expected, atol=1e-12)
+
+
+def test_at_a_point_of_the_table_its_own_net_plays_alone():
+    weights = table([3, 5])
+    with torch.no_grad():
+        weights.nets[7] = torch.nan  # of which 0 times would be heard
+        at = torch.tensor([[1.0, 1.0], [0.0, 0.5]], dtype=torch.float64)
+        np.testing.assert_allclose(weights(at)[0], weights.nets[14])
+        assert weights.block_of(at).tolist() == [14, 2]
+    assert weights.nearest(7, [0, 8, 14]) == 8
+    assert weights.nearest(7, []) is None
+
+
+@pytest.mark.parametrize("axes", [[0, 3], [2, 2], [0, 0]])
+def test_a_blocks_coefficients_times_the_features_are_the_weights_at_its_point(axes):
+    weights = table(axes)
+    for cell in range(len(weights.errors)):
+        place = np.unravel_index(cell, weights.shape) if weights.shape else ()
+        controls = torch.rand(1, 2, dtype=torch.float64)
+        for control, step, count in zip(weights.on_axes, place, weights.shape, strict=True):
+            controls[0, control] = step / (count - 1)
+        block = weights.block(cell)
+        assert int(weights.block_of(controls)) == cell
+        assert not block[~weights.free].any()
+        torch.testing.assert_close(block @ weights.features(controls)[0], weights(controls)[0].detach())
+        weights.set_block(cell, 2.0 * block)
+        torch.testing.assert_close(weights.block(cell), 2.0 * block)
+
+
+def test_a_polynomials_terms_are_all_products_up_to_its_degree():
+    assert len(polynomial_exponents(3, 3)) == 20
+    assert polynomial_exponents(2, 2)[0] == (0, 0)
+    weights = WeightPolynomial(SIZE, 2, 3, torch.randn(SIZE.total)).double()
+    controls = torch.rand(9, 2, dtype=torch.float64)
+    x, y = 2 * controls.numpy().T - 1
+    expected = sum(
+        np.outer(x**a * y**b, weights.coefficients[:, term].detach().numpy())
+        for term, (a, b) in enumerate(weights.exponents)
+    )
+    np.testing.assert_allclose(weights(controls).detach().numpy(), expected, atol=1e-12)
+
+
+def test_a_weight_vector_is_the_layers_one_after_the_other():
+    first, bias, rest = SIZE.split(torch.arange(SIZE.total)[None].double())
+    assert SIZE.total == 3 * 3 + 3 + 3 * 3 + 3 + 3 + 1
+    assert first[0].tolist() == [[0, 1], [3, 4], [6, 7]]
+    assert rest.feedback[0].tolist() == [2, 5, 8]
+    assert bias[0].tolist() == [9, 10, 11]
+    assert rest.hidden[0, 0, 1].tolist() == [15, 16, 17]
+    assert rest.hidden_bias[0, 0].tolist() == [21, 22, 23]
+    assert rest.head[0].tolist() == [24, 25, 26]
+    assert rest.head_bias.tolist() == [27]
+
+
+def test_rows_at_other_controls_and_pieces_of_a_block_each_play_with_their_own_weights():
+    weights = table([3, 2])
+    torch.manual_seed(1)
+    samples, rows = 40, 4
+    hearing = Hearing(
+        torch.randn(2, samples, rows, dtype=torch.float64),
+        0.1 * torch.randn(samples, rows, dtype=torch.float64),
+        torch.sign(torch.randn(samples, rows, dtype=torch.float64)),
+        {},
+    )
+    stepped = torch.rand(rows, 2, 1, dtype=torch.float64).repeat(1, 1, samples)
+    stepped[1] = stepped[3]  # two rows at the same controls
+    stepped[0, 1, 13:], stepped[2, 0, 30:] = 0.25, 0.75
+    start = torch.randn(rows, 1, dtype=torch.float64)
+    with torch.no_grad():
+        expected, M = [], start[:, 0]
+        for n in range(samples):
+            parts = []
+            for row in range(rows):
+                first, bias, rest = SIZE.split(weights(stepped[row : row + 1, :, n]))
+                sums = (first[0] @ hearing.heard[:, n, row] + bias[0])[:, None, None]
+                step, turn = hearing.step[n : n + 1, row : row + 1], hearing.turn[n : n + 1, row : row + 1]
+                parts.append(loop_transition(sums, step, turn, M[row : row + 1], rest)[0, 0])
+            M = torch.stack(parts)
+            expected.append(M)
+        for play in (run_controlled, loop_controlled):
+            torch.testing.assert_close(play(hearing, stepped, start, weights), torch.stack(expected))
