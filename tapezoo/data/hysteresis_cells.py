@@ -30,9 +30,9 @@ REVISION = 1  # raise it when preparation changes what comes out
 MOST_POSITIONS = 64  # of an axis
 MOST_ROWS_IN_ALL = 1 << 20  # of a shard: each has an entry in the index of the cache
 BLOCK_BYTES = 1 << 25  # of magnetisation of one split, rendered at once
-# of knobs that are inputs, from row to row, modulo 1: no whole numbers relate these to each other, nor to the golden
-# ratio that spreads the levels
-_STEPS = {"drive": math.sqrt(2.0), "saturation": math.sqrt(3.0), "bias": math.sqrt(7.0)}
+# of knobs that are inputs, from row to row, modulo 1: no small whole numbers relate these to the golden ratio that
+# spreads the levels, not even nearly, and two of them leave no large hole in the square
+_STEPS = {"drive": math.sqrt(2.0), "saturation": math.sqrt(43.0), "bias": math.sqrt(46.0)}
 
 
 class HysteresisCells(PairsDataModule):
