@@ -55,6 +55,7 @@ class StoredRow:
         idle: Controls that change nothing in this row.
         signals: How many there are: input and target; a third, the steady input, where the input follows a
             wandering delay; a fourth, that delay, where it is given to the model.
+        spread: Controls of which every row has a value of its own.
     """
 
     name: str
@@ -64,6 +65,7 @@ class StoredRow:
     regions: Regions
     idle: Sequence[int]
     signals: int = 2
+    spread: Sequence[int] = ()
 
     @property
     def wanders(self) -> bool:
@@ -150,6 +152,7 @@ def open_store(root: Path, key: str) -> Store | None:
                 {split: (start, stop) for split, (start, stop) in row["regions"].items()},
                 row["idle"],
                 row.get("signals", 2),  # entries from before there were others are good as they are
+                row.get("spread", ()),
             )
             for row in index["rows"]
         ]
@@ -240,6 +243,7 @@ def _write_files(building: Path, root: Path, rows: Iterable[PreparedRow]) -> Non
                 "regions": row.regions,
                 "idle": list(row.idle),
                 "signals": len(row.signals),
+                "spread": list(row.spread),
             }
         )
         index["findings"] += [finding.to_dict() for finding in row.findings]

@@ -26,7 +26,7 @@ from tapezoo.devices.hysteresis_fields import Fields, training_fields, unseen_fi
 from tapezoo.devices.hysteresis_grid import cell_blocks, render_cells
 from tapezoo.screen import Screen, bar
 
-REVISION = 1  # raise it when preparation changes what comes out
+REVISION = 2  # raise it when preparation changes what comes out
 MOST_POSITIONS = 64  # of an axis
 MOST_ROWS_IN_ALL = 1 << 20  # of a shard: each has an entry in the index of the cache
 BLOCK_BYTES = 1 << 25  # of magnetisation of one split, rendered at once
@@ -43,7 +43,7 @@ class HysteresisCells(PairsDataModule):
     the rows of each side by side, from the middle of the grid outwards, so that a cell may begin with the weights of a
     neighbour that is done; every epoch visits every cell once, in the same order. Training rows begin at any
     magnetisation. Validation and test are other signals on demagnetised tapes, at other values of the inputs. All three
-    knobs are controls; a target is what the solver makes of just the input and the controls that stand beside it.
+    knobs are controls, and the settings of reports are the cells; a target is what the solver makes of just the input and the controls that stand beside it.
 
     Args:
         axes: Number of evenly spaced positions 0..1, 2 to 64, of one to three of drive, saturation and bias. The last
@@ -162,6 +162,7 @@ class HysteresisCells(PairsDataModule):
         fields = {split: self._fields(split) for split in SPLITS}
         largest = max(fields.values(), key=lambda own: own.H.size)
         inputs = self._inputs()
+        spread = [number for number, one in enumerate(Hysteresis.controls) if one.name not in self.axes]
         with bar(Screen(stderr=True)) as progress:
             task = progress.add_task("Solving hysteresis", total=len(positions))
             for block in cell_blocks(len(positions), largest, BLOCK_BYTES):
@@ -182,6 +183,7 @@ class HysteresisCells(PairsDataModule):
                                 points[split][cell, row].tolist(),
                                 {split: (0, self._samples[split])},
                                 (),
+                                spread=spread,
                             )
                             number += 1
                 progress.advance(task, len(positions[block]))

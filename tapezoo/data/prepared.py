@@ -29,6 +29,7 @@ class PreparedRow:
         steady_input: (samples,) the dry signal with only a constant delay taken off; None: `input` is that.
         delay: (samples,) what `target` is late by against `steady_input`, in samples, at least
             `LEAST_DELAY_SAMPLES`; None: the model is not told.
+        spread: Controls of which every row has a value of its own, so that they are no part of a setting.
     """
 
     name: str
@@ -40,6 +41,7 @@ class PreparedRow:
     idle: Sequence[int] = ()
     steady_input: Signal | None = None
     delay: Signal | None = None
+    spread: Sequence[int] = ()
 
     @property
     def signals(self) -> list[Signal]:

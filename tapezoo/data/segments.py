@@ -41,7 +41,7 @@ class Region:
     @property
     def setting(self) -> Setting:
         """Of the controls."""
-        return setting_of(self.row.controls, self.row.idle)
+        return _setting(self.row)
 
 
 def regions_of(
@@ -54,12 +54,16 @@ def regions_of(
     """
     found = []
     for row in store.rows:
-        kept = split == "test" or setting_of(row.controls, row.idle) not in held_out
+        kept = split == "test" or not held_out or _setting(row) not in held_out
         if kept and split in row.regions:
             start, stop = row.regions[split]
             name = f"{row.name} [{split} {start / sample_rate:.2f}-{stop / sample_rate:.2f} s]"
             found.append(Region(name, row, start, stop))
     return found
+
+
+def _setting(row: StoredRow) -> Setting:
+    return setting_of(row.controls, {*row.idle, *row.spread})
 
 
 def segment_starts(

@@ -1,7 +1,8 @@
 """Settings of the controls: which ones training never sees, and how they lie to those it sees.
 
 A *setting* is the control vector of a recording. Axes on which recorded settings differ are *varying*. Idle
-controls (knobs of a machine that does not play) are no part of a setting and are judged on no axis.
+controls (knobs of a machine that does not play) are no part of a setting and are judged on no axis, nor are controls
+of which every row has a value of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from tapezoo.controls import Control
 from tapezoo.data.errors import DataError
 
 Setting = tuple[float | None, ...]
-"""Net positions 0..1, one per control, None for an idle one; float32, so that equal ones compare equal."""
+"""Net positions 0..1, one per control, None for one that is no part of it; float32, so that equal ones compare equal."""
 Rule = Literal["interpolation", "corner", "extrapolation"]
 Kind = Literal["trained", "interpolation", "corner", "extrapolation"]
 KINDS: tuple[Kind, ...] = ("trained", "interpolation", "corner", "extrapolation")

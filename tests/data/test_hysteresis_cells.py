@@ -106,6 +106,9 @@ def test_no_split_shares_a_signal_or_the_value_of_an_input_with_another(module: 
                 assert np.abs(found / (size + 1e-9)).max() < 0.999
         drives = [{float(row.controls[0]) for row in rows[split]} for split in (first, second)]
         assert not drives[0] & drives[1]
+    # which are no part of a setting: these are the cells
+    assert module.settings("test") == module.settings("train")
+    assert module.settings("train") == {(None, *(float(at) for at in cell)) for cell in cell_positions(AXES)}
 
 
 @pytest.mark.parametrize(
