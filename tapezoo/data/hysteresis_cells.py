@@ -43,7 +43,8 @@ class HysteresisCells(PairsDataModule):
     the rows of each side by side, from the middle of the grid outwards, so that a cell may begin with the weights of a
     neighbour that is done; every epoch visits every cell once, in the same order. Training rows begin at any
     magnetisation. Validation and test are other signals on demagnetised tapes, at other values of the inputs. All three
-    knobs are controls, and the settings of reports are the cells; a target is what the solver makes of just the input and the controls that stand beside it.
+    knobs are controls, and the settings of reports are the cells; a target is what the solver makes of just the input
+    and the controls that stand beside it.
 
     Args:
         axes: Number of evenly spaced positions 0..1, 2 to 64, of one to three of drive, saturation and bias. The last

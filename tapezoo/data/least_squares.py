@@ -56,9 +56,20 @@ def least_squares_fir(pairs: Signals, taps: int = LINEAR_FLOOR_TAPS) -> LinearFi
         pairs: (input, target) arrays of equal length.
         taps: Length of the filter, 1 or more.
     """
+    return fit_filter(gather(pairs, taps))
+
+
+def gather(pairs: Signals, taps: int) -> NormalEquations:
+    """What `fit_filter` needs to know of (input, target) arrays of equal length."""
     equations = NormalEquations(taps)
     for input, target in pairs:
         equations.add(filter_blocks(input, target, taps))
+    return equations
+
+
+def fit_filter(equations: NormalEquations) -> LinearFilter:
+    """`least_squares_fir` of what was gathered."""
+    taps = equations.taps
     ridge = FIRST_RIDGE * equations.power
     found, offset = equations.solve(ridge)
     for _ in range(RIDGE_STEPS):
@@ -102,9 +113,7 @@ def correct_filter(pairs: Signals, filter: LinearFilter) -> LinearFilter:
         filter: Where to begin.
     """
     taps = len(filter.taps)
-    equations = NormalEquations(taps)
-    for input, target in pairs:
-        equations.add(filter_blocks(input, target, taps))
+    equations = gather(pairs, taps)
     found, offset = equations.correct(filter.taps, CORRECTION_RIDGE * equations.power)
     return LinearFilter(found, offset, filter.lead_samples)
 

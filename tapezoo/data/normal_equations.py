@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import scipy.fft
+import scipy.linalg
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 
 TOLERANCE = 1e-9  # of the residual, relative to the right-hand side
 MOST_STEPS = 1000  # of conjugate gradients; recordings of music take 50 to 400
+MOST_DENSE_TAPS = (
+    512  # up to here a factorisation of the matrix is faster, the more so the more recordings there are
+)
 ROWS_AT_ONCE = 32  # recordings transformed together: bounds memory
 
 
@@ -22,7 +26,8 @@ class NormalEquations:
     matrix of the autocorrelation, less the products in which the filter rings on after the last sample, less what the
     offset takes. All three are applied by FFT, so that conjugate gradients, preconditioned by a circulant matrix
     (T. Chan, "An optimal circulant preconditioner for Toeplitz systems", SIAM J. Sci. Stat. Comput. 9, 1988), solve
-    8192 taps in a second where the matrix alone would take 512 MB.
+    8192 taps in a second where the matrix alone would take 512 MB. Of a few hundred taps the matrix is small, and made
+    and factorised at once.
 
     Args:
         taps: Length of the filter, 1 or more.
@@ -36,6 +41,7 @@ class NormalEquations:
         self._sums = np.zeros(taps)  # sum_n x[n - k]
         self._target_sum = self._target_energy = 0.0
         self._ends: list[Vector] = []
+        self._dense: Vector | None = None
         self._size = scipy.fft.next_fast_len(2 * taps, real=True)
 
     def add(self, blocks: Iterable[tuple[Vector, Vector, int]]) -> None:
@@ -45,6 +51,7 @@ class NormalEquations:
             blocks: Input and target in order, each after up to `taps` - 1 samples before it, and how many samples
                 are new.
         """
+        self._dense = None
         end = np.zeros(self.taps)
         total = 0.0
         for x, d, new in blocks:
@@ -62,6 +69,18 @@ class NormalEquations:
         # sum_n x[n - k] lacks the last k samples
         self._sums += total - np.concatenate([[0.0], np.cumsum(end[:0:-1])])
         self._ends.append(end)
+
+    def join(self, others: Iterable[NormalEquations]) -> None:
+        """Adds the recordings of other equations of as many taps."""
+        self._dense = None
+        for other in others:
+            self._of_input += other._of_input
+            self._of_both += other._of_both
+            self._sums += other._sums
+            self.samples += other.samples
+            self._target_sum += other._target_sum
+            self._target_energy += other._target_energy
+            self._ends += other._ends
 
     @property
     def power(self) -> float:
@@ -86,6 +105,10 @@ class NormalEquations:
         if not self.power:
             return np.zeros(self.taps), self._offset(np.zeros(self.taps))
         each = np.broadcast_to(np.asarray(ridge, np.float64), (self.taps,))
+        if self.taps <= MOST_DENSE_TAPS:
+            factored = scipy.linalg.cho_factor(self._matrix() + np.diag(each), overwrite_a=True)
+            g: Vector = scipy.linalg.cho_solve(factored, right)
+            return g, self._offset(g)
         # taps under a heavy ridge are counted in smaller units, so that the preconditioner fits all of them
         unit = 1 / np.sqrt(1 + each / self.power)
         products, precondition = self._operator(), self._preconditioner(float(each.min()))
@@ -110,8 +133,7 @@ class NormalEquations:
             conditioned = precondition(residual)
             before, product = product, float(residual @ conditioned)
             direction = conditioned + product / before * direction
-        g = unit * h
-        return g, self._offset(g)
+        return unit * h, self._offset(unit * h)
 
     def error_energy(self, g: Vector) -> float:
         """Of the filter with these taps and the best offset for them, over all recordings."""
@@ -126,7 +148,22 @@ class NormalEquations:
     def _offset(self, g: Vector) -> float:
         return (self._target_sum - float(self._sums @ g)) / max(self.samples, 1)
 
+    def _matrix(self) -> Vector:
+        """R, (taps, taps)."""
+        if self._dense is not None:
+            return self._dense
+        ends = np.array(self._ends).reshape(-1, self.taps)
+        products = ends.T @ ends
+        ringing = np.zeros_like(products)
+        for k in range(1, self.taps):  # down every diagonal one sample more rings on
+            ringing[k, 1:] = ringing[k - 1, :-1] + products[-k, :0:-1]
+        offset = np.outer(self._sums, self._sums) / max(self.samples, 1)
+        self._dense = scipy.linalg.toeplitz(self._of_input) - ringing - offset
+        return self._dense
+
     def _operator(self) -> Callable[[Vector], Vector]:
+        if self.taps <= MOST_DENSE_TAPS:
+            return self._matrix().dot
         size, taps = self._size, self.taps
         gap = np.zeros(size - 2 * taps + 1)
         toeplitz = scipy.fft.rfft(np.concatenate([self._of_input, gap, self._of_input[:0:-1]]))

@@ -17,7 +17,7 @@ from tapezoo.controls import Control
 from tapezoo.data.errors import DataError
 
 Setting = tuple[float | None, ...]
-"""Net positions 0..1, one per control, None for one that is no part of it; float32, so that equal ones compare equal."""
+"""Net positions 0..1, one per control, None where it is no part of it; float32, so that equal ones compare equal."""
 Rule = Literal["interpolation", "corner", "extrapolation"]
 Kind = Literal["trained", "interpolation", "corner", "extrapolation"]
 KINDS: tuple[Kind, ...] = ("trained", "interpolation", "corner", "extrapolation")

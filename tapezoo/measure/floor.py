@@ -8,8 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from tapezoo.data.common_filter import fit_common_filter
-from tapezoo.data.least_squares import LINEAR_FLOOR_TAPS, LinearFilter, fir_energies, least_squares_fir
+from tapezoo.data.least_squares import (
+    LINEAR_FLOOR_TAPS,
+    LinearFilter,
+    fir_energies,
+    fit_filter,
+    gather,
+)
 from tapezoo.data.module import Row
+from tapezoo.data.normal_equations import NormalEquations
 from tapezoo.data.settings import Setting
 from tapezoo.esr import esr
 
@@ -49,12 +56,19 @@ def fit_floor(train: Sequence[Row], taps: int = LINEAR_FLOOR_TAPS, lead_samples:
     members: dict[Setting, list[Row]] = {}
     for row in train:
         members.setdefault(row.setting, []).append(row)
-    filters = {setting: _fit(rows, taps, lead_samples) for setting, rows in members.items()}
-    overall = next(iter(filters.values())) if len(filters) == 1 else _fit(train, taps, lead_samples)
-    return LinearFloor(filters, overall)
-
-
-def _fit(rows: Sequence[Row], taps: int, lead_samples: int) -> LinearFilter:
+    pairs = {setting: [(row.input, row.target) for row in rows] for setting, rows in members.items()}
     if lead_samples:
-        return fit_common_filter([(row.input, row.target) for row in rows], taps, lead_samples)
-    return least_squares_fir(((row.input, row.target) for row in rows), taps)
+        filters = {setting: fit_common_filter(own, taps, lead_samples) for setting, own in pairs.items()}
+        every = [(row.input, row.target) for row in train]
+        return LinearFloor(filters, _only(filters) or fit_common_filter(every, taps, lead_samples))
+    filters = {}
+    together = NormalEquations(taps)  # nothing is heard twice
+    for setting, own in pairs.items():
+        equations = gather(own, taps)
+        filters[setting] = fit_filter(equations)
+        together.join([equations])
+    return LinearFloor(filters, _only(filters) or fit_filter(together))
+
+
+def _only(filters: Mapping[Setting, LinearFilter]) -> LinearFilter | None:
+    return next(iter(filters.values())) if len(filters) == 1 else None

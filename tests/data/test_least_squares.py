@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 import scipy.signal
 
-from tapezoo.data import least_squares
+from tapezoo.data import least_squares, normal_equations
 from tapezoo.data.least_squares import LinearFilter, fir_esr, least_squares_fir, linear_floor
 from tapezoo.data.normal_equations import NormalEquations
 
@@ -46,11 +46,12 @@ def gathered(pairs: Pairs, taps: int) -> NormalEquations:
 
 
 @pytest.mark.parametrize("taps", [1, 2, 20, 101])
-@pytest.mark.parametrize("block", [1 << 20, 170])
+@pytest.mark.parametrize(("block", "dense_taps"), [(1 << 20, 0), (170, 0), (170, 512)])
 def test_the_equations_are_those_of_the_whole_matrix(
-    taps: int, block: int, monkeypatch: pytest.MonkeyPatch
+    taps: int, block: int, dense_taps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(least_squares, "BLOCK_SAMPLES", block)
+    monkeypatch.setattr(normal_equations, "MOST_DENSE_TAPS", dense_taps)
     pairs = machine(1500, 400, 60)  # the last one is shorter than the filter
     for ridge in (1.0, 30.0, np.geomspace(1.0, 1e5, taps)):
         expected = dense(pairs, taps, ridge)
@@ -58,6 +59,11 @@ def test_the_equations_are_those_of_the_whole_matrix(
         np.testing.assert_allclose([*found, offset], expected, atol=1e-7)
         error = sum(np.square(columns(x, taps) @ expected - d).sum() for x, d in pairs)
         assert gathered(pairs, taps).error_energy(found) == pytest.approx(error, rel=1e-7)
+        joined = gathered(pairs[:1], taps)
+        joined.solve(ridge)  # what it knows so far is not all
+        joined.join([gathered(pairs[1:2], taps), gathered(pairs[2:], taps)])
+        np.testing.assert_allclose([*joined.solve(ridge)[0], joined.solve(ridge)[1]], expected, atol=1e-7)
+        assert joined.error_energy(found) == pytest.approx(error, rel=1e-7)
 
 
 def test_the_ridge_is_the_noise_over_the_power_of_the_taps() -> None:
