@@ -1,6 +1,7 @@
 """Lightning callbacks: what surrounds a training and is no part of any model."""
 
 from tapezoo.callbacks.budget import AudioBudget
+from tapezoo.callbacks.cells import CellReport
 from tapezoo.callbacks.checkpointing import BestAndLast
 from tapezoo.callbacks.clips import ClipTable, WritePredictions
 from tapezoo.callbacks.data_report import DataReport
@@ -15,6 +16,7 @@ __all__ = [
     "HISTORY",
     "AudioBudget",
     "BestAndLast",
+    "CellReport",
     "ClipTable",
     "DataReport",
     "History",

@@ -14,6 +14,7 @@ from tapezoo.callbacks.checkpointing import best_and_last
 from tapezoo.measure.steadiness import Steadiness
 from tapezoo.screen import Progress as Bar
 from tapezoo.screen import Screen, TaskID, wide_bar
+from tapezoo.training.effect import EffectModel
 
 LINE_INTERVAL_S = 15.0  # a log of a training of ten minutes keeps some forty lines
 
@@ -70,10 +71,18 @@ class Progress(ProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Moves the bar."""
+        """Moves the bar; shows what the objective has to tell in the middle of an epoch."""
+        told = None
+        if isinstance(pl_module, EffectModel):
+            told = pl_module.objective.progress_text(pl_module.net)
         if self._bar is not None:
             done = trainer.current_epoch * _epoch_batches(trainer) + batch_idx + 1
             self._bar.update(self._task, completed=done)
+            if told is not None:
+                self._bar.update(self._task, description=f"{self._text(trainer)}  {told}")
+        elif told is not None and time.monotonic() - self._line_at_s >= self._line_interval_s:
+            self._line_at_s, self._unsaid = time.monotonic(), f"{self._text(trainer)}  {told}"
+            self._say_line()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Shows the epoch's figures."""

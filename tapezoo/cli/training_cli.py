@@ -19,6 +19,7 @@ from tapezoo import checkpoint
 from tapezoo.callbacks import (
     HISTORY,
     BestAndLast,
+    CellReport,
     ClipTable,
     DataReport,
     History,
@@ -158,7 +159,8 @@ class TrainingCLI(LightningCLI):
             # what was parsed here needs no second check
             text = self._parser(self.subcommand).dump(recipe, skip_none=False, skip_validation=True)
             self.data_report = DataReport(self.console)
-            callbacks += [self.data_report, RunRecorder(self.run_dir, text), History(self.run_dir)]
+            cells = CellReport(self.run_dir / "report", self.console)
+            callbacks += [self.data_report, cells, RunRecorder(self.run_dir, text), History(self.run_dir)]
             objective = self.model.objective
             callbacks += [BestAndLast(self.run_dir, objective.monitor, objective.mode)]
             if config.warm_start is not None or self.model.filter_taps.filters:

@@ -160,6 +160,18 @@ class CellLevenbergMarquardt(Objective):
         """See `Objective.validation_losses`: the ESR."""
         return {"val_loss": self.loss(output, target)} if target.shape[-1] >= self.loss.min_samples else {}
 
+    def progress_text(self, net: Net) -> str | None:
+        """See `Objective.progress_text`: cells that are done, and how much of their rows' energy they missed."""
+        assert isinstance(net, WeightsFollowControls)
+        errors = net.by_controls.errors
+        done = errors[torch.isfinite(errors)]
+        if not len(done):
+            return None
+        return (
+            f"cells {len(done)} of {len(errors)}  missed {float(done.median()):.3g} (median), "
+            f"{float(done.max()):.3g} (worst)"
+        )
+
     def _scratch(self, net: WeightsFollowControls, squares: LeastSquares, pool: ThreadPoolExecutor) -> Fit:
         """The best of several fresh nets."""
         weights = net.by_controls

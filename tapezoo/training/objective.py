@@ -103,3 +103,10 @@ class Objective(nn.Module, ABC):
         One of them is "val_loss", which should mean the same in every epoch; a row that is too short to be judged
         has none.
         """
+
+    def progress_text(self, net: Net) -> str | None:
+        """What to show while an epoch is under way, besides how far it is; None: nothing.
+
+        For objectives whose epochs are long, or who have something to tell that is no figure of a batch.
+        """
+        return None

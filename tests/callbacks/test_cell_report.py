@@ -1,0 +1,65 @@
+"""What is left and said of a table of nets: which cells are done, and which are far off."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Trainer
+
+from tapezoo import testing
+from tapezoo.callbacks import CellReport, Progress
+from tapezoo.controls import Control
+from tapezoo.measure.cells import CellErrors
+from tapezoo.models.stn_grid import STNGrid
+from tapezoo.report.cells import draw_cells
+from tapezoo.screen import Screen
+from tapezoo.training import CellLevenbergMarquardt
+
+
+def table():
+    torch.manual_seed(0)
+    model = STNGrid(
+        axes=[3, 2], size="1x2", controls=testing.CONTROLS[:2], objective=CellLevenbergMarquardt(workers=1)
+    )
+    model.net.by_controls.errors.copy_(torch.tensor([0.01, 0.02, 0.01, 0.5, 0.01, torch.inf]))
+    return model
+
+
+@pytest.mark.parametrize("end", ["on_train_end", "on_exception"])
+def test_every_cell_has_a_row_and_those_far_off_are_named(end, tmp_path):
+    said = io.StringIO()
+    report = CellReport(tmp_path / "report", Screen(file=said, force_terminal=False, width=500))
+    more = [KeyboardInterrupt()] if end == "on_exception" else []
+    getattr(report, end)(Trainer(accelerator="cpu", logger=False), table(), *more)
+    first, second = (Control(**control) for control in testing.CONTROLS[:2])
+    named = f"{first.name}={first.denormalize(0.5):.4g}"
+    assert "5 of 6 cells fitted" in said.getvalue()
+    assert f"1 far off the others: {named}" in said.getvalue()
+    with (tmp_path / "report" / "cells.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6
+    assert float(rows[3]["missed"]) == 0.5
+    assert float(rows[3][first.name]) == first.denormalize(0.5)
+    assert float(rows[3][second.name]) == second.denormalize(1.0)
+    assert rows[5]["missed"] == ""
+    assert (tmp_path / "report" / "cells.png").is_file()
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 2), (2, 3, 2)])
+def test_a_grid_of_one_to_three_axes_has_a_picture(shape):
+    missed = np.full(shape, 0.1)
+    missed.flat[0] = np.inf
+    errors = CellErrors(tuple(Control(f"c{axis}") for axis in range(len(shape))), missed)
+    pairs = {1: 1, 2: 1, 3: 3}[len(shape)]
+    panels = [axes for axes in draw_cells(errors).axes if axes.get_xlabel()]
+    assert len(panels) == pairs
+
+
+def test_progress_tells_of_cells_in_the_middle_of_an_epoch():
+    text = io.StringIO()
+    progress = Progress(Screen(file=text, force_terminal=False), line_interval_s=0.0)
+    trainer = Trainer(accelerator="cpu", logger=False, max_epochs=1)
+    progress.on_train_batch_end(trainer, table(), None, None, 0)
+    assert "cells 5 of 6  missed 0.01 (median), 0.5 (worst)" in text.getvalue()
