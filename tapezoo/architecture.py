@@ -286,17 +286,15 @@ class TableWeights:
 
 @dataclass(frozen=True)
 class PolynomialWeights:
-    """Vectors w(c) made of v = C f(c), f the products of powers of `2 c - 1`: v itself, or a sign times exp(v).
+    """Vectors w(c) = C f(c), f the products of powers of `2 c - 1`.
 
     Args:
         exponents: Of every term the power of each control.
-        signs: Of every weight: 0 for v itself, 1 for exp(v), -1 for -exp(v).
         coefficients: C, (P, terms).
         shape: Of C.
     """
 
     exponents: tuple[tuple[int, ...], ...]
-    signs: tuple[int, ...]
     coefficients: str
     shape: tuple[int, int]
     kind: Literal["polynomial"] = "polynomial"

@@ -13,8 +13,6 @@ from torch import Tensor, nn
 
 from tapezoo.layers.transition import Weights
 
-LEAST_WEIGHT = 1e-6
-
 
 class NetSize(NamedTuple):
     """Of a net whose first layer hears `inputs` signals and M, `layers` of `width` units with a tanh, and a head.
@@ -31,20 +29,6 @@ class NetSize(NamedTuple):
         """Of weights and biases, P."""
         inner = (self.layers - 1) * self.width * (self.width + 1)
         return self.width * (self.inputs + 2) + inner + self.width + 1
-
-    @property
-    def links(self) -> Tensor:
-        """Which weights have a sign of their own, (P,): -1 for what M is heard with, 1 for all behind it, 0 for others.
-
-        Along every way from M to the output the product is then negative: two paths under the same field, wherever
-        they begin, draw nearer to each other whenever the field moves, and no net runs away.
-        """
-        found = torch.zeros(self.total)
-        _, _, rest = self.split(torch.arange(self.total, dtype=torch.float64))
-        found[rest.feedback.long()] = -1.0
-        found[rest.hidden.flatten().long()] = 1.0
-        found[rest.head.long()] = 1.0
-        return found
 
     @property
     def first_bias(self) -> slice:
@@ -75,9 +59,9 @@ class NetSize(NamedTuple):
 class WeightsByControls(nn.Module, ABC):
     """Vectors of weights, (rows, P), as a function of the controls, (rows, K).
 
-    Their unknowns come in blocks: within a block the weights are `C f(controls)`, C (P, F), of which `free` says what
-    may differ from 0; those with a sign of their own (`NetSize.links`) are that sign times the exponential of it. That
-    is what least squares fit, a block apart from the others (`tapezoo.training.CellLevenbergMarquardt`).
+    They are linear in unknowns that come in blocks: within a block the weights are `C f(controls)`, C (P, F), of which
+    `free` says what may differ from 0. That is what least squares fit, a block apart from the others
+    (`tapezoo.training.CellLevenbergMarquardt`).
 
     Args:
         size: Of the net.
@@ -121,7 +105,7 @@ class WeightsByControls(nn.Module, ABC):
     def around(self, vector: Tensor) -> Tensor:
         """C of weights (P,) that hardly follow the controls yet."""
         coefficients = 0.03 * torch.randn(self.free.shape, dtype=vector.dtype) * self.free
-        coefficients[:, 0] = unlinked(vector, self.size.links)
+        coefficients[:, 0] = vector
         return coefficients
 
     @abstractmethod
@@ -203,7 +187,7 @@ class WeightTable(WeightsByControls):
         """See `WeightsByControls.block`."""
         net = self.nets.detach()[number]
         found = torch.zeros(self.size.total, 1 + len(self.as_inputs), dtype=net.dtype)
-        found[:, 0] = unlinked(net[: self.size.total], self.size.links)
+        found[:, 0] = net[: self.size.total]
         found[self.size.first_bias, 1:] = net[self.size.total :].reshape(-1, self.size.width).t()
         return found
 
@@ -211,8 +195,7 @@ class WeightTable(WeightsByControls):
     def set_block(self, number: int, coefficients: Tensor) -> None:
         """See `WeightsByControls.set_block`."""
         heard = coefficients[self.size.first_bias, 1:].t().flatten()
-        weights = linked(coefficients[:, 0], self.size.links.to(coefficients))
-        self.nets[number] = torch.cat([weights, heard]).to(self.nets)
+        self.nets[number] = torch.cat([coefficients[:, 0], heard]).to(self.nets)
 
     def nearest(self, number: int, among: Sequence[int]) -> int | None:
         """See `WeightsByControls.nearest`: on the grid, all axes counted alike."""
@@ -224,7 +207,7 @@ class WeightTable(WeightsByControls):
 
 
 class WeightPolynomial(WeightsByControls):
-    """Every weight is a polynomial of the controls, or the exponential of one: one net for the whole cube of them.
+    """Every weight is a polynomial of the controls: one net for the whole cube of them.
 
     Args:
         size: Of the net.
@@ -233,18 +216,15 @@ class WeightPolynomial(WeightsByControls):
         start: The weights at the middle of the controls, (P,); from there they move as the constants alone.
     """
 
-    links: Tensor
-
     def __init__(self, size: NetSize, num_controls: int, degree: int, start: Tensor) -> None:
         super().__init__(size, num_controls, 1)
         self.exponents = polynomial_exponents(num_controls, degree)
-        self.register_buffer("links", size.links, persistent=False)
         self.coefficients = nn.Parameter(start.new_zeros(size.total, len(self.exponents)))
         self.set_block(0, self.around(start.detach()))
 
     def forward(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.forward`."""
-        return linked(torch.matmul(self.features(controls), self.coefficients.t()), self.links)
+        return torch.matmul(self.features(controls), self.coefficients.t())
 
     def block_of(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.block_of`."""
@@ -279,18 +259,6 @@ class WeightPolynomial(WeightsByControls):
     def nearest(self, number: int, among: Sequence[int]) -> int | None:
         """See `WeightsByControls.nearest`."""
         return None
-
-
-def linked(values: Tensor, links: Tensor) -> Tensor:
-    """Weights (..., P): where a link is not 0, it times the exponential."""
-    signed = links.abs()
-    return values * (1.0 - signed) + links * torch.exp(values * signed)
-
-
-def unlinked(weights: Tensor, links: Tensor) -> Tensor:
-    """What `linked` makes these weights of; those of the wrong sign become very small ones of the right sign."""
-    logarithms = torch.log((weights * links).clamp(min=LEAST_WEIGHT))
-    return torch.where(links == 0, weights, logarithms.to(weights))
 
 
 def polynomial_exponents(num_controls: int, degree: int) -> tuple[tuple[int, ...], ...]:

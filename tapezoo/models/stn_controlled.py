@@ -100,11 +100,8 @@ class ControlledSTNNet(Net):
 
     def fresh_vectors(self, count: int) -> list[Tensor]:
         """Weights of fresh nets, (P,) each."""
-        links, found = self.size.links, []
-        for _ in range(count):
-            vector = STNNet(0, sample_rate=self.trained_rate, **self.plain_arguments).vector()  # type: ignore[arg-type]
-            found.append(torch.where(links == 0, vector, links * vector.abs()))
-        return found
+        rate = self.trained_rate
+        return [STNNet(0, sample_rate=rate, **self.plain_arguments).vector() for _ in range(count)]  # type: ignore[arg-type]
 
     def heard_rows(self, input: Tensor, controls: Tensor, state: State, target: Tensor) -> Heard:
         """What rows that stand still at their controls are fitted on, from the second sample on.

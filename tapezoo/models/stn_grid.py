@@ -23,8 +23,7 @@ class STNGridNet(ControlledSTNNet):
 
     Chowdhury, "Tape emulation with neural networks", 2020, has 200 nets, 20 saturations by 10 biases, drive as a
     further input, and plays the nearest. Nets that were trained from one another (`tapezoo.training.
-    CellLevenbergMarquardt`) have hidden units that mean the same, so that there is a net between two nets. Along every
-    way from M to the output the product of the weights is negative in each of them, and so it is between them.
+    CellLevenbergMarquardt`) have hidden units that mean the same, so that there is a net between two nets.
 
     Receptive field: unbounded. Latency: 0. Parameters: those of an `STNNet` (49 at 2x4), and a layer's width for each
     control that is an input, times the number of nets.

@@ -18,12 +18,11 @@ HIGHEST_DEGREE = 8
 
 
 class STNPolynomialNet(ControlledSTNNet):
-    """See `ControlledSTNNet`: every weight is a polynomial of all controls together, or the exponential of one.
+    """See `ControlledSTNNet`: every weight is a polynomial of all controls together.
 
     One net for the whole cube of drive, saturation and bias, which Chowdhury ("Tape emulation with neural networks",
     2020) could not train with the controls as further inputs. A hyper-network (Ha, Dai, Le, ICLR 2017) without units of
-    its own: what is trained are the coefficients. Weights that lead from M to the output are a sign times an
-    exponential, so that along every such way their product is negative, wherever the controls stand: no net runs away.
+    its own: what is trained are the coefficients, in which the weights are linear.
 
     Receptive field: unbounded. Latency: 0. Parameters: those of an `STNNet` (49 at 2x4) times the number of terms,
     `(K + degree)! / (K! degree!)`: 20 of degree 3 in 3 controls.
@@ -65,7 +64,6 @@ class STNPolynomialNet(ControlledSTNNet):
         coefficients = self.by_controls.coefficients
         return PolynomialWeights(
             exponents=self.by_controls.exponents,
-            signs=tuple(int(link) for link in self.size.links),
             coefficients="by_controls.coefficients",
             shape=(coefficients.shape[0], coefficients.shape[1]),
         )

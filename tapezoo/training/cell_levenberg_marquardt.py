@@ -130,7 +130,6 @@ class CellLevenbergMarquardt(Objective):
                     rows_of(heard, features, (cells == number).numpy(), self.quiet_share),
                     weights.size,
                     free,
-                    weights.size.links.double().numpy(),
                     together,
                 )
                 for number in numbers

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.layers.transition_fit import Heard, NormalEquations, normal_equations
+from tapezoo.layers.transition_fit import Heard, normal_equations
 from tapezoo.layers.transition_weights import NetSize
 
 Array = NDArray[np.float64]
@@ -20,7 +20,6 @@ LEAST_DAMPING, MOST_DAMPING = 1e-10, 1e6
 START_DAMPING = 1e-2
 LONG_STEP = 1e-3
 EASED, STIFFENED = 0.3, 4.0
-LARGEST_WEIGHT = 1e3
 RIDGE = 1e-9  # of the mean of the diagonal: parameters that nothing depends on yet
 
 
@@ -30,7 +29,7 @@ class Rows:
 
     Args:
         heard: Of the rows.
-        features: f of their controls, (F,): their weights are `C f`, see `tapezoo.layers.transition_weights.linked`.
+        features: f of their controls: their weights are `C f`, (F,).
     """
 
     heard: Heard
@@ -63,14 +62,11 @@ class LeastSquares:
         rows: What is fitted on.
         size: Of the net.
         free: Which of C (P, F) are fitted; the others are 0.
-        links: Of the weights, (P,), see `tapezoo.layers.transition_weights.NetSize.links`.
         each: Maps over the rows: the built-in map, or a thread pool's.
     """
 
-    def __init__(
-        self, rows: Sequence[Rows], size: NetSize, free: NDArray[np.bool_], links: Array, each: Map = map
-    ) -> None:
-        self._rows, self._size, self._free, self._links, self._each = rows, size, free, links, each
+    def __init__(self, rows: Sequence[Rows], size: NetSize, free: NDArray[np.bool_], each: Map = map) -> None:
+        self._rows, self._size, self._free, self._each = rows, size, free, each
 
     def improve(self, start: Fit, rollout: int, iterations: int, least_gain: float = 1e-3) -> Fit:
         """Steps at one length of roll-outs, each taken only if the error falls.
@@ -116,29 +112,19 @@ class LeastSquares:
         C = self.whole(coefficients)
         weights, features = C.shape
 
-        signed = self._links != 0
+        def of(rows: Rows) -> Any:
+            return normal_equations(
+                rows.heard, C @ rows.features, self._size.width, self._size.layers, rollout
+            )
 
-        def of(rows: Rows) -> NormalEquations | None:
-            raw = C @ rows.features
-            if not (np.abs(raw) <= np.where(signed, np.log(LARGEST_WEIGHT), LARGEST_WEIGHT)).all():
-                return None
-            vector = np.where(signed, self._links * np.exp(np.where(signed, raw, 0.0)), raw)
-            found = normal_equations(rows.heard, vector, self._size.width, self._size.layers, rollout)
-            by_raw = np.where(signed, vector, 1.0)
-            matrix = found.matrix * by_raw[:, None] * by_raw
-            return NormalEquations(found.error, matrix, found.slope * by_raw)
-
-        answers = list(self._each(of, self._rows))
-        found = [one for one in answers if one is not None and np.isfinite(one.matrix).all()]
-        if len(found) < len(answers):  # weights beyond sense, or a path that ran away: a step that is refused
-            count = int(self._free.sum())
-            return np.inf, np.full((count, count), np.nan), np.full(count, np.nan)
+        found = list(self._each(of, self._rows))
         f = np.stack([rows.features for rows in self._rows])
         # a row's J by C is its J by the weights, times the features: J'J by C is a Kronecker product
         squares = (f[:, :, None] * f[:, None, :]).reshape(len(f), -1)
         inner = np.stack([one.matrix for one in found]).reshape(len(f), -1)
-        both = (squares.T @ inner).reshape(features, features, weights, weights)
-        slope: Any = np.stack([one.slope for one in found]).T @ f
+        with np.errstate(over="ignore", invalid="ignore"):  # of a path that ran away, which is refused
+            both = (squares.T @ inner).reshape(features, features, weights, weights)
+            slope: Any = np.stack([one.slope for one in found]).T @ f
         matrix = both.transpose(2, 0, 3, 1).reshape(weights * features, weights * features)
         free = self._free.ravel()
         error = sum(one.error for one in found)

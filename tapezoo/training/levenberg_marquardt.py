@@ -102,7 +102,7 @@ class LevenbergMarquardt(FreeRunning):
         step.update(torch.stack([parameter.sum() for parameter in net.parameters()]).sum() * 0.0)
         width, layers = net.fitted_shape()
         size, free = NetSize(heard.inputs.shape[2] - 1, layers, width), np.ones((len(vector), 1), bool)
-        squares = LeastSquares([Rows(heard, np.ones(1))], size, free, np.zeros(len(vector)))
+        squares = LeastSquares([Rows(heard, np.ones(1))], size, free)
         fit = squares.improve(Fit(vector, np.inf, float(self.damping)), length, self.iterations, 0.0)
         self.damping.fill_(fit.damping)
         with torch.no_grad():

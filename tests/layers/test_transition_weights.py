@@ -12,7 +12,6 @@ from tapezoo.layers.transition_weights import (
     NetSize,
     WeightPolynomial,
     WeightTable,
-    linked,
     polynomial_exponents,
 )
 
@@ -24,9 +23,6 @@ def table(axes, seed=0):
     found = WeightTable(SIZE, axes, torch.randn(SIZE.total))
     with torch.no_grad():
         found.nets.copy_(torch.randn(found.nets.shape))
-        signed = SIZE.links != 0
-        own = found.nets[:, : SIZE.total]
-        own[:, signed] = (SIZE.links * own.abs())[:, signed]
     return found.double()
 
 
@@ -65,10 +61,9 @@ def test_a_blocks_coefficients_times_the_features_are_the_weights_at_its_point(a
         block = weights.block(cell)
         assert int(weights.block_of(controls)) == cell
         assert not block[~weights.free].any()
-        own = linked(block @ weights.features(controls)[0], SIZE.links.double())
-        torch.testing.assert_close(own, weights(controls)[0].detach())
-        weights.set_block(cell, 1.5 * block)
-        torch.testing.assert_close(weights.block(cell), 1.5 * block)
+        torch.testing.assert_close(block @ weights.features(controls)[0], weights(controls)[0].detach())
+        weights.set_block(cell, 2.0 * block)
+        torch.testing.assert_close(weights.block(cell), 2.0 * block)
 
 
 def test_a_polynomials_terms_are_all_products_up_to_its_degree():
@@ -81,21 +76,7 @@ def test_a_polynomials_terms_are_all_products_up_to_its_degree():
         np.outer(x**a * y**b, weights.coefficients[:, term].detach().numpy())
         for term, (a, b) in enumerate(weights.exponents)
     )
-    links = SIZE.links.numpy()
-    expected = np.where(links == 0, expected, links * np.exp(np.where(links == 0, 0, expected)))
     np.testing.assert_allclose(weights(controls).detach().numpy(), expected, atol=1e-12)
-
-
-@pytest.mark.parametrize("kind", ["table", "polynomial"])
-def test_wherever_the_controls_stand_the_product_along_every_way_from_M_to_the_output_is_negative(kind):
-    torch.manual_seed(3)
-    weights = table([3, 2]) if kind == "table" else WeightPolynomial(SIZE, 2, 2, torch.randn(SIZE.total))
-    with torch.no_grad():
-        for parameter in weights.parameters():
-            parameter.mul_(2.0)
-    _, _, rest = SIZE.split(weights(torch.rand(20, 2, dtype=next(weights.parameters()).dtype)))
-    ways = rest.feedback[:, None, :] * rest.hidden[:, 0] * rest.head[:, :, None]
-    assert (ways < 0).all()
 
 
 def test_a_weight_vector_is_the_layers_one_after_the_other():
