@@ -15,6 +15,7 @@ from tapezoo.measure.floor import fit_floor
 from tapezoo.render.soundfiles import write_float_wav
 from tapezoo.report.clips import clip_table
 from tapezoo.report.tables import screen_table, write_csv
+from tapezoo.report.worst_rows import worst_rows
 from tapezoo.screen import Screen
 
 
@@ -53,7 +54,7 @@ class ClipTable(Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         table = clip_table(clips, together)
         path = write_csv(table, self.folder / "test_clips.csv")
-        self.console.print(screen_table(table))
+        self.console.print(screen_table(worst_rows(table, "test_esr", path.name)))
         self.console.say(f"written to {path}")
 
 

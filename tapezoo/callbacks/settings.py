@@ -38,6 +38,7 @@ from tapezoo.report.settings import (
 )
 from tapezoo.report.settings_map import draw_settings_map
 from tapezoo.report.tables import screen_table, write_csv
+from tapezoo.report.worst_rows import worst_rows
 from tapezoo.screen import Screen
 from tapezoo.training.effect import EffectModel
 
@@ -86,7 +87,7 @@ class SettingsReport(Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         table = setting_table(scored, score_by_kind(rows, scored, data.sample_rate), controls)
         path = write_csv(table, self.folder / "test_settings.csv")
-        self.console.print(screen_table(table))
+        self.console.print(screen_table(worst_rows(table, "esr", path.name)))
         bad = find_worst(scored)
         if not controls or bad is None:
             self.console.say(f"written to {path}")

@@ -22,6 +22,7 @@ TRAINED, HELD_OUT = "#4c78a8", "#d62728"
 COLOURS = "viridis_r"
 PANEL_COLUMNS = 3
 MAX_LABELS = 60  # points of a panel; more numbers cannot be read
+UNCROWDED = 20  # positions of a control whose marks do not touch
 MARGIN = 0.12  # of a panel's range, so that the numbers at its rim stay inside
 
 
@@ -103,6 +104,8 @@ def _draw_map(
     norm: LogNorm,
 ) -> None:
     horizontal, vertical = (controls[axis] for axis in axes)
+    crowd = max(len({one.setting[axis] for one in points}) for axis in axes)
+    smaller = min(1.0, (UNCROWDED / crowd) ** 2)
     for kind in KINDS:
         own = [one for one in points if one.kind == kind]
         if own:
@@ -113,7 +116,7 @@ def _draw_map(
                 norm=norm,
                 cmap=COLOURS,
                 marker=MARKERS[kind],
-                s=170 if kind == "trained" else 80,
+                s=smaller * (170 if kind == "trained" else 80),
                 edgecolors=TRAINED if kind == "trained" else HELD_OUT,
                 linewidths=1.2 if kind == "trained" else 2.0,
                 zorder=2 if kind == "trained" else 3,

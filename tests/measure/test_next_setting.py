@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from measure.made_up import gain_model
 
+from tapezoo.measure import next_setting
 from tapezoo.measure.next_setting import (
     MAX_MIDPOINTS,
     Candidate,
@@ -58,6 +59,16 @@ def test_the_number_of_midpoints_is_bounded_and_the_widest_gaps_are_kept() -> No
     fine = {tuple(row) for row in np.random.default_rng(0).random((20, 4)).astype(np.float32).tolist()}
     assert len(find_midpoints(fine)) == MAX_MIDPOINTS
     assert find_midpoints(fine) == find_midpoints(fine)
+
+
+def test_the_nearest_of_many_settings_is_that_of_the_distances_one_by_one() -> None:
+    random = np.random.default_rng(0)
+    drawn = [tuple(row) for row in random.integers(0, 4, (200, 3)).tolist()]
+    settings = [tuple(None if at == 3 else at / 3 for at in row) for row in drawn]
+    for setting in settings[:50]:
+        others = [other for other in settings if other != setting][:20]
+        expected = min(next_setting._distance(setting, other) for other in others)
+        assert next_setting._nearest(setting, next_setting._as_array(others)) == expected
 
 
 def test_neighbours_are_the_nearest_on_both_sides_of_every_control() -> None:
