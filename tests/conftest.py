@@ -38,7 +38,7 @@ def _without_strangers() -> tuple[registry.Registration, ...]:
 pytest.MonkeyPatch().setattr(registry, "installed", _without_strangers)
 
 
-SLOW_TIMEOUT_S = 1500.0
+SLOW_TIMEOUT_S = 3600.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tapezoo.blocks import blocks
 from tapezoo.net import Net, State
+from tapezoo.training.arguments import require
 from tapezoo.training.errors import TrainingError
 from tapezoo.training.objective import Progress, Step
 from tapezoo.training.supervised import Supervised
@@ -55,28 +56,12 @@ class FreeRunning(Supervised):
         **supervised: Any,
     ) -> None:
         super().__init__(**supervised)
-        for name, value, is_fine, expected in (
-            ("one_step_share", one_step_share, 0 <= one_step_share <= 1, "0 to 1"),
-            (
-                "rollout_share",
-                rollout_share,
-                0 <= rollout_share <= 1 - one_step_share + 1e-9,
-                "0 to what one_step_share leaves",
-            ),
-            (
-                "shortest_samples",
-                shortest_samples,
-                shortest_samples >= self.loss.min_samples,
-                f"at least {self.loss.min_samples}, which {type(self.loss).__name__} needs",
-            ),
-        ):
-            if not is_fine:
-                raise TrainingError(
-                    f"--model.objective.{name}",
-                    found=str(value),
-                    expected=expected,
-                    fix="Correct it on the line or in the recipe.",
-                )
+        require("one_step_share", one_step_share, 0 <= one_step_share <= 1, "0 to 1")
+        left = 1 - one_step_share + 1e-9
+        require("rollout_share", rollout_share, 0 <= rollout_share <= left, "0 to what one_step_share leaves")
+        least = self.loss.min_samples
+        judged = f"at least {least}, which {type(self.loss).__name__} needs"
+        require("shortest_samples", shortest_samples, shortest_samples >= least, judged)
         self.one_step_share, self.rollout_share = one_step_share, rollout_share
         self.shortest_samples = shortest_samples
 

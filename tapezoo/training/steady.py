@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tapezoo.blocks import whole_hops
 from tapezoo.net import Net, State
-from tapezoo.training.errors import TrainingError
+from tapezoo.training.arguments import require
 from tapezoo.training.supervised import Supervised
 
 NUDGE = 1e-2  # of the RMS of each tensor of the state: large against rounding, small against what the net remembers
@@ -51,19 +51,10 @@ class Steady(Supervised):
         **supervised: Any,
     ) -> None:
         super().__init__(**supervised)
-        for name, value, is_fine, expected in (
-            ("growth_weight", growth_weight, growth_weight >= 0, "0 or more"),
-            ("horizon_samples", horizon_samples, horizon_samples >= 1, "1 or more"),
-            ("forget", forget, 0 < forget <= 1, "above 0, up to 1"),
-            ("input_noise", input_noise, input_noise >= 0, "0 or more"),
-        ):
-            if not is_fine:
-                raise TrainingError(
-                    f"--model.objective.{name}",
-                    found=str(value),
-                    expected=expected,
-                    fix="Correct it on the line or in the recipe.",
-                )
+        require("growth_weight", growth_weight, growth_weight >= 0, "0 or more")
+        require("horizon_samples", horizon_samples, horizon_samples >= 1, "1 or more")
+        require("forget", forget, 0 < forget <= 1, "above 0, up to 1")
+        require("input_noise", input_noise, input_noise >= 0, "0 or more")
         self.growth_weight, self.forget = growth_weight, forget
         self.horizon_samples = horizon_samples
         self.input_noise = input_noise

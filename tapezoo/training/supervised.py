@@ -11,6 +11,7 @@ from tapezoo.layers.delay_line import context_samples, read_delayed
 from tapezoo.losses import Loss
 from tapezoo.losses.esr import ESR
 from tapezoo.net import Net, State
+from tapezoo.training.arguments import require
 from tapezoo.training.errors import TrainingError
 from tapezoo.training.objective import Objective, Step
 
@@ -44,14 +45,9 @@ class Supervised(Objective):
         self.loss = loss or ESR()
         self.tbptt_samples = tbptt_samples
         self.gradient_clip_norm = gradient_clip_norm
-        if gradient_clip_norm is not None and not gradient_clip_norm > 0:
-            # below 0 it would turn gradients around
-            raise TrainingError(
-                "--model.objective.gradient_clip_norm",
-                found=f"{gradient_clip_norm}",
-                expected="a number above 0, or null for no limit",
-                fix="Correct it on the line or in the recipe.",
-            )
+        # below 0 it would turn gradients around
+        is_limit = gradient_clip_norm is None or gradient_clip_norm > 0
+        require("gradient_clip_norm", gradient_clip_norm, is_limit, "a number above 0, or null for no limit")
         if tbptt_samples is not None and tbptt_samples < self.loss.min_samples:
             raise TrainingError(
                 "--model.objective.tbptt_samples",

@@ -1,11 +1,7 @@
 """`tapezoo fit` from the outside: what it leaves, how it ends, how it goes on."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import mlflow
@@ -67,15 +63,15 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, epoch: int, error: BaseExcepti
 
 
 def test_a_resumed_training_has_the_losses_of_an_uninterrupted_one(monkeypatch, capsys):
-    assert fit("--trainer.max_epochs", "4", "--run_dir", "whole") == 0
+    assert fit("--trainer.max_epochs", "3", "--run_dir", "whole") == 0
     with monkeypatch.context() as patch:
-        interrupt_at(patch, 2, KeyboardInterrupt())
-        assert fit("--trainer.max_epochs", "4", "--run_dir", "parts") == 130
+        interrupt_at(patch, 1, KeyboardInterrupt())
+        assert fit("--trainer.max_epochs", "3", "--run_dir", "parts") == 130
     assert "interrupted; kept parts/best.ckpt and parts/last.ckpt" in capsys.readouterr().out
-    assert fit("--trainer.max_epochs", "4", "--ckpt_path", "parts/last.ckpt") == 0
+    assert fit("--trainer.max_epochs", "3", "--ckpt_path", "parts/last.ckpt") == 0
     for metric in ("train_loss", "val_esr"):
         whole, parts = history(metric, "whole"), history(metric, "parts")
-        assert sorted(whole) == sorted(parts) == [0, 1, 2, 3]
+        assert sorted(whole) == sorted(parts) == [0, 1, 2]
         assert parts == pytest.approx(whole, rel=1e-6), metric
     weights = [torch.load(f"{run}/last.ckpt", weights_only=True)["state_dict"] for run in ("whole", "parts")]
     torch.testing.assert_close(weights[1], weights[0])
@@ -113,20 +109,6 @@ def test_an_interruption_before_the_first_checkpoint_says_so(monkeypatch, capsys
     interrupt_at(monkeypatch, 0, KeyboardInterrupt())
     assert fit("--run_dir", "run") == 130
     assert "before the end of the first epoch" in capsys.readouterr().out
-
-
-def test_ctrl_c_on_the_real_command_ends_it_with_its_checkpoints(tmp_path):
-    arguments = [sys.executable, "-m", "tapezoo", "fit", "--config", str(RECIPE), *SMALL]
-    arguments += ["--trainer.max_epochs", "100000", "--run_dir", "run", "--trainer.logger", "false"]
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "run" / "last.ckpt").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    os.kill(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, output
-    assert "interrupted; kept run/best.ckpt and run/last.ckpt" in output
-    assert "Traceback" not in output
 
 
 @pytest.mark.usefixtures("drawn")
