@@ -41,6 +41,9 @@ from tapezoo.devices.time_solvers import Newton
 from tapezoo.export.targets.kernel import KernelTarget
 from tapezoo.export.targets.target import graph_of
 from tapezoo.models.stn import STNNet
+from tapezoo.models.stn_grid import STNGridNet
+from tapezoo.models.stn_polynomial import STNPolynomialNet
+from tapezoo.net import Net
 from tapezoo.runtime.kernels.voices import channel_maker
 
 RATE_HZ = 48_000
@@ -53,7 +56,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--step", default="slope", choices=["increment", "slope"])
-    parser.add_argument("--inputs", default="sign", choices=["plain", "sign", "anhysteretic"])
+    parser.add_argument("--inputs", default="mirrored", choices=["plain", "mirrored", "sign", "anhysteretic"])
     parser.add_argument("--block", type=int, default=2048, help="samples")
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
@@ -67,6 +70,15 @@ def main() -> None:
         players[f"STN {size}"] = _play(
             STNNet(0, size, options.step, options.inputs, sample_rate=RATE_HZ), signal, options.block
         )
+    if options.inputs != "anhysteretic":
+        form = {"step": options.step, "inputs": options.inputs, "sample_rate": RATE_HZ}
+        controlled = {
+            "8000 2x4": STNGridNet(3, [20] * 3, **form),
+            "cubic 2x4": STNPolynomialNet(3, 3, **form),
+        }
+        for name, net in controlled.items():
+            players[name] = _play(net, signal, options.block)
+            players[f"{name}, moving"] = _play(net, signal, options.block, moving=True)
     taken: dict[str, list[float]] = {name: [] for name in players}
     for play in players.values():
         play()
@@ -75,11 +87,11 @@ def main() -> None:
             began = time.process_time()
             play()
             taken[name].append(time.process_time() - began)
-    print(f"{'':16} {'ns a sample':>12} {'x real time':>12} {'over NR8':>10}")
+    print(f"{'':17} {'ns a sample':>12} {'x real time':>12} {'over NR8':>10}")
     for name, times in taken.items():
         ratio = statistics.median(nr8 / own for nr8, own in zip(taken["NR8"], times, strict=True))
         each = statistics.median(times) / len(signal)
-        print(f"{name:16} {each * 1e9:12.0f} {1 / (each * RATE_HZ):12.0f} {ratio:10.2f}")
+        print(f"{name:17} {each * 1e9:12.0f} {1 / (each * RATE_HZ):12.0f} {ratio:10.2f}")
 
 
 def _solve(solver: Solver, signal: np.ndarray) -> Callable[[], None]:
@@ -87,18 +99,22 @@ def _solve(solver: Solver, signal: np.ndarray) -> Callable[[], None]:
     return lambda: void(solver.solve(field, demagnetised(1, 1), tapes, float(RATE_HZ)))
 
 
-def _play(net: STNNet, signal: np.ndarray, block: int) -> Callable[[], None]:
+def _play(net: Net, signal: np.ndarray, block: int, moving: bool = False) -> Callable[[], None]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernel.safetensors"
         KernelTarget().write(graph_of(net.eval(), {}), path)
         channel = channel_maker(path)()
-    state = {name: value.numpy()[0] for name, value in net.rest_state(1).items()}
-    output, nothing = np.empty_like(signal), np.zeros(0, np.float32)
+    knobs = np.full((-(-len(signal) // block), net.num_controls), 0.4, np.float32)
+    if moving:
+        times = np.arange(len(knobs))[:, None] * block / RATE_HZ
+        knobs[:] = 0.5 + 0.5 * np.sin(2 * np.pi * times * [0.7, 1.1, 1.9])
+    state = {name: value.numpy()[0] for name, value in net.initial_state(torch.from_numpy(knobs[:1])).items()}
+    output = np.empty_like(signal)
 
     def play() -> None:
         channel.load(state)
-        for start in range(0, len(signal), block):
-            channel.play(signal[start : start + block], nothing, output[start : start + block])
+        for start, controls in zip(range(0, len(signal), block), knobs, strict=True):
+            channel.play(signal[start : start + block], controls, output[start : start + block])
 
     return play
 

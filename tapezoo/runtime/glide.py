@@ -35,7 +35,12 @@ class MeanGlide:
     @property
     def has_arrived(self) -> bool:
         """Whether they stand there."""
-        return not self._ages.size or bool(self._ages[-1] >= self._length)
+        return self.passed >= self._length
+
+    @property
+    def passed(self) -> int:
+        """Samples since the newest target was told; N or more once the controls stand there."""
+        return int(self._ages[-1]) if self._ages.size else self._length
 
     def turn(self, target: NDArray[Any]) -> None:
         """A new target from the next sample on."""

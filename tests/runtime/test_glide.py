@@ -8,12 +8,12 @@ from export.nets import arguments, knobs
 from tapezoo.export import export_bundle
 from tapezoo.export.grid import GridPart, parse_axes, parse_held
 from tapezoo.export.targets.onnx import OnnxTarget
-from tapezoo.layers.smoothing import fill_history, glide
+from tapezoo.layers.smoothing import fill_history, glide, samples_left, steps
 from tapezoo.net import Net
 from tapezoo.runtime import Stream
 from tapezoo.runtime.glide import MeanGlide
 from tapezoo.runtime.grid.glide import Stretches
-from tapezoo.runtime.kernels.glide import HistoryGlide
+from tapezoo.runtime.kernels.glide import HistoryGlide, SteppedGlide
 
 
 class BiasedGain(Net):
@@ -116,3 +116,27 @@ def test_a_grid_glides_as_the_net_it_was_sampled_from(tmp_path, smoothing_sample
     # where the glide ends, by a quarter of its 64 samples: of audio up to 0.5, whose gain moves by 0.5 in N samples
     off = np.abs(np.concatenate(heard) - np.concatenate(outputs)).max()
     assert off < 1.1 * 0.5 * 0.5 * 16 / smoothing_samples
+
+
+@pytest.mark.parametrize("smoothing_samples", [1, 40, 130])
+def test_knobs_in_steps_stand_where_those_of_the_nets_do(smoothing_samples):
+    random = np.random.default_rng(smoothing_samples)
+    start, held = random.random((2, 2), dtype=np.float32)
+    history = fill_history(torch.from_numpy(start[np.newaxis]), smoothing_samples)
+    stepped = torch.from_numpy(held[np.newaxis])
+    knobs = SteppedGlide(2, smoothing_samples, 90, step_samples=16)
+    knobs.load({"control_history": history[0].numpy(), "step_controls": held})
+    targets, target = random.random((40, 2), dtype=np.float32), start
+    for number, told_next in enumerate(targets):
+        # every fourth block tells something new, so that some arrive, in the middle of a block too
+        target = told_next if number % 4 == 1 else target
+        samples, controls = int(random.integers(1, 90)), torch.from_numpy(target[np.newaxis])
+        left = samples_left(history, controls)
+        path, history = glide(history, controls, samples)
+        wanted = steps(path, stepped, left, smoothing_samples, 16)
+        stepped = wanted[..., -1]
+        found = np.empty((2, samples), np.float32)
+        knobs.aim(target)
+        knobs.follow(found)
+        np.testing.assert_allclose(found, wanted[0].numpy(), atol=1e-6)
+        np.testing.assert_allclose(knobs.save()["step_controls"], stepped[0].numpy(), atol=1e-6)

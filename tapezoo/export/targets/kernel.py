@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tapezoo.bundle.targets import TARGETS
 from tapezoo.export.errors import ExportError
-from tapezoo.export.targets.kernel_forms import WIDEST_STEPS, fit_kernel
+from tapezoo.export.targets.kernel_forms import fit_kernel
 from tapezoo.export.targets.target import Graph, Target
+from tapezoo.export.targets.transition_forms import WIDEST_STEPS
 from tapezoo.net import Net, UndescribableError
 from tapezoo.runtime.kernels.file import KernelFile, write_kernel
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from tapezoo.architecture import (
     VERSION,
     Architecture,
+    ControlledTransition,
     Convolution,
     Dense,
     Modulation,
@@ -18,8 +19,7 @@ from tapezoo.architecture import (
     SkipStack,
     Transition,
 )
-
-WIDEST_STEPS = 16  # units of a state transition net, one vector of the kernel
+from tapezoo.export.targets.transition_forms import ControlledSteps, Steps, fit_steps
 
 
 @dataclass(frozen=True)
@@ -141,57 +141,14 @@ def _with_bias(weights: dict[str, Tensor], one_tap: Convolution, biased: Convolu
     return torch.cat([columns, bias[:, None]], dim=1)
 
 
-@dataclass(frozen=True)
-class Steps:
-    """A description with the form that the kernel "transition" has."""
-
-    layer: Transition
-
-    kernel = "transition"
-
-    @property
-    def state(self) -> list[str]:
-        """What the kernel remembers, as it calls it."""
-        return ["field", "slope", "output"]
-
-    def settings(self) -> dict[str, str]:
-        """Of the kernel."""
-        layer = self.layer
-        return {
-            "layers": str(1 + len(layer.hidden)),
-            "inputs": layer.inputs,
-            "increment": repr(layer.increment or 0.0),
-            "alpha": repr(layer.alpha),
-            "rise": repr(layer.rise),
-            "slope_scale": repr(layer.slope_scale),
-            "still": repr(layer.still),
-        }
-
-    def arrays(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What the kernel takes, from the state dict."""
-        layer = self.layer
-        arrays = {"head.weight": weights[layer.head.weight][0], "head.bias": _bias_of(weights, layer.head)}
-        arrays |= {"first.weight": weights[layer.first.weight], "first.bias": _bias_of(weights, layer.first)}
-        if layer.hidden:
-            arrays["hidden.weight"] = torch.stack([weights[each.weight] for each in layer.hidden])
-            arrays["hidden.bias"] = torch.stack([_bias_of(weights, each) for each in layer.hidden])
-        if layer.bend is not None:
-            arrays["bend"] = weights[layer.bend]
-        return arrays
-
-
-def _bias_of(weights: dict[str, Tensor], layer: Dense) -> Tensor:
-    return torch.zeros(layer.outputs) if layer.bias is None else weights[layer.bias]
-
-
-def fit_kernel(architecture: Architecture) -> Recurrence | Stacks | Steps | None:
+def fit_kernel(architecture: Architecture) -> Recurrence | Stacks | Steps | ControlledSteps | None:
     """The kernel that plays a net of this description, less its modulations; None where there is none."""
     if architecture.version != VERSION or architecture.embedding or architecture.before is not None:
         return None
     heard = 1 + (architecture.num_controls if architecture.controls_at == "input" else 0)
     layers = [layer for layer in architecture.layers if not isinstance(layer, Modulation)]
-    if isinstance(layers[0], Transition):
-        return Steps(layers[0]) if len(layers) == 1 and _are_steps(layers[0], architecture) else None
+    if isinstance(layers[0], Transition | ControlledTransition):
+        return fit_steps(layers[0], architecture) if len(layers) == 1 else None
     stacks = [layer for layer in layers if isinstance(layer, SkipStack)]
     if stacks and len(stacks) == len(layers):
         form = Stacks(stacks, architecture.scale, architecture.beside, architecture.gain)
@@ -232,12 +189,3 @@ def _are_wavenet(stacks: Sequence[SkipStack], architecture: Architecture) -> boo
         for stack in stacks
     )
     return alike and whole and architecture.linear_path is None
-
-
-def _are_steps(layer: Transition, architecture: Architecture) -> bool:
-    plain = architecture.linear_path is None and architecture.beside is None and architecture.gain is None
-    widths = {layer.first.outputs, layer.head.inputs, *(each.outputs for each in layer.hidden)}
-    # in another order they would be played wrongly; other names are told by the target
-    known = ("field", "slope", "output")
-    named = layer.state == known or sorted(layer.state) != sorted(known)
-    return plain and architecture.scale == 1.0 and len(widths) == 1 and max(widths) <= WIDEST_STEPS and named

@@ -73,6 +73,53 @@ class HistoryGlide:
             self._glide.advance(samples)
 
 
+class SteppedGlide(HistoryGlide):
+    """As `HistoryGlide`, in steps from each new target on, see `tapezoo.layers.smoothing.steps`.
+
+    Args:
+        num_controls: K.
+        smoothing_samples: See `HistoryGlide`.
+        chunk_samples: See there.
+        step_samples: Of a step.
+    """
+
+    HELD = "step_controls"
+
+    def __init__(
+        self, num_controls: int, smoothing_samples: int, chunk_samples: int, step_samples: int
+    ) -> None:
+        super().__init__(num_controls, smoothing_samples, chunk_samples)
+        self._arrival, self._step_samples = smoothing_samples - 1, step_samples
+        self._held = np.zeros(num_controls, np.float32)
+
+    def load(self, state: StateArrays) -> None:
+        """See `Glide.load`."""
+        super().load(state)
+        if state[self.HELD].shape != self._held.shape:
+            raise ValueError(f"{self.HELD} of shape {state[self.HELD].shape}")
+        self._held = state[self.HELD].copy()
+
+    def save(self) -> StateArrays:
+        """See `Glide.save`."""
+        return {**super().save(), self.HELD: self._held.copy()}
+
+    def follow(self, path: Audio) -> None:
+        """See `Glide.follow`."""
+        samples, passed = path.shape[1], min(self._glide.passed, self._arrival)
+        path[:] = self._target[:, np.newaxis]
+        arrived = min(self._arrival - passed, samples)
+        if arrived:
+            begins = np.arange(-passed % self._step_samples, arrived, self._step_samples)
+            steps = self._target + self._glide.offset(begins + 1).astype(np.float32)
+            ends = np.diff(begins, append=arrived)
+            begun = arrived - int(ends.sum())
+            path[:, :begun] = self._held[:, np.newaxis]
+            path[:, begun:arrived] = np.repeat(steps, ends, axis=0).T
+        if not self._glide.has_arrived:
+            self._glide.advance(samples)
+        self._held = path[:, -1].copy()
+
+
 class LineGlide:
     """A line of fixed length that begins anew with every target: kernels that were written before `HistoryGlide`.
 

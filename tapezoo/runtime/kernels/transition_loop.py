@@ -45,11 +45,11 @@ def derive(like, weights):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def bend_curve(field, bend, bent, curve):  # type: ignore[no-untyped-def]
+def bend_curve(signal, bend, bent, curve):  # type: ignore[no-untyped-def]
     """Langevin's function of b H, in `curve`; both buffers are longer than the field, by what fills a vector."""
-    one, samples = np.float32(1), len(field)
+    one, samples = np.float32(1), signal.shape[1]
     for n in range(samples):
-        bent[n] = bend * field[n]
+        bent[n] = bend * signal[0, n]
     for start in range(0, samples, LANES):
         store(curve, start, tanh(load(bent, start)))
     for n in range(samples):
@@ -61,7 +61,7 @@ def bend_curve(field, bend, bent, curve):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def play(like, signal, output, memory, weights, curves, settings):  # type: ignore[no-untyped-def]
+def play(like, signal, output, memory, weights, curves, settings, start, stop, controls):  # type: ignore[no-untyped-def]
     """`M[n] = M[n-1] + step[n] net(heard[n], turn[n] M[n-1])`, sample by sample.
 
     What the next sample waits for does not go through the sum of the head's products, but straight to what the first
@@ -78,8 +78,11 @@ def play(like, signal, output, memory, weights, curves, settings):  # type: igno
         weights: See `BIASES`, flat.
         curves: Two buffers, (2, samples and a vector), of the anhysteretic curve alone.
         settings: See `ALPHA`.
+        start: The first sample.
+        stop: The one after the last.
+        controls: How many are inputs.
     """
-    lanes, samples, layers, heard = lanes_of(like), len(output), int(settings[LAYERS]), int(settings[INPUTS])
+    lanes, layers, heard = lanes_of(like), int(settings[LAYERS]), int(settings[INPUTS])
     own = (1 + lanes) * lanes
     biases = own + BIASES * lanes
     hidden = biases + (layers - 1) * lanes
@@ -93,13 +96,13 @@ def play(like, signal, output, memory, weights, curves, settings):  # type: igno
     one, nothing = np.float32(1), np.float32(NOTHING)
     ones, curve = fill_as(one, like), curves[1]
     if heard > 5:
-        bend_curve(signal[0], settings[BEND], curves[0], curve)
+        bend_curve(signal, settings[BEND], curves[0], curve)
     last, last_slope, M = memory[0], memory[1], memory[2]
     step, pre = np.float32(0), fill_as(np.float32(0), like)  # nothing moves M before the first sample
-    for n in range(samples + 1):
+    for n in range(start, stop + 1):
         # what sample n hears, and after the last one nothing that anybody hears
         memory[0], memory[1] = last, last_slope
-        at = min(n, samples - 1)
+        at = min(n, stop - 1)
         field = signal[0, at]
         slope = gain * (field - last) - alpha * last_slope
         # in silence it would creep on among denormals, which are slow
@@ -116,7 +119,7 @@ def play(like, signal, output, memory, weights, curves, settings):  # type: igno
             sums = fma(fill_as(sign, like), load_as(weights, first + 4 * lanes, like), sums)
         if heard > 5:
             more = fma(fill_as(curve[at], like), load_as(weights, first + 5 * lanes, like), more)
-        for control in range(1, signal.shape[0]):
+        for control in range(1, controls + 1):
             column = load_as(weights, first + (HEARD - 1 + control) * lanes, like)
             sums = fma(fill_as(signal[control, at], like), column, sums)
         # sample n - 1
@@ -128,7 +131,7 @@ def play(like, signal, output, memory, weights, curves, settings):  # type: igno
             units = soon_tanh(product(units, weights, hidden + layer * lanes * lanes, ones, bias))
         pre = product(units, weights, lanes, moved, sums)
         M += step * (head_bias + total(mul(head, units)))
-        output[max(n - 1, 0)] = M
+        output[max(n - 1, start)] = M
         last, last_slope = field, slope
         step = increment if increment else way * half
     memory[2] = M
@@ -155,16 +158,19 @@ def derive_16(weights):  # type: ignore[no-untyped-def]
 @compiled
 def play_4(signal, output, memory, weights, curves, settings):  # type: ignore[no-untyped-def]
     """See `play`."""
-    play(narrow(4), signal, output, memory, weights, curves, settings)
+    controls, samples = signal.shape[0] - 1, len(output)
+    play(narrow(4), signal, output, memory, weights, curves, settings, 0, samples, controls)
 
 
 @compiled
 def play_8(signal, output, memory, weights, curves, settings):  # type: ignore[no-untyped-def]
     """See `play`."""
-    play(narrow(8), signal, output, memory, weights, curves, settings)
+    controls, samples = signal.shape[0] - 1, len(output)
+    play(narrow(8), signal, output, memory, weights, curves, settings, 0, samples, controls)
 
 
 @compiled
 def play_16(signal, output, memory, weights, curves, settings):  # type: ignore[no-untyped-def]
     """See `play`."""
-    play(narrow(16), signal, output, memory, weights, curves, settings)
+    controls, samples = signal.shape[0] - 1, len(output)
+    play(narrow(16), signal, output, memory, weights, curves, settings, 0, samples, controls)

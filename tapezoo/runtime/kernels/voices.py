@@ -9,10 +9,11 @@ from types import MappingProxyType
 from tapezoo.runtime.kernels.channel import Channel, Voice
 from tapezoo.runtime.kernels.file import KernelFile, file_error, read_kernel
 from tapezoo.runtime.kernels.filter import FilteredVoice
-from tapezoo.runtime.kernels.glide import GLIDES
+from tapezoo.runtime.kernels.glide import GLIDES, Glide, SteppedGlide
 from tapezoo.runtime.kernels.gru import gru_voice
 from tapezoo.runtime.kernels.lstm import lstm_voice
 from tapezoo.runtime.kernels.transition import TransitionVoice
+from tapezoo.runtime.kernels.transition_controlled import PolynomialVoice, TableVoice
 from tapezoo.runtime.kernels.wavenet import WaveNetVoice
 
 VOICES: Mapping[str, Callable[[KernelFile], Voice]] = MappingProxyType(
@@ -20,6 +21,8 @@ VOICES: Mapping[str, Callable[[KernelFile], Voice]] = MappingProxyType(
         "lstm": lstm_voice,
         "gru": gru_voice,
         "transition": TransitionVoice,
+        "transition_table": TableVoice,
+        "transition_polynomial": PolynomialVoice,
         "wavenet": WaveNetVoice,
         "filtered_wavenet": lambda file: FilteredVoice(file, WaveNetVoice),
     }
@@ -36,11 +39,20 @@ def channel_maker(path: Path) -> Callable[[], Channel]:
 
     def make() -> Channel:
         voice = VOICES[file.kernel](file)
-        glide = GLIDES[file.glide](file.num_controls, file.smoothing_samples, voice.chunk_samples)
-        return Channel(voice, file.num_controls, glide)
+        return Channel(voice, file.num_controls, _glide(file, voice.chunk_samples))
 
     try:
         make()
     except Exception as error:  # a stranger's file: KeyError, ValueError, OverflowError
         raise file_error(path, error) from error
     return make
+
+
+def _glide(file: KernelFile, chunk_samples: int) -> Glide:
+    size = file.num_controls, file.smoothing_samples, chunk_samples
+    if "step_samples" not in file.settings or not file.num_controls:
+        return GLIDES[file.glide](*size)
+    step_samples = int(file.settings["step_samples"])
+    if step_samples < 1 or file.glide != "mean":
+        raise ValueError(f"steps of {step_samples} samples of the glide {file.glide}")
+    return SteppedGlide(*size, step_samples)
