@@ -14,6 +14,7 @@ from tapezoo import models
 from tapezoo.archive import fault_in, oversize_fault
 from tapezoo.controls import Control, ranges_text
 from tapezoo.errors import TapezooError
+from tapezoo.layers.transition_weights import WeightsByControls
 from tapezoo.training.effect import EffectModel
 
 BEST, LAST = "best.ckpt", "last.ckpt"
@@ -218,8 +219,9 @@ def _code_in(error: Exception) -> str:
 def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> None:
     """Those of the net: nobody needs its objective's but a training that is resumed, and Lightning loads them."""
     weights = {name: value for name, value in content["state_dict"].items() if name.startswith("net.")}
+    unfitted = _errors_of_tables(model)
     for name, value in weights.items():
-        if torch.is_tensor(value) and not torch.isfinite(value).all():
+        if torch.is_tensor(value) and not _is_fine(value, may_be_infinite=name in unfitted):
             raise NonFiniteWeightsError(
                 str(path),
                 found=f"NaN or infinite values in {name}",
@@ -235,6 +237,17 @@ def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> No
         raise _error(
             path, f"weights that do not fit ({mismatch})", "weights of the same architecture and size"
         ) from error
+
+
+def _errors_of_tables(model: EffectModel) -> set[str]:
+    """Tensors in which infinity says that a net was never fitted: those of a shard, or of a training cut short."""
+    modules = model.net.named_modules(prefix="net")
+    return {f"{name}.errors" for name, module in modules if isinstance(module, WeightsByControls)}
+
+
+def _is_fine(values: torch.Tensor, may_be_infinite: bool) -> bool:
+    fine = torch.isfinite(values)
+    return bool((fine | torch.isposinf(values) if may_be_infinite else fine).all())
 
 
 def _error(path: Path, found: str, expected: str = "a checkpoint written by tapezoo fit") -> CheckpointError:

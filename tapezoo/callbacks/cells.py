@@ -38,15 +38,27 @@ class CellReport(Callback):
         self._report(pl_module)
 
     def _report(self, module: LightningModule) -> None:
-        if not isinstance(module, EffectModel) or not isinstance(module.net, WeightsFollowControls):
-            return
-        weights = module.net.by_controls
-        if not isinstance(weights, WeightTable) or not weights.shape:
-            return
-        errors = cell_errors(weights, module.controls)
-        if not len(errors.done):
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_csv(cells_table(errors), self.folder / "cells.csv")
-        write_png(draw_cells(errors), self.folder / "cells.png")
-        self.console.say(f"cells        {cells_text(errors)} (each: {self.folder / 'cells.csv'}, cells.png)")
+        if isinstance(module, EffectModel):
+            write_cell_report(module, self.folder, self.console)
+
+
+def write_cell_report(model: EffectModel, folder: Path, console: Screen) -> None:
+    """Writes cells.csv and cells.png, and says what is in them; nothing where the model has no table of nets.
+
+    Args:
+        model: With the nets.
+        folder: Where the files go; made if there is something to write.
+        console: Where it is said.
+    """
+    if not isinstance(model.net, WeightsFollowControls):
+        return
+    weights = model.net.by_controls
+    if not isinstance(weights, WeightTable) or not weights.shape:
+        return
+    errors = cell_errors(weights, model.controls)
+    if not len(errors.done):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    write_csv(cells_table(errors), folder / "cells.csv")
+    write_png(draw_cells(errors), folder / "cells.png")
+    console.say(f"cells        {cells_text(errors)} (each: {folder / 'cells.csv'}, cells.png)")

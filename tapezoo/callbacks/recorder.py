@@ -93,7 +93,7 @@ class RunRecorder(Callback):
         origin = collect_versions(Path.cwd())
         data = _data(trainer)
         if data is not None:
-            origin["dataset_hash"] = data.dataset_hash
+            origin |= data.origin()
         run = _tracked(trainer)
         run_id = run.begin() if run is not None else None
         if isinstance(pl_module, EffectModel):  # goes into every checkpoint, and from there into bundles

@@ -70,13 +70,14 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.cli import training
     from tapezoo.cli.faults import as_user_errors
     from tapezoo.cli.short_forms import ALLOW_IMPORT, split_allowed
-    from tapezoo.compare.folder import check_unchanged, is_finished, open_folder
-    from tapezoo.compare.lock import lock_folder
+    from tapezoo.compare.folder import COMPARISON, HASH, check_unchanged
     from tapezoo.compare.plan import Budget, check_rates, name_rows, plan_rows
-    from tapezoo.compare.ray_engine import connect
-    from tapezoo.compare.row import Task, open_data
+    from tapezoo.compare.row import Row, open_data
     from tapezoo.compare.run import OWN_FILES, Comparison, make_caption, run_serially, run_with_ray
     from tapezoo.compare.seeds import with_seeds
+    from tapezoo.jobs.folder import is_finished, open_folder
+    from tapezoo.jobs.lock import lock_folder
+    from tapezoo.jobs.ray_engine import connect
     from tapezoo.screen import Screen
     from tapezoo.tracking import Tracking, check_server, tracking_uri
 
@@ -84,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     if options.address is not None and options.engine != "ray":
         raise UsageError("tapezoo compare", "--address without --engine ray")
     out = options.out or Path("comparisons") / f"{datetime.now():%Y%m%d-%H%M%S}"
-    known = open_folder(out, options.overwrite)
+    known = open_folder(out, COMPARISON, HASH, options.overwrite)
     names = name_rows(options.recipes, OWN_FILES)
     overrides = ["--threads", "1", *options.overrides]
     allowed = [f"{ALLOW_IMPORT}={package}" for package in split_allowed(options.overrides)[1]]
@@ -116,12 +117,12 @@ def run(options: argparse.Namespace) -> int:
             check_unchanged(out, known, rows, data.dataset_hash)
         caption = make_caption(data, first, budget)
     out.mkdir(parents=True, exist_ok=True)
-    with lock_folder(out) as lock:
+    with lock_folder(out, "compare") as lock:
         comparison = Comparison(
             out, rows, data.dataset_hash, caption, tracking, known, options.overwrite, console, recipe_of
         )
         tasks = [
-            Task(name, config, data.dataset_hash, (*comparison.fit_arguments(), *allowed))
+            Row(name, config, (*comparison.fit_arguments(), *allowed), dataset_hash=data.dataset_hash)
             for name, config in rows.items()
             if not is_finished(out / name)
         ]

@@ -1,4 +1,4 @@
-"""`tapezoo grid build INDEX --out BUNDLE`: checkpoints trained apart, one per setting, as one bundle."""
+"""`tapezoo grid build INDEX --out BUNDLE`: checkpoints trained apart, as one bundle; and grids of nets in shards."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from tapezoo.cli import grid_fit, grid_merge
+
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
-    parser = verbs.add_parser("grid", help="make one bundle of checkpoints trained at different settings")
+    parser = verbs.add_parser(
+        "grid", help="grids: one bundle of checkpoints trained apart; nets trained in shards"
+    )
     kinds = parser.add_subparsers(metavar="WHAT", required=True)
     build = kinds.add_parser("build", help="out of checkpoints trained apart, one per point")
     build.add_argument(
@@ -20,6 +24,8 @@ def add_parser(verbs: Any) -> None:
     build.add_argument("--out", type=Path, required=True, help="the bundle's folder")
     build.add_argument("--overwrite", action="store_true", help="replace an existing bundle")
     build.set_defaults(verb=run)
+    grid_fit.add_parser(kinds)
+    grid_merge.add_parser(kinds)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tapezoo.compare.errors import CompareError
 from tapezoo.filenames import unique_file_names
+from tapezoo.jobs.settings import Config
 
 # of the data's arguments: how a recipe trains, not what on
 OF_TRAINING = ("batch_size", "segment_samples", "batches_per_epoch", "burn_in_samples", "seed")
@@ -23,11 +23,6 @@ PATHS = ("dry", "wet", "pairs", "cache_dir")
 # of the trainer's: they cut short what is scored
 WHOLE = {"limit_val_batches": None, "limit_test_batches": None, "overfit_batches": 0.0, "fast_dev_run": False}
 AUDIO_BUDGET = "tapezoo.callbacks.AudioBudget"
-# of a row's settings: where it goes, not what is trained
-NOT_COMPARED = ("tracking", "run_dir", "ckpt_path", "overwrite", "trainer.logger")
-
-Config = dict[str, Any]
-"""A resolved recipe, as `fit --config` takes it."""
 
 
 @dataclass(frozen=True)
@@ -137,16 +132,6 @@ def check_rates(declared: Mapping[str, int | None], sample_rate: int) -> None:
             )
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """`key: old -> new` of every setting of a row that is not the same."""
-    before, after = _flatten(old), _flatten(new)
-    return [
-        f"{key}: {before.get(key)} -> {after.get(key)}"
-        for key in sorted(before | after)
-        if before.get(key) != after.get(key) and not {key, key.split(".")[0]} & set(NOT_COMPARED)
-    ]
-
-
 def _plan_row(name: str, recipe: Config, source: Config, score_after_samples: int, budget: Budget) -> Config:
     row = copy.deepcopy(recipe)
     own = {
@@ -193,13 +178,3 @@ def _with_absolute_paths(data: Config) -> Config:
         for key, value in (data.get("init_args") or {}).items()
     }
     return {**data, "init_args": arguments}
-
-
-def _flatten(content: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(content, Mapping) and content:
-        items = [(f"{prefix}.{key}" if prefix else str(key), value) for key, value in content.items()]
-    elif isinstance(content, list) and content:
-        items = [(f"{prefix}.{number}", value) for number, value in enumerate(content)]
-    else:
-        return {prefix: content}
-    return {key: value for name, part in items for key, value in _flatten(part, name).items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from tapezoo.callbacks.history import HISTORY, read_history
-from tapezoo.compare.folder import COMPARISON, read_outcome, write_json
-from tapezoo.compare.plan import Budget, Config
-from tapezoo.compare.ray_engine import run_on_ray
-from tapezoo.compare.row import Task, run_row
+from tapezoo.compare.folder import COMPARISON
+from tapezoo.compare.plan import Budget
 from tapezoo.data.module import PairsDataModule
 from tapezoo.filenames import unique_file_names
+from tapezoo.jobs.folder import empty_folder, read_outcome, write_json
+from tapezoo.jobs.process import run_task
+from tapezoo.jobs.ray_engine import run_on_ray
+from tapezoo.jobs.settings import Config
+from tapezoo.jobs.task import Task
 from tapezoo.measure.comparison import ComparisonRow, Outcome, Validation, measure_spreads, sort_rows
 from tapezoo.measure.floor import fit_floor
 from tapezoo.report.comparison import (
@@ -76,7 +78,7 @@ class Comparison:
         self.out, self.rows, self.caption, self.console = out, rows, caption, console
         self.tracking = tracking
         if overwrite:
-            _empty(out)
+            empty_folder(out)
         self.run = _parent_run(tracking, out, known.get("parent_run")) if tracking is not None else None
         self._log_settings(dataset_hash)
         content = {
@@ -198,7 +200,7 @@ def run_serially(comparison: Comparison, tasks: Sequence[Task], budget: Budget, 
             ) -> None:
                 status.update(f"{head}  {_progress(folder, budget, time.monotonic() - start_s)}")
 
-            outcome = run_row(task, folder, watch, [lock])
+            outcome = run_task(task, folder, watch, [lock])
         comparison.end_row(task, outcome)
 
 
@@ -243,15 +245,6 @@ def make_caption(data: PairsDataModule, config: Config, budget: Budget) -> Capti
             f"{package} {found[package]}" for package in ("tapezoo", "torch") if package in found
         ),
     )
-
-
-def _empty(folder: Path) -> None:
-    # the folder itself stays: the lock is on it
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def _parent_run(tracking: Tracking, out: Path, run_id: str | None) -> TrackedRun:

@@ -6,8 +6,8 @@ import copy
 from collections.abc import Collection, Mapping
 
 from tapezoo.compare.errors import CompareError
-from tapezoo.compare.plan import Config
 from tapezoo.filenames import unique_file_names
+from tapezoo.jobs.settings import Config
 
 MOST_SEEDS = 100
 LAST_SEED = (1 << 32) - 1  # the most that seed_everything takes

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from tapezoo.data.arguments import BYTES_PER_SAMPLE, MOST_ROWS, MOST_SAMPLES, MOST_SEED, check_range, in_bytes
 from tapezoo.data.batch import Batch
-from tapezoo.data.cache import Store
+from tapezoo.data.cache import Store, content_hash
 from tapezoo.data.cells import CellSampler, cell_positions, wave_order
 from tapezoo.data.errors import DataError
 from tapezoo.data.findings import Finding
@@ -133,6 +133,13 @@ class HysteresisCells(PairsDataModule):
             "sample_rate": self.sample_rate,
             "seed": self._program_seed,
         }
+
+    def origin(self) -> dict[str, str]:
+        """See `PairsDataModule.origin`; and of which whole grid these are which cells."""
+        cells = math.prod(self.shape)
+        whole = {**self.fingerprint(), "cells": [0, cells]}
+        part = f"cells {self.cells.start} to {self.cells.stop - 1} of {cells}"
+        return {**super().origin(), "grid_hash": content_hash(whole), "cells": part}
 
     def row_names(self) -> list[str]:
         """None: they follow from the fingerprint."""

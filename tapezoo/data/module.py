@@ -123,6 +123,10 @@ class PairsDataModule(LightningDataModule, ABC):
     def prepared_samples(self) -> int:
         """How long all rows will be together, about: pairs of an input and a target."""
 
+    def origin(self) -> dict[str, str]:
+        """What checkpoints say of the data they were trained on; after `setup`."""
+        return {"dataset_hash": self.dataset_hash}
+
     def other_findings(self) -> list[Finding]:
         """What the user should know that is no matter of the prepared audio."""
         return []

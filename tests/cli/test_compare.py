@@ -15,12 +15,12 @@ import yaml
 from command_lines import kept_process
 from scipy.signal import lfilter
 
-import tapezoo.compare.row as row
 import tapezoo.compare.run as run
+import tapezoo.jobs.process as process
 from tapezoo.callbacks.history import read_history
 from tapezoo.cli import main
-from tapezoo.compare.folder import begin_row, read_outcome, write_json, write_outcome
-from tapezoo.compare.lock import lock_folder
+from tapezoo.jobs.folder import begin_row, read_outcome, write_json, write_outcome
+from tapezoo.jobs.lock import lock_folder
 from tapezoo.measure.comparison import Figures, Outcome
 
 RATE = 8000
@@ -91,13 +91,13 @@ START = subprocess.Popen
 
 
 def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypatch, capsys):
-    monkeypatch.setattr(row.subprocess, "Popen", start)
+    monkeypatch.setattr(process.subprocess, "Popen", start)
     recipes = [write_recipe("fir.yaml", "FIR", taps=8, burn_in_samples=32)]
     recipes.append(write_recipe("lstm.yaml", "LSTM", **LSTM))
     budget = ("--audio-seconds", "60")
     with monkeypatch.context() as patch:
         patch.setattr(run, "_progress", stop_when_a_checkpoint_is_there)
-        patch.setattr(row, "POLL_S", 0.02)  # the row lasts some seconds: stop it in its first epochs
+        patch.setattr(process, "POLL_S", 0.02)  # the row lasts some seconds: stop it in its first epochs
         assert compare(*recipes, *budget, "--tracking.experiment", "e") == 130
     assert "fir: finished" in capsys.readouterr().out
     assert [table()[name]["status"] for name in ("fir", "lstm")] == ["finished", "interrupted"]
@@ -200,7 +200,7 @@ def test_overwriting_starts_all_over_and_two_at_once_are_refused(monkeypatch, ca
     line = (fir, "--minutes", "1", "--trainer.logger", "false")
     assert compare(*line) == 2
     assert "pass --overwrite" in capsys.readouterr().err
-    with lock_folder(Path("out")):
+    with lock_folder(Path("out"), "compare"):
         assert compare(*line, "--overwrite") == 2
     assert "another `tapezoo compare`" in capsys.readouterr().err
     assert Path("out/fir/row.json").is_file()

@@ -154,7 +154,7 @@ def write_module(here: Path) -> None:
         ("os.system", "os.system"),
         ("subprocess.Popen", "subprocess.Popen"),
         ("builtins.eval", "builtins.eval"),
-        ("tapezoo.compare.row.subprocess.Popen", "subprocess.Popen"),
+        ("tapezoo.jobs.process.subprocess.Popen", "subprocess.Popen"),
         ("torch.hub.load", "torch.hub.load"),
         ("mymodule.Slow", "mymodule.Slow"),
     ],

@@ -9,24 +9,13 @@ import torch
 import yaml
 
 from tapezoo.compare.errors import CompareError
-from tapezoo.compare.folder import (
-    begin_row,
-    check_unchanged,
-    is_finished,
-    may_resume,
-    open_folder,
-    read_outcome,
-    write_outcome,
-)
-from tapezoo.compare.plan import (
-    Budget,
-    check_rates,
-    differences,
-    name_rows,
-    plan_rows,
-)
+from tapezoo.compare.folder import COMPARISON, HASH, check_unchanged
+from tapezoo.compare.plan import Budget, check_rates, name_rows, plan_rows
 from tapezoo.compare.run import name_tags
 from tapezoo.data.batch import Batch
+from tapezoo.jobs.errors import JobError
+from tapezoo.jobs.folder import begin_row, is_finished, may_resume, open_folder, read_outcome, write_outcome
+from tapezoo.jobs.settings import differences
 from tapezoo.measure.comparison import Figures, Outcome
 from tapezoo.models.fir import FIR
 
@@ -166,7 +155,7 @@ def test_what_is_begun_may_not_change_and_what_failed_may(tmp_path):
         begin_row(tmp_path / name, rows[name])
         write_outcome(tmp_path / name, Outcome(status, figures=figures(1.0, 1.0)))
     (tmp_path / "comparison.json").write_text(json.dumps({"dataset_hash": "x"}))
-    known = open_folder(tmp_path, overwrite=False)
+    known = open_folder(tmp_path, COMPARISON, HASH, overwrite=False)
     assert is_finished(tmp_path / "a")
     assert read_outcome(tmp_path / "a").figures == figures(1.0, 1.0)
     assert not may_resume(tmp_path / "b")
@@ -176,11 +165,11 @@ def test_what_is_begun_may_not_change_and_what_failed_may(tmp_path):
     rows["a"]["tracking"]["run_name"] = "another"
     check_unchanged(tmp_path, known, rows, "x")
     rows["a"]["trainer"]["max_time"] = "00:00:04:00"
-    with pytest.raises(CompareError, match=r"a: trainer.max_time: 00:00:03:00 -> 00:00:04:00"):
+    with pytest.raises(JobError, match=r"a: trainer.max_time: 00:00:03:00 -> 00:00:04:00"):
         check_unchanged(tmp_path, known, rows, "x")
-    with pytest.raises(CompareError, match="the data themselves"):
+    with pytest.raises(JobError, match="the data themselves"):
         check_unchanged(tmp_path, known, {"a": yaml.safe_load((tmp_path / "a/row.yaml").read_text())}, "y")
-    assert open_folder(tmp_path, overwrite=True) == {}
+    assert open_folder(tmp_path, COMPARISON, HASH, overwrite=True) == {}
 
 
 def test_a_row_that_failed_starts_in_an_empty_folder_and_one_that_was_stopped_goes_on(tmp_path):
@@ -198,24 +187,24 @@ def test_a_row_of_another_version_is_refused_and_not_trained_over(tmp_path):
     begin_row(tmp_path / "a", rows["a"])
     content = {"status": "finished", "reason": "", "figures": {"val_esr": 0.1}, "log": ""}
     (tmp_path / "a" / "row.json").write_text(json.dumps(content))
-    with pytest.raises(CompareError, match=r"row\.json: found what this version"):
+    with pytest.raises(JobError, match=r"row\.json: found what this version"):
         check_unchanged(tmp_path, {"dataset_hash": "x"}, rows, "x")
-    with pytest.raises(CompareError, match="what this version"):
+    with pytest.raises(JobError, match="what this version"):
         begin_row(tmp_path / "a", rows["a"])
     assert json.loads((tmp_path / "a" / "row.json").read_text()) == content
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path):
-    assert open_folder(tmp_path, overwrite=False) == {}
+    assert open_folder(tmp_path, COMPARISON, HASH, overwrite=False) == {}
     for foreign in ("[]", '{"theirs": 1}'):
         (tmp_path / "comparison.json").write_text(foreign)
-        with pytest.raises(CompareError, match="something else"):
-            open_folder(tmp_path, overwrite=True)
+        with pytest.raises(JobError, match="something else"):
+            open_folder(tmp_path, COMPARISON, HASH, overwrite=True)
     (tmp_path / "comparison.json").unlink()
     (tmp_path / "letter.txt").write_text("dear")
     for overwrite in (False, True):
-        with pytest.raises(CompareError, match="something else"):
-            open_folder(tmp_path, overwrite)
+        with pytest.raises(JobError, match="something else"):
+            open_folder(tmp_path, COMPARISON, HASH, overwrite)
 
 
 def test_differences_are_named_by_their_path():

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from tapezoo.compare.ray_engine import connect
-from tapezoo.compare.row import Task, train
+from tapezoo.compare.row import Row
+from tapezoo.jobs.process import train
+from tapezoo.jobs.ray_engine import connect
 
 
 def test_a_row_and_its_children_import_nothing_from_the_working_directory(tmp_path, monkeypatch):
@@ -36,7 +37,7 @@ def test_a_row_and_its_children_import_nothing_from_the_working_directory(tmp_pa
         return SimpleNamespace(wait=lambda seconds: 0)
 
     monkeypatch.setattr(subprocess, "Popen", watched)
-    train(Task("a", {"threads": 1}, ""), row, False, lambda: None)
+    train(Row("a", {"threads": 1}), row, False, lambda: None)
     assert started[0][-5:] == ["fit", "--config", str(row / "row.yaml"), "--run_dir", str(row)]
     found = (row / "train.log").read_text().split()
     assert len(found) == 2

@@ -1,4 +1,4 @@
-"""The rows of a comparison on a Ray cluster: Ray schedules, every worker trains what it is given."""
+"""Trainings on a Ray cluster: Ray schedules, every worker trains what it is given."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tapezoo.compare.errors import CompareError
-from tapezoo.compare.folder import LOG, begin_row, write_outcome
-from tapezoo.compare.row import STOP_WITHIN_S, Task, run_row
+from tapezoo.jobs.errors import JobError
+from tapezoo.jobs.folder import LOG, begin_row, write_outcome
+from tapezoo.jobs.process import STOP_WITHIN_S, run_task
+from tapezoo.jobs.task import Task
 from tapezoo.measure.comparison import Outcome
 
 
@@ -23,13 +24,13 @@ def connect(address: str | None) -> Any:
     """The ray module, connected: to the cluster at `address`, or to one on this machine.
 
     Raises:
-        CompareError: Ray is not installed, or nothing answers.
+        JobError: Ray is not installed, or nothing answers.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
     try:
         import ray
     except ImportError as error:
-        raise CompareError(
+        raise JobError(
             "--engine ray",
             found="no ray in this environment",
             expected="the package ray",
@@ -47,7 +48,7 @@ def connect(address: str | None) -> Any:
                 configure_logging=False,
             )
     except Exception as error:  # ConnectionError, RuntimeError, ValueError, by kind of address
-        raise CompareError(
+        raise JobError(
             f"--address {address or 'local'}",
             found=" ".join(str(error).split()),
             expected="a Ray cluster that answers",
@@ -65,27 +66,27 @@ def run_on_ray(
 ) -> None:
     """Trains every task on one CPU of the cluster for each of its threads; folders come back as archives.
 
-    No file system is shared: a recipe travels with its task, and a row that was stopped starts again, since
-    its checkpoints may lie on another machine. Recordings must be readable under the same path by every
-    worker, and tapezoo installed there.
+    No file system is shared: a recipe travels with its task, and so does what it starts from; a training that was
+    stopped starts again, since its checkpoints may lie on another machine. Recordings must be readable under the same
+    path by every worker, and tapezoo installed there.
 
     Args:
         ray: Connected.
         tasks: Not finished yet.
-        out: The comparison's folder.
-        ended: Called with each row as it ends, after its files are in place.
-        waiting: Called now and then with the number of rows under way.
+        out: The folder of all of them.
+        ended: Called with each task as it ends, after its files are in place.
+        waiting: Called now and then with the number of tasks under way.
 
     Raises:
         KeyboardInterrupt: After the tasks were cancelled and their trainings have stopped.
     """
-    remote = ray.remote(run_row_for_archive)
+    remote = ray.remote(run_for_archive)
     running: dict[Any, Task] = {}
     for task in tasks:
         folder = out / task.name
         shutil.rmtree(folder, ignore_errors=True)
         begin_row(folder, task.config)
-        job = remote.options(num_cpus=int(task.config["threads"]), name=f"compare {task.name}")
+        job = remote.options(num_cpus=int(task.config["threads"]), name=f"{task.kind} {task.name}")
         running[job.remote(task)] = task
     try:
         while running:
@@ -104,11 +105,11 @@ def run_on_ray(
         raise
 
 
-def run_row_for_archive(task: Task) -> tuple[Mapping[str, Any], bytes]:
+def run_for_archive(task: Task) -> tuple[Mapping[str, Any], bytes]:
     """On the worker: trains in a folder of its own; the outcome and the folder as a tar archive."""
     with tempfile.TemporaryDirectory(prefix="tapezoo-") as place:
         folder = Path(place) / task.name
-        outcome = run_row(task, folder)
+        outcome = run_task(task, folder)
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
             tar.add(folder, arcname=".")

@@ -1,12 +1,12 @@
-"""What happens on the Ray cluster when the comparison is interrupted, on a cluster of straw."""
+"""What happens on the Ray cluster when trainings are interrupted, on a cluster of straw."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from tapezoo.compare.folder import read_outcome
-from tapezoo.compare.ray_engine import run_on_ray
-from tapezoo.compare.row import Task
+from tapezoo.compare.row import Row
+from tapezoo.jobs.folder import read_outcome
+from tapezoo.jobs.ray_engine import run_on_ray
 
 
 class Straw:
@@ -36,7 +36,7 @@ def test_whatever_ends_it_the_rows_are_cancelled_and_waited_for(end, tmp_path):
         raise end
 
     straw = Straw()
-    tasks = [Task(name, {"threads": 1}, "") for name in ("a", "b")]
+    tasks = [Row(name, {"threads": 1}) for name in ("a", "b")]
     with pytest.raises(end):
         run_on_ray(straw, tasks, tmp_path, lambda task, outcome: None, stop)
     assert straw.cancelled == straw.waited_for == ["a", "b"]
