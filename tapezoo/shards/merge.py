@@ -22,6 +22,7 @@ from tapezoo.training.cell_levenberg_marquardt import WeightsFollowControls
 from tapezoo.training.effect import VALIDATION_SETTLE_SAMPLES, EffectModel
 
 OF_A_SHARD = ("dataset_hash", "grid_hash", "cells", "merged_of", "run_id")  # what of their provenance differs
+OF_LIGHTNING = ("epoch", "global_step", "pytorch-lightning_version")
 SHOWN_DIFFERENCES = 3
 
 
@@ -97,11 +98,7 @@ def merge_shards(paths: Sequence[Path]) -> Merged:
         "metrics": {"missed_median": float(done.median()), "missed_worst": float(done.max())},
         "provenance": _merged_provenance(paths, provenances),
     }
-    kept = {
-        name: content[name]
-        for name in ("epoch", "global_step", "pytorch-lightning_version")
-        if name in content
-    }
+    kept: dict[str, Any] = {name: content[name] for name in OF_LIGHTNING if name in content}
     return Merged(
         model, {**kept, "tapezoo": own, "state_dict": {**content["state_dict"], **weights}}, missing
     )
