@@ -228,7 +228,7 @@ def make_caption(data: PairsDataModule, config: Config, budget: Budget) -> Capti
     arguments = config["data"]["init_args"]
     facts = [
         f"{name} {arguments[name]}"
-        for name in ("device", "settings", "dry", "wet", "pairs")
+        for name in ("device", "settings", "axes", "dry", "wet", "pairs")
         if arguments.get(name)
     ]
     name = " ".join([config["data"]["class_path"].rpartition(".")[2], ", ".join(facts)]).strip()
