@@ -21,13 +21,13 @@ from tapezoo.models.stn import FASTEST, STEP, StepName, STNNet, parse_size
 from tapezoo.net import KNOBS, Net, State
 
 PlainInputs = Literal["plain", "mirrored", "sign"]
-STEP_SAMPLES = 64  # of the weights while controls move: M has no jump where they change
+STEP_SAMPLES = 16  # of the weights while controls move: at 64 a sweep at 5 Hz is heard as images at their rate
 
 
 class ControlledSTNNet(Net):
     """`M[n] = M[n-1] + step[n] net(H[n], H'[n], H[n-1], H'[n-1], M[n-1])`, see `STNNet`; the net follows the controls.
 
-    While controls glide, the weights are changed every 64 samples. The output is M itself, which only the steps move:
+    While controls glide, the weights are changed every 16 samples. The output is M itself, which only the steps move:
     it is continuous however the weights jump, so that a moving knob makes no clicks. A row of weights runs as it is,
     there is no mixing of outputs: between two nets it costs what one net costs.
 
