@@ -49,7 +49,8 @@ def check_recipe(path: Path, recipe: Config) -> tuple[int, ...]:
 def plan_shards(recipe: Config, shards: int) -> dict[str, Config]:
     """What `fit` gets for every shard, in their order.
 
-    Each has one thread, since they run side by side, and none is tracked or registered: they are parts of a model.
+    Each has one thread, since they run side by side, and none is tracked, registered or checked for steadiness: they are
+    parts of a model.
     """
     return {f"shard-{number}": _plan_shard(recipe, number, shards) for number in range(shards)}
 
@@ -83,6 +84,7 @@ def from_the_middle(shape: tuple[int, ...], shards: int) -> list[int]:
 def _plan_shard(recipe: Config, number: int, shards: int) -> Config:
     shard = copy.deepcopy(recipe)
     shard["threads"] = 1
+    shard["check_steadiness"] = False  # of nets that are not fitted yet, as most of its table
     shard["data"]["init_args"] |= {"shard": number, "shards": shards}
     shard["model"]["init_args"]["objective"].setdefault("init_args", {})["workers"] = 1
     cache_dir = shard["data"]["init_args"].get("cache_dir")
