@@ -49,8 +49,8 @@ def check_recipe(path: Path, recipe: Config) -> tuple[int, ...]:
 def plan_shards(recipe: Config, shards: int) -> dict[str, Config]:
     """What `fit` gets for every shard, in their order.
 
-    Each has one thread, since they run side by side, and none is tracked, registered or checked for steadiness: they are
-    parts of a model.
+    Each has one thread, since they run side by side, and none is tracked, registered or checked for steadiness: it is a
+    part of a model.
     """
     return {f"shard-{number}": _plan_shard(recipe, number, shards) for number in range(shards)}
 

@@ -60,6 +60,17 @@ def test_targets_are_the_solvers_at_the_controls_of_the_batch(module: Hysteresis
             np.testing.assert_array_equal(batch.target[:, 0].numpy(), expected.astype(np.float32))
 
 
+def test_shards_say_of_which_grid_they_are(cache: str, module: HysteresisCells) -> None:
+    whole = module.origin()
+    assert whole["dataset_hash"] == whole["grid_hash"] == module.dataset_hash
+    assert whole["cells"] == "cells 0 to 5 of 6"
+    part = made(cache, shard=1, shards=2).origin()
+    assert part["grid_hash"] == whole["grid_hash"]
+    assert part["dataset_hash"] != whole["dataset_hash"]
+    assert part["cells"] == "cells 3 to 5 of 6"
+    assert made(cache, shard=1, shards=2, rows=5).origin()["grid_hash"] != whole["grid_hash"]
+
+
 def test_a_batch_is_whole_cells_in_wave_order_in_every_epoch(module: HysteresisCells) -> None:
     loader = module.train_dataloader()
     epochs = [list(loader) for _ in range(2)]

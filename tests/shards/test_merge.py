@@ -1,42 +1,14 @@
 """Shards of one grid become one checkpoint, and only shards of one grid; without training anything."""
 
-import copy
-from pathlib import Path
-
 import pytest
 import torch
+from shard_files import INF, write_shard
 
 from tapezoo.checkpoint import NonFiniteWeightsError, load_model
 from tapezoo.cli import main
-from tapezoo.devices.hysteresis import Hysteresis
 from tapezoo.models.lstm import LSTM
-from tapezoo.models.stn_grid import STNGrid
 from tapezoo.shards.errors import ShardError
 from tapezoo.shards.merge import checkpoint_of, merge_shards
-
-INF = float("inf")
-CONTROLS = [control.to_dict() for control in Hysteresis.controls]
-
-
-def write_shard(path: Path, errors: list[float], value: float, **changes) -> Path:
-    """A checkpoint whose nets all have one value, and missed so much."""
-    axes = changes.pop("axes", [0, 2, 2])
-    rate = changes.pop("sample_rate", 48000)
-    arguments = {"sample_rate": rate, "controls": CONTROLS, "axes": axes, "size": changes.pop("size", "1x2")}
-    model = STNGrid(**copy.deepcopy(arguments))
-    model.net.by_controls.nets.data.fill_(value)
-    if errors:
-        model.net.by_controls.errors[:] = torch.tensor(errors)
-    provenance = {"grid_hash": "g", "dataset_hash": f"own {path}", "cells": path.stem, "torch": "2"} | changes
-    own = {
-        "architecture": "STNGrid",
-        "arguments": arguments,
-        "metrics": {"val_esr": 0.1},
-        "provenance": provenance,
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"tapezoo": own, "state_dict": model.state_dict(), "epoch": 0, "optimizer_states": [1]}, path)
-    return path
 
 
 def test_of_every_cell_the_net_that_missed_least_is_kept(tmp_path):
