@@ -21,7 +21,9 @@ from tapezoo.models.stn import FASTEST, STEP, StepName, STNNet, parse_size
 from tapezoo.net import KNOBS, Net, State
 
 PlainInputs = Literal["plain", "mirrored", "sign"]
-STEP_SAMPLES = 16  # of the weights while controls move: at 64 a sweep at 5 Hz is heard as images at their rate
+STEP_SAMPLES = (
+    16  # of the weights while controls move: at 64 a sweep at 5 Hz is heard as images at their rate
+)
 
 
 class ControlledSTNNet(Net):
