@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tapezoo.layers.transition import loop_transition, run_transition
+from tapezoo.layers.transition import Weights, loop_transition, run_transition
 from tapezoo.layers.transition_hearing import Hearing
 from tapezoo.layers.transition_weights import WeightsByControls
 
@@ -42,16 +42,36 @@ def _run_piece(hearing: Hearing, controls: Tensor, start: Tensor, weights: Weigh
     sizes = torch.bincount(kind).tolist()
     rows = torch.split(order, sizes)
     vectors = weights(controls[torch.stack([some[0] for some in rows])])
-    outputs = []
-    for vector, some in zip(vectors, rows, strict=True):
-        first, bias, rest = weights.size.split(vector[None])
-        sums = torch.tensordot(first[0], hearing.heard[:, :, some], dims=1) + bias[0, :, None, None]
-        step, turn = hearing.step[:, some], hearing.turn[:, some]
-        if start.device.type == "cpu":
-            outputs.append(run_transition(sums[None], step[None], turn[None], start[some][None], rest)[0])
-        else:
-            outputs.append(loop_transition(sums, step, turn, start[some], rest))
-    return torch.cat(outputs, dim=1).index_select(1, torch.argsort(order))
+    outputs, places = [], []
+    for size in sorted(set(sizes)):  # nets that play the same number of rows play in one call
+        nets = [number for number, own in enumerate(sizes) if own == size]
+        chosen = torch.stack([rows[number] for number in nets])  # (nets, rows of each)
+        path = _run_nets(hearing, chosen, start, weights.size.split(vectors[nets]))
+        outputs.append(path.permute(1, 0, 2).flatten(1))
+        places.append(chosen.flatten())
+    return torch.cat(outputs, dim=1).index_select(1, torch.argsort(torch.cat(places)))
+
+
+def _run_nets(
+    hearing: Hearing, rows: Tensor, start: Tensor, weights: tuple[Tensor, Tensor, Weights]
+) -> Tensor:
+    """N nets, each on R rows of its own, `rows` (N, R): (N, samples, R)."""
+    first, bias, rest = weights
+    sums = torch.einsum("nwi,isnr->nwsr", first, hearing.heard[:, :, rows]) + bias[:, :, None, None]
+    step, turn = (part[:, rows].transpose(0, 1) for part in (hearing.step, hearing.turn))
+    if start.device.type == "cpu":
+        return run_transition(sums, step, turn, start[rows], rest)
+    paths = [
+        loop_transition(
+            sums[net],
+            step[net],
+            turn[net],
+            start[rows[net]],
+            Weights(*(part[net : net + 1] for part in rest)),
+        )
+        for net in range(len(rows))
+    ]
+    return torch.stack(paths)
 
 
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
