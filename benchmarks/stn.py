@@ -1,6 +1,7 @@
 """Times real time of state transition nets as kernels, and of the solver that they stand for.
 
-    python benchmarks/stn.py                  2x4, 2x8, 3x4 and 2x16, fresh weights, which cost what trained ones do
+    python benchmarks/stn.py                  2x4, 2x8, 3x4 and 2x16, fresh weights, which cost what trained ones do;
+                                              nets whose weights follow three controls
     python benchmarks/stn.py --inputs plain --step increment --block 64
 
 One thread, CPU time, 48 kHz, mono, programme material; rounds go through all players in turn, printed are medians and
@@ -8,17 +9,24 @@ the ratio to NR8 in the same rounds. NR8 stops where M no longer moves; "all eig
 plug-in. Kernel and solver are both compiled by numba; the kernel is called block by block with its state and controls,
 the solver once for the whole signal.
 
-AMD EPYC (AVX2, busy with other work), the defaults, 5 rounds:
+AMD EPYC (AVX2, busy with other work), the defaults, 9 rounds:
 
-                      ns a sample  x real time   over NR8
-    NR8                       187          111       1.00
-    NR8, all eight            562           37       0.33
-    STN 2x4                    69          303       2.72
-    STN 2x8                    76          274       2.50
-    STN 3x4                    89          235       2.14
-    STN 2x16                   92          227       1.99
+                       ns a sample  x real time   over NR8
+    NR8                        184          113       1.00
+    NR8, all eight             549           38       0.34
+    STN 2x4                     37          564       4.95
+    STN 2x8                     44          473       4.22
+    STN 3x4                     53          390       3.44
+    STN 2x16                    68          308       2.75
+    8000 2x4                    64          327       2.85
+    8000 2x4, moving           199          105       0.92
+    cubic 2x4                   64          324       2.93
+    cubic 2x4, moving          203          103       0.92
 
-A sample waits for two tanh and two products one after the other; the first layer's sums in the same loop took 87 ns.
+"8000" is a table of 20 x 20 x 20 nets, "cubic" one net of degree 3 in three controls; "moving": each of the three is
+told anew with every block. A mix of weights costs less than half a microsecond; what costs is the glide in Python, some
+80 microseconds a block while it moves, and the scan of the controls. A call takes 4 microseconds, the loop 30 ns a
+sample: two tanh (26 cycles each, 10 of them the division) and two products (12 to 14) that wait for one another.
 """
 
 from __future__ import annotations
