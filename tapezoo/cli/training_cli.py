@@ -159,7 +159,7 @@ class TrainingCLI(LightningCLI):
             # what was parsed here needs no second check
             text = self._parser(self.subcommand).dump(recipe, skip_none=False, skip_validation=True)
             self.data_report = DataReport(self.console)
-            cells = CellReport(self.run_dir / "report", self.console)
+            cells = CellReport(self.run_dir, self.console)
             callbacks += [self.data_report, cells, RunRecorder(self.run_dir, text), History(self.run_dir)]
             objective = self.model.objective
             callbacks += [BestAndLast(self.run_dir, objective.monitor, objective.mode)]

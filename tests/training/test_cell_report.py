@@ -1,16 +1,20 @@
 """What is left and said of a table of nets: which cells are done, and which are far off."""
 
+import contextlib
 import csv
 import io
 
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
+from test_effect import Fixed, trainer
 
 from tapezoo import testing
 from tapezoo.callbacks import CellReport, Progress
+from tapezoo.checkpoint import load_model
 from tapezoo.controls import Control
+from tapezoo.data.batch import Batch
 from tapezoo.measure.cells import CellErrors
 from tapezoo.models.stn_grid import STNGrid
 from tapezoo.report.cells import draw_cells
@@ -27,12 +31,30 @@ def table():
     return model
 
 
-@pytest.mark.parametrize("end", ["on_train_end", "on_exception"])
-def test_every_cell_has_a_row_and_those_far_off_are_named(end, tmp_path):
+class Interrupted(Callback):
+    """Ctrl-C in the middle of an epoch."""
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        raise KeyboardInterrupt
+
+
+def fit(tmp_path, said, *callbacks, saved_every_s=60.0):
+    """One epoch of two batches, which fits nothing: the table's errors are known."""
+    model = table()
+    model.objective.step = lambda step: {"train_loss": torch.tensor(0.1)}
+    report = CellReport(tmp_path, Screen(file=said, force_terminal=False, width=500), saved_every_s)
+    run = trainer(max_epochs=1, limit_val_batches=0, callbacks=[report, *callbacks])
+    input = torch.zeros(1, 1, 50)
+    batch = Batch(input, input, torch.zeros(1, 2), torch.full((1,), 50), ["row"])
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):
+        run.fit(model, datamodule=Fixed([batch, batch]))
+    return model
+
+
+@pytest.mark.parametrize("callbacks", [[], [Interrupted()]], ids=["ended", "interrupted"])
+def test_every_cell_has_a_row_and_those_far_off_are_named(callbacks, tmp_path):
     said = io.StringIO()
-    report = CellReport(tmp_path / "report", Screen(file=said, force_terminal=False, width=500))
-    more = [KeyboardInterrupt()] if end == "on_exception" else []
-    getattr(report, end)(Trainer(accelerator="cpu", logger=False), table(), *more)
+    fit(tmp_path, said, *callbacks)
     first, second = (Control(**control) for control in testing.CONTROLS[:2])
     named = f"{first.name}={first.denormalize(0.5):.4g}"
     assert "5 of 6 cells fitted" in said.getvalue()
@@ -45,6 +67,23 @@ def test_every_cell_has_a_row_and_those_far_off_are_named(end, tmp_path):
     assert float(rows[3][second.name]) == second.denormalize(1.0)
     assert rows[5]["missed"] == ""
     assert (tmp_path / "report" / "cells.png").is_file()
+
+
+def test_nets_that_are_done_outlive_an_epoch_that_is_interrupted(tmp_path):
+    said = io.StringIO()
+    model = fit(tmp_path, said, Interrupted())
+    assert f"--warm_start {tmp_path / 'cells.ckpt'}" in said.getvalue()
+    kept = load_model(tmp_path / "cells.ckpt").net.by_controls
+    torch.testing.assert_close(kept.errors, model.net.by_controls.errors)
+    torch.testing.assert_close(kept.nets, model.net.by_controls.nets)
+
+
+def test_nets_are_saved_while_an_epoch_is_under_way(tmp_path):
+    fit(tmp_path, io.StringIO(), saved_every_s=0.0)
+    assert (tmp_path / "cells.ckpt").is_file()
+    (tmp_path / "last.ckpt").touch()
+    fit(tmp_path, io.StringIO(), saved_every_s=0.0)
+    assert not (tmp_path / "cells.ckpt").exists()  # last.ckpt has all of it
 
 
 @pytest.mark.parametrize("shape", [(4,), (3, 2), (2, 3, 2)])
