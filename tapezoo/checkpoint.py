@@ -115,6 +115,17 @@ def check_same_data(path: Path, dataset_hash: str) -> None:
         )
 
 
+def check_resumable(path: Path) -> None:
+    """Raises CheckpointError if it holds weights alone, as one that was merged of shards does."""
+    if "optimizer_states" not in read_checkpoint(path):
+        raise CheckpointError(
+            str(path),
+            found="weights without the state of a training",
+            expected="a checkpoint that a training wrote, to go on with it",
+            fix=f"Start a training with its weights: --warm_start {path} --run_dir NEW.",
+        )
+
+
 def load_model(path: Path) -> EffectModel:
     """The trained model, in eval mode on the CPU.
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from shard_files import INF, write_shard
 
-from tapezoo.checkpoint import NonFiniteWeightsError, load_model
+from tapezoo.checkpoint import CheckpointError, NonFiniteWeightsError, check_resumable, load_model
 from tapezoo.cli import main
 from tapezoo.models.lstm import LSTM
 from tapezoo.shards.errors import ShardError
@@ -29,6 +29,9 @@ def test_of_every_cell_the_net_that_missed_least_is_kept(tmp_path):
     assert own["metrics"] == pytest.approx(
         {"missed_median": 0.2, "missed_worst": 0.2}
     )  # val_esr was a shard's own
+    check_resumable(first)
+    with pytest.raises(CheckpointError, match="--warm_start"):
+        check_resumable(tmp_path / "m.ckpt")
     again = merge_shards([second, first]).model.net.by_controls
     assert torch.equal(again.errors, table.errors)
     assert torch.equal(again.nets[[0, 1, 3]], table.nets[[0, 1, 3]])
