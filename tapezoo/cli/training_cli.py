@@ -200,8 +200,8 @@ class TrainingCLI(LightningCLI):
         """Trains, then says what came out and what to do with it, however the run ended."""
         warm_start = self.config[self.subcommand].warm_start
         if ckpt_path is not None:
-            checkpoint.check_resumable(Path(ckpt_path))
             checkpoint.take_over(model, Path(ckpt_path))  # resuming replaces them; this finds a misfit early
+            checkpoint.check_resumable(Path(ckpt_path))
         elif warm_start is not None:
             checkpoint.warm_start(model, Path(warm_start))
         if not self._is_tracked() and not self.config_init[self.subcommand].trainer.fast_dev_run:

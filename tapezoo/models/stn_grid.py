@@ -82,7 +82,8 @@ def check_axes(axes: list[int] | None, num_controls: int) -> list[int]:
         ModelArgumentError: Not one number for each control, out of its range, or too many nets.
     """
     found = [3] * num_controls if axes is None else list(axes)
-    if len(found) != num_controls or not all(count == 0 or 2 <= count <= MOST_POSITIONS for count in found):
+    are_counts = all(type(count) is int and (count == 0 or 2 <= count <= MOST_POSITIONS) for count in found)
+    if len(found) != num_controls or not are_counts:
         raise ModelArgumentError(
             "axes",
             f"{found} for {num_controls} controls",

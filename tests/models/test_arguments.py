@@ -78,6 +78,20 @@ WRONG = {
         "inputs": [*WORDS, "langevin"],
         "alpha": [-0.1, 1.0, NAN, INFINITE, "long"],
     },
+    "STNGrid": {
+        "axes": [[1], [-1], [65], [3, 3], [], [2.5], "3"],
+        "size": [*WORDS, "2x0", "0x4", 8],
+        "step": [*WORDS, "tanh"],
+        "inputs": [*WORDS, "anhysteretic"],
+        "alpha": [-0.1, 1.0, NAN, INFINITE, "long"],
+    },
+    "STNPolynomial": {
+        "degree": [0, 9, 1.5],
+        "size": [*WORDS, "2x0", "0x4", 8],
+        "step": [*WORDS, "tanh"],
+        "inputs": [*WORDS, "anhysteretic"],
+        "alpha": [-0.1, 1.0, NAN, INFINITE, "long"],
+    },
     "GreyBox": {
         "peaks": [-1, HUGE, 1.5],
         "followers": SIZES,
@@ -127,7 +141,7 @@ def default_net(model: str, hyper: bool) -> tuple[type, dict[str, object]]:
         del given["hyper_units"]
     if model == "WaveNet":
         given |= {"channels": [16, 8], "dilations": [1, 2]}
-    if model in ("GreyBox", "STN"):
+    if model in ("GreyBox", "STN", "STNGrid", "STNPolynomial"):
         given["sample_rate"] = 44100
     return type(built.net), given
 
