@@ -37,6 +37,8 @@ class TargetSpec:
         lossy: Its weights or arithmetic are coarser than the net's: judged by its ESR, not by the parity gate.
         inspect: An `Inspect`, which looks at the file before any runtime opens it; "": the opener itself trusts nothing
             in it.
+        compiles: Whether opening it compiles and runs source from the bundle: the file may say anything, so nobody but
+            export does it without being asked.
         suffixes: Of other files in a bundle that are inspected in the same way, whoever they belong to; none where a
             bundle has files of that kind that are no targets, such as .npz.
     """
@@ -50,6 +52,7 @@ class TargetSpec:
     needs: tuple[str, ...] = ()
     lossy: bool = False
     inspect: str = ""
+    compiles: bool = False
     suffixes: tuple[str, ...] = ()
 
     def open(self, path: Path, state_names: Sequence[str]) -> Step:
@@ -123,6 +126,14 @@ ROWS = (
         opener="tapezoo.runtime.kernels.step:open_kernel",
         engine="tapezoo.runtime.kernels:KernelEngine",
         needs=("safetensors", "numba"),
+    ),
+    TargetSpec(
+        "cpp",
+        "cpp/model.hpp",
+        "one C++17 header that needs no library",
+        maker="tapezoo.export.targets.cpp:CppTarget",
+        opener="tapezoo.runtime.cpp.library:open_cpp",
+        compiles=True,
     ),
 )
 TARGETS = {row.name: row for row in ROWS}

@@ -27,7 +27,7 @@ def add_parser(verbs: Any) -> None:
         "--targets",
         default=DEFAULT_TARGETS,
         help=f"file formats, with commas (default: {DEFAULT_TARGETS}); onnx_int8 and onnx_fp16 are smaller for some "
-        "loss",
+        "loss; cpp is C++ source, kernel is for Python (tapezoo list targets)",
     )
     parser.add_argument(
         "--max-loss",

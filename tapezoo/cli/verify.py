@@ -18,15 +18,21 @@ def add_parser(verbs: Any) -> None:
         "the length of its golden audio: a stranger's bundle can be verified before it is played.",
     )
     parser.add_argument("bundle", type=Path, help="a folder written by tapezoo export")
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="replay C++ in the bundle too: it is compiled and run, so only if you trust whoever made it",
+    )
     parser.set_defaults(verb=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Verifies, and says target by target what was replayed."""
     from tapezoo import runtime
-    from tapezoo.cli.installed import APART
+    from tapezoo.bundle.targets import TARGETS
+    from tapezoo.cli.installed import APART, COMPILING
 
-    verification = runtime.verify(options.bundle, APART)
+    verification = runtime.verify(options.bundle, COMPILING if options.compile else APART)
     manifest = verification.manifest
     lines = [f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, every hash is right"]
     for target in verification.parts:
@@ -35,6 +41,8 @@ def run(options: argparse.Namespace) -> int:
             line += f", {len(target.results)} golden cases, largest error {target.max_abs_error:.1e}"
         if target.results and target.max_esr is not None:
             line += f", ESR {target.esr:.1e} of at most {target.max_esr:.1e}"
+        if not target.results and target.target in TARGETS and TARGETS[target.target].compiles:
+            line += ": it is source code; --compile compiles and runs it"
         lines.append(line)
     say(*lines)
     return 0

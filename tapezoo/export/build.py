@@ -22,7 +22,7 @@ from tapezoo.export.errors import ExportError
 from tapezoo.export.golden import golden_input, write_golden
 from tapezoo.export.parity import measure_parity
 from tapezoo.export.targets import DEFAULT_TARGETS
-from tapezoo.export.targets.target import Part, Target, graph_of
+from tapezoo.export.targets.target import Graph, Part, Target, graph_of
 from tapezoo.net import Net
 from tapezoo.play import settle
 from tapezoo.runtime.bench import playable_engines
@@ -94,7 +94,7 @@ def export_bundle(
         metadata = {"sample_rate": str(sample_rate), "architecture": architecture}
         for target in targets:
             progress(f"writing {target.file}")
-            _write(target, frozen, metadata, folder)
+            _write(target, graph_of(frozen, metadata, controls, settle_samples), folder)
         manifest = describe_bundle(
             net,
             architecture=architecture,
@@ -109,6 +109,8 @@ def export_bundle(
         )
         progress("comparing every target with the net")
         manifest = replace(manifest, parity=measure_parity(folder, manifest, frozen, targets))
+        for target in targets:
+            target.accompany(folder, manifest)
         progress("measuring the degradation of lossy targets")
         manifest = replace(
             manifest, degradation=measure_degradation(folder, manifest, targets, max_degradation_esr)
@@ -147,9 +149,10 @@ def settle_copy(net: Net, default: NDArray[np.float32]) -> tuple[Net, int]:
     return frozen, samples
 
 
-def _write(target: Target, net: Net, metadata: dict[str, str], folder: Path) -> None:
+def _write(target: Target, graph: Graph, folder: Path) -> None:
     try:
-        target.write(graph_of(net, metadata), folder / target.file)
+        (folder / target.file).parent.mkdir(exist_ok=True)
+        target.write(graph, folder / target.file)
     except (OSError, ExportError):  # the disk's fault, not the net's; or said already
         raise
     except Exception as error:  # exporters fail with anything

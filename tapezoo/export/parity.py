@@ -68,7 +68,13 @@ def _replay_target(target: Target, root: Path, manifest: Manifest) -> list[dict[
     subject = f"export target {target.name!r}"
     try:
         step = open_target(target.open, root, manifest, target.name)
-        return _replay_step(target.name, step, root, manifest, subject, TARGET_ADVICE)
+        rows = _replay_step(target.name, step, root, manifest, subject, TARGET_ADVICE)
+        for build, other in target.other_builds(root / target.file, manifest.state_names).items():
+            others = _replay_step(target.name, other, root, manifest, f"{subject}, {build},", TARGET_ADVICE)
+            rows = [
+                max(pair, key=lambda row: row["max_abs_error"]) for pair in zip(rows, others, strict=True)
+            ]
+        return rows
     except BundleError as error:
         raise _error(subject, error.found, "a target that plays", TARGET_ADVICE) from error
 

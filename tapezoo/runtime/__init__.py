@@ -7,7 +7,7 @@ from tapezoo.runtime.errors import EngineError
 from tapezoo.runtime.onnx_step import open_onnx
 from tapezoo.runtime.soft_limiter import SoftLimiter
 from tapezoo.runtime.stream import Stream
-from tapezoo.runtime.verification import Openers, installed_openers, verify
+from tapezoo.runtime.verification import Openers, compiling_openers, installed_openers, verify
 
 __all__ = [
     "Apart",
@@ -16,6 +16,7 @@ __all__ = [
     "Openers",
     "SoftLimiter",
     "Stream",
+    "compiling_openers",
     "engine_names",
     "engines_of",
     "installed_openers",

@@ -14,12 +14,17 @@ Openers = Mapping[str, OpenTarget] | Apart
 
 
 def installed_openers() -> Mapping[str, OpenTarget]:
-    """How to open every target whose runtime is installed and needs no torch."""
+    """How to open every target whose runtime is installed and needs no torch, without compiling a bundle's code."""
     return {
         spec.name: spec.open
         for spec in TARGETS.values()
-        if "torch" not in spec.needs and not spec.missing_modules
+        if "torch" not in spec.needs and not spec.missing_modules and not spec.compiles
     }
+
+
+def compiling_openers() -> Mapping[str, OpenTarget]:
+    """How to open targets that are source code: it is compiled and run, with all that whoever wrote it may do here."""
+    return {spec.name: spec.open for spec in TARGETS.values() if spec.compiles}
 
 
 def verify(

@@ -13,8 +13,8 @@ from tapezoo.export.targets.target import Target
 
 
 def openers() -> dict[str, OpenTarget]:
-    """How to open every target, for `tapezoo.runtime.verify`."""
-    return {spec.name: spec.open for spec in TARGETS.values()}
+    """How to open every target, for `tapezoo.runtime.verify`; but those that compile and run code from the bundle."""
+    return {spec.name: spec.open for spec in TARGETS.values() if not spec.compiles}
 
 
 def load_target(name: str) -> Target:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -15,6 +15,7 @@ from tapezoo.blocks import whole_hops
 from tapezoo.bundle import Manifest, Step
 from tapezoo.bundle.play import Audio
 from tapezoo.bundle.targets import TargetSpec
+from tapezoo.controls import Control
 from tapezoo.net import Net
 
 # neither a length nor a row count of any golden case, so that parity is shown at others than the traced ones
@@ -70,6 +71,18 @@ class Target(ABC):
         """Opens what `write` wrote, or somebody else's file of that kind."""
         return self.spec.open(path, state_names)
 
+    def other_builds(self, path: Path, state_names: Sequence[str]) -> Mapping[str, Step]:
+        """What else the file becomes on the way to its users, by a few words each: the gate replays these too."""
+        return {}
+
+    def accompany(self, folder: Path, manifest: Manifest) -> None:  # noqa: B027 - most have nothing
+        """Writes what stands beside the file, once the bundle's golden files are there: for most nothing.
+
+        Args:
+            folder: Of the bundle.
+            manifest: After the gate.
+        """
+
 
 class Part(Protocol):
     """Something else a bundle holds, made after its targets and before it is sealed."""
@@ -112,25 +125,34 @@ class FlatNet(nn.Module):
 
 @dataclass(frozen=True)
 class Graph:
-    """What a target gets: the net, tensors to trace it with, and the names of its inputs and outputs."""
+    """What a target gets: the net, tensors to trace it with, the names of its inputs and outputs.
+
+    `metadata`, `controls` and `settle_samples` are what the manifest will say of it.
+    """
 
     net: FlatNet
     example: tuple[Tensor, ...]
     inputs: list[str]
     outputs: list[str]
     metadata: dict[str, str]
+    controls: tuple[Control, ...] = ()
+    settle_samples: int = 0
 
 
-def graph_of(net: Net, metadata: dict[str, str]) -> Graph:
+def graph_of(
+    net: Net, metadata: dict[str, str], controls: Sequence[Control] = (), settle_samples: int = 0
+) -> Graph:
     """The graph of a net in evaluation mode on the CPU."""
-    controls = torch.full((TRACED_ROWS, net.num_controls), 0.5)
-    state = net.initial_state(controls)
+    positions = torch.full((TRACED_ROWS, net.num_controls), 0.5)
+    state = net.initial_state(positions)
     samples = whole_hops(TRACED_SAMPLES, net.hop_samples)
     noise = torch.randn(TRACED_ROWS, 1, samples, generator=torch.Generator().manual_seed(0)) * 0.1
     return Graph(
         FlatNet(net, list(state)),
-        (noise, controls, *state.values()),
+        (noise, positions, *state.values()),
         ["input", "controls", *(f"state_{name}" for name in state)],
         ["output", *(f"next_{name}" for name in state)],
         metadata,
+        tuple(controls),
+        settle_samples,
     )

@@ -1,0 +1,39 @@
+"""The filters around and beside a net's layers."""
+
+from __future__ import annotations
+
+from tapezoo.architecture import Convolution
+from tapezoo.export.cpp.program import Program
+
+
+def add_filter(
+    program: Program, name: str, filter: Convolution, source: str, target: str, gain: float = 1.0
+) -> None:
+    """A filter from one channel to one; `target` may be `source`.
+
+    Args:
+        program: Grows by it.
+        name: Of the member.
+        filter: Of one channel, without dilation.
+        source: Row that it hears.
+        target: Row that it writes.
+        gain: Factor on what it gives.
+    """
+    program.use("line.hpp", "filter.hpp")
+    taps = gain * program.weight(filter.weight, (-1,))
+    bias = gain * program.weight(filter.bias, (1,))
+    table = program.table(
+        f"{name.capitalize()}Taps", {"length": filter.kernel_size}, {"bias": bias, "taps": taps}
+    )
+    program.member(f"Filter<{table}>", name)
+    program.say(f"{name}.play({source}, {target}, samples);")
+    if filter.state is not None:
+        program.remember(filter.state, (name, ""))
+
+
+def is_filter(convolution: Convolution | None) -> bool:
+    """Whether `add_filter` plays it; so for none."""
+    if convolution is None:
+        return True
+    one = convolution.inputs == convolution.outputs == convolution.dilation == 1
+    return one and (convolution.kernel_size == 1 or convolution.state is not None)

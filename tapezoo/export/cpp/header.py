@@ -1,0 +1,125 @@
+"""The header: a prelude, the pieces that the net needs, its tables, its state, and the class that plays it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from math import prod
+
+import numpy as np
+
+from tapezoo.controls import Control
+from tapezoo.export.cpp.program import CHUNK_SAMPLES, Program, indented
+from tapezoo.export.cpp.text import Numbers, double_text, quoted, runs
+
+FIRST = ("vector.hpp", "activations.hpp", "guards.hpp", "state.hpp")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the header says of the net beside its sound.
+
+    Args:
+        architecture: The model's registered name.
+        sample_rate: Hz.
+        latency_samples: Of the output against the input.
+        settle_samples: Silence after which it stands still at any controls.
+        smoothing_samples: What a control takes to a new place.
+        controls: In the net's order.
+    """
+
+    architecture: str
+    sample_rate: int
+    latency_samples: int
+    settle_samples: int
+    smoothing_samples: int
+    controls: Sequence[Control]
+
+
+def write_header(program: Program, facts: Facts, rest: Mapping[str, Numbers]) -> str:
+    """The header's text.
+
+    Args:
+        program: Of the net.
+        facts: About it.
+        rest: Its state at rest, in the manifest's order, (no batch dimension).
+    """
+    body = [
+        f"constexpr int CHUNK = {CHUNK_SAMPLES};  // samples computed at once",
+        *(piece(name) for name in (*FIRST, *program.pieces)),
+        "// ---- this net",
+        "\n".join(_facts(facts, rest)),
+        *program.tables,
+        "\n".join(_state(program, rest)),
+        piece("model.hpp"),
+    ]
+    # a name of its own: else a host that loads two plug-ins may give both of them the weights of one
+    own = f"of_{hashlib.sha256(''.join(body).encode()).hexdigest()[:16]}"
+    begin = f"namespace TAPEZOO_MODEL {{\ninline namespace {own} {{"
+    parts = [_title(facts), piece("prelude.hpp"), begin, *body, f"}}  // namespace {own}", piece("end.hpp")]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def piece(name: str) -> str:
+    """A file of `source/`."""
+    return (files("tapezoo.export.cpp") / "source" / name).read_text(encoding="utf-8")
+
+
+def _title(facts: Facts) -> str:
+    return (
+        f"// {facts.architecture} for {facts.sample_rate} Hz, written by tapezoo. C++17 without any library.\n"
+        "// Write it anew with `tapezoo export --targets onnx,cpp`; the README beside it says how it is used."
+    )
+
+
+def _facts(facts: Facts, rest: Mapping[str, Numbers]) -> Iterator[str]:
+    yield "namespace facts {"
+    for name in ("sample_rate", "latency_samples", "settle_samples", "smoothing_samples"):
+        yield f"constexpr int {name} = {getattr(facts, name)};"
+    yield f"constexpr int num_controls = {len(facts.controls)};"
+    yield f"constexpr int state_values = {sum(prod(value.shape) for value in rest.values())};"
+    if facts.controls:
+        yield "// value = least + position (most - least), position 0..1; `log`: least (most / least)^position"
+        yield "struct Control {\n  const char *name, *unit;\n  double least, most, usual;\n  bool log;\n};"
+        rows = ", ".join(map(_control, facts.controls))
+        yield f"constexpr Control controls[] = {{{rows}}};"
+    for name, value in rest.items():
+        yield f"// state: {name} {'x'.join(map(str, value.shape))}"
+    yield f"constexpr Run rest[] = {runs(_joined(rest))};"
+    yield "}  // namespace facts"
+
+
+def _control(control: Control) -> str:
+    numbers = map(double_text, (control.min, control.max, control.default))
+    is_log = "true" if control.curve == "log" else "false"
+    return f"{{{quoted(control.name)}, {quoted(control.unit or '')}, {', '.join(numbers)}, {is_log}}}"
+
+
+def _joined(rest: Mapping[str, Numbers]) -> Numbers:
+    """All of it in a row; one zero where there is nothing, since a table cannot be empty."""
+    parts = [np.asarray(value, np.float64).reshape(-1) for value in rest.values()]
+    return np.concatenate(parts) if parts else np.zeros(1)
+
+
+def _state(program: Program, rest: Mapping[str, Numbers]) -> Iterator[str]:
+    yield "struct State {"
+    yield "  // One chunk, at most CHUNK samples: `signal` has the input and the controls' paths, rows of CHUNK."
+    yield "  void play(float* signal, bool still, float* out, int samples) noexcept {"
+    yield "    (void)still;"
+    yield indented(program.statements, 4)
+    yield "  }"
+    for call, argument, table in (
+        ("restore", "S& source", program.loads),
+        ("save", "Sink& sink", program.saves),
+    ):
+        if call == "restore":
+            yield "  template <class S>"
+        yield f"  void {call}({argument}) {'const ' if call == 'save' else ''}noexcept {{"
+        yield f"    (void){argument.split()[-1]};"
+        for name in rest:
+            yield indented(table[name], 4)
+        yield "  }"
+    yield indented(program.members)
+    yield "};"

@@ -1,0 +1,95 @@
+"""What is written of a net, piece by piece: tables, members of its state, the statements that play a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tapezoo.export.cpp.text import Numbers, float_table, struct
+
+CHUNK_SAMPLES = 64
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A signal of several channels: channel c of the chunk is `pointer`[c CHUNK ...]."""
+
+    pointer: str
+    channels: int
+
+
+@dataclass(frozen=True)
+class Sequenced:
+    """What a recurrent layer gives, sample by sample: the member that has it, and how many units."""
+
+    member: str
+    units: int
+
+
+Signal = Rows | Sequenced
+
+
+@dataclass
+class Program:
+    """A net's code as it grows.
+
+    Args:
+        weights: By their names in the state dict, as float64 arrays.
+        num_controls: K; their paths are the rows of `signal` behind the first one.
+    """
+
+    weights: Mapping[str, Numbers]
+    num_controls: int
+    pieces: list[str] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
+    loads: dict[str, list[str]] = field(default_factory=dict)
+    saves: dict[str, list[str]] = field(default_factory=dict)
+
+    def use(self, *pieces: str) -> None:
+        """Needs these files of `source/`, in this order behind those it has."""
+        self.pieces += [piece for piece in pieces if piece not in self.pieces]
+
+    def table(self, name: str, sizes: Mapping[str, int], tables: Mapping[str, Numbers]) -> str:
+        """Writes a struct of constants; returns its name."""
+        members = [f"static constexpr int {key} = {value};" for key, value in sizes.items()]
+        members += [float_table(key, value) for key, value in tables.items()]
+        self.tables.append(struct(name, [f"  {member}" for member in members]))
+        return name
+
+    def member(self, kind: str, name: str) -> str:
+        """Something that remembers; returns its name."""
+        self.members.append(f"{kind} {name};")
+        return name
+
+    def buffer(self, name: str, rows: int) -> str:
+        """Rows of one chunk, in the state's room but no part of the state; returns its name."""
+        self.members.append(f"alignas(64) float {name}[{rows} * CHUNK] = {{}};")
+        return name
+
+    def say(self, *statements: str) -> None:
+        """What happens next in a chunk."""
+        self.statements += statements
+
+    def remember(self, tensor: str, *calls: tuple[str, str]) -> None:
+        """(member, suffix): tensor `tensor` of the state is loaded by member.load`suffix`, and so on, in this order."""
+        for member, suffix in calls:
+            call, _, argument = suffix.partition(":")
+            others = f", {argument}" if argument else ""
+            self.loads.setdefault(tensor, []).append(f"{member}.restore{call}(source{others});")
+            self.saves.setdefault(tensor, []).append(f"{member}.save{call}(sink{others});")
+
+    def weight(self, name: str | None, shape: Sequence[int]) -> Numbers:
+        """A tensor of the state dict; zeros where there is none."""
+        return np.zeros(shape) if name is None else self.weights[name].reshape(shape)
+
+
+Add = Callable[[Program, Signal], Signal]
+
+
+def indented(lines: Iterable[str], by: int = 2) -> str:
+    """Lines, moved to the right."""
+    return "\n".join(" " * by + line for text in lines for line in text.splitlines())

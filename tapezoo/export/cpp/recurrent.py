@@ -1,0 +1,93 @@
+"""LSTM and GRU layers, and the layer that reads them out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tapezoo.architecture import Dense, Recurrent
+from tapezoo.export.cpp.program import Program, Sequenced, Signal
+from tapezoo.export.cpp.text import Numbers
+
+WIDEST_LANES = 16
+LOGISTIC = -1 / math.log(2)  # of the arguments of the logistic function, which is played as a power of two
+
+
+def add_recurrent(program: Program, layer: Recurrent, before: Signal) -> Sequenced:
+    """One layer; the first one hears the rows of `before`, controls that stand still apart."""
+    program.use("recurrent.hpp", f"{layer.kind}.hpp")
+    index = sum(kind.startswith(("Lstm<", "Gru<")) for kind in program.members)
+    name = f"layer_{index}"
+    columns = {
+        "input": program.weight(layer.weight_ih, (-1, layer.inputs)),
+        "hidden": program.weight(layer.weight_hh, (-1, layer.units)),
+    }
+    biases = [program.weights[key] for key in (layer.bias_ih, layer.bias_hh)]
+    make = lstm_tables if layer.kind == "lstm" else gru_tables
+    sizes = {"inputs": layer.inputs, "units": layer.units}
+    table = program.table(f"Layer{index}", sizes, make(columns["input"], columns["hidden"], *biases))
+    program.member(f"{layer.kind.capitalize()}<{table}>", name)
+    if isinstance(before, Sequenced):
+        heard = f"{before.member}.features.of(0), {before.member}.UNITS, 1, {layer.inputs}"
+    else:
+        controls = layer.inputs - 1 if before.pointer == "signal" else 0
+        moving = f"still ? {layer.inputs - controls} : {layer.inputs}" if controls else f"{layer.inputs}"
+        heard = f"{before.pointer}, 1, CHUNK, {moving}"
+    program.say(f"{name}.play({heard}, samples);")
+    for tensor, part in zip(layer.state, ("hidden", "cell"), strict=False):
+        program.remember(tensor, (name, f"_{part}"))
+    return Sequenced(name, layer.units)
+
+
+def add_readout(program: Program, layer: Dense, before: Sequenced) -> None:
+    """The only output of a net, into `out`."""
+    program.use("readout.hpp")
+    head = program.weight(layer.weight, (1, layer.inputs))
+    bias = float(program.weight(layer.bias, (1,))[0])
+    table = program.table("Head", {}, {"bias": np.array([bias]), "head": padded(head)})
+    program.say(
+        f"for (int n = 0; n < CHUNK; ++n) out[n] = {table}::bias[0];",
+        f"read_out<{table}>({before.member}.features, out, samples);",
+    )
+
+
+def lstm_tables(
+    of_input: Numbers, of_hidden: Numbers, bias_ih: Numbers, bias_hh: Numbers
+) -> dict[str, Numbers]:
+    """What `lstm.hpp` takes, from PyTorch's tensors in the order i, f, g, o."""
+    factors = (LOGISTIC, LOGISTIC, 1.0, LOGISTIC)
+    return {
+        "bias": _by_column((bias_ih + bias_hh)[:, np.newaxis], factors),
+        "input": _by_column(of_input, factors),
+        "hidden": _by_column(of_hidden, factors),
+    }
+
+
+def gru_tables(
+    of_input: Numbers, of_hidden: Numbers, bias_ih: Numbers, bias_hh: Numbers
+) -> dict[str, Numbers]:
+    """What `gru.hpp` takes, from PyTorch's tensors in the order r, z, m: m's hidden part stands apart."""
+    units = of_hidden.shape[1]
+    both, apart = bias_ih + bias_hh, bias_hh[2 * units :]
+    bias = np.concatenate([both[: 2 * units], bias_ih[2 * units :], apart])
+    nothing = np.zeros((units, of_input.shape[1]))
+    factors = (LOGISTIC, LOGISTIC, 1.0)
+    return {
+        "bias": _by_column(bias[:, np.newaxis], (*factors, 1.0)),
+        "input": _by_column(np.concatenate([of_input, nothing]), (*factors, 1.0)),
+        "hidden": _by_column(of_hidden, factors),
+    }
+
+
+def padded(rows: Numbers) -> Numbers:
+    """(rows, units) -> (rows, units and zeros up to whole vectors)."""
+    return np.pad(rows, ((0, 0), (0, -rows.shape[1] % WIDEST_LANES)))
+
+
+def _by_column(matrix: Numbers, factors: tuple[float, ...]) -> Numbers:
+    """(gates H, columns) -> (columns, gates, H and zeros), every gate times its factor."""
+    gates = matrix.reshape(len(factors), -1, matrix.shape[1]) * np.reshape(factors, (-1, 1, 1))
+    return padded(gates.transpose(2, 0, 1).reshape(-1, gates.shape[1])).reshape(
+        matrix.shape[1], len(factors), -1
+    )

@@ -1,0 +1,6 @@
+}  // namespace TAPEZOO_MODEL
+
+#undef TAPEZOO_MODEL
+#undef TAPEZOO_APART
+#undef TAPEZOO_INLINE
+#undef TAPEZOO_UNROLL

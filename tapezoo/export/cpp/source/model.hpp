@@ -1,0 +1,61 @@
+// One channel of the effect. It is a plain value: a copy of it goes on from where it stands. It allocates nothing, takes no
+// lock, throws nothing, and may be used from one thread at a time; two of them share nothing but constants.
+class Model {
+ public:
+  static constexpr int sample_rate = facts::sample_rate;          // Hz, what it was trained at
+  static constexpr int num_controls = facts::num_controls;        // positions 0..1, see `facts::controls`
+  static constexpr int latency_samples = facts::latency_samples;  // of the output against the input
+  static constexpr int settle_samples = facts::settle_samples;    // see `settle`
+  static constexpr int state_values = facts::state_values;        // see `save`
+
+  Model() noexcept { reset(); }
+
+  // At rest, with the controls at their defaults.
+  void reset() noexcept {
+    Runs rest(facts::rest);
+    state_.restore(rest);
+  }
+
+  // At rest with the controls held at these positions: plays `settle_samples` of silence, so not while audio runs.
+  void settle(const float* controls) noexcept {
+    reset();
+    if (!num_controls || !controls) return;
+    alignas(64) float silence[CHUNK] = {}, unheard[CHUNK];
+    for (int done = 0; done < settle_samples; done += CHUNK) process(silence, unheard, CHUNK, controls);
+  }
+
+  // Plays a block of any length, 0 too; full scale is +-1. `out` may be `in`, but not overlap it otherwise.
+  //
+  // `controls` are where the knobs shall go, num_controls of them; null: where they went before. They glide there over
+  // facts::smoothing_samples. Positions outside 0..1 are taken as the nearer end, NaN as no news. A sample that is NaN or
+  // infinite is heard as silence, one over 1e6 as 1e6.
+  void process(const float* in, float* out, int samples, const float* controls = nullptr) noexcept {
+    const NoDenormals guard;
+    state_.knobs.aim(controls);
+    alignas(64) float signal[(1 + num_controls) * CHUNK], heard[CHUNK];
+    for (int start = 0; start < samples; start += CHUNK) {
+      const int length = samples - start < CHUNK ? samples - start : CHUNK;
+      for (int n = 0; n < length; ++n) signal[n] = sane(in[start + n]);
+      for (int n = length; n < CHUNK; ++n) signal[n] = 0.0f;
+      const bool still = !state_.knobs.moves();
+      state_.knobs.follow(signal + CHUNK, CHUNK, still ? CHUNK : length);
+      for (int row = 1; row <= num_controls && !still; ++row)
+        for (int n = length; n < CHUNK; ++n) signal[row * CHUNK + n] = signal[row * CHUNK + length - 1];
+      state_.play(signal, still, heard, length);
+      std::memcpy(out + start, heard, length * sizeof(float));
+    }
+  }
+
+  // The state as numbers, state_values of them, in the order of the bundle's manifest.
+  void save(double* to) const noexcept {
+    Sink sink(to);
+    state_.save(sink);
+  }
+  void restore(const double* from) noexcept {
+    Source source(from);
+    state_.restore(source);
+  }
+
+ private:
+  State state_;
+};

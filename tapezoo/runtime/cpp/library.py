@@ -1,0 +1,145 @@
+"""A header that `tapezoo export` wrote, compiled as a library and called from Python.
+
+Compiling and loading it runs whatever the header says: never with a stranger's file unless its user asks for it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapezoo.bundle import StateArrays, Step
+from tapezoo.bundle.play import Audio
+from tapezoo.runtime.cpp.compiler import FAST, Compiler, find_compiler
+
+# until the process ends: a loaded library whose file is gone is taken for the next one that gets its place on the disk
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []
+_LOADED: dict[tuple[Compiler, str, tuple[str, ...]], Library] = {}
+SHARED = ("-shared", "-fPIC", "-fno-exceptions", "-fno-rtti")
+
+
+class Library:
+    """A compiled model; see `tapezoo.runtime.cpp.open_library`.
+
+    Args:
+        path: Of the shared library.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._calls = ctypes.CDLL(str(path))
+        pointer, number = ctypes.c_void_p, ctypes.c_int
+        for name, arguments in {
+            "make": [pointer],
+            "reset": [pointer],
+            "settle": [pointer, pointer],
+            "restore": [pointer, pointer],
+            "save": [pointer, pointer],
+            "process": [pointer, pointer, pointer, number, pointer],
+        }.items():
+            call = getattr(self._calls, f"tapezoo_{name}")
+            call.argtypes, call.restype = arguments, None
+        self.state_values: int = self._calls.tapezoo_state_values()
+        self.num_controls: int = self._calls.tapezoo_num_controls()
+
+    def make(self) -> Instance:
+        """A channel at rest."""
+        return Instance(self._calls, self.state_values)
+
+
+class Instance:
+    """One channel of a compiled model; made by `Library.make`."""
+
+    def __init__(self, calls: Any, state_values: int) -> None:
+        self._calls, self._state_values = calls, state_values
+        alignment = int(calls.tapezoo_alignment())
+        self._memory = np.zeros(int(calls.tapezoo_size()) + alignment, np.uint8)
+        self._model = self._memory.ctypes.data + -self._memory.ctypes.data % alignment
+        calls.tapezoo_make(self._model)
+
+    def reset(self) -> None:
+        """To rest, controls at their defaults."""
+        self._calls.tapezoo_reset(self._model)
+
+    def settle(self, controls: Audio) -> None:
+        """To rest with the controls held at (num_controls,)."""
+        held = np.ascontiguousarray(controls, np.float32)
+        self._calls.tapezoo_settle(self._model, held.ctypes.data)
+
+    def restore(self, values: NDArray[np.float64]) -> None:
+        """Goes on from a state as a row of numbers, (state_values,)."""
+        if values.shape != (self._state_values,):
+            raise ValueError(f"a state of {values.shape}, not {self._state_values} numbers")
+        self._calls.tapezoo_restore(self._model, np.ascontiguousarray(values, np.float64).ctypes.data)
+
+    def save(self) -> NDArray[np.float64]:
+        """The state as a row of numbers."""
+        values = np.empty(self._state_values, np.float64)
+        self._calls.tapezoo_save(self._model, values.ctypes.data)
+        return values
+
+    def play(self, input: Audio, controls: Audio, output: Audio) -> None:
+        """One block, (samples,) of contiguous float32 each, controls (num_controls,)."""
+        self._calls.tapezoo_process(
+            self._model, input.ctypes.data, output.ctypes.data, len(input), controls.ctypes.data
+        )
+
+
+def open_library(header: Path, options: Sequence[str] = FAST) -> Library:
+    """Compiles a header of `tapezoo export` and loads it, once in a process.
+
+    Raises:
+        CompilerError: There is no compiler, or it refuses.
+    """
+    compiler, text = find_compiler(), header.read_bytes()
+    key = (compiler, hashlib.sha256(text).hexdigest(), tuple(options))
+    if key not in _LOADED:
+        _LOADED[key] = _load(compiler, text, options)
+    return _LOADED[key]
+
+
+def _load(compiler: Compiler, text: bytes, options: Sequence[str]) -> Library:
+    kept = tempfile.TemporaryDirectory(prefix="tapezoo_")
+    _KEPT.append(kept)
+    folder = Path(kept.name)
+    (folder / "model.hpp").write_bytes(text)  # a copy: what stands beside the header is nothing to include
+    source = folder / "library.cpp"
+    source.write_bytes((files("tapezoo.runtime.cpp") / "library.cpp").read_bytes())
+    library = folder / "library.so"
+    compiler.compile(source, library, [*options, *SHARED])
+    return Library(library)
+
+
+def open_cpp(path: Path, state_names: Sequence[str], options: Sequence[str] = FAST) -> Step:
+    """The compiled header as a `Step`; one channel serves every row in turn.
+
+    Raises:
+        CompilerError: There is no compiler, or it refuses.
+    """
+    library = open_library(path, options)
+    channel = library.make()
+
+    def step(input: Audio, controls: Audio, state: StateArrays) -> tuple[Audio, StateArrays]:
+        output = np.empty(input.shape, np.float32)
+        after = {name: np.empty_like(state[name]) for name in state_names}
+        for row in range(len(input)):
+            parts = [np.asarray(state[name][row], np.float64).reshape(-1) for name in state_names]
+            channel.restore(np.concatenate([np.zeros(0), *parts]))
+            channel.play(
+                np.ascontiguousarray(input[row, 0]), np.ascontiguousarray(controls[row]), output[row, 0]
+            )
+            values, begin = channel.save(), 0
+            for name in state_names:
+                size = after[name][row].size
+                after[name][row] = values[begin : begin + size].reshape(after[name][row].shape)
+                begin += size
+        return output, after
+
+    return step

@@ -1,0 +1,164 @@
+"""The net as C++: its sound through this machine's compiler, what hosts do to it, and nothing compiled unasked."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from bundle.small_bundle import forge
+from export.cpp_nets import NETS, step_of
+from export.nets import HopNet, arguments, lstm, perturbed
+
+from tapezoo.bundle import BundleError, read_manifest
+from tapezoo.export import ExportError, export_bundle, openers
+from tapezoo.export.cpp.text import double_text, float_text, quoted, runs
+from tapezoo.export.golden import net_step
+from tapezoo.export.targets.cpp import CppTarget
+from tapezoo.export.targets.onnx import OnnxTarget
+from tapezoo.models.lstm import LSTMNet
+from tapezoo.runtime import compiling_openers, installed_openers, verify
+from tapezoo.runtime.cpp import compiler as compilers
+from tapezoo.runtime.cpp import library
+
+needs_compiler = pytest.mark.skipif(not compilers.compilers(), reason="no C++ compiler")
+CHEAP = ("-O1",)
+
+
+def follows(step, net):
+    """Any state, any blocks, controls on their way: the outputs and states of `step` are the net's."""
+    state = net.initial_state(torch.rand(3, net.num_controls))
+    generator = torch.Generator().manual_seed(2)
+    for key, value in state.items():
+        if not key.startswith("control"):
+            state[key] = (0.5 * torch.randn(value.shape, generator=generator)).to(value.dtype)
+    mine = {key: value.numpy() for key, value in state.items()}
+    theirs = {key: value.copy() for key, value in mine.items()}
+    random, reference = np.random.default_rng(0), net_step(net)
+    for length in (1, 5, 64, 65, 700, 16, 300, 2):
+        audio = (0.3 * random.standard_normal((3, 1, length))).astype(np.float32)
+        controls = random.random((3, net.num_controls), dtype=np.float32)
+        output, mine = step(audio, controls, mine)
+        wanted, theirs = reference(audio, controls, theirs)
+        np.testing.assert_allclose(output, wanted, atol=4e-6 * max(1.0, np.abs(wanted).max()))
+        assert mine.keys() == theirs.keys()
+        for key in mine:
+            np.testing.assert_allclose(
+                mine[key], theirs[key], atol=4e-6 * max(1.0, np.abs(theirs[key]).max())
+            )
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) for name in NETS])
+@pytest.mark.parametrize("options", [("-O2",), ("-O3", "-march=native"), ("-O2", "-DTAPEZOO_PLAIN")])
+def test_cpp_is_the_net_from_any_state_in_any_blocks_with_controls_on_their_way(name, options, tmp_path):
+    net = NETS[name]()
+    assert CppTarget().refusal(net) is None
+    follows(step_of(net, tmp_path / "model.hpp", options), net)
+
+
+@needs_compiler
+def test_two_models_in_one_process_have_their_own_weights(tmp_path):
+    nets = [perturbed(LSTMNet(1, 4, 1, 3, 50.0), seed=seed).eval() for seed in (0, 1)]
+    steps = [step_of(net, tmp_path / f"{index}.hpp", CHEAP) for index, net in enumerate(nets)]
+    for step, net in zip(steps, nets, strict=True):
+        follows(step, net)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    """A bundle with C++, compiled cheaply, and its net."""
+    if not compilers.compilers():
+        pytest.skip("no C++ compiler")
+    path = tmp_path_factory.mktemp("cpp") / "bundle"
+    net = lstm(2, taps=40)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tapezoo.export.targets.cpp.PLAIN", CHEAP)
+        patch.setattr(library.open_cpp, "__defaults__", (CHEAP,))
+        export_bundle(net, **arguments(net, path), targets=[OnnxTarget(), CppTarget()])
+    return path
+
+
+def test_the_gate_held_it_to_the_tolerance(bundle):
+    manifest = read_manifest(bundle)
+    rows = [row for row in manifest.parity if row["target"] == "cpp"]
+    assert len(rows) == len(manifest.golden) > 5
+    assert all(row["max_abs_error"] <= row["tolerance"] for row in rows)
+    assert {file.name for file in (bundle / "cpp").iterdir()} == {
+        "model.hpp", "model_test.cpp", "golden.bin", "CMakeLists.txt", "README.md",
+    }  # fmt: skip
+
+
+def test_its_own_test_passes_and_fails_where_a_sample_is_wrong(bundle, tmp_path):
+    compilers.find_compiler().compile(bundle / "cpp" / "model_test.cpp", tmp_path / "model_test", CHEAP)
+    golden = tmp_path / "golden.bin"
+    shutil.copy(bundle / "cpp" / "golden.bin", golden)
+    run = [str(tmp_path / "model_test"), str(golden)]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "all right"), done.stdout
+    samples = np.fromfile(golden, np.float32)
+    samples[-1] += 0.01
+    samples.tofile(golden)
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert done.returncode
+    assert "a golden case is over its tolerance" in done.stdout
+
+
+def test_nobody_compiles_a_bundle_unasked(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(library.open_cpp, "__defaults__", (CHEAP,))
+    mine, mark = tmp_path / "bundle", tmp_path / "mark"
+    shutil.copytree(bundle, mine)
+    text = (mine / "cpp" / "model.hpp").read_text()
+    evil = f'#include <cstdio>\nstatic int evil = std::fclose(std::fopen("{mark}", "w"));\n'
+    forge(mine, "cpp/model.hpp", (text + evil).encode())
+    for unasked in (None, installed_openers(), openers()):
+        statuses = {target.target: target.status for target in verify(mine, unasked).targets}
+        assert statuses["cpp"] == "not replayed"
+    assert not mark.exists()
+    assert [target.status for target in verify(mine, compiling_openers()).targets] == ["not replayed", "ok"]
+    assert mark.exists()  # the test sees what it looks for
+
+
+def test_asked_verify_finds_a_changed_weight(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(library.open_cpp, "__defaults__", (CHEAP,))
+    mine = tmp_path / "bundle"
+    shutil.copytree(bundle, mine)
+    text = (mine / "cpp" / "model.hpp").read_text()
+    begin = text.index("bias[1] = {") + len("bias[1] = {")
+    forge(mine, "cpp/model.hpp", (text[:begin] + "0.01f + " + text[begin:]).encode())
+    with pytest.raises(BundleError, match=r"cpp/model\.hpp"):
+        verify(mine, compiling_openers())
+
+
+def test_what_has_no_cpp_is_refused_before_anything_is_written(tmp_path):
+    net = HopNet()
+    with pytest.raises(ExportError, match="HopNet") as caught:
+        export_bundle(net, **arguments(net, tmp_path / "bundle"), targets=[OnnxTarget(), CppTarget()])
+    assert "onnx" in caught.value.fix
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_without_a_compiler_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(compilers, "compilers", list)
+    found, fix = CppTarget().refusal(lstm())
+    assert "no C++ compiler" in found
+    assert "tapezoo[cpp]" in fix
+
+
+def test_cxx_names_the_compiler_and_one_that_fails_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", "false --always")
+    compiler = compilers.find_compiler()
+    assert compiler.command == ("false", "--always")
+    with pytest.raises(compilers.CompilerError, match="code 1"):
+        compiler.compile(Path("a.cpp"), tmp_path / "a", ())
+
+
+def test_numbers_are_written_exactly():
+    values = np.random.default_rng(0).standard_normal(1000).astype(np.float32) * np.float32(1e-3)
+    for value in (*values, np.float32(1e-42), np.float32(3e38), np.float32(-0.0), np.float32(16777216)):
+        assert np.float32(float_text(value).removesuffix("f")).tobytes() == value.tobytes()
+        assert "." in float_text(value) or "e" in float_text(value)
+    assert float(double_text(0.1)) == 0.1
+    assert runs(np.array([1.0, 1.0, 2.0])).split() == ["{", "{2,", "1.0},", "{1,", "2.0}}"]
+    assert quoted('é"\\') == '"\\303\\251\\042\\134"'
