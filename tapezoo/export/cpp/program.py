@@ -37,10 +37,12 @@ class Program:
 
     Args:
         weights: By their names in the state dict, as float64 arrays.
+        shapes: Of the state's tensors, by name.
         num_controls: K; their paths are the rows of `signal` behind the first one.
     """
 
     weights: Mapping[str, Numbers]
+    shapes: Mapping[str, tuple[int, ...]]
     num_controls: int
     pieces: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)

@@ -51,7 +51,8 @@ class CppTarget(Target):
             net.smoothing_samples,
             graph.controls,
         )
-        path.write_text(write_header(program_of(architecture, weights), facts, rest), encoding="utf-8")
+        program = program_of(architecture, weights, {name: value.shape for name, value in rest.items()})
+        path.write_text(write_header(program, facts, rest), encoding="utf-8")
 
     def other_builds(self, path: Path, state_names: Sequence[str]) -> Mapping[str, Step]:
         """See `Target.other_builds`."""

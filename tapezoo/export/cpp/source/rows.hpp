@@ -7,3 +7,13 @@ inline void scale(float* row, float factor) noexcept {
 inline void add(float* row, const float* other) noexcept {
   for (int n = 0; n < CHUNK; n += LANES) store(row + n, load(row + n) + load(other + n));
 }
+
+template <int ROWS>
+void add_rows(float* rows, const float* others) noexcept {
+  for (int n = 0; n < ROWS * CHUNK; n += LANES) store(rows + n, load(rows + n) + load(others + n));
+}
+
+template <int ROWS>
+void copy_rows(const float* from, float* to, int stride) noexcept {
+  for (int row = 0; row < ROWS; ++row) std::memcpy(to + row * stride, from + row * CHUNK, CHUNK * sizeof(float));
+}

@@ -95,6 +95,17 @@ TAPEZOO_INLINE void store(float* to, vec value) { std::memcpy(to, &value, sizeof
 
 TAPEZOO_INLINE vec fma(vec a, vec b, vec c) { return a * b + c; }  // one instruction where there is one
 
+// Keeps it in a register: GCC would read it again from memory for each use, and reading is what products wait for.
+TAPEZOO_INLINE void hold(vec& x) {
+#if defined(__GNUC__) && !defined(TAPEZOO_PLAIN) && (defined(__x86_64__) || defined(__i386__))
+  asm("" : "+v"(x));
+#elif defined(__GNUC__) && !defined(TAPEZOO_PLAIN) && defined(__aarch64__)
+  asm("" : "+w"(x));
+#else
+  (void)x;
+#endif
+}
+
 TAPEZOO_INLINE float total(vec x) {
   float sum[LANES];
   std::memcpy(sum, &x, sizeof x);

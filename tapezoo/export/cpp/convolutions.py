@@ -1,0 +1,93 @@
+"""Tables of matrix products and convolutions, and where their pasts stand in the state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tapezoo.architecture import Convolution, Dense
+from tapezoo.export.cpp.program import Program
+from tapezoo.export.cpp.text import Numbers
+
+GROUP = 4  # rows of a product at a time
+
+
+@dataclass(frozen=True)
+class Past:
+    """The left context of a convolution: the member that has it, its rows and its samples."""
+
+    member: str
+    channels: int
+    samples: int
+
+
+def grouped(matrix: Numbers) -> Numbers:
+    """(rows, columns) -> (groups, columns, GROUP), filled up with rows of zeros."""
+    rows = np.pad(matrix, ((0, -len(matrix) % GROUP), (0, 0)))
+    return rows.reshape(-1, GROUP, matrix.shape[1]).transpose(0, 2, 1)
+
+
+def add_product(program: Program, name: str, weight: Numbers, bias: Numbers) -> str:
+    """The tables of a product of one tap, as `product.hpp` takes them; the struct's name."""
+    program.use("product.hpp")
+    rows, columns = weight.shape
+    tables = {"bias": padded_rows(bias), "weight": grouped(weight) if columns else np.zeros(1)}
+    return program.table(name, {"rows": rows, "columns": columns}, tables)
+
+
+def add_mix_down(program: Program, name: str, weight: Numbers, bias: Numbers) -> str:
+    """The tables of a product with one row, as `mix_down` takes them."""
+    program.use("product.hpp")
+    return program.table(name, {"columns": weight.shape[1]}, {"bias": bias.reshape(1), "weight": weight})
+
+
+def add_convolution(program: Program, name: str, weight: Numbers, bias: Numbers, dilation: int) -> str:
+    """The tables of a convolution, as `convolution.hpp` takes them.
+
+    Shape:
+        weight: (rows, columns, taps); bias: (rows,).
+    """
+    program.use("product.hpp", "line.hpp", "convolution.hpp")
+    rows, columns, taps = weight.shape
+    sizes = {"rows": rows, "columns": columns, "taps": taps, "dilation": dilation}
+    by_tap = grouped(weight.transpose(0, 2, 1).reshape(rows, -1))
+    return program.table(name, sizes, {"bias": padded_rows(bias), "weight": by_tap})
+
+
+def padded_rows(values: Numbers) -> Numbers:
+    """Filled up with zeros to whole groups."""
+    return np.pad(values, (0, -len(values) % GROUP))
+
+
+def one_tap(program: Program, layer: Convolution | Dense) -> tuple[Numbers, Numbers]:
+    """Weight (rows, columns) and bias of a layer that hears the current sample alone."""
+    return program.weight(layer.weight, (layer.outputs, layer.inputs)), program.weight(layer.bias, (layer.outputs,))
+
+
+def remember_pasts(program: Program, tensors: Sequence[str], pasts: Sequence[Past]) -> None:
+    """Tensors of the state that hold pasts, one after another along time, as many rows as the first one has."""
+    left = [past for past in pasts if past.samples]
+    for tensor in tensors:
+        channels, samples = program.shapes[tensor]
+        here = []
+        while samples > 0:
+            here.append(left.pop(0))
+            samples -= here[-1].samples
+        rows = f"for (int row = 0; row < {channels}; ++row)"
+        for table, call in ((program.loads, "restore_row(source, row);"), (program.saves, "save_row(sink, row);")):
+            calls = " ".join(f"{past.member}.past.{call}" for past in here)
+            table.setdefault(tensor, []).append(f"{rows} {{ {calls} }}")
+
+
+def pasts_fit(tensors: Sequence[str], shapes: dict[str, tuple[int, ...]], pasts: Sequence[Past]) -> bool:
+    """Whether `remember_pasts` finds what it needs."""
+    left = [past for past in pasts if past.samples]
+    for tensor in tensors:
+        channels, samples = shapes[tensor]
+        while samples > 0 and left and left[0].channels == channels:
+            samples -= left.pop(0).samples
+        if samples:
+            return False
+    return not left

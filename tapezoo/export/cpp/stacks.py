@@ -1,0 +1,132 @@
+"""Stacks of layers with skip connections: WaveNet and the gated convolutional nets."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tapezoo.architecture import SkipLayer, SkipStack
+from tapezoo.export.cpp.convolutions import (
+    Past,
+    add_convolution,
+    add_mix_down,
+    add_product,
+    one_tap,
+    remember_pasts,
+)
+from tapezoo.export.cpp.modulations import add_modulation
+from tapezoo.export.cpp.program import Program, Rows
+from tapezoo.export.cpp.text import Numbers
+
+LOGISTIC = -1 / math.log(2)  # of the arguments of the logistic function, which is played as a power of two
+
+
+def add_stack(program: Program, stack: SkipStack, index: int, before: Rows, last: bool) -> Rows:
+    """One stack; the last one writes `out`.
+
+    Args:
+        program: Grows by it.
+        stack: With a head of one row where it is the last one, or where z are side by side.
+        index: Of the stack in the net.
+        before: The y that it begins with.
+        last: Whether no other stack follows.
+    """
+    program.use("product.hpp", "line.hpp", "convolution.hpp", "skip_layer.hpp", "rows.hpp")
+    names = [f"stack_{index}_{number}" for number in range(len(stack.layers))]
+    channels = stack.layers[0].residual.inputs
+    z = program.buffer(f"z_{index}", whole_groups(channels))
+    summed = stack.skips == "sum"
+    head = f"head_{index}" if summed else "nullptr"
+    if summed and index == 0:
+        program.buffer(head, whole_groups(channels))
+        program.say(f"std::memset({head}, 0, sizeof {head});")
+    _open(program, stack, names[0], index, before)
+    pasts = []
+    parts = one_tap(program, stack.head) if summed else _heads(program, stack)
+    for number, (layer, name) in enumerate(zip(stack.layers, names, strict=True)):
+        table = _add_layer(program, layer, name, summed and layer.modulation is None)
+        program.say(f"{name}.play(signal, {z}, {head}, samples);")
+        if layer.modulation is not None:
+            add_modulation(program, layer.modulation, f"{name}_by", z)
+            if summed:
+                program.say(f"add_rows<{channels}>({head}, {z});")
+        if not summed:
+            weight, bias = parts[0][:, number * channels : (number + 1) * channels], parts[1]
+            mixed = add_mix_down(program, f"{table}Head", weight, bias)
+            more = "true" if number else "false"
+            program.say(f"mix_down<{mixed}>({z}, CHUNK, out, {more}, samples);")
+        if number + 1 < len(names):
+            following = names[number + 1]
+            program.say(f"{name}.pass({z}, {following}.dilated.open(), {following}.STRIDE, samples);")
+        elif last:
+            program.say(f"{name}.dilated.close(samples);")
+        else:
+            program.buffer(f"y_{index}", whole_groups(channels))
+            program.say(f"{name}.pass({z}, y_{index}, CHUNK, samples);")
+        convolution = layer.convolution
+        reach = (convolution.kernel_size - 1) * convolution.dilation
+        pasts.append(Past(f"{name}.dilated", convolution.inputs, reach))
+    remember_pasts(program, stack.state, pasts)
+    if summed and last:
+        mixed = add_mix_down(program, f"Head{index}", *parts)
+        program.say(f"mix_down<{mixed}>({head}, CHUNK, out, false, samples);")
+    elif summed:
+        mixed = add_product(program, f"Head{index}", *parts)
+        program.buffer(f"head_{index + 1}", whole_groups(stack.head.outputs))
+        program.say(f"product<{mixed}>({head}, CHUNK, head_{index + 1}, CHUNK, samples);")
+    return Rows("out", 1) if last else Rows(f"y_{index}", channels)
+
+
+def whole_groups(rows: int) -> int:
+    """As in `product.hpp`."""
+    return -(-rows // 4) * 4
+
+
+def _open(program: Program, stack: SkipStack, first: str, index: int, before: Rows) -> None:
+    """Writes the first layer's y."""
+    target = f"{first}.dilated.open()"
+    if stack.widen is None:
+        program.say(f"copy_rows<{stack.layers[0].convolution.inputs}>({before.pointer}, {target}, {first}.STRIDE);")
+        return
+    widen = add_product(program, f"Widen{index}", *one_tap(program, stack.widen))
+    program.say(f"product<{widen}>({before.pointer}, CHUNK, {target}, {first}.STRIDE, samples);")
+
+
+def _heads(program: Program, stack: SkipStack) -> tuple[Numbers, Numbers]:
+    return one_tap(program, stack.head)
+
+
+def _add_layer(program: Program, layer: SkipLayer, name: str, summed: bool) -> str:
+    """The tables and the member of one layer; the struct's name."""
+    table = "".join(part.capitalize() for part in name.split("_"))
+    convolution = layer.convolution
+    is_gated = layer.activation == "gated"
+    shape = convolution.outputs, convolution.inputs, convolution.kernel_size
+    weight, bias = program.weight(convolution.weight, shape), program.weight(convolution.bias, shape[:1])
+    mix = np.zeros((shape[0], 0))
+    if layer.mix is not None:
+        mix, more = one_tap(program, layer.mix)
+        bias = bias + more
+    if is_gated:
+        weight, mix, bias = (_interleaved(part) for part in (weight, mix, bias))
+    parts = {
+        "Dilated": add_convolution(program, f"{table}Dilated", weight, bias, convolution.dilation),
+        "Mix": add_product(program, f"{table}Mix", mix, np.zeros(len(mix))),
+        "Residual": add_product(program, f"{table}Residual", *one_tap(program, layer.residual)),
+    }
+    lines = [f"  typedef {kind} {part};" for part, kind in parts.items()]
+    flags = {"gated": is_gated, "summed": summed}
+    lines += [f"  static constexpr bool {key} = {'true' if value else 'false'};" for key, value in flags.items()]
+    program.tables.append("\n".join([f"struct {table} {{", *lines, "};"]))
+    program.member(f"SkipLayer<{table}>", name)
+    return table
+
+
+def _interleaved(part: Numbers) -> Numbers:
+    """Rows a_0 .. a_C, b_0 .. b_C -> a_0, a_1, b_0, b_1, a_2 ..., the b as `power_of_two` takes them."""
+    channels = len(part) // 2
+    halves = part[:channels], LOGISTIC * part[channels:]
+    even = [np.pad(half, [(0, channels % 2)] + [(0, 0)] * (part.ndim - 1)) for half in halves]
+    pairs = [half.reshape(len(half) // 2, 2, *part.shape[1:]) for half in even]
+    return np.concatenate(pairs, axis=1).reshape(2 * len(even[0]), *part.shape[1:])
