@@ -6,9 +6,15 @@ from export.nets import knobs, perturbed
 from tapezoo.export.targets.cpp import CppTarget
 from tapezoo.export.targets.target import graph_of
 from tapezoo.filtered import FilterBefore, FilterBeside
+from tapezoo.models.fir import FIRNet
+from tapezoo.models.gcn import GCNNet
 from tapezoo.models.gru import GRUNet
 from tapezoo.models.lstm import LSTMNet
+from tapezoo.models.tcn import TCNNet
+from tapezoo.models.wavenet import WaveNetNet
 from tapezoo.runtime.cpp import open_cpp
+
+POINT = torch.tensor([0.3, 0.9])
 
 
 def _seeded(make):
@@ -25,10 +31,35 @@ _MAKERS = {
     "lstm, odd, two layers, two knobs, long linear path": lambda: LSTMNet(2, 5, 2, 40, 100.0),
     "lstm without a linear path": lambda: LSTMNet(1, 17, 1, 0, 100.0),
     "lstm of five blocks": lambda: LSTMNet(0, 40, 1, 1, 100.0),
-    "lstm folded": lambda: LSTMNet(2, 5, 1, 1, 100.0).folded(torch.tensor([0.3, 0.9])),
+    "lstm folded": lambda: LSTMNet(2, 5, 1, 1, 100.0).folded(POINT),
     "gru": lambda: GRUNet(0, 16, 1, 1, 1000.0),
     "gru, odd, two layers, two knobs": lambda: GRUNet(2, 19, 2, 3, 100.0),
     "gru of seven blocks": lambda: GRUNet(0, 50, 1, 0, 100.0),
+    "lstm, film": lambda: LSTMNet(2, 5, 1, 1, 100.0, "film"),
+    "lstm, temporal film": lambda: LSTMNet(1, 5, 1, 1, 100.0, "temporal_film"),
+    "gru, film_glu": lambda: GRUNet(2, 5, 1, 1, 100.0, "film_glu"),
+    "gru, film_glu, folded": lambda: GRUNet(2, 5, 1, 1, 100.0, "film_glu").folded(POINT),
+    "fir": lambda: FIRNet(0, 33),
+    "fir folded": lambda: FIRNet(2, 33).folded(POINT),
+    "wavenet": lambda: WaveNetNet(0, [16, 8], [1, 2, 4, 8, 64]),
+    "wavenet, odd, gated, two knobs": lambda: WaveNetNet(
+        2, [5, 3, 2], [1, 3, 700], 2, "gated", 1.0, "concat"
+    ),
+    "wavenet, three channels, six taps": lambda: WaveNetNet(0, [3], [1, 3, 7, 17, 41, 101, 239], 6),
+    "wavenet, film": lambda: WaveNetNet(2, [5, 3], [1, 2], 3, "tanh", 1.0, "film"),
+    "wavenet, gated, film_glu": lambda: WaveNetNet(2, [5, 3], [1, 2], 3, "gated", 1.0, "film_glu"),
+    "wavenet folded": lambda: WaveNetNet(2, [6], [1, 5], 3, "tanh", 1.0, "concat").folded(POINT),
+    "wavenet, film, folded": lambda: WaveNetNet(2, [5, 3], [1, 2], 3, "tanh", 1.0, "film").folded(POINT),
+    "wavenet beside a long filter": lambda: FilterBeside(WaveNetNet(1, [3], [1, 5]), 300),
+    "gcn": lambda: GCNNet(0, 5, 2, 3, 3, 2),
+    "gcn, film": lambda: GCNNet(2, 5, 1, 3, 3, 2, "film"),
+    "gcn, concat": lambda: GCNNet(2, 5, 1, 3, 3, 2, "concat"),
+    "gcn, temporal film": lambda: GCNNet(1, 5, 1, 2, 3, 2, "temporal_film"),
+    "tcn": lambda: TCNNet(0, 7, 3, 5, 4),
+    "tcn, tanh, film": lambda: TCNNet(2, 6, 3, 3, 4, "tanh", 5),
+    "tcn, film_glu": lambda: TCNNet(2, 6, 3, 3, 4, "prelu", 5, "film_glu"),
+    "tcn, temporal film": lambda: TCNNet(2, 6, 2, 3, 4, "prelu", 5, "temporal_film"),
+    "tcn folded": lambda: TCNNet(2, 6, 3, 3, 4, "tanh", 5).folded(POINT),
     "lstm beside a long filter": lambda: FilterBeside(LSTMNet(1, 5, 1, 1, 100.0), 200),
     "gru without a path beside a long filter": lambda: FilterBeside(GRUNet(0, 5, 1, 0, 100.0), 33),
     "gru behind a long filter": lambda: FilterBefore(GRUNet(1, 5, 1, 2, 100.0), 100),

@@ -29,12 +29,12 @@ def grouped(matrix: Numbers) -> Numbers:
     return rows.reshape(-1, GROUP, matrix.shape[1]).transpose(0, 2, 1)
 
 
-def add_product(program: Program, name: str, weight: Numbers, bias: Numbers) -> str:
-    """The tables of a product of one tap, as `product.hpp` takes them; the struct's name."""
+def add_product(program: Program, name: str, weight: Numbers, bias: Numbers, **sizes: int) -> str:
+    """The tables of a product of one tap, as `product.hpp` takes them, with further sizes; the struct's name."""
     program.use("product.hpp")
     rows, columns = weight.shape
     tables = {"bias": padded_rows(bias), "weight": grouped(weight) if columns else np.zeros(1)}
-    return program.table(name, {"rows": rows, "columns": columns}, tables)
+    return program.table(name, {"rows": rows, "columns": columns, **sizes}, tables)
 
 
 def add_mix_down(program: Program, name: str, weight: Numbers, bias: Numbers) -> str:
@@ -63,7 +63,9 @@ def padded_rows(values: Numbers) -> Numbers:
 
 def one_tap(program: Program, layer: Convolution | Dense) -> tuple[Numbers, Numbers]:
     """Weight (rows, columns) and bias of a layer that hears the current sample alone."""
-    return program.weight(layer.weight, (layer.outputs, layer.inputs)), program.weight(layer.bias, (layer.outputs,))
+    return program.weight(layer.weight, (layer.outputs, layer.inputs)), program.weight(
+        layer.bias, (layer.outputs,)
+    )
 
 
 def remember_pasts(program: Program, tensors: Sequence[str], pasts: Sequence[Past]) -> None:
@@ -76,18 +78,14 @@ def remember_pasts(program: Program, tensors: Sequence[str], pasts: Sequence[Pas
             here.append(left.pop(0))
             samples -= here[-1].samples
         rows = f"for (int row = 0; row < {channels}; ++row)"
-        for table, call in ((program.loads, "restore_row(source, row);"), (program.saves, "save_row(sink, row);")):
+        for table, call in (
+            (program.loads, "restore_row(source, row);"),
+            (program.saves, "save_row(sink, row);"),
+        ):
             calls = " ".join(f"{past.member}.past.{call}" for past in here)
             table.setdefault(tensor, []).append(f"{rows} {{ {calls} }}")
 
 
-def pasts_fit(tensors: Sequence[str], shapes: dict[str, tuple[int, ...]], pasts: Sequence[Past]) -> bool:
-    """Whether `remember_pasts` finds what it needs."""
-    left = [past for past in pasts if past.samples]
-    for tensor in tensors:
-        channels, samples = shapes[tensor]
-        while samples > 0 and left and left[0].channels == channels:
-            samples -= left.pop(0).samples
-        if samples:
-            return False
-    return not left
+def whole_groups(rows: int) -> int:
+    """As in `product.hpp`."""
+    return -(-rows // GROUP) * GROUP

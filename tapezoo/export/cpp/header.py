@@ -120,6 +120,8 @@ def _state(program: Program, rest: Mapping[str, Numbers]) -> Iterator[str]:
         yield f"    (void){argument.split()[-1]};"
         for name in rest:
             yield indented(table[name], 4)
+        if call == "restore":
+            yield indented(program.forgets, 4)
         yield "  }"
     yield indented(program.members)
     yield "};"

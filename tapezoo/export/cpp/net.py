@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tapezoo.architecture import VERSION, Architecture, Dense, Layer, Recurrent, SkipStack
+from tapezoo.architecture import (
+    VERSION,
+    Activation,
+    Architecture,
+    Convolution,
+    Dense,
+    Layer,
+    Modulation,
+    Recurrent,
+    ResidualBlock,
+    SkipStack,
+)
+from tapezoo.export.cpp.blocks import add_bend, add_block, add_embedding, add_output
 from tapezoo.export.cpp.filters import add_filter, is_filter
-from tapezoo.export.cpp.modulations import is_writable
+from tapezoo.export.cpp.modulations import add_modulation, is_writable
 from tapezoo.export.cpp.program import Program, Rows, Sequenced, Signal
-from tapezoo.export.cpp.recurrent import add_readout, add_recurrent
+from tapezoo.export.cpp.recurrent import add_readout, add_recurrent, spread
 from tapezoo.export.cpp.stacks import add_stack
 from tapezoo.export.cpp.text import Numbers
 
@@ -32,18 +44,29 @@ def unwritable(architecture: Architecture) -> str | None:
         if not _follows(layer, before, layer is architecture.layers[-1]):
             return f"a layer of kind {layer.kind!r} at its place"
         before = layer
-    return None if isinstance(before, Dense | SkipStack) else "an output of several channels"
+    is_output = isinstance(before, Dense | SkipStack | Convolution | Activation)
+    return None if is_output else "an output of several channels"
 
 
 def _follows(layer: Layer, before: Layer | None, last: bool) -> bool:
     """Whether a layer can be written behind that one."""
     if isinstance(layer, Recurrent):
         return isinstance(before, Recurrent | None)
+    if isinstance(layer, Modulation):
+        return isinstance(before, Recurrent)
     if isinstance(layer, Dense):
-        return layer.outputs == 1 and isinstance(before, Recurrent) and last
+        return layer.outputs == 1 and isinstance(before, Recurrent | Modulation) and last
     if isinstance(layer, SkipStack):
         alone = layer.skips == "sum" or (before is None and last)
         return isinstance(before, SkipStack | None) and alone and (layer.head.outputs == 1 or not last)
+    if isinstance(layer, ResidualBlock):
+        return isinstance(before, ResidualBlock | None) and layer.activation.function != "sigmoid"
+    if isinstance(layer, Convolution):
+        if before is None:
+            return is_filter(layer) and last
+        return isinstance(before, ResidualBlock) and layer.kernel_size == layer.outputs == 1
+    if isinstance(layer, Activation):
+        return isinstance(before, Convolution) and layer.function == "tanh" and layer.channels == 1 and last
     return False
 
 
@@ -71,6 +94,8 @@ def program_of(
         add_filter(program, "before", architecture.before, "signal", "signal")
     gain = 1.0 if architecture.gain is None else float(weights[architecture.gain].reshape(-1)[0])
     signal: Signal = Rows("signal", 1 + (knobs if architecture.controls_at == "input" else 0))
+    if architecture.embedding:
+        add_embedding(program, architecture.embedding)
     for index, layer in enumerate(architecture.layers):
         signal = _add(program, layer, signal, index, layer is architecture.layers[-1])
     scale = gain * architecture.scale
@@ -92,7 +117,22 @@ def _add(program: Program, layer: Layer, signal: Signal, index: int, last: bool)
     if isinstance(layer, SkipStack):
         assert isinstance(signal, Rows)
         return add_stack(program, layer, index, signal, last)
+    if isinstance(layer, Activation):
+        return add_bend(program)
+    if isinstance(layer, Modulation):
+        assert isinstance(signal, Sequenced)
+        rows = spread(program, signal)
+        add_modulation(program, layer, "modulation", rows.pointer)
+        return rows
+    if isinstance(layer, Convolution) and isinstance(signal, Rows) and signal.pointer == "signal":
+        add_filter(program, "filter", layer, "signal", "out")
+        return Rows("out", 1)
+    if isinstance(layer, ResidualBlock):
+        assert isinstance(signal, Rows)
+        return add_block(program, layer, index, signal)
+    assert isinstance(layer, Dense | Convolution)
+    if isinstance(signal, Rows):
+        return add_output(program, layer, signal)
     assert isinstance(layer, Dense)
-    assert isinstance(signal, Sequenced)
     add_readout(program, layer, signal)
     return Rows("out", 1)

@@ -39,17 +39,20 @@ class Program:
         weights: By their names in the state dict, as float64 arrays.
         shapes: Of the state's tensors, by name.
         num_controls: K; their paths are the rows of `signal` behind the first one.
+        controls: What modulations hear of them, rows of CHUNK.
     """
 
     weights: Mapping[str, Numbers]
     shapes: Mapping[str, tuple[int, ...]]
     num_controls: int
+    controls: str = "signal + CHUNK"
     pieces: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     members: list[str] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
     loads: dict[str, list[str]] = field(default_factory=dict)
     saves: dict[str, list[str]] = field(default_factory=dict)
+    forgets: list[str] = field(default_factory=list)
 
     def use(self, *pieces: str) -> None:
         """Needs these files of `source/`, in this order behind those it has."""

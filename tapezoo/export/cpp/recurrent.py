@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tapezoo.architecture import Dense, Recurrent
-from tapezoo.export.cpp.program import Program, Sequenced, Signal
+from tapezoo.export.cpp.program import Program, Rows, Sequenced, Signal
 from tapezoo.export.cpp.text import Numbers
 
 WIDEST_LANES = 16
@@ -52,15 +52,23 @@ def add_readout(program: Program, layer: Dense, before: Sequenced) -> None:
     )
 
 
+def spread(program: Program, before: Sequenced) -> Rows:
+    """Its features as rows."""
+    program.use("product.hpp", "rows.hpp", "spread.hpp")
+    rows = program.buffer("features", -(-before.units // 4) * 4)
+    program.say(f"spread_rows<{before.units}>({before.member}.features, {rows}, samples);")
+    return Rows(rows, before.units)
+
+
 def lstm_tables(
     of_input: Numbers, of_hidden: Numbers, bias_ih: Numbers, bias_hh: Numbers
 ) -> dict[str, Numbers]:
     """What `lstm.hpp` takes, from PyTorch's tensors in the order i, f, g, o."""
     factors = (LOGISTIC, LOGISTIC, 1.0, LOGISTIC)
     return {
-        "bias": _by_column((bias_ih + bias_hh)[:, np.newaxis], factors),
-        "input": _by_column(of_input, factors),
-        "hidden": _by_column(of_hidden, factors),
+        "bias": by_column((bias_ih + bias_hh)[:, np.newaxis], factors),
+        "input": by_column(of_input, factors),
+        "hidden": by_column(of_hidden, factors),
     }
 
 
@@ -74,9 +82,9 @@ def gru_tables(
     nothing = np.zeros((units, of_input.shape[1]))
     factors = (LOGISTIC, LOGISTIC, 1.0)
     return {
-        "bias": _by_column(bias[:, np.newaxis], (*factors, 1.0)),
-        "input": _by_column(np.concatenate([of_input, nothing]), (*factors, 1.0)),
-        "hidden": _by_column(of_hidden, factors),
+        "bias": by_column(bias[:, np.newaxis], (*factors, 1.0)),
+        "input": by_column(np.concatenate([of_input, nothing]), (*factors, 1.0)),
+        "hidden": by_column(of_hidden, factors),
     }
 
 
@@ -85,7 +93,7 @@ def padded(rows: Numbers) -> Numbers:
     return np.pad(rows, ((0, 0), (0, -rows.shape[1] % WIDEST_LANES)))
 
 
-def _by_column(matrix: Numbers, factors: tuple[float, ...]) -> Numbers:
+def by_column(matrix: Numbers, factors: tuple[float, ...]) -> Numbers:
     """(gates H, columns) -> (columns, gates, H and zeros), every gate times its factor."""
     gates = matrix.reshape(len(factors), -1, matrix.shape[1]) * np.reshape(factors, (-1, 1, 1))
     return padded(gates.transpose(2, 0, 1).reshape(-1, gates.shape[1])).reshape(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from tapezoo.architecture import SkipLayer, SkipStack
@@ -14,12 +12,12 @@ from tapezoo.export.cpp.convolutions import (
     add_product,
     one_tap,
     remember_pasts,
+    whole_groups,
 )
 from tapezoo.export.cpp.modulations import add_modulation
 from tapezoo.export.cpp.program import Program, Rows
+from tapezoo.export.cpp.recurrent import LOGISTIC
 from tapezoo.export.cpp.text import Numbers
-
-LOGISTIC = -1 / math.log(2)  # of the arguments of the logistic function, which is played as a power of two
 
 
 def add_stack(program: Program, stack: SkipStack, index: int, before: Rows, last: bool) -> Rows:
@@ -43,7 +41,7 @@ def add_stack(program: Program, stack: SkipStack, index: int, before: Rows, last
         program.say(f"std::memset({head}, 0, sizeof {head});")
     _open(program, stack, names[0], index, before)
     pasts = []
-    parts = one_tap(program, stack.head) if summed else _heads(program, stack)
+    parts = one_tap(program, stack.head)
     for number, (layer, name) in enumerate(zip(stack.layers, names, strict=True)):
         table = _add_layer(program, layer, name, summed and layer.modulation is None)
         program.say(f"{name}.play(signal, {z}, {head}, samples);")
@@ -78,23 +76,16 @@ def add_stack(program: Program, stack: SkipStack, index: int, before: Rows, last
     return Rows("out", 1) if last else Rows(f"y_{index}", channels)
 
 
-def whole_groups(rows: int) -> int:
-    """As in `product.hpp`."""
-    return -(-rows // 4) * 4
-
-
 def _open(program: Program, stack: SkipStack, first: str, index: int, before: Rows) -> None:
     """Writes the first layer's y."""
     target = f"{first}.dilated.open()"
     if stack.widen is None:
-        program.say(f"copy_rows<{stack.layers[0].convolution.inputs}>({before.pointer}, {target}, {first}.STRIDE);")
+        program.say(
+            f"copy_rows<{stack.layers[0].convolution.inputs}>({before.pointer}, {target}, {first}.STRIDE);"
+        )
         return
     widen = add_product(program, f"Widen{index}", *one_tap(program, stack.widen))
     program.say(f"product<{widen}>({before.pointer}, CHUNK, {target}, {first}.STRIDE, samples);")
-
-
-def _heads(program: Program, stack: SkipStack) -> tuple[Numbers, Numbers]:
-    return one_tap(program, stack.head)
 
 
 def _add_layer(program: Program, layer: SkipLayer, name: str, summed: bool) -> str:
@@ -117,7 +108,9 @@ def _add_layer(program: Program, layer: SkipLayer, name: str, summed: bool) -> s
     }
     lines = [f"  typedef {kind} {part};" for part, kind in parts.items()]
     flags = {"gated": is_gated, "summed": summed}
-    lines += [f"  static constexpr bool {key} = {'true' if value else 'false'};" for key, value in flags.items()]
+    lines += [
+        f"  static constexpr bool {key} = {'true' if value else 'false'};" for key, value in flags.items()
+    ]
     program.tables.append("\n".join([f"struct {table} {{", *lines, "};"]))
     program.member(f"SkipLayer<{table}>", name)
     return table

@@ -97,9 +97,10 @@ TAPEZOO_INLINE vec fma(vec a, vec b, vec c) { return a * b + c; }  // one instru
 
 // Keeps it in a register: GCC would read it again from memory for each use, and reading is what products wait for.
 TAPEZOO_INLINE void hold(vec& x) {
-#if defined(__GNUC__) && !defined(TAPEZOO_PLAIN) && (defined(__x86_64__) || defined(__i386__))
+#if defined(__GNUC__) && !defined(TAPEZOO_PLAIN) && \
+    (TAPEZOO_LANES == 16 ? defined(__AVX512F__) : TAPEZOO_LANES == 8 ? defined(__AVX__) : defined(__SSE2__))
   asm("" : "+v"(x));
-#elif defined(__GNUC__) && !defined(TAPEZOO_PLAIN) && defined(__aarch64__)
+#elif defined(__GNUC__) && !defined(TAPEZOO_PLAIN) && TAPEZOO_LANES == 4 && defined(__aarch64__)
   asm("" : "+w"(x));
 #else
   (void)x;
