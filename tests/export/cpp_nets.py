@@ -10,6 +10,9 @@ from tapezoo.models.fir import FIRNet
 from tapezoo.models.gcn import GCNNet
 from tapezoo.models.gru import GRUNet
 from tapezoo.models.lstm import LSTMNet
+from tapezoo.models.stn import STNNet
+from tapezoo.models.stn_grid import STNGridNet
+from tapezoo.models.stn_polynomial import STNPolynomialNet
 from tapezoo.models.tcn import TCNNet
 from tapezoo.models.wavenet import WaveNetNet
 from tapezoo.runtime.cpp import open_cpp
@@ -21,7 +24,7 @@ def _seeded(make):
     def net():
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return perturbed(make(), seed=1).eval()
+            return perturbed(make(), seed=1, scale=0.05).eval()
 
     return net
 
@@ -60,6 +63,13 @@ _MAKERS = {
     "tcn, film_glu": lambda: TCNNet(2, 6, 3, 3, 4, "prelu", 5, "film_glu"),
     "tcn, temporal film": lambda: TCNNet(2, 6, 2, 3, 4, "prelu", 5, "temporal_film"),
     "tcn folded": lambda: TCNNet(2, 6, 3, 3, 4, "tanh", 5).folded(POINT),
+    "stn": lambda: STNNet(0),
+    "stn, increment, sign, two knobs": lambda: STNNet(2, "3x5", "increment", "sign"),
+    "stn, wide, anhysteretic": lambda: STNNet(1, "1x20", "slope", "anhysteretic"),
+    "stn folded": lambda: STNNet(2, "2x4").folded(POINT),
+    "stn table": lambda: STNGridNet(3, [3, 0, 2], "2x5"),
+    "stn table without axes": lambda: STNGridNet(2, [0, 0], "2x4", "increment", "plain"),
+    "stn polynomial": lambda: STNPolynomialNet(2, 3, "2x4"),
     "lstm beside a long filter": lambda: FilterBeside(LSTMNet(1, 5, 1, 1, 100.0), 200),
     "gru without a path beside a long filter": lambda: FilterBeside(GRUNet(0, 5, 1, 0, 100.0), 33),
     "gru behind a long filter": lambda: FilterBefore(GRUNet(1, 5, 1, 2, 100.0), 100),

@@ -8,6 +8,7 @@ from tapezoo.architecture import (
     VERSION,
     Activation,
     Architecture,
+    ControlledTransition,
     Convolution,
     Dense,
     Layer,
@@ -15,6 +16,7 @@ from tapezoo.architecture import (
     Recurrent,
     ResidualBlock,
     SkipStack,
+    Transition,
 )
 from tapezoo.export.cpp.blocks import add_bend, add_block, add_embedding, add_output
 from tapezoo.export.cpp.filters import add_filter, is_filter
@@ -23,6 +25,7 @@ from tapezoo.export.cpp.program import Program, Rows, Sequenced, Signal
 from tapezoo.export.cpp.recurrent import add_readout, add_recurrent, spread
 from tapezoo.export.cpp.stacks import add_stack
 from tapezoo.export.cpp.text import Numbers
+from tapezoo.export.cpp.transitions import add_controlled, add_transition, unwritable_transition
 
 HISTORY = "control_history"
 
@@ -41,6 +44,8 @@ def unwritable(architecture: Architecture) -> str | None:
             return "a filter of several channels, or with a dilation"
     before: Layer | None = None
     for layer in architecture.layers:
+        if isinstance(layer, Transition | ControlledTransition):
+            return unwritable_transition(layer, len(architecture.layers) == 1)
         if not _follows(layer, before, layer is architecture.layers[-1]):
             return f"a layer of kind {layer.kind!r} at its place"
         before = layer
@@ -82,10 +87,7 @@ def program_of(
     """
     knobs = architecture.num_controls
     program = Program(weights, shapes, knobs)
-    program.use("glide.hpp" if knobs else "still.hpp")
-    program.member(f"Glide<{knobs}, {architecture.smoothing_samples}>" if knobs else "Still", "knobs")
-    if knobs:
-        program.remember(HISTORY, ("knobs", ""))
+    _add_knobs(program, architecture)
     aside = []
     if architecture.beside is not None:
         aside.append(program.buffer("aside", 1))
@@ -111,12 +113,32 @@ def program_of(
     return program
 
 
+def _add_knobs(program: Program, architecture: Architecture) -> None:
+    knobs, [first, *_] = architecture.num_controls, architecture.layers
+    if not knobs:
+        program.use("still.hpp")
+        program.member("Still", "knobs")
+        return
+    program.use("glide.hpp")
+    sizes = f"{knobs}, {architecture.smoothing_samples}"
+    if isinstance(first, ControlledTransition):
+        program.use("stepped.hpp")
+        program.member(f"Stepped<{sizes}, {first.step_samples}>", "knobs")
+    else:
+        program.member(f"Glide<{sizes}>", "knobs")
+    program.remember(HISTORY, ("knobs", ""))
+
+
 def _add(program: Program, layer: Layer, signal: Signal, index: int, last: bool) -> Signal:
     if isinstance(layer, Recurrent):
         return add_recurrent(program, layer, signal)
     if isinstance(layer, SkipStack):
         assert isinstance(signal, Rows)
         return add_stack(program, layer, index, signal, last)
+    if isinstance(layer, Transition):
+        return add_transition(program, layer)
+    if isinstance(layer, ControlledTransition):
+        return add_controlled(program, layer)
     if isinstance(layer, Activation):
         return add_bend(program)
     if isinstance(layer, Modulation):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
-from tapezoo.export.cpp.text import Numbers, float_table, struct
+from tapezoo.export.cpp.text import Numbers, float_table, float_text, struct
 
 CHUNK_SAMPLES = 64
 
@@ -58,10 +59,18 @@ class Program:
         """Needs these files of `source/`, in this order behind those it has."""
         self.pieces += [piece for piece in pieces if piece not in self.pieces]
 
-    def table(self, name: str, sizes: Mapping[str, int], tables: Mapping[str, Numbers]) -> str:
+    def table(
+        self,
+        name: str,
+        sizes: Mapping[str, int],
+        tables: Mapping[str, Numbers],
+        numbers: Mapping[str, float] = MappingProxyType({}),
+        others: Sequence[str] = (),
+    ) -> str:
         """Writes a struct of constants; returns its name."""
         members = [f"static constexpr int {key} = {value};" for key, value in sizes.items()]
-        members += [float_table(key, value) for key, value in tables.items()]
+        members += [f"static constexpr float {key} = {float_text(value)};" for key, value in numbers.items()]
+        members += [*others, *(float_table(key, value) for key, value in tables.items())]
         self.tables.append(struct(name, [f"  {member}" for member in members]))
         return name
 
