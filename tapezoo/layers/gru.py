@@ -1,24 +1,36 @@
-"""A GRU for training on a CPU: the gradient written by hand."""
+"""A GRU for training on a CPU: loops of its own, the gradient written by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-STEPS_AT_ONCE = 64  # of the gradient: as much as stays in a core's cache
+from tapezoo.layers.recurrent_loops import gru_backward, gru_forward
+from tapezoo.layers.row_blocks import (
+    cut_gates,
+    flat,
+    lanes_like,
+    pad_gates,
+    pad_units,
+    padded_units,
+    run_shares,
+    shares,
+    with_ones,
+)
+
+_GATES = 3  # r, z, m, as torch's
+_KEPT = 4  # r, z, m and what r is multiplied with
+_HALVES = (0.5, 0.5, 1.0)
 
 
 def run_gru_for_training(
     input: Tensor, hidden: Tensor, weights: Sequence[Sequence[Tensor]]
 ) -> tuple[Tensor, Tensor]:
-    """A GRU as torch's, with a gradient written by hand, for speed on a CPU.
-
-    All that does not depend on the gradient of the sample after is computed for many samples at once; what is left
-    for each sample are three operations. `benchmarks/train.py` compares the whole net with one on `nn.GRU`.
+    """A GRU as torch's, for speed on a CPU: see `tapezoo.layers.lstm.run_lstm_for_training`.
 
     Args:
         input: The signals.
@@ -29,69 +41,77 @@ def run_gru_for_training(
     Shape:
         input: (batch, samples, channels); hidden: (layers, batch, H); output: (batch, samples, H).
     """
-    features = input.permute(1, 2, 0)  # (samples, channels, batch)
+    features = input.transpose(0, 1)
     last = []
-    for start, (W, U, b, c_m) in zip(hidden, weights, strict=True):
-        sums = torch.matmul(W, features) + b.unsqueeze(1)  # (samples, 3 H, batch)
-        features = _Recurrence.apply(sums, U, c_m, start.t())[1:]  # type: ignore[no-untyped-call]
-        last.append(features[-1].t())
-    return features.permute(2, 0, 1), torch.stack(last)
+    for h, (W, U, b, c_m) in zip(hidden, weights, strict=True):
+        if torch.is_grad_enabled():
+            features = _GRU.apply(features, h, W, U, b, c_m)  # type: ignore[no-untyped-call]
+        else:
+            features = _run(features, h, W, U, b, c_m, kept=False).hidden[1:, :, : U.shape[1]]
+        last.append(features[-1])
+    return features.transpose(0, 1), torch.stack(last)
 
 
-class _Recurrence(torch.autograd.Function):
-    """h[-1], h[0], ... (samples + 1, H, batch) from the inputs' part of the gates (samples, 3 H, batch)."""
+class _Passed(NamedTuple):
+    """What `gru_forward` fills, and what it was told."""
+
+    signal: Tensor
+    hidden: Tensor
+    gates: Tensor
+
+
+def _run(signal: Tensor, h: Tensor, W: Tensor, U: Tensor, b: Tensor, c_m: Tensor, kept: bool) -> _Passed:
+    samples, rows, channels = signal.shape
+    size, lanes = U.shape[1], lanes_like(signal)
+    units = padded_units(size, lanes)
+    halves = torch.tensor(_HALVES, dtype=signal.dtype).repeat_interleave(units)
+    into, recurrent = ((pad_gates(each, _GATES, units).t() * halves).contiguous() for each in (W, U))
+    bias = torch.cat([pad_gates(b, _GATES, units) * halves, pad_units(c_m, units)])
+    signal = with_ones(signal)
+    hidden = signal.new_empty(samples + 1, rows, units)
+    gates = signal.new_empty(samples if kept else 1, rows, _KEPT * units)
+    hidden[0] = pad_units(h, units)
+    arrays = [flat(each) for each in (signal, into, recurrent, bias, hidden, gates)]
+    sizes = channels, size, units, lanes, samples, rows
+    run_shares(lambda _, *part: gru_forward(*arrays, *sizes, *part, int(kept)), shares(rows))
+    return _Passed(signal, hidden, gates)
+
+
+class _GRU(torch.autograd.Function):
+    """One layer: (samples, batch, channels) -> (samples, batch, H)."""
 
     @staticmethod
-    def forward(ctx: Any, sums: Tensor, U: Tensor, c_m: Tensor, start: Tensor) -> Tensor:
-        samples, _, batch = sums.shape
-        H = U.shape[1]
-        gates = torch.empty_like(sums)  # r, z, m of every sample
-        inner = sums.new_empty(samples, H, batch)  # U_m h + c_m
-        hidden = sums.new_empty(samples + 1, H, batch)
-        hidden[0] = start
-        U_rz, U_m = U[: 2 * H], U[2 * H :]
-        c_m = c_m.unsqueeze(1).expand(H, batch).contiguous()
-        h = hidden[0]
-        for n, after in enumerate(hidden[1:].unbind()):
-            rz, (r, z, m) = gates[n, : 2 * H], gates[n].view(3, H, batch)
-            torch.addmm(sums[n, : 2 * H], U_rz, h, out=rz).sigmoid_()
-            torch.addmm(c_m, U_m, h, out=inner[n])
-            torch.addcmul(sums[n, 2 * H :], r, inner[n], out=m).tanh_()
-            torch.lerp(m, h, z, out=after)
-            h = after
-        ctx.save_for_backward(U, gates, inner, hidden)
-        return hidden
+    def forward(ctx: Any, signal: Tensor, h: Tensor, W: Tensor, U: Tensor, b: Tensor, c_m: Tensor) -> Tensor:
+        passed = _run(signal, h, W, U, b, c_m, kept=True)
+        ctx.save_for_backward(W, U, *passed)
+        return passed.hidden[1:, :, : U.shape[1]]
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, given: Tensor) -> tuple[Tensor, ...]:
-        U, gates, inner, hidden = ctx.saved_tensors
-        samples, _, batch = gates.shape
-        H = U.shape[1]
-        U_transposed = U.t().contiguous()
-        for_sums, for_U, for_c = torch.empty_like(gates), torch.zeros_like(U), U.new_zeros(H)
-        d_h = given[samples].clone()  # of h[n], while the loop goes back
-        d_before = torch.empty_like(d_h)
-        for stop in range(samples, 0, -STEPS_AT_ONCE):
-            steps = slice(max(stop - STEPS_AT_ONCE, 0), stop)
-            r, z, m = gates[steps].view(-1, 3, H, batch).unbind(1)
-            before = hidden[steps]
-            # what d_h[n] is multiplied with to give the gradient of each sum inside a gate
-            to_m = (1 - z) * (1 - m * m)
-            to_inner = to_m * r
-            to_z = (before - m) * z * (1 - z)
-            to_r = to_m * inner[steps] * r * (1 - r)
-            factors = torch.stack([to_r, to_z, to_inner], dim=1)  # (steps, 3, H, batch)
-            d_gates, d_hidden = torch.empty_like(factors), torch.empty_like(z)
-            for n in range(len(factors) - 1, -1, -1):
-                d_hidden[n] = d_h
-                torch.mul(factors[n], d_h, out=d_gates[n])
-                torch.addcmul(given[steps.start + n], d_h, z[n], out=d_before)
-                torch.addmm(d_before, U_transposed, d_gates[n].view(3 * H, batch), out=d_h)
-            d_gates = d_gates.view(-1, 3 * H, batch)
-            for_sums[steps, : 2 * H] = d_gates[:, : 2 * H]
-            torch.mul(d_hidden, to_m, out=for_sums[steps, 2 * H :])
-            rows = d_gates.transpose(0, 1).reshape(3 * H, -1)  # (3 H, steps batch)
-            for_U.addmm_(rows, before.transpose(0, 1).reshape(H, -1).t())
-            for_c += d_gates[:, 2 * H :].sum(dim=(0, 2))
-        return for_sums, for_U, for_c, d_h
+    def backward(ctx: Any, given: Tensor) -> tuple[Tensor | None, ...]:
+        W, U, signal, hidden, gates = ctx.saved_tensors
+        samples, rows, channels = signal.shape[0], signal.shape[1], signal.shape[2] - 1
+        size, lanes, units = U.shape[1], lanes_like(signal), hidden.shape[-1]
+        given, d_h = pad_units(given, units), signal.new_zeros(rows, units)
+        back = pad_units(pad_gates(U, _GATES, units), units)
+        wide = padded_units(channels, lanes) if ctx.needs_input_grad[0] else 0
+        through = pad_units(pad_gates(W, _GATES, units)[:, :wide], wide)
+        through = torch.cat([through[2 * units :], through[: 2 * units]])  # m, r, z
+        for_signal = signal.new_zeros(samples, rows, wide)
+        d_gates = signal.new_empty(rows, _KEPT * units)
+        parts = shares(rows)
+        for_units = signal.new_zeros(len(parts), units, _KEPT * units)
+        for_inputs = signal.new_zeros(len(parts), channels + 1, _KEPT * units)
+        arrays = [flat(each) for each in (given, signal, hidden, gates, back, through, d_h, d_gates)]
+        sizes = channels, wide, units, lanes, samples, rows
+
+        def run(share: int, first: int, last: int) -> None:
+            sums = flat(for_units[share]), flat(for_inputs[share]), flat(for_signal)
+            gru_backward(*arrays, *sums, *sizes, first, last)
+
+        run_shares(run, parts)
+        for_U = cut_gates(for_units.sum(dim=0)[:size, units:].t(), _GATES, size)
+        m, r, z, inner = torch.split(cut_gates(for_inputs.sum(dim=0).t(), _KEPT, size), size)
+        inputs = torch.cat([r, z, m])
+        for_signal = for_signal[..., :channels] if wide else None
+        return for_signal, d_h[:, :size], inputs[:, :channels], for_U, inputs[:, channels], inner[:, channels]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tapezoo.layers.gates import spread_gru_memories
 from tapezoo.layers.gru import run_gru_for_training
 from tapezoo.layers.hyper import ControlCode, HyperRecurrence, cuts
+from tapezoo.layers.row_blocks import runs_compiled
 
 TENSORS = ("weight_ih", "weight_hh", "bias_ih", "bias_m")
 
@@ -41,7 +42,7 @@ class HyperGRU(HyperRecurrence):
     ) -> tuple[Tensor, list[Tensor]]:
         """See `HyperRecurrence.run`."""
         layers = [[weights[f"{name}_l{layer}"] for name in TENSORS] for layer in range(self.num_layers)]
-        if torch.is_grad_enabled() and not signal.is_cuda:
+        if (self.training or torch.is_grad_enabled()) and runs_compiled(signal):
             output, hidden = run_gru_for_training(signal, memory[0], layers)
             return output, [hidden]
         parameters: list[Tensor] = []

@@ -9,6 +9,10 @@ from torch import Tensor, nn
 
 from tapezoo.layers.gates import spread_lstm_memories
 from tapezoo.layers.hyper import ControlCode, HyperRecurrence, cuts
+from tapezoo.layers.lstm import run_lstm_for_training
+from tapezoo.layers.row_blocks import runs_compiled
+
+TENSORS = ("weight_ih", "weight_hh", "bias_ih")
 
 
 class HyperLSTM(HyperRecurrence):
@@ -34,9 +38,12 @@ class HyperLSTM(HyperRecurrence):
         self, signal: Tensor, memory: list[Tensor], weights: Mapping[str, Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
         """See `HyperRecurrence.run`."""
+        layers = [[weights[f"{name}_l{layer}"] for name in TENSORS] for layer in range(self.num_layers)]
+        if (self.training or torch.is_grad_enabled()) and runs_compiled(signal):
+            output, *after = run_lstm_for_training(signal, memory[0], memory[1], layers)
+            return output, after
         parameters: list[Tensor] = []
-        for layer in range(self.num_layers):
-            u, w, bias = (weights[f"{name}_l{layer}"] for name in ("weight_ih", "weight_hh", "bias_ih"))
+        for u, w, bias in layers:
             parameters += [u, w, bias, torch.zeros_like(bias)]
         # biases, layers, dropout, train, directions, layout
         output, *after = torch.lstm(signal, memory, parameters, True, self.num_layers, 0.0, True, False, True)
@@ -45,7 +52,7 @@ class HyperLSTM(HyperRecurrence):
     def traced(self, signal: Tensor, code: Tensor, memory: list[Tensor], layer: int) -> list[Tensor]:
         """See `HyperRecurrence.traced`."""
         apart = self.tensors.apart
-        weights = [apart[f"{name}_l{layer}"] for name in ("weight_ih", "weight_hh", "bias_ih")]
+        weights = [apart[f"{name}_l{layer}"] for name in TENSORS]
         flat = [tensor.flatten(0, -2).t() for tensor in weights]  # (D, N): a product over rows of 4 is slow
         first = [
             torch.matmul(code[0, :, 0], table).reshape(tensor.shape[:-1])

@@ -57,5 +57,8 @@ def add_linear_path(
     """
     if taps is None:
         return output, {}
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    if taps.shape[-1] == 1 and not tracing:  # a convolution takes thirty times as long
+        return output + input * taps, {}
     linear, past = causal_convolution(input, state.get("past", input[..., :0]), taps)
     return output + linear, {"past": past} if "past" in state else {}

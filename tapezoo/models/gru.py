@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from tapezoo.layers.gates import spread_gru_memories
@@ -58,10 +57,10 @@ class GRUNet(RecurrentNet):
 
     def recur(self, signal: Tensor, memory: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """See `RecurrentNet.recur`."""
-        if not torch.is_grad_enabled() or signal.is_cuda:
-            features, hidden = self.gru(signal, memory[0])
-        else:
+        if self.plays_compiled(signal):
             features, hidden = run_gru_for_training(signal, memory[0], layer_weights(self.gru))
+        else:
+            features, hidden = self.gru(signal, memory[0])
         return features, [hidden]
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tapezoo.layers.gates import spread_lstm_memories
 from tapezoo.layers.hyper import ControlCode, HyperRecurrence
 from tapezoo.layers.hyper_lstm import HyperLSTM
+from tapezoo.layers.lstm import run_lstm_for_training
 from tapezoo.models.hyper import FRESH, HyperNet, load_readout
 from tapezoo.models.recurrent import RecurrentNet, make_plain_or_hyper
 from tapezoo.net import Net
@@ -51,8 +52,22 @@ class LSTMNet(RecurrentNet):
 
     def recur(self, signal: Tensor, memory: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """See `RecurrentNet.recur`."""
+        if self.plays_compiled(signal):
+            features, *after = run_lstm_for_training(signal, memory[0], memory[1], layer_weights(self.lstm))
+            return features, after
         features, (hidden, cell) = self.lstm(signal, (memory[0], memory[1]))
         return features, [hidden, cell]
+
+
+def layer_weights(lstm: nn.LSTM) -> list[list[Tensor]]:
+    """The weights of every layer as `run_lstm_for_training` takes them."""
+    weights = []
+    for layer in range(lstm.num_layers):
+        W, U, b, c = (
+            getattr(lstm, f"{kind}_l{layer}") for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        weights.append([W, U, b + c])
+    return weights
 
 
 class HyperLSTMNet(HyperNet):

@@ -14,6 +14,7 @@ from tapezoo.layers.convolution import identity_taps
 from tapezoo.layers.described import describe_dense, describe_modulation, describe_recurrent
 from tapezoo.layers.hyper import CODES
 from tapezoo.layers.recurrent import add_linear_path, append_controls, fold_controls
+from tapezoo.layers.row_blocks import runs_compiled
 from tapezoo.models.arguments import (
     DEEPEST,
     INPUT_SCALES,
@@ -107,6 +108,10 @@ class RecurrentNet(Net):
             memory: (layers, batch, H) for every name in `memory`.
         """
 
+    def plays_compiled(self, signal: Tensor) -> bool:
+        """Whether the layer takes this block in the loops for training; what is only played keeps torch's operators."""
+        return (self.training or torch.is_grad_enabled()) and runs_compiled(signal)
+
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
         path, knobs = self.smoothed(controls, state, input.shape[-1])
@@ -119,9 +124,19 @@ class RecurrentNet(Net):
             features, own = self.conditioner(features.transpose(1, 2), path, own)
             features = features.transpose(1, 2)
             after.update(self.modulations.net_state("head", own))
-        output = self.head(features).transpose(1, 2)  # (batch, 1, samples)
+        output = self._read(features)
         output, past = add_linear_path(output, input, self.linear_path, state)
         return output, {**after, **past}
+
+    def _read(self, features: Tensor) -> Tensor:
+        """The output layer: (batch, samples, H) -> (batch, 1, samples)."""
+        by_samples = features.transpose(0, 1)
+        tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if tracing or not by_samples.is_contiguous():
+            output: Tensor = self.head(features).transpose(1, 2)
+        else:  # as recurrent layers leave them: nothing has to be copied
+            output = self.head(by_samples).permute(1, 2, 0)
+        return output
 
     def described(self) -> Architecture:
         """See `Net.described`."""
