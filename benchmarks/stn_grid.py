@@ -30,6 +30,7 @@ from tapezoo.net import Net
 
 RATE_HZ = 48_000
 SEED = 4711
+GOAL = 0.05  # of the worst cell
 CONTROLS = [control.name for control in Hysteresis.controls]
 
 Array = NDArray[np.float64]
@@ -41,7 +42,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--rows", type=int, default=10, help="fields that every cell is played")
+    parser.add_argument("--rows", type=int, default=40, help="fields that every cell is played")
     parser.add_argument("--samples", type=int, default=6000, help="of each field")
     parser.add_argument("--places", type=int, default=100, help="random places between the points")
     parser.add_argument(
@@ -130,9 +131,13 @@ def lowest(axes: list[int], controls: Array) -> Array:
 
 
 def summary(found: Array) -> str:
-    """Median and worst, for people."""
+    """Median, worst and how many are above the goal, for people."""
     quantiles = np.quantile(found, [0.5, 0.9])
-    return f"ESR median {quantiles[0]:.5f}, nine tenths under {quantiles[1]:.5f}, worst {found.max():.4f}"
+    share = 100 * float(np.mean(found > GOAL))
+    return (
+        f"ESR median {quantiles[0]:.5f}, nine tenths under {quantiles[1]:.5f}, worst {found.max():.4f}, "
+        f"{share:.1f} % above {GOAL}"
+    )
 
 
 def draw(net: Net, axes: list[int], on_grid: Array, folder: Path) -> None:

@@ -222,6 +222,8 @@ class ResidualBlock:
 class Transition:
     """`M[n] = M[n-1] + s[n] head(hidden(first(u[n])))`, a tanh after `first` and each of `hidden`; it gives M.
 
+    M is held within +-limit before it is given and heard.
+
     u is H (the input), `slope_scale H'`, both one sample earlier; with `inputs` "sign" or "anhysteretic"
     `H' / sqrt(H'^2 + still^2)`; with "anhysteretic" `coth(b H) - 1 / (b H)`; then M[n-1]; then the controls.
     `H'[n] = (1 + alpha) rise (H[n] - H[n-1]) - alpha H'[n-1]`. s is `increment / rise`, or, where there is no
@@ -232,6 +234,7 @@ class Transition:
         first: From u.
         hidden: The layers after it.
         head: To one number.
+        limit: (1,).
         inputs: See above.
         bend: b, (1,); of "anhysteretic" alone.
         increment: See above.
@@ -245,6 +248,7 @@ class Transition:
     first: Dense
     hidden: tuple[Dense, ...]
     head: Dense
+    limit: str
     inputs: Literal["plain", "mirrored", "sign", "anhysteretic"]
     bend: str | None
     increment: float | None
@@ -257,7 +261,8 @@ class Transition:
 
     def shapes(self) -> Shapes:
         """Its tensors, and their shapes."""
-        return {**_all_shapes(self.first, *self.hidden, self.head), **_bias(self.bend, 1)}
+        own = {self.limit: (1,), **_bias(self.bend, 1)}
+        return {**_all_shapes(self.first, *self.hidden, self.head), **own}
 
 
 @dataclass(frozen=True)
@@ -312,9 +317,9 @@ class ControlledTransition:
     """A `Transition` without controls among its inputs, whose weights are functions of them.
 
     All weights as one vector: first.weight (W, inputs + 1) by rows, M last; first.bias (W,); for each further layer its
-    weight (W, W) by rows and bias (W,); head.weight (W,); head.bias (1,). They are taken at the controls where they
-    stand at the begin of every `step_samples` after a new target, until they stand still (`tapezoo.layers.smoothing.
-    steps`).
+    weight (W, W) by rows and bias (W,); head.weight (W,); head.bias (1,); limit (1,). They are taken at the controls
+    where they stand at the begin of every `step_samples` after a new target, until they stand still (`tapezoo.layers.
+    smoothing.steps`).
 
     Args:
         layers: With a tanh, 1 or more.

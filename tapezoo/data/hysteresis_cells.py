@@ -22,11 +22,11 @@ from tapezoo.data.segments import Segments
 from tapezoo.data.splits import SPLITS, Split
 from tapezoo.data.virtual_devices import MOST_BYTES, sources_hash
 from tapezoo.devices.hysteresis import Hysteresis
-from tapezoo.devices.hysteresis_fields import Fields, training_fields, unseen_fields
+from tapezoo.devices.hysteresis_fields import Fields, to_ends, training_fields, unseen_fields
 from tapezoo.devices.hysteresis_grid import cell_blocks, render_cells
 from tapezoo.screen import Screen, bar
 
-REVISION = 2  # raise it when preparation changes what comes out
+REVISION = 3  # raise it when preparation changes what comes out
 MOST_POSITIONS = 64  # of an axis
 MOST_ROWS_IN_ALL = 1 << 20  # of a shard: each has an entry in the index of the cache
 BLOCK_BYTES = 1 << 25  # of magnetisation of one split, rendered at once
@@ -39,12 +39,12 @@ class HysteresisCells(PairsDataModule):
     """The device `hysteresis` at every cell of a grid of its knobs, under fields that lead through all its states.
 
     All cells hear the same fields (`tapezoo.devices.hysteresis_fields`). A knob that is no axis of the grid is an
-    input: every row of a cell has its own value of it, spread evenly over 0..1. A training batch is some whole cells,
-    the rows of each side by side, from the middle of the grid outwards, so that a cell may begin with the weights of a
-    neighbour that is done; every epoch visits every cell once, in the same order. Training rows begin at any
-    magnetisation. Validation and test are other signals on demagnetised tapes, at other values of the inputs. All three
-    knobs are controls, and the settings of reports are the cells; a target is what the solver makes of just the input
-    and the controls that stand beside it.
+    input: every row of a cell has its own value of it, spread over 0..1, in training denser at both ends. A training
+    batch is some whole cells, the rows of each side by side, from the middle of the grid outwards, so that a cell may
+    begin with the weights of a neighbour that is done; every epoch visits every cell once, in the same order. Half of
+    the training rows begin at any magnetisation. Validation and test are other signals on demagnetised tapes, at other
+    values of the inputs. All three knobs are controls, and the settings of reports are the cells; a target is what the
+    solver makes of just the input and the controls that stand beside it.
 
     Args:
         axes: Number of evenly spaced positions 0..1, 2 to 64, of one to three of drive, saturation and bias. The last
@@ -210,8 +210,10 @@ class HysteresisCells(PairsDataModule):
         counts = [self._rows[split] for split in SPLITS]
         numbers = np.arange(sum(counts))[:, None]
         steps = np.array([_STEPS[control.name] for control in Hysteresis.controls])
-        every = ((0.5 + numbers * steps) % 1.0).astype(np.float32)
-        return dict(zip(SPLITS, np.split(every, np.cumsum(counts)[:-1]), strict=True))
+        every = (0.5 + numbers * steps) % 1.0
+        inputs = dict(zip(SPLITS, np.split(every, np.cumsum(counts)[:-1]), strict=True))
+        inputs["train"] = to_ends(inputs["train"])
+        return {split: own.astype(np.float32) for split, own in inputs.items()}
 
     def _points(self, positions: NDArray[np.float32], inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Drive, saturation and bias of every row of some cells, (cells, rows, 3); exact in single precision."""

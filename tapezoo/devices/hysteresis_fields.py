@@ -2,7 +2,8 @@
 
 Music alone stays near a few loops. A net that goes on from its own output also comes to states where no tape ever was,
 and must come back from them: sweeps, noise, small loops on the flanks of large ones, decaying fields, and rows that
-begin at any magnetisation. Test fields are music and sweeps of another seed, from a demagnetised tape.
+begin at any magnetisation. What a net does beyond what it was trained on is anybody's guess: levels and drives lie
+denser at their ends. Test fields are music and sweeps of another seed, from a demagnetised tape.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from tapezoo.devices.program_signals import noise_phrase, sweep_phrase, tone_phr
 from tapezoo.devices.program_speech import speech_phrase
 
 Phrase = Callable[[float, int, np.random.Generator], NDArray[np.float64]]
+Spread = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 
 LEVEL_RANGE_DB = 40.0
 _HOT_DB = 12.0  # every other row peaks within this of full scale, as programme material does
 _GOLDEN = 0.6180339887498949
+_QUIET_START = 0.3  # of saturation: how far a tape under a quiet field is magnetised at most
 _TRAINING, _TEST = 0, 1  # so that no seed of one gives a signal of the other
 
 
@@ -32,7 +35,7 @@ class Fields(NamedTuple):
     Args:
         kinds: What each row is.
         H: Field, full scale +-1.
-        drives: 0..1, for nets that hear the drive: each row has its own, spread evenly.
+        drives: 0..1, for nets that hear the drive: each row has its own.
         starts: Magnetisation before the first sample over the saturation magnetisation, -1..1.
 
     Shape:
@@ -41,8 +44,8 @@ class Fields(NamedTuple):
 
     kinds: tuple[str, ...]
     H: NDArray[np.float64]
-    drives: NDArray[np.float64]
-    starts: NDArray[np.float64]
+    drives: NDArray[np.floating]
+    starts: NDArray[np.floating]
 
 
 def small_loops(seconds: float, sample_rate: int, random: np.random.Generator) -> NDArray[np.float64]:
@@ -87,17 +90,25 @@ _TESTED: tuple[tuple[str, Phrase], ...] = (
 
 
 def training_fields(rows: int, samples: int, sample_rate: int, seed: int) -> Fields:
-    """Fields that cover the states of a tape; every other row begins at a random magnetisation.
+    """Fields that cover the states of a tape; half of the hot and of the quiet rows begin at a random magnetisation.
+
+    A tape under a quiet field is seldom magnetised far, and would dominate what is learned from it. Two rows begin at
+    saturation.
 
     Args:
-        rows: How many; nine in turn are of every kind.
+        rows: How many; nine in turn are of every kind, 36 in turn of every kind, hot and quiet, begun either way.
         samples: Of each row; short ones come to more levels, and to more random beginnings.
         sample_rate: In Hz.
         seed: Another one gives other signals.
     """
     random = np.random.default_rng([seed, _TRAINING, rows])
-    starts = np.where(np.arange(rows) % 2 == 1, random.uniform(-1.0, 1.0, rows), 0.0)
-    return _fields(_TRAINED, rows, samples, sample_rate, [seed, _TRAINING], starts)
+    numbers = np.arange(rows)
+    reach = np.where(numbers % 2 == 0, 1.0, _QUIET_START)
+    starts = np.where(numbers // 2 % 2 == 1, reach * random.uniform(-1.0, 1.0, rows), 0.0)
+    hot_starts = numbers[(numbers // 2 % 2 == 1) & (numbers % 2 == 0)][:2]
+    starts[hot_starts] = [1.0, -1.0][: len(hot_starts)]
+    fields = _fields(_TRAINED, rows, samples, sample_rate, [seed, _TRAINING], starts, to_ends)
+    return fields._replace(drives=to_ends(fields.drives))
 
 
 def unseen_fields(rows: int, samples: int, sample_rate: int, seed: int) -> Fields:
@@ -109,7 +120,7 @@ def unseen_fields(rows: int, samples: int, sample_rate: int, seed: int) -> Field
         sample_rate: In Hz.
         seed: Another one gives other signals.
     """
-    return _fields(_TESTED, rows, samples, sample_rate, [seed, _TEST], np.zeros(rows))
+    return _fields(_TESTED, rows, samples, sample_rate, [seed, _TEST], np.zeros(rows), as_they_are)
 
 
 def _fields(
@@ -118,23 +129,37 @@ def _fields(
     samples: int,
     sample_rate: int,
     seed: list[int],
-    starts: NDArray[np.float64],
+    starts: NDArray[np.floating],
+    spread: Spread,
 ) -> Fields:
     H = np.zeros((rows, samples))
     names = []
+    levels_db = _levels_db(rows, spread)
     for row in range(rows):
         random = np.random.default_rng([*seed, 1, row])
         name, phrase = kinds[row % len(kinds)]
         found = phrase(samples / sample_rate, sample_rate, random)[:samples]
         peak = max(float(np.abs(found).max(initial=0.0)), 1e-9)
-        H[row, : found.size] = found * (10.0 ** (_level_db(row) / 20.0) / peak)
+        H[row, : found.size] = found * (10.0 ** (levels_db[row] / 20.0) / peak)
         names.append(name)
     # neighbours in drive are not neighbours in level: the two sequences share no ratio
     drives = (0.5 + np.arange(rows) * np.sqrt(2.0)) % 1.0
     return Fields(tuple(names), H, drives, starts)
 
 
-def _level_db(row: int) -> float:
-    """Peak of a row: hot and quiet in turn, each spread evenly by the golden ratio."""
-    spread = row // 2 * _GOLDEN % 1.0
-    return -_HOT_DB * spread if row % 2 == 0 else -_HOT_DB - (LEVEL_RANGE_DB - _HOT_DB) * spread
+def to_ends(shares: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Numbers spread evenly over 0..1, moved to where cosines of them would be: denser at both ends."""
+    return np.asarray((1.0 - np.cos(np.pi * shares)) / 2.0)
+
+
+def as_they_are(shares: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Numbers spread evenly."""
+    return shares
+
+
+def _levels_db(rows: int, spread: Spread) -> NDArray[np.floating]:
+    """Peaks of the rows: hot and quiet in turn, each spread by the golden ratio, the hot ones also by `spread`."""
+    numbers = np.arange(rows)
+    shares = numbers // 2 * _GOLDEN % 1.0
+    quiet = -_HOT_DB - (LEVEL_RANGE_DB - _HOT_DB) * shares
+    return np.where(numbers % 2 == 0, -_HOT_DB * spread(shares), quiet)

@@ -86,7 +86,7 @@ def start_magnetisation(fields: Fields, points: NDArray[np.floating]) -> NDArray
     """
     every = _every_point(points, len(fields.H))
     saturation = np.array([[tape_at(*point).Ms for point in cell] for cell in every])
-    return saturation * fields.starts
+    return np.asarray(saturation * fields.starts)
 
 
 def one_step(

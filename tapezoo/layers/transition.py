@@ -10,6 +10,9 @@ from torch.autograd.function import once_differentiable
 
 from tapezoo.layers.transition_loops import go_back, go_forward, tanh_table
 
+UNLIMITED = 1e30  # what M is held within before anything is known of it; finite, so that limits can be mixed
+HEADROOM = 1.1  # over the largest true output that was trained on
+
 
 class Weights(NamedTuple):
     """Of N nets of L layers of W units, all but what the first layer does with the signal.
@@ -20,6 +23,7 @@ class Weights(NamedTuple):
         hidden_bias: (N, L - 1, W).
         head: (N, W).
         head_bias: (N,).
+        limit: What M is held within, +-, (N,); it gets no gradient.
     """
 
     feedback: Tensor
@@ -27,10 +31,11 @@ class Weights(NamedTuple):
     hidden_bias: Tensor
     head: Tensor
     head_bias: Tensor
+    limit: Tensor
 
 
 def run_transition(heard: Tensor, step: Tensor, turn: Tensor, start: Tensor, weights: Weights) -> Tensor:
-    """`M[n] = M[n-1] + step[n] net(heard[n], turn[n] M[n-1])`, for N nets and R rows each.
+    """`M[n] = M[n-1] + step[n] net(heard[n], turn[n] M[n-1])`, held within +-limit, for N nets and R rows each.
 
     `net`: a_1 = tanh(heard + feedback M), a_l = tanh(hidden_l a_(l-1) + hidden_bias_l), head a_L + head_bias.
 
@@ -74,7 +79,7 @@ class _Transition(torch.autograd.Function):
         step, turn, *weights, units, path = ctx.saved_tensors
         nets, samples, _, width, rows = units.shape
         for_heard = units.new_empty(nets, width, samples, rows)
-        for_weights = [torch.zeros_like(value) for value in weights]
+        for_weights = [torch.zeros_like(value) for value in weights[:-1]]
         for_start = units.new_empty(nets, rows)
         go_back(
             given.contiguous().numpy(),
@@ -83,7 +88,7 @@ class _Transition(torch.autograd.Function):
                 for value in (step, turn, *weights, units, path, for_heard, *for_weights, for_start)
             ),
         )
-        return for_heard, None, None, for_start, *for_weights
+        return for_heard, None, None, for_start, *for_weights, None
 
 
 def loop_transition(heard: Tensor, step: Tensor, turn: Tensor, start: Tensor, weights: Weights) -> Tensor:
@@ -92,9 +97,9 @@ def loop_transition(heard: Tensor, step: Tensor, turn: Tensor, start: Tensor, we
     Shape:
         heard: (W, samples, R); step, turn: (samples, R); start: (R,); result: (samples, R).
     """
-    feedback, hidden, hidden_bias, head, head_bias = (part[0] for part in weights)
+    feedback, hidden, hidden_bias, head, head_bias, limit = (part[0] for part in weights)
     signal = heard.permute(1, 2, 0), step.unsqueeze(2), start.unsqueeze(1), turn.unsqueeze(2) * feedback
-    last = head.unsqueeze(1), head_bias
+    last = head.unsqueeze(1), head_bias, -limit, limit
     if hidden.shape[0] == 1:  # written out: in a graph a loop within the loop costs more than what it does
         output = _loop_two_layers(*signal, hidden[0].t(), hidden_bias[0], *last)
     else:
@@ -114,6 +119,8 @@ def _loop_two_layers(
     hidden_bias: Tensor,
     head: Tensor,
     head_bias: Tensor,
+    lowest: Tensor,
+    highest: Tensor,
 ) -> Tensor:
     output = step[:0]
     for first in range(0, heard.shape[0], 64):
@@ -123,6 +130,7 @@ def _loop_two_layers(
             units = torch.tanh(torch.addcmul(sums[n], M, fed[n]))
             units = torch.tanh(torch.addmm(hidden_bias, units, hidden))
             M = torch.addcmul(M, steps[n], torch.addmm(head_bias, units, head))
+            M = torch.minimum(torch.maximum(M, lowest), highest)
             piece = torch.cat([piece, M.unsqueeze(0)])
         output = torch.cat([output, piece])
     return output
@@ -138,6 +146,8 @@ def _loop_layers(
     hidden_bias: Tensor,
     head: Tensor,
     head_bias: Tensor,
+    lowest: Tensor,
+    highest: Tensor,
 ) -> Tensor:
     output = step[:0]
     for first in range(0, heard.shape[0], 64):
@@ -148,6 +158,7 @@ def _loop_layers(
             for layer in range(hidden.shape[0]):
                 units = torch.tanh(torch.addmm(hidden_bias[layer], units, hidden[layer]))
             M = torch.addcmul(M, steps[n], torch.addmm(head_bias, units, head))
+            M = torch.minimum(torch.maximum(M, lowest), highest)
             piece = torch.cat([piece, M.unsqueeze(0)])
         output = torch.cat([output, piece])
     return output

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from tapezoo.layers.transition import Weights, loop_transition, run_transition
 from tapezoo.layers.transition_hearing import Hearing
+from tapezoo.layers.transition_loops import tanh_table
+from tapezoo.layers.transition_pieces import go_through
 from tapezoo.layers.transition_weights import WeightsByControls
 
 
@@ -23,6 +26,8 @@ def run_controlled(hearing: Hearing, stepped: Tensor, start: Tensor, weights: We
         stepped: (batch, K, samples), or (batch, K, 1) where they stand still; start: (batch, 1);
         result: (samples, batch).
     """
+    if start.device.type == "cpu" and not torch.is_grad_enabled():
+        return _play(hearing, stepped, start, weights)
     if stepped.shape[-1] == 1:
         return _run_piece(hearing, stepped[..., 0], start[:, 0], weights)
     starts, stops = piece_ends(stepped)
@@ -34,10 +39,28 @@ def run_controlled(hearing: Hearing, stepped: Tensor, start: Tensor, weights: We
     return torch.cat(outputs)
 
 
+def _play(hearing: Hearing, stepped: Tensor, start: Tensor, weights: WeightsByControls) -> Tensor:
+    """In one compiled loop: short blocks while controls move are many, and each operator of torch costs time."""
+    batch, num_controls, _ = stepped.shape
+    starts = piece_ends(stepped)[0]
+    pieces = len(starts)
+    controls = stepped[:, :, starts].permute(2, 0, 1).reshape(pieces * batch, num_controls)
+    vectors = weights(controls) if num_controls else weights(controls[:1]).expand(batch, -1)
+    path = start.new_empty(len(hearing.step) + 1, batch)
+    path[0] = start[:, 0]
+    size = weights.size
+    go_through(
+        *(part.contiguous().numpy() for part in hearing[:3]),
+        np.append(starts.numpy(), len(hearing.step)),
+        vectors.reshape(pieces, batch, size.total).transpose(1, 2).contiguous().numpy(),
+        (size.inputs, size.layers, size.width),
+        tanh_table(path.numpy().dtype),
+        path.numpy(),
+    )
+    return path[1:]
+
+
 def _run_piece(hearing: Hearing, controls: Tensor, start: Tensor, weights: WeightsByControls) -> Tensor:
-    if bool((controls == controls[:1]).all()):  # as when one signal is played block by block
-        every = torch.arange(len(controls), device=controls.device)[None]
-        return _run_nets(hearing, every, start, weights.size.split(weights(controls[:1])))[0]
     kind = torch.zeros(len(controls), dtype=torch.long, device=controls.device)
     if controls.shape[1]:
         _, kind = torch.unique(controls.detach(), dim=0, return_inverse=True)
@@ -113,6 +136,7 @@ def loop_controlled(hearing: Hearing, stepped: Tensor, start: Tensor, weights: W
         rest.hidden_bias.unsqueeze(3),
         rest.head.unsqueeze(3),
         rest.head_bias.unsqueeze(2).unsqueeze(3),
+        rest.limit.unsqueeze(2).unsqueeze(3),
     )
     return output.flatten(1)
 
@@ -133,6 +157,7 @@ def _loop_pieces(
     hidden_bias: Tensor,
     head: Tensor,
     head_bias: Tensor,
+    limit: Tensor,
 ) -> Tensor:
     output = step[:0]
     for piece in range(starts.shape[0]):
@@ -143,7 +168,8 @@ def _loop_pieces(
             head[piece],
             head_bias[piece],
         )
-        layers = own_hidden.shape[1]
+        layers, highest = own_hidden.shape[1], limit[piece]
+        lowest = -highest
         for begin in range(start, stop, 64):
             end = min(begin + 64, stop)
             sums = torch.matmul(heard[:, begin:end], first[piece]) + bias[piece]  # (batch, samples, W)
@@ -153,6 +179,7 @@ def _loop_pieces(
                 for layer in range(layers):
                     units = torch.tanh(torch.baddbmm(own_bias[:, layer], units, own_hidden[:, layer]))
                 M = M + steps[n] * torch.baddbmm(own_head_bias, units, own_head)
+                M = torch.minimum(torch.maximum(M, lowest), highest)
                 joined = torch.cat([joined, M.unsqueeze(0)])
             output = torch.cat([output, joined])
     return output

@@ -50,7 +50,7 @@ class Heard(NamedTuple):
 
 
 def normal_equations(
-    heard: Heard, parameters: Array, width: int, layers: int, rollout: int
+    heard: Heard, parameters: Array, width: int, layers: int, rollout: int, limit: float
 ) -> NormalEquations:
     """Plays from the true output for `rollout` samples, again and again, with the derivative by every parameter.
 
@@ -64,6 +64,7 @@ def normal_equations(
         width: Units of a layer.
         layers: With a tanh.
         rollout: 1 or more; 1 is teacher forcing.
+        limit: What M is held within, +-.
     """
     size = len(parameters)
     matrix, slope = np.zeros((size, size)), np.zeros(size)
@@ -79,6 +80,7 @@ def normal_equations(
         width,
         layers,
         rollout,
+        limit,
         matrix,
         slope,
     )
@@ -87,7 +89,7 @@ def normal_equations(
 
 @compiled
 def _accumulate(  # type: ignore[no-untyped-def]
-    inputs, place, step, turn, before, target, scale, parameters, width, layers, rollout, matrix, slope
+    inputs, place, step, turn, before, target, scale, parameters, width, layers, rollout, limit, matrix, slope
 ):
     rows, samples, count = inputs.shape
     size = len(parameters)
@@ -143,6 +145,9 @@ def _accumulate(  # type: ignore[no-untyped-def]
             factor = step[row, n]
             kept = 1.0 + factor * turn[row, n] * by_M
             M += factor * change
+            if limit < M or -limit > M:  # held there, whatever the parameters are
+                M = limit if limit < M else -limit
+                kept = factor = 0.0
             missed = (target[row, n] - M) * scale[row]
             error += missed * missed
             for p in range(size):

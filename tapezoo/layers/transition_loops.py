@@ -15,18 +15,18 @@ from tapezoo.compiled import compiled_freely
 
 # what numba makes of a function has no type that mypy could follow
 compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = compiled_freely
-_fixed_tuple: Any = to_fixed_tuple
+fixed_tuple: Any = to_fixed_tuple
 
 _REACH = 10.0  # beyond it tanh is 1 to the last digit of float32, and to 4e-9 of float64
 _REACH_DOUBLE = 20.0
 _HALVINGS = 4
 _TERMS = 9  # of Lambert's continued fraction
-_TABLE_SIZE = 12
+TABLE_SIZE = 12
 
 
 @lru_cache
 def tanh_table(dtype: Any) -> NDArray[Any]:
-    """What `_tanh` needs to know, in the type of its argument: the reach, 2^-4, and the polynomials.
+    """What `tanh_of` needs to know, in the type of its argument: the reach, 2^-4, and the polynomials.
 
     Lambert's continued fraction of tanh(y) = y / (1 + y^2 / (3 + y^2 / (5 + ...))) as a ratio of polynomials in y^2,
     within 1e-16 for |y| up to 20 / 16. From there the argument is doubled four times.
@@ -45,7 +45,7 @@ def tanh_table(dtype: Any) -> NDArray[Any]:
 
 
 @numba.njit(inline="always")
-def _tanh(x, t):  # type: ignore[no-untyped-def]
+def tanh_of(x, t):  # type: ignore[no-untyped-def]
     """Of x by arithmetic alone, which the compiler can do for many numbers at once; NaN stays NaN."""
     x = t[0] if x > t[0] else x
     x = -t[0] if x < -t[0] else x
@@ -61,12 +61,14 @@ def _tanh(x, t):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def go_forward(heard, step, turn, feedback, hidden, hidden_bias, head, head_bias, table, units, path):  # type: ignore[no-untyped-def]
+def go_forward(  # type: ignore[no-untyped-def]
+    heard, step, turn, feedback, hidden, hidden_bias, head, head_bias, limit, table, units, path
+):
     """Fills `units` (N, samples, L, W, R), what every unit was, and `path` (N, samples + 1, R) after its start."""
     nets, width, samples, rows = heard.shape
     layers = 1 + hidden.shape[1]
-    t = _fixed_tuple(
-        table, _TABLE_SIZE
+    t = fixed_tuple(
+        table, TABLE_SIZE
     )  # in registers: the compiler cannot know that no result lies in a table
     change = np.empty(rows, heard.dtype)
     for net in range(nets):
@@ -75,7 +77,7 @@ def go_forward(heard, step, turn, feedback, hidden, hidden_bias, head, head_bias
                 weight, sums, unit = feedback[net, k], heard[net, k, n], units[net, n, 0, k]
                 before, sign = path[net, n], turn[net, n]
                 for r in range(rows):
-                    unit[r] = _tanh(sums[r] + weight * (sign[r] * before[r]), t)
+                    unit[r] = tanh_of(sums[r] + weight * (sign[r] * before[r]), t)
             for layer in range(1, layers):
                 for k in range(width):
                     unit = units[net, n, layer, k]
@@ -85,15 +87,17 @@ def go_forward(heard, step, turn, feedback, hidden, hidden_bias, head, head_bias
                         for r in range(rows):
                             change[r] += weight * before[r]
                     for r in range(rows):
-                        unit[r] = _tanh(change[r], t)
+                        unit[r] = tanh_of(change[r], t)
             change[:] = head_bias[net]
             for k in range(width):
                 weight, unit = head[net, k], units[net, n, layers - 1, k]
                 for r in range(rows):
                     change[r] += weight * unit[r]
-            before, after, factor = path[net, n], path[net, n + 1], step[net, n]
+            before, after, factor, most = path[net, n], path[net, n + 1], step[net, n], limit[net]
             for r in range(rows):
-                after[r] = before[r] + factor[r] * change[r]
+                M = before[r] + factor[r] * change[r]
+                M = most if most < M else M
+                after[r] = -most if -most > M else M
 
 
 @compiled
@@ -106,6 +110,7 @@ def go_back(  # type: ignore[no-untyped-def]
     hidden_bias,
     head,
     head_bias,
+    limit,
     units,
     path,
     for_heard,
@@ -127,6 +132,8 @@ def go_back(  # type: ignore[no-untyped-def]
         for n in range(samples - 1, -1, -1):
             here = given.dtype.type(0)
             for r in range(rows):
+                if abs(path[net, n + 1, r]) >= limit[net]:  # held there, whatever came before
+                    total[r] = 0
                 change[r] = step[net, n, r] * total[r]
                 here += change[r]
             for_head_bias[net] += here

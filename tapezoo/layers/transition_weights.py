@@ -8,16 +8,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from scipy.optimize import linprog
 from torch import Tensor, nn
 
-from tapezoo.layers.transition import Weights
+from tapezoo.layers.transition import HEADROOM, UNLIMITED, Weights
+
+LEAST_LIMIT = 1e-3  # of the largest peak: a plane over peaks may fall far at a corner of the controls
 
 
 class NetSize(NamedTuple):
     """Of a net whose first layer hears `inputs` signals and M, `layers` of `width` units with a tanh, and a head.
 
-    All of its weights as one vector stand layer by layer, weights before biases, the head's last; M is the last input.
+    All of it as one vector: layer by layer, weights before biases, then the head's, M the last input; and at the end
+    what M is held within.
     """
 
     inputs: int
@@ -26,9 +31,9 @@ class NetSize(NamedTuple):
 
     @property
     def total(self) -> int:
-        """Of weights and biases, P."""
+        """Of weights and biases, and the limit, P."""
         inner = (self.layers - 1) * self.width * (self.width + 1)
-        return self.width * (self.inputs + 2) + inner + self.width + 1
+        return self.width * (self.inputs + 2) + inner + self.width + 2
 
     @property
     def first_bias(self) -> slice:
@@ -41,7 +46,8 @@ class NetSize(NamedTuple):
         inputs, layers, width = self
         around = vectors.shape[:-1]
         first = vectors[..., : width * (inputs + 1)].reshape(*around, width, inputs + 1)
-        inner = vectors[..., self.first_bias.stop : self.total - width - 1]
+        head = self.total - width - 2
+        inner = vectors[..., self.first_bias.stop : head]
         inner = inner.reshape(*around, layers - 1, width * (width + 1))
         return (
             first[..., :inputs],
@@ -50,8 +56,9 @@ class NetSize(NamedTuple):
                 first[..., inputs],
                 inner[..., : width * width].reshape(*around, layers - 1, width, width),
                 inner[..., width * width :],
-                vectors[..., self.total - width - 1 : self.total - 1],
-                vectors[..., self.total - 1],
+                vectors[..., head : head + width],
+                vectors[..., head + width],
+                vectors[..., -1].detach(),
             ),
         )
 
@@ -101,6 +108,16 @@ class WeightsByControls(nn.Module, ABC):
     @abstractmethod
     def set_block(self, number: int, coefficients: Tensor) -> None:
         """Stores C."""
+
+    @abstractmethod
+    def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
+        """Limits M to little more than the true output ever was, where a block is trained.
+
+        Args:
+            number: Of the block.
+            controls: Of its rows, (rows, K).
+            peaks: The largest true output of each, (rows,).
+        """
 
     def around(self, vector: Tensor) -> Tensor:
         """C of weights (P,) that hardly follow the controls yet."""
@@ -179,7 +196,7 @@ class WeightTable(WeightsByControls):
     def free(self) -> Tensor:
         """See `WeightsByControls.free`."""
         free = torch.zeros(self.size.total, 1 + len(self.as_inputs), dtype=torch.bool)
-        free[:, 0] = True
+        free[:-1, 0] = True
         free[self.size.first_bias] = True
         return free
 
@@ -196,6 +213,13 @@ class WeightTable(WeightsByControls):
         """See `WeightsByControls.set_block`."""
         heard = coefficients[self.size.first_bias, 1:].t().flatten()
         self.nets[number] = torch.cat([coefficients[:, 0], heard]).to(self.nets)
+
+    @torch.no_grad()
+    def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
+        """See `WeightsByControls.hold_within`."""
+        last = self.nets[number, self.size.total - 1]
+        known = last if last < UNLIMITED else 0.0
+        self.nets[number, self.size.total - 1] = torch.maximum(HEADROOM * peaks.max(), torch.as_tensor(known))
 
     def nearest(self, number: int, among: Sequence[int]) -> int | None:
         """See `WeightsByControls.nearest`: on the grid, all axes counted alike."""
@@ -245,7 +269,9 @@ class WeightPolynomial(WeightsByControls):
     @property
     def free(self) -> Tensor:
         """See `WeightsByControls.free`."""
-        return torch.ones(self.coefficients.shape, dtype=torch.bool)
+        free = torch.ones(self.coefficients.shape, dtype=torch.bool)
+        free[-1] = False
+        return free
 
     def block(self, number: int) -> Tensor:
         """See `WeightsByControls.block`."""
@@ -255,6 +281,19 @@ class WeightPolynomial(WeightsByControls):
     def set_block(self, number: int, coefficients: Tensor) -> None:
         """See `WeightsByControls.set_block`."""
         self.coefficients.copy_(coefficients)
+
+    @torch.no_grad()
+    def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
+        """See `WeightsByControls.hold_within`: the lowest plane over the controls that no row's peak is above."""
+        corners = itertools.product((0.0, 1.0), repeat=self.num_controls)
+        least = peaks.new_full((2**self.num_controls,), float(peaks.max()) * LEAST_LIMIT)
+        places = torch.cat([controls, controls.new_tensor(list(corners)).reshape(-1, self.num_controls)])
+        terms = 1 + self.num_controls  # the constant and the linear ones
+        planes = self.features(places)[:, :terms].double().numpy()
+        heights = np.concatenate([HEADROOM * peaks.double().numpy(), least.double().numpy()])
+        found = linprog(planes.sum(axis=0), A_ub=-planes, b_ub=-heights, bounds=(None, None))
+        self.coefficients[-1] = 0.0
+        self.coefficients[-1, :terms] = torch.from_numpy(found.x).to(self.coefficients)
 
     def nearest(self, number: int, among: Sequence[int]) -> int | None:
         """See `WeightsByControls.nearest`."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tapezoo.architecture import Architecture, Transition
 from tapezoo.layers.described import describe_dense
-from tapezoo.layers.transition import Weights, loop_transition, run_transition
+from tapezoo.layers.transition import HEADROOM, UNLIMITED, Weights, loop_transition, run_transition
 from tapezoo.layers.transition_fit import Heard
 from tapezoo.layers.transition_hearing import Hearing, hear
 from tapezoo.layers.transition_inputs import INPUTS, SLOPE_SCALE, STILL
@@ -68,6 +68,8 @@ class STNNet(Net):
         ModelArgumentError: An argument is out of its range.
     """
 
+    limit: Tensor
+
     def __init__(
         self,
         num_controls: int,
@@ -90,6 +92,7 @@ class STNNet(Net):
         self.first = nn.Linear(self.inputs.count + 1 + num_controls, width)  # inputs, M_1, controls
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(layers - 1))
         self.head = nn.Linear(width, 1)
+        self.register_buffer("limit", torch.full((1,), UNLIMITED))
         for name in ("field", "slope", "output"):
             self.register_rest(name, torch.zeros(1))
         self._draw_back()
@@ -145,6 +148,12 @@ class STNNet(Net):
         """`state`, but that the last output was `output` (batch, 1)."""
         return {**state, "output": output}
 
+    @torch.no_grad()
+    def hold_within(self, peak: float) -> None:
+        """Limits M to little more than the largest true output that training has seen."""
+        known = float(self.limit) if float(self.limit) < UNLIMITED else 0.0
+        self.limit.fill_(max(HEADROOM * peak, known))
+
     @property
     def layers(self) -> list[nn.Linear]:
         """Those between the first one and the head."""
@@ -176,13 +185,15 @@ class STNNet(Net):
         return [p for layer in (self.first, *self.layers, self.head) for p in layer.parameters()]
 
     def vector(self) -> Tensor:
-        """All weights but what the inputs have of their own, in the order of `fitted_parameters`, (P,)."""
-        return torch.nn.utils.parameters_to_vector(self.fitted_parameters()).detach()
+        """All but what the inputs have of their own, see `tapezoo.layers.transition_weights.NetSize`, (P,)."""
+        weights = torch.nn.utils.parameters_to_vector(self.fitted_parameters()).detach()
+        return torch.cat([weights, self.limit])
 
     @torch.no_grad()
     def load_vector(self, vector: Tensor) -> None:
-        """Takes the weights of `vector`."""
-        torch.nn.utils.vector_to_parameters(vector, self.fitted_parameters())
+        """Takes what `vector` says."""
+        torch.nn.utils.vector_to_parameters(vector[:-1], self.fitted_parameters())
+        self.limit.copy_(vector[-1:])
 
     def weights(self) -> Weights:
         """What the loops take, for one net."""
@@ -197,6 +208,7 @@ class STNNet(Net):
             else self.head.weight.new_zeros(1, 0, width),
             self.head.weight,
             self.head.bias,
+            self.limit,
         )
 
     def _prepare(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, Hearing, State]:
@@ -244,6 +256,7 @@ class STNNet(Net):
             first=describe_dense("first", self.first),
             hidden=tuple(describe_dense(f"hidden.{n}", layer) for n, layer in enumerate(self.layers)),
             head=describe_dense("head", self.head),
+            limit="limit",
             inputs=self.inputs_name,
             bend="inputs.bend" if self.inputs_name == "anhysteretic" else None,
             increment=STEP if self.step == "increment" else None,

@@ -122,6 +122,9 @@ class CellLevenbergMarquardt(Objective):
         features = weights.features(controls).double().numpy()
         cells = weights.block_of(controls)
         numbers = [int(cell) for cell in torch.unique(cells)]
+        peaks = target.abs().amax(dim=(1, 2))
+        for number in numbers:
+            weights.hold_within(number, controls[cells == number], peaks[cells == number])
         with ThreadPoolExecutor(self.workers) as pool:
             together = pool.map if len(weights.errors) == 1 else map
             free = weights.free.numpy()
@@ -130,6 +133,7 @@ class CellLevenbergMarquardt(Objective):
                     rows_of(heard, features, (cells == number).numpy(), self.quiet_share),
                     weights.size,
                     free,
+                    weights.block(number).double().numpy(),
                     together,
                 )
                 for number in numbers

@@ -25,6 +25,9 @@ class HearsItself(Protocol):
     def with_output(self, state: State, output: Tensor) -> State:
         """`state`, but that the last output was `output` (batch, 1)."""
 
+    def hold_within(self, peak: float) -> None:
+        """Tells the largest true output of a batch: what it gives may be limited to little more."""
+
 
 class FreeRunning(Supervised):
     """Trains from sample to sample first, then over roll-outs that grow, then as `Supervised` does.
@@ -94,13 +97,14 @@ class FreeRunning(Supervised):
 
     def step(self, step: Step) -> dict[str, Tensor]:
         """See `Objective.step`: an optimizer step per `tbptt_samples`."""
+        assert isinstance(step.net, HearsItself)
+        step.net.hold_within(float(step.batch.target.abs().max()))
         scored = step.batch.input.shape[-1] - step.burn_in_samples
         longest = min(self.tbptt_samples or scored, scored)
         rollout = self.rollout_samples(step.progress, longest)
         if rollout is None or step.batch.delay is not None:
             return super().step(step)
         net, (input, target, controls, *_) = step.net, step.batch
-        assert isinstance(net, HearsItself)
         first = max(step.burn_in_samples, 1)  # the sample before is known
         with torch.no_grad():
             _, state = net(input[..., :first], controls, net.initial_state(controls))

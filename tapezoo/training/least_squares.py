@@ -61,12 +61,23 @@ class LeastSquares:
     Args:
         rows: What is fitted on.
         size: Of the net.
-        free: Which of C (P, F) are fitted; the others are 0.
+        free: Which of C are fitted.
+        fixed: C, of which the others are taken.
         each: Maps over the rows: the built-in map, or a thread pool's.
+
+    Shape:
+        free, fixed: (P, F), as `NetSize` has them; what M is held within is never fitted.
     """
 
-    def __init__(self, rows: Sequence[Rows], size: NetSize, free: NDArray[np.bool_], each: Map = map) -> None:
-        self._rows, self._size, self._free, self._each = rows, size, free, each
+    def __init__(
+        self,
+        rows: Sequence[Rows],
+        size: NetSize,
+        free: NDArray[np.bool_],
+        fixed: Array,
+        each: Map = map,
+    ) -> None:
+        self._rows, self._size, self._free, self._fixed, self._each = rows, size, free, fixed, each
 
     def improve(self, start: Fit, rollout: int, iterations: int, least_gain: float = 1e-3) -> Fit:
         """Steps at one length of roll-outs, each taken only if the error falls.
@@ -103,19 +114,19 @@ class LeastSquares:
 
     def whole(self, coefficients: Array) -> Array:
         """C, (P, F), of its free coefficients."""
-        C: Array = np.zeros(self._free.shape)
+        C: Array = self._fixed.copy()
         C[self._free] = coefficients
         return C
 
     def equations(self, coefficients: Array, rollout: int) -> tuple[float, Array, Array]:
         """Error, J'J and J'(target - path) by the free coefficients."""
         C = self.whole(coefficients)
-        weights, features = C.shape
+        weights, features = len(C) - 1, C.shape[1]  # the last one is what M is held within
 
         def of(rows: Rows) -> Any:
-            return normal_equations(
-                rows.heard, C @ rows.features, self._size.width, self._size.layers, rollout
-            )
+            *parameters, limit = C @ rows.features
+            width, layers = self._size.width, self._size.layers
+            return normal_equations(rows.heard, np.array(parameters), width, layers, rollout, limit)
 
         found = list(self._each(of, self._rows))
         f = np.stack([rows.features for rows in self._rows])
@@ -126,7 +137,7 @@ class LeastSquares:
             both = (squares.T @ inner).reshape(features, features, weights, weights)
             slope: Any = np.stack([one.slope for one in found]).T @ f
         matrix = both.transpose(2, 0, 3, 1).reshape(weights * features, weights * features)
-        free = self._free.ravel()
+        free = self._free[:-1].ravel()
         error = sum(one.error for one in found)
         return (error if np.isfinite(error) else np.inf), matrix[np.ix_(free, free)], slope.ravel()[free]
 

@@ -26,6 +26,9 @@ class HasFewParameters(Protocol):
     def fitted(self, input: Tensor, controls: Tensor, state: State, before: Tensor, target: Tensor) -> Heard:
         """What it is fitted on; all audio (batch, 1, samples)."""
 
+    limit: Tensor
+    """What its output is held within, (1,)."""
+
     def fitted_shape(self) -> tuple[int, int]:
         """Width and layers."""
 
@@ -84,6 +87,7 @@ class LevenbergMarquardt(FreeRunning):
         """See `Objective.step`."""
         net: Any = step.net
         input, target, controls, *_ = step.batch
+        net.hold_within(float(target.abs().max()))
         first = max(step.burn_in_samples, 1)  # the sample before is known
         samples = input.shape[-1] - first
         longest = min(self.tbptt_samples or samples, samples)
@@ -101,8 +105,10 @@ class LevenbergMarquardt(FreeRunning):
         # counted as a step of the optimizer, which has nothing to do: the gradient is 0
         step.update(torch.stack([parameter.sum() for parameter in net.parameters()]).sum() * 0.0)
         width, layers = net.fitted_shape()
-        size, free = NetSize(heard.inputs.shape[2] - 1, layers, width), np.ones((len(vector), 1), bool)
-        squares = LeastSquares([Rows(heard, np.ones(1))], size, free)
+        size, free = NetSize(heard.inputs.shape[2] - 1, layers, width), np.ones((len(vector) + 1, 1), bool)
+        free[-1] = False
+        fixed = np.full((len(free), 1), float(net.limit))
+        squares = LeastSquares([Rows(heard, np.ones(1))], size, free, fixed)
         fit = squares.improve(Fit(vector, np.inf, float(self.damping)), length, self.iterations, 0.0)
         self.damping.fill_(fit.damping)
         with torch.no_grad():

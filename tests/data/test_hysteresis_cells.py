@@ -126,8 +126,11 @@ def test_no_split_shares_a_signal_or_the_value_of_an_input_with_another(module: 
     ("axes", "inputs"), [({"drive": 2}, [1, 2]), ({"bias": 2, "drive": 3, "saturation": 2}, [])]
 )
 def test_knobs_without_an_axis_are_spread_over_the_rows(axes: dict[str, int], inputs: list[int]) -> None:
-    points = HysteresisCells(axes, rows=300)
-    of_cells = points._points(cell_positions(axes), points._inputs()["train"])
+    points = HysteresisCells(axes, rows=300, val_rows=300)
+    of_training = points._points(cell_positions(axes), points._inputs()["train"])[0][:, inputs]
+    if inputs:
+        assert (abs(of_training - 0.5) > 0.4).mean() > 0.3  # an even spread has a fifth there
+    of_cells = points._points(cell_positions(axes), points._inputs()["val"])
     assert of_cells.shape == (np.prod(list(axes.values())), 300, 3)
     for knob in range(3):
         spread = np.unique(of_cells[:, :, knob])

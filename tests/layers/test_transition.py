@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.signal import lfilter, lfiltic
 
-from tapezoo.layers.transition import Weights, loop_transition, run_transition
+from tapezoo.layers.transition import UNLIMITED, Weights, loop_transition, run_transition
 from tapezoo.layers.transition_inputs import INPUTS, langevin, response_samples, slope
 from tapezoo.layers.transition_loops import tanh_table
 
@@ -23,6 +23,7 @@ def nets(count, layers, width, samples, rows, dtype=torch.float64):
         draw(count, layers - 1, width),
         draw(count, width),
         draw(count),
+        torch.tensor([0.6, UNLIMITED], dtype=dtype)[:count],
     )
     step = 0.3 * draw(count, samples, rows).detach()
     turn = torch.sign(draw(count, samples, rows).detach())
@@ -43,12 +44,14 @@ def one_by_one(heard, step, turn, start, weights):
 )
 def test_the_gradient_written_by_hand_is_that_of_pytorch(layers, width, samples, rows):
     heard, step, turn, start, weights = nets(2, layers, width, samples, rows)
-    sources = [heard, start, *(part for part in weights if part.numel())]
+    sources = [heard, start, *(part for part in weights[:-1] if part.numel())]
     mix = torch.randn(2, samples, rows, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     results = []
     for play in (run_transition, one_by_one):
         path = play(heard, step, turn, start, weights)
         results.append([path, *torch.autograd.grad((path * mix).sum() + path[:, -1].square().sum(), sources)])
+    held = results[0][0][0].abs() == weights.limit[0]  # where the gradient ends
+    assert samples < 20 or 0.05 < float(held.double().mean()) < 0.95
     for own, torchs in zip(*results, strict=True):
         torch.testing.assert_close(own, torchs, rtol=1e-11, atol=1e-12)
 
@@ -65,7 +68,12 @@ def test_its_tanh_is_tanh(dtype, tolerance):
     x = x.to(dtype)
     one = torch.ones(1, 1, dtype=dtype)
     nothing = Weights(
-        torch.zeros_like(one), one.new_zeros(1, 0, 1, 1), one.new_zeros(1, 0, 1), one, one[0] * 0
+        torch.zeros_like(one),
+        one.new_zeros(1, 0, 1, 1),
+        one.new_zeros(1, 0, 1),
+        one,
+        one[0] * 0,
+        one[0] * UNLIMITED,
     )
     heard, step = x.reshape(1, 1, 1, -1), torch.ones(1, 1, len(x), dtype=dtype)
     found = run_transition(heard, step, step, torch.zeros(1, len(x), dtype=dtype), nothing)[0, 0]

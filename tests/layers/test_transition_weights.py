@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.interpolate import RegularGridInterpolator
 
-from tapezoo.layers.transition import loop_transition
+from tapezoo.layers.transition import UNLIMITED, loop_transition
 from tapezoo.layers.transition_controlled import loop_controlled, run_controlled
 from tapezoo.layers.transition_hearing import Hearing
 from tapezoo.layers.transition_weights import (
@@ -23,6 +23,7 @@ def table(axes, seed=0):
     found = WeightTable(SIZE, axes, torch.randn(SIZE.total))
     with torch.no_grad():
         found.nets.copy_(torch.randn(found.nets.shape))
+        found.nets[:, SIZE.total - 1] = 1.0 + torch.rand(len(found.nets))  # what M is held within
     return found.double()
 
 
@@ -60,7 +61,8 @@ def test_a_blocks_coefficients_times_the_features_are_the_weights_at_its_point(a
             controls[0, control] = step / (count - 1)
         block = weights.block(cell)
         assert int(weights.block_of(controls)) == cell
-        assert not block[~weights.free].any()
+        assert not weights.free[-1].any()
+        assert not block[:-1][~weights.free[:-1]].any()
         torch.testing.assert_close(block @ weights.features(controls)[0], weights(controls)[0].detach())
         weights.set_block(cell, 2.0 * block)
         torch.testing.assert_close(weights.block(cell), 2.0 * block)
@@ -81,7 +83,7 @@ def test_a_polynomials_terms_are_all_products_up_to_its_degree():
 
 def test_a_weight_vector_is_the_layers_one_after_the_other():
     first, bias, rest = SIZE.split(torch.arange(SIZE.total)[None].double())
-    assert SIZE.total == 3 * 3 + 3 + 3 * 3 + 3 + 3 + 1
+    assert SIZE.total == 3 * 3 + 3 + 3 * 3 + 3 + 3 + 1 + 1
     assert first[0].tolist() == [[0, 1], [3, 4], [6, 7]]
     assert rest.feedback[0].tolist() == [2, 5, 8]
     assert bias[0].tolist() == [9, 10, 11]
@@ -89,6 +91,32 @@ def test_a_weight_vector_is_the_layers_one_after_the_other():
     assert rest.hidden_bias[0, 0].tolist() == [21, 22, 23]
     assert rest.head[0].tolist() == [24, 25, 26]
     assert rest.head_bias.tolist() == [27]
+    assert rest.limit.tolist() == [28]
+
+
+def test_m_is_held_within_a_tenth_more_than_the_largest_true_output():
+    weights, last = table([3, 0]), SIZE.total - 1
+    with torch.no_grad():
+        weights.nets[:, last] = UNLIMITED
+    weights.hold_within(2, torch.rand(5, 2), torch.tensor([0.1, 0.7, 0.2, 0.3, 0.1], dtype=torch.float64))
+    assert weights(torch.tensor([[1.0, 0.4]]).double())[0, -1].item() == pytest.approx(0.77)
+    weights.hold_within(
+        2, torch.rand(1, 2), torch.tensor([0.4], dtype=torch.float64)
+    )  # less than it was told
+    assert weights.nets[:, last].tolist() == pytest.approx([UNLIMITED, UNLIMITED, 0.77])
+
+
+def test_a_polynomial_is_held_within_the_lowest_plane_above_all_peaks():
+    weights = WeightPolynomial(SIZE, 2, 3, torch.randn(SIZE.total)).double()
+    controls = torch.rand(200, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    plane = 2.0 - 1.5 * controls[:, 0] + 0.25 * controls[:, 1]  # as a tape's saturation falls with its knob
+    peaks = plane * torch.where(torch.arange(200) % 3 == 0, 1.0, 0.2)
+    weights.hold_within(0, controls, peaks)
+    corners = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=torch.float64)
+    expected = 1.1 * (2.0 - 1.5 * corners[:, 0] + 0.25 * corners[:, 1])
+    torch.testing.assert_close(weights(corners)[:, -1].detach(), expected)
+    weights.hold_within(0, controls[:1], peaks[:1])  # one point alone says nothing of the corners
+    assert weights(corners)[:, -1].min().item() > 0
 
 
 def test_rows_at_other_controls_and_pieces_of_a_block_each_play_with_their_own_weights():
@@ -105,6 +133,7 @@ def test_rows_at_other_controls_and_pieces_of_a_block_each_play_with_their_own_w
     stepped[1] = stepped[3]  # two rows at the same controls
     stepped[0, 1, 13:], stepped[2, 0, 30:] = 0.25, 0.75
     start = torch.randn(rows, 1, dtype=torch.float64)
+    with_gradient = run_controlled(hearing, stepped, start, weights).detach()
     with torch.no_grad():
         expected, M = [], start[:, 0]
         for n in range(samples):
@@ -116,5 +145,8 @@ def test_rows_at_other_controls_and_pieces_of_a_block_each_play_with_their_own_w
                 parts.append(loop_transition(sums, step, turn, M[row : row + 1], rest)[0, 0])
             M = torch.stack(parts)
             expected.append(M)
+        limits = torch.stack([weights(stepped[:, :, n])[:, -1] for n in range(samples)])
+        assert (torch.stack(expected).abs() == limits).any()
+        torch.testing.assert_close(with_gradient, torch.stack(expected))
         for play in (run_controlled, loop_controlled):
             torch.testing.assert_close(play(hearing, stepped, start, weights), torch.stack(expected))

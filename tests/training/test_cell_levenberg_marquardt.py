@@ -100,7 +100,10 @@ def test_the_equations_are_those_of_differences_of_the_paths(kind):
     weights = net.by_controls
     features = weights.features(data.controls).double().numpy()
     rows = rows_of(heard, features, np.ones(3, bool), 0.1)
-    squares = LeastSquares(rows, weights.size, weights.free.numpy())
+    weights.hold_within(
+        0, data.controls, 0.8 * data.target.abs().amax(dim=(1, 2))
+    )  # what true output is beyond
+    squares = LeastSquares(rows, weights.size, weights.free.numpy(), weights.block(0).double().numpy())
     at = weights.block(0)[weights.free].double().numpy()
     error, matrix, slope = squares.equations(at, 40)
     nudged = []

@@ -39,6 +39,7 @@ class Steps:
         if layer.hidden:
             arrays["hidden.weight"] = torch.stack([weights[each.weight] for each in layer.hidden])
             arrays["hidden.bias"] = torch.stack([_bias_of(weights, each) for each in layer.hidden])
+        arrays["limit"] = weights[layer.limit]
         if layer.bend is not None:
             arrays["bend"] = weights[layer.bend]
         return arrays

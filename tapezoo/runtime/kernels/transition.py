@@ -40,7 +40,7 @@ class TransitionVoice(TransitionMemory):
 
     Arrays of the file, W units, I inputs, K controls, L layers: "first.weight" (W, I + 1 + K): inputs, M, controls;
     "first.bias" (W,); "hidden.weight" (L - 1, W, W) and "hidden.bias" (L - 1, W), none for L = 1; "head.weight"
-    (W,), "head.bias" (1,); "bend" (1,) where the inputs are "anhysteretic".
+    (W,), "head.bias" (1,); "limit" (1,); "bend" (1,) where the inputs are "anhysteretic".
 
     Args:
         file: With the settings "layers", "inputs", "increment" (0 for none), "alpha", "rise", "slope_scale" and
@@ -75,4 +75,5 @@ def _parts(file: KernelFile, form: Form) -> Parts:
         file.array("hidden.bias", layers - 1, width) if layers > 1 else nothing[:, 0],
         file.array("head.weight", width),
         file.array("head.bias", 1)[0],
+        file.array("limit", 1)[0],
     )

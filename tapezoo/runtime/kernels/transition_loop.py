@@ -26,10 +26,10 @@ SERIES_REACH = 0.5
 NOTHING = 1e-30  # of a slope
 HEARD = 6  # columns of the first layer that are no controls; those that inputs do not have are zeros
 # The weights are vectors in one array, since every array of a call costs time: the first 1 + lanes of them, feedback
-# times head, are made of the others by `derive`. Then the column of M in the first layer, the head, its bias in every
-# lane, the bias of the first layer, those of the hidden layers, the terms of their matrices (`turned`), the columns of
-# what is heard and of the controls.
-FEEDBACK, HEAD, HEAD_BIAS, FIRST_BIAS, BIASES = range(5)
+# times head, are made of the others by `derive`. Then the column of M in the first layer, the head, in every lane its
+# bias, in every lane what M is held within, the bias of the first layer, those of the hidden layers, the terms of their
+# matrices (`turned`), the columns of what is heard and of the controls.
+FEEDBACK, HEAD, HEAD_BIAS, LIMIT, FIRST_BIAS, BIASES = range(6)
 # the settings, by their place
 ALPHA, RISE, SLOPE_SCALE, INCREMENT, STILL, BEND, LAYERS, INPUTS, MIRRORED = range(9)
 
@@ -89,7 +89,7 @@ def play(like, signal, output, memory, weights, curves, settings, start, stop, c
     first = hidden + (layers - 1) * lanes * lanes
     fed_bias, feedback = load_as(weights, 0, like), load_as(weights, own + FEEDBACK * lanes, like)
     head, head_bias = load_as(weights, own + HEAD * lanes, like), weights[own + HEAD_BIAS * lanes]
-    first_bias = load_as(weights, own + FIRST_BIAS * lanes, like)
+    limit, first_bias = weights[own + LIMIT * lanes], load_as(weights, own + FIRST_BIAS * lanes, like)
     alpha, scale, square = settings[ALPHA], settings[SLOPE_SCALE], settings[STILL] * settings[STILL]
     gain, half = (np.float32(1) + alpha) * settings[RISE], np.float32(0.5) / settings[RISE]
     increment, falling = settings[INCREMENT] / settings[RISE], np.float32(-1 if settings[MIRRORED] else 1)
@@ -131,6 +131,11 @@ def play(like, signal, output, memory, weights, curves, settings, start, stop, c
             units = soon_tanh(product(units, weights, hidden + layer * lanes * lanes, ones, bias))
         pre = product(units, weights, lanes, moved, sums)
         M += step * (head_bias + total(mul(head, units)))
+        # rare: nothing that the next sample waits for, until it happens; M before the first may be beyond this limit
+        if abs(M) > limit and n > start:
+            held = limit if M > 0 else -limit
+            pre = fma(fill_as(turn * (held - M), like), feedback, pre)
+            M = held
         output[max(n - 1, start)] = M
         last, last_slope = field, slope
         step = increment if increment else way * half

@@ -32,7 +32,7 @@ class Form(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """Of a net: (W, I + 1 + K) inputs, M, controls; (W,); (L - 1, W, W); (L - 1, W); (W,); ()."""
+    """Of a net: (W, I + 1 + K) inputs, M, controls; (W,); (L - 1, W, W); (L - 1, W); (W,); (); ()."""
 
     first: Weights
     first_bias: Weights
@@ -40,6 +40,7 @@ class Parts(NamedTuple):
     hidden_bias: Weights
     head: Weights
     head_bias: Weights
+    limit: Weights
 
 
 def read_form(file: KernelFile, width: int) -> Form:
@@ -59,8 +60,8 @@ def pack(parts: Parts, form: Form) -> Weights:
     count, lanes = form.heard, form.lanes
     columns = np.zeros((HEARD + parts.first.shape[1] - count - 1, form.width), np.float32)
     columns[:count], columns[HEARD:] = parts.first[:, :count].T, parts.first[:, count + 1 :].T
-    head_bias = np.full(lanes, parts.head_bias)
-    vectors = [parts.first[:, count], parts.head, head_bias, parts.first_bias, *parts.hidden_bias]
+    head_bias, limit = np.full(lanes, parts.head_bias), np.full(lanes, parts.limit)
+    vectors = [parts.first[:, count], parts.head, head_bias, limit, parts.first_bias, *parts.hidden_bias]
     terms = [turn_matrix(matrix, lanes) for matrix in parts.hidden]
     return np.concatenate([_lined(vectors, lanes), *terms, _lined(columns, lanes)])
 
@@ -73,10 +74,10 @@ def split_vector(vector: Weights, form: Form) -> Parts:
     """
     layers, width, _, _ = form
     first, inner = width * (form.heard + 1), (layers - 1) * width * (width + 1)
-    sizes = [first, width, inner, width, 1]
+    sizes = [first, width, inner, width, 1, 1]
     if len(vector) != sum(sizes):
         raise ValueError(f"{len(vector)} weights for a net of {sum(sizes)}")
-    matrix, bias, inner_part, head, head_bias = np.split(vector, np.cumsum(sizes)[:-1])
+    matrix, bias, inner_part, head, head_bias, limit = np.split(vector, np.cumsum(sizes)[:-1])
     hidden = inner_part.reshape(layers - 1, width * (width + 1))
     return Parts(
         matrix.reshape(width, form.heard + 1),
@@ -85,6 +86,7 @@ def split_vector(vector: Weights, form: Form) -> Parts:
         hidden[:, width * width :],
         head,
         head_bias[0],
+        limit[0],
     )
 
 
