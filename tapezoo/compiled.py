@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar, cast
+from types import CodeType, FunctionType
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -34,9 +35,29 @@ def _compile(function: Function, fastmath: bool | set[str]) -> Function:
     try:
         with _absolute_folders():
             found = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=fastmath)(function)
+        _follow_callees(found, function)
     except RuntimeError:  # numba finds no writable cache folder ("no locator available")
         found = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
     return cast(Function, found)
+
+
+def _follow_callees(found: Any, function: Function) -> None:
+    """Numba looks for changes in the file of the function alone; what it calls is compiled into it and changes too."""
+    files = {code.co_filename for code in _codes_called(cast(FunctionType, function), set())}
+    stats = [Path(file).stat() for file in sorted(files)]
+    index = found._cache._cache_file
+    index._source_stamp = (index._source_stamp, [(stat.st_mtime_ns, stat.st_size) for stat in stats])
+
+
+def _codes_called(function: FunctionType, known: set[CodeType]) -> set[CodeType]:
+    """Of the compiled functions and intrinsics that it calls, and those that these call."""
+    for name in function.__code__.co_names:
+        used = function.__globals__.get(name)
+        inner = getattr(used, "py_func", getattr(used, "_defn", None))
+        if isinstance(inner, FunctionType) and inner.__code__ not in known:
+            known.add(inner.__code__)
+            _codes_called(inner, known)
+    return known
 
 
 @contextmanager
