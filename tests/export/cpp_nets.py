@@ -29,6 +29,11 @@ def _seeded(make):
     return net
 
 
+def _held(net, peak):
+    net.hold_within(peak)
+    return net
+
+
 _MAKERS = {
     "lstm": lambda: LSTMNet(0, 32, 1, 1, 1000.0),
     "lstm, odd, two layers, two knobs, long linear path": lambda: LSTMNet(2, 5, 2, 40, 100.0),
@@ -64,6 +69,7 @@ _MAKERS = {
     "tcn, temporal film": lambda: TCNNet(2, 6, 2, 3, 4, "prelu", 5, "temporal_film"),
     "tcn folded": lambda: TCNNet(2, 6, 3, 3, 4, "tanh", 5).folded(POINT),
     "stn": lambda: STNNet(0),
+    "stn, held": lambda: _held(STNNet(0, "2x4", "slope"), 0.02),
     "stn, increment, sign, two knobs": lambda: STNNet(2, "3x5", "increment", "sign"),
     "stn, wide, anhysteretic": lambda: STNNet(1, "1x20", "slope", "anhysteretic"),
     "stn folded": lambda: STNNet(2, "2x4").folded(POINT),

@@ -38,7 +38,8 @@ def add_transition(program: Program, layer: Transition) -> Rows:
         weight, bias = _dense(program, hidden)
         rows += [weight.T, bias[np.newaxis]]
     weight, bias = _dense(program, layer.head)
-    rows += [weight, np.full((1, width), bias[0])]
+    limit = program.weight(layer.limit, (1,))
+    rows += [weight, np.full((1, width), bias[0]), np.full((1, width), limit[0])]
     bend = 0.0 if layer.bend is None else float(program.weight(layer.bend, (1,))[0])
     sizes = {"width": width, "layers": 1 + len(layer.hidden), "controls": controls}
     table = program.table(
@@ -121,5 +122,6 @@ def _turned(row: Numbers, layer: ControlledTransition, added: int) -> Numbers:
 
     for columns in (heard, *[width] * (layer.layers - 1)):
         parts += [take(width, columns).T, take(1, width)]
-    parts += [take(1, width), np.full((1, width), take(1)[0]), take(added, width)]
+    parts += [take(1, width), np.full((1, width), take(1)[0])]
+    parts += [np.full((1, width), take(1)[0]), take(added, width)]
     return np.concatenate(parts).reshape(-1)

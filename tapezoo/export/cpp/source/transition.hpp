@@ -1,19 +1,20 @@
-// M[n] = M[n-1] + s net(u[n], M[n-1]): a small net that hears its own last output, see `play`.
+// M[n] = M[n-1] + s net(u[n], M[n-1]), held within +-limit: a small net that hears its own last output, see `play`.
 //
 // W: `width` units in each of `layers`; `inputs` that are no controls (4; 5 with the sign of the slope; 6 with Langevin's
 // function of the field), `mirrored`, `controls` that are inputs, and alpha, gain, half, increment, scale, still, bend.
 // Weights in rows of UNITS: columns of what the first layer hears, of M, of the controls; its bias; for every further layer
-// its columns and its bias; the head; the head's bias.
+// its columns and its bias; the head; the head's bias; the limit.
 
 template <class W>
 class Transition {
  public:
   static constexpr int UNITS = (W::width + LANES - 1) / LANES * LANES, HEARD = W::inputs + 1 + W::controls;
   static constexpr int LAYER = (W::width + 1) * UNITS, HEAD = (HEARD + 1) * UNITS + (W::layers - 1) * LAYER;
-  static constexpr int WEIGHTS = HEAD + 2 * UNITS;
+  static constexpr int WEIGHTS = HEAD + 3 * UNITS;
 
   // Samples from `begin` to `end` of `signal`, whose rows are CHUNK apart: the field, then the controls.
   TAPEZOO_APART void play(const float* weights, const float* signal, float* out, int begin, int end) noexcept {
+    const float limit = weights[HEAD + 2 * UNITS];
     for (int n = begin; n < end; ++n) {
       const float field = signal[n];
       float slope = W::gain * (field - field_) - W::alpha * slope_;
@@ -26,6 +27,7 @@ class Transition {
       for (int k = 0; k < W::controls; ++k) heard[W::inputs + 1 + k] = signal[(1 + k) * CHUNK + n];
       const float net = step(weights, heard);
       output_ += (W::increment != 0.0f ? W::increment : W::half * way) * net;
+      output_ = output_ > limit ? limit : output_ < -limit ? -limit : output_;
       out[n] = output_;
       field_ = field, slope_ = slope;
     }

@@ -49,8 +49,8 @@ class MixedTransition : public Transition<W> {
     if (axis >= W::knobs) return add(row, share);
     const int last = W::axes[axis] - 1;
     const float place = held_[axis] * last;
-    int low = static_cast<int>(place);
-    low = low < last ? low : last - 1;
+    // any number leads into the table, and none at all to its first point
+    const int low = place >= last ? last - 1 : place > 0.0f ? static_cast<int>(place) : 0;
     const float near = place - low;
     corner(axis + 1, row * W::axes[axis] + low, share * (1.0f - near));
     corner(axis + 1, row * W::axes[axis] + low + 1, share * near);
