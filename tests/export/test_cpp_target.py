@@ -12,6 +12,7 @@ from export.cpp_nets import NETS, step_of
 from export.nets import HopNet, arguments, lstm, perturbed
 
 from tapezoo.bundle import BundleError, read_manifest
+from tapezoo.controls import Control
 from tapezoo.export import ExportError, export_bundle, openers
 from tapezoo.export.cpp.text import double_text, float_text, quoted, runs
 from tapezoo.export.golden import net_step
@@ -105,6 +106,46 @@ def test_its_own_test_passes_and_fails_where_a_sample_is_wrong(bundle, tmp_path)
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert done.returncode
     assert "a golden case is over its tolerance" in done.stdout
+
+
+SANITIZED = (
+    "-O1",
+    "-g",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+    "-fno-exceptions",
+    "-fno-rtti",
+)
+STRICT = ("-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-ffast-math")
+EXPORTED = (
+    "lstm, film",
+    "wavenet, odd, gated, two knobs",
+    "tcn, temporal film",
+    "stn table",
+    "gru behind a long filter",
+)
+    "lstm, film",
+    "wavenet, odd, gated, two knobs",
+    "tcn, temporal film",
+    "stn table",
+    "gru behind a long filter",
+)
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPORTED)
+def test_its_own_test_finds_nothing_under_sanitizers_and_without_exceptions(name, tmp_path):
+    net, out = NETS[name](), tmp_path / "bundle"
+    controls = [Control(f"knob {number}") for number in range(net.num_controls)]
+    targets = [OnnxTarget(), CppTarget()]
+    export_bundle(net, **{**arguments(net, out), "controls": controls}, targets=targets)
+    for options in (SANITIZED, STRICT, ("-O2", "-DTAPEZOO_PLAIN"), ("-O2", "-DTAPEZOO_LANES=16")):
+        program = tmp_path / "model_test"
+        compilers.find_compiler().compile(out / "cpp" / "model_test.cpp", program, options)
+        run = [str(program), str(out / "cpp" / "golden.bin")]
+        done = subprocess.run(run, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (options, done.stdout, done.stderr)
 
 
 def test_nobody_compiles_a_bundle_unasked(bundle, tmp_path, monkeypatch):

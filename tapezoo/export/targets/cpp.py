@@ -42,7 +42,8 @@ class CppTarget(Target):
         if (found := unwritable(architecture)) is not None:
             raise ExportError.about_target(self.name, f"a {type(net).__name__} with {found}", EVERY_NET)
         weights = {name: weight.detach().double().numpy() for name, weight in net.state_dict().items()}
-        rest = {name: net.get_buffer(f"rest_{name}").numpy() for name in graph.net.state_names}
+        stored = net.rest_state(1)
+        rest = {name: stored[name][0].numpy() for name in graph.net.state_names}
         facts = Facts(
             graph.metadata.get("architecture", type(net).__name__),
             int(graph.metadata.get("sample_rate", 0)),
