@@ -124,12 +124,6 @@ EXPORTED = (
     "stn table",
     "gru behind a long filter",
 )
-    "lstm, film",
-    "wavenet, odd, gated, two knobs",
-    "tcn, temporal film",
-    "stn table",
-    "gru behind a long filter",
-)
 
 
 @needs_compiler
