@@ -21,6 +21,7 @@ from tapezoo.export.targets.target import graph_of
 from tapezoo.models.gcn import GCNNet
 from tapezoo.models.gru import GRUNet
 from tapezoo.models.lstm import LSTMNet
+from tapezoo.models.s4d import S4DNet
 from tapezoo.models.tcn import TCNNet
 from tapezoo.models.wavenet import WaveNetNet
 from tapezoo.net import Net
@@ -38,6 +39,7 @@ NETS = {
     ),  # that shape; its activation is another
     "GCN": lambda: GCNNet(0),
     "TCN": lambda: TCNNet(0),
+    "S4D": lambda: S4DNet(0),
 }
 A2 = (1, 3, 7, 17, 41, 101, 239)
 

@@ -219,6 +219,50 @@ class ResidualBlock:
 
 
 @dataclass(frozen=True)
+class StateSpaceBlock:
+    """`y = x + tanh(modulation(S u))`, `u = tanh(mix(x))`, S a diagonal state space for every channel.
+
+    `s[n] = a s[n-1] + b u[n]`, `(S u)[n] = 2 Re(sum over modes C s[n]) + D u[n]`, with
+    `A = -exp(decay) + i frequency`, `a = exp(dt A)`, `b = (a - 1) / A`, `dt = exp(log_dt)`. The tensors
+    hold the filters of several blocks, one behind the other.
+
+    Args:
+        mix: From x to u.
+        filters: Of all blocks, F.
+        first: The filter of this block's first channel.
+        modes: Complex numbers in s, N.
+        log_dt: (F,).
+        decay: (F, N).
+        frequency: (F, N).
+        C: Real and imaginary part, (2, F, N).
+        D: (F,).
+        state: s of all blocks, real and imaginary part, (blocks, channels, N, 2), in double precision.
+        state_row: Which of these blocks it is.
+        modulation: None: there is none.
+    """
+
+    mix: Dense
+    filters: int
+    first: int
+    modes: int
+    log_dt: str
+    decay: str
+    frequency: str
+    C: str
+    D: str
+    state: str
+    state_row: int
+    modulation: Modulation | None = None
+    kind: Literal["state_space_block"] = "state_space_block"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        by_mode = (self.filters, self.modes)
+        own = {self.log_dt: by_mode[:1], self.decay: by_mode, self.frequency: by_mode}
+        return {**own, self.C: (2, *by_mode), self.D: by_mode[:1], **_all_shapes(self.mix, self.modulation)}
+
+
+@dataclass(frozen=True)
 class Transition:
     """`M[n] = M[n-1] + s[n] head(hidden(first(u[n])))`, a tanh after `first` and each of `hidden`; it gives M.
 
@@ -363,6 +407,7 @@ Layer = (
     | Modulation
     | SkipStack
     | ResidualBlock
+    | StateSpaceBlock
     | Transition
     | ControlledTransition
 )
@@ -416,7 +461,10 @@ class Architecture:
             for part in layer.layers if isinstance(layer, SkipStack) else (layer,):
                 if isinstance(part, Modulation):
                     yield part
-                elif isinstance(part, SkipLayer | ResidualBlock) and part.modulation is not None:
+                elif (
+                    isinstance(part, SkipLayer | ResidualBlock | StateSpaceBlock)
+                    and part.modulation is not None
+                ):
                     yield part.modulation
 
     def as_dict(self) -> dict[str, Any]:

@@ -7,7 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from tapezoo.architecture import Architecture, StateSpaceBlock
 from tapezoo.layers.conditioning import conditioner
+from tapezoo.layers.described import describe_dense, describe_modulation
 from tapezoo.layers.recurrence import (
     BlockTables,
     FittedTables,
@@ -221,6 +223,35 @@ class S4DNet(Net):
         output = torch.addmm(self.head.bias, self.head.weight, features.flatten(1))
         output = output.reshape(1, *features.shape[1:]).transpose(0, 1)  # (batch, 1, samples)
         return output, {"modes": torch.stack(after).permute(2, 0, 1, 3, 4), **new_state}
+
+    def described(self) -> Architecture:
+        """See `Net.described`."""
+        channels, modes = self.head.in_features, self.filters.frequency.shape[1]
+        blocks = (
+            StateSpaceBlock(
+                mix=describe_dense(f"blocks.{index}.mix", block.mix),
+                filters=len(self.blocks) * channels,
+                first=index * channels,
+                modes=modes,
+                log_dt="filters.log_dt",
+                decay="filters.log_decay",
+                frequency="filters.frequency",
+                C="filters.C",
+                D="filters.D",
+                state="modes",
+                state_row=index,
+                modulation=describe_modulation(
+                    f"blocks.{index}.modulation",
+                    block.modulation,
+                    channels,
+                    self.modulations.state_names(str(index)),
+                ),
+            )
+            for index, block in enumerate(self.blocks)
+            if isinstance(block, S4DBlock)
+        )
+        lift, head = describe_dense("lift", self.lift), describe_dense("head", self.head)
+        return self.describe_layers(lift, *blocks, head, controls_at="modulation")
 
     def folded(self, controls: Tensor) -> Net:
         """See `Net.folded`: constants behind each block's filters.

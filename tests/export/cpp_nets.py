@@ -10,6 +10,7 @@ from tapezoo.models.fir import FIRNet
 from tapezoo.models.gcn import GCNNet
 from tapezoo.models.gru import GRUNet
 from tapezoo.models.lstm import LSTMNet
+from tapezoo.models.s4d import S4DNet
 from tapezoo.models.stn import STNNet
 from tapezoo.models.stn_grid import STNGridNet
 from tapezoo.models.stn_polynomial import STNPolynomialNet
@@ -17,6 +18,7 @@ from tapezoo.models.tcn import TCNNet
 from tapezoo.models.wavenet import WaveNetNet
 from tapezoo.runtime.cpp import open_cpp
 
+SHORT = 4.0, 50.0  # samples: single precision rounds the poles of long memories in the net itself
 POINT = torch.tensor([0.3, 0.9])
 
 
@@ -68,6 +70,9 @@ _MAKERS = {
     "tcn, film_glu": lambda: TCNNet(2, 6, 3, 3, 4, "prelu", 5, "film_glu"),
     "tcn, temporal film": lambda: TCNNet(2, 6, 2, 3, 4, "prelu", 5, "temporal_film"),
     "tcn folded": lambda: TCNNet(2, 6, 3, 3, 4, "tanh", 5).folded(POINT),
+    "s4d": lambda: S4DNet(0, 6, 3, 2, *SHORT),
+    "s4d, film": lambda: S4DNet(2, 5, 2, 2, *SHORT),
+    "s4d folded": lambda: S4DNet(2, 5, 2, 2, *SHORT).folded(POINT),
     "stn": lambda: STNNet(0),
     "stn, held": lambda: _held(STNNet(0, "2x4", "slope"), 0.02),
     "stn, increment, sign, two knobs": lambda: STNNet(2, "3x5", "increment", "sign"),

@@ -16,6 +16,7 @@ from tapezoo.architecture import (
     Recurrent,
     ResidualBlock,
     SkipStack,
+    StateSpaceBlock,
     Transition,
 )
 from tapezoo.export.cpp.blocks import add_bend, add_block, add_embedding, add_output
@@ -24,6 +25,7 @@ from tapezoo.export.cpp.modulations import add_modulation, is_writable
 from tapezoo.export.cpp.program import Program, Rows, Sequenced, Signal
 from tapezoo.export.cpp.recurrent import add_readout, add_recurrent, spread
 from tapezoo.export.cpp.stacks import add_stack
+from tapezoo.export.cpp.state_spaces import add_lift, add_state_space
 from tapezoo.export.cpp.text import Numbers
 from tapezoo.export.cpp.transitions import add_controlled, add_transition, unwritable_transition
 
@@ -60,7 +62,11 @@ def _follows(layer: Layer, before: Layer | None, last: bool) -> bool:
     if isinstance(layer, Modulation):
         return isinstance(before, Recurrent)
     if isinstance(layer, Dense):
-        return layer.outputs == 1 and isinstance(before, Recurrent | Modulation) and last
+        if before is None:
+            return layer.inputs == 1 and not last
+        return layer.outputs == 1 and isinstance(before, Recurrent | Modulation | StateSpaceBlock) and last
+    if isinstance(layer, StateSpaceBlock):
+        return isinstance(before, Dense | StateSpaceBlock)
     if isinstance(layer, SkipStack):
         alone = layer.skips == "sum" or (before is None and last)
         return isinstance(before, SkipStack | None) and alone and (layer.head.outputs == 1 or not last)
@@ -152,7 +158,12 @@ def _add(program: Program, layer: Layer, signal: Signal, index: int, last: bool)
     if isinstance(layer, ResidualBlock):
         assert isinstance(signal, Rows)
         return add_block(program, layer, index, signal)
+    if isinstance(layer, StateSpaceBlock):
+        assert isinstance(signal, Rows)
+        return add_state_space(program, layer, index, signal)
     assert isinstance(layer, Dense | Convolution)
+    if isinstance(layer, Dense) and isinstance(signal, Rows) and not last:
+        return add_lift(program, layer, signal)
     if isinstance(signal, Rows):
         return add_output(program, layer, signal)
     assert isinstance(layer, Dense)

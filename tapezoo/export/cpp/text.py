@@ -38,6 +38,14 @@ def float_table(name: str, values: Numbers) -> str:
     )
 
 
+def double_table(name: str, values: Numbers) -> str:
+    """As `float_table`, in double precision."""
+    flat = np.asarray(values, np.float64).reshape(-1)
+    if not np.isfinite(flat).all():
+        raise ValueError(f"{name} holds values that are not finite")
+    return f"alignas(64) static constexpr double {name}[{len(flat)}] = {braced(map(double_text, flat.tolist()))};"
+
+
 def runs(values: Numbers) -> str:
     """Numbers as {count, value} of equal ones in a row."""
     flat = np.asarray(values, np.float64).reshape(-1)

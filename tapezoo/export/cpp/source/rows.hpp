@@ -23,6 +23,11 @@ inline void bend_row(float* row) noexcept {
 }
 
 template <int ROWS>
+void bend_rows(float* rows) noexcept {
+  for (int n = 0; n < ROWS * CHUNK; n += LANES) store(rows + n, tanh(load(rows + n)));
+}
+
+template <int ROWS>
 void clip_rows(float* rows) noexcept {
   for (int n = 0; n < ROWS * CHUNK; n += LANES) store(rows + n, max(load(rows + n), fill(0.0f)));
 }
