@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import MLFlowLogger
 from tapezoo.tracking.address import Tracking, artifact_location, check_server, tracking_uri
 from tapezoo.tracking.client import as_store_error, open_client, prepare_mlflow
 from tapezoo.tracking.database import ensure_database
+from tapezoo.tracking.waiting import interruptions_wait
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -93,7 +94,8 @@ class TrackedRun(MLFlowLogger):
         if self._lost:
             return
         try:
-            action()
+            with interruptions_wait():
+                action()
         except Exception as error:  # anything an HTTP client, a database driver or a disk can raise
             self._lost = True
             log.warning("tracking stopped: %s could not be logged (%s); the training goes on", what, error)
