@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,9 +20,13 @@ from typing import Protocol
 
 import pytest
 import torch
-from made_once import made_once, session_folder
+from made_once import asked_once, made_once, session_folder
 
 from tapezoo import registry
+from tapezoo.bundle import Verification
+from tapezoo.data.align.timing import measure_timing
+from tapezoo.devices.program import program_material
+from tapezoo.runtime import verify
 from tapezoo.tracking.database import _create_database as _make_database
 
 torch.set_num_threads(1)
@@ -103,13 +108,13 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     monkeypatch.setenv("TAPEZOO_CACHE", str(session_folder(tmp_path_factory) / "cache"))
 
 
-# what tests prove about exports does not need the six seconds that an export plays: a third of the samples, and every
-# kind of block; it costs a sixth
+# what tests prove about exports does not need the six seconds that an export plays: every kind of block, several of
+# each, controls that jump between them
 QUICK_EXPORTS = {
-    "golden.MOST_SAMPLES": 1 << 11,
-    "golden.BLOCKS_SAMPLES": (1, 64, 333, 1024),
-    "golden.SINGLE_SAMPLES": 64,
-    "cost.MEASURED_SAMPLES": 1 << 11,
+    "golden.MOST_SAMPLES": 1 << 10,
+    "golden.BLOCKS_SAMPLES": (1, 64, 333, 512),
+    "golden.SINGLE_SAMPLES": 24,
+    "cost.MEASURED_SAMPLES": 1 << 10,
     "cost.REPEATS": 1,
 }
 WHOLE_EXPORTS: dict[str, object] = {}
@@ -132,6 +137,37 @@ def whole_exports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exports are as long in this test as a user's."""
     for name, whole in WHOLE_EXPORTS.items():
         monkeypatch.setattr(f"tapezoo.export.{name}", whole)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _asked_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The timing of the same recordings is measured once for all workers, and the same programme made once.
+
+    Not in the tests of streams, which ask for the same in other blocks; those in `tests/data/align` measure themselves.
+    """
+    once = functools.partial(asked_once, tmp_path_factory)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("devices", "export.trained", "sweep.sounds"):
+            patch.setattr(f"tapezoo.{module}.program_material", once(program_material))
+        if request.path.name != "test_streams.py":
+            patch.setattr("tapezoo.data.pair_delays.measure_timing", once(measure_timing))
+        yield
+
+
+@pytest.fixture
+def timed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timing is measured in this test, whoever measured it before."""
+    monkeypatch.setattr("tapezoo.data.pair_delays.measure_timing", measure_timing)
+
+
+@pytest.fixture
+def verified_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verbs verify in this process: one for each bundle would import torch anew where there is TorchScript."""
+
+    def verified(bundle: Path, openers: str, seal_sha256: str | None) -> Verification:
+        return verify(bundle, resolve_name(openers)() if openers else None, seal_sha256)
+
+    monkeypatch.setattr("tapezoo.runtime.verification.verify_apart", verified)
 
 
 @pytest.fixture(autouse=True, scope="module")

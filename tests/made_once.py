@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
+import numpy as np
 import pytest
+
+Answer = TypeVar("Answer")
 
 
 def session_folder(factory: pytest.TempPathFactory) -> Path:
@@ -32,3 +38,30 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(part)
             part.rename(path)
     return path
+
+
+def asked_once(factory: pytest.TempPathFactory, function: Callable[..., Answer]) -> Callable[..., Answer]:
+    """`function`, which looks whether anybody in this session asked the same: for what is pure and takes long.
+
+    Args:
+        factory: Of temporary folders.
+        function: Of arrays and numbers; every caller gets a copy of the answer of its own.
+    """
+
+    def asked(*arguments: Any) -> Answer:
+        question = hashlib.sha256(f"{function.__module__}.{function.__qualname__}".encode())
+        for argument in arguments:
+            if isinstance(argument, np.ndarray):
+                question.update(repr((argument.dtype, argument.shape)).encode())
+                question.update(np.ascontiguousarray(argument))
+            else:
+                question.update(repr(argument).encode())
+
+        def answer(path: Path) -> None:
+            path.write_bytes(pickle.dumps(function(*arguments)))
+
+        name = f"{function.__name__}-{question.hexdigest()}"
+        found: Answer = pickle.loads(made_once(factory, name, answer).read_bytes())
+        return found
+
+    return asked

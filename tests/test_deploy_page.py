@@ -21,7 +21,9 @@ def blocks_of(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["knobs", "plain"])
-def test_its_lines_end_in_a_running_stream(name, tmp_path, tmp_path_factory, monkeypatch, capsys):
+def test_its_lines_end_in_a_running_stream(name, request, tmp_path, tmp_path_factory, monkeypatch, capsys):
+    if name == "plain":  # the other one is verified as a user's
+        request.getfixturevalue("verified_here")
     uri = new_store(tmp_path / "store", tmp_path_factory)
     push_bundle(make_bundles(tmp_path_factory)[name], "tape", "champion", uri=uri)
     monkeypatch.chdir(tmp_path)

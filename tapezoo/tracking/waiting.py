@@ -38,7 +38,7 @@ def interruptions_wait() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, answer in answers.items():
-            signal.signal(number, answer)
-        for number, frame in first:
-            answers[number](number, frame)
+        for signum, answer in answers.items():
+            signal.signal(signum, answer)
+        for signum, frame in first:
+            answers[signum](signum, frame)

@@ -9,17 +9,10 @@ from pathlib import Path
 import pytest
 from command_lines import SMALL_RECIPE, kept_process
 
-from tapezoo.runtime import verify
-
 
 @pytest.fixture(autouse=True)
-def _verified_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    def verified(bundle, openers, seal_sha256):
-        from tapezoo.cli.installed import installed_openers
-
-        return verify(bundle, installed_openers(), seal_sha256)
-
-    monkeypatch.setattr("tapezoo.runtime.verification.verify_apart", verified)
+def _verified_in_this_process(verified_here: None) -> None:
+    """For all verbs."""
 
 
 @pytest.fixture(autouse=True)

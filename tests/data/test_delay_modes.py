@@ -145,6 +145,7 @@ def test_a_burn_in_that_does_not_hold_the_delay_is_refused(tmp_path: Path) -> No
         recorded(tmp_path, true, true, delay="give", burn_in_samples=30)
 
 
+@pytest.mark.usefixtures("timed_anew")
 def test_long_recordings_are_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = recorded(tmp_path, wander(), wander(), delay="give")
     expected = [*whole.val_dataloader(), *whole.test_dataloader()]

@@ -140,8 +140,8 @@ class Smaller(EDLSTM):
 
 
 def test_exported_graphs_work_in_chunks_too(monkeypatch):
-    # the gate plays blocks of 1 to 2048 samples
-    monkeypatch.setattr("tapezoo.models.edlstm.CHUNK_WINDOWS", 300)
+    # the gate plays blocks of 1 to 1024 samples
+    monkeypatch.setattr("tapezoo.models.edlstm.CHUNK_WINDOWS", 100)
     testing.CHECKS["export"](testing.perturbed(Smaller, testing.CONTROLS))
 
 

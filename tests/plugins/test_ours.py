@@ -38,7 +38,8 @@ def test_they_are_listed(installed, tmp_path):
         assert [name, distribution, "0.1.0"] in rows
 
 
-# the page does the same with a copy of the template
+# the page does the same with a copy of the template, and verifies in a process of its own
+@pytest.mark.usefixtures("verified_here")
 @pytest.mark.parametrize("plugin", ["tapezoo-lru", pytest.param("template", marks=pytest.mark.slow)])
 def test_it_trains_from_its_own_recipe_exports_and_verifies(plugin, installed, tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(installed.site))  # this process, as if it ran in that environment

@@ -1,7 +1,11 @@
 """Distributions of all kinds, installed by pip beside tapezoo, seen through its command line."""
 
 import pytest
+from cli.command_lines import kept_process
 from environment import Environment, wheel
+
+from tapezoo import models
+from tapezoo.cli import main
 
 ECHO = """
 import torch
@@ -35,15 +39,6 @@ data:
     {device: tape, seconds: 12, batch_size: 2, segment_samples: 1024, batches_per_epoch: 1, burn_in_samples: 64}
 trainer: {accelerator: cpu, max_epochs: 1, logger: false}
 """
-# one process for all: each start of torch and lightning costs seconds
-SEVERAL = """
-import sys
-from tapezoo.cli import main
-for line in sys.argv[1:]:
-    code = main(line.split())
-    sys.stdout.flush()
-    print(f"<{line}> ended with {code}", flush=True)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +69,23 @@ def test_models_lists_them_all_with_their_distributions(zoo, tmp_path):
     assert ["LSTM", "tapezoo"] in [row[:2] for row in rows]
 
 
-def test_each_bad_one_is_named_with_its_distribution_and_the_good_one_is_checked_and_trained(zoo, tmp_path):
+def test_each_bad_one_is_named_with_its_distribution_and_the_good_one_is_checked_and_trained(
+    zoo, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.syspath_prepend(str(zoo.site))  # this process, as if it ran in that environment
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "echo.yaml").write_text(RECIPE)
     good = ["check Echo", "fit --config echo.yaml --run_dir run"]
     lines = ["check Broken", "check LSTM", "check Odd", "fit --model Broken --data VirtualDevices"]
     lines += ["fit --model LSTM --data VirtualDevices", *good]
-    done = zoo.call("python", "-c", SEVERAL, *lines, cwd=tmp_path)
-    for line in lines:
-        expected = 0 if line in good else 2
-        assert f"<{line}> ended with {expected}" in done.stdout, done.stdout + done.stderr
-    messages = [line for line in done.stderr.splitlines() if line.startswith("tapezoo: ")]
+    try:
+        with kept_process():
+            codes = {line: main(line.split()) for line in lines}
+    finally:
+        vars(models).pop("Echo", None)  # what resolved here resolves nowhere else
+    done = capsys.readouterr()
+    assert codes == {line: 0 if line in good else 2 for line in lines}, done.out + done.err
+    messages = [line for line in done.err.splitlines() if line.startswith("tapezoo: ")]
     broken, thief, odd, broken_fit, thief_fit = messages
     for message in (broken, broken_fit):
         assert "'Broken'" in message
@@ -95,9 +97,9 @@ def test_each_bad_one_is_named_with_its_distribution_and_the_good_one_is_checked
         assert "tapezoo 0." in message
     assert "zoo-odd 1.2" in odd
     assert "a subclass of tapezoo.training.effect.EffectModel" in odd
-    assert "Traceback" not in done.stderr
-    assert "nothing broken" in done.stdout
-    assert "best val_esr" in done.stdout
+    assert "Traceback" not in done.err
+    assert "nothing broken" in done.out
+    assert "best val_esr" in done.out
     assert (tmp_path / "run" / "best.ckpt").is_file()
 
 
