@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import inspect
 import os
 import pickle
 from collections.abc import Callable
@@ -47,10 +48,12 @@ def asked_once(factory: pytest.TempPathFactory, function: Callable[..., Answer])
         factory: Of temporary folders.
         function: Of arrays and numbers; every caller gets a copy of the answer of its own.
     """
+    parameters = inspect.signature(function)
 
-    def asked(*arguments: Any) -> Answer:
+    def asked(*given: Any, **named: Any) -> Answer:
+        bound = parameters.bind(*given, **named)
         question = hashlib.sha256(f"{function.__module__}.{function.__qualname__}".encode())
-        for argument in arguments:
+        for argument in (*bound.args, *sorted(bound.kwargs.items())):
             if isinstance(argument, np.ndarray):
                 question.update(repr((argument.dtype, argument.shape)).encode())
                 question.update(np.ascontiguousarray(argument))
@@ -58,7 +61,7 @@ def asked_once(factory: pytest.TempPathFactory, function: Callable[..., Answer])
                 question.update(repr(argument).encode())
 
         def answer(path: Path) -> None:
-            path.write_bytes(pickle.dumps(function(*arguments)))
+            path.write_bytes(pickle.dumps(function(*bound.args, **bound.kwargs)))
 
         name = f"{function.__name__}-{question.hexdigest()}"
         found: Answer = pickle.loads(made_once(factory, name, answer).read_bytes())
