@@ -82,8 +82,13 @@ def say_result(
     ]
     lines += [f"registered   {register}" for register in registers(trainer)]
     done, planned = trainer.current_epoch, trainer.max_epochs
+    updates = f"{trainer.global_step} updates"
     if planned is not None and done < planned:
-        lines.insert(0, f"stopped after epoch {done} of {planned}: early stopping, or the end of a budget")
+        lines.insert(
+            0, f"stopped after epoch {done} of {planned}, {updates}: early stopping, or the end of a budget"
+        )
+    else:
+        lines.insert(0, f"trained      {updates}")
     if store is not None:
         served = store.startswith(("http://", "https://"))
         lines.append(

@@ -14,7 +14,7 @@ from tapezoo import registry
 if TYPE_CHECKING:
     from tapezoo.training.objective import Objective
 
-OWN_MODULES = {"CosineDecay": "schedules", "EffectModel": "effect", "Objective": "objective"}
+OWN_MODULES = {"CosineDecay": "schedules", "EffectModel": "effect", "Objective": "objective", "SOAP": "soap"}
 """Names that are no objectives, and where they are defined."""
 
 
