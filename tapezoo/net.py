@@ -65,6 +65,8 @@ class Net(nn.Module, ABC):
     """Block lengths must be multiples of it; 1 for all but block-based nets."""
     max_block_samples: int | None = None
     """The longest block that is sensible where memory grows faster than the block; None: any."""
+    remains: bool = False
+    """In silence the output stays wherever it is, as a magnetisation does: a constant is then what is remembered."""
     num_controls: int
     cannot_keep: ClassVar[dict[str, str]] = {}
     """Laws of `tapezoo.testing` that this architecture by its nature cannot keep: name of the law -> reason."""

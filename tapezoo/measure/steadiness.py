@@ -143,7 +143,7 @@ def measure_steadiness(net: Net, material: Material) -> Steadiness:
     level = _rms(played.output[: material.plain])
     excess = _excess(material, played, net.latency_samples)
     growth_db, half_life = _growth(played, level)
-    ringing_db = _ringing_db(played, material, level)
+    ringing_db = _ringing_db(played, material, level, net.remains)
     return Steadiness(rounding_db, growth_db, max(excess.values()), ringing_db, excess, half_life)
 
 
@@ -281,10 +281,11 @@ def _growth(played: _Played, level: float) -> tuple[float, float | None]:
     return _decibels(left, NUDGE * level), half_life
 
 
-def _ringing_db(played: _Played, material: Material, level: float) -> float:
+def _ringing_db(played: _Played, material: Material, level: float, remains: bool) -> float:
     """The level at the end of the silence, less what it falls by until `RING_S` at the rate it falls.
 
-    What the net does that heard nothing at all is taken for its offset, as far as it stands still.
+    What the net does that heard nothing at all is taken for its offset, as far as it stands still; where it `remains`
+    wherever it is, what every stretch has left behind.
     """
     part = played.after.shape[-1] // 4
     if part == 0:
@@ -293,6 +294,8 @@ def _ringing_db(played: _Played, material: Material, level: float) -> float:
     stretches = [*material.stretches, *range(material.plain)]
     ringing = after - played.at_rest.mean(axis=-1, keepdims=True)[stretches]
     worst = -EXTREME_DB
+    if remains:
+        ringing = ringing - ringing[:, -2 * part :].mean(axis=-1, keepdims=True)
     for row in ringing:
         before, last = _decibels(_rms(row[-2 * part : -part]), level), _decibels(_rms(row[-part:]), level)
         falls_by = max(0.0, before - last) * (RING_S * material.sample_rate / part)

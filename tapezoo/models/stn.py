@@ -87,6 +87,7 @@ class STNNet(Net):
             raise ModelArgumentError("inputs", f"mirrored beside the step {step!r}", "the step 'slope'")
         super().__init__(num_controls, receptive_field=None)
         self.step, self.inputs_name, self.alpha = step, inputs, float(alpha)
+        self.remains = step == "slope"
         self.trained_rate, self.rise = sample_rate, 1.0
         self.inputs = INPUTS[inputs]()
         self.first = nn.Linear(self.inputs.count + 1 + num_controls, width)  # inputs, M_1, controls

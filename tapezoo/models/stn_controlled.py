@@ -65,6 +65,7 @@ class ControlledSTNNet(Net):
         self.inputs, self.alpha = INPUTS[inputs](), float(alpha)
         self.increment = STEP if step == "increment" else None
         self.trained_rate, self.rise = sample_rate, 1.0
+        self.remains = step == "slope"
         self.size = NetSize(self.inputs.count, layers, width)
         self.by_controls = self.make_weights(self.fresh_vectors(1)[0])
         for name in ("field", "slope", "output"):

@@ -78,7 +78,7 @@ _MAKERS = {
     "stn, increment, sign, two knobs": lambda: STNNet(2, "3x5", "increment", "sign"),
     "stn, wide, anhysteretic": lambda: STNNet(1, "1x20", "slope", "anhysteretic"),
     "stn folded": lambda: STNNet(2, "2x4").folded(POINT),
-    "stn table": lambda: STNGridNet(3, [3, 0, 2], "2x5"),
+    "stn table": lambda: STNGridNet(2, [3, 0], "2x5"),
     "stn table without axes": lambda: STNGridNet(2, [0, 0], "2x4", "increment", "plain"),
     "stn polynomial": lambda: STNPolynomialNet(2, 3, "2x4"),
     "lstm beside a long filter": lambda: FilterBeside(LSTMNet(1, 5, 1, 1, 100.0), 200),

@@ -203,6 +203,22 @@ def test_an_output_that_never_ends_is_told_from_one_that_fades(material):
     assert fading.ringing_db < -100
 
 
+@pytest.mark.parametrize("alternates", [False, True])
+def test_where_a_magnetisation_remains_only_what_moves_is_ringing(alternates, material):
+    def play(input, memory):
+        samples = input.shape[-1]
+        level = torch.maximum(memory, input.abs().amax(dim=-1))
+        ways = torch.tensor([1.0, -1.0 if alternates else 1.0]).repeat(-(-samples // 2))[:samples]
+        return level[..., None] * ways, level
+
+    net = Made(play)
+    assert measure_steadiness(net, material).ringing_db > -6
+    net.remains = True
+    found = measure_steadiness(net, material).ringing_db
+    assert (found > -6) == alternates
+    assert alternates or found < -100
+
+
 def test_an_oscillation_that_nothing_started_is_found(material):
     def play(input, memory):
         samples = input.shape[-1]
