@@ -52,7 +52,6 @@ def test_a_modulation_is_named_and_gone_once_folded(fold):
     [
         (lambda: HyperLSTMNet(1, 4, 1, 1, 100.0, 0), "weights that a hyper-network makes"),
         (lambda: GreyBoxNet(0), "equalisers and followers"),
-        (lambda: FIRNet(1, 8), "taps that follow its controls"),
     ],
 )
 def test_a_net_of_something_else_says_of_what(net, reason):

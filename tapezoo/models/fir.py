@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tapezoo.architecture import Architecture, Convolution
+from tapezoo.architecture import Architecture, ControlledFilter, Convolution
 from tapezoo.data.least_squares import LINEAR_FLOOR_TAPS
 from tapezoo.layers.convolution import controlled_fir, fold_taps, identity_taps
 from tapezoo.models.arguments import LONGEST_SAMPLES, require_whole
-from tapezoo.net import Net, State, UndescribableError
+from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
 
@@ -40,11 +40,10 @@ class FIRNet(Net):
 
     def described(self) -> Architecture:
         """See `Net.described`."""
-        if self.num_controls:
-            raise UndescribableError(
-                self, "taps that follow its controls; folded at a setting, it is one filter"
-            )
         taps = self.taps.shape[-1]
+        if self.num_controls:
+            controlled = ControlledFilter(self.num_controls, taps, "taps", "past")
+            return self.describe_layers(controlled, controls_at="weights")
         return self.describe_layers(Convolution(1, 1, taps, "taps", state="past"), controls_at=None)
 
     @torch.no_grad()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from tapezoo.architecture import Architecture, ControlledFilter, Convolution, Curve
 from tapezoo.layers.conditioner import Conditioner
 from tapezoo.layers.conditioning import FiLM
 from tapezoo.layers.convolution import controlled_fir, fold_taps, identity_taps
+from tapezoo.layers.described import describe_modulation
 from tapezoo.layers.nonlinearities import TanhSum
 from tapezoo.layers.responses import Response, fir_magnitude
 from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, require_whole
@@ -91,6 +93,21 @@ class WienerHammersteinNet(Net):
         z = self.curve(w)
         y, second_past = self.second(z, trajectory, state["second_past"])
         return y, {"first_past": first_past, "second_past": second_past, **knobs}
+
+    def described(self) -> Architecture:
+        """See `Net.described`."""
+        modulation = describe_modulation("drive", self.drive, 1)
+        units = self.curve.amount.shape[0]
+        curve = Curve(units, "curve.linear", "curve.amount", "curve.slope", "curve.offset")
+        middle = (curve,) if modulation is None else (modulation, curve)
+        first, second = self._describe_filter("first"), self._describe_filter("second")
+        return self.describe_layers(first, *middle, second, controls_at="weights")
+
+    def _describe_filter(self, name: str) -> Convolution | ControlledFilter:
+        weight, taps = f"{name}.taps", self.get_parameter(f"{name}.taps").shape[-1]
+        if self.num_controls:
+            return ControlledFilter(self.num_controls, taps, weight, f"{name}_past")
+        return Convolution(1, 1, taps, weight, state=f"{name}_past")
 
     def folded(self, controls: Tensor) -> Net:
         """See `Net.folded`: two filters, and the curve's drive as two constants."""

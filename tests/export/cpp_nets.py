@@ -16,6 +16,7 @@ from tapezoo.models.stn_grid import STNGridNet
 from tapezoo.models.stn_polynomial import STNPolynomialNet
 from tapezoo.models.tcn import TCNNet
 from tapezoo.models.wavenet import WaveNetNet
+from tapezoo.models.wiener_hammerstein import WienerHammersteinNet
 from tapezoo.runtime.cpp import open_cpp
 
 SHORT = 4.0, 50.0  # samples: single precision rounds the poles of long memories in the net itself
@@ -50,6 +51,10 @@ _MAKERS = {
     "gru, film_glu": lambda: GRUNet(2, 5, 1, 1, 100.0, "film_glu"),
     "gru, film_glu, folded": lambda: GRUNet(2, 5, 1, 1, 100.0, "film_glu").folded(POINT),
     "fir": lambda: FIRNet(0, 33),
+    "fir, two knobs": lambda: FIRNet(2, 200),
+    "wiener hammerstein": lambda: WienerHammersteinNet(0, 33, 3),
+    "wiener hammerstein, two knobs": lambda: WienerHammersteinNet(2, 70, 5),
+    "wiener hammerstein folded": lambda: WienerHammersteinNet(2, 20, 3).folded(POINT),
     "fir folded": lambda: FIRNet(2, 33).folded(POINT),
     "wavenet": lambda: WaveNetNet(0, [16, 8], [1, 2, 4, 8, 64]),
     "wavenet, odd, gated, two knobs": lambda: WaveNetNet(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tapezoo.architecture import Convolution
+import numpy as np
+
+from tapezoo.architecture import ControlledFilter, Convolution, Curve
 from tapezoo.export.cpp.program import Program
 
 
@@ -29,6 +31,30 @@ def add_filter(
     program.say(f"{name}.play({source}, {target}, samples);")
     if filter.state is not None:
         program.remember(filter.state, (name, ""))
+
+
+def add_controlled_filter(
+    program: Program, name: str, filter: ControlledFilter, source: str, target: str
+) -> None:
+    """A filter whose taps follow the controls; see `add_filter`."""
+    program.use("line.hpp", "filter.hpp", "controlled_filter.hpp")
+    sizes = {"length": filter.kernel_size, "controls": filter.controls}
+    taps = program.weight(filter.weight, (1 + filter.controls, filter.kernel_size))
+    table = program.table(f"{name.capitalize()}Taps", sizes, {"taps": taps})
+    program.member(f"ControlledFilter<{table}>", name)
+    program.forgets.append(f"{name}.forget();")
+    program.say(f"{name}.play(signal + CHUNK, still, {source}, {target}, samples);")
+    program.remember(filter.state, (name, ""))
+
+
+def add_curve(program: Program, curve: Curve, row: str) -> None:
+    """Bends a row in place."""
+    program.use("curve.hpp")
+    names = {"linear": curve.linear, "amount": curve.amount, "slope": curve.slope, "offset": curve.offset}
+    tables = {key: program.weights[name] for key, name in names.items()}
+    tables["rest"] = np.array([tables["amount"] @ np.tanh(tables["offset"])])
+    table = program.table("Curve", {"units": curve.units}, tables)
+    program.say(f"bend_along<{table}>({row});")
 
 
 def is_filter(convolution: Convolution | None) -> bool:

@@ -8,8 +8,10 @@ from tapezoo.architecture import (
     VERSION,
     Activation,
     Architecture,
+    ControlledFilter,
     ControlledTransition,
     Convolution,
+    Curve,
     Dense,
     Layer,
     Modulation,
@@ -20,7 +22,7 @@ from tapezoo.architecture import (
     Transition,
 )
 from tapezoo.export.cpp.blocks import add_bend, add_block, add_embedding, add_output
-from tapezoo.export.cpp.filters import add_filter, is_filter
+from tapezoo.export.cpp.filters import add_controlled_filter, add_curve, add_filter, is_filter
 from tapezoo.export.cpp.modulations import add_modulation, is_writable
 from tapezoo.export.cpp.program import Program, Rows, Sequenced, Signal
 from tapezoo.export.cpp.recurrent import add_readout, add_recurrent, spread
@@ -51,7 +53,7 @@ def unwritable(architecture: Architecture) -> str | None:
         if not _follows(layer, before, layer is architecture.layers[-1]):
             return f"a layer of kind {layer.kind!r} at its place"
         before = layer
-    is_output = isinstance(before, Dense | SkipStack | Convolution | Activation)
+    is_output = isinstance(before, Dense | SkipStack | Convolution | ControlledFilter | Activation | Curve)
     return None if is_output else "an output of several channels"
 
 
@@ -60,7 +62,12 @@ def _follows(layer: Layer, before: Layer | None, last: bool) -> bool:
     if isinstance(layer, Recurrent):
         return isinstance(before, Recurrent | None)
     if isinstance(layer, Modulation):
-        return isinstance(before, Recurrent)
+        filtered = isinstance(before, Convolution | ControlledFilter) and layer.channels == 1
+        return isinstance(before, Recurrent) or filtered
+    if isinstance(layer, Curve):
+        return isinstance(before, Convolution | ControlledFilter | Modulation)
+    if isinstance(layer, ControlledFilter):
+        return isinstance(before, Curve | None)
     if isinstance(layer, Dense):
         if before is None:
             return layer.inputs == 1 and not last
@@ -73,8 +80,8 @@ def _follows(layer: Layer, before: Layer | None, last: bool) -> bool:
     if isinstance(layer, ResidualBlock):
         return isinstance(before, ResidualBlock | None) and layer.activation.function != "sigmoid"
     if isinstance(layer, Convolution):
-        if before is None:
-            return is_filter(layer) and last
+        if isinstance(before, Curve | None):
+            return is_filter(layer)
         return isinstance(before, ResidualBlock) and layer.kernel_size == layer.outputs == 1
     if isinstance(layer, Activation):
         return isinstance(before, Convolution) and layer.function == "tanh" and layer.channels == 1 and last
@@ -104,8 +111,10 @@ def program_of(
     signal: Signal = Rows("signal", 1 + (knobs if architecture.controls_at == "input" else 0))
     if architecture.embedding:
         add_embedding(program, architecture.embedding)
+    before: Layer | None = None
     for index, layer in enumerate(architecture.layers):
-        signal = _add(program, layer, signal, index, layer is architecture.layers[-1])
+        signal = _add(program, layer, before, signal, index, layer is architecture.layers[-1])
+        before = layer
     scale = gain * architecture.scale
     if scale != 1.0:
         program.use("rows.hpp")
@@ -135,7 +144,9 @@ def _add_knobs(program: Program, architecture: Architecture) -> None:
     program.remember(HISTORY, ("knobs", ""))
 
 
-def _add(program: Program, layer: Layer, signal: Signal, index: int, last: bool) -> Signal:
+def _add(
+    program: Program, layer: Layer, before: Layer | None, signal: Signal, index: int, last: bool
+) -> Signal:
     if isinstance(layer, Recurrent):
         return add_recurrent(program, layer, signal)
     if isinstance(layer, SkipStack):
@@ -148,13 +159,21 @@ def _add(program: Program, layer: Layer, signal: Signal, index: int, last: bool)
     if isinstance(layer, Activation):
         return add_bend(program)
     if isinstance(layer, Modulation):
-        assert isinstance(signal, Sequenced)
-        rows = spread(program, signal)
+        rows = spread(program, signal) if isinstance(signal, Sequenced) else signal
         add_modulation(program, layer, "modulation", rows.pointer)
         return rows
-    if isinstance(layer, Convolution) and isinstance(signal, Rows) and signal.pointer == "signal":
-        add_filter(program, "filter", layer, "signal", "out")
-        return Rows("out", 1)
+    if isinstance(layer, ControlledFilter | Convolution) and not isinstance(before, ResidualBlock):
+        assert isinstance(signal, Rows)
+        target = "out" if last else program.buffer(f"row_{index}", 4)
+        if isinstance(layer, Convolution):
+            add_filter(program, f"filter_{index}", layer, signal.pointer, target)
+        else:
+            add_controlled_filter(program, f"filter_{index}", layer, signal.pointer, target)
+        return Rows(target, 1)
+    if isinstance(layer, Curve):
+        assert isinstance(signal, Rows)
+        add_curve(program, layer, signal.pointer)
+        return signal
     if isinstance(layer, ResidualBlock):
         assert isinstance(signal, Rows)
         return add_block(program, layer, index, signal)
