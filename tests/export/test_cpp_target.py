@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from export.cpp_nets import NETS, step_of
 from export.nets import HopNet, arguments, lstm, perturbed
 
 from tapezoo.bundle import BundleError, read_manifest
+from tapezoo.cli import main
 from tapezoo.controls import Control
 from tapezoo.export import ExportError, export_bundle, openers
 from tapezoo.export.cpp.text import double_text, float_text, quoted, runs
@@ -166,6 +168,18 @@ def test_asked_verify_finds_a_changed_weight(bundle, tmp_path, monkeypatch):
     forge(mine, "cpp/model.hpp", (text[:begin] + "0.01f + " + text[begin:]).encode())
     with pytest.raises(BundleError, match=r"cpp/model\.hpp"):
         verify(mine, compiling_openers())
+
+
+def test_the_verb_compiles_where_it_is_told_to(bundle, monkeypatch, capsys):
+    monkeypatch.setattr(library.open_cpp, "__defaults__", (CHEAP,))
+    monkeypatch.setattr(  # in this process
+        "tapezoo.runtime.verification.verify_apart",
+        lambda folder, names, seal: verify(folder, resolve_name(names)(), seal),
+    )
+    assert main(["verify", str(bundle)]) == 0
+    assert "not replayed: it is source code; --compile" in capsys.readouterr().out
+    assert main(["verify", str(bundle), "--compile"]) == 0
+    assert "cpp/model.hpp  ok" in capsys.readouterr().out
 
 
 def test_what_has_no_cpp_is_refused_before_anything_is_written(tmp_path):
