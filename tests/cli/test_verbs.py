@@ -109,7 +109,7 @@ def test_fit_leaves_a_run_folder_and_says_what_to_do_next(
     assert (type(model).__name__, model.sample_rate, model.controls) == ("LSTM", RATE, [])
     assert model.net.lstm.hidden_size == 4
     # the recipe's, kept beside what was said on the command line
-    assert "tbptt_samples: 1024" in (run / "config.yaml").read_text()
+    assert "tbptt_samples: 512" in (run / "config.yaml").read_text()
 
 
 @pytest.mark.parametrize("form", [("--model", "FIR"), ("--model=FIR",), ("--model", "tapezoo.models.FIR")])

@@ -94,5 +94,6 @@ def test_a_gradient_that_is_not_finite_is_not_its_fault():
     "argument", [{"lr": 0}, {"betas": (1.0, 0.9)}, {"eps": -1}, {"every_steps": 0}, {"longest_axis": 0}]
 )
 def test_arguments_out_of_range_are_refused(argument):
-    with pytest.raises(TrainingError):
+    [name] = argument
+    with pytest.raises(TrainingError, match=f"--model.optimizer.{name}"):
         SOAP([torch.nn.Parameter(torch.zeros(2))], **argument)
