@@ -32,8 +32,13 @@ class NetSize(NamedTuple):
     @property
     def total(self) -> int:
         """Of weights and biases, and the limit, P."""
+        return self.trained + 1
+
+    @property
+    def trained(self) -> int:
+        """Of weights and biases alone."""
         inner = (self.layers - 1) * self.width * (self.width + 1)
-        return self.width * (self.inputs + 2) + inner + self.width + 2
+        return self.width * (self.inputs + 2) + inner + self.width + 1
 
     @property
     def first_bias(self) -> slice:
@@ -46,7 +51,7 @@ class NetSize(NamedTuple):
         inputs, layers, width = self
         around = vectors.shape[:-1]
         first = vectors[..., : width * (inputs + 1)].reshape(*around, width, inputs + 1)
-        head = self.total - width - 2
+        head = self.trained - width - 1
         inner = vectors[..., self.first_bias.stop : head]
         inner = inner.reshape(*around, layers - 1, width * (width + 1))
         return (
@@ -78,6 +83,8 @@ class WeightsByControls(nn.Module, ABC):
 
     errors: Tensor
     """Of each block the share of its rows' energy that it missed when it was fitted last; infinite: never fitted."""
+    limits: Tensor
+    """What M is held within at every point of a table, or its coefficients; no weights, since nothing trains it."""
 
     def __init__(self, size: NetSize, num_controls: int, num_blocks: int) -> None:
         super().__init__()
@@ -148,37 +155,39 @@ class WeightTable(WeightsByControls):
         self.on_axes = [control for control, count in enumerate(axes) if count]
         self.as_inputs = [control for control, count in enumerate(axes) if not count]
         heard = start.new_empty(size.width * len(self.as_inputs)).uniform_(-0.3, 0.3)
-        self.nets = nn.Parameter(torch.cat([start.detach(), heard]).repeat(len(self.errors), 1))
+        self.nets = nn.Parameter(torch.cat([start[:-1].detach(), heard]).repeat(len(self.errors), 1))
+        self.register_buffer("limits", start[-1:].detach().repeat(len(self.errors)))
 
     def forward(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.forward`."""
-        found = self._mix(controls)
-        if not self.as_inputs:
-            return found
-        heard = found[:, self.size.total :].reshape(-1, len(self.as_inputs), self.size.width)
-        added = (heard * controls[:, self.as_inputs].unsqueeze(-1)).sum(dim=1)
-        start, stop = self.size.first_bias.start, self.size.first_bias.stop
-        return torch.cat(
-            [found[:, :start], found[:, start:stop] + added, found[:, stop : self.size.total]], dim=1
-        )
+        found, limit = self._mix(controls)
+        start, stop, size = self.size.first_bias.start, self.size.first_bias.stop, self.size.trained
+        bias = found[:, start:stop]
+        if self.as_inputs:
+            heard = found[:, size:].reshape(-1, len(self.as_inputs), self.size.width)
+            bias = bias + (heard * controls[:, self.as_inputs].unsqueeze(-1)).sum(dim=1)
+        return torch.cat([found[:, :start], bias, found[:, stop:size], limit.unsqueeze(1)], dim=1)
 
-    def _mix(self, controls: Tensor) -> Tensor:
+    def _mix(self, controls: Tensor) -> tuple[Tensor, Tensor]:
+        """Of nets and limits."""
         if not self.shape:
-            return self.nets.expand(controls.shape[0], -1)
+            rows = controls.shape[0]
+            return self.nets.expand(rows, -1), self.limits.expand(rows)
         counts = torch.tensor(self.shape, dtype=controls.dtype, device=controls.device)
         place = controls[:, self.on_axes] * (counts - 1)
         low = torch.minimum(place.floor().clamp(min=0), counts - 2)
         share = place - low
         strides = torch.tensor(_strides(self.shape), device=controls.device)
         first = (low.long() * strides).sum(dim=1)
-        found = torch.zeros_like(self.nets[:1])
+        found, limit = torch.zeros_like(self.nets[:1]), torch.zeros_like(self.limits[:1])
         for corner in itertools.product((0, 1), repeat=len(self.shape)):
             offset = sum(side * step for side, step in zip(corner, _strides(self.shape), strict=True))
             part = torch.ones_like(share[:, 0])
             for axis, side in enumerate(corner):
                 part = part * (share[:, axis] if side else 1 - share[:, axis])
             found = found + part.unsqueeze(1) * self.nets.index_select(0, first + offset)
-        return found
+            limit = limit + part * self.limits.index_select(0, first + offset)
+        return found, limit
 
     def block_of(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.block_of`: the nearest net."""
@@ -204,22 +213,27 @@ class WeightTable(WeightsByControls):
         """See `WeightsByControls.block`."""
         net = self.nets.detach()[number]
         found = torch.zeros(self.size.total, 1 + len(self.as_inputs), dtype=net.dtype)
-        found[:, 0] = net[: self.size.total]
-        found[self.size.first_bias, 1:] = net[self.size.total :].reshape(-1, self.size.width).t()
+        found[:-1, 0], found[-1, 0] = net[: self.size.trained], self.limits[number]
+        found[self.size.first_bias, 1:] = net[self.size.trained :].reshape(-1, self.size.width).t()
         return found
 
     @torch.no_grad()
     def set_block(self, number: int, coefficients: Tensor) -> None:
         """See `WeightsByControls.set_block`."""
         heard = coefficients[self.size.first_bias, 1:].t().flatten()
-        self.nets[number] = torch.cat([coefficients[:, 0], heard]).to(self.nets)
+        self.nets[number] = torch.cat([coefficients[:-1, 0], heard]).to(self.nets)
+        self.limits[number] = coefficients[-1, 0]
 
     @torch.no_grad()
     def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
         """See `WeightsByControls.hold_within`."""
-        last = self.nets[number, self.size.total - 1]
-        known = last if last < UNLIMITED else 0.0
-        self.nets[number, self.size.total - 1] = torch.maximum(HEADROOM * peaks.max(), torch.as_tensor(known))
+        last = float(self.limits[number])
+        self.limits[number] = max(HEADROOM * float(peaks.max()), last if last < UNLIMITED else 0.0)
+
+    @torch.no_grad()
+    def take(self, cells: Tensor, other: WeightTable, theirs: Tensor) -> None:
+        """Stores as its own what another table has, or it itself, at other points; but not what was missed there."""
+        self.nets[cells], self.limits[cells] = other.nets[theirs], other.limits[theirs]
 
     def nearest(self, number: int, among: Sequence[int]) -> int | None:
         """See `WeightsByControls.nearest`: on the grid, all axes counted alike."""
@@ -243,12 +257,15 @@ class WeightPolynomial(WeightsByControls):
     def __init__(self, size: NetSize, num_controls: int, degree: int, start: Tensor) -> None:
         super().__init__(size, num_controls, 1)
         self.exponents = polynomial_exponents(num_controls, degree)
-        self.coefficients = nn.Parameter(start.new_zeros(size.total, len(self.exponents)))
+        self.coefficients = nn.Parameter(start.new_zeros(size.trained, len(self.exponents)))
+        self.register_buffer("limits", start.new_zeros(len(self.exponents)))
         self.set_block(0, self.around(start.detach()))
 
     def forward(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.forward`."""
-        return torch.matmul(self.features(controls), self.coefficients.t())
+        features = self.features(controls)
+        limit = torch.matmul(features, self.limits.unsqueeze(1))
+        return torch.cat([torch.matmul(features, self.coefficients.t()), limit], dim=1)
 
     def block_of(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.block_of`."""
@@ -269,18 +286,19 @@ class WeightPolynomial(WeightsByControls):
     @property
     def free(self) -> Tensor:
         """See `WeightsByControls.free`."""
-        free = torch.ones(self.coefficients.shape, dtype=torch.bool)
+        free = torch.ones(self.size.total, len(self.exponents), dtype=torch.bool)
         free[-1] = False
         return free
 
     def block(self, number: int) -> Tensor:
         """See `WeightsByControls.block`."""
-        return self.coefficients.detach()
+        return torch.cat([self.coefficients.detach(), self.limits.unsqueeze(0)])
 
     @torch.no_grad()
     def set_block(self, number: int, coefficients: Tensor) -> None:
         """See `WeightsByControls.set_block`."""
-        self.coefficients.copy_(coefficients)
+        self.coefficients.copy_(coefficients[:-1])
+        self.limits.copy_(coefficients[-1])
 
     @torch.no_grad()
     def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
@@ -292,8 +310,8 @@ class WeightPolynomial(WeightsByControls):
         planes = self.features(places)[:, :terms].double().numpy()
         heights = np.concatenate([HEADROOM * peaks.double().numpy(), least.double().numpy()])
         found = linprog(planes.sum(axis=0), A_ub=-planes, b_ub=-heights, bounds=(None, None))
-        self.coefficients[-1] = 0.0
-        self.coefficients[-1, :terms] = torch.from_numpy(found.x).to(self.coefficients)
+        self.limits.zero_()
+        self.limits[:terms] = torch.from_numpy(found.x).to(self.limits)
 
     def nearest(self, number: int, among: Sequence[int]) -> int | None:
         """See `WeightsByControls.nearest`."""

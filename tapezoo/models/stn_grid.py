@@ -62,7 +62,9 @@ class STNGridNet(ControlledSTNNet):
     def weights_of(self) -> TableWeights:
         """See `ControlledSTNNet.weights_of`."""
         cells, count = self.by_controls.get_parameter("nets").shape
-        return TableWeights(axes=tuple(self.axes), table="by_controls.nets", shape=(cells, count))
+        return TableWeights(
+            axes=tuple(self.axes), table="by_controls.nets", shape=(cells, count), limits="by_controls.limits"
+        )
 
 
 class STNGrid(EffectModel):

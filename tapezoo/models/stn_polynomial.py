@@ -66,6 +66,7 @@ class STNPolynomialNet(ControlledSTNNet):
             exponents=self.by_controls.exponents,
             coefficients="by_controls.coefficients",
             shape=(coefficients.shape[0], coefficients.shape[1]),
+            limits="by_controls.limits",
         )
 
 

@@ -85,7 +85,7 @@ def merge_shards(paths: Sequence[Path]) -> Merged:
             _check_alike(first, content["tapezoo"], path, other["tapezoo"])
             theirs = table_of(load_model(path), path)
             better = theirs.errors < table.errors
-            table.nets[better] = theirs.nets[better]
+            table.take(better, theirs, better)
             table.errors[better] = theirs.errors[better]
             provenances.append(other["tapezoo"]["provenance"])
         missing = _fill(table, first)
@@ -132,7 +132,7 @@ def _fill(table: WeightTable, path: Path) -> int:
     if len(missing):
         places = np.stack(np.unravel_index(np.arange(len(missed)), table.shape), axis=1)
         _, nearest = cKDTree(places[known]).query(places[missing])
-        table.nets[torch.from_numpy(missing)] = table.nets[torch.from_numpy(known[nearest])]
+        table.take(torch.from_numpy(missing), table, torch.from_numpy(known[nearest]))
     return len(missing)
 
 

@@ -64,6 +64,8 @@ class CellLevenbergMarquardt(Objective):
         quiet_share: Rows weigh as if they were as loud as each other, down to this share of the loudest row of the
             cell, above 0 to 1.
         least_gain: A step that lowers the error by a smaller share ends a visit, 0 to 1.
+        weight_decay: Factor of the weights' squares beside the share of the energy that is missed, 0 or more. Weights
+            that are large and cancel fit no better, amplify rounding, and mix worse with a neighbour's.
         workers: Cells, or rows of one net, at the same time; None: one for each core.
 
     Raises:
@@ -76,6 +78,7 @@ class CellLevenbergMarquardt(Objective):
         starts: int = 4,
         quiet_share: float = 0.03,
         least_gain: float = 0.003,
+        weight_decay: float = 1e-6,
         workers: int | None = None,
     ) -> None:
         super().__init__()
@@ -84,6 +87,7 @@ class CellLevenbergMarquardt(Objective):
             ("starts", starts, starts >= 1, "1 or more"),
             ("quiet_share", quiet_share, 0 < quiet_share <= 1, "above 0 to 1"),
             ("least_gain", least_gain, 0 <= least_gain < 1, "0 to below 1"),
+            ("weight_decay", weight_decay, weight_decay >= 0, "0 or more"),
             ("workers", workers, workers is None or workers >= 1, "1 or more, or null"),
         ):
             if not is_fine:
@@ -94,7 +98,7 @@ class CellLevenbergMarquardt(Objective):
                     fix="Correct it on the line or in the recipe.",
                 )
         self.iterations, self.starts = iterations, starts
-        self.quiet_share, self.least_gain = quiet_share, least_gain
+        self.quiet_share, self.least_gain, self.weight_decay = quiet_share, least_gain, weight_decay
         self.workers = workers or os.cpu_count() or 1
         self.loss = ESR()
 
@@ -135,6 +139,7 @@ class CellLevenbergMarquardt(Objective):
                     free,
                     weights.block(number).double().numpy(),
                     together,
+                    self.weight_decay,
                 )
                 for number in numbers
             }

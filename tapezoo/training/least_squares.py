@@ -64,6 +64,7 @@ class LeastSquares:
         free: Which of C are fitted.
         fixed: C, of which the others are taken.
         each: Maps over the rows: the built-in map, or a thread pool's.
+        weight_decay: Factor of the fitted coefficients' squares in what is made least.
 
     Shape:
         free, fixed: (P, F), as `NetSize` has them; what M is held within is never fitted.
@@ -76,8 +77,10 @@ class LeastSquares:
         free: NDArray[np.bool_],
         fixed: Array,
         each: Map = map,
+        weight_decay: float = 0.0,
     ) -> None:
         self._rows, self._size, self._free, self._fixed, self._each = rows, size, free, fixed, each
+        self._decay = weight_decay
 
     def improve(self, start: Fit, rollout: int, iterations: int, least_gain: float = 1e-3) -> Fit:
         """Steps at one length of roll-outs, each taken only if the error falls.
@@ -90,11 +93,11 @@ class LeastSquares:
         """
         place: Any = start.coefficients
         damping = start.damping
-        error, matrix, slope = self.equations(place, rollout)
+        error, matrix, slope = self._penalised(place, rollout)
         for _ in range(iterations):
             for _ in range(ATTEMPTS):
                 tried = place + _move(matrix, slope, damping)
-                there = self.equations(tried, rollout)
+                there = self._penalised(tried, rollout)
                 if there[0] < error:
                     gain = 1.0 - there[0] / error if np.isfinite(error) else 1.0
                     place, (error, matrix, slope) = tried, there
@@ -105,12 +108,22 @@ class LeastSquares:
                 break
             if gain < least_gain:
                 break
-        return Fit(place, error, damping)
+        return Fit(place, error - self._decay * float(place @ place), damping)
 
     @property
     def longest_samples(self) -> int:
         """Of the rows."""
         return max(int(rows.heard.target.shape[1]) for rows in self._rows)
+
+    def _penalised(self, coefficients: Array, rollout: int) -> tuple[float, Array, Array]:
+        """`equations`, of the error and the weights' squares together."""
+        error, matrix, slope = self.equations(coefficients, rollout)
+        decay = self._decay
+        return (
+            error + decay * float(coefficients @ coefficients),
+            matrix + decay * np.eye(len(coefficients)),
+            slope - decay * coefficients,
+        )
 
     def whole(self, coefficients: Array) -> Array:
         """C, (P, F), of its free coefficients."""

@@ -23,7 +23,7 @@ def table(axes, seed=0):
     found = WeightTable(SIZE, axes, torch.randn(SIZE.total))
     with torch.no_grad():
         found.nets.copy_(torch.randn(found.nets.shape))
-        found.nets[:, SIZE.total - 1] = 1.0 + torch.rand(len(found.nets))  # what M is held within
+        found.limits.copy_(1.0 + torch.rand(len(found.nets)))
     return found.double()
 
 
@@ -31,7 +31,10 @@ def test_between_the_nets_of_a_table_weights_are_interpolated_as_scipy_does():
     weights = table([4, 0, 3])
     controls = torch.rand(50, 3, dtype=torch.float64)
     controls[0], controls[1] = 0.0, 1.0
-    values = weights.nets.detach().numpy().reshape(4, 3, -1)
+    nets, limits = weights.nets.detach(), weights.limits[:, None]
+    values = (
+        torch.cat([nets[:, : SIZE.trained], limits, nets[:, SIZE.trained :]], dim=1).numpy().reshape(4, 3, -1)
+    )
     reference = RegularGridInterpolator((np.linspace(0, 1, 4), np.linspace(0, 1, 3)), values)
     expected = reference(controls[:, [0, 2]].numpy())
     added = controls[:, 1:2].numpy() * expected[:, SIZE.total :]
@@ -45,7 +48,7 @@ def test_at_a_point_of_the_table_its_own_net_plays_alone():
     with torch.no_grad():
         weights.nets[7] = torch.nan  # of which 0 times would be heard
         at = torch.tensor([[1.0, 1.0], [0.0, 0.5]], dtype=torch.float64)
-        np.testing.assert_allclose(weights(at)[0], weights.nets[14])
+        np.testing.assert_allclose(weights(at)[0, :-1], weights.nets[14])
         assert weights.block_of(at).tolist() == [14, 2]
     assert weights.nearest(7, [0, 8, 14]) == 8
     assert weights.nearest(7, []) is None
@@ -75,7 +78,7 @@ def test_a_polynomials_terms_are_all_products_up_to_its_degree():
     controls = torch.rand(9, 2, dtype=torch.float64)
     x, y = 2 * controls.numpy().T - 1
     expected = sum(
-        np.outer(x**a * y**b, weights.coefficients[:, term].detach().numpy())
+        np.outer(x**a * y**b, weights.block(0)[:, term].numpy())
         for term, (a, b) in enumerate(weights.exponents)
     )
     np.testing.assert_allclose(weights(controls).detach().numpy(), expected, atol=1e-12)
@@ -95,15 +98,14 @@ def test_a_weight_vector_is_the_layers_one_after_the_other():
 
 
 def test_m_is_held_within_a_tenth_more_than_the_largest_true_output():
-    weights, last = table([3, 0]), SIZE.total - 1
-    with torch.no_grad():
-        weights.nets[:, last] = UNLIMITED
+    weights = table([3, 0])
+    weights.limits.fill_(UNLIMITED)
     weights.hold_within(2, torch.rand(5, 2), torch.tensor([0.1, 0.7, 0.2, 0.3, 0.1], dtype=torch.float64))
     assert weights(torch.tensor([[1.0, 0.4]]).double())[0, -1].item() == pytest.approx(0.77)
     weights.hold_within(
         2, torch.rand(1, 2), torch.tensor([0.4], dtype=torch.float64)
     )  # less than it was told
-    assert weights.nets[:, last].tolist() == pytest.approx([UNLIMITED, UNLIMITED, 0.77])
+    assert weights.limits.tolist() == pytest.approx([UNLIMITED, UNLIMITED, 0.77])
 
 
 def test_a_polynomial_is_held_within_the_lowest_plane_above_all_peaks():

@@ -13,7 +13,7 @@ from tapezoo.models.stn_polynomial import STNPolynomialNet
 from tapezoo.training import CellLevenbergMarquardt
 from tapezoo.training.cell_levenberg_marquardt import rows_of
 from tapezoo.training.errors import TrainingError
-from tapezoo.training.least_squares import LeastSquares
+from tapezoo.training.least_squares import Fit, LeastSquares
 
 CONTROLS = testing.CONTROLS[:2]  # the first is an input, the second has an axis of 2
 SAMPLES = 260
@@ -121,6 +121,20 @@ def test_the_equations_are_those_of_differences_of_the_paths(kind):
     np.testing.assert_allclose(squares.equations(at + small, 40)[0], predicted, rtol=1e-5)
 
 
+def test_with_weight_decay_a_fit_ends_where_error_and_weights_hold_the_balance():
+    torch.manual_seed(0)
+    net, data = STNGridNet(2, [0, 2], "1x2"), batch_of([0.0], rows=3)
+    heard = net.heard_rows(data.input, data.controls, net.initial_state(data.controls), data.target)
+    weights, decay = net.by_controls, 1e-3
+    rows = rows_of(heard, weights.features(data.controls).double().numpy(), np.ones(3, bool), 0.1)
+    fixed, free = weights.block(0).double().numpy(), weights.free.numpy()
+    squares = LeastSquares(rows, weights.size, free, fixed, weight_decay=decay)
+    fit = squares.improve(Fit(fixed[free], np.inf), 40, 200, 1e-12)
+    error, _, slope = squares.equations(fit.coefficients, 40)
+    assert fit.error == pytest.approx(error)
+    np.testing.assert_allclose(slope, decay * fit.coefficients, atol=0.02 * decay)
+
+
 def test_what_it_cannot_fit_is_refused():
     with pytest.raises(TrainingError, match="CellLevenbergMarquardt for LSTMNet"):
         CellLevenbergMarquardt().optimized_parameters(LSTM(hidden_size=2).net)
@@ -129,6 +143,7 @@ def test_what_it_cannot_fit_is_refused():
         "starts": 0,
         "quiet_share": 0.0,
         "least_gain": 1.0,
+        "weight_decay": -1.0,
         "workers": 0,
     }.items():
         with pytest.raises(TrainingError, match=name):

@@ -57,11 +57,13 @@ def add_controlled(program: Program, layer: ControlledTransition) -> Rows:
     of, knobs = layer.weights, program.num_controls
     sizes = {"width": layer.width, "layers": layer.layers, "controls": 0, "knobs": knobs}
     if isinstance(of, TableWeights):
-        rows, axes = program.weight(of.table, of.shape), of.axes
-        added = sum(count == 0 for count in axes)
+        axes, added = of.axes, of.axes.count(0)
+        nets, limits = program.weight(of.table, of.shape), program.weight(of.limits, of.shape[:1])
+        rows = np.insert(nets, nets.shape[1] - layer.width * added, limits, axis=1)
         whole = {"axes": axes, "exponents": ()}
     else:
-        rows, added = program.weight(of.coefficients, of.shape).T, 0
+        limits = program.weight(of.limits, of.shape[1:])
+        rows, added = np.append(program.weight(of.coefficients, of.shape), limits[np.newaxis], axis=0).T, 0
         whole = {"axes": (), "exponents": tuple(np.ravel(np.array(of.exponents, dtype=int)).tolist())}
     sizes |= {"rows": len(rows), "added": added, "polynomial": int(not isinstance(of, TableWeights))}
     table = program.table(

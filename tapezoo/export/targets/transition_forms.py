@@ -75,8 +75,11 @@ class ControlledSteps:
         """What the kernel takes, from the state dict."""
         of = self.layer.weights
         if isinstance(of, TableWeights):
-            return {"table": weights[of.table]}
-        arrays = {"coefficients": weights[of.coefficients]}
+            table = weights[of.table]
+            own = table.shape[1] - self.layer.width * of.axes.count(0)
+            limits = weights[of.limits].unsqueeze(1)
+            return {"table": torch.cat([table[:, :own], limits, table[:, own:]], dim=1)}
+        arrays = {"coefficients": torch.cat([weights[of.coefficients], weights[of.limits].unsqueeze(0)])}
         if self.num_controls:
             arrays["exponents"] = torch.tensor(of.exponents, dtype=torch.float32)
         return arrays

@@ -34,7 +34,7 @@ class ControlledVoice(TransitionMemory):
 
     Args:
         file: With the settings of `TransitionVoice`, "width" and "step_samples".
-        rows: Weights in rows, as the file has them, (R, P + W inputs).
+        rows: Weights in rows, as the file has them: weights, what M is held within, (R, P + 1 + W inputs).
         inputs: Which controls the last W numbers of a row stand for.
         by: What the shares of the rows follow from: the positions on each axis, or exponents.
         most: How many of the rows are mixed at once.
