@@ -19,7 +19,7 @@ from tapezoo.export.assemble import assemble, describe_bundle
 from tapezoo.export.cost import engine_step, measure_costs
 from tapezoo.export.degradation import MAX_DEGRADATION_ESR, measure_degradation
 from tapezoo.export.errors import ExportError
-from tapezoo.export.golden import golden_input, write_golden
+from tapezoo.export.golden import MOST_REMAINING_SAMPLES, MOST_SAMPLES, golden_input, write_golden
 from tapezoo.export.parity import measure_parity
 from tapezoo.export.targets import DEFAULT_TARGETS
 from tapezoo.export.targets.target import Graph, Part, Target, graph_of
@@ -80,7 +80,8 @@ def export_bundle(
         part.check(net)
 
     def write(folder: Path) -> Manifest:
-        programme = golden_input(audio, net.hop_samples)
+        most_samples = MOST_REMAINING_SAMPLES if net.remains else MOST_SAMPLES
+        programme = golden_input(audio, net.hop_samples, most_samples)
         default = np.array(control_vector(controls, {}), dtype=np.float32)
         progress("settling the rest state")
         frozen, settle_samples = settle_copy(net, default)

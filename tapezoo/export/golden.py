@@ -26,6 +26,7 @@ MOST_CHANGES = (
 )
 LEAST_SAMPLES = 3 * 2048
 MOST_SAMPLES = 1 << 18  # six seconds at 44.1 kHz: verify stays quick
+MOST_REMAINING_SAMPLES = 1 << 16  # of a net that adds up its steps, and with them what rounding does to each
 
 
 def net_step(net: Net) -> Step:
@@ -40,7 +41,7 @@ def net_step(net: Net) -> Step:
     return step
 
 
-def golden_input(audio: Audio, hop_samples: int) -> Audio:
+def golden_input(audio: Audio, hop_samples: int, most_samples: int = MOST_SAMPLES) -> Audio:
     """(samples,) of programme -> (2, samples): it, and itself backwards at half the level.
 
     Leading silence is dropped: the first samples are what is played in the shortest blocks.
@@ -58,7 +59,7 @@ def golden_input(audio: Audio, hop_samples: int) -> Audio:
         )
     level = np.abs(audio)
     start = min(int(np.argmax(level > level.max() / 4)), len(audio) - LEAST_SAMPLES)
-    samples = min(len(audio) - start, MOST_SAMPLES) // hop_samples * hop_samples
+    samples = min(len(audio) - start, most_samples) // hop_samples * hop_samples
     programme = np.asarray(audio[start : start + samples], dtype=np.float32)
     return np.stack([programme, programme[::-1] / 2])
 
