@@ -78,7 +78,7 @@ class CellLevenbergMarquardt(Objective):
         starts: int = 4,
         quiet_share: float = 0.03,
         least_gain: float = 0.003,
-        weight_decay: float = 1e-6,
+        weight_decay: float = 1e-5,
         workers: int | None = None,
     ) -> None:
         super().__init__()
