@@ -50,7 +50,7 @@ def test_the_normal_equations_are_those_of_the_nets_own_derivatives(size, rollou
     with torch.no_grad():
         missed = ((target[:, 0] - play(vector)) * scale).flatten()
     J = torch.stack([(row * scale).flatten() for row in rows], dim=1)
-    found = normal_equations(heard, vector.numpy(), *net.fitted_shape(), rollout)
+    found = normal_equations(heard, vector.numpy(), *net.fitted_shape(), rollout, float(net.limit))
     np.testing.assert_allclose(found.error, float(missed.square().sum()), rtol=1e-9)
     np.testing.assert_allclose(found.slope, (J.T @ missed).numpy(), rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(found.matrix, (J.T @ J).numpy(), rtol=1e-5, atol=1e-7)
