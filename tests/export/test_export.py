@@ -77,7 +77,7 @@ def test_every_kind_of_net_passes_its_own_gate_silently(name, tmp_path):
 @pytest.mark.parametrize("name", ["lstm with controls", "fir with controls", "memoryless"])
 @pytest.mark.parametrize("target", DEFAULT_TARGETS, ids=lambda target: target.name)
 def test_a_target_is_the_net_at_lengths_and_rows_the_gate_does_not_try(name, target, tmp_path):
-    net = NETS[name]()
+    net = NETS[name]().eval()  # as it is exported: the loops for training round more
     export_bundle(net, **arguments(net, tmp_path / "bundle"))
     step = target.open(
         tmp_path / "bundle" / target.file, list(net.initial_state(torch.zeros(1, net.num_controls)))
@@ -95,9 +95,9 @@ def test_a_target_is_the_net_at_lengths_and_rows_the_gate_does_not_try(name, tar
         output, after = step(
             input.numpy(), controls.numpy(), {key: value.numpy() for key, value in state.items()}
         )
-        np.testing.assert_allclose(output, wanted.numpy(), atol=4e-6)
+        np.testing.assert_allclose(output, wanted.numpy(), atol=2e-6)
         for key, value in wanted_state.items():
-            np.testing.assert_allclose(after[key], value.numpy(), atol=4e-6)
+            np.testing.assert_allclose(after[key], value.numpy(), atol=2e-6)
 
 
 def test_the_manifest_and_card_say_what_the_bundle_is(exported):
