@@ -93,8 +93,13 @@ _MAKERS = {
 NETS = {name: _seeded(make) for name, make in _MAKERS.items()}
 
 
-def step_of(net, path, options):
-    """Its header, written to `path` and compiled."""
+def write_header_of(net, path):
+    """Its header; returns the names of its state."""
     graph = graph_of(net, {"architecture": "Small", "sample_rate": "44100"}, knobs(net), 4096)
     CppTarget().write(graph, path)
-    return open_cpp(path, graph.net.state_names, options)
+    return graph.net.state_names
+
+
+def step_of(net, path, options):
+    """Its header, written to `path` and compiled."""
+    return open_cpp(path, write_header_of(net, path), options)

@@ -1,5 +1,6 @@
 """The net as C++: its sound through this machine's compiler, what hosts do to it, and nothing compiled unasked."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from bundle.small_bundle import forge
-from export.cpp_nets import NETS, step_of
+from export.cpp_nets import NETS, step_of, write_header_of
 from export.nets import HopNet, arguments, lstm, perturbed
 
 from tapezoo.bundle import BundleError, read_manifest
@@ -20,10 +21,11 @@ from tapezoo.export.cpp.text import double_text, float_text, quoted, runs
 from tapezoo.export.golden import net_step
 from tapezoo.export.targets.cpp import CppTarget
 from tapezoo.export.targets.onnx import OnnxTarget
+from tapezoo.models.fir import FIRNet
 from tapezoo.models.lstm import LSTMNet
 from tapezoo.runtime import compiling_openers, installed_openers, verify
 from tapezoo.runtime.cpp import compiler as compilers
-from tapezoo.runtime.cpp import library
+from tapezoo.runtime.cpp import library, open_cpp, open_library
 
 needs_compiler = pytest.mark.skipif(not compilers.compilers(), reason="no C++ compiler")
 CHEAP = ("-O1",)
@@ -69,6 +71,74 @@ def test_two_models_in_one_process_have_their_own_weights(tmp_path):
     steps = [step_of(net, tmp_path / f"{index}.hpp", CHEAP) for index, net in enumerate(nets)]
     for step, net in zip(steps, nets, strict=True):
         follows(step, net)
+
+
+@needs_compiler
+def test_two_libraries_with_the_same_names_in_them_have_their_own_weights(tmp_path):
+    """As of one header built twice, or of somebody who wrote over what makes names different."""
+    nets = [perturbed(LSTMNet(0, 4, 1, 3, 50.0), seed=seed).eval() for seed in (2, 3)]
+    steps, first = [], None
+    for index, net in enumerate(nets):
+        path = tmp_path / f"{index}.hpp"
+        write_header_of(net, path)
+        [own] = set(re.findall(r"of_([0-9a-f]{16})\b", path.read_text()))
+        first = first or own
+        path.write_text(path.read_text().replace(own, first))
+        steps.append(open_cpp(path, list(net.initial_state(torch.zeros(1, 0))), CHEAP))
+    for step, net in zip(steps, nets, strict=True):
+        follows(step, net)
+
+
+@needs_compiler
+def test_a_state_that_is_none_is_refused_and_changes_nothing(tmp_path):
+    net = perturbed(LSTMNet(1, 4, 1, 3, 50.0), seed=0).eval()
+    path = tmp_path / "model.hpp"
+    write_header_of(net, path)
+    channel = open_library(path, CHEAP).make()
+    before = channel.save()
+    for bad in (before[1:], np.append(before, 0.0), before[None]):
+        with pytest.raises(ValueError, match="a state of"):
+            channel.restore(bad)
+    for value in (np.nan, np.inf, -1e300):
+        bad = before.copy()
+        bad[-1] = value
+        with pytest.raises(ValueError, match="finite"):
+            channel.restore(bad)
+    np.testing.assert_array_equal(channel.save(), before)
+
+
+@needs_compiler
+def test_what_leaves_all_bounds_is_told_and_is_at_rest_again(tmp_path):
+    net = FIRNet(0, 4)
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.fill_(2.0)
+    write_header_of(net, tmp_path / "model.hpp")
+    channel = open_library(tmp_path / "model.hpp", CHEAP).make()
+    rest = channel.save()
+    channel.restore(np.full_like(rest, 3e38))  # each in a float's range, their sum is not
+    silence, output = np.zeros(100, np.float32), np.ones(100, np.float32)
+    assert not channel.play(silence, np.zeros(0, np.float32), output)
+    assert not output.any()
+    np.testing.assert_array_equal(channel.save(), rest)
+    assert channel.play(silence, np.zeros(0, np.float32), output)
+
+
+@needs_compiler
+def test_knobs_that_are_too_few_do_not_compile(bundle, tmp_path):
+    source = tmp_path / "plugin.cpp"
+    options = ("-fsyntax-only",)
+    for count, right in ((2, True), (1, False)):
+        source.write_text(
+            f'#include "{bundle / "cpp" / "model.hpp"}"\n'
+            f"int main() {{ static tapezoo_model::Model model; float knobs[{count}] = {{}}, x[1] = {{}};\n"
+            "model.settle(knobs); model.process(x, x, 1, knobs); model.process(x, x, 1); }\n"
+        )
+        if right:
+            compilers.find_compiler().compile(source, tmp_path / "plugin", options)
+        else:
+            with pytest.raises(compilers.CompilerError, match="as many positions as the net has controls"):
+                compilers.find_compiler().compile(source, tmp_path / "plugin", options)
 
 
 @pytest.fixture(scope="module")

@@ -56,8 +56,10 @@ def write_header(program: Program, facts: Facts, rest: Mapping[str, Numbers]) ->
         piece("model.hpp"),
     ]
     # a name of its own: else a host that loads two plug-ins may give both of them the weights of one
-    own = f"of_{hashlib.sha256(''.join(body).encode()).hexdigest()[:16]}"
+    digest = hashlib.sha256("".join(body).encode()).hexdigest()[:16]
+    own = f"of_{digest}"
     begin = f"namespace TAPEZOO_MODEL {{\ninline namespace {own} {{"
+    begin += f"\nnamespace facts {{\nconstexpr std::uint64_t fingerprint = 0x{digest}u;\n}}"
     parts = [_title(facts), piece("prelude.hpp"), begin, *body, f"}}  // namespace {own}", piece("end.hpp")]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 

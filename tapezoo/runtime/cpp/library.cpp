@@ -5,6 +5,8 @@
 
 using tapezoo_model::Model;
 
+// all else stays inside: the linker would give two libraries one table where their names are the same
+#pragma GCC visibility push(default)
 extern "C" {
 int tapezoo_size() { return static_cast<int>(sizeof(Model)); }
 int tapezoo_alignment() { return static_cast<int>(alignof(Model)); }
@@ -13,9 +15,10 @@ int tapezoo_num_controls() { return Model::num_controls; }
 void tapezoo_make(void* memory) { new (memory) Model; }
 void tapezoo_reset(Model* model) { model->reset(); }
 void tapezoo_settle(Model* model, const float* controls) { model->settle(controls); }
-void tapezoo_restore(Model* model, const double* from) { model->restore(from); }
+int tapezoo_restore(Model* model, const double* from, int count) { return model->restore(from, count); }
 void tapezoo_save(const Model* model, double* to) { model->save(to); }
-void tapezoo_process(Model* model, const float* in, float* out, int samples, const float* controls) {
-  model->process(in, out, samples, controls);
+int tapezoo_process(Model* model, const float* in, float* out, int samples, const float* controls) {
+  return model->process(in, out, samples, controls);
 }
 }
+#pragma GCC visibility pop

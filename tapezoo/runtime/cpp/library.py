@@ -20,10 +20,11 @@ from tapezoo.bundle import StateArrays, Step
 from tapezoo.bundle.play import Audio
 from tapezoo.runtime.cpp.compiler import FAST, Compiler, find_compiler
 
+ANSWERS = ("restore", "process")
 # until the process ends: a loaded library whose file is gone is taken for the next one that gets its place on the disk
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 _LOADED: dict[tuple[Compiler, str, tuple[str, ...]], Library] = {}
-SHARED = ("-shared", "-fPIC", "-fno-exceptions", "-fno-rtti")
+SHARED = ("-shared", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti")
 
 
 class Library:
@@ -40,12 +41,12 @@ class Library:
             "make": [pointer],
             "reset": [pointer],
             "settle": [pointer, pointer],
-            "restore": [pointer, pointer],
+            "restore": [pointer, pointer, number],
             "save": [pointer, pointer],
             "process": [pointer, pointer, pointer, number, pointer],
         }.items():
             call = getattr(self._calls, f"tapezoo_{name}")
-            call.argtypes, call.restype = arguments, None
+            call.argtypes, call.restype = arguments, number if name in ANSWERS else None
         self.state_values: int = self._calls.tapezoo_state_values()
         self.num_controls: int = self._calls.tapezoo_num_controls()
 
@@ -74,10 +75,16 @@ class Instance:
         self._calls.tapezoo_settle(self._model, held.ctypes.data)
 
     def restore(self, values: NDArray[np.float64]) -> None:
-        """Goes on from a state as a row of numbers, (state_values,)."""
-        if values.shape != (self._state_values,):
-            raise ValueError(f"a state of {values.shape}, not {self._state_values} numbers")
-        self._calls.tapezoo_restore(self._model, np.ascontiguousarray(values, np.float64).ctypes.data)
+        """Goes on from a state as a row of numbers, (state_values,).
+
+        Raises:
+            ValueError: Another count, or numbers that no float32 can be; the channel stands where it stood.
+        """
+        if values.ndim != 1:
+            raise ValueError(f"a state of shape {values.shape}")
+        given = np.ascontiguousarray(values, np.float64)
+        if not self._calls.tapezoo_restore(self._model, given.ctypes.data, len(given)):
+            raise ValueError(f"a state of {len(given)} numbers, not {self._state_values} that are finite")
 
     def save(self) -> NDArray[np.float64]:
         """The state as a row of numbers."""
@@ -85,10 +92,16 @@ class Instance:
         self._calls.tapezoo_save(self._model, values.ctypes.data)
         return values
 
-    def play(self, input: Audio, controls: Audio, output: Audio) -> None:
-        """One block, (samples,) of contiguous float32 each, controls (num_controls,)."""
-        self._calls.tapezoo_process(
-            self._model, input.ctypes.data, output.ctypes.data, len(input), controls.ctypes.data
+    def play(self, input: Audio, controls: Audio, output: Audio) -> bool:
+        """One block, (samples,) of contiguous float32 each, controls (num_controls,).
+
+        Returns:
+            Whether the net stayed in bounds; where it did not it is at rest again.
+        """
+        return bool(
+            self._calls.tapezoo_process(
+                self._model, input.ctypes.data, output.ctypes.data, len(input), controls.ctypes.data
+            )
         )
 
 

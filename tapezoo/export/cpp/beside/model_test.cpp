@@ -135,12 +135,40 @@ static void check_instances() {
   std::vector<double> state(Model::state_values + 1);
   one->save(state.data());
   Model copy = *one;
-  other->restore(state.data());
+  expect(other->restore(state.data(), Model::state_values), "its own state is refused");
   const Floats next = played(*one, in, 64);
   expect(played(copy, in, 64) == next, "a copy plays differently");
   expect(farthest(played(*other, in, 64), next) <= 1e-5f, "a restored state plays differently");
   one->settle(high.data());
   expect(finite(played(*one, in, 64, high.data())), "settled, it plays no audio");
+}
+
+// States that no model of this net saved.
+static void check_restoring() {
+  const Floats in = noise(3000, 5), ends = positions(1.0f);
+  auto one = std::make_unique<Model>(), other = std::make_unique<Model>();
+  played(*one, in, 64, ends.data());
+  std::vector<double> good(Model::state_values + 1);
+  one->save(good.data());
+  std::vector<double> bad = good;
+  expect(!one->restore(good.data(), Model::state_values + 1), "a state that is too long is taken");
+  expect(!one->restore(good.data(), Model::state_values - 1), "a state that is too short is taken");
+  expect(!one->restore(good.data(), Model::state_values, Model::fingerprint + 1), "the state of another net is taken");
+  for (double none : {std::numeric_limits<double>::quiet_NaN(), -std::numeric_limits<double>::infinity(), 1e300}) {
+    if (!Model::state_values) break;
+    bad[Model::state_values - 1] = none;
+    expect(!one->restore(bad.data(), Model::state_values), "a state with a number that no float can be is taken");
+    bad[Model::state_values - 1] = good[Model::state_values - 1];
+  }
+  expect(other->restore(good.data(), Model::state_values), "its own state is refused");
+  expect(farthest(played(*one, in, 64), played(*other, in, 64)) <= 1e-5f, "a refused state leaves something behind");
+  for (double far : {3e38, -3e38, 1e6, -0.25}) {
+    one->restore(std::vector<double>(Model::state_values + 1, far).data(), Model::state_values);
+    for (int round = 0; round < 2; ++round)
+      expect(finite(played(*one, in, 64, ends.data())), "what comes of a wild state is no number");
+    one->reset(), other->reset();
+    expect(played(*one, in, 64) == played(*other, in, 64), "a wild state outlives reset");
+  }
 }
 
 int main(int count, char** arguments) {
@@ -154,6 +182,7 @@ int main(int count, char** arguments) {
   check_blocks();
   check_what_hosts_send();
   check_instances();
+  check_restoring();
   std::printf(faults ? "%d faults\n" : "all right\n", faults);
   return faults != 0;
 }

@@ -55,6 +55,7 @@ class Glide {
     for (int k = 0; k < K; ++k) {
       sum_[k] = 0;
       read(source, told_[k], N);
+      for (float& told : told_[k]) told = sane_position(told, 0.0f);  // else its sums might leave their range
       target_[k] = told_[k][N - 1];
       for (float told : told_[k]) sum_[k] += fixed(told);
     }

@@ -17,6 +17,25 @@ TAPEZOO_INLINE float sane_position(float x, float before) {
   return x > 1.0f ? 1.0f : x > 0.0f ? x : 0.0f;
 }
 
+// Whether all of them are numbers, by their bits.
+inline bool finite(const float* values, int count) noexcept {
+  std::uint32_t most = 0;
+  for (int n = 0; n < count; ++n) {
+    std::uint32_t bits;
+    std::memcpy(&bits, values + n, sizeof bits);
+    bits &= 0x7f800000u;
+    most = bits > most ? bits : most;
+  }
+  return most != 0x7f800000u;
+}
+
+// Whether a double is a number in a float's range, by its bits.
+inline bool is_float(double x) noexcept {
+  std::uint64_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return (bits & 0x7fffffffffffffffu) <= 0x47efffffe0000000u;  // 3.4e38
+}
+
 // Denormal numbers are 0 as long as it lives: they take a hundred times as long, and no one hears them.
 class NoDenormals {
  public:

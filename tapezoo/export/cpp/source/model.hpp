@@ -7,6 +7,13 @@ class Model {
   static constexpr int latency_samples = facts::latency_samples;  // of the output against the input
   static constexpr int settle_samples = facts::settle_samples;    // see `settle`
   static constexpr int state_values = facts::state_values;        // see `save`
+  static constexpr std::uint64_t fingerprint = facts::fingerprint;  // of its code and weights, see `restore`
+
+  // Where a caller's knobs are, through a pointer whose length nobody can check; an array is checked by its type.
+  struct Positions {
+    const float* at;
+    Positions(const float* positions) noexcept : at(positions) {}
+  };
 
   Model() noexcept { reset(); }
 
@@ -17,11 +24,16 @@ class Model {
   }
 
   // At rest with the controls held at these positions: plays `settle_samples` of silence, so not while audio runs.
-  void settle(const float* controls) noexcept {
+  void settle(Positions controls) noexcept {
     reset();
-    if (!num_controls || !controls) return;
+    if (!num_controls || !controls.at) return;
     alignas(64) float silence[CHUNK] = {}, unheard[CHUNK];
     for (int done = 0; done < settle_samples; done += CHUNK) process(silence, unheard, CHUNK, controls);
+  }
+  template <int COUNT>
+  void settle(const float (&controls)[COUNT]) noexcept {
+    static_assert(COUNT == num_controls, "as many positions as the net has controls");
+    settle(Positions(controls));
   }
 
   // Plays a block of any length, 0 too; full scale is +-1. `out` may be `in`, but not overlap it otherwise.
@@ -29,9 +41,13 @@ class Model {
   // `controls` are where the knobs shall go, num_controls of them; null: where they went before. They glide there over
   // facts::smoothing_samples. Positions outside 0..1 are taken as the nearer end, NaN as no news. A sample that is NaN or
   // infinite is heard as silence, one over 1e6 as 1e6.
-  void process(const float* in, float* out, int samples, const float* controls = nullptr) noexcept {
+  //
+  // False: the net left all bounds, as from a restored state that no sound leads to. It is at rest again, and its controls
+  // go where they went; what it had no number for is silence.
+  bool process(const float* in, float* out, int samples, Positions controls = nullptr) noexcept {
     const NoDenormals guard;
-    state_.knobs.aim(controls);
+    bool well = true;
+    state_.knobs.aim(controls.at);
     alignas(64) float signal[(1 + num_controls) * CHUNK], heard[CHUNK];
     for (int start = 0; start < samples; start += CHUNK) {
       const int length = samples - start < CHUNK ? samples - start : CHUNK;
@@ -42,18 +58,38 @@ class Model {
       for (int row = 1; row <= num_controls && !still; ++row)
         for (int n = length; n < CHUNK; ++n) signal[row * CHUNK + n] = signal[row * CHUNK + length - 1];
       state_.play(signal, still, heard, length);
+      if (!finite(heard, length)) {
+        well = false;
+        for (int n = 0; n < length; ++n) heard[n] = finite(heard + n, 1) ? heard[n] : 0.0f;
+        const auto knobs = state_.knobs;
+        reset();
+        state_.knobs = knobs;
+      }
       std::memcpy(out + start, heard, length * sizeof(float));
     }
+    return well;
+  }
+  template <int COUNT>
+  bool process(const float* in, float* out, int samples, const float (&controls)[COUNT]) noexcept {
+    static_assert(COUNT == num_controls, "as many positions as the net has controls");
+    return process(in, out, samples, Positions(controls));
   }
 
-  // The state as numbers, state_values of them, in the order of the bundle's manifest.
+  // The state as numbers, state_values of them, in the order of the bundle's manifest; keep `fingerprint` beside them.
   void save(double* to) const noexcept {
     Sink sink(to);
     state_.save(sink);
   }
-  void restore(const double* from) noexcept {
+
+  // Goes on from `count` numbers that a model with the fingerprint `of` saved. False, and nothing has changed: another
+  // count, another net or another version of it, or a number that no float can be.
+  bool restore(const double* from, int count, std::uint64_t of = fingerprint) noexcept {
+    if (count != state_values || of != fingerprint) return false;
+    for (int i = 0; i < count; ++i)
+      if (!is_float(from[i])) return false;
     Source source(from);
     state_.restore(source);
+    return true;
   }
 
  private:

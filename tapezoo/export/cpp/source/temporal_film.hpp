@@ -32,7 +32,8 @@ class TemporalFilm {
   }
   template <class S>
   void restore_clock(S& source) noexcept {
-    clock_ = static_cast<unsigned>(static_cast<int>(source.next() + POOLED + 0.5)) % POOLED;
+    const double clock = source.next();
+    clock_ = clock >= 0.0 && clock < POOLED ? static_cast<int>(clock + 0.5) % POOLED : 0;
   }
   template <class S>
   void restore_hidden(S& source) noexcept {
