@@ -13,18 +13,17 @@ import torch
 from tapezoo import models
 from tapezoo.archive import fault_in, oversize_fault
 from tapezoo.controls import Control, ranges_text
-from tapezoo.errors import TapezooError
 from tapezoo.layers.transition_weights import WeightsByControls
+from tapezoo.run_files import BEST as BEST
+from tapezoo.run_files import LAST as LAST
+from tapezoo.run_files import CheckpointError as CheckpointError
+from tapezoo.run_files import best_checkpoint as best_checkpoint
+from tapezoo.run_files import check_present
 from tapezoo.training.effect import EffectModel
 
-BEST, LAST = "best.ckpt", "last.ckpt"
 SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
 NEVER_STORED = frozenset({"objective", "loss", "optimizer", "lr_scheduler"})  # they would be code
 OF_THE_OBJECTIVE = ("tbptt_samples", "gradient_clip_norm")  # stored as the model's arguments until they moved
-
-
-class CheckpointError(TapezooError):
-    """The file is no tapezoo checkpoint, or does not fit what it is asked for."""
 
 
 class OtherDataError(CheckpointError):
@@ -35,19 +34,13 @@ class NonFiniteWeightsError(CheckpointError):
     """A checkpoint of a training that had blown up, or that somebody broke."""
 
 
-def best_checkpoint(path: Path) -> Path:
-    """The best checkpoint of a run's folder; a file is taken as it is."""
-    return path / BEST if path.is_dir() else path
-
-
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The checkpoint's content, on the CPU; unpickles tensors and plain values only.
 
     Raises:
         CheckpointError: Missing, unreadable, or not written by tapezoo.
     """
-    if not path.is_file():
-        raise _error(path, "no such file", "a checkpoint such as best.ckpt in the folder of a run")
+    check_present(path)
     try:
         with path.open("rb") as file:
             content, size = _content(file, path), file.seek(0, 2)

@@ -31,6 +31,7 @@ from tapezoo.report.steadiness import steadiness_table
 from tapezoo.report.tables import write_csv
 from tapezoo.report.transfer import draw_transfer_curve
 from tapezoo.report.waveforms import draw_excerpt_spectrograms, draw_excerpt_waveforms
+from tapezoo.run_files import CONFIG
 from tapezoo.staging import replaced_file
 from tapezoo.tracking import TrackedRun, collect_versions
 from tapezoo.training.effect import EffectModel
@@ -38,7 +39,7 @@ from tapezoo.training.errors import NonFiniteLossError, TrainingError
 
 log = logging.getLogger(__name__)
 
-CONFIG, REPORT = "config.yaml", "report"
+REPORT = "report"
 PREROLL_S = 1.0  # played before an excerpt and dropped, so that the net's memory is filled
 SINE_HZ = 100.0  # of the transfer curve
 

@@ -63,6 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         if arguments and arguments[0] in TRAINING_VERBS:
+            from tapezoo.cli.lean import import_lightning
+            from tapezoo.cli.short_forms import expand, split_allowed
+
+            expand(
+                split_allowed(arguments)[0]
+            )  # what is wrong with the line is said before anything is imported
+            import_lightning()
             from tapezoo.cli import training
 
             return training.run(arguments)

@@ -65,6 +65,9 @@ def run(options: argparse.Namespace) -> int:
 
     import logging
 
+    from tapezoo.cli.lean import import_lightning
+
+    import_lightning()
     import torch
 
     from tapezoo import models, registry

@@ -67,6 +67,12 @@ def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def run(options: argparse.Namespace) -> int:
     """Trains what is not finished; returns 1 if a row failed."""
+    from tapezoo.cli.lean import import_lightning
+    from tapezoo.cli.recipe_text import read_recipe
+
+    for path in options.recipes:
+        read_recipe(path)
+    import_lightning()
     from tapezoo.cli import training
     from tapezoo.cli.faults import as_user_errors
     from tapezoo.cli.short_forms import ALLOW_IMPORT, split_allowed

@@ -43,9 +43,15 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exports the best checkpoint and says what the gates measured."""
+    from tapezoo.cli.lean import import_lightning
+    from tapezoo.run_files import best_checkpoint, check_present
+
+    path = best_checkpoint(options.checkpoint)
+    check_present(path)
+    import_lightning()
     import torch
 
-    from tapezoo.checkpoint import best_checkpoint, load_model
+    from tapezoo.checkpoint import load_model
     from tapezoo.export import check_playable, export_checkpoint, load_targets
     from tapezoo.export.pictures import Pictures
     from tapezoo.screen import Screen
@@ -54,7 +60,6 @@ def run(options: argparse.Namespace) -> int:
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     asked = options.targets.strip()  # nothing at all: none, as for a bundle that is a grid alone
     targets = load_targets([name.strip() for name in asked.split(",")] if asked else [])
-    path = best_checkpoint(options.checkpoint)
     model = load_model(path)
     parts: list[Part] = [Pictures()]
     grid = grid_part(options, model.controls)

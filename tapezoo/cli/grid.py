@@ -30,6 +30,9 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Builds, and says what was measured."""
+    from tapezoo.cli.lean import import_lightning
+
+    import_lightning()
     import torch
 
     from tapezoo.bundle.grid.index import read_grid_index

@@ -46,8 +46,13 @@ def run(options: argparse.Namespace) -> int:
 
     import yaml
 
+    from tapezoo.cli.lean import import_lightning
+    from tapezoo.cli.recipe_text import read_recipe
+
+    read_recipe(options.recipe)
+    import_lightning()
     from tapezoo.callbacks.cells import write_cell_report
-    from tapezoo.callbacks.recorder import CONFIG, REPORT
+    from tapezoo.callbacks.recorder import REPORT
     from tapezoo.checkpoint import BEST, read_checkpoint
     from tapezoo.cli import training
     from tapezoo.jobs.folder import empty_folder, open_folder, refuse_changes, write_json
@@ -55,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.jobs.lock import lock_folder
     from tapezoo.jobs.ray_engine import connect, run_on_ray
     from tapezoo.jobs.settings import differences
+    from tapezoo.run_files import CONFIG
     from tapezoo.screen import Screen
     from tapezoo.shards.fit import KEY, NOTE, GridFit
     from tapezoo.shards.plan import check_recipe, check_shards, from_the_middle, plan_shards

@@ -20,6 +20,9 @@ def add_parser(kinds: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Merges, and says what is missing."""
+    from tapezoo.cli.lean import import_lightning
+
+    import_lightning()
     from tapezoo.callbacks.cells import write_cell_report
     from tapezoo.callbacks.recorder import REPORT
     from tapezoo.checkpoint import BEST

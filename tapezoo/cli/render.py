@@ -50,9 +50,17 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Renders, with a progress bar, and says what was done."""
+    from tapezoo.cli.lean import import_lightning
+    from tapezoo.data.audio import read_header
+    from tapezoo.run_files import best_checkpoint, check_present
+
+    check_present(best_checkpoint(options.checkpoint))
+    if not options.source.exists():
+        read_header(options.source)  # says so
+    import_lightning()
     import torch
 
-    from tapezoo.checkpoint import best_checkpoint, load_model
+    from tapezoo.checkpoint import load_model
     from tapezoo.controls import control_vector, parse_settings
     from tapezoo.render.automation import Constant, ControlPath, read_automation
     from tapezoo.render.files import render

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tapezoo import checkpoint
-from tapezoo.callbacks.recorder import CONFIG
 from tapezoo.cli.errors import RecipeError
 from tapezoo.cli.old_spellings import SUPERVISED, check_option, renew_recipe
 from tapezoo.cli.recipe_text import check_flow_value, read_recipe
 from tapezoo.errors import UsageError
+from tapezoo.run_files import CONFIG, check_present
 from tapezoo.yamltext import YamlError
 
 # options whose value may be a name alone, and where the registry answers for it
@@ -80,7 +79,10 @@ def expand(arguments: list[str]) -> list[str]:
     if checkpoint_path and recipe_path is None and _option(expanded, "--model") is None:
         beside = Path(checkpoint_path).parent / CONFIG
         if not beside.is_file():
-            checkpoint.read_checkpoint(Path(checkpoint_path))  # a wrong path is the likelier fault
+            check_present(Path(checkpoint_path))  # a wrong path is the likelier fault
+            from tapezoo.checkpoint import read_checkpoint  # brings torch
+
+            read_checkpoint(Path(checkpoint_path))
             raise RecipeError(
                 str(beside),
                 found="no recipe beside the checkpoint",

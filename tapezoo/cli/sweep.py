@@ -49,9 +49,17 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Plays, measures, draws, and shows the tables."""
+    from tapezoo.cli.lean import import_lightning
+    from tapezoo.run_files import best_checkpoint, check_present
+
+    if not LEAST_S <= options.seconds <= MOST_S:
+        raise UsageError("tapezoo sweep", f"--seconds {options.seconds:g}; {LEAST_S:g} to {MOST_S:g}")
+    path = best_checkpoint(options.checkpoint)
+    check_present(path)
+    import_lightning()
     import torch
 
-    from tapezoo.checkpoint import best_checkpoint, load_model, read_checkpoint
+    from tapezoo.checkpoint import load_model, read_checkpoint
     from tapezoo.measure.blends import choose_blends
     from tapezoo.measure.roles import find_roles
     from tapezoo.report.tables import screen_table
@@ -62,9 +70,6 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.tracking.pictures import log_pictures
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
-    if not LEAST_S <= options.seconds <= MOST_S:
-        raise UsageError("tapezoo sweep", f"--seconds {options.seconds:g}; {LEAST_S:g} to {MOST_S:g}")
-    path = best_checkpoint(options.checkpoint)
     model = load_model(path)
     if not model.controls:
         raise SweepError(

@@ -14,7 +14,6 @@ from jsonargparse.typing import PositiveInt
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-import tapezoo.data  # noqa: F401  (its DataModules are named without their module on the command line)
 from tapezoo import checkpoint
 from tapezoo.callbacks import (
     HISTORY,
@@ -40,6 +39,7 @@ from tapezoo.cli.short_forms import ALLOW_IMPORT, is_said
 from tapezoo.cli.stopping import EXIT_TERMINATED
 from tapezoo.cli.training_arguments import DECLARED_BY_DATA, check_agreement, check_arguments, check_optimizer
 from tapezoo.cli.training_report import registers, say_result, say_what_is_left, say_what_is_resumed
+from tapezoo.data import HysteresisCells, PairedAudio, VirtualDevices  # noqa: F401  (the line may name them alone)
 from tapezoo.errors import OutputExistsError
 from tapezoo.screen import Screen
 from tapezoo.tracking import Tracking, check_server, make_run_logger, tracking_uri

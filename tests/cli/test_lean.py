@@ -1,0 +1,116 @@
+"""What the verbs import, and when; each in a process of its own, since here everything is imported already."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+# stand-ins while nothing is compiled or drawn; the real things as soon as something is
+STOOD_IN = """
+import json, sys
+from tapezoo.cli.lean import import_lightning
+
+import_lightning()
+import torch, torchmetrics
+from lightning.pytorch.utilities.compile import OptimizedModule
+
+def stepped(optimizer_class):
+    net = torch.nn.Linear(2, 1, bias=False)
+    torch.nn.init.constant_(net.weight, 1.0)
+    optimizer = optimizer_class(net.parameters(), lr=0.5)
+    for _ in range(2):
+        optimizer.zero_grad()
+        net(torch.tensor([[2.0, 3.0]])).sum().backward()
+        optimizer.step()
+    return net.weight.tolist()
+
+before = {"SGD": stepped(torch.optim.SGD), "Adam": stepped(torch.optim.Adam)}
+mean = torchmetrics.MeanMetric()
+mean.update(torch.ones(2))
+heavy = ["sympy", "torch._dynamo.eval_frame", "matplotlib.pyplot"]
+lean = [name for name in heavy if name in sys.modules]
+plain = isinstance(torch.nn.Linear(1, 1), OptimizedModule)
+
+import torch._dynamo.config as part
+
+net = torch.compile(torch.nn.Linear(2, 1), backend="eager")
+answer = net(torch.zeros(3, 2)).shape
+figure, axes = mean.plot()
+from matplotlib.axes import Axes
+from torchmetrics.utilities.plot import _AX_TYPE
+
+print(json.dumps({
+    "before": before,
+    "lean": lean,
+    "plain": plain,
+    "part": part is torch._dynamo.config and torch._dynamo.__file__ is not None,
+    "compiled": isinstance(net, OptimizedModule) and isinstance(net, torch._dynamo.OptimizedModule),
+    "answer": list(answer),
+    "axes": isinstance(axes, Axes) and isinstance(axes, _AX_TYPE) and not isinstance(figure, _AX_TYPE),
+    "after": {"SGD": stepped(torch.optim.SGD), "Adam": stepped(torch.optim.Adam)},
+    "loaded": [name for name in heavy if name in sys.modules],
+}))
+"""
+
+REFUSED = """
+import sys
+from tapezoo.cli import main
+
+for line in sys.stdin.read().splitlines():
+    assert main(line.split()) == 2, line
+    assert not {"torch", "lightning", "numba"} & set(sys.modules), line
+"""
+
+
+def test_the_compiler_and_pyplot_are_stood_in_for_until_something_asks_for_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STOOD_IN]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["lean"] == []
+    assert not found["plain"]
+    assert found["before"]["SGD"] == [[1.0 - 2 * 0.5 * 2.0, 1.0 - 2 * 0.5 * 3.0]]
+    assert found["after"] == found["before"]
+    assert found["part"]
+    assert found["compiled"]
+    assert found["answer"] == [3, 1]
+    assert found["axes"]
+    assert found["loaded"] == ["sympy", "torch._dynamo.eval_frame", "matplotlib.pyplot"]
+
+
+def test_a_path_that_is_wrong_is_said_before_torch_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "run.ckpt").touch()
+    lines = (
+        "fit --config missing.yaml",
+        "fit --config run.ckpt",
+        "test --ckpt_path missing.ckpt",
+        "compare missing.yaml other.yaml",
+        "grid fit missing.yaml --out grid",
+        "render missing.ckpt in.wav out.wav",
+        "render run.ckpt missing.wav out.wav",
+        "export missing.ckpt --out bundle",
+        "sweep missing.ckpt --out sweep",
+        "verify missing",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.strip().splitlines()
+    assert [line.split(":")[1].strip() for line in said] == [
+        "missing.yaml",
+        "run.ckpt",
+        "missing.ckpt",
+        "missing.yaml",
+        "missing.yaml",
+        "missing.ckpt",
+        "missing.wav",
+        "missing.ckpt",
+        "missing.ckpt",
+        "missing",
+    ]
