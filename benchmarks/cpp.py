@@ -50,17 +50,25 @@ def flop_per_sample(net: Net) -> int:
     return 2 * sum(prod(shape) for shape in shapes if len(shape) > 1)
 
 
-def measure(net: Net, options: list[str]) -> list[list[str]]:
+def built(net: Net, options: list[str], folder: Path) -> list[str]:
+    """The command of a program in `folder` that measures it."""
+    graph = graph_of(net.eval(), {"architecture": type(net).__name__, "sample_rate": "44100"})
+    CppTarget().write(graph, folder / "model.hpp")
+    program = folder / "play"
+    find_compiler().compile(Path(__file__).with_name("cpp.cpp"), program, [*options, f"-I{folder}"])
+    return [str(program), str(flop_per_sample(net))]
+
+
+def measured(command: list[str]) -> list[list[str]]:
     """Block, times real time, share of the ceiling, its largest, ceiling in GFLOP/s."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        graph = graph_of(net.eval(), {"architecture": type(net).__name__, "sample_rate": "44100"})
-        CppTarget().write(graph, folder / "model.hpp")
-        program = folder / "play"
-        find_compiler().compile(Path(__file__).with_name("cpp.cpp"), program, [*options, f"-I{folder}"])
-        command = [str(program), str(flop_per_sample(net))]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return [line.split() for line in said.splitlines()]
+
+
+def measure(net: Net, options: list[str]) -> list[list[str]]:
+    """See `measured`."""
+    with tempfile.TemporaryDirectory() as name:
+        return measured(built(net, options, Path(name)))
 
 
 def main() -> None:

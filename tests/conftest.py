@@ -14,6 +14,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("TAPEZOO_KERNEL", "numba")  # tests of C++ ask for it: compiling takes seconds
 
 from collections.abc import Mapping
 from typing import Protocol

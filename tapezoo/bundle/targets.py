@@ -124,7 +124,7 @@ ROWS = (
         "weights for the compiled loops of tapezoo.runtime",
         maker="tapezoo.export.targets.kernel:KernelTarget",
         opener="tapezoo.runtime.kernels.step:open_kernel",
-        engine="tapezoo.runtime.kernels:KernelEngine",
+        engine="tapezoo.runtime.kernels.choice:open_kernel_engine",
         needs=("safetensors", "numba"),
     ),
     TargetSpec(

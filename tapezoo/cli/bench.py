@@ -27,7 +27,8 @@ def add_parser(verbs: Any) -> None:
         "--engine",
         action="append",
         metavar="NAME",
-        help="onnx, grid or kernel; may come several times; default: all that the bundle has and that are installed",
+        help="onnx, grid, kernel, or one build of it, kernel_cpp or kernel_numba; may come several times; "
+        "default: all that the bundle has and that are installed",
     )
     parser.add_argument(
         "--seconds",
@@ -65,10 +66,10 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError("tapezoo bench", f"--out {out}: there is no folder {out.parent}")
     manifest, seal = verify_hashes(options.bundle)
     if sys.stderr.isatty():
-        rows = bench(options.bundle, options.engine, options.seconds, progress=passing)
+        rows = bench(options.bundle, options.engine, options.seconds, progress=passing, tell=say)
         passing("")
     else:
-        rows = bench(options.bundle, options.engine, options.seconds)
+        rows = bench(options.bundle, options.engine, options.seconds, tell=say)
     title = f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, one channel, one thread"
     if out is None:
         say(title, *table(rows))

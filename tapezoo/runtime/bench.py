@@ -58,6 +58,7 @@ def bench(
     seconds: float = 1.0,
     blocks_samples: Sequence[int] = BLOCKS_SAMPLES,
     progress: Callable[[str], None] = lambda step: None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> tuple[BlockTimes, ...]:
     """Plays noise through a bundle, one channel, its controls at their defaults, and times every block.
 
@@ -67,6 +68,7 @@ def bench(
         seconds: By the clock, for each engine and block length.
         blocks_samples: Block lengths.
         progress: Called with the name of what is measured next.
+        tell: Called with what it took to get an engine ready, where there is something to say.
 
     Raises:
         BundleError: See `verify_hashes`.
@@ -78,6 +80,8 @@ def bench(
     noise = np.random.default_rng(0).standard_normal(1 << 16).astype(np.float32) * NOISE_RMS
     rows = []
     for name, stream in streams.items():
+        if stream.preparation:
+            tell(f"{name} {stream.preparation}")
         for length in dict.fromkeys(
             whole_hops(length, stream.manifest.hop_samples) for length in blocks_samples
         ):

@@ -31,6 +31,7 @@ class DCBlocker:
             )
         t = math.tan(math.pi * cutoff_hz / sample_rate)
         pole = (1 - t) / (1 + t)
+        self.pole = pole
         self._gain = (1 + pole) / 2
         age = np.subtract.outer(np.arange(PIECE_SAMPLES), np.arange(PIECE_SAMPLES))
         self._solution = np.where(age >= 0, pole ** np.maximum(age, 0), 0.0).T.copy()

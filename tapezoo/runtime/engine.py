@@ -12,6 +12,9 @@ SETTLE_BLOCK_SAMPLES = 2048
 class Engine(Protocol):
     """A bundle's effect in one runtime; `Stream` checks what it is given."""
 
+    preparation: str
+    """What it took to get ready, for whoever waited; "" where there is nothing to say."""
+
     def start(self, channels: int, controls: Audio) -> None:
         """The machine at rest at these positions, (num_controls,), for so many channels; allocates."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import resolve_name
+from types import MappingProxyType
 
 from tapezoo.bundle import BundleError, Manifest
 from tapezoo.bundle.errors import NotInstalledError
@@ -12,16 +14,24 @@ from tapezoo.runtime.engine import Engine
 from tapezoo.runtime.errors import EngineError
 
 GRID = "grid"  # played as a whole, not a target
+BUILDS: Mapping[str, tuple[str, str]] = (
+    MappingProxyType(  # of a target that has two, by a name of its own: who plays it
+        {
+            "kernel_cpp": ("kernel", "tapezoo.runtime.cpp.engine:CompiledEngine"),
+            "kernel_numba": ("kernel", "tapezoo.runtime.kernels:KernelEngine"),
+        }
+    )
+)
 
 
 def engine_names() -> tuple[str, ...]:
-    """All engines in the order of preference: the net itself, a grid of it, other exact targets, lossy ones."""
+    """All engines in the order of preference: the net itself, a grid of it, other exact targets, lossy ones, builds."""
     first, *others = sorted((spec for spec in TARGETS.values() if spec.engine), key=lambda spec: spec.lossy)
-    return first.name, GRID, *(spec.name for spec in others)
+    return first.name, GRID, *(spec.name for spec in others), *BUILDS
 
 
 def engines_of(manifest: Manifest) -> tuple[str, ...]:
-    """The engines whose files a bundle has, whether or not what they need is installed."""
+    """The engines whose files a bundle has, whether or not what they need is installed; no builds of one engine."""
     played = {*manifest.targets, *((GRID,) if manifest.grid is not None else ())}
     return tuple(name for name in engine_names() if name in played)
 
@@ -30,7 +40,8 @@ def missing_modules(engine: str) -> tuple[str, ...]:
     """What an engine needs and is not installed."""
     if engine == GRID:
         return () if is_installed("safetensors") else ("safetensors",)
-    return TARGETS[engine].missing_modules
+    target = BUILDS[engine][0] if engine in BUILDS else engine
+    return TARGETS[target].missing_modules
 
 
 def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:
@@ -48,12 +59,13 @@ def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:
             expected=f"one of {', '.join(engine_names())}",
             fix="Choose one that the bundle has files for.",
         )
-    if name not in engines_of(manifest):
+    target, player = BUILDS.get(name, (name, ""))
+    if target not in engines_of(manifest):
         playable = ", ".join(engines_of(manifest)) or "none"
         raise BundleError(
             root,
             "manifest.json",
-            found="no grid" if name == GRID else f"no target {name!r}",
+            found="no grid" if name == GRID else f"no target {target!r}",
             expected=f"one; this bundle can be played with: {playable}",
             fix="Choose another engine, or export the bundle again with it.",
         )
@@ -68,5 +80,5 @@ def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:
         from tapezoo.runtime.grid.engine import GridEngine  # needs safetensors
 
         return GridEngine(root, manifest)
-    engine: Engine = resolve_name(TARGETS[name].engine)(root, manifest, name)
+    engine: Engine = resolve_name(player or TARGETS[target].engine)(root, manifest, target)
     return engine

@@ -41,6 +41,8 @@ class OnnxEngine:
         BundleError: onnxruntime refuses the file.
     """
 
+    preparation = ""
+
     def __init__(self, root: Path, manifest: Manifest, target: str = "onnx") -> None:
         self._manifest = manifest
         file = manifest.targets[target]

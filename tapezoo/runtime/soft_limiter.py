@@ -29,9 +29,19 @@ class SoftLimiter:
         if not -120 <= self.knee_db < self.ceiling_db <= 24:
             raise ValueError(f"a soft limiter needs -120 <= knee_db < ceiling_db <= 24: {self}")
 
+    @property
+    def knee(self) -> float:
+        """Where it sets in, 1 is full scale."""
+        return float(10 ** (self.knee_db / 20))
+
+    @property
+    def ceiling(self) -> float:
+        """Never exceeded, 1 is full scale."""
+        return float(10 ** (self.ceiling_db / 20))
+
     def play(self, rows: Audio) -> Audio:
         """One block of any shape."""
-        knee, ceiling = 10 ** (self.knee_db / 20), 10 ** (self.ceiling_db / 20)
+        knee, ceiling = self.knee, self.ceiling
         level = np.abs(rows)
         if not rows.size or level.max() <= knee:
             return rows

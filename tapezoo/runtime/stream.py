@@ -14,6 +14,8 @@ from tapezoo.bundle import read_manifest, verify_hashes
 from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError, control_vector
 from tapezoo.runtime.blocks import as_rows, check_layout, is_finite
+from tapezoo.runtime.cpp.engine import CompiledEngine
+from tapezoo.runtime.cpp.player import Behind, Player
 from tapezoo.runtime.dc_blocker import DCBlocker
 from tapezoo.runtime.delay import Delay
 from tapezoo.runtime.engines import engines_of, open_engine
@@ -59,12 +61,16 @@ class Stream:
         self.manifest = verify_hashes(root)[0] if verify else read_manifest(root)
         self.engine = engine or next(iter(engines_of(self.manifest)), "onnx")
         self._engine = open_engine(root, self.manifest, self.engine)
+        self.preparation = self._engine.preparation
         self._default = self._vector({})
         self.added_latency_samples = self.manifest.hop_samples - 1  # the least that never runs dry
         self._mix = np.float32(mix)
         self._blocker = DCBlocker(dc_blocker_hz, self.manifest.sample_rate) if dc_blocker_hz else None
         self._delay = Delay(self.latency_samples) if mix < 1 else None
         self._limiter = limiter
+        self._quick: Player | None = None  # what takes blocks as they come, after the first one
+        if isinstance(self._engine, CompiledEngine):
+            self._hand_over(self._engine)
         self.reset()
 
     @property
@@ -77,6 +83,7 @@ class Stream:
         self._controls = self._default
         self._started = False
         self._failed = False
+        self._quick = None
         self._waiting = np.zeros((0, 0), np.float32)  # input that does not fill a hop yet
         self._ready = np.zeros((0, 0), np.float32)  # output that was not asked for yet
 
@@ -100,6 +107,10 @@ class Stream:
                 another channel count than before, or samples that are not finite.
             EngineError: The net's output is not finite; `reset` makes the stream playable again.
         """
+        if self._quick is not None and controls is None and (played := self._quick.play(block)) is not None:
+            if self._quick.left_bounds:
+                raise self._fail()
+            return played
         rows = as_rows(block)
         if not self._started:
             check_layout(rows)
@@ -130,9 +141,22 @@ class Stream:
             parts = [self._engine.play(rows[:, block], self._controls) for block in blocks(samples, longest)]
             output = np.concatenate(parts, axis=1)
         if not is_finite(output):
-            self._failed = True
-            raise self._not_finite_error()
+            raise self._fail()
         return output
+
+    def _hand_over(self, engine: CompiledEngine) -> None:
+        """What stands behind the net is the engine's to play, in the same call."""
+        limiter, delay_samples = self._limiter, self.latency_samples if self._delay is not None else 0
+        engine.put_behind(
+            Behind(
+                None if self._blocker is None else self._blocker.pole,
+                float(self._mix),
+                delay_samples,
+                None if limiter is None else limiter.knee,
+                1.0 if limiter is None else limiter.ceiling,
+            )
+        )
+        self._blocker = self._delay = self._limiter = None
 
     def _post_process(self, rows: Audio, output: Audio) -> Audio:
         """What stands behind the net."""
@@ -159,6 +183,12 @@ class Stream:
             if part is not None:
                 part.start(channels)
         self._started = True
+        if isinstance(self._engine, CompiledEngine):
+            self._quick = self._engine.player
+
+    def _fail(self) -> EngineError:
+        self._failed, self._quick = True, None
+        return self._not_finite_error()
 
     def _not_finite_error(self) -> EngineError:
         return EngineError(

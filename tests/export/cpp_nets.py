@@ -1,8 +1,10 @@
 """Nets that have C++, in sizes that are no multiple of anything, and a header of one as a step."""
 
+import numpy as np
 import torch
 from export.nets import knobs, perturbed
 
+from tapezoo.export.golden import net_step
 from tapezoo.export.targets.cpp import CppTarget
 from tapezoo.export.targets.target import graph_of
 from tapezoo.filtered import FilterBefore, FilterBeside
@@ -103,3 +105,28 @@ def write_header_of(net, path):
 def step_of(net, path, options):
     """Its header, written to `path` and compiled."""
     return open_cpp(path, write_header_of(net, path), options)
+
+
+def follows(step, net):
+    """Any state, any blocks, controls on their way: the outputs and states of `step` are the net's."""
+    state = net.initial_state(torch.rand(3, net.num_controls))
+    generator = torch.Generator().manual_seed(2)
+    for key, value in state.items():
+        if not key.startswith("control"):
+            state[key] = (0.5 * torch.randn(value.shape, generator=generator)).to(value.dtype)
+        if key.endswith("clock"):  # of temporal FiLM: whole samples
+            state[key] = torch.full_like(value, 37.0)
+    mine = {key: value.numpy() for key, value in state.items()}
+    theirs = {key: value.copy() for key, value in mine.items()}
+    random, reference = np.random.default_rng(0), net_step(net)
+    for length in (1, 5, 64, 65, 700, 16, 300, 2):
+        audio = (0.3 * random.standard_normal((3, 1, length))).astype(np.float32)
+        controls = random.random((3, net.num_controls), dtype=np.float32)
+        output, mine = step(audio, controls, mine)
+        wanted, theirs = reference(audio, controls, theirs)
+        np.testing.assert_allclose(output, wanted, atol=4e-6 * max(1.0, np.abs(wanted).max()))
+        assert mine.keys() == theirs.keys()
+        for key in mine:
+            np.testing.assert_allclose(
+                mine[key], theirs[key], atol=4e-6 * max(1.0, np.abs(theirs[key]).max())
+            )

@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 import torch
 from bundle.small_bundle import forge
-from export.cpp_nets import NETS, step_of, write_header_of
+from export.cpp_nets import NETS, follows, step_of, write_header_of
 from export.nets import HopNet, arguments, lstm, perturbed
 
 from tapezoo.bundle import BundleError, read_manifest
 from tapezoo.cli import main
 from tapezoo.controls import Control
+from tapezoo.cpp.text import double_text, float_text, quoted, runs
 from tapezoo.export import ExportError, export_bundle, openers
-from tapezoo.export.cpp.text import double_text, float_text, quoted, runs
-from tapezoo.export.golden import net_step
 from tapezoo.export.targets.cpp import CppTarget
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.models.fir import FIRNet
@@ -29,31 +28,6 @@ from tapezoo.runtime.cpp import library, open_cpp, open_library
 
 needs_compiler = pytest.mark.skipif(not compilers.compilers(), reason="no C++ compiler")
 CHEAP = ("-O1",)
-
-
-def follows(step, net):
-    """Any state, any blocks, controls on their way: the outputs and states of `step` are the net's."""
-    state = net.initial_state(torch.rand(3, net.num_controls))
-    generator = torch.Generator().manual_seed(2)
-    for key, value in state.items():
-        if not key.startswith("control"):
-            state[key] = (0.5 * torch.randn(value.shape, generator=generator)).to(value.dtype)
-        if key.endswith("clock"):  # of temporal FiLM: whole samples
-            state[key] = torch.full_like(value, 37.0)
-    mine = {key: value.numpy() for key, value in state.items()}
-    theirs = {key: value.copy() for key, value in mine.items()}
-    random, reference = np.random.default_rng(0), net_step(net)
-    for length in (1, 5, 64, 65, 700, 16, 300, 2):
-        audio = (0.3 * random.standard_normal((3, 1, length))).astype(np.float32)
-        controls = random.random((3, net.num_controls), dtype=np.float32)
-        output, mine = step(audio, controls, mine)
-        wanted, theirs = reference(audio, controls, theirs)
-        np.testing.assert_allclose(output, wanted, atol=4e-6 * max(1.0, np.abs(wanted).max()))
-        assert mine.keys() == theirs.keys()
-        for key in mine:
-            np.testing.assert_allclose(
-                mine[key], theirs[key], atol=4e-6 * max(1.0, np.abs(theirs[key]).max())
-            )
 
 
 @needs_compiler

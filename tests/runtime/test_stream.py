@@ -278,6 +278,8 @@ def test_the_controls_of_a_refused_block_are_not_in_force(bundles):
 class Stubborn:
     """An engine that refuses to go anywhere but to 0, as a grid does with a control that it holds."""
 
+    preparation = ""
+
     def start(self, channels, controls):
         self._check(controls)
 

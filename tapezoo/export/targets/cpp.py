@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tapezoo.bundle import Manifest, Step
 from tapezoo.bundle.targets import TARGETS
-from tapezoo.export.cpp import Facts, program_of, unwritable, write_beside, write_header
+from tapezoo.cpp import Facts, program_of, unwritable, write_beside, write_header
 from tapezoo.export.errors import ExportError
 from tapezoo.export.targets.target import Graph, Target
 from tapezoo.net import Net, UndescribableError
@@ -17,7 +17,7 @@ EVERY_NET = "Export the targets onnx and torchscript, which express every net."
 
 
 class CppTarget(Target):
-    """Source text from the net's description, see `tapezoo.export.cpp`; held to the net as -O2 and -O3 compile it."""
+    """Source text from the net's description, see `tapezoo.cpp`; held to the net as -O2 and -O3 compile it."""
 
     spec = TARGETS["cpp"]
 

@@ -18,6 +18,7 @@ NAMES = ("c++", "clang++", "g++")
 STANDARD = ("-std=c++17",)
 FAST = ("-O3", "-march=native")
 PLAIN = ("-O2",)
+SHARED = ("-shared", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti")  # a library
 PATIENCE_S = 600
 
 

@@ -1,9 +1,91 @@
 // A model as a library for other languages: memory is the caller's, `size` bytes at a multiple of `alignment`.
+#include <cmath>
+#include <cstring>
 #include <new>
 
 #include "model.hpp"
 
 using tapezoo_model::Model;
+
+// A block of all channels, and what stands behind the net.
+struct Job {
+  Model* const* models;
+  const float* in;        // `channels` rows of `samples`
+  float* out;             // as `in`
+  const float* controls;
+  double* blocked;        // of every channel x[n-1] and y[n-1] of a high pass with this pole; null: there is none
+  float* delayed;         // of every channel its last `delay` samples, a ring from `delay_at` on; null: there is no mix
+  double pole;
+  float mix, knee, ceiling;
+  int limits, channels, samples, delay, delay_at;
+  int checked;            // whether the samples are known to be fit
+};
+
+// Audio, by its mean power, which is what costs least to look at; at most 40 dB over full scale.
+static bool is_fit(const float* values, int count) {
+  double power = 0.0;
+  for (int from = 0; from < count; from += 64) {
+    float part[8] = {};
+    const int size = count - from < 64 ? count - from : 64;
+    int i = 0;
+    for (; i + 8 <= size; i += 8)
+      for (int k = 0; k < 8; ++k) part[k] += values[from + i + k] * values[from + i + k];
+    for (; i < size; ++i) part[0] += values[from + i] * values[from + i];
+    for (float each : part) power += each;
+  }
+  return power <= 1e4 * count;  // not so for NaN
+}
+
+static void block_dc(double* memory, double pole, float* row, int samples) {
+  const double gain = (1.0 + pole) / 2.0;
+  double before = memory[0], level = memory[1];
+  for (int n = 0; n < samples; ++n) {
+    const double x = row[n];
+    level = pole * level + gain * (x - before);
+    before = x;
+    row[n] = static_cast<float>(level);
+  }
+  memory[0] = before, memory[1] = level;
+}
+
+static void limit(float knee, float ceiling, float* row, int samples) {
+  float loudest = 0.0f;
+  for (int n = 0; n < samples; ++n) loudest = std::fabs(row[n]) > loudest ? std::fabs(row[n]) : loudest;
+  if (loudest <= knee) return;
+  const float room = ceiling - knee;
+  for (int n = 0; n < samples; ++n) {
+    const float size = std::fabs(row[n]);
+    if (size <= knee) continue;
+    const float bent = knee + room * std::tanh((size - knee) / room);
+    row[n] = std::copysign(bent < ceiling ? bent : ceiling, row[n]);
+  }
+}
+
+static bool play(Job& job) {
+  const int count = job.samples;
+  bool well = true;
+  for (int channel = 0; channel < job.channels; ++channel) {
+    const float* in = job.in + channel * count;
+    float* out = job.out + channel * count;
+    well = job.models[channel]->process(in, out, count, job.controls) && well;
+    if (job.blocked) block_dc(job.blocked + 2 * channel, job.pole, out, count);
+    if (job.delayed) {
+      float* ring = job.delayed + channel * job.delay;
+      for (int n = 0, at = job.delay_at; n < count; ++n) {
+        float late = in[n];
+        if (job.delay) {
+          late = ring[at];
+          ring[at] = in[n];
+          at = at + 1 == job.delay ? 0 : at + 1;
+        }
+        out[n] = job.mix * out[n] + (1.0f - job.mix) * late;
+      }
+    }
+    if (job.limits) limit(job.knee, job.ceiling, out, count);
+  }
+  if (job.delayed && job.delay) job.delay_at = (job.delay_at + count) % job.delay;
+  return well;
+}
 
 // all else stays inside: the linker would give two libraries one table where their names are the same
 #pragma GCC visibility push(default)
@@ -19,6 +101,11 @@ int tapezoo_restore(Model* model, const double* from, int count) { return model-
 void tapezoo_save(const Model* model, double* to) { model->save(to); }
 int tapezoo_process(Model* model, const float* in, float* out, int samples, const float* controls) {
   return model->process(in, out, samples, controls);
+}
+// 0: played; 1: samples that somebody should look at first, nothing has happened; 2: the net left all bounds.
+int tapezoo_play(Job* job) {
+  if (!job->checked && !is_fit(job->in, job->channels * job->samples)) return 1;
+  return play(*job) ? 0 : 2;
 }
 }
 #pragma GCC visibility pop

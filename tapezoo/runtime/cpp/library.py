@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 
 from tapezoo.bundle import StateArrays, Step
 from tapezoo.bundle.play import Audio
-from tapezoo.runtime.cpp.compiler import FAST, Compiler, find_compiler
+from tapezoo.runtime.cpp.compiler import FAST, SHARED, Compiler, find_compiler
 
-ANSWERS = ("restore", "process")
+ANSWERS = ("restore", "process", "play")
 # until the process ends: a loaded library whose file is gone is taken for the next one that gets its place on the disk
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 _LOADED: dict[tuple[Compiler, str, tuple[str, ...]], Library] = {}
-SHARED = ("-shared", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti")
 
 
 class Library:
@@ -44,6 +43,7 @@ class Library:
             "restore": [pointer, pointer, number],
             "save": [pointer, pointer],
             "process": [pointer, pointer, pointer, number, pointer],
+            "play": [pointer],
         }.items():
             call = getattr(self._calls, f"tapezoo_{name}")
             call.argtypes, call.restype = arguments, number if name in ANSWERS else None
@@ -64,6 +64,12 @@ class Instance:
         self._memory = np.zeros(int(calls.tapezoo_size()) + alignment, np.uint8)
         self._model = self._memory.ctypes.data + -self._memory.ctypes.data % alignment
         calls.tapezoo_make(self._model)
+        self.play_job: Callable[[int], int] = calls.tapezoo_play
+
+    @property
+    def address(self) -> int:
+        """Of the model, as long as this lives."""
+        return self._model
 
     def reset(self) -> None:
         """To rest, controls at their defaults."""

@@ -38,6 +38,8 @@ class GridEngine:
         BundleError: A file of the grid is missing, or they are not as the index says, see `check_grid`.
     """
 
+    preparation = ""
+
     def __init__(self, root: Path, manifest: Manifest) -> None:
         self._manifest = manifest
         self.index, tensors = check_grid(root, manifest)

@@ -31,6 +31,8 @@ class KernelEngine:
         EngineError: The file is not as its kernel needs it, or of another net than the manifest's.
     """
 
+    preparation: str = ""
+
     def __init__(self, root: Path, manifest: Manifest, target: str = "kernel") -> None:
         self._manifest = manifest
         self._make = channel_maker(root / manifest.targets[target])

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from tapezoo.bundle import StateArrays, Step
 from tapezoo.bundle.play import Audio
-from tapezoo.runtime.kernels.channel import Channel
 from tapezoo.runtime.kernels.voices import channel_maker
+
+
+class Remembering(Protocol):
+    """A channel that gives and takes its state, such as `tapezoo.runtime.kernels.channel.Channel`."""
+
+    def load(self, state: StateArrays) -> None:
+        """Goes on from `state`."""
+
+    def save(self) -> StateArrays:
+        """The state as it stands."""
+
+    def play(self, input: Audio, controls: Audio, output: Audio) -> None:
+        """One block."""
 
 
 def open_kernel(path: Path, state_names: Sequence[str]) -> Step:
@@ -22,7 +35,7 @@ def open_kernel(path: Path, state_names: Sequence[str]) -> Step:
     return channel_step(channel_maker(path)(), state_names)
 
 
-def channel_step(channel: Channel, state_names: Sequence[str]) -> Step:
+def channel_step(channel: Remembering, state_names: Sequence[str]) -> Step:
     """One channel, whose buffers serve every row in turn, as a `Step`."""
 
     def step(input: Audio, controls: Audio, state: StateArrays) -> tuple[Audio, StateArrays]:

@@ -36,16 +36,25 @@ def channel_maker(path: Path) -> Callable[[], Channel]:
         EngineError: It is not as its kernel needs it.
     """
     file = read_kernel(path)
+    check_kernel(path, file)
+    return lambda: _channel(file)
 
-    def make() -> Channel:
-        voice = VOICES[file.kernel](file)
-        return Channel(voice, file.num_controls, _glide(file, voice.chunk_samples))
 
+def check_kernel(path: Path, file: KernelFile) -> None:
+    """Refuses a file whose arrays and settings do not fit together.
+
+    Raises:
+        EngineError: It is not as its kernel needs it.
+    """
     try:
-        make()
+        _channel(file)
     except Exception as error:  # a stranger's file: KeyError, ValueError, OverflowError
         raise file_error(path, error) from error
-    return make
+
+
+def _channel(file: KernelFile) -> Channel:
+    voice = VOICES[file.kernel](file)
+    return Channel(voice, file.num_controls, _glide(file, voice.chunk_samples))
 
 
 def _glide(file: KernelFile, chunk_samples: int) -> Glide:

@@ -8,10 +8,10 @@ from types import MappingProxyType
 import numpy as np
 
 from tapezoo.architecture import Modulation
-from tapezoo.export.cpp.convolutions import add_product, padded_rows
-from tapezoo.export.cpp.program import Program
-from tapezoo.export.cpp.recurrent import LOGISTIC, by_column, padded
-from tapezoo.export.cpp.text import Numbers
+from tapezoo.cpp.convolutions import add_product, padded_rows
+from tapezoo.cpp.program import Program
+from tapezoo.cpp.recurrent import LOGISTIC, by_column, padded
+from tapezoo.cpp.text import Numbers
 
 Tensors = Mapping[str, Numbers]
 

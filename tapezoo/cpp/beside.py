@@ -26,7 +26,7 @@ def write_beside(root: Path, place: str, manifest: Manifest) -> None:
         manifest: Of the bundle.
     """
     for name in FILES:
-        text = (files("tapezoo.export.cpp") / "beside" / name).read_bytes()
+        text = (files("tapezoo.cpp") / "beside" / name).read_bytes()
         (root / place / name).write_bytes(text)
     (root / place / GOLDEN).write_bytes(golden_bytes(root, manifest))
 

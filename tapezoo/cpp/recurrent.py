@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from tapezoo.architecture import Dense, Recurrent
-from tapezoo.export.cpp.program import Program, Rows, Sequenced, Signal
-from tapezoo.export.cpp.text import Numbers
+from tapezoo.cpp.program import Program, Rows, Sequenced, Signal
+from tapezoo.cpp.text import Numbers
 
 WIDEST_LANES = 16
 LOGISTIC = -1 / math.log(2)  # of the arguments of the logistic function, which is played as a power of two

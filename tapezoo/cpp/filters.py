@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tapezoo.architecture import ControlledFilter, Convolution, Curve
-from tapezoo.export.cpp.program import Program
+from tapezoo.cpp.program import Program
 
 
 def add_filter(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tapezoo.architecture import SkipLayer, SkipStack
-from tapezoo.export.cpp.convolutions import (
+from tapezoo.cpp.convolutions import (
     Past,
     add_convolution,
     add_mix_down,
@@ -14,10 +14,10 @@ from tapezoo.export.cpp.convolutions import (
     remember_pasts,
     whole_groups,
 )
-from tapezoo.export.cpp.modulations import add_modulation
-from tapezoo.export.cpp.program import Program, Rows
-from tapezoo.export.cpp.recurrent import LOGISTIC
-from tapezoo.export.cpp.text import Numbers
+from tapezoo.cpp.modulations import add_modulation
+from tapezoo.cpp.program import Program, Rows
+from tapezoo.cpp.recurrent import LOGISTIC
+from tapezoo.cpp.text import Numbers
 
 
 def add_stack(program: Program, stack: SkipStack, index: int, before: Rows, last: bool) -> Rows:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tapezoo.architecture import Convolution, Dense
-from tapezoo.export.cpp.program import Program
-from tapezoo.export.cpp.text import Numbers
+from tapezoo.cpp.program import Program
+from tapezoo.cpp.text import Numbers
 
 GROUP = 4  # rows of a product at a time
 

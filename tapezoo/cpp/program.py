@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tapezoo.export.cpp.text import Numbers, float_table, float_text, struct
+from tapezoo.cpp.text import Numbers, float_table, float_text, struct
 
 CHUNK_SAMPLES = 64
 

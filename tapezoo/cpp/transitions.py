@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tapezoo.architecture import ControlledTransition, Dense, TableWeights, Transition
-from tapezoo.export.cpp.program import Program, Rows
-from tapezoo.export.cpp.text import Numbers, braced
+from tapezoo.cpp.program import Program, Rows
+from tapezoo.cpp.text import Numbers, braced
 
 INPUTS = {"plain": 4, "mirrored": 4, "sign": 5, "anhysteretic": 6}
 MOST_NUMBERS = 1 << 20  # of a table, as text

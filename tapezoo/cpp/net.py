@@ -21,15 +21,15 @@ from tapezoo.architecture import (
     StateSpaceBlock,
     Transition,
 )
-from tapezoo.export.cpp.blocks import add_bend, add_block, add_embedding, add_output
-from tapezoo.export.cpp.filters import add_controlled_filter, add_curve, add_filter, is_filter
-from tapezoo.export.cpp.modulations import add_modulation, is_writable
-from tapezoo.export.cpp.program import Program, Rows, Sequenced, Signal
-from tapezoo.export.cpp.recurrent import add_readout, add_recurrent, spread
-from tapezoo.export.cpp.stacks import add_stack
-from tapezoo.export.cpp.state_spaces import add_lift, add_state_space
-from tapezoo.export.cpp.text import Numbers
-from tapezoo.export.cpp.transitions import add_controlled, add_transition, unwritable_transition
+from tapezoo.cpp.blocks import add_bend, add_block, add_embedding, add_output
+from tapezoo.cpp.filters import add_controlled_filter, add_curve, add_filter, is_filter
+from tapezoo.cpp.modulations import add_modulation, is_writable
+from tapezoo.cpp.program import Program, Rows, Sequenced, Signal
+from tapezoo.cpp.recurrent import add_readout, add_recurrent, spread
+from tapezoo.cpp.stacks import add_stack
+from tapezoo.cpp.state_spaces import add_lift, add_state_space
+from tapezoo.cpp.text import Numbers
+from tapezoo.cpp.transitions import add_controlled, add_transition, unwritable_transition
 
 HISTORY = "control_history"
 

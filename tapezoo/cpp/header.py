@@ -11,8 +11,8 @@ from math import prod
 import numpy as np
 
 from tapezoo.controls import Control
-from tapezoo.export.cpp.program import CHUNK_SAMPLES, Program, indented
-from tapezoo.export.cpp.text import Numbers, double_text, quoted, runs
+from tapezoo.cpp.program import CHUNK_SAMPLES, Program, indented
+from tapezoo.cpp.text import Numbers, double_text, quoted, runs
 
 FIRST = ("vector.hpp", "activations.hpp", "guards.hpp", "state.hpp")
 
@@ -66,7 +66,7 @@ def write_header(program: Program, facts: Facts, rest: Mapping[str, Numbers]) ->
 
 def piece(name: str) -> str:
     """A file of `source/`."""
-    return (files("tapezoo.export.cpp") / "source" / name).read_text(encoding="utf-8")
+    return (files("tapezoo.cpp") / "source" / name).read_text(encoding="utf-8")
 
 
 def _title(facts: Facts) -> str:

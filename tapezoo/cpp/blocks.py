@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tapezoo.architecture import Activation, Convolution, Dense, ResidualBlock
-from tapezoo.export.cpp.convolutions import (
+from tapezoo.cpp.convolutions import (
     Past,
     add_convolution,
     add_mix_down,
@@ -14,8 +14,8 @@ from tapezoo.export.cpp.convolutions import (
     remember_pasts,
     whole_groups,
 )
-from tapezoo.export.cpp.modulations import add_modulation
-from tapezoo.export.cpp.program import Program, Rows
+from tapezoo.cpp.modulations import add_modulation
+from tapezoo.cpp.program import Program, Rows
 
 
 def add_block(program: Program, block: ResidualBlock, index: int, before: Rows) -> Rows:

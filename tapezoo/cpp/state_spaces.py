@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tapezoo.architecture import Dense, StateSpaceBlock
-from tapezoo.export.cpp.convolutions import add_product, one_tap, whole_groups
-from tapezoo.export.cpp.modulations import add_modulation
-from tapezoo.export.cpp.program import Program, Rows
-from tapezoo.export.cpp.text import Numbers, double_table
+from tapezoo.cpp.convolutions import add_product, one_tap, whole_groups
+from tapezoo.cpp.modulations import add_modulation
+from tapezoo.cpp.program import Program, Rows
+from tapezoo.cpp.text import Numbers, double_table
 
 
 def add_lift(program: Program, layer: Dense, before: Rows) -> Rows:
