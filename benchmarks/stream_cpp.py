@@ -2,7 +2,7 @@
 
     taskset -c 0 python benchmarks/stream_cpp.py [NET ...]
 
-Random weights. CPU time, one core, 44.1 kHz, medians of five rounds; "all" has a DC blocker, a mix and a limiter that bends.
+Random weights. CPU time, one core, 44.1 kHz, medians of five rounds; "all": DC blocker, mix, and a limiter that bends.
 """
 
 from __future__ import annotations

@@ -14,8 +14,7 @@ from tapezoo.bundle import read_manifest, verify_hashes
 from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError, control_vector
 from tapezoo.runtime.blocks import as_rows, check_layout, is_finite
-from tapezoo.runtime.cpp.engine import CompiledEngine
-from tapezoo.runtime.cpp.player import Behind, Player
+from tapezoo.runtime.cpp.player import Behind, Player, QuickEngine
 from tapezoo.runtime.dc_blocker import DCBlocker
 from tapezoo.runtime.delay import Delay
 from tapezoo.runtime.engines import engines_of, open_engine
@@ -69,7 +68,7 @@ class Stream:
         self._delay = Delay(self.latency_samples) if mix < 1 else None
         self._limiter = limiter
         self._quick: Player | None = None  # what takes blocks as they come, after the first one
-        if isinstance(self._engine, CompiledEngine):
+        if isinstance(self._engine, QuickEngine):
             self._hand_over(self._engine)
         self.reset()
 
@@ -144,7 +143,7 @@ class Stream:
             raise self._fail()
         return output
 
-    def _hand_over(self, engine: CompiledEngine) -> None:
+    def _hand_over(self, engine: QuickEngine) -> None:
         """What stands behind the net is the engine's to play, in the same call."""
         limiter, delay_samples = self._limiter, self.latency_samples if self._delay is not None else 0
         engine.put_behind(
@@ -183,7 +182,7 @@ class Stream:
             if part is not None:
                 part.start(channels)
         self._started = True
-        if isinstance(self._engine, CompiledEngine):
+        if isinstance(self._engine, QuickEngine):
             self._quick = self._engine.player
 
     def _fail(self) -> EngineError:

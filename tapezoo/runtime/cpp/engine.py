@@ -15,7 +15,7 @@ from tapezoo.runtime.cpp.cache import built_library
 from tapezoo.runtime.cpp.compiler import CompilerError
 from tapezoo.runtime.cpp.described import Described, describe
 from tapezoo.runtime.cpp.library import Instance, Library
-from tapezoo.runtime.cpp.player import Behind, Player
+from tapezoo.runtime.cpp.player import Player, QuickEngine
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.kernels.file import KernelFile, file_error, read_kernel
 from tapezoo.runtime.kernels.step import channel_step
@@ -60,7 +60,7 @@ class CompiledChannel:
             output[:] = np.nan  # as other engines give it, for those above to tell
 
 
-class CompiledEngine:
+class CompiledEngine(QuickEngine):
     """See `Engine`: no code of the bundle is compiled, but what tapezoo writes from the numbers in its kernel target.
 
     Args:
@@ -84,17 +84,11 @@ class CompiledEngine:
         self._make, self._manifest = make, manifest
         self._rest = read_rest(root, manifest)
         self._default = np.array(control_vector(manifest.controls, {}), dtype=np.float32)
-        self._behind = Behind()
-        self.player: Player | None = None
         try:
             self.start(1, self._default)
             self.play(np.zeros((1, 1), np.float32), self._default)
         except (ValueError, KeyError) as error:
             raise file_error(path, error) from error
-
-    def put_behind(self, behind: Behind) -> None:
-        """What stands behind the net from the next `start` on."""
-        self._behind = behind
 
     def start(self, channels: int, controls: Audio) -> None:
         """See `Engine.start`."""

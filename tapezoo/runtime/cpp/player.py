@@ -140,4 +140,17 @@ class Player:
         return True
 
 
+class QuickEngine:
+    """An engine whose player takes a host's blocks as they come, with what stands behind the net."""
+
+    player: Player | None = None
+    """Of the channels that were started last."""
+
+    _behind = Behind()
+
+    def put_behind(self, behind: Behind) -> None:
+        """What stands behind the net from the next `start` on."""
+        self._behind = behind
+
+
 UNFIT = 1  # what a job answers; 2: the net left all bounds
