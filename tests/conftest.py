@@ -31,6 +31,7 @@ from tapezoo.runtime import verify
 from tapezoo.tracking.database import _create_database as _make_database
 
 torch.set_num_threads(1)
+gc.disable()  # until everything is collected and frozen: imports leave no garbage
 
 # what else is installed here: tests see it no more than they would elsewhere, only what they install themselves
 _installed = registry.installed
@@ -59,6 +60,7 @@ def pytest_collection_finish() -> None:
     """What is imported by now stays: walking all of torch for garbage took a tenth of the time of small tests."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 class Install(Protocol):

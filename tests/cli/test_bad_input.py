@@ -14,6 +14,7 @@ import pytest
 import soundfile
 import torch
 from test_verbs import RATE, RECIPE, SMALL, Result, invoke, machine, programme
+from tracking.stores import make_bundles
 
 from tapezoo.controls import Control
 from tapezoo.models.lstm import LSTM
@@ -499,13 +500,8 @@ def test_exports_that_cannot_be(
 
 
 @pytest.fixture(scope="module")
-def bundle(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tapezoo.cli import main
-
-    folder = tmp_path_factory.mktemp("bundle") / "bundle"
-    line = ["export", str(shelf / "good.ckpt"), "--out", str(folder), "--audio", str(shelf / "dry.wav")]
-    assert main(line) == 0
-    return folder
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundles(tmp_path_factory)["plain"]
 
 
 def test_an_existing_bundle_is_not_overwritten(
