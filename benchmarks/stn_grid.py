@@ -5,8 +5,9 @@
 
 Free-running ESR against NR8 at 48 kHz on music, percussion, speech and sweeps that no training field repeats, from
 demagnetised tape. A figure of a cell is over all of its rows together, each row at a drive of its own where drive is no
-axis. Between points the weights are mixed (what is played), the outputs of the nets around are mixed, or the net of the
-lower corner is played alone, as the published plug-in does.
+axis: what is loud counts. A figure of a row is of that row alone, as quiet as it may be. Between points the weights are
+mixed (what is played), the outputs of the nets around are mixed, or the net of the lower corner is played alone, as the
+published plug-in does.
 """
 
 from __future__ import annotations
@@ -58,8 +59,13 @@ def main() -> None:
     points = np.array(list(itertools.product(*(np.linspace(0, 1, count) for count in axes if count))))
     moving = [control for control, count in enumerate(axes) if count]
 
-    on_grid = errors(fields, every_row(points, moving, fields), lambda row: play(net, fields, row))
+    missed, energy = row_errors(fields, every_row(points, moving, fields), lambda row: play(net, fields, row))
+    on_grid = missed.sum(axis=1) / energy.sum(axis=1)
     print(f"{len(points)} points: {summary(on_grid)}")
+    edges = (0.0, 0.05, 0.2, 0.5, 1.0)
+    for low, high in itertools.pairwise(edges):
+        band = (fields.drives >= low) & (fields.drives < high)
+        print(f"    rows alone, drive {low:g} to {high:g}: {summary(missed[:, band] / energy[:, band])}")
     random = np.random.default_rng(SEED)
     rows = every_row(random.random((options.places, len(moving))), moving, fields)
     played = errors(fields, rows, lambda row: play(net, fields, row))
@@ -90,11 +96,16 @@ def every_row(points: Array, moving: list[int], fields: Fields) -> Array:
 
 def errors(fields: Fields, rows: Array, played: Any) -> Array:
     """ESR of every cell."""
+    missed, energy = row_errors(fields, rows, played)
+    found: Array = missed.sum(axis=1) / energy.sum(axis=1)
+    return found
+
+
+def row_errors(fields: Fields, rows: Array, played: Any) -> tuple[Array, Array]:
+    """Energy of the error and of the true output of every row, (cells, rows) each."""
     wanted = render_cells(fields, rows, RATE_HZ).astype(np.float64)
-    missed = np.array(
-        [np.square(played(row) - target).sum() for row, target in zip(rows, wanted, strict=True)]
-    )
-    return missed / np.square(wanted).sum(axis=(1, 2))
+    missed = [np.square(played(row) - target).sum(axis=1) for row, target in zip(rows, wanted, strict=True)]
+    return np.array(missed), np.square(wanted).sum(axis=2)
 
 
 def play(net: Net, fields: Fields, controls: Array) -> Array:

@@ -360,47 +360,54 @@ class TableWeights:
     """Vectors w(c), mixed multilinearly from those of a table's points around c.
 
     `place = c (positions - 1)` on every axis; the vectors of the 2^axes points around it count with the products of how
-    near they are, and so do the limits. What stands behind the net's own P numbers in a row are W numbers for each
-    control that is no axis: times that control they are added to the first layer's biases.
+    near they are, and so do limits and scales. What stands behind the net's own P numbers in a row are W numbers for
+    each control that is no axis: times that control they are added to the first layer's biases.
 
     Args:
         axes: Of every control its positions, evenly spaced over 0..1; 0: no axis.
         table: (points, P + W inputs), points in C order of the axes.
         shape: Of the table.
-        limits: What M is held within at each point, (points,).
+        limits: What M is held within at each point, over the scale, (points,).
+        scales: Of M: a number, and one for each control that is no axis, which are added times that control,
+            (points, 1 + inputs).
     """
 
     axes: tuple[int, ...]
     table: str
     shape: tuple[int, int]
     limits: str
+    scales: str
     kind: Literal["table"] = "table"
 
     def shapes(self) -> Shapes:
         """Its tensors, and their shapes."""
-        return {self.table: self.shape, self.limits: self.shape[:1]}
+        points = self.shape[0]
+        return {self.table: self.shape, self.limits: (points,), self.scales: (points, 1 + self.axes.count(0))}
 
 
 @dataclass(frozen=True)
 class PolynomialWeights:
-    """Vectors w(c) = C f(c) and limits l f(c), f the products of powers of `2 c - 1`.
+    """Vectors w(c) = C f(c), limits l f(c) and scales s f(c), f the products of powers of `2 c - 1`.
 
     Args:
         exponents: Of every term the power of each control.
         coefficients: C, (P, terms).
         shape: Of C.
-        limits: l, (terms,).
+        limits: l, (terms,): what M is held within over its scale.
+        scales: s, (terms,).
     """
 
     exponents: tuple[tuple[int, ...], ...]
     coefficients: str
     shape: tuple[int, int]
     limits: str
+    scales: str
     kind: Literal["polynomial"] = "polynomial"
 
     def shapes(self) -> Shapes:
         """Its tensors, and their shapes."""
-        return {self.coefficients: self.shape, self.limits: self.shape[1:]}
+        terms = self.shape[1:]
+        return {self.coefficients: self.shape, self.limits: terms, self.scales: terms}
 
 
 WeightsOf = TableWeights | PolynomialWeights
@@ -411,9 +418,10 @@ class ControlledTransition:
     """A `Transition` without controls among its inputs, whose weights are functions of them.
 
     All weights as one vector: first.weight (W, inputs + 1) by rows, M last; first.bias (W,); for each further layer its
-    weight (W, W) by rows and bias (W,); head.weight (W,); head.bias (1,). They, and what M is held within, are taken at
-    the controls where they stand at the begin of every `step_samples` after a new target, until they stand still
-    (`tapezoo.layers.smoothing.steps`).
+    weight (W, W) by rows and bias (W,); head.weight (W,); head.bias (1,). The net hears M over a scale, and gives it in
+    that scale: with M itself, the first layer's column of M is divided by the scale, and the head, its bias and the
+    limit are multiplied by it. All are taken at the controls where they stand at the begin of every `step_samples`
+    after a new target, until they stand still (`tapezoo.layers.smoothing.steps`).
 
     Args:
         layers: With a tanh, 1 or more.

@@ -60,16 +60,21 @@ def add_controlled(program: Program, layer: ControlledTransition) -> Rows:
         axes, added = of.axes, of.axes.count(0)
         nets, limits = program.weight(of.table, of.shape), program.weight(of.limits, of.shape[:1])
         rows = np.insert(nets, nets.shape[1] - layer.width * added, limits, axis=1)
+        scales = program.weight(of.scales, (len(nets), 1 + added))
         whole = {"axes": axes, "exponents": ()}
     else:
         limits = program.weight(of.limits, of.shape[1:])
+        scales = program.weight(of.scales, of.shape[1:])[:, np.newaxis]
         rows, added = np.append(program.weight(of.coefficients, of.shape), limits[np.newaxis], axis=0).T, 0
         whole = {"axes": (), "exponents": tuple(np.ravel(np.array(of.exponents, dtype=int)).tolist())}
     sizes |= {"rows": len(rows), "added": added, "polynomial": int(not isinstance(of, TableWeights))}
     table = program.table(
         "Step",
         {**sizes, **_kind(layer)},
-        {"table": np.stack([_turned(row, layer, added) for row in rows])},
+        {
+            "table": np.stack([_turned(row, layer, added) for row in rows]),
+            "scales": np.ascontiguousarray(scales),
+        },
         {**_numbers(layer), "bend": 0.0},
         [
             f"static constexpr int {key}[] = {braced(map(str, value or (0,)))};"

@@ -26,7 +26,7 @@ from tapezoo.devices.hysteresis_fields import Fields, to_ends, training_fields, 
 from tapezoo.devices.hysteresis_grid import cell_blocks, render_cells
 from tapezoo.screen import Screen, bar
 
-REVISION = 3  # raise it when preparation changes what comes out
+REVISION = 5  # raise it when preparation changes what comes out
 MOST_POSITIONS = 64  # of an axis
 MOST_ROWS_IN_ALL = 1 << 20  # of a shard: each has an entry in the index of the cache
 BLOCK_BYTES = 1 << 25  # of magnetisation of one split, rendered at once
@@ -39,12 +39,12 @@ class HysteresisCells(PairsDataModule):
     """The device `hysteresis` at every cell of a grid of its knobs, under fields that lead through all its states.
 
     All cells hear the same fields (`tapezoo.devices.hysteresis_fields`). A knob that is no axis of the grid is an
-    input: every row of a cell has its own value of it, spread over 0..1, in training denser at both ends. A training
-    batch is some whole cells, the rows of each side by side, from the middle of the grid outwards, so that a cell may
-    begin with the weights of a neighbour that is done; every epoch visits every cell once, in the same order. Half of
-    the training rows begin at any magnetisation. Validation and test are other signals on demagnetised tapes, at other
-    values of the inputs. All three knobs are controls, and the settings of reports are the cells; a target is what the
-    solver makes of just the input and the controls that stand beside it.
+    input: every row of a cell has its own value of it, spread over 0..1, in training denser at both ends and at these
+    themselves. A training batch is some whole cells, the rows of each side by side, from the middle of the grid
+    outwards, so that a cell may begin with the weights of a neighbour that is done; every epoch visits every cell once,
+    in the same order. Half of the training rows begin at any magnetisation. Validation and test are other signals on
+    demagnetised tapes, at other values of the inputs. All three knobs are controls, and the settings of reports are the
+    cells; a target is what the solver makes of just the input and the controls that stand beside it.
 
     Args:
         axes: Number of evenly spaced positions 0..1, 2 to 64, of one to three of drive, saturation and bias. The last
@@ -212,7 +212,7 @@ class HysteresisCells(PairsDataModule):
         steps = np.array([_STEPS[control.name] for control in Hysteresis.controls])
         every = (0.5 + numbers * steps) % 1.0
         inputs = dict(zip(SPLITS, np.split(every, np.cumsum(counts)[:-1]), strict=True))
-        inputs["train"] = to_ends(inputs["train"])
+        inputs["train"] = _stretched(to_ends(inputs["train"]))
         return {split: own.astype(np.float32) for split, own in inputs.items()}
 
     def _points(self, positions: NDArray[np.float32], inputs: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -222,6 +222,12 @@ class HysteresisCells(PairsDataModule):
         for axis, name in enumerate(self.axes):
             points[:, :, names.index(name)] = positions[:, axis, None]
         return points
+
+
+def _stretched(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Columns moved so that they reach from 0 to 1: a knob is often at an end, and no net knows what it never heard."""
+    low, high = values.min(axis=0), values.max(axis=0)
+    return values if len(values) < 2 else np.asarray((values - low) / (high - low))
 
 
 def _check_axes(axes: Mapping[str, int]) -> None:

@@ -25,7 +25,7 @@ Spread = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 LEVEL_RANGE_DB = 40.0
 _HOT_DB = 12.0  # every other row peaks within this of full scale, as programme material does
 _GOLDEN = 0.6180339887498949
-_QUIET_START = 0.3  # of saturation: how far a tape under a quiet field is magnetised at most
+_QUIET_START = 0.3  # of the reach: how far a tape under a quiet field is magnetised at most
 _TRAINING, _TEST = 0, 1  # so that no seed of one gives a signal of the other
 
 
@@ -36,7 +36,7 @@ class Fields(NamedTuple):
         kinds: What each row is.
         H: Field, full scale +-1.
         drives: 0..1, for nets that hear the drive: each row has its own.
-        starts: Magnetisation before the first sample over the saturation magnetisation, -1..1.
+        starts: Magnetisation before the first sample over the anhysteretic one of a field of full scale, -1..1.
 
     Shape:
         H (rows, samples), drives (rows,), starts (rows,).
@@ -93,7 +93,7 @@ def training_fields(rows: int, samples: int, sample_rate: int, seed: int) -> Fie
     """Fields that cover the states of a tape; half of the hot and of the quiet rows begin at a random magnetisation.
 
     A tape under a quiet field is seldom magnetised far, and would dominate what is learned from it. Two rows begin at
-    saturation.
+    the end of the reach.
 
     Args:
         rows: How many; nine in turn are of every kind, 36 in turn of every kind, hot and quiet, begun either way.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tapezoo.devices.device import DeviceError
 from tapezoo.devices.hysteresis import Hysteresis, hysteresis_states, tape_at
 from tapezoo.devices.hysteresis_fields import Fields
+from tapezoo.devices.jiles_atherton import langevin
 from tapezoo.devices.solver import Magnetised
 
 _CELLS_AT_ONCE = 16  # of one thread: their float64 is let go of before the next are solved
@@ -85,8 +86,11 @@ def start_magnetisation(fields: Fields, points: NDArray[np.floating]) -> NDArray
         points (cells, 3) or (cells, rows, 3) -> (cells, rows).
     """
     every = _every_point(points, len(fields.H))
-    saturation = np.array([[tape_at(*point).Ms for point in cell] for cell in every])
-    return np.asarray(saturation * fields.starts)
+    reach = np.empty(every.shape[:2])  # at a low drive no field of full scale comes near saturation
+    for place in np.ndindex(reach.shape):
+        tape = tape_at(*every[place])
+        reach[place] = tape.Ms * langevin(1.0 / tape.a)[0]
+    return np.asarray(reach * fields.starts)
 
 
 def one_step(

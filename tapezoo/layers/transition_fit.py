@@ -48,6 +48,11 @@ class Heard(NamedTuple):
     target: Array
     scale: Array
 
+    def in_scale(self, scale: Array) -> Heard:
+        """The same, of nets that give the output over `scale`, (rows,)."""
+        rows = scale[:, np.newaxis]
+        return self._replace(before=self.before / rows, target=self.target / rows)
+
 
 def normal_equations(
     heard: Heard, parameters: Array, width: int, layers: int, rollout: int, limit: float

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tapezoo.layers.transition import HEADROOM, UNLIMITED, Weights
 
-LEAST_LIMIT = 1e-3  # of the largest peak: a plane over peaks may fall far at a corner of the controls
+LEAST = 1e-4  # of the largest value: a plane above some may fall far at a corner of the controls
 
 
 class NetSize(NamedTuple):
@@ -84,7 +84,9 @@ class WeightsByControls(nn.Module, ABC):
     errors: Tensor
     """Of each block the share of its rows' energy that it missed when it was fitted last; infinite: never fitted."""
     limits: Tensor
-    """What M is held within at every point of a table, or its coefficients; no weights, since nothing trains it."""
+    """What M is held within over its scale, at every point of a table, or its coefficients; nothing trains it."""
+    scales: Tensor
+    """Coefficients of the scale that the nets hear and give M in; nothing trains it either."""
 
     def __init__(self, size: NetSize, num_controls: int, num_blocks: int) -> None:
         super().__init__()
@@ -117,20 +119,43 @@ class WeightsByControls(nn.Module, ABC):
         """Stores C."""
 
     @abstractmethod
-    def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
-        """Limits M to little more than the true output ever was, where a block is trained.
+    def scale(self, controls: Tensor) -> Tensor:
+        """What an M of 1 of the nets' own stands for, (rows,): a knob may move the output by orders of magnitude."""
+
+    @abstractmethod
+    def fit_ranges(self, number: int, controls: Tensor, peaks: Tensor, gains: Tensor) -> None:
+        """Sets the scale of M where a block is trained, and limits M to little more than the true output ever was.
 
         Args:
             number: Of the block.
             controls: Of its rows, (rows, K).
             peaks: The largest true output of each, (rows,).
+            gains: How much the true output changes with the field, (rows,), above 0.
         """
+
+    def in_scale(self, vectors: Tensor, scale: Tensor) -> Tensor:
+        """Weights of nets that hear and give M itself, of those that hear and give it in a scale, (rows, P).
+
+        Args:
+            vectors: Of the nets, (rows, P).
+            scale: Of each row, (rows,).
+        """
+        width, heard = self.size.width, self.size.inputs + 1
+        first = vectors[:, : width * heard].reshape(-1, width, heard)
+        fed = first[:, :, -1:] / scale[:, None, None]
+        given = vectors[:, self.size.trained - width - 1 :] * scale[:, None]  # the head, its bias, the limit
+        inner = vectors[:, width * heard : self.size.trained - width - 1]
+        return torch.cat([torch.cat([first[:, :, :-1], fed], dim=2).flatten(1), inner, given], dim=1)
 
     def around(self, vector: Tensor) -> Tensor:
         """C of weights (P,) that hardly follow the controls yet."""
         coefficients = 0.03 * torch.randn(self.free.shape, dtype=vector.dtype) * self.free
         coefficients[:, 0] = vector
         return coefficients
+
+    @abstractmethod
+    def neighbours(self, number: int) -> list[int]:
+        """Between whose weights and a block's own there are mixtures."""
 
     @abstractmethod
     def nearest(self, number: int, among: Sequence[int]) -> int | None:
@@ -140,7 +165,8 @@ class WeightsByControls(nn.Module, ABC):
 class WeightTable(WeightsByControls):
     """A net at every point of a grid, and between them weights in proportion to how near they are (multilinear).
 
-    Controls without an axis are inputs of the first layer: what they add to its biases is in the table too.
+    Controls without an axis are inputs of the first layer: what they add to its biases is in the table too. The
+    scale of M is linear in them.
 
     Args:
         size: Of the nets.
@@ -157,37 +183,43 @@ class WeightTable(WeightsByControls):
         heard = start.new_empty(size.width * len(self.as_inputs)).uniform_(-0.3, 0.3)
         self.nets = nn.Parameter(torch.cat([start[:-1].detach(), heard]).repeat(len(self.errors), 1))
         self.register_buffer("limits", start[-1:].detach().repeat(len(self.errors)))
+        scales = start.new_zeros(len(self.errors), 1 + len(self.as_inputs))
+        scales[:, 0] = 1.0
+        self.register_buffer("scales", scales)
 
     def forward(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.forward`."""
-        found, limit = self._mix(controls)
+        found, limit = self._mix(controls, self.nets), self._mix(controls, self.limits.unsqueeze(1))
         start, stop, size = self.size.first_bias.start, self.size.first_bias.stop, self.size.trained
         bias = found[:, start:stop]
         if self.as_inputs:
             heard = found[:, size:].reshape(-1, len(self.as_inputs), self.size.width)
             bias = bias + (heard * controls[:, self.as_inputs].unsqueeze(-1)).sum(dim=1)
-        return torch.cat([found[:, :start], bias, found[:, stop:size], limit.unsqueeze(1)], dim=1)
+        vectors = torch.cat([found[:, :start], bias, found[:, stop:size], limit], dim=1)
+        return self.in_scale(vectors, self.scale(controls))
 
-    def _mix(self, controls: Tensor) -> tuple[Tensor, Tensor]:
-        """Of nets and limits."""
+    def scale(self, controls: Tensor) -> Tensor:
+        """See `WeightsByControls.scale`."""
+        return (self._mix(controls, self.scales) * self.features(controls)).sum(dim=1)
+
+    def _mix(self, controls: Tensor, table: Tensor) -> Tensor:
+        """Rows of `table` (points, any) at the controls."""
         if not self.shape:
-            rows = controls.shape[0]
-            return self.nets.expand(rows, -1), self.limits.expand(rows)
+            return table.expand(controls.shape[0], -1)
         counts = torch.tensor(self.shape, dtype=controls.dtype, device=controls.device)
         place = controls[:, self.on_axes] * (counts - 1)
         low = torch.minimum(place.floor().clamp(min=0), counts - 2)
         share = place - low
         strides = torch.tensor(_strides(self.shape), device=controls.device)
         first = (low.long() * strides).sum(dim=1)
-        found, limit = torch.zeros_like(self.nets[:1]), torch.zeros_like(self.limits[:1])
+        found = torch.zeros_like(table[:1])
         for corner in itertools.product((0, 1), repeat=len(self.shape)):
             offset = sum(side * step for side, step in zip(corner, _strides(self.shape), strict=True))
             part = torch.ones_like(share[:, 0])
             for axis, side in enumerate(corner):
                 part = part * (share[:, axis] if side else 1 - share[:, axis])
-            found = found + part.unsqueeze(1) * self.nets.index_select(0, first + offset)
-            limit = limit + part * self.limits.index_select(0, first + offset)
-        return found, limit
+            found = found + part.unsqueeze(1) * table.index_select(0, first + offset)
+        return found
 
     def block_of(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.block_of`: the nearest net."""
@@ -199,7 +231,10 @@ class WeightTable(WeightsByControls):
 
     def features(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.features`: 1 and the controls that are inputs."""
-        return torch.cat([torch.ones_like(controls[:, :1]), controls[:, self.as_inputs]], dim=1)
+        one = torch.ones_like(
+            controls.sum(dim=1, keepdim=True)
+        )  # of as many rows in a graph, and without controls
+        return torch.cat([one, controls[:, self.as_inputs]], dim=1)
 
     @property
     def free(self) -> Tensor:
@@ -225,15 +260,32 @@ class WeightTable(WeightsByControls):
         self.limits[number] = coefficients[-1, 0]
 
     @torch.no_grad()
-    def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
-        """See `WeightsByControls.hold_within`."""
-        last = float(self.limits[number])
-        self.limits[number] = max(HEADROOM * float(peaks.max()), last if last < UNLIMITED else 0.0)
+    def fit_ranges(self, number: int, controls: Tensor, peaks: Tensor, gains: Tensor) -> None:
+        """See `WeightsByControls.fit_ranges`."""
+        features = self.features(controls)
+        corners = itertools.product((0.0, 1.0), repeat=len(self.as_inputs))
+        edges = features.new_tensor([[1.0, *corner] for corner in corners])
+        self.scales[number] = plane_above(features, gains, edges).to(self.scales)
+        last, scale = float(self.limits[number]), features.double() @ self.scales[number].double()
+        highest = HEADROOM * float((peaks.double() / scale).max())
+        self.limits[number] = max(highest, last if last < UNLIMITED else 0.0)
 
     @torch.no_grad()
     def take(self, cells: Tensor, other: WeightTable, theirs: Tensor) -> None:
         """Stores as its own what another table has, or it itself, at other points; but not what was missed there."""
         self.nets[cells], self.limits[cells] = other.nets[theirs], other.limits[theirs]
+        self.scales[cells] = other.scales[theirs]
+
+    def neighbours(self, number: int) -> list[int]:
+        """See `WeightsByControls.neighbours`: one step along one axis away."""
+        return [
+            number + side * stride
+            for place, count, stride in zip(
+                _place(self.shape, number), self.shape, _strides(self.shape), strict=True
+            )
+            for side in (-1, 1)
+            if 0 <= place + side < count
+        ]
 
     def nearest(self, number: int, among: Sequence[int]) -> int | None:
         """See `WeightsByControls.nearest`: on the grid, all axes counted alike."""
@@ -259,13 +311,21 @@ class WeightPolynomial(WeightsByControls):
         self.exponents = polynomial_exponents(num_controls, degree)
         self.coefficients = nn.Parameter(start.new_zeros(size.trained, len(self.exponents)))
         self.register_buffer("limits", start.new_zeros(len(self.exponents)))
+        scales = start.new_zeros(len(self.exponents))
+        scales[0] = 1.0
+        self.register_buffer("scales", scales)
         self.set_block(0, self.around(start.detach()))
 
     def forward(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.forward`."""
         features = self.features(controls)
         limit = torch.matmul(features, self.limits.unsqueeze(1))
-        return torch.cat([torch.matmul(features, self.coefficients.t()), limit], dim=1)
+        vectors = torch.cat([torch.matmul(features, self.coefficients.t()), limit], dim=1)
+        return self.in_scale(vectors, self.scale(controls))
+
+    def scale(self, controls: Tensor) -> Tensor:
+        """See `WeightsByControls.scale`."""
+        return torch.matmul(self.features(controls), self.scales.unsqueeze(1)).squeeze(1)
 
     def block_of(self, controls: Tensor) -> Tensor:
         """See `WeightsByControls.block_of`."""
@@ -301,21 +361,43 @@ class WeightPolynomial(WeightsByControls):
         self.limits.copy_(coefficients[-1])
 
     @torch.no_grad()
-    def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
-        """See `WeightsByControls.hold_within`: the lowest plane over the controls that no row's peak is above."""
-        corners = itertools.product((0.0, 1.0), repeat=self.num_controls)
-        least = peaks.new_full((2**self.num_controls,), float(peaks.max()) * LEAST_LIMIT)
-        places = torch.cat([controls, controls.new_tensor(list(corners)).reshape(-1, self.num_controls)])
+    def fit_ranges(self, number: int, controls: Tensor, peaks: Tensor, gains: Tensor) -> None:
+        """See `WeightsByControls.fit_ranges`: both are linear, the lowest planes above all gains and peaks."""
         terms = 1 + self.num_controls  # the constant and the linear ones
-        planes = self.features(places)[:, :terms].double().numpy()
-        heights = np.concatenate([HEADROOM * peaks.double().numpy(), least.double().numpy()])
-        found = linprog(planes.sum(axis=0), A_ub=-planes, b_ub=-heights, bounds=(None, None))
+        corners = controls.new_tensor(list(itertools.product((0.0, 1.0), repeat=self.num_controls)))
+        edges = self.features(corners.reshape(-1, self.num_controls))[:, :terms]
+        features = self.features(controls)[:, :terms]
+        self.scales.zero_()
+        self.scales[:terms] = plane_above(features, gains, edges).to(self.scales)
         self.limits.zero_()
-        self.limits[:terms] = torch.from_numpy(found.x).to(self.limits)
+        peaks = HEADROOM * peaks.double() / self.scale(controls).double()
+        self.limits[:terms] = plane_above(features, peaks, edges).to(self.limits)
+
+    def neighbours(self, number: int) -> list[int]:
+        """See `WeightsByControls.neighbours`."""
+        return []
 
     def nearest(self, number: int, among: Sequence[int]) -> int | None:
         """See `WeightsByControls.nearest`."""
         return None
+
+
+def plane_above(features: Tensor, values: Tensor, edges: Tensor) -> Tensor:
+    """The coefficients c of the plane `features c` that is under no row's value, and as a share of the values least.
+
+    Args:
+        features: Of each row, (rows, F).
+        values: (rows,), 0 or more.
+        edges: Where the plane is above 0 as well, (edges, F).
+    """
+    planes = torch.cat([features, edges]).double().numpy()
+    least = LEAST * max(float(values.max()), np.finfo(np.float32).tiny)
+    heights = np.concatenate([values.double().clamp(min=least).numpy(), np.full(len(edges), least)])
+    # small values count as much as large ones, so that a knob that moves them by orders of magnitude is followed
+    costs = (planes / heights[:, np.newaxis])[: len(values)].sum(axis=0)
+    scale = heights.max()
+    found = linprog(costs * scale, A_ub=-planes, b_ub=-heights / scale, bounds=(None, None))
+    return torch.from_numpy(scale * found.x)
 
 
 def polynomial_exponents(num_controls: int, degree: int) -> tuple[tuple[int, ...], ...]:

@@ -63,7 +63,11 @@ class STNGridNet(ControlledSTNNet):
         """See `ControlledSTNNet.weights_of`."""
         cells, count = self.by_controls.get_parameter("nets").shape
         return TableWeights(
-            axes=tuple(self.axes), table="by_controls.nets", shape=(cells, count), limits="by_controls.limits"
+            axes=tuple(self.axes),
+            table="by_controls.nets",
+            shape=(cells, count),
+            limits="by_controls.limits",
+            scales="by_controls.scales",
         )
 
 

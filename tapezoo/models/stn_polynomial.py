@@ -67,6 +67,7 @@ class STNPolynomialNet(ControlledSTNNet):
             coefficients="by_controls.coefficients",
             shape=(coefficients.shape[0], coefficients.shape[1]),
             limits="by_controls.limits",
+            scales="by_controls.scales",
         )
 
 

@@ -17,7 +17,7 @@ from tapezoo.layers.transition_weights import WeightsByControls
 from tapezoo.losses.esr import ESR
 from tapezoo.net import Net, State
 from tapezoo.training.errors import TrainingError
-from tapezoo.training.least_squares import Fit, LeastSquares, Rows
+from tapezoo.training.least_squares import Decay, Fit, LeastSquares, Rows
 from tapezoo.training.objective import Objective, Step
 
 SCRATCH = (
@@ -65,7 +65,9 @@ class CellLevenbergMarquardt(Objective):
             cell, above 0 to 1.
         least_gain: A step that lowers the error by a smaller share ends a visit, 0 to 1.
         weight_decay: Factor of the weights' squares beside the share of the energy that is missed, 0 or more. Weights
-            that are large and cancel fit no better, amplify rounding, and mix worse with a neighbour's.
+            that are large and cancel fit no better, and amplify rounding.
+        neighbour_decay: The same of the squared distance from the mean of the neighbours that are done, 0 or more: what
+            lies between nets that are near each other is near both.
         workers: Cells, or rows of one net, at the same time; None: one for each core.
 
     Raises:
@@ -78,7 +80,8 @@ class CellLevenbergMarquardt(Objective):
         starts: int = 4,
         quiet_share: float = 0.03,
         least_gain: float = 0.003,
-        weight_decay: float = 1e-5,
+        weight_decay: float = 1e-6,
+        neighbour_decay: float = 1e-4,
         workers: int | None = None,
     ) -> None:
         super().__init__()
@@ -88,6 +91,7 @@ class CellLevenbergMarquardt(Objective):
             ("quiet_share", quiet_share, 0 < quiet_share <= 1, "above 0 to 1"),
             ("least_gain", least_gain, 0 <= least_gain < 1, "0 to below 1"),
             ("weight_decay", weight_decay, weight_decay >= 0, "0 or more"),
+            ("neighbour_decay", neighbour_decay, neighbour_decay >= 0, "0 or more"),
             ("workers", workers, workers is None or workers >= 1, "1 or more, or null"),
         ):
             if not is_fine:
@@ -98,7 +102,8 @@ class CellLevenbergMarquardt(Objective):
                     fix="Correct it on the line or in the recipe.",
                 )
         self.iterations, self.starts = iterations, starts
-        self.quiet_share, self.least_gain, self.weight_decay = quiet_share, least_gain, weight_decay
+        self.quiet_share, self.least_gain = quiet_share, least_gain
+        self.weight_decay, self.neighbour_decay = weight_decay, neighbour_decay
         self.workers = workers or os.cpu_count() or 1
         self.loss = ESR()
 
@@ -126,34 +131,38 @@ class CellLevenbergMarquardt(Objective):
         features = weights.features(controls).double().numpy()
         cells = weights.block_of(controls)
         numbers = [int(cell) for cell in torch.unique(cells)]
-        peaks = target.abs().amax(dim=(1, 2))
+        peaks, gains = target.abs().amax(dim=(1, 2)), _gains(input, target)
         for number in numbers:
-            weights.hold_within(number, controls[cells == number], peaks[cells == number])
+            if bool((own := (cells == number) & (gains > 0)).any()):
+                weights.fit_ranges(number, controls[own], peaks[own], gains[own])
+        heard = heard.in_scale(weights.scale(controls).double().numpy())
         with ThreadPoolExecutor(self.workers) as pool:
             together = pool.map if len(weights.errors) == 1 else map
             free = weights.free.numpy()
-            squares = {
-                number: LeastSquares(
+            known = [int(cell) for cell in torch.isfinite(weights.errors).nonzero()]
+
+            def squares_of(number: int) -> LeastSquares:
+                return LeastSquares(
                     rows_of(heard, features, (cells == number).numpy(), self.quiet_share),
                     weights.size,
                     free,
                     weights.block(number).double().numpy(),
                     together,
-                    self.weight_decay,
+                    self._decay(weights, number, known),
                 )
-                for number in numbers
-            }
-            if not bool(torch.isfinite(weights.errors).any()):  # the first cell; the others start from it
+
+            if not known:  # the first cell; the others start from it
                 first = int(cells[0])
-                self._store(weights, first, squares[first], self._scratch(net, squares[first], pool))
+                squares = squares_of(first)
+                self._store(weights, first, squares, self._scratch(net, squares, pool))
                 numbers.remove(first)
-            known = [int(cell) for cell in torch.isfinite(weights.errors).nonzero()]
-            visits = {number: self._starts(weights, number, known) for number in numbers}
-            fits = (map if len(visits) < 2 else pool.map)(
-                lambda number: self._visit(squares[number], visits[number]), visits
-            )
+                known = [first]
+            visits = {
+                number: (squares_of(number), self._starts(weights, number, known)) for number in numbers
+            }
+            fits = (map if len(visits) < 2 else pool.map)(lambda number: self._visit(*visits[number]), visits)
             for number, fit in zip(visits, fits, strict=True):
-                self._store(weights, number, squares[number], fit)
+                self._store(weights, number, visits[number][0], fit)
         here = weights.errors[torch.unique(cells)]
         done = weights.errors[torch.isfinite(weights.errors)]
         if not len(done):
@@ -181,6 +190,17 @@ class CellLevenbergMarquardt(Objective):
             f"{float(done.max()):.3g} (worst)"
         )
 
+    def _decay(self, weights: WeightsByControls, number: int, known: Sequence[int]) -> Decay:
+        """Towards nothing and towards the mean of the neighbours that are done, as one."""
+        neighbours = [
+            weights.block(cell)[weights.free] for cell in weights.neighbours(number) if cell in known
+        ]
+        if not neighbours:
+            return Decay(self.weight_decay, np.zeros(int(weights.free.sum())))
+        strength = self.weight_decay + self.neighbour_decay
+        share = self.neighbour_decay / strength if strength else 0.0
+        return Decay(strength, share * torch.stack(neighbours).double().mean(dim=0).numpy())
+
     def _scratch(self, net: WeightsFollowControls, squares: LeastSquares, pool: ThreadPoolExecutor) -> Fit:
         """The best of several fresh nets."""
         weights = net.by_controls
@@ -190,7 +210,7 @@ class CellLevenbergMarquardt(Objective):
         starts = [Fit(start, np.inf) for start in fresh]
         each = map if len(weights.errors) == 1 else pool.map  # one net has the pool for its rows
         fits = each(lambda start: self._fit(squares, start, SCRATCH), starts)
-        return min(fits, key=lambda fit: fit.error)
+        return min(fits, key=lambda fit: fit.error + fit.penalty)
 
     @staticmethod
     def _starts(weights: WeightsByControls, number: int, known: Sequence[int]) -> list[tuple[Fit, bool]]:
@@ -210,7 +230,7 @@ class CellLevenbergMarquardt(Objective):
     def _visit(self, squares: LeastSquares, starts: Sequence[tuple[Fit, bool]]) -> Fit:
         """The best of what comes of the starts."""
         fits = [self._fit(squares, start, NEAR if is_new else ()) for start, is_new in starts]
-        return min(fits, key=lambda fit: fit.error)
+        return min(fits, key=lambda fit: fit.error + fit.penalty)
 
     def _fit(self, squares: LeastSquares, fit: Fit, rollouts: Sequence[tuple[int, int]]) -> Fit:
         """Over roll-outs that grow to whole segments."""
@@ -225,6 +245,14 @@ class CellLevenbergMarquardt(Objective):
         if np.isfinite(fit.error):
             weights.set_block(number, torch.from_numpy(squares.whole(fit.coefficients)))
             weights.errors[number] = fit.error
+
+
+def _gains(input: Tensor, target: Tensor) -> Tensor:
+    """How much the output of each row changes with its input, (rows,); what it began with is not in it."""
+    changes = target.double().diff().square().sum(dim=(1, 2)) / (
+        input.double().diff().square().sum(dim=(1, 2)) + 1e-30
+    )
+    return changes.sqrt()
 
 
 def rows_of(

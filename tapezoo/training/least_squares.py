@@ -37,6 +37,24 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Decay:
+    """What coefficients are drawn to, beside what the rows say.
+
+    Args:
+        strength: Factor of the squared distance in what is made least, 0 or more.
+        towards: Where it is least, (free,).
+    """
+
+    strength: float
+    towards: Array
+
+    def penalty(self, coefficients: Array) -> float:
+        """What it adds to the error."""
+        away = coefficients - self.towards
+        return self.strength * float(away @ away)
+
+
+@dataclass(frozen=True)
 class Fit:
     """Where a fit got to.
 
@@ -44,11 +62,13 @@ class Fit:
         coefficients: The free ones of C, in C order, (free,).
         error: Sum of the squared errors of the last roll-out; infinite where the path was not finite.
         damping: To go on with.
+        penalty: What decay adds to the error.
     """
 
     coefficients: Array
     error: float
     damping: float = START_DAMPING
+    penalty: float = 0.0
 
     def stiffened(self) -> Fit:
         """For another length of roll-outs: steps that were far at the last one are tried shorter."""
@@ -64,7 +84,7 @@ class LeastSquares:
         free: Which of C are fitted.
         fixed: C, of which the others are taken.
         each: Maps over the rows: the built-in map, or a thread pool's.
-        weight_decay: Factor of the fitted coefficients' squares in what is made least.
+        decay: Of the fitted coefficients; None: none.
 
     Shape:
         free, fixed: (P, F), as `NetSize` has them; what M is held within is never fitted.
@@ -77,10 +97,10 @@ class LeastSquares:
         free: NDArray[np.bool_],
         fixed: Array,
         each: Map = map,
-        weight_decay: float = 0.0,
+        decay: Decay | None = None,
     ) -> None:
         self._rows, self._size, self._free, self._fixed, self._each = rows, size, free, fixed, each
-        self._decay = weight_decay
+        self._decay = decay or Decay(0.0, np.zeros(int(free.sum())))
 
     def improve(self, start: Fit, rollout: int, iterations: int, least_gain: float = 1e-3) -> Fit:
         """Steps at one length of roll-outs, each taken only if the error falls.
@@ -108,7 +128,8 @@ class LeastSquares:
                 break
             if gain < least_gain:
                 break
-        return Fit(place, error - self._decay * float(place @ place), damping)
+        penalty = self._decay.penalty(place)
+        return Fit(place, error - penalty, damping, penalty)
 
     @property
     def longest_samples(self) -> int:
@@ -116,13 +137,13 @@ class LeastSquares:
         return max(int(rows.heard.target.shape[1]) for rows in self._rows)
 
     def _penalised(self, coefficients: Array, rollout: int) -> tuple[float, Array, Array]:
-        """`equations`, of the error and the weights' squares together."""
+        """`equations`, of the error and the decay together."""
         error, matrix, slope = self.equations(coefficients, rollout)
         decay = self._decay
         return (
-            error + decay * float(coefficients @ coefficients),
-            matrix + decay * np.eye(len(coefficients)),
-            slope - decay * coefficients,
+            error + decay.penalty(coefficients),
+            matrix + decay.strength * np.eye(len(coefficients)),
+            slope - decay.strength * (coefficients - decay.towards),
         )
 
     def whole(self, coefficients: Array) -> Array:

@@ -35,7 +35,7 @@ def test_training_fields_have_every_kind_at_many_levels_and_begin_anywhere(train
     assert np.histogram(trained.drives, 6, (0, 1))[0].min() >= 2
     hot = peaks_db > -12
     assert not trained.starts[[0, 1, 4, 5]].any()
-    assert np.ptp(trained.starts[hot]) == 2.0  # at saturation on both sides
+    assert np.ptp(trained.starts[hot]) == 2.0  # at the end of the reach on both sides
     assert 0.2 < np.ptp(trained.starts[~hot]) <= 0.6
     ends = np.abs(trained.drives - 0.5) > 0.4
     assert ends.mean() > 0.3  # an even spread has a fifth there
@@ -60,7 +60,7 @@ def test_training_covers_more_states_than_music(trained):
     music = np.concatenate([unseen_fields(5, 1500, RATE, seed).H[[0, 3]] for seed in range(9)])  # 18 rows too
     of_music = [hysteresis_states(row, points, RATE)[0].M for row in music]
     covered = met(trained.H, render_cells(trained, points, RATE)[0])
-    assert covered > 1.3 * met(music, np.concatenate(of_music))
+    assert covered > 1.2 * met(music, np.concatenate(of_music))  # all of them within reach of a field
 
 
 def test_every_cell_is_the_device_at_its_point(trained):
@@ -75,16 +75,18 @@ def test_every_cell_is_the_device_at_its_point(trained):
     np.testing.assert_array_equal(part, found[7:9])
 
 
-def test_rows_begin_at_their_magnetisation_over_saturation(trained):
+def test_rows_begin_at_a_share_of_what_a_field_of_full_scale_magnetises(trained):
     points = np.array([[0.3, 0.2, 0.8], [0.9, 0.9, 0.1]])
     found = render_cells(trained, points, RATE, "RK4")
     row = int(np.argmin(np.abs(np.abs(trained.starts) - 0.3)))
     for cell, point in enumerate(points):
-        start = Magnetised(np.zeros(1), np.zeros(1), trained.starts[[row]] * tape_at(*point).Ms)
+        tape = tape_at(*point)
+        reach = tape.Ms * (1 / np.tanh(1 / tape.a) - tape.a)  # Langevin's function
+        start = Magnetised(np.zeros(1), np.zeros(1), trained.starts[[row]] * reach)
         alone, _ = hysteresis_states(trained.H[row], point[None], RATE, "RK4", start)
-        np.testing.assert_array_equal(found[cell, row], alone.M[0].astype(np.float32))
-        assert start_magnetisation(trained, points)[cell, row] == start.M[0]
-        assert abs(start.M[0] - found[cell, row, 0]) < 0.2 * tape_at(*point).Ms
+        np.testing.assert_allclose(found[cell, row], alone.M[0], atol=1e-6)
+        assert start_magnetisation(trained, points)[cell, row] == pytest.approx(start.M[0])
+        assert abs(start.M[0] - found[cell, row, 0]) < 0.2 * reach
 
 
 @pytest.mark.parametrize("solver", ["RK2", "NR8"])

@@ -39,6 +39,16 @@ def _held(net, peak):
     return net
 
 
+def _ranged(net):
+    """With scales of M of its own at each of its controls."""
+    weights = net.by_controls
+    for number in range(len(weights.errors)):
+        controls = torch.rand(8, net.num_controls)
+        gains = 0.3 + torch.rand(8) + controls.sum(dim=1)
+        weights.fit_ranges(number, controls, 0.5 * gains, gains)
+    return net
+
+
 _MAKERS = {
     "lstm": lambda: LSTMNet(0, 32, 1, 1, 1000.0),
     "lstm, odd, two layers, two knobs, long linear path": lambda: LSTMNet(2, 5, 2, 40, 100.0),
@@ -85,9 +95,9 @@ _MAKERS = {
     "stn, increment, sign, two knobs": lambda: STNNet(2, "3x5", "increment", "sign"),
     "stn, wide, anhysteretic": lambda: STNNet(1, "1x20", "slope", "anhysteretic"),
     "stn folded": lambda: STNNet(2, "2x4").folded(POINT),
-    "stn table": lambda: STNGridNet(2, [3, 0], "2x5"),
-    "stn table without axes": lambda: STNGridNet(2, [0, 0], "2x4", "increment", "plain"),
-    "stn polynomial": lambda: STNPolynomialNet(2, 3, "2x4"),
+    "stn table": lambda: _ranged(STNGridNet(2, [3, 0], "2x5")),
+    "stn table without axes": lambda: _ranged(STNGridNet(2, [0, 0], "2x4", "increment", "plain")),
+    "stn polynomial": lambda: _ranged(STNPolynomialNet(2, 3, "2x4")),
     "lstm beside a long filter": lambda: FilterBeside(LSTMNet(1, 5, 1, 1, 100.0), 200),
     "gru without a path beside a long filter": lambda: FilterBeside(GRUNet(0, 5, 1, 0, 100.0), 33),
     "gru behind a long filter": lambda: FilterBefore(GRUNet(1, 5, 1, 2, 100.0), 100),

@@ -12,6 +12,7 @@ from tapezoo.layers.transition_weights import (
     NetSize,
     WeightPolynomial,
     WeightTable,
+    plane_above,
     polynomial_exponents,
 )
 
@@ -24,7 +25,17 @@ def table(axes, seed=0):
     with torch.no_grad():
         found.nets.copy_(torch.randn(found.nets.shape))
         found.limits.copy_(1.0 + torch.rand(len(found.nets)))
+        found.scales.copy_(0.5 + torch.rand(found.scales.shape))
     return found.double()
+
+
+def in_scale(vectors, scales):
+    """Of nets that hear M over a scale and give it in that scale, those that hear and give M itself."""
+    found = vectors.copy()
+    feedback = SIZE.inputs + (1 + SIZE.inputs) * np.arange(SIZE.width)
+    found[:, feedback] /= scales[:, None]
+    found[:, -SIZE.width - 2 :] *= scales[:, None]  # head, its bias, limit
+    return found
 
 
 def test_between_the_nets_of_a_table_weights_are_interpolated_as_scipy_does():
@@ -32,15 +43,16 @@ def test_between_the_nets_of_a_table_weights_are_interpolated_as_scipy_does():
     controls = torch.rand(50, 3, dtype=torch.float64)
     controls[0], controls[1] = 0.0, 1.0
     nets, limits = weights.nets.detach(), weights.limits[:, None]
-    values = (
-        torch.cat([nets[:, : SIZE.trained], limits, nets[:, SIZE.trained :]], dim=1).numpy().reshape(4, 3, -1)
-    )
+    parts = [nets[:, : SIZE.trained], limits, nets[:, SIZE.trained :], weights.scales]
+    values = torch.cat(parts, dim=1).numpy().reshape(4, 3, -1)
     reference = RegularGridInterpolator((np.linspace(0, 1, 4), np.linspace(0, 1, 3)), values)
     expected = reference(controls[:, [0, 2]].numpy())
-    added = controls[:, 1:2].numpy() * expected[:, SIZE.total :]
+    knob = controls[:, 1:2].numpy()
+    added, scales = knob * expected[:, SIZE.total : -2], expected[:, -2] + knob[:, 0] * expected[:, -1]
     expected = expected[:, : SIZE.total]
     expected[:, SIZE.first_bias] += added
-    np.testing.assert_allclose(weights(controls).detach().numpy(), expected, atol=1e-12)
+    np.testing.assert_allclose(weights(controls).detach().numpy(), in_scale(expected, scales), atol=1e-12)
+    np.testing.assert_allclose(weights.scale(controls).numpy(), scales, atol=1e-12)
 
 
 def test_at_a_point_of_the_table_its_own_net_plays_alone():
@@ -48,10 +60,13 @@ def test_at_a_point_of_the_table_its_own_net_plays_alone():
     with torch.no_grad():
         weights.nets[7] = torch.nan  # of which 0 times would be heard
         at = torch.tensor([[1.0, 1.0], [0.0, 0.5]], dtype=torch.float64)
-        np.testing.assert_allclose(weights(at)[0, :-1], weights.nets[14])
+        own = torch.cat([weights.nets[14], weights.limits[14:15]])[None]
+        np.testing.assert_allclose(weights(at)[:1], in_scale(own.numpy(), weights.scales[14].numpy()))
         assert weights.block_of(at).tolist() == [14, 2]
     assert weights.nearest(7, [0, 8, 14]) == 8
     assert weights.nearest(7, []) is None
+    assert sorted(weights.neighbours(7)) == [2, 6, 8, 12]
+    assert sorted(weights.neighbours(4)) == [3, 9]
 
 
 @pytest.mark.parametrize("axes", [[0, 3], [2, 2], [0, 0]])
@@ -66,7 +81,10 @@ def test_a_blocks_coefficients_times_the_features_are_the_weights_at_its_point(a
         assert int(weights.block_of(controls)) == cell
         assert not weights.free[-1].any()
         assert not block[:-1][~weights.free[:-1]].any()
-        torch.testing.assert_close(block @ weights.features(controls)[0], weights(controls)[0].detach())
+        found = in_scale(
+            (block @ weights.features(controls)[0])[None].numpy(), weights.scale(controls).numpy()
+        )
+        np.testing.assert_allclose(weights(controls).detach().numpy(), found)
         weights.set_block(cell, 2.0 * block)
         torch.testing.assert_close(weights.block(cell), 2.0 * block)
 
@@ -82,6 +100,10 @@ def test_a_polynomials_terms_are_all_products_up_to_its_degree():
         for term, (a, b) in enumerate(weights.exponents)
     )
     np.testing.assert_allclose(weights(controls).detach().numpy(), expected, atol=1e-12)
+    weights.scales.copy_(torch.tensor([2.0, -0.5, 0.25] + [0.0] * 7))  # of the constant, y and x
+    assert weights.exponents[1:3] == ((0, 1), (1, 0))
+    scales = 2.0 - 0.5 * y + 0.25 * x
+    np.testing.assert_allclose(weights(controls).detach().numpy(), in_scale(expected, scales), atol=1e-12)
 
 
 def test_a_weight_vector_is_the_layers_one_after_the_other():
@@ -97,14 +119,17 @@ def test_a_weight_vector_is_the_layers_one_after_the_other():
     assert rest.limit.tolist() == [28]
 
 
-def test_m_is_held_within_a_tenth_more_than_the_largest_true_output():
+def test_m_is_held_within_a_tenth_more_than_the_largest_true_output_at_any_position_of_an_input():
     weights = table([3, 0])
     weights.limits.fill_(UNLIMITED)
-    weights.hold_within(2, torch.rand(5, 2), torch.tensor([0.1, 0.7, 0.2, 0.3, 0.1], dtype=torch.float64))
-    assert weights(torch.tensor([[1.0, 0.4]]).double())[0, -1].item() == pytest.approx(0.77)
-    weights.hold_within(
-        2, torch.rand(1, 2), torch.tensor([0.4], dtype=torch.float64)
-    )  # less than it was told
+    knob = torch.linspace(0, 1, 5, dtype=torch.float64)
+    controls = torch.stack([torch.ones(5), knob], dim=1).double()
+    gains = 0.01 + 6.0 * knob  # as a tape's drive
+    shares = torch.tensor([0.1, 0.7, 0.2, 0.3, 0.1], dtype=torch.float64)
+    weights.fit_ranges(2, controls, shares * gains, gains)
+    torch.testing.assert_close(weights.scale(controls), gains)
+    torch.testing.assert_close(weights(controls)[:, -1].detach(), 0.77 * gains)
+    weights.fit_ranges(2, controls, 0.4 * gains, gains)  # less than it was told
     assert weights.limits.tolist() == pytest.approx([UNLIMITED, UNLIMITED, 0.77])
 
 
@@ -113,12 +138,29 @@ def test_a_polynomial_is_held_within_the_lowest_plane_above_all_peaks():
     controls = torch.rand(200, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     plane = 2.0 - 1.5 * controls[:, 0] + 0.25 * controls[:, 1]  # as a tape's saturation falls with its knob
     peaks = plane * torch.where(torch.arange(200) % 3 == 0, 1.0, 0.2)
-    weights.hold_within(0, controls, peaks)
+    weights.fit_ranges(0, controls, peaks, torch.full((200,), 0.5))
     corners = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=torch.float64)
     expected = 1.1 * (2.0 - 1.5 * corners[:, 0] + 0.25 * corners[:, 1])
     torch.testing.assert_close(weights(corners)[:, -1].detach(), expected)
-    weights.hold_within(0, controls[:1], peaks[:1])  # one point alone says nothing of the corners
+    weights.fit_ranges(
+        0, controls[:1], peaks[:1], torch.ones(1)
+    )  # one point alone says nothing of the corners
     assert weights(corners)[:, -1].min().item() > 0
+
+
+def test_a_plane_is_as_low_above_small_values_as_above_large_ones_and_positive_at_its_edges():
+    random = torch.Generator().manual_seed(0)
+    knob = torch.rand(60, 1, generator=random).double()
+    knob[:2] = torch.tensor([[0.0], [1.0]])
+    features, edges = torch.cat([torch.ones_like(knob), knob], dim=1), torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+    values = features @ torch.tensor([0.003, 2.0]).double()
+    under = values * torch.where(torch.arange(60) % 3 == 2, 0.01, 1.0)
+    torch.testing.assert_close(plane_above(features, under, edges), torch.tensor([0.003, 2.0]).double())
+    bent = values / (1.0 + knob[:, 0])  # a saturation: the lowest plane above leaves it at its begin
+    found = features @ plane_above(features, bent, edges) / bent
+    assert 0.999999 < float(found.min()) < float(found.max()) < 3.0
+    beyond = torch.tensor([[1.0, 0.0], [1.0, 3.0]])  # where the plane through the values would be below 0
+    assert float(plane_above(features, 1.0 - 0.5 * knob[:, 0], beyond) @ beyond[1].double()) > 0
 
 
 def test_rows_at_other_controls_and_pieces_of_a_block_each_play_with_their_own_weights():

@@ -13,7 +13,7 @@ from tapezoo.models.stn_polynomial import STNPolynomialNet
 from tapezoo.training import CellLevenbergMarquardt
 from tapezoo.training.cell_levenberg_marquardt import rows_of
 from tapezoo.training.errors import TrainingError
-from tapezoo.training.least_squares import Fit, LeastSquares
+from tapezoo.training.least_squares import Decay, Fit, LeastSquares
 
 CONTROLS = testing.CONTROLS[:2]  # the first is an input, the second has an axis of 2
 SAMPLES = 260
@@ -100,9 +100,8 @@ def test_the_equations_are_those_of_differences_of_the_paths(kind):
     weights = net.by_controls
     features = weights.features(data.controls).double().numpy()
     rows = rows_of(heard, features, np.ones(3, bool), 0.1)
-    weights.hold_within(
-        0, data.controls, 0.8 * data.target.abs().amax(dim=(1, 2))
-    )  # what true output is beyond
+    peaks = 0.8 * data.target.abs().amax(dim=(1, 2))  # what true output is beyond
+    weights.fit_ranges(0, data.controls, peaks, torch.ones(3))
     squares = LeastSquares(rows, weights.size, weights.free.numpy(), weights.block(0).double().numpy())
     at = weights.block(0)[weights.free].double().numpy()
     error, matrix, slope = squares.equations(at, 40)
@@ -121,18 +120,62 @@ def test_the_equations_are_those_of_differences_of_the_paths(kind):
     np.testing.assert_allclose(squares.equations(at + small, 40)[0], predicted, rtol=1e-5)
 
 
-def test_with_weight_decay_a_fit_ends_where_error_and_weights_hold_the_balance():
+def test_with_decay_a_fit_ends_where_error_and_distance_hold_the_balance():
     torch.manual_seed(0)
     net, data = STNGridNet(2, [0, 2], "1x2"), batch_of([0.0], rows=3)
     heard = net.heard_rows(data.input, data.controls, net.initial_state(data.controls), data.target)
-    weights, decay = net.by_controls, 1e-3
+    weights, strength = net.by_controls, 1e-3
     rows = rows_of(heard, weights.features(data.controls).double().numpy(), np.ones(3, bool), 0.1)
     fixed, free = weights.block(0).double().numpy(), weights.free.numpy()
-    squares = LeastSquares(rows, weights.size, free, fixed, weight_decay=decay)
+    towards = np.random.default_rng(0).standard_normal(int(free.sum()))
+    decay = Decay(strength, towards)
+    squares = LeastSquares(rows, weights.size, free, fixed, decay=decay)
     fit = squares.improve(Fit(fixed[free], np.inf), 40, 200, 1e-12)
     error, _, slope = squares.equations(fit.coefficients, 40)
     assert fit.error == pytest.approx(error)
-    np.testing.assert_allclose(slope, decay * fit.coefficients, atol=0.02 * decay)
+    assert fit.penalty == pytest.approx(strength * np.square(fit.coefficients - towards).sum())
+    np.testing.assert_allclose(slope, strength * (fit.coefficients - towards), atol=0.02 * strength)
+
+
+def test_a_cell_is_drawn_to_nothing_and_to_the_mean_of_the_neighbours_that_are_done():
+    torch.manual_seed(0)
+    weights = STNGridNet(2, [3, 3], "1x2").by_controls
+    torch.nn.init.normal_(weights.nets)
+    objective = CellLevenbergMarquardt(weight_decay=1e-3, neighbour_decay=3e-3)
+    decay = objective._decay(weights, 4, [0, 1, 3])  # cell 0 touches it at a corner alone
+    mean = weights.nets[[1, 3]].mean(dim=0).detach().double().numpy()
+    at = np.random.default_rng(0).standard_normal(len(mean))
+    # but for what does not follow `at`
+    apart = [1e-3 * np.square(x).sum() + 3e-3 * np.square(x - mean).sum() for x in (at, 2 * at)]
+    assert decay.penalty(2 * at) - decay.penalty(at) == pytest.approx(apart[1] - apart[0])
+    alone = objective._decay(weights, 4, [0, 8])
+    assert alone.penalty(at) == pytest.approx(1e-3 * np.square(at).sum())
+
+
+def test_the_closer_neighbours_are_drawn_together_the_nearer_their_weights_are():
+    data, apart = [batch_of([0.0]), batch_of([1.0])], {}
+    for neighbour_decay in (0.0, 1.0):
+        model, _ = fitted(data, starts=1, iterations=10, neighbour_decay=neighbour_decay)
+        apart[neighbour_decay] = float(model.net.by_controls.nets.detach().diff(dim=0).square().sum())
+    assert 0 < apart[1.0] < 0.1 * apart[0.0]
+
+
+def test_an_input_that_moves_the_output_by_orders_of_magnitude_is_fitted_at_each_of_its_positions():
+    data = batch_of([0.0], rows=8)
+    scale = 0.003 + data.controls[:, 0] ** 4  # .003 to 1
+    quietest = int(scale.argmin())
+    controls = data.controls.clone()
+    controls[:, 0] = scale  # linear in the input
+    with torch.no_grad():
+        net = true_net()
+        net.by_controls.nets[0, net.by_controls.size.trained :] = 0.0
+        target = net(data.input, controls, net.initial_state(controls))[0] * scale[:, None, None]
+    model, _ = fitted([data._replace(controls=controls, target=target)], starts=3, iterations=30)
+    with torch.no_grad():
+        output = model.net(data.input, controls, model.net.initial_state(controls))[0]
+    missed = (output - target).square().sum(dim=(1, 2)) / target.square().sum(dim=(1, 2))
+    assert float(scale[quietest]) < 0.02
+    assert float(missed.max()) < 0.01
 
 
 def test_what_it_cannot_fit_is_refused():
@@ -144,6 +187,7 @@ def test_what_it_cannot_fit_is_refused():
         "quiet_share": 0.0,
         "least_gain": 1.0,
         "weight_decay": -1.0,
+        "neighbour_decay": -1.0,
         "workers": 0,
     }.items():
         with pytest.raises(TrainingError, match=name):

@@ -1,7 +1,7 @@
 // A transition whose weights are mixed from W::rows of a table, wherever a control has moved.
 //
 // W::knobs, W::axes of each (0: none) and W::added, how many knobs are none, whose bias stands behind a row; or W::polynomial
-// and W::exponents, knob by knob of every row.
+// and W::exponents, knob by knob of every row. W::scales of M: for every row a number, and one for each knob that is added.
 
 template <class W>
 class MixedTransition : public Transition<W> {
@@ -31,6 +31,7 @@ class MixedTransition : public Transition<W> {
  private:
   void mix() noexcept {
     for (float& weight : weights_) weight = 0.0f;
+    scale_ = 0.0f;
     if constexpr (W::polynomial)
       for (int row = 0; row < W::rows; ++row) {
         float share = 1.0f;
@@ -40,6 +41,10 @@ class MixedTransition : public Transition<W> {
       }
     else
       corner(0, 0, 1.0f);
+    for (int unit = 0; unit < Base::UNITS; ++unit) {
+      weights_[W::inputs * Base::UNITS + unit] /= scale_;
+      for (int line = 0; line < 3; ++line) weights_[Base::HEAD + line * Base::UNITS + unit] *= scale_;
+    }
   }
 
   // The points around the controls, one axis after the other.
@@ -60,16 +65,19 @@ class MixedTransition : public Transition<W> {
     const float* from = W::table + row * ROW;
     for (int line = 0; line < ROWS; ++line)
       for (int unit = 0; unit < W::width; ++unit) weights_[line * Base::UNITS + unit] += share * from[line * W::width + unit];
+    const float* scales = W::scales + row * (1 + W::added);
+    scale_ += share * scales[0];
     int number = ROWS;
     for (int k = 0; k < W::knobs && W::added; ++k)
       if (W::axes[k] == 0) {
         for (int unit = 0; unit < W::width; ++unit)
           weights_[Base::HEARD * Base::UNITS + unit] += share * held_[k] * from[number * W::width + unit];
+        scale_ += share * held_[k] * scales[1 + number - ROWS];
         ++number;
       }
   }
 
   alignas(64) float weights_[Base::WEIGHTS];
-  float held_[W::knobs + 1] = {};
+  float scale_ = 1.0f, held_[W::knobs + 1] = {};
   bool known_ = false;
 };

@@ -78,8 +78,9 @@ class ControlledSteps:
             table = weights[of.table]
             own = table.shape[1] - self.layer.width * of.axes.count(0)
             limits = weights[of.limits].unsqueeze(1)
-            return {"table": torch.cat([table[:, :own], limits, table[:, own:]], dim=1)}
-        arrays = {"coefficients": torch.cat([weights[of.coefficients], weights[of.limits].unsqueeze(0)])}
+            return {"table": torch.cat([table[:, :own], limits, table[:, own:], weights[of.scales]], dim=1)}
+        lines = [weights[name].unsqueeze(0) for name in (of.limits, of.scales)]
+        arrays = {"coefficients": torch.cat([weights[of.coefficients], *lines])}
         if self.num_controls:
             arrays["exponents"] = torch.tensor(of.exponents, dtype=torch.float32)
         return arrays

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tapezoo.runtime.kernels.transition_loop import FIRST_BIAS, derive, play
+from tapezoo.runtime.kernels.transition_loop import FEEDBACK, FIRST_BIAS, HEAD, HEAD_BIAS, LIMIT, derive, play
 from tapezoo.runtime.kernels.vector import compiled, lanes_of, narrow
 
 
@@ -53,21 +53,31 @@ def polynomial_shares(controls, exponents, shares, rows):  # type: ignore[no-unt
 def mix(like, controls, found, shares, rows, table, inputs, weights):  # type: ignore[no-untyped-def]
     """Weights as `transition_loop.play` takes them, from rows of a flat table that hold all but what `derive` makes.
 
-    Behind them a row has a vector for each control of `inputs`, which that control adds to the first layer's biases.
+    Behind them a row has a vector for each control of `inputs`, which that control adds to the first layer's biases,
+    then the scale of M and what each of those controls adds to it.
     """
     lanes = lanes_of(like)
     own = (1 + lanes) * lanes
     size, bias = len(weights) - own, own + FIRST_BIAS * lanes
+    scales = size + len(inputs) * lanes
+    scale = np.float32(0)
     for number in range(size):
         weights[own + number] = np.float32(0)
     for index in range(found):
-        share, row = shares[index], rows[index] * (size + len(inputs) * lanes)
+        share, row = shares[index], rows[index] * (scales + 1 + len(inputs))
         for number in range(size):
             weights[own + number] += share * table[row + number]
         for place in range(len(inputs)):
             added, behind = share * controls[inputs[place]], row + size + place * lanes
             for lane in range(lanes):
                 weights[bias + lane] += added * table[behind + lane]
+            scale += added * table[row + scales + 1 + place]
+        scale += share * table[row + scales]
+    for lane in range(lanes):
+        weights[own + FEEDBACK * lanes + lane] /= scale
+        weights[own + HEAD * lanes + lane] *= scale
+        weights[own + HEAD_BIAS * lanes + lane] *= scale
+        weights[own + LIMIT * lanes + lane] *= scale
     derive(like, weights)
 
 
