@@ -123,14 +123,38 @@ class WeightsByControls(nn.Module, ABC):
         """What an M of 1 of the nets' own stands for, (rows,): a knob may move the output by orders of magnitude."""
 
     @abstractmethod
-    def fit_ranges(self, number: int, controls: Tensor, peaks: Tensor, gains: Tensor) -> None:
-        """Sets the scale of M where a block is trained, and limits M to little more than the true output ever was.
+    def fit_scale(self, number: int, controls: Tensor, gains: Tensor) -> None:
+        """Sets the scale of M where a block is trained: the lowest plane that no gain is above.
 
         Args:
             number: Of the block.
             controls: Of its rows, (rows, K).
-            peaks: The largest true output of each, (rows,).
             gains: How much the true output changes with the field, (rows,), above 0.
+        """
+
+    @abstractmethod
+    def mend_scale(self, number: int, controls: Tensor, ratios: Tensor, weights: Tensor) -> None:
+        """Moves the scale to where a net that was trained with it says that it should have been.
+
+        Args:
+            number: Of the block.
+            controls: Of its rows, (rows, K).
+            ratios: The true output over the net's, (rows,), above 0.
+            weights: How much each is to be trusted, (rows,).
+        """
+
+    @abstractmethod
+    def take_scale(self, number: int, other: int) -> None:
+        """The scale of another block, from whose weights this one starts."""
+
+    @abstractmethod
+    def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
+        """Limits M to little more than the true output ever was, where a block is trained.
+
+        Args:
+            number: Of the block; its scale is known.
+            controls: Of its rows, (rows, K).
+            peaks: The largest true output of each, (rows,).
         """
 
     def in_scale(self, vectors: Tensor, scale: Tensor) -> Tensor:
@@ -260,15 +284,38 @@ class WeightTable(WeightsByControls):
         self.limits[number] = coefficients[-1, 0]
 
     @torch.no_grad()
-    def fit_ranges(self, number: int, controls: Tensor, peaks: Tensor, gains: Tensor) -> None:
-        """See `WeightsByControls.fit_ranges`."""
-        features = self.features(controls)
-        corners = itertools.product((0.0, 1.0), repeat=len(self.as_inputs))
-        edges = features.new_tensor([[1.0, *corner] for corner in corners])
-        self.scales[number] = plane_above(features, gains, edges).to(self.scales)
-        last, scale = float(self.limits[number]), features.double() @ self.scales[number].double()
+    def fit_scale(self, number: int, controls: Tensor, gains: Tensor) -> None:
+        """See `WeightsByControls.fit_scale`."""
+        self.scales[number] = plane_above(self.features(controls), gains, self._edges()).to(self.scales)
+
+    @torch.no_grad()
+    def mend_scale(self, number: int, controls: Tensor, ratios: Tensor, weights: Tensor) -> None:
+        """See `WeightsByControls.mend_scale`."""
+        features, last = self.features(controls), self.scales[number]
+        found = plane_through(features, ratios * (features @ last), weights)
+        if bool((self._edges() @ found > 0).all()):
+            self.scales[number] = found.to(last)
+            self.limits[number] = UNLIMITED  # it was over the last scale
+
+    @torch.no_grad()
+    def take_scale(self, number: int, other: int) -> None:
+        """See `WeightsByControls.take_scale`."""
+        self.scales[number] = self.scales[other]
+
+    @torch.no_grad()
+    def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
+        """See `WeightsByControls.hold_within`."""
+        last, scale = (
+            float(self.limits[number]),
+            self.features(controls).double() @ self.scales[number].double(),
+        )
         highest = HEADROOM * float((peaks.double() / scale).max())
         self.limits[number] = max(highest, last if last < UNLIMITED else 0.0)
+
+    def _edges(self) -> Tensor:
+        """Features at the ends of the inputs, float64."""
+        corners = itertools.product((0.0, 1.0), repeat=len(self.as_inputs))
+        return torch.tensor([[1.0, *corner] for corner in corners], dtype=torch.float64)
 
     @torch.no_grad()
     def take(self, cells: Tensor, other: WeightTable, theirs: Tensor) -> None:
@@ -361,17 +408,42 @@ class WeightPolynomial(WeightsByControls):
         self.limits.copy_(coefficients[-1])
 
     @torch.no_grad()
-    def fit_ranges(self, number: int, controls: Tensor, peaks: Tensor, gains: Tensor) -> None:
-        """See `WeightsByControls.fit_ranges`: both are linear, the lowest planes above all gains and peaks."""
-        terms = 1 + self.num_controls  # the constant and the linear ones
-        corners = controls.new_tensor(list(itertools.product((0.0, 1.0), repeat=self.num_controls)))
-        edges = self.features(corners.reshape(-1, self.num_controls))[:, :terms]
-        features = self.features(controls)[:, :terms]
+    def fit_scale(self, number: int, controls: Tensor, gains: Tensor) -> None:
+        """See `WeightsByControls.fit_scale`."""
+        found = plane_above(self.features(controls)[:, : self._linear], gains, self._edges())
         self.scales.zero_()
-        self.scales[:terms] = plane_above(features, gains, edges).to(self.scales)
-        self.limits.zero_()
+        self.scales[: self._linear] = found.to(self.scales)
+
+    @torch.no_grad()
+    def mend_scale(self, number: int, controls: Tensor, ratios: Tensor, weights: Tensor) -> None:
+        """See `WeightsByControls.mend_scale`."""
+        found = plane_through(
+            self.features(controls)[:, : self._linear], ratios * self.scale(controls), weights
+        )
+        if bool((self._edges() @ found > 0).all()):
+            self.scales[: self._linear] = found.to(self.scales)
+
+    def take_scale(self, number: int, other: int) -> None:
+        """See `WeightsByControls.take_scale`: there is no other."""
+
+    @torch.no_grad()
+    def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
+        """See `WeightsByControls.hold_within`: the lowest plane above all peaks."""
         peaks = HEADROOM * peaks.double() / self.scale(controls).double()
-        self.limits[:terms] = plane_above(features, peaks, edges).to(self.limits)
+        found = plane_above(self.features(controls)[:, : self._linear], peaks, self._edges())
+        self.limits.zero_()
+        self.limits[: self._linear] = found.to(self.limits)
+
+    @property
+    def _linear(self) -> int:
+        """The constant and the linear terms."""
+        return 1 + self.num_controls
+
+    def _edges(self) -> Tensor:
+        """Linear terms at the corners of the controls, float64."""
+        corners = list(itertools.product((0.0, 1.0), repeat=self.num_controls))
+        every = torch.tensor(corners, dtype=torch.float64).reshape(-1, self.num_controls)
+        return self.features(every)[:, : self._linear]
 
     def neighbours(self, number: int) -> list[int]:
         """See `WeightsByControls.neighbours`."""
@@ -390,14 +462,28 @@ def plane_above(features: Tensor, values: Tensor, edges: Tensor) -> Tensor:
         values: (rows,), 0 or more.
         edges: Where the plane is above 0 as well, (edges, F).
     """
-    planes = torch.cat([features, edges]).double().numpy()
+    planes = torch.cat([features.double(), edges.double()]).numpy()
     least = LEAST * max(float(values.max()), np.finfo(np.float32).tiny)
     heights = np.concatenate([values.double().clamp(min=least).numpy(), np.full(len(edges), least)])
     # small values count as much as large ones, so that a knob that moves them by orders of magnitude is followed
     costs = (planes / heights[:, np.newaxis])[: len(values)].sum(axis=0)
-    scale = heights.max()
+    scale = float(heights.max())
     found = linprog(costs * scale, A_ub=-planes, b_ub=-heights / scale, bounds=(None, None))
     return torch.from_numpy(scale * found.x)
+
+
+def plane_through(features: Tensor, values: Tensor, weights: Tensor) -> Tensor:
+    """The coefficients c of the plane `features c` that is nearest to values as shares of them, by least squares.
+
+    Args:
+        features: Of each row, (rows, F).
+        values: (rows,), above 0.
+        weights: Of each row's error, (rows,).
+    """
+    trust = weights.double().sqrt()
+    planes = features.double() / values.double().unsqueeze(1) * trust.unsqueeze(1)
+    found: Tensor = torch.linalg.lstsq(planes, trust.unsqueeze(1), driver="gelsd").solution[:, 0]
+    return found
 
 
 def polynomial_exponents(num_controls: int, degree: int) -> tuple[tuple[int, ...], ...]:

@@ -9,15 +9,16 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from tapezoo.layers.transition_fit import Heard
 from tapezoo.layers.transition_weights import WeightsByControls
 from tapezoo.losses.esr import ESR
 from tapezoo.net import Net, State
+from tapezoo.training.arguments import require
+from tapezoo.training.cell_rows import CellRows
 from tapezoo.training.errors import TrainingError
-from tapezoo.training.least_squares import Decay, Fit, LeastSquares, Rows
+from tapezoo.training.least_squares import Decay, Fit, LeastSquares
 from tapezoo.training.objective import Objective, Step
 
 SCRATCH = (
@@ -85,22 +86,13 @@ class CellLevenbergMarquardt(Objective):
         workers: int | None = None,
     ) -> None:
         super().__init__()
-        for name, value, is_fine, expected in (
-            ("iterations", iterations, iterations >= 1, "1 or more"),
-            ("starts", starts, starts >= 1, "1 or more"),
-            ("quiet_share", quiet_share, 0 < quiet_share <= 1, "above 0 to 1"),
-            ("least_gain", least_gain, 0 <= least_gain < 1, "0 to below 1"),
-            ("weight_decay", weight_decay, weight_decay >= 0, "0 or more"),
-            ("neighbour_decay", neighbour_decay, neighbour_decay >= 0, "0 or more"),
-            ("workers", workers, workers is None or workers >= 1, "1 or more, or null"),
-        ):
-            if not is_fine:
-                raise TrainingError(
-                    f"--model.objective.{name}",
-                    found=str(value),
-                    expected=expected,
-                    fix="Correct it on the line or in the recipe.",
-                )
+        require("iterations", iterations, iterations >= 1, "1 or more")
+        require("starts", starts, starts >= 1, "1 or more")
+        require("quiet_share", quiet_share, 0 < quiet_share <= 1, "above 0 to 1")
+        require("least_gain", least_gain, 0 <= least_gain < 1, "0 to below 1")
+        require("weight_decay", weight_decay, weight_decay >= 0, "0 or more")
+        require("neighbour_decay", neighbour_decay, neighbour_decay >= 0, "0 or more")
+        require("workers", workers, workers is None or workers >= 1, "1 or more, or null")
         self.iterations, self.starts = iterations, starts
         self.quiet_share, self.least_gain = quiet_share, least_gain
         self.weight_decay, self.neighbour_decay = weight_decay, neighbour_decay
@@ -126,44 +118,31 @@ class CellLevenbergMarquardt(Objective):
         input, target, controls, *_ = step.batch
         with torch.no_grad():
             heard = net.heard_rows(input, controls, step.net.initial_state(controls), target)
+        rows = CellRows(weights.block_of(controls), controls, input, target, heard)
         # counted as a step of the optimizer, which has nothing to do: the gradient is 0
         step.update(torch.stack([p.sum() for p in step.net.parameters()]).sum() * 0.0)
-        features = weights.features(controls).double().numpy()
-        cells = weights.block_of(controls)
-        numbers = [int(cell) for cell in torch.unique(cells)]
-        peaks, gains = target.abs().amax(dim=(1, 2)), _gains(input, target)
-        for number in numbers:
-            if bool((own := (cells == number) & (gains > 0)).any()):
-                weights.fit_ranges(number, controls[own], peaks[own], gains[own])
-        heard = heard.in_scale(weights.scale(controls).double().numpy())
+        numbers = rows.numbers()
+        known = [int(cell) for cell in torch.isfinite(weights.errors).nonzero()]
         with ThreadPoolExecutor(self.workers) as pool:
-            together = pool.map if len(weights.errors) == 1 else map
-            free = weights.free.numpy()
-            known = [int(cell) for cell in torch.isfinite(weights.errors).nonzero()]
-
-            def squares_of(number: int) -> LeastSquares:
-                return LeastSquares(
-                    rows_of(heard, features, (cells == number).numpy(), self.quiet_share),
-                    weights.size,
-                    free,
-                    weights.block(number).double().numpy(),
-                    together,
-                    self._decay(weights, number, known),
-                )
-
             if not known:  # the first cell; the others start from it
-                first = int(cells[0])
-                squares = squares_of(first)
-                self._store(weights, first, squares, self._scratch(net, squares, pool))
-                numbers.remove(first)
-                known = [first]
+                known = [int(rows.cells[0])]
+                self._fit_first(step.net, rows, known[0], pool)
+                numbers.remove(known[0])
+            for number in numbers:
+                if number not in known and (near := weights.nearest(number, known)) is not None:
+                    weights.take_scale(number, near)
+                rows.hold_within(weights, number)
             visits = {
-                number: (squares_of(number), self._starts(weights, number, known)) for number in numbers
+                number: (
+                    self._squares(weights, rows, number, known, pool),
+                    self._starts(weights, number, known),
+                )
+                for number in numbers
             }
             fits = (map if len(visits) < 2 else pool.map)(lambda number: self._visit(*visits[number]), visits)
             for number, fit in zip(visits, fits, strict=True):
                 self._store(weights, number, visits[number][0], fit)
-        here = weights.errors[torch.unique(cells)]
+        here = weights.errors[torch.unique(rows.cells)]
         done = weights.errors[torch.isfinite(weights.errors)]
         if not len(done):
             done = here
@@ -201,16 +180,41 @@ class CellLevenbergMarquardt(Objective):
         share = self.neighbour_decay / strength if strength else 0.0
         return Decay(strength, share * torch.stack(neighbours).double().mean(dim=0).numpy())
 
-    def _scratch(self, net: WeightsFollowControls, squares: LeastSquares, pool: ThreadPoolExecutor) -> Fit:
-        """The best of several fresh nets."""
+    def _squares(
+        self,
+        weights: WeightsByControls,
+        rows: CellRows,
+        number: int,
+        known: Sequence[int],
+        pool: ThreadPoolExecutor,
+    ) -> LeastSquares:
+        return LeastSquares(
+            rows.fitted(weights, number, self.quiet_share),
+            weights.size,
+            weights.free.numpy(),
+            weights.block(number).double().numpy(),
+            pool.map if len(weights.errors) == 1 else map,  # one net has the pool for its rows
+            self._decay(weights, number, known),
+        )
+
+    def _fit_first(self, net: Net, rows: CellRows, number: int, pool: ThreadPoolExecutor) -> None:
+        """The best of several fresh nets; then it says what the scale should have been, and goes on with that."""
+        assert isinstance(net, WeightsFollowControls)
         weights = net.by_controls
+        rows.fit_scale(weights, number)
+        rows.hold_within(weights, number)
+        squares = self._squares(weights, rows, number, [], pool)
         fresh = [
             weights.around(vector)[weights.free].double().numpy() for vector in net.fresh_vectors(self.starts)
         ]
-        starts = [Fit(start, np.inf) for start in fresh]
-        each = map if len(weights.errors) == 1 else pool.map  # one net has the pool for its rows
-        fits = each(lambda start: self._fit(squares, start, SCRATCH), starts)
-        return min(fits, key=lambda fit: fit.error + fit.penalty)
+        each = map if len(weights.errors) == 1 else pool.map
+        fits = each(lambda start: self._fit(squares, Fit(start, np.inf), SCRATCH), fresh)
+        best = min(fits, key=lambda fit: fit.error + fit.penalty)
+        self._store(weights, number, squares, best)
+        rows.mend_scale(weights, number, net)
+        rows.hold_within(weights, number)
+        squares = self._squares(weights, rows, number, [], pool)
+        self._store(weights, number, squares, self._fit(squares, best, NEAR))
 
     @staticmethod
     def _starts(weights: WeightsByControls, number: int, known: Sequence[int]) -> list[tuple[Fit, bool]]:
@@ -245,37 +249,3 @@ class CellLevenbergMarquardt(Objective):
         if np.isfinite(fit.error):
             weights.set_block(number, torch.from_numpy(squares.whole(fit.coefficients)))
             weights.errors[number] = fit.error
-
-
-def _gains(input: Tensor, target: Tensor) -> Tensor:
-    """How much the output of each row changes with its input, (rows,); what it began with is not in it."""
-    changes = target.double().diff().square().sum(dim=(1, 2)) / (
-        input.double().diff().square().sum(dim=(1, 2)) + 1e-30
-    )
-    return changes.sqrt()
-
-
-def rows_of(
-    heard: Heard, features: NDArray[np.float64], chosen: NDArray[np.bool_], quiet_share: float
-) -> list[Rows]:
-    """The chosen rows, those at the same controls together, weighted so that an error of 1 is all of their energy.
-
-    Args:
-        heard: Of all rows.
-        features: (rows, F).
-        chosen: Which, (rows,) of bool.
-        quiet_share: See `CellLevenbergMarquardt`.
-    """
-    own = _some(heard, chosen)
-    rms = np.sqrt(np.square(own.target).mean(axis=1))
-    scale = 1.0 / np.maximum(rms, max(quiet_share * rms.max(), 1e-12))
-    energy = float((np.square(own.target).sum(axis=1) * scale**2).sum())
-    own = own._replace(scale=scale / np.sqrt(max(energy, 1e-12)))
-    kinds, kind = np.unique(features[chosen], axis=0, return_inverse=True)
-    return [Rows(_some(own, kind == number), each) for number, each in enumerate(kinds)]
-
-
-def _some(heard: Heard, chosen: NDArray[np.bool_]) -> Heard:
-    """Some rows of all."""
-    inputs, place, *others = heard
-    return Heard(inputs[chosen], place, *(part[chosen] for part in others))

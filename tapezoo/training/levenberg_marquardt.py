@@ -11,6 +11,7 @@ from torch import Tensor
 from tapezoo.layers.transition_fit import Heard
 from tapezoo.layers.transition_weights import NetSize
 from tapezoo.net import Net, State
+from tapezoo.training.arguments import require
 from tapezoo.training.errors import TrainingError
 from tapezoo.training.free_running import FreeRunning
 from tapezoo.training.least_squares import START_DAMPING, Fit, LeastSquares, Rows
@@ -60,13 +61,7 @@ class LevenbergMarquardt(FreeRunning):
 
     def __init__(self, iterations: int = 3, **free_running: Any) -> None:
         super().__init__(**free_running)
-        if iterations < 1:
-            raise TrainingError(
-                "--model.objective.iterations",
-                found=str(iterations),
-                expected="1 or more",
-                fix="Correct it on the line or in the recipe.",
-            )
+        require("iterations", iterations, iterations >= 1, "1 or more")
         self.iterations = iterations
         self.register_buffer("damping", torch.tensor(START_DAMPING, dtype=torch.float64))
 

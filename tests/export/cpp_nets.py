@@ -45,7 +45,8 @@ def _ranged(net):
     for number in range(len(weights.errors)):
         controls = torch.rand(8, net.num_controls)
         gains = 0.3 + torch.rand(8) + controls.sum(dim=1)
-        weights.fit_ranges(number, controls, 0.5 * gains, gains)
+        weights.fit_scale(number, controls, gains)
+        weights.hold_within(number, controls, 0.5 * gains)
     return net
 
 

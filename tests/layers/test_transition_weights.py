@@ -126,10 +126,11 @@ def test_m_is_held_within_a_tenth_more_than_the_largest_true_output_at_any_posit
     controls = torch.stack([torch.ones(5), knob], dim=1).double()
     gains = 0.01 + 6.0 * knob  # as a tape's drive
     shares = torch.tensor([0.1, 0.7, 0.2, 0.3, 0.1], dtype=torch.float64)
-    weights.fit_ranges(2, controls, shares * gains, gains)
+    weights.fit_scale(2, controls, gains)
+    weights.hold_within(2, controls, shares * gains)
     torch.testing.assert_close(weights.scale(controls), gains)
     torch.testing.assert_close(weights(controls)[:, -1].detach(), 0.77 * gains)
-    weights.fit_ranges(2, controls, 0.4 * gains, gains)  # less than it was told
+    weights.hold_within(2, controls, 0.4 * gains)  # less than it was told
     assert weights.limits.tolist() == pytest.approx([UNLIMITED, UNLIMITED, 0.77])
 
 
@@ -138,13 +139,12 @@ def test_a_polynomial_is_held_within_the_lowest_plane_above_all_peaks():
     controls = torch.rand(200, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     plane = 2.0 - 1.5 * controls[:, 0] + 0.25 * controls[:, 1]  # as a tape's saturation falls with its knob
     peaks = plane * torch.where(torch.arange(200) % 3 == 0, 1.0, 0.2)
-    weights.fit_ranges(0, controls, peaks, torch.full((200,), 0.5))
+    weights.fit_scale(0, controls, torch.full((200,), 0.5))
+    weights.hold_within(0, controls, peaks)
     corners = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=torch.float64)
     expected = 1.1 * (2.0 - 1.5 * corners[:, 0] + 0.25 * corners[:, 1])
     torch.testing.assert_close(weights(corners)[:, -1].detach(), expected)
-    weights.fit_ranges(
-        0, controls[:1], peaks[:1], torch.ones(1)
-    )  # one point alone says nothing of the corners
+    weights.hold_within(0, controls[:1], peaks[:1])  # one point alone says nothing of the corners
     assert weights(corners)[:, -1].min().item() > 0
 
 
@@ -161,6 +161,27 @@ def test_a_plane_is_as_low_above_small_values_as_above_large_ones_and_positive_a
     assert 0.999999 < float(found.min()) < float(found.max()) < 3.0
     beyond = torch.tensor([[1.0, 0.0], [1.0, 3.0]])  # where the plane through the values would be below 0
     assert float(plane_above(features, 1.0 - 0.5 * knob[:, 0], beyond) @ beyond[1].double()) > 0
+
+
+@pytest.mark.parametrize("kind", ["table", "polynomial"])
+def test_a_scale_is_mended_by_what_a_trained_net_gives_at_each_position(kind):
+    weights = (
+        table([0, 2]) if kind == "table" else WeightPolynomial(SIZE, 2, 2, torch.randn(SIZE.total)).double()
+    )
+    random = torch.Generator().manual_seed(0)
+    knob = torch.rand(40, dtype=torch.float64, generator=random) ** 3
+    other = torch.zeros(40) if kind == "table" else torch.rand(40, generator=random)
+    controls = torch.stack([knob, other], dim=1).double()
+    weights.fit_scale(0, controls, 0.3 + knob)
+    true = 0.01 + 1.5 * knob
+    trust = torch.ones(40)
+    ratios = true / weights.scale(controls)
+    ratios[5], trust[5] = 100.0, 0.0  # of a row that the net does not play at all
+    weights.mend_scale(0, controls, ratios, trust)
+    torch.testing.assert_close(weights.scale(controls), true, rtol=1e-5, atol=0)
+    high = knob > 0.3  # of a plane that falls below 0
+    weights.mend_scale(0, controls[high], ((knob - 0.2) / true)[high], torch.ones(int(high.sum())))
+    torch.testing.assert_close(weights.scale(controls), true, rtol=1e-5, atol=0)
 
 
 def test_rows_at_other_controls_and_pieces_of_a_block_each_play_with_their_own_weights():

@@ -27,8 +27,8 @@ def written(make, path):
         nn.init.normal_(parameter, std=0.4 if "nets" in dict(net.by_controls.named_parameters()) else 0.15)
     for number in range(len(net.by_controls.errors)):  # so near that M is held there again and again
         controls = torch.rand(8, net.num_controls)
-        peaks = 0.02 + 0.02 * controls.sum(dim=1)
-        net.by_controls.fit_ranges(number, controls, peaks, 0.3 + torch.rand(8) + controls.sum(dim=1))
+        net.by_controls.fit_scale(number, controls, 0.3 + torch.rand(8) + controls.sum(dim=1))
+        net.by_controls.hold_within(number, controls, 0.02 + 0.02 * controls.sum(dim=1))
     net.eval()
     target = KernelTarget()
     assert target.refusal(net) is None
