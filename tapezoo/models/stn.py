@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
@@ -227,20 +227,8 @@ class STNNet(Net):
         return hear(input, state, self.inputs, self.alpha, self.rise, increment)
 
     def at_rate(self, sample_rate: int) -> STNNet:
-        """A copy that plays at `sample_rate` Hz, the trained one or higher, and sounds the same.
-
-        Raises:
-            ModelArgumentError: A lower rate.
-        """
-        if sample_rate < self.trained_rate:
-            raise ModelArgumentError(
-                "sample_rate",
-                f"{sample_rate} Hz for a state transition net trained at {self.trained_rate} Hz",
-                f"{self.trained_rate} Hz or more: below it the net oscillates by itself",
-            )
-        net = copy.deepcopy(self)
-        net.rise = sample_rate / self.trained_rate
-        return net
+        """See `at_rate`."""
+        return at_rate(self, sample_rate)
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:
@@ -268,6 +256,31 @@ class STNNet(Net):
             state=("field", "slope", "output"),
         )
         return self.describe_layers(transition, controls_at="input")
+
+
+class _HasRates(Protocol):
+    trained_rate: int
+    rise: float
+
+
+_N = TypeVar("_N", bound=_HasRates)
+
+
+def at_rate(net: _N, sample_rate: int) -> _N:
+    """A copy of a state transition net that plays at `sample_rate` Hz, the trained one or higher, and sounds the same.
+
+    Raises:
+        ModelArgumentError: A lower rate.
+    """
+    if sample_rate < net.trained_rate:
+        raise ModelArgumentError(
+            "sample_rate",
+            f"{sample_rate} Hz for a state transition net trained at {net.trained_rate} Hz",
+            f"{net.trained_rate} Hz or more: below it such a net oscillates by itself",
+        )
+    risen = copy.deepcopy(net)
+    risen.rise = sample_rate / net.trained_rate
+    return risen
 
 
 class STN(EffectModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
 from typing import Literal, Self, get_args
 
@@ -16,8 +15,8 @@ from tapezoo.layers.transition_fit import Heard
 from tapezoo.layers.transition_hearing import Hearing, hear
 from tapezoo.layers.transition_inputs import INPUTS, SLOPE_SCALE, STILL
 from tapezoo.layers.transition_weights import NetSize, WeightsByControls
-from tapezoo.models.arguments import ModelArgumentError, require_number, require_one_of
-from tapezoo.models.stn import FASTEST, STEP, StepName, STNNet, parse_size
+from tapezoo.models.arguments import require_number, require_one_of
+from tapezoo.models.stn import FASTEST, STEP, StepName, STNNet, at_rate, parse_size
 from tapezoo.net import KNOBS, Net, State
 
 PlainInputs = Literal["plain", "mirrored", "sign"]
@@ -130,16 +129,8 @@ class ControlledSTNNet(Net):
         )
 
     def at_rate(self, sample_rate: int) -> Self:
-        """See `STNNet.at_rate`."""
-        if sample_rate < self.trained_rate:
-            raise ModelArgumentError(
-                "sample_rate",
-                f"{sample_rate} Hz for state transition nets trained at {self.trained_rate} Hz",
-                f"{self.trained_rate} Hz or more: below it such nets oscillate by themselves",
-            )
-        net = copy.deepcopy(self)
-        net.rise = sample_rate / self.trained_rate
-        return net
+        """See `tapezoo.models.stn.at_rate`."""
+        return at_rate(self, sample_rate)
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from tapezoo.training.errors import TrainingError
+from tapezoo.training.arguments import require
 
 NOTHING = 1e-30  # energy of a gradient that has none
 
@@ -48,12 +48,12 @@ class SOAP(Optimizer):
         every_steps: int = 10,
         longest_axis: int = 512,
     ) -> None:
-        _require("lr", lr, lr > 0, "above 0")
+        require("lr", lr, lr > 0, "above 0", "optimizer")
         for beta in (*betas, covariance_beta):
-            _require("betas", beta, 0 <= beta < 1, "0 to below 1")
-        _require("eps", eps, eps >= 0, "0 or more")
-        _require("every_steps", every_steps, every_steps >= 1, "1 or more")
-        _require("longest_axis", longest_axis, longest_axis >= 1, "1 or more")
+            require("betas", beta, 0 <= beta < 1, "0 to below 1", "optimizer")
+        require("eps", eps, eps >= 0, "0 or more", "optimizer")
+        require("every_steps", every_steps, every_steps >= 1, "1 or more", "optimizer")
+        require("longest_axis", longest_axis, longest_axis >= 1, "1 or more", "optimizer")
         defaults = {"lr": lr, "betas": betas, "covariance_beta": covariance_beta, "eps": eps}
         super().__init__(params, {**defaults, "every_steps": every_steps, "longest_axis": longest_axis})
 
@@ -69,16 +69,6 @@ class SOAP(Optimizer):
                 if parameter.grad is not None:
                     _move(parameter, self.state[parameter], group)
         return loss
-
-
-def _require(name: str, value: float, is_in_range: bool, expected: str) -> None:
-    if not is_in_range:
-        raise TrainingError(
-            f"--model.optimizer.{name}",
-            found=str(value),
-            expected=expected,
-            fix="Correct it on the line or in the recipe.",
-        )
 
 
 def _move(parameter: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
