@@ -92,6 +92,8 @@ def write(wanted: Array, played: Array, folder: Path) -> None:
             frequency_hz, power = welch(signal, RATE_HZ, nperseg=8192)
             panel.semilogx(frequency_hz[1:], 10 * np.log10(power[1:] + 1e-30), color=color, linewidth=0.8)
         panel.set_xlim(EDGES_HZ[0], EDGES_HZ[-1])
+        loudest_db = 10 * np.log10(welch(target, RATE_HZ, nperseg=8192)[1].max())
+        panel.set_ylim(loudest_db - 60, loudest_db + 5)
         panel.set_title(title)
         panel.set_xlabel("Hz")
         panel.set_ylabel("dB per Hz")
