@@ -469,7 +469,7 @@ def plane_above(features: Tensor, values: Tensor, edges: Tensor) -> Tensor:
     costs = (planes / heights[:, np.newaxis])[: len(values)].sum(axis=0)
     scale = float(heights.max())
     found = linprog(costs * scale, A_ub=-planes, b_ub=-heights / scale, bounds=(None, None))
-    return torch.from_numpy(scale * found.x)
+    return scale * torch.from_numpy(found.x)
 
 
 def plane_through(features: Tensor, values: Tensor, weights: Tensor) -> Tensor:
