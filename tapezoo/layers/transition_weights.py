@@ -467,7 +467,7 @@ def plane_above(features: Tensor, values: Tensor, edges: Tensor) -> Tensor:
     heights = np.concatenate([values.double().clamp(min=least).numpy(), np.full(len(edges), least)])
     # small values count as much as large ones, so that a knob that moves them by orders of magnitude is followed
     costs = (planes / heights[:, np.newaxis])[: len(values)].sum(axis=0)
-    scale = float(heights.max())
+    scale: float = np.max(heights).item()
     found = linprog(costs * scale, A_ub=-planes, b_ub=-heights / scale, bounds=(None, None))
     return scale * torch.from_numpy(found.x)
 
