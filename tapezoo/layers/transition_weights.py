@@ -463,11 +463,11 @@ def plane_above(features: Tensor, values: Tensor, edges: Tensor) -> Tensor:
         edges: Where the plane is above 0 as well, (edges, F).
     """
     planes = torch.cat([features.double(), edges.double()]).numpy()
-    least = LEAST * max(float(values.max()), np.finfo(np.float32).tiny)
+    least = LEAST * max(float(values.max()), float(np.finfo(np.float32).tiny))
     heights = np.concatenate([values.double().clamp(min=least).numpy(), np.full(len(edges), least)])
     # small values count as much as large ones, so that a knob that moves them by orders of magnitude is followed
     costs = (planes / heights[:, np.newaxis])[: len(values)].sum(axis=0)
-    scale: float = np.max(heights).item()
+    scale = float(heights.max())
     found = linprog(costs * scale, A_ub=-planes, b_ub=-heights / scale, bounds=(None, None))
     return scale * torch.from_numpy(found.x)
 

@@ -78,9 +78,10 @@ class ControlledSteps:
             table = weights[of.table]
             own = table.shape[1] - self.layer.width * of.axes.count(0)
             limits = weights[of.limits].unsqueeze(1)
-            return {"table": torch.cat([table[:, :own], limits, table[:, own:], weights[of.scales]], dim=1)}
-        lines = [weights[name].unsqueeze(0) for name in (of.limits, of.scales)]
-        arrays = {"coefficients": torch.cat([weights[of.coefficients], *lines])}
+            rows = torch.cat([table[:, :own], limits, table[:, own:]], dim=1)
+            return {"table": rows, "scales": weights[of.scales]}
+        rows = torch.cat([weights[of.coefficients], weights[of.limits].unsqueeze(0)])
+        arrays = {"coefficients": rows, "scales": weights[of.scales].unsqueeze(1)}
         if self.num_controls:
             arrays["exponents"] = torch.tensor(of.exponents, dtype=torch.float32)
         return arrays

@@ -186,14 +186,16 @@ def _controlled(file: KernelFile) -> _Parts:
         axes = tuple(int(count) for count in said.split(",")) if said else ()
         own = table.shape[1] - width * axes.count(0) - 1
         nets = np.delete(table, own, axis=1)
-        weights = {"table": nets, "limits": table[:, own]}
-        of = TableWeights(axes, "table", (nets.shape[0], nets.shape[1]), "limits")
+        weights = {"table": nets, "limits": table[:, own], "scales": file.arrays["scales"]}
+        of = TableWeights(axes, "table", (nets.shape[0], nets.shape[1]), "limits", "scales")
     else:
         rows = file.arrays["coefficients"]
         powers = file.arrays["exponents"] if knobs else np.zeros((rows.shape[1], 0))
-        weights = {"coefficients": rows[:-1], "limits": rows[-1]}
+        weights = {"coefficients": rows[:-1], "limits": rows[-1], "scales": file.arrays["scales"][:, 0]}
         exponents = tuple(tuple(int(power) for power in term) for term in powers)
-        of = PolynomialWeights(exponents, "coefficients", (rows.shape[0] - 1, rows.shape[1]), "limits")
+        of = PolynomialWeights(
+            exponents, "coefficients", (rows.shape[0] - 1, rows.shape[1]), "limits", "scales"
+        )
     layer = ControlledTransition(
         int(file.settings["layers"]),
         width,

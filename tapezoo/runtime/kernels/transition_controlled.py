@@ -35,7 +35,8 @@ class ControlledVoice(TransitionMemory):
     Args:
         file: With the settings of `TransitionVoice`, "width" and "step_samples".
         rows: Weights in rows, as the file has them: weights, what M is held within, W numbers for each control that is
-            an input, the scale of M and a number for each such control, (R, P + 1 + W inputs + 1 + inputs).
+            an input, (R, P + 1 + W inputs). Beside them the array "scales" has for each row the scale of M and a number
+            for each such control, (R, 1 + inputs).
         inputs: Which controls those are.
         by: What the shares of the rows follow from: the positions on each axis, or exponents.
         most: How many of the rows are mixed at once.
@@ -50,7 +51,8 @@ class ControlledVoice(TransitionMemory):
         form = read_form(file, int(file.settings["width"]))
         if form.inputs == "anhysteretic":
             raise ValueError("a curve of the field, whose bend would have to follow the controls too")
-        table, lanes = pack_rows(rows, form, len(inputs)), form.lanes
+        scales = file.array("scales", len(rows), 1 + len(inputs))
+        table, lanes = np.concatenate([pack_rows(rows, form, len(inputs)), scales], axis=1), form.lanes
         own = table.shape[1] - len(inputs) * lanes - 1 - len(inputs)
         self._loop = self._loops[lanes]
         self._arrays = (
@@ -71,7 +73,7 @@ class ControlledVoice(TransitionMemory):
 
 
 class TableVoice(ControlledVoice):
-    """See `tapezoo.architecture.TableWeights`; with the array "table" and the setting "axes", such as 20,0,10.
+    """See `tapezoo.architecture.TableWeights`; arrays "table" and "scales", and the setting "axes", such as 20,0,10.
 
     Args:
         file: See `ControlledVoice`.
@@ -98,7 +100,8 @@ class TableVoice(ControlledVoice):
 
 
 class PolynomialVoice(ControlledVoice):
-    """See `tapezoo.architecture.PolynomialWeights`; with the arrays "coefficients" and "exponents" (terms, K).
+    """See `tapezoo.architecture.PolynomialWeights`; with the arrays "coefficients", "scales" and
+    "exponents" (terms, K).
 
     Args:
         file: See `ControlledVoice`.
@@ -122,15 +125,14 @@ class PolynomialVoice(ControlledVoice):
 
 
 def pack_rows(rows: Weights, form: Form, inputs: int) -> Weights:
-    """Every row as `pack` lays out a net, then a vector for each control that is an input, and the scales as they are.
+    """Every row as `pack` lays out a net, then a vector for each control that is an input.
 
     What goes where is found by packing the numbers of the places, so that thousands of nets take no longer than one.
     """
-    added, scales = form.width * inputs, 1 + inputs
-    size = rows.shape[1] - added - scales
+    added = form.width * inputs
+    size = rows.shape[1] - added
     places = split_vector(np.arange(1, size + 1, dtype=np.float32), form)
     behind = np.zeros((inputs, form.lanes), np.float32)
     behind[:, : form.width] = 1 + size + np.arange(added).reshape(inputs, form.width)
-    last = np.arange(rows.shape[1] - scales, rows.shape[1]) + 1
-    order = np.concatenate([pack(places, form), behind.reshape(-1), last]).astype(np.int64)
+    order = np.concatenate([pack(places, form), behind.reshape(-1)]).astype(np.int64)
     return np.concatenate([np.zeros((len(rows), 1), np.float32), rows], axis=1)[:, order]
