@@ -106,10 +106,13 @@ class Stream:
                 another channel count than before, or samples that are not finite.
             EngineError: The net's output is not finite; `reset` makes the stream playable again.
         """
-        if self._quick is not None and controls is None and (played := self._quick.play(block)) is not None:
-            if self._quick.left_bounds:
-                raise self._fail()
-            return played
+        if self._quick is not None:
+            positions = self._controls if controls is None else self._vector(controls)
+            if (played := self._quick.play(block, positions)) is not None:
+                self._controls = positions
+                if self._quick.left_bounds:
+                    raise self._fail()
+                return played
         rows = as_rows(block)
         if not self._started:
             check_layout(rows)

@@ -72,6 +72,10 @@ def test_it_plays_what_the_loops_of_numba_play(bundle, behind):
         for length in (64, 64, 1, 700, 333, 1, 64):
             parts.append(stream.process(audio[:, begin : begin + length]))
             begin += length
+        for number in range(20):  # a host that tells where knobs are with every block
+            knobs_told = {"drive": 2 + 0.2 * number} if number % 2 else [0.1 + 0.03 * number]
+            parts.append(stream.process(audio[:, begin : begin + 64], knobs_told))
+            begin += 64
         parts.append(stream.process(audio[:, begin : begin + 100].astype(np.float64), {"drive": 2}))
         parts.append(stream.process(audio[:, begin + 100 :]))  # more than one call takes
         outputs.append(np.concatenate(parts, axis=1))
@@ -102,7 +106,7 @@ def test_what_is_no_audio_is_refused_as_by_every_engine_and_leaves_nothing_behin
         told = []
         for stream in streams:
             with pytest.raises(ValueError) as caught:
-                stream.process(block)
+                stream.process(block, [0.9])  # nor do the controls go anywhere
             told.append(str(caught.value))
         assert told[0] == told[1]
     with pytest.raises(ValueError, match="2 channels after 1"):

@@ -11,6 +11,7 @@ import numpy as np
 from tapezoo.bundle.play import Audio
 from tapezoo.runtime.cpp.library import Instance
 
+FLOAT = np.dtype(np.float32)  # numpy has one
 MOST_SAMPLES = 4096  # in a call
 
 
@@ -71,14 +72,15 @@ class Player:
         self._call = channels[0].play_job
         self._models = (ctypes.c_void_p * count)(*(channel.address for channel in channels))
         self._input, self._output = (np.zeros((count, MOST_SAMPLES), np.float32) for _ in range(2))
-        self._controls = np.array(controls, np.float32)
+        self._told = controls
+        self._positions = np.array(controls, np.float32)  # what the models read
         self._blocked = np.zeros((count, 2))  # x[n-1], y[n-1]
         self._delayed = np.zeros((count, max(behind.delay_samples, 1)), np.float32)
         self._job = _Job(
             models=ctypes.addressof(self._models),
             input=self._input.ctypes.data,
             output=self._output.ctypes.data,
-            controls=self._controls.ctypes.data,
+            controls=self._positions.ctypes.data,
             blocked=self._blocked.ctypes.data if behind.pole is not None else None,
             delayed=self._delayed.ctypes.data if behind.mix < 1 else None,
             pole=behind.pole or 0.0,
@@ -95,26 +97,38 @@ class Player:
         self._shape: tuple[int, ...] = ()
         self._in_block = self._out_block = self._input[:0]
 
-    def play(self, block: Audio) -> Audio | None:
-        """A block as a host gives it, if it is float32 as before; controls stay on their way.
+    def play(self, block: Audio, controls: Audio) -> Audio | None:
+        """A block as a host gives it, if it is float32 as before.
+
+        Args:
+            block: (samples,) of one channel, or (channels, samples).
+            controls: (num_controls,), in a new array where they are others than the last time.
 
         Returns:
             None, and nothing has happened, where somebody has to look at it first: another type, shape or length than
             fits, or samples that are not finite or far over full scale. `left_bounds` is set where the net did.
         """
-        if block.__class__ is not np.ndarray or block.dtype != np.float32:
+        if block.__class__ is not np.ndarray or block.dtype is not FLOAT:
             return None
         if block.shape != self._shape and not self._cut(block.shape):
             return None
         self._in_block[...] = block
+        if controls is not self._told:
+            before, self._told = self._told, controls
+            self._positions[...] = controls
+        else:
+            before = controls
         if code := self._call(self._pointer):
-            self.left_bounds = code != UNFIT
-            return None if code == UNFIT else self._out_block.copy()
+            if code == UNFIT:
+                self._told = before
+                self._positions[...] = before
+                return None
+            self.left_bounds = True
         return self._out_block.copy()
 
     def play_checked(self, rows: Audio, controls: Audio) -> Audio:
         """Rows that are known to be fit, of any length, (channels, samples); controls (num_controls,)."""
-        self._controls[...] = controls
+        self._positions[...] = self._told = controls
         output = np.empty(rows.shape, np.float32)
         self._job.checked = 1
         for start in range(0, rows.shape[1], MOST_SAMPLES):
