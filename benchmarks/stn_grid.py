@@ -45,6 +45,9 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--rows", type=int, default=40, help="fields that every cell is played")
     parser.add_argument("--samples", type=int, default=6000, help="of each field")
+    parser.add_argument(
+        "--seed", type=int, default=SEED, help="of fields and places: take another after choosing"
+    )
     parser.add_argument("--places", type=int, default=100, help="random places between the points")
     parser.add_argument(
         "--positions", type=int, nargs=2, default=(20, 10), help="of one net: saturation, bias"
@@ -53,7 +56,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     net: Any = load_model(options.checkpoint).net.eval()
-    fields = unseen_fields(options.rows, options.samples, RATE_HZ, SEED)
+    fields = unseen_fields(options.rows, options.samples, RATE_HZ, options.seed)
     is_table = isinstance(net, STNGridNet)
     axes = net.axes if is_table else [0, *options.positions]  # one net has no points of its own
     points = np.array(list(itertools.product(*(np.linspace(0, 1, count) for count in axes if count))))
@@ -66,7 +69,7 @@ def main() -> None:
     for low, high in itertools.pairwise(edges):
         band = (fields.drives >= low) & (fields.drives < high)
         print(f"    rows alone, drive {low:g} to {high:g}: {summary(missed[:, band] / energy[:, band])}")
-    random = np.random.default_rng(SEED)
+    random = np.random.default_rng(options.seed)
     rows = every_row(random.random((options.places, len(moving))), moving, fields)
     played = errors(fields, rows, lambda row: play(net, fields, row))
     print(f"{options.places} random places, weights mixed: {summary(played)}")

@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy import sparse
 from scipy.optimize import linprog
 from torch import Tensor, nn
 
 from tapezoo.layers.transition import HEADROOM, UNLIMITED, Weights
 
 LEAST = 1e-4  # of the largest value: a plane above some may fall far at a corner of the controls
+LEAST_SHARE = 0.1  # of the smallest value, of a plane through them
 
 
 class NetSize(NamedTuple):
@@ -292,10 +294,10 @@ class WeightTable(WeightsByControls):
     def mend_scale(self, number: int, controls: Tensor, ratios: Tensor, weights: Tensor) -> None:
         """See `WeightsByControls.mend_scale`."""
         features, last = self.features(controls), self.scales[number]
-        found = plane_through(features, ratios * (features @ last), weights)
-        if bool((self._edges() @ found > 0).all()):
-            self.scales[number] = found.to(last)
-            self.limits[number] = UNLIMITED  # it was over the last scale
+        self.scales[number] = plane_through(features, ratios * (features @ last), weights, self._edges()).to(
+            last
+        )
+        self.limits[number] = UNLIMITED  # it was over the last scale
 
     @torch.no_grad()
     def take_scale(self, number: int, other: int) -> None:
@@ -417,11 +419,8 @@ class WeightPolynomial(WeightsByControls):
     @torch.no_grad()
     def mend_scale(self, number: int, controls: Tensor, ratios: Tensor, weights: Tensor) -> None:
         """See `WeightsByControls.mend_scale`."""
-        found = plane_through(
-            self.features(controls)[:, : self._linear], ratios * self.scale(controls), weights
-        )
-        if bool((self._edges() @ found > 0).all()):
-            self.scales[: self._linear] = found.to(self.scales)
+        features, values = self.features(controls)[:, : self._linear], ratios * self.scale(controls)
+        self.scales[: self._linear] = plane_through(features, values, weights, self._edges()).to(self.scales)
 
     def take_scale(self, number: int, other: int) -> None:
         """See `WeightsByControls.take_scale`: there is no other."""
@@ -472,18 +471,29 @@ def plane_above(features: Tensor, values: Tensor, edges: Tensor) -> Tensor:
     return scale * torch.from_numpy(found.x)
 
 
-def plane_through(features: Tensor, values: Tensor, weights: Tensor) -> Tensor:
-    """The coefficients c of the plane `features c` that is nearest to values as shares of them, by least squares.
+def plane_through(features: Tensor, values: Tensor, weights: Tensor, edges: Tensor) -> Tensor:
+    """The coefficients c of the plane `features c` that is nearest to values, as shares of them, and above 0 at edges.
+
+    What is least is the weighted sum of how far it is off: a value that is far off counts no more than it is.
 
     Args:
         features: Of each row, (rows, F).
         values: (rows,), above 0.
-        weights: Of each row's error, (rows,).
+        weights: Of each row, (rows,), 0 or more.
+        edges: Where the plane is above 0 as well, (edges, F).
     """
-    trust = weights.double().sqrt()
-    planes = features.double() / values.double().unsqueeze(1) * trust.unsqueeze(1)
-    found: Tensor = torch.linalg.lstsq(planes, trust.unsqueeze(1), driver="gelsd").solution[:, 0]
-    return found
+    own = (features.double() / values.double().unsqueeze(1)).numpy()
+    rows, count = own.shape
+    away = sparse.eye_array(rows)  # how far each is off: further unknowns
+    within = sparse.block_array([[own, -away], [-own, -away], [-edges.double().numpy(), None]], format="csr")
+    lowest = np.full(len(edges), -LEAST_SHARE * float(values[weights > 0].min()))
+    found = linprog(
+        np.concatenate([np.zeros(count), weights.double().numpy()]),
+        A_ub=within,
+        b_ub=np.concatenate([np.ones(rows), -np.ones(rows), lowest]),
+        bounds=[(None, None)] * count + [(0, None)] * rows,
+    )
+    return torch.from_numpy(found.x[:count])
 
 
 def polynomial_exponents(num_controls: int, degree: int) -> tuple[tuple[int, ...], ...]:

