@@ -146,8 +146,15 @@ class WeightsByControls(nn.Module, ABC):
         """
 
     @abstractmethod
-    def take_scale(self, number: int, other: int) -> None:
-        """The scale of another block, from whose weights this one starts."""
+    def take_scale(self, number: int, other: int, controls: Tensor, gains: Tensor) -> None:
+        """The lowest multiple of another block's scale that no gain is above: its rows know how it follows the inputs.
+
+        Args:
+            number: Of the block.
+            other: From whose weights it starts.
+            controls: See `fit_scale`.
+            gains: See there.
+        """
 
     @abstractmethod
     def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
@@ -300,9 +307,11 @@ class WeightTable(WeightsByControls):
         self.limits[number] = UNLIMITED  # it was over the last scale
 
     @torch.no_grad()
-    def take_scale(self, number: int, other: int) -> None:
+    def take_scale(self, number: int, other: int, controls: Tensor, gains: Tensor) -> None:
         """See `WeightsByControls.take_scale`."""
-        self.scales[number] = self.scales[other]
+        shape = self.scales[other].double()
+        highest = (gains.double() / (self.features(controls).double() @ shape)).max()
+        self.scales[number] = (shape * highest).to(self.scales)
 
     @torch.no_grad()
     def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
@@ -422,7 +431,7 @@ class WeightPolynomial(WeightsByControls):
         features, values = self.features(controls)[:, : self._linear], ratios * self.scale(controls)
         self.scales[: self._linear] = plane_through(features, values, weights, self._edges()).to(self.scales)
 
-    def take_scale(self, number: int, other: int) -> None:
+    def take_scale(self, number: int, other: int, controls: Tensor, gains: Tensor) -> None:
         """See `WeightsByControls.take_scale`: there is no other."""
 
     @torch.no_grad()

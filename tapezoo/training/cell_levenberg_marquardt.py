@@ -130,7 +130,7 @@ class CellLevenbergMarquardt(Objective):
                 numbers.remove(known[0])
             for number in numbers:
                 if number not in known and (near := weights.nearest(number, known)) is not None:
-                    weights.take_scale(number, near)
+                    rows.fit_scale(weights, number, near)
                 rows.hold_within(weights, number)
             visits = {
                 number: (
@@ -212,6 +212,7 @@ class CellLevenbergMarquardt(Objective):
         best = min(fits, key=lambda fit: fit.error + fit.penalty)
         self._store(weights, number, squares, best)
         rows.mend_scale(weights, number, net)
+        rows.fit_scale(weights, number, number)
         rows.hold_within(weights, number)
         squares = self._squares(weights, rows, number, [], pool)
         self._store(weights, number, squares, self._fit(squares, best, NEAR))

@@ -36,12 +36,22 @@ class CellRows(NamedTuple):
         """The cells that have rows here."""
         return [int(cell) for cell in torch.unique(self.cells)]
 
-    def fit_scale(self, weights: WeightsByControls, number: int) -> None:
-        """Sets the scale of a cell by how much its rows change; it stays where none does."""
+    def fit_scale(self, weights: WeightsByControls, number: int, other: int | None = None) -> None:
+        """Sets the scale of a cell by how much its rows change; it stays where none does.
+
+        Args:
+            weights: Of all cells.
+            number: Of the cell.
+            other: Whose scale it takes a multiple of; None: nobody's.
+        """
         changes = (_energy(self.target.diff()) / (_energy(self.input.diff()) + 1e-30)).sqrt()
         own = (self.cells == number) & (changes > 0)
-        if bool(own.any()):
+        if not bool(own.any()):
+            return
+        if other is None:
             weights.fit_scale(number, self.controls[own], changes[own])
+        else:
+            weights.take_scale(number, other, self.controls[own], changes[own])
 
     def mend_scale(self, weights: WeightsByControls, number: int, net: Net) -> None:
         """Moves the scale of a cell to where its rows and the net that was trained on them say."""

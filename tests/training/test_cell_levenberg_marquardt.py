@@ -176,6 +176,22 @@ def test_an_input_that_moves_the_output_by_orders_of_magnitude_is_fitted_at_each
     missed = (output - target).square().sum(dim=(1, 2)) / target.square().sum(dim=(1, 2))
     assert float(scale[quietest]) < 0.02
     assert float(missed.max()) < 0.01
+    ends = model.net.by_controls.scale(torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
+    assert float(ends[0] / ends[1]) == pytest.approx(0.0029 / 1.0029, rel=0.1)  # it was never told
+
+
+def test_a_neighbour_that_gives_a_thousandth_is_fitted_as_well():
+    loud, quiet = batch_of([0.0]), batch_of([1.0])
+    with torch.no_grad():
+        net = true_net()
+        net.by_controls.nets[1] = net.by_controls.nets[0]
+        target = 1e-3 * net(quiet.input, quiet.controls, net.initial_state(quiet.controls))[0]
+    model, _ = fitted([loud, quiet._replace(target=target)], starts=3, iterations=30)
+    weights = model.net.by_controls
+    assert float(weights.errors.max()) < 1e-2
+    at = torch.tensor([[0.5, 0.0], [0.5, 1.0]])
+    scales = weights.scale(at)
+    assert float(scales[1] / scales[0]) == pytest.approx(1e-3, rel=0.5)
 
 
 def test_what_it_cannot_fit_is_refused():
