@@ -67,8 +67,12 @@ def main() -> None:
     print(f"{len(points)} points: {summary(on_grid)}")
     edges = (0.0, 0.05, 0.2, 0.5, 1.0)
     for low, high in itertools.pairwise(edges):
-        band = (fields.drives >= low) & (fields.drives < high)
-        print(f"    rows alone, drive {low:g} to {high:g}: {summary(missed[:, band] / energy[:, band])}")
+        band = (
+            (fields.drives >= low) & (fields.drives < high) & (energy > 0).all(axis=0)
+        )  # silence has no ESR
+        if band.any():
+            alone = missed[:, band] / energy[:, band]
+            print(f"    rows alone, drive {low:g} to {high:g}: {summary(alone)}")
     random = np.random.default_rng(options.seed)
     rows = every_row(random.random((options.places, len(moving))), moving, fields)
     played = errors(fields, rows, lambda row: play(net, fields, row))
