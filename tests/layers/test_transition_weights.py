@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.interpolate import RegularGridInterpolator
 
+from tapezoo.layers.planes import plane_above
 from tapezoo.layers.transition import UNLIMITED, loop_transition
 from tapezoo.layers.transition_controlled import loop_controlled, run_controlled
 from tapezoo.layers.transition_hearing import Hearing
@@ -12,7 +13,6 @@ from tapezoo.layers.transition_weights import (
     NetSize,
     WeightPolynomial,
     WeightTable,
-    plane_above,
     polynomial_exponents,
 )
 
