@@ -50,6 +50,6 @@ def _tables(program: Program, block: StateSpaceBlock, channels: int) -> dict[str
     b = (a - 1) / pole
     c = 2 * (program.weights[block.C][0, own] + 1j * program.weights[block.C][1, own])
     parts = {"a": a, "b": b, "c": c}
-    tables = {f"{key}_re": value.real.T for key, value in parts.items()}
-    tables |= {f"{key}_im": value.imag.T for key, value in parts.items()}
+    tables = {f"{key}_re": value.real for key, value in parts.items()}
+    tables |= {f"{key}_im": value.imag for key, value in parts.items()}
     return {**tables, "direct": program.weights[block.D][own]}

@@ -5,7 +5,7 @@ class Concatenation {
  public:
   void play(const float* controls, bool still, float* rows, int samples) noexcept {
     typedef typename W::Controls C;
-    if (!(still && known_)) product<C>(controls, CHUNK, made_, CHUNK, still ? TILE_SAMPLES : samples);
+    if (!(still && known_)) product<C>(controls, CHUNK, made_, CHUNK, still ? LANES : samples);
     known_ = still;
     product<typename W::Features>(rows, CHUNK, mixed_, CHUNK, samples);
     for (int row = 0; row < C::rows * CHUNK; row += CHUNK)

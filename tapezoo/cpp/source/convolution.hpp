@@ -15,20 +15,17 @@ class Convolution {
   void close(int samples) noexcept { past.advance(samples); }
 
   void play(float* out, int samples) noexcept {
-    for (int n = 0; n < samples; n += TILE_SAMPLES)
+    each_tile(samples, [=](auto size, int n) {
+      constexpr int T = size.vectors;
       for (int row = 0; row < W::rows; row += 4) {
-        Tile sums;
-        begin(sums, W::bias + row);
-        sum(sums, row, n);
-        finish(sums, out + row * CHUNK + n, CHUNK);
+        Tile<T> sums;
+        begin<T>(sums, W::bias + row);
+        const float* w = W::weight + row * W::taps * W::columns;
+        for (int tap = 0; tap < W::taps; ++tap)
+          accumulate<T>(sums, w + tap * 4 * W::columns, past.past() + tap * W::dilation + n, STRIDE, W::columns);
+        finish<T>(sums, out + row * CHUNK + n, CHUNK);
       }
-  }
-
-  // The products of one group and tile.
-  TAPEZOO_INLINE void sum(Tile& sums, int row, int n) noexcept {
-    const float* w = W::weight + row * W::taps * W::columns;
-    for (int tap = 0; tap < W::taps; ++tap)
-      accumulate(sums, w + tap * 4 * W::columns, past.past() + tap * W::dilation + n, STRIDE, W::columns);
+    });
   }
 
   Past past;

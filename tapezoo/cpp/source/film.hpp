@@ -5,7 +5,7 @@ template <class W>
 class Film {
  public:
   void play(const float* controls, bool still, float* rows, int samples) noexcept {
-    if (!(still && known_)) product<W>(controls, CHUNK, made_, CHUNK, still ? TILE_SAMPLES : samples);
+    if (!(still && known_)) product<W>(controls, CHUNK, made_, CHUNK, still ? LANES : samples);
     known_ = still;
     const float* offsets = made_ + whole_groups(W::channels) * CHUNK;
     for (int row = 0; row < W::channels * CHUNK; row += CHUNK)

@@ -42,7 +42,7 @@ class Gru {
       const int from = unit + b * LANES;
       vec own[1][4] = {{sums[b][0], sums[b][1], load(base_ + 2 * UNITS + from), sums[b][2]}};
       multiply<1, 4, UNITS>(own, W::input + from, x, step, heard);
-      const vec m = tanh(own[0][2] + sigmoid(own[0][0]) * own[0][3]), kept = sigmoid(own[0][1]);
+      const vec m = short_tanh(own[0][2] + sigmoid(own[0][0]) * own[0][3]), kept = sigmoid(own[0][1]);
       store(hidden + UNITS + from, fma(kept, load(hidden + from) - m, m));  // (1 - z) m + z h
     }
   }

@@ -70,7 +70,7 @@ class Lstm {
     for (int b = 0; b < B; ++b) {
       float* cell = cell_ + unit + b * LANES;
       const vec i = power_of_two(sums[b][0]), f = power_of_two(sums[b][1]);
-      const Ratio g = tanh_ratio(sums[b][2]);
+      const Ratio g = short_tanh_ratio(sums[b][2]);
       store(cell, load(cell) / (fill(1.0f) + f) + g.over / fma(g.under, i, g.under));  // one division would wait longer
       store(shown_ + unit + b * LANES, power_of_two(sums[b][3]));
     }
@@ -82,7 +82,7 @@ class Lstm {
     TAPEZOO_UNROLL
     for (int b = 0; b < B; ++b) {
       const int from = unit + b * LANES;
-      const Ratio bent = tanh_ratio(load(cell_ + from));
+      const Ratio bent = short_tanh_ratio(load(cell_ + from));
       store(hidden + UNITS + from, bent.over / fma(bent.under, load(shown_ + from), bent.under));
     }
   }

@@ -4,17 +4,17 @@
 // share their code.
 
 // One group and tile of z, and with SUMMED its sum with what is in `head`.
-template <int COLUMNS, int TAPS, int MIXED, bool GATED, bool SUMMED>
+template <int T, int COLUMNS, int TAPS, int MIXED, bool GATED, bool SUMMED>
 TAPEZOO_APART void bend(const float* bias, const float* weight, const float* y, int stride, int dilation, const float* mix,
                         const float* signal, float* z, float* head) noexcept {
-  Tile sums;
-  begin(sums, bias);
-  accumulate(sums, mix, signal, CHUNK, MIXED);
-  for (int tap = 0; tap < TAPS; ++tap) accumulate(sums, weight + tap * 4 * COLUMNS, y + tap * dilation, stride, COLUMNS);
+  Tile<T> sums;
+  begin<T>(sums, bias);
+  accumulate<T>(sums, mix, signal, CHUNK, MIXED);
+  for (int tap = 0; tap < TAPS; ++tap) accumulate<T>(sums, weight + tap * 4 * COLUMNS, y + tap * dilation, stride, COLUMNS);
   TAPEZOO_UNROLL
   for (int r = 0; r < (GATED ? 2 : 4); ++r) {
     TAPEZOO_UNROLL
-    for (int t = 0; t < TILE; ++t) {
+    for (int t = 0; t < T; ++t) {
       const int at = r * CHUNK + t * LANES;
       vec made;
       if constexpr (GATED)
@@ -28,16 +28,16 @@ TAPEZOO_APART void bend(const float* bias, const float* weight, const float* y, 
 }
 
 // One group and tile of y'; with WIDE the y of every row, else that of the only one.
-template <int COLUMNS, bool WIDE>
+template <int T, int COLUMNS, bool WIDE>
 TAPEZOO_APART void pass_on(const float* bias, const float* weight, const float* z, const float* y, int y_stride, float* next,
                            int stride) noexcept {
-  Tile sums;
-  begin(sums, bias);
-  accumulate(sums, weight, z, CHUNK, COLUMNS);
+  Tile<T> sums;
+  begin<T>(sums, bias);
+  accumulate<T>(sums, weight, z, CHUNK, COLUMNS);
   TAPEZOO_UNROLL
   for (int r = 0; r < 4; ++r) {
     TAPEZOO_UNROLL
-    for (int t = 0; t < TILE; ++t)
+    for (int t = 0; t < T; ++t)
       store(next + r * stride + t * LANES, sums[r][t] + load(y + (WIDE ? r * y_stride : 0) + t * LANES));
   }
 }
@@ -52,22 +52,25 @@ class SkipLayer {
 
   // Rows of z and head are CHUNK apart.
   void play(const float* signal, float* z, float* head, int samples) noexcept {
-    for (int n = 0; n < samples; n += TILE_SAMPLES)
+    each_tile(samples, [=](auto size, int n) {
       for (int row = 0; row < D::rows; row += 4) {
         const int at = row / 4 * MADE * CHUNK + n;
-        bend<D::columns, D::taps, W::Mix::columns, W::gated, W::summed>(
+        bend<size.vectors, D::columns, D::taps, W::Mix::columns, W::gated, W::summed>(
             D::bias + row, D::weight + row * D::taps * D::columns, dilated.past.past() + n, STRIDE, D::dilation,
             W::Mix::weight + row * W::Mix::columns, signal + n, z + at, W::summed ? head + at : nullptr);
       }
+    });
   }
 
   // y' into `next`, rows `stride` apart; then this layer's y is past.
   void pass(const float* z, float* next, int stride, int samples) noexcept {
     constexpr bool WIDE = D::columns > 1;
-    for (int n = 0; n < samples; n += TILE_SAMPLES)
+    each_tile(samples, [=](auto size, int n) {
       for (int row = 0; row < R::rows; row += 4)
-        pass_on<R::columns, WIDE>(R::bias + row, R::weight + row * R::columns, z + n,
-                                  dilated.heard() + (WIDE ? row * STRIDE : 0) + n, STRIDE, next + row * stride + n, stride);
+        pass_on<size.vectors, R::columns, WIDE>(R::bias + row, R::weight + row * R::columns, z + n,
+                                                dilated.heard() + (WIDE ? row * STRIDE : 0) + n, STRIDE,
+                                                next + row * stride + n, stride);
+    });
     dilated.close(samples);
   }
 

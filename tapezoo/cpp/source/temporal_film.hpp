@@ -60,10 +60,10 @@ class TemporalFilm {
     for (int k = 0; k < W::controls; ++k) add(sums, W::pooled + (W::channels + k) * 4 * UNITS, controls[k * CHUNK], 4 * UNITS);
     for (int c = 0; c < W::channels; ++c) add(sums, W::recurrent + c * 4 * UNITS, hidden_[c], 4 * UNITS);
     for (int u = 0; u < UNITS; u += LANES) {
-      const vec let_in = sigmoid(load(sums + u)) * tanh(load(sums + 2 * UNITS + u));
+      const vec let_in = sigmoid(load(sums + u)) * short_tanh(load(sums + 2 * UNITS + u));
       const vec cell = fma(sigmoid(load(sums + UNITS + u)), load(cell_ + u), let_in);
       store(cell_ + u, cell);
-      store(hidden_ + u, sigmoid(load(sums + 3 * UNITS + u)) * tanh(cell));
+      store(hidden_ + u, sigmoid(load(sums + 3 * UNITS + u)) * short_tanh(cell));
     }
     for (float& peak : peak_) peak = 0.0f;
   }

@@ -56,7 +56,7 @@ class Transition {
     const float u = x * x;
     if (u < 0.25f)
       return x * (1.0f / 3 + u * (-1.0f / 45 + u * (2.0f / 945 + u * (-1.0f / 4725 + u * (2.0f / 93555)))));
-    return 1.0f / tanh(fill(x))[0] - 1.0f / x;
+    return 1.0f / short_tanh(fill(x))[0] - 1.0f / x;
   }
 
   // units = bias + sum_k columns[k] x[k], `columns` UNITS apart and then the bias.
@@ -69,7 +69,7 @@ class Transition {
         odd = fma(fill(x[k + 1]), load(columns + (k + 1) * UNITS + unit), odd);
       }
       if (COUNT % 2) even = fma(fill(x[COUNT - 1]), load(columns + (COUNT - 1) * UNITS + unit), even);
-      store(units + unit, tanh(even + odd));
+      store(units + unit, short_tanh(even + odd));
     }
   }
 

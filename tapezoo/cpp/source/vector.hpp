@@ -21,6 +21,7 @@ constexpr int whole_vectors(int count) { return (count + 15) / 16 * 16; }  // of
 
 #if defined(__GNUC__) && !defined(TAPEZOO_PLAIN)
 typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef double wide __attribute__((vector_size(4 * LANES)));  // half as many
 
 TAPEZOO_INLINE vec fill(float x) { return x - vec{}; }  // minus: plus 0 would turn -0 into 0
 // one instruction each, which compilers do not find behind a comparison
@@ -51,21 +52,48 @@ TAPEZOO_INLINE vec split_power(vec x, vec& fraction) {
   std::memcpy(&power, &bits, sizeof power);
   return power;
 }
-#else
-struct vec {
-  float lane[LANES];
-  float operator[](int index) const { return lane[index]; }
-};
 
-template <class F>
-TAPEZOO_INLINE vec each(vec a, vec b, F f) {
-  for (int i = 0; i < LANES; ++i) a.lane[i] = f(a.lane[i], b.lane[i]);
+typedef float narrow __attribute__((vector_size(2 * LANES)));
+TAPEZOO_INLINE wide widened(const float* from) {
+#if TAPEZOO_LANES == 8 && defined(__AVX__)
+  return (wide)_mm256_cvtps_pd(_mm_loadu_ps(from));  // GCC 12 makes seven of it
+#else
+  narrow value;
+  std::memcpy(&value, from, sizeof value);
+  return __builtin_convertvector(value, wide);
+#endif
+}
+TAPEZOO_INLINE void store_narrow(float* to, wide value) {
+  const narrow rounded = __builtin_convertvector(value, narrow);
+  std::memcpy(to, &rounded, sizeof rounded);
+}
+#else
+template <class T, int N>
+struct Lanes {
+  T lane[N];
+  T operator[](int index) const { return lane[index]; }
+};
+typedef Lanes<float, LANES> vec;
+typedef Lanes<double, LANES / 2> wide;
+
+template <class T, int N, class F>
+TAPEZOO_INLINE Lanes<T, N> each(Lanes<T, N> a, Lanes<T, N> b, F f) {
+  for (int i = 0; i < N; ++i) a.lane[i] = f(a.lane[i], b.lane[i]);
   return a;
 }
 TAPEZOO_INLINE vec fill(float x) { return each(vec{}, vec{}, [x](float, float) { return x; }); }
-TAPEZOO_INLINE vec operator+(vec a, vec b) { return each(a, b, [](float x, float y) { return x + y; }); }
-TAPEZOO_INLINE vec operator-(vec a, vec b) { return each(a, b, [](float x, float y) { return x - y; }); }
-TAPEZOO_INLINE vec operator*(vec a, vec b) { return each(a, b, [](float x, float y) { return x * y; }); }
+template <class T, int N>
+TAPEZOO_INLINE Lanes<T, N> operator+(Lanes<T, N> a, Lanes<T, N> b) {
+  return each(a, b, [](T x, T y) { return x + y; });
+}
+template <class T, int N>
+TAPEZOO_INLINE Lanes<T, N> operator-(Lanes<T, N> a, Lanes<T, N> b) {
+  return each(a, b, [](T x, T y) { return x - y; });
+}
+template <class T, int N>
+TAPEZOO_INLINE Lanes<T, N> operator*(Lanes<T, N> a, Lanes<T, N> b) {
+  return each(a, b, [](T x, T y) { return x * y; });
+}
 TAPEZOO_INLINE vec operator/(vec a, vec b) { return each(a, b, [](float x, float y) { return x / y; }); }
 TAPEZOO_INLINE vec min(vec a, vec b) { return each(a, b, [](float x, float y) { return x < y ? x : y; }); }
 TAPEZOO_INLINE vec max(vec a, vec b) { return each(a, b, [](float x, float y) { return x > y ? x : y; }); }
@@ -83,7 +111,24 @@ TAPEZOO_INLINE vec split_power(vec x, vec& fraction) {
   }
   return power;
 }
+
+TAPEZOO_INLINE wide widened(const float* from) {
+  wide value;
+  for (int i = 0; i < LANES / 2; ++i) value.lane[i] = from[i];
+  return value;
+}
+TAPEZOO_INLINE void store_narrow(float* to, wide value) {
+  for (int i = 0; i < LANES / 2; ++i) to[i] = static_cast<float>(value.lane[i]);
+}
 #endif
+
+TAPEZOO_INLINE wide load(const double* from) {
+  wide value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+TAPEZOO_INLINE void store(double* to, wide value) { std::memcpy(to, &value, sizeof value); }
 
 TAPEZOO_INLINE vec load(const float* from) {
   vec value;
