@@ -85,9 +85,7 @@ def add_embedding(program: Program, layers: tuple[Dense | Activation, ...]) -> N
         if isinstance(layer, Dense):
             table = add_product(program, f"Embedding{index}", *one_tap(program, layer))
             target = program.buffer(f"embedding_{index}", whole_groups(layer.outputs))
-            lines.append(
-                f"  product<{table}>({source}, CHUNK, {target}, CHUNK, still ? LANES : samples);"
-            )
+            lines.append(f"  product<{table}>({source}, CHUNK, {target}, CHUNK, still ? LANES : samples);")
             source = target
         else:
             lines.append(f"  clip_rows<{layer.channels}>({source});")
