@@ -50,11 +50,15 @@ def add_controlled_filter(
 def add_curve(program: Program, curve: Curve, row: str) -> None:
     """Bends a row in place."""
     program.use("curve.hpp")
+    program.say(f"bend_along<{curve_table(program, curve)}>({row});")
+
+
+def curve_table(program: Program, curve: Curve) -> str:
+    """Writes its numbers; returns its type."""
     names = {"linear": curve.linear, "amount": curve.amount, "slope": curve.slope, "offset": curve.offset}
     tables = {key: program.weights[name] for key, name in names.items()}
     tables["rest"] = np.array([tables["amount"] @ np.tanh(tables["offset"])])
-    table = program.table("Curve", {"units": curve.units}, tables)
-    program.say(f"bend_along<{table}>({row});")
+    return f"TanhSum<{program.table('Curve', {'units': curve.units}, tables)}>"
 
 
 def is_filter(convolution: Convolution | None) -> bool:

@@ -13,6 +13,7 @@ from tapezoo.architecture import (
     Convolution,
     Curve,
     Dense,
+    GreyBoxChain,
     Layer,
     Modulation,
     Recurrent,
@@ -23,6 +24,7 @@ from tapezoo.architecture import (
 )
 from tapezoo.cpp.blocks import add_bend, add_block, add_embedding, add_output
 from tapezoo.cpp.filters import add_controlled_filter, add_curve, add_filter, is_filter
+from tapezoo.cpp.grey_boxes import add_grey_box
 from tapezoo.cpp.modulations import add_modulation, is_writable
 from tapezoo.cpp.program import Program, Rows, Sequenced, Signal
 from tapezoo.cpp.recurrent import add_readout, add_recurrent, spread
@@ -48,6 +50,8 @@ def unwritable(architecture: Architecture) -> str | None:
             return "a filter of several channels, or with a dilation"
     before: Layer | None = None
     for layer in architecture.layers:
+        if isinstance(layer, GreyBoxChain) and len(architecture.layers) == 1:
+            return None
         if isinstance(layer, Transition | ControlledTransition):
             return unwritable_transition(layer, len(architecture.layers) == 1)
         if not _follows(layer, before, layer is architecture.layers[-1]):
@@ -156,6 +160,9 @@ def _add(
         return add_transition(program, layer)
     if isinstance(layer, ControlledTransition):
         return add_controlled(program, layer)
+    if isinstance(layer, GreyBoxChain):
+        add_grey_box(program, layer)
+        return Rows("out", 1)
     if isinstance(layer, Activation):
         return add_bend(program)
     if isinstance(layer, Modulation):

@@ -21,6 +21,7 @@ from tapezoo.layers.sections import (
 from tapezoo.layers.trained_numbers import HyperParameters
 
 EDGE = 0.45  # of the sample rate: the highest frequency of a section
+LOWEST_Q = 0.3  # as in `equaliser_settings`
 
 
 class ParametricEQ(nn.Module):
@@ -58,7 +59,7 @@ class ParametricEQ(nn.Module):
         )
         start_hz = torch.tensor([100.0, *np.geomspace(250.0, 8000.0, peaks + 2)[1:-1], 6000.0])
         raw_hz = from_range(start_hz.clamp(max=0.8 * edge).float(), lowest, highest)
-        raw_q = from_range(0.7, 0.3, self.highest_q[:, 0])
+        raw_q = from_range(0.7, LOWEST_Q, self.highest_q[:, 0])
         self.raw = HyperParameters(num_controls, torch.cat([torch.zeros(2 + peaks), raw_hz, raw_q]))
 
     def forward(

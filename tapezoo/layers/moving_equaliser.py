@@ -44,7 +44,7 @@ def equaliser_settings(numbers: Tensor, bounds: list[Tensor]) -> tuple[Tensor, T
     return (
         15.0 * torch.tanh(gain),
         tensors_to_range(frequency, bounds[0], bounds[1]),
-        tensors_to_range(q, torch.tensor(0.3), bounds[2]),
+        tensors_to_range(q, torch.tensor(0.3), bounds[2]),  # LOWEST_Q: what is scripted knows no names
     )
 
 

@@ -10,7 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tapezoo.architecture import Architecture
+from tapezoo.architecture import Architecture, GreyBoxChain
+from tapezoo.layers.described_chains import (
+    describe_curve,
+    describe_equaliser,
+    describe_followers,
+    describe_numbers,
+)
 from tapezoo.layers.equaliser import ParametricEQ
 from tapezoo.layers.followers import Followers, Lag, Level
 from tapezoo.layers.nonlinearities import AsymmetricTanh, MLPCurve, TanhSum
@@ -18,7 +24,7 @@ from tapezoo.layers.responses import Response, audible_hz, decibels
 from tapezoo.layers.sections import magnitudes
 from tapezoo.layers.trained_numbers import HyperParameters
 from tapezoo.models.arguments import DEEPEST, require_one_of, require_whole
-from tapezoo.net import Net, State, UndescribableError
+from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
 FollowersName = Literal["lag", "level"]
@@ -108,9 +114,14 @@ class GreyBoxNet(Net):
 
     def described(self) -> Architecture:
         """See `Net.described`."""
-        raise UndescribableError(
-            self, "equalisers and followers, whose coefficients are computed from numbers with a meaning"
+        chain = GreyBoxChain(
+            describe_numbers("levels", self.levels),
+            describe_equaliser("input_eq", self.input_eq, "input_eq"),
+            describe_followers("memory", self.memory, "memory"),
+            describe_curve("curve", self.curve),
+            describe_equaliser("output_eq", self.output_eq, "output_eq"),
         )
+        return self.describe_layers(chain, controls_at="weights")
 
     def gains(self, trajectory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """G_in, b and G_out, each (rows, 1, 1 or samples), from controls (batch, K, 1 or samples)."""

@@ -1,5 +1,7 @@
 """Nets that have C++, in sizes that are no multiple of anything, and a header of one as a step."""
 
+import copy
+
 import numpy as np
 import torch
 from export.nets import knobs, perturbed
@@ -10,6 +12,7 @@ from tapezoo.export.targets.target import graph_of
 from tapezoo.filtered import FilterBefore, FilterBeside
 from tapezoo.models.fir import FIRNet
 from tapezoo.models.gcn import GCNNet
+from tapezoo.models.grey_box import GreyBoxNet
 from tapezoo.models.gru import GRUNet
 from tapezoo.models.lstm import LSTMNet
 from tapezoo.models.s4d import S4DNet
@@ -47,6 +50,14 @@ def _ranged(net):
         gains = 0.3 + torch.rand(8) + controls.sum(dim=1)
         weights.fit_scale(number, controls, gains)
         weights.hold_within(number, controls, 0.5 * gains)
+    return net
+
+
+def _bent(net):
+    """Far from the identity that it begins as."""
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter += 0.1 * torch.randn(parameter.shape)
     return net
 
 
@@ -91,6 +102,11 @@ _MAKERS = {
     "s4d": lambda: S4DNet(0, 6, 3, 2, *SHORT),
     "s4d, film": lambda: S4DNet(2, 5, 2, 2, *SHORT),
     "s4d folded": lambda: S4DNet(2, 5, 2, 2, *SHORT).folded(POINT),
+    "s4d, seven modes": lambda: S4DNet(0, 3, 7, 1, *SHORT),
+    "grey box": lambda: _bent(GreyBoxNet(0)),
+    "grey box, level, two knobs": lambda: _bent(GreyBoxNet(2, 1, 3, "level", "mlp")),
+    "grey box, lag, one knob": lambda: _bent(GreyBoxNet(1, 0, 1, "lag", "tanh")),
+    "grey box folded": lambda: _bent(GreyBoxNet(2)).folded(POINT),
     "stn": lambda: STNNet(0),
     "stn, held": lambda: _held(STNNet(0, "2x4", "slope"), 0.02),
     "stn, increment, sign, two knobs": lambda: STNNet(2, "3x5", "increment", "sign"),
@@ -128,13 +144,14 @@ def follows(step, net):
         if key.endswith("clock"):  # of temporal FiLM: whole samples
             state[key] = torch.full_like(value, 37.0)
     mine = {key: value.numpy() for key, value in state.items()}
-    theirs = {key: value.copy() for key, value in mine.items()}
-    random, reference = np.random.default_rng(0), net_step(net)
+    # in double precision: what a net rounds by itself is no fault of the other's
+    theirs = {key: value.astype(np.float64) for key, value in mine.items()}
+    random, reference = np.random.default_rng(0), net_step(copy.deepcopy(net).double())
     for length in (1, 5, 64, 65, 700, 16, 300, 2):
         audio = (0.3 * random.standard_normal((3, 1, length))).astype(np.float32)
         controls = random.random((3, net.num_controls), dtype=np.float32)
         output, mine = step(audio, controls, mine)
-        wanted, theirs = reference(audio, controls, theirs)
+        wanted, theirs = reference(audio.astype(np.float64), controls.astype(np.float64), theirs)
         np.testing.assert_allclose(output, wanted, atol=4e-6 * max(1.0, np.abs(wanted).max()))
         assert mine.keys() == theirs.keys()
         for key in mine:

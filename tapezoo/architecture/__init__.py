@@ -1,0 +1,52 @@
+"""What a net is made of, as data: a format that lists layers and weights is written from this and a state dict."""
+
+from tapezoo.architecture.filters import ControlledFilter, Curve
+from tapezoo.architecture.grey_box import (
+    DriveCurve,
+    Equaliser,
+    Followers,
+    GreyBoxChain,
+    Numbers,
+    PerceptronCurve,
+)
+from tapezoo.architecture.layers import Activation, Convolution, Dense, Modulation, Recurrent
+from tapezoo.architecture.net import VERSION, Architecture, Layer
+from tapezoo.architecture.shapes import Shape, Shapes
+from tapezoo.architecture.stacks import ResidualBlock, SkipLayer, SkipStack, StateSpaceBlock
+from tapezoo.architecture.transitions import (
+    ControlledTransition,
+    PolynomialWeights,
+    TableWeights,
+    Transition,
+    WeightsOf,
+)
+
+__all__ = [
+    "VERSION",
+    "Activation",
+    "Architecture",
+    "ControlledFilter",
+    "ControlledTransition",
+    "Convolution",
+    "Curve",
+    "Dense",
+    "DriveCurve",
+    "Equaliser",
+    "Followers",
+    "GreyBoxChain",
+    "Layer",
+    "Modulation",
+    "Numbers",
+    "PerceptronCurve",
+    "PolynomialWeights",
+    "Recurrent",
+    "ResidualBlock",
+    "Shape",
+    "Shapes",
+    "SkipLayer",
+    "SkipStack",
+    "StateSpaceBlock",
+    "TableWeights",
+    "Transition",
+    "WeightsOf",
+]

@@ -1,0 +1,127 @@
+"""Stacks and blocks of layers with paths around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tapezoo.architecture.layers import Activation, Convolution, Dense, Modulation
+from tapezoo.architecture.shapes import Shapes, all_shapes
+
+
+@dataclass(frozen=True)
+class SkipLayer:
+    """`u = convolution(y) + mix(x, controls)`, `z = modulation(f(u))`, `y' = y + residual(z)`; z is heard outside.
+
+    Args:
+        convolution: From y to u.
+        activation: f: "tanh", or "gated": tanh of the first half of the channels, times the sigmoid of the second.
+        residual: Of one tap. A y of one channel is added to all of them.
+        mix: Of one tap, from the net's input and, where the controls stand beside it, the controls.
+        modulation: None: there is none.
+    """
+
+    convolution: Convolution
+    activation: Literal["tanh", "gated"]
+    residual: Convolution
+    mix: Convolution | None = None
+    modulation: Modulation | None = None
+    kind: Literal["skip_layer"] = "skip_layer"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        return all_shapes(self.convolution, self.mix, self.modulation, self.residual)
+
+
+@dataclass(frozen=True)
+class SkipStack:
+    """Layers that follow each other after `widen`; `head` mixes the z of all of them.
+
+    Where a stack follows another, its y begins with the last y before `widen`, and its sum of z with what the head
+    before it gave.
+
+    Args:
+        layers: In order.
+        head: Of one tap, from the z.
+        skips: What the head gets: the sum of all z, or all z side by side.
+        state: The y before every layer's block, as in `Convolution.state`, one layer after the other along time.
+        widen: Of one tap, from the y before; None: y as it is.
+    """
+
+    layers: tuple[SkipLayer, ...]
+    head: Convolution
+    skips: Literal["sum", "concatenate"]
+    state: tuple[str, ...]
+    widen: Convolution | None = None
+    kind: Literal["skip_stack"] = "skip_stack"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        return all_shapes(self.widen, *self.layers, self.head)
+
+
+@dataclass(frozen=True)
+class ResidualBlock:
+    """`y = activation(modulation(convolution(x))) + gain x`.
+
+    Args:
+        convolution: With the state.
+        activation: Of the features.
+        gain: Per channel, (channels, 1).
+        modulation: None: there is none.
+    """
+
+    convolution: Convolution
+    activation: Activation
+    gain: str
+    modulation: Modulation | None = None
+    kind: Literal["residual_block"] = "residual_block"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        gain = {self.gain: (self.activation.channels, 1)}
+        return {**all_shapes(self.convolution, self.modulation, self.activation), **gain}
+
+
+@dataclass(frozen=True)
+class StateSpaceBlock:
+    """`y = x + tanh(modulation(S u))`, `u = tanh(mix(x))`, S a diagonal state space for every channel.
+
+    `s[n] = a s[n-1] + b u[n]`, `(S u)[n] = 2 Re(sum over modes C s[n]) + D u[n]`, with
+    `A = -exp(decay) + i frequency`, `a = exp(dt A)`, `b = (a - 1) / A`, `dt = exp(log_dt)`. The tensors
+    hold the filters of several blocks, one behind the other.
+
+    Args:
+        mix: From x to u.
+        filters: Of all blocks, F.
+        first: The filter of this block's first channel.
+        modes: Complex numbers in s, N.
+        log_dt: (F,).
+        decay: (F, N).
+        frequency: (F, N).
+        C: Real and imaginary part, (2, F, N).
+        D: (F,).
+        state: s of all blocks, real and imaginary part, (blocks, channels, N, 2), in double precision.
+        state_row: Which of these blocks it is.
+        modulation: None: there is none.
+    """
+
+    mix: Dense
+    filters: int
+    first: int
+    modes: int
+    log_dt: str
+    decay: str
+    frequency: str
+    C: str
+    D: str
+    state: str
+    state_row: int
+    modulation: Modulation | None = None
+    kind: Literal["state_space_block"] = "state_space_block"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        by_mode = (self.filters, self.modes)
+        own = {self.log_dt: by_mode[:1], self.decay: by_mode, self.frequency: by_mode}
+        return {**own, self.C: (2, *by_mode), self.D: by_mode[:1], **all_shapes(self.mix, self.modulation)}
