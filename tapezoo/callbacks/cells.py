@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from tapezoo.checkpoint import LAST
-from tapezoo.layers.transition_weights import WeightTable
+from tapezoo.layers.weight_table import WeightTable
 from tapezoo.measure.cells import cell_errors
 from tapezoo.report.cells import cells_table, cells_text, draw_cells
 from tapezoo.report.figures import write_png

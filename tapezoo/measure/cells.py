@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapezoo.controls import Control
-from tapezoo.layers.transition_weights import WeightTable
+from tapezoo.layers.weight_table import WeightTable
 
 FAR_OFF = 4.0  # times the median: a net that did not get where the others did
 

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from tapezoo.architecture import TableWeights
-from tapezoo.layers.transition_weights import WeightTable
+from tapezoo.layers.weight_table import WeightTable
 from tapezoo.models.arguments import ModelArgumentError
 from tapezoo.models.stn import StepName
 from tapezoo.models.stn_controlled import ControlledSTNNet, PlainInputs

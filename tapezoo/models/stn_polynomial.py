@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from tapezoo.architecture import PolynomialWeights
-from tapezoo.layers.transition_weights import WeightPolynomial
+from tapezoo.layers.weight_polynomial import WeightPolynomial
 from tapezoo.models.arguments import require_whole
 from tapezoo.models.stn import StepName
 from tapezoo.models.stn_controlled import ControlledSTNNet, PlainInputs

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from tapezoo.checkpoint import BEST, LAST, load_model, read_checkpoint
 from tapezoo.jobs.settings import differences
-from tapezoo.layers.transition_weights import WeightTable
+from tapezoo.layers.weight_table import WeightTable
 from tapezoo.play import settle
 from tapezoo.shards.errors import ShardError
 from tapezoo.staging import replaced_file

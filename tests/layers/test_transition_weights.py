@@ -9,12 +9,9 @@ from tapezoo.layers.planes import plane_above
 from tapezoo.layers.transition import UNLIMITED, loop_transition
 from tapezoo.layers.transition_controlled import loop_controlled, run_controlled
 from tapezoo.layers.transition_hearing import Hearing
-from tapezoo.layers.transition_weights import (
-    NetSize,
-    WeightPolynomial,
-    WeightTable,
-    polynomial_exponents,
-)
+from tapezoo.layers.transition_weights import NetSize
+from tapezoo.layers.weight_polynomial import WeightPolynomial, polynomial_exponents
+from tapezoo.layers.weight_table import WeightTable
 
 SIZE = NetSize(inputs=2, layers=2, width=3)
 
