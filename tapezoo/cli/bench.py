@@ -13,6 +13,8 @@ from tapezoo.terminal import passing, say
 if TYPE_CHECKING:
     from tapezoo.runtime.bench import BlockTimes
 
+LONGEST_BLOCK = 1 << 16  # samples
+
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
@@ -37,6 +39,13 @@ def add_parser(verbs: Any) -> None:
         metavar="S",
         help="by the clock, for each engine and block length (default 1)",
     )
+    parser.add_argument(
+        "--block",
+        action="append",
+        type=int,
+        metavar="SAMPLES",
+        help="block length; may come several times; default: 32, 64, 128, 256 and 512",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.set_defaults(verb=run)
 
@@ -48,11 +57,14 @@ def run(options: argparse.Namespace) -> int:
 
     from tapezoo.bundle import verify_hashes
     from tapezoo.errors import OutputExistsError, UnwritableOutputError, UsageError
-    from tapezoo.runtime.bench import LOAD_LIMIT, bench
+    from tapezoo.runtime.bench import BLOCKS_SAMPLES, LOAD_LIMIT, bench
 
     out: Path | None = options.out
     if not 0 < options.seconds <= 3600:
         raise UsageError("tapezoo bench", f"--seconds is {options.seconds}; over 0, at most 3600")
+    blocks = options.block or BLOCKS_SAMPLES
+    if not all(1 <= block <= LONGEST_BLOCK for block in blocks):
+        raise UsageError("tapezoo bench", f"--block {min(blocks)}; 1 to {LONGEST_BLOCK} samples")
     if out is not None:
         if out.resolve().is_relative_to(options.bundle.resolve()):
             raise UsageError(
@@ -66,10 +78,10 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError("tapezoo bench", f"--out {out}: there is no folder {out.parent}")
     manifest, seal = verify_hashes(options.bundle)
     if sys.stderr.isatty():
-        rows = bench(options.bundle, options.engine, options.seconds, progress=passing, tell=say)
+        rows = bench(options.bundle, options.engine, options.seconds, blocks, progress=passing, tell=say)
         passing("")
     else:
-        rows = bench(options.bundle, options.engine, options.seconds, tell=say)
+        rows = bench(options.bundle, options.engine, options.seconds, blocks, tell=say)
     title = f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, one channel, one thread"
     if out is None:
         say(title, *table(rows))
@@ -97,12 +109,15 @@ def _write(out: Path, text: str) -> None:
 def table(rows: Sequence[BlockTimes]) -> list[str]:
     """Lines of text: a slim installation has nothing that draws tables."""
     head = f"{'engine':<12}{'block':>7}{'times real time':>17}"
-    head += f"{'p50 us':>10}{'p99 us':>10}{'max us':>10}{'instances/core':>16}"
+    head += (
+        f"{'p50 us':>10}{'p99 us':>10}{'p99.9 us':>10}{'max us':>10}{'instances/core':>16}{'grown kB':>10}"
+    )
     return [
         head,
         *(
             f"{row.engine:<12}{row.block_samples:>7}{row.real_time_factor:>17.1f}{row.p50_us:>10.1f}"
-            f"{row.p99_us:>10.1f}{row.max_us:>10.1f}{row.instances_per_core:>16}"
+            f"{row.p99_us:>10.1f}{row.p999_us:>10.1f}{row.max_us:>10.1f}{row.instances_per_core:>16}"
+            f"{'' if row.grown_kb is None else row.grown_kb:>10}"
             for row in rows
         ),
     ]

@@ -43,6 +43,14 @@ def test_the_table_has_every_engine_and_length(bundle, capsys):
     ]
 
 
+def test_the_blocks_that_were_asked_for_are_measured(bundle, capsys):
+    assert invoke(bundle, *QUICK, "--engine", "onnx", "--block", 48, "--block", 16) == 0
+    assert [row.split()[:2] for row in capsys.readouterr().out.splitlines()[2:]] == [
+        ["onnx", "48"],
+        ["onnx", "16"],
+    ]
+
+
 def test_figures_go_to_a_file_and_never_into_the_bundle(bundle, tmp_path, capsys):
     out = tmp_path / "bench.json"
     assert invoke(bundle, *QUICK, "--engine", "onnx", "--out", out) == 0
@@ -63,7 +71,13 @@ def test_figures_go_to_a_file_and_never_into_the_bundle(bundle, tmp_path, capsys
 
 @pytest.mark.parametrize(
     "line",
-    [("--seconds", "0"), ("--seconds", "nan"), ("--engine", "onyx"), ("--out", "none/x.json")],
+    [
+        ("--seconds", "0"),
+        ("--seconds", "nan"),
+        ("--engine", "onyx"),
+        ("--out", "none/x.json"),
+        ("--block", "64", "--block", "0"),
+    ],
     ids=str,
 )
 def test_what_cannot_be_measured_is_said_before_anything_is(bundle, line):
