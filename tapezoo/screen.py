@@ -10,6 +10,7 @@ from rich.progress import (
     ProgressColumn,
     Task,
     TaskProgressColumn,
+    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
@@ -54,7 +55,9 @@ def wide_bar(screen: Screen) -> Progress:
         TaskName(),
         BarColumn(bar_width=None),
         TimeElapsedColumn(),
+        TextColumn("passed,"),
         TimeRemainingColumn(compact=True),
+        TextColumn("left"),
     )
     return Progress(*columns, console=screen, refresh_per_second=4, expand=True)
 

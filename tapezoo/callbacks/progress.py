@@ -15,6 +15,7 @@ from tapezoo.measure.steadiness import Steadiness
 from tapezoo.screen import Progress as Bar
 from tapezoo.screen import Screen, TaskID, wide_bar
 from tapezoo.training.effect import EffectModel
+from tapezoo.training.length import TrainingLength, training_length
 
 LINE_INTERVAL_S = 15.0  # a log of a training of ten minutes keeps some forty lines
 
@@ -34,6 +35,7 @@ class Progress(ProgressBar):
         self._enabled = True
         self._bar: Bar | None = None
         self._task = TaskID(0)
+        self._length = TrainingLength([])
         self._monitor, self._better = "val_esr", min
         self._best = math.nan
         self._line_at_s = -math.inf
@@ -63,9 +65,9 @@ class Progress(ProgressBar):
             before = kept.best_model_score  # of the training that is resumed
         self._best = math.nan if before is None else float(before)
         if self._enabled and self._console.is_terminal:
-            self._bar = wide_bar(self._console)
-            self._task = self._bar.add_task(self._text(trainer), total=_total_batches(trainer))
-            self._bar.update(self._task, completed=trainer.current_epoch * _epoch_batches(trainer))
+            self._bar, self._length = wide_bar(self._console), training_length(trainer)
+            self._task = self._bar.add_task(self._text(trainer), total=None)
+            self._move(trainer, 0)
             self._bar.start()
 
     def on_train_batch_end(
@@ -76,10 +78,9 @@ class Progress(ProgressBar):
         if isinstance(pl_module, EffectModel):
             told = pl_module.objective.progress_text(pl_module.net)
         if self._bar is not None:
-            done = trainer.current_epoch * _epoch_batches(trainer) + batch_idx + 1
-            self._bar.update(self._task, completed=done)
-            if told is not None:
-                self._bar.update(self._task, description=f"{self._text(trainer)}  {told}")
+            self._move(trainer, batch_idx + 1)
+            told = told if told is not None else f"batch {batch_idx + 1}/{_epoch_batches(trainer) or '?'}"
+            self._bar.update(self._task, description=f"{self._text(trainer)}  {told}")
         elif told is not None and time.monotonic() - self._line_at_s >= self._line_interval_s:
             self._line_at_s, self._unsaid = time.monotonic(), f"{self._text(trainer)}  {told}"
             self._say_line()
@@ -107,6 +108,14 @@ class Progress(ProgressBar):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Gives the terminal back."""
         self._stop()
+
+    def _move(self, trainer: Trainer, batches: int) -> None:
+        """Shows how much is done, so many batches into the epoch, by the limit that ends the training first."""
+        if self._bar is None or not self._length.limits:
+            return
+        epochs = trainer.current_epoch + batches / max(1, _epoch_batches(trainer))
+        furthest = max(limit(epochs) for limit in self._length.limits)
+        self._bar.update(self._task, total=1.0, completed=min(furthest, 1.0))
 
     def _say_line(self) -> None:
         if self._enabled and self._unsaid is not None:
@@ -139,9 +148,3 @@ class Progress(ProgressBar):
 def _epoch_batches(trainer: Trainer) -> int:
     batches = trainer.num_training_batches
     return int(batches) if math.isfinite(batches) else 0
-
-
-def _total_batches(trainer: Trainer) -> int | None:
-    if trainer.max_epochs in (None, -1) or not _epoch_batches(trainer):
-        return None  # it ends by time or by itself
-    return trainer.max_epochs * _epoch_batches(trainer)

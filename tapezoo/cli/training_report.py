@@ -11,6 +11,7 @@ from tapezoo import checkpoint
 from tapezoo.callbacks import Register
 from tapezoo.callbacks.checkpointing import best_and_last
 from tapezoo.callbacks.data_report import floors_text
+from tapezoo.callbacks.ends import reason_of_end
 from tapezoo.callbacks.steadiness import steadiness_check
 from tapezoo.cli.run_folder import belongs_to
 from tapezoo.data.module import PairsDataModule
@@ -19,6 +20,8 @@ from tapezoo.report.steadiness import refused_text, verdict_text
 from tapezoo.screen import Screen
 from tapezoo.terminal import shell
 from tapezoo.training.effect import EffectModel
+
+HARDLY_DB = 1.0
 
 
 def say_what_is_resumed(
@@ -64,15 +67,11 @@ def say_result(
     if callback.monitor != "val_esr":
         monitored = f"{callback.monitor} {score:.5f}; "
         score = checkpoint.score_of(best) or math.nan
-    beaten = (
-        f"{floor / score:.1f} times as much"
-        if not score >= floor
-        else "which it does not beat: an equaliser would do better"
-    )
     found = Steadiness.of_metrics(checkpoint.read_checkpoint(best)["tapezoo"]["metrics"])
     check = steadiness_check(trainer)
     lines = [
-        f"best {monitored}val_esr {score:.5f}; linear floor {floors_text(linear_floors)}, {beaten}",
+        f"best {monitored}val_esr {score:.5f}; linear floor {floors_text(linear_floors)}",
+        f"             {floor_text(score, floor)}",
         *([f"steadiness   {verdict_text(found)}"] if found is not None else []),
         *([f"             {refused_text(check.refused)}"] if check is not None and check.refused else []),
         f"checkpoint   {best}",
@@ -84,17 +83,30 @@ def say_result(
     done, planned = trainer.current_epoch, trainer.max_epochs
     updates = f"{trainer.global_step} updates"
     if planned is not None and done < planned:
-        lines.insert(
-            0, f"stopped after epoch {done} of {planned}, {updates}: early stopping, or the end of a budget"
-        )
-    else:
-        lines.insert(0, f"trained      {updates}")
+        updates = f"epoch {done} of {planned}, {updates}"
+    lines.insert(0, f"ended after  {updates}: {reason_of_end(trainer)}")
     if store is not None:
         served = store.startswith(("http://", "https://"))
         lines.append(
             f"all runs     {store if served else shell('mlflow', 'ui', '--backend-store-uri', store)}"
         )
     console.say(*lines)
+
+
+def floor_text(esr: float, floor: float) -> str:
+    """A model beside the best linear filter, in words."""
+    if math.isnan(floor) or math.isnan(esr):
+        return "nothing to compare it with"
+    if esr >= floor:
+        return "worse than the best linear filter: an equaliser would do better"
+    if esr == 0:
+        return "the model is perfect, to the last digit"
+    gain_db = 10 * math.log10(floor / esr)
+    if gain_db < HARDLY_DB:
+        return (
+            f"hardly better than the best linear filter ({gain_db:.1f} dB): an equaliser does nearly as well"
+        )
+    return f"{floor / esr:.1f} times better than the best linear filter ({gain_db:.1f} dB)"
 
 
 def say_what_is_left(console: Screen, run_dir: Path, how: str) -> None:

@@ -165,7 +165,8 @@ def test_early_stopping_is_a_recipe_choice_and_is_said(capsys):
         fit("--trainer.callbacks+", str(stop), *still, "--trainer.max_epochs", "9", "--run_dir", "run") == 0
     )
     assert len(history("val_esr", "run")) == 2
-    assert re.search(r"stopped after epoch 2 of 9, [1-9]\d* updates", capsys.readouterr().out)
+    said = r"ended after +epoch 2 of 9, [1-9]\d* updates: early stopping: val_esr did not improve in 1 checks"
+    assert re.search(said, capsys.readouterr().out)
 
 
 def test_an_architecture_explains_its_arguments_by_name(capsys):
