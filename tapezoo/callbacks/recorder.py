@@ -34,6 +34,7 @@ from tapezoo.report.waveforms import draw_excerpt_spectrograms, draw_excerpt_wav
 from tapezoo.run_files import CONFIG
 from tapezoo.staging import replaced_file
 from tapezoo.tracking import TrackedRun, collect_versions
+from tapezoo.tracking.recipe_settings import recipe_settings
 from tapezoo.training.effect import EffectModel
 from tapezoo.training.errors import NonFiniteLossError, TrainingError
 
@@ -102,6 +103,7 @@ class RunRecorder(Callback):
             pl_module.provenance = {**pl_module.provenance, **origin, **source}
         if run is not None:
             run.log_text(self.config_text, CONFIG)
+            run.log_settings(recipe_settings(self.config_text))
             architecture = type(pl_module).__name__
             run.set_tags({**origin, "architecture": architecture, "status": "running", **self.tags})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from tapezoo.cli.stopping import EXIT_TERMINATED
 from tapezoo.cli.training_arguments import DECLARED_BY_DATA, check_agreement, check_arguments, check_optimizer
 from tapezoo.cli.training_report import registers, say_result, say_what_is_left, say_what_is_resumed
 from tapezoo.data import HysteresisCells, PairedAudio, VirtualDevices  # noqa: F401  (the line may name them alone)
+from tapezoo.data.module import PairsDataModule
 from tapezoo.errors import OutputExistsError
 from tapezoo.screen import Screen
 from tapezoo.tracking import Tracking, check_server, make_run_logger, tracking_uri
@@ -217,6 +219,8 @@ class TrainingCLI(LightningCLI):
                 self.config_init[self.subcommand].tracking,
                 belongs_to(self.run_dir, ckpt_path),
             )
+            if isinstance(datamodule, PairsDataModule) and tracking.run_name is None:
+                tracking = replace(tracking, run_name=f"{datamodule.title}, {self.run_dir.name}")
             self.trainer.loggers = [make_run_logger(tracking, self.run_dir, is_resumed)]
         if (
             not belongs_to(self.run_dir, ckpt_path)

@@ -118,6 +118,11 @@ class HysteresisCells(PairsDataModule):
         self._cells_per_batch = at_once
         self.most_whole_rows = at_once * val_rows
 
+    @property
+    def title(self) -> str:
+        """See `PairsDataModule.title`."""
+        return "hysteresis"
+
     def fingerprint(self) -> dict[str, Any]:
         """Grid, part of it, sizes, solver, fields and the sources of all."""
         return {

@@ -111,6 +111,11 @@ class PairsDataModule(LightningDataModule, ABC):
         self._store: Store | None = None
         self._pieces: list[Pieces] = []
 
+    @property
+    def title(self) -> str:
+        """What the recordings are of, for people: tracked runs are named after it."""
+        return type(self).__name__
+
     @abstractmethod
     def fingerprint(self) -> dict[str, Any]:
         """Plain values of all that shapes the audio; equal on every machine, free of paths."""

@@ -116,6 +116,12 @@ class PairedAudio(PairsDataModule):
         self._delay: DelayMode = delay
         self._samples = sum(dry_header.frames * dry_header.channels for dry_header, _ in headers)
 
+    @property
+    def title(self) -> str:
+        """See `PairsDataModule.title`: the first recording, and how many others there are."""
+        first, *others = dict.fromkeys(pair.wet.stem for pair in self._file.pairs)
+        return f"{first} and {len(others)} more" if others else first
+
     @cached_property
     def _hashes(self) -> dict[Path, str]:
         paths = {path for pair in self._file.pairs for path in (pair.dry, pair.wet)}

@@ -114,6 +114,7 @@ class VirtualDevices(PairsDataModule):
         if oversampling is not None:
             self._options["oversampling"] = oversampling
         names = [device] if isinstance(device, str) else device
+        self._title = " + ".join(names)
         self._devices = _with_options(names, self._options)
         self._program_seed = program_seed
         self._declared, self._renderings = renderings_of(self._devices, settings or {})
@@ -146,6 +147,11 @@ class VirtualDevices(PairsDataModule):
         prefix = "" if len(self._devices) == 1 else f"{first.device.name}_"
         settings = {name: defaults.get(f"{prefix}{name}", value) for name, value in first.values.items()}
         return first.device.render(dry, self.sample_rate, settings, self._program_seed)
+
+    @property
+    def title(self) -> str:
+        """See `PairsDataModule.title`."""
+        return self._title
 
     def fingerprint(self) -> dict[str, Any]:
         """Devices, revisions, settings, programme and the sources of all."""

@@ -27,7 +27,7 @@ class Tracking:
         uri: `sqlite:///FILE`, or the http(s) address of a server; without one the variable
             MLFLOW_TRACKING_URI, and without that `sqlite:///mlruns.db` in the working directory.
         experiment: What the run is filed under.
-        run_name: For people; without one MLflow makes one up.
+        run_name: For people; without one a training is called after its recordings and its folder.
         parent_run: Id of the run this one belongs to, as the rows of a comparison do.
     """
 

@@ -77,8 +77,13 @@ class TrackedRun(MLFlowLogger):
             )
 
     def log_settings(self, settings: Mapping[str, str]) -> None:
-        """Stores what does not change as the run's parameters."""
-        self._attempt("settings", lambda: self.log_hyperparams(dict(settings)))
+        """Stores what does not change as the run's parameters; what a resumed run has already stays as it is."""
+
+        def store() -> None:
+            known = self.experiment.get_run(self.run_id).data.params
+            self.log_hyperparams({name: value for name, value in settings.items() if name not in known})
+
+        self._attempt("settings", store)
 
     def set_status(self, status: str) -> None:
         """Marks the run "finished", "interrupted", "failed" or "nan", for the tag and for MLflow."""

@@ -123,6 +123,7 @@ def test_the_end_says_what_came_out_and_the_run_holds_everything(capsys):
     assert {"architecture", "dataset_hash", "tapezoo", "torch", "status"} <= set(found)
     [experiment] = client.search_experiments(filter_string="name = 'tapezoo'")
     [run] = client.search_runs([experiment.experiment_id])
+    assert (run.data.params["model"], run.data.params["data.device"]) == ("LSTM", "tape")
     artifacts = {
         item.path
         for folder in ("", "report", "checkpoints")
@@ -167,6 +168,8 @@ def test_early_stopping_is_a_recipe_choice_and_is_said(capsys):
     assert len(history("val_esr", "run")) == 2
     said = r"ended after +epoch 2 of 9, [1-9]\d* updates: early stopping: val_esr did not improve in 1 checks"
     assert re.search(said, capsys.readouterr().out)
+    [found] = tags("run")
+    assert found["mlflow.runName"] == "tape, run"
 
 
 def test_an_architecture_explains_its_arguments_by_name(capsys):
