@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from tapezoo.data.least_squares import LINEAR_FLOOR_TAPS
-from tapezoo.measure.floor import fit_floor
+from tapezoo.measure.floor import LinearFloor, fit_floor
 from tapezoo.screen import Screen
 from tapezoo.training.effect import EffectModel
 
@@ -15,8 +16,8 @@ from tapezoo.training.effect import EffectModel
 class DataReport(Callback):
     """Shows what the checks saw, and fits the linear floor (`tapezoo.measure.floor`), scored on validation.
 
-    It has 257 taps; where the model has a longer filter, there is one of that length too. `linear_floors` holds them
-    afterwards, by length.
+    It has 257 taps; where the model has a longer filter, there is one of that length too. `floors` holds them
+    afterwards, by length, and `linear_floors` their scores.
 
     Args:
         console: Where to show it.
@@ -24,6 +25,7 @@ class DataReport(Callback):
 
     def __init__(self, console: Screen) -> None:
         self.console = console
+        self.floors: dict[int, LinearFloor] = {}
         self.linear_floors: dict[int, float] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -36,7 +38,7 @@ class DataReport(Callback):
         if own is not None and max(own.beside, own.before) > LINEAR_FLOOR_TAPS:
             names[max(own.beside, own.before), own.lead] = "linear_floor_long"
         for (taps, lead_samples), name in names.items():
-            floor = fit_floor(train, taps, lead_samples)
+            floor = self.floors[taps] = fit_floor(train, taps, lead_samples)
             self.linear_floors[taps] = floor.esr(val, data.burn_in_samples)
             for logger in trainer.loggers:
                 logger.log_metrics({name: self.linear_floors[taps]}, step=0)
@@ -54,6 +56,6 @@ class DataReport(Callback):
         self.console.say(*text.splitlines())
 
 
-def floors_text(floors: dict[int, float]) -> str:
+def floors_text(floors: Mapping[int, float]) -> str:
     """Linear floors by length, shortest first."""
     return ", ".join(f"{taps} taps {floor:.5f}" for taps, floor in sorted(floors.items()))

@@ -14,7 +14,7 @@ def reason_of_end(trainer: Trainer) -> str:
     """Why a training is over, in words, with what would let it go on."""
     epochs, planned = trainer.current_epoch, trainer.max_epochs
     if planned not in (None, -1) and epochs >= planned:
-        return f"all {planned} epochs are done"
+        return f"all {planned} epochs are done" if planned > 1 else "its one epoch is done"
     if trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps:
         return f"max_steps {trainer.max_steps} is reached"
     for callback in trainer.callbacks:  # type: ignore[attr-defined]

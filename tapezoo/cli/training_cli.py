@@ -43,6 +43,7 @@ from tapezoo.cli.training_report import registers, say_result, say_what_is_left,
 from tapezoo.data import HysteresisCells, PairedAudio, VirtualDevices  # noqa: F401  (the line may name them alone)
 from tapezoo.data.module import PairsDataModule
 from tapezoo.errors import OutputExistsError
+from tapezoo.measure.test_split import TestScore, score_test_split
 from tapezoo.screen import Screen
 from tapezoo.tracking import Tracking, check_server, make_run_logger, tracking_uri
 from tapezoo.tracking.pictures import log_figures, log_pictures
@@ -86,6 +87,12 @@ class TrainingCLI(LightningCLI):
             type=bool,
             default=True,
             help="Measure whether the net is steady, and keep an unsteady one only where no epoch was.",
+        )
+        parser.add_argument(
+            "--final_test",
+            type=bool,
+            default=True,
+            help="Score the best checkpoint on the test split at the end.",
         )
         parser.add_class_arguments(Tracking, "tracking")
         parser.epilog = (
@@ -206,7 +213,7 @@ class TrainingCLI(LightningCLI):
             checkpoint.check_resumable(Path(ckpt_path))
         elif warm_start is not None:
             checkpoint.warm_start(model, Path(warm_start))
-        if not self._is_tracked() and not self.config_init[self.subcommand].trainer.fast_dev_run:
+        if not self._is_tracked() and not self._is_trial():
             for register in registers(self.trainer):
                 raise register.untracked()
         check_optimizer(model)
@@ -222,10 +229,7 @@ class TrainingCLI(LightningCLI):
             if isinstance(datamodule, PairsDataModule) and tracking.run_name is None:
                 tracking = replace(tracking, run_name=f"{datamodule.title}, {self.run_dir.name}")
             self.trainer.loggers = [make_run_logger(tracking, self.run_dir, is_resumed)]
-        if (
-            not belongs_to(self.run_dir, ckpt_path)
-            and not self.config_init[self.subcommand].trainer.fast_dev_run
-        ):
+        if not belongs_to(self.run_dir, ckpt_path) and not self._is_trial():
             clear(self.run_dir, (checkpoint.BEST, checkpoint.LAST, HISTORY))  # of what --overwrite replaces
         keep_memory()
         self.console.say(f"run folder: {self.run_dir}")
@@ -241,11 +245,31 @@ class TrainingCLI(LightningCLI):
             say_what_is_left(self.console, self.run_dir, "failed")
             raise
         uri = tracking_uri(self.config_init[self.subcommand].tracking) if self.trainer.loggers else None
-        say_result(self.console, self.run_dir, self.trainer, self.data_report.linear_floors, uri)
+        tested = self._final_test(datamodule) if self.config_init[self.subcommand].final_test else None
+        say_result(self.console, self.run_dir, self.trainer, self.data_report.linear_floors, uri, tested)
         for recorder in self._recorders():
             recorder.check()
         for register in registers(self.trainer):
             register.check()  # the model stays; that it is not registered is no success
+
+    def _final_test(self, datamodule: LightningDataModule) -> TestScore | None:
+        best = self.run_dir / checkpoint.BEST
+        if self._is_trial() or not best.is_file() or not isinstance(datamodule, PairsDataModule):
+            return None
+        try:
+            datamodule.setup("test")
+            tested = score_test_split(checkpoint.load_model(best), datamodule, self.data_report.floors)
+        except KeyboardInterrupt:
+            self.console.say("the test split is not scored: interrupted")
+            return None
+        if self.trainer.loggers and math.isfinite(tested.esr):
+            run_id = checkpoint.read_checkpoint(best)["tapezoo"]["provenance"].get("run_id")
+            uri = self.config_init[self.subcommand].tracking.uri
+            log_figures(run_id, {"test_esr": tested.esr}, uri)
+        return tested
+
+    def _is_trial(self) -> bool:
+        return bool(self.config_init[self.subcommand].trainer.fast_dev_run)
 
     def validate(self, model: EffectModel, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Scores the checkpoint on the validation split."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 from lightning.pytorch import LightningDataModule, Trainer
@@ -16,6 +17,7 @@ from tapezoo.callbacks.steadiness import steadiness_check
 from tapezoo.cli.run_folder import belongs_to
 from tapezoo.data.module import PairsDataModule
 from tapezoo.measure.steadiness import Steadiness
+from tapezoo.measure.test_split import TestScore
 from tapezoo.report.steadiness import refused_text, verdict_text
 from tapezoo.screen import Screen
 from tapezoo.terminal import shell
@@ -47,7 +49,12 @@ def say_what_is_resumed(
 
 
 def say_result(
-    console: Screen, run_dir: Path, trainer: Trainer, linear_floors: dict[int, float], store: str | None
+    console: Screen,
+    run_dir: Path,
+    trainer: Trainer,
+    linear_floors: dict[int, float],
+    store: str | None,
+    tested: TestScore | None = None,
 ) -> None:
     """What came out of a training, and what to do with it.
 
@@ -57,6 +64,7 @@ def say_result(
         trainer: Whose training has ended.
         linear_floors: The val_esr of the best filters, by their length.
         store: URI of what tracks the run; None: nothing does.
+        tested: What the best checkpoint reached on the test split.
     """
     best = run_dir / checkpoint.BEST
     callback = best_and_last(trainer)
@@ -72,6 +80,7 @@ def say_result(
     lines = [
         f"best {monitored}val_esr {score:.5f}; linear floor {floors_text(linear_floors)}",
         f"             {floor_text(score, floor)}",
+        *(_test_lines(tested) if tested is not None and not math.isnan(tested.esr) else ()),
         *([f"steadiness   {verdict_text(found)}"] if found is not None else []),
         *([f"             {refused_text(check.refused)}"] if check is not None and check.refused else []),
         f"checkpoint   {best}",
@@ -91,6 +100,11 @@ def say_result(
             f"all runs     {store if served else shell('mlflow', 'ui', '--backend-store-uri', store)}"
         )
     console.say(*lines)
+
+
+def _test_lines(tested: TestScore) -> Iterator[str]:
+    yield f"test_esr     {tested.esr:.5f}; linear floor {floors_text(tested.linear_floors)}"
+    yield f"             {floor_text(tested.esr, min(tested.linear_floors.values(), default=math.nan))}"
 
 
 def floor_text(esr: float, floor: float) -> str:

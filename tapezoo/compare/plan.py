@@ -160,6 +160,7 @@ def _plan_row(name: str, recipe: Config, source: Config, score_after_samples: in
     else:
         trainer["max_time"] = _clock_text(round(budget.seconds()))
     trainer["callbacks"] = callbacks or None
+    row["final_test"] = False  # the comparison scores it itself
     row["tracking"] = {**row["tracking"], "run_name": name}
     row["run_dir"], row["ckpt_path"], row["warm_start"], row["overwrite"] = None, None, None, False
     return row

@@ -15,13 +15,11 @@ from lightning.pytorch import LightningDataModule
 from tapezoo.callbacks.history import HISTORY, read_history
 from tapezoo.checkpoint import BEST, load_model, read_checkpoint
 from tapezoo.data.module import PairsDataModule
-from tapezoo.esr import esr
 from tapezoo.export import export_checkpoint
 from tapezoo.jobs.settings import Config
 from tapezoo.jobs.task import JobFailure, Task
 from tapezoo.measure.comparison import Figures
-from tapezoo.training.effect import EffectModel
-from tapezoo.training.scoring import error_and_energy
+from tapezoo.measure.test_split import measure_test_esr
 
 BUNDLE = "bundle"
 
@@ -81,18 +79,6 @@ def open_data(config: Config) -> PairsDataModule:
     data.prepare_data()
     data.setup()
     return data
-
-
-def measure_test_esr(model: EffectModel, data: Any) -> float:
-    """ESR on the test split; NaN where there is none, or only silence."""
-    sums = torch.zeros(2, dtype=torch.float64)
-    with torch.no_grad():
-        for batch in data.test_dataloader():
-            played = model.run(batch.input, batch.controls, batch.delay)
-            for output, target in model.scored_rows(played, batch):
-                sums += error_and_energy(output, target)
-    error, energy = sums.tolist()
-    return esr(error, energy)
 
 
 def _export(checkpoint: Path, bundle: Path) -> tuple[dict[str, Any], str | None]:

@@ -85,6 +85,7 @@ def _plan_shard(recipe: Config, number: int, shards: int) -> Config:
     shard = copy.deepcopy(recipe)
     shard["threads"] = 1
     shard["check_steadiness"] = False  # of nets that are not fitted yet, as most of its table
+    shard["final_test"] = False
     shard["data"]["init_args"] |= {"shard": number, "shards": shards}
     shard["model"]["init_args"]["objective"].setdefault("init_args", {})["workers"] = 1
     cache_dir = shard["data"]["init_args"].get("cache_dir")

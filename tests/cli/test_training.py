@@ -116,6 +116,7 @@ def test_the_end_says_what_came_out_and_the_run_holds_everything(capsys):
     assert fit("--trainer.max_epochs", "1", "--run_dir", "run", "--tracking.run_name", "first") == 0
     output = capsys.readouterr().out
     assert re.search(r"best val_esr \d\.\d+; linear floor 257 taps 0\.\d+", output)
+    test_esr = float(re.search(r"test_esr +(\d\.\d+); linear floor 257 taps 0\.\d+", output)[1])
     for command in ("tapezoo render run/best.ckpt", "tapezoo export run/best.ckpt", "mlflow ui"):
         assert command in output
     client = mlflow.MlflowClient(f"sqlite:///{Path('mlruns.db').absolute()}")
@@ -124,6 +125,7 @@ def test_the_end_says_what_came_out_and_the_run_holds_everything(capsys):
     [experiment] = client.search_experiments(filter_string="name = 'tapezoo'")
     [run] = client.search_runs([experiment.experiment_id])
     assert (run.data.params["model"], run.data.params["data.device"]) == ("LSTM", "tape")
+    assert run.data.metrics["test_esr"] == pytest.approx(test_esr, abs=1e-5)
     artifacts = {
         item.path
         for folder in ("", "report", "checkpoints")
