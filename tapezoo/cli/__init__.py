@@ -15,6 +15,7 @@ from tapezoo.cli import (
     bench,
     check,
     compare,
+    doctor,
     excitation,
     export,
     grid,
@@ -131,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         promote,
         pull,
         serve,
+        doctor,
     ):
         verb.add_parser(verbs)
     return parser

@@ -76,7 +76,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prepares, writes, and says what was found; 2 where it is not usable."""
-    from tapezoo.data.cache import cache_root
+    from tapezoo.cache_folder import cache_root
     from tapezoo.recordings.recording import Wishes
     from tapezoo.recordings.session import prepare
     from tapezoo.report.preparation import preparation_lines
@@ -118,7 +118,7 @@ def _write(
     progress: Callable[[str], None],
 ) -> Preparation:
     """Fills the folder, pictures and all; leaves nothing there if the recordings are not usable."""
-    from tapezoo.data.cache import cache_root
+    from tapezoo.cache_folder import cache_root
     from tapezoo.recordings.dataset import is_dataset, write_documents
     from tapezoo.recordings.session import prepare
     from tapezoo.report.preparation import draw_preparation

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import sys
 import tempfile
 import time
 import uuid
@@ -105,29 +103,6 @@ class Store:
     def _signal(self, row: StoredRow, number: int, start: int, stop: int) -> NDArray[np.float32]:
         offset = row.offset + number * row.length
         return self.samples[offset + start : offset + stop]
-
-
-def cache_root(cache_dir: str | None) -> Path:
-    """`cache_dir`, else the environment's TAPEZOO_CACHE, else the platform's user cache.
-
-    The XDG rules say that a relative or empty XDG_CACHE_HOME does not count.
-    """
-    if cache_dir:
-        return Path(cache_dir).expanduser()
-    if from_environment := os.environ.get("TAPEZOO_CACHE"):
-        return Path(from_environment).expanduser()
-    if sys.platform == "win32":
-        base = _absolute("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = _absolute("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return base / "tapezoo"
-
-
-def _absolute(variable: str) -> Path | None:
-    folder = Path(os.environ.get(variable, ""))
-    return folder if folder.is_absolute() else None
 
 
 def content_hash(content: Any) -> str:

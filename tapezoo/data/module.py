@@ -14,10 +14,11 @@ from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
+from tapezoo.cache_folder import cache_root
 from tapezoo.controls import Control
 from tapezoo.data.arguments import BYTES_PER_SAMPLE, check_epoch, check_range, check_sizes
 from tapezoo.data.batch import Batch
-from tapezoo.data.cache import Store, cache_root, check_room, content_hash, open_store, write_store
+from tapezoo.data.cache import Store, check_room, content_hash, open_store, write_store
 from tapezoo.data.checks import check_region
 from tapezoo.data.findings import Finding
 from tapezoo.data.prepared import PreparedRow

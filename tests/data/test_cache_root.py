@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tapezoo.data.cache import cache_root
+from tapezoo.cache_folder import cache_root
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no XDG folders")

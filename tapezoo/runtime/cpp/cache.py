@@ -11,7 +11,6 @@ import os
 import platform
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from tapezoo.cache_folder import cache_root
 from tapezoo.runtime.cpp.compiler import FAST, SHARED, Compiler, find_compiler
 
 MOST_LIBRARIES = 64  # kept; those that were built or used longest ago go first
@@ -58,13 +58,8 @@ def built_library(text: str, options: Sequence[str] = FAST) -> tuple[Path, float
 
 
 def library_folder() -> Path:
-    """Where libraries are kept: `cpp` in TAPEZOO_CACHE, else in the user's cache folder."""
-    if own := os.environ.get("TAPEZOO_CACHE"):
-        return Path(own).expanduser() / "cpp"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "tapezoo" / "cpp"
-    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (xdg if xdg.is_absolute() else Path.home() / ".cache") / "tapezoo" / "cpp"
+    """Where libraries are kept."""
+    return cache_root() / "cpp"
 
 
 def _own_folder() -> Path:
