@@ -21,6 +21,7 @@ def verify_bundle(
     openers: Mapping[str, OpenTarget],
     seal_sha256: str | None = None,
     open_grid: OpenGrid | None = None,
+    played: Mapping[str, tuple[CaseResult, ...]] | None = None,
 ) -> Verification:
     """Checks every hash, then replays the golden files in every target that has an opener.
 
@@ -32,12 +33,14 @@ def verify_bundle(
         openers: By target name.
         seal_sha256: See `verify_hashes`.
         open_grid: The runtime for a grid's graph; None: its index and tensors are checked, nothing is played.
+        played: What targets played of these very files, by name, for whoever has just made them: judged, and not played
+            again.
 
     Raises:
         BundleError: The first fault found, with the file at fault.
     """
     manifest, seal = verify_hashes(root, seal_sha256)
-    return replay_bundle(root, manifest, seal, openers, open_grid)
+    return replay_bundle(root, manifest, seal, openers, open_grid, played=played)
 
 
 def replay_bundle(
@@ -47,6 +50,7 @@ def replay_bundle(
     openers: Mapping[str, OpenTarget],
     open_grid: OpenGrid | None = None,
     at: Callable[[str], None] = lambda file: None,
+    played: Mapping[str, tuple[CaseResult, ...]] | None = None,
 ) -> Verification:
     """What `verify_bundle` does once the hashes are right: everything is read first, and then played.
 
@@ -57,6 +61,7 @@ def replay_bundle(
         openers: By target name.
         open_grid: See `verify_bundle`.
         at: Called with each file before its work begins.
+        played: See `verify_bundle`.
 
     Raises:
         BundleError: The first fault found, with the file at fault.
@@ -74,15 +79,15 @@ def replay_bundle(
     limits = {row["target"]: float(row["max_esr"]) for row in manifest.degradation}
     targets = []
     for target, file in manifest.targets.items():
-        cases: tuple[CaseResult, ...] = ()
-        if target in openers:
+        cases = (played or {}).get(target, ())
+        if target in openers and not cases:
             at(file)
             cases = replay(open_target(openers[target], root, manifest, target), root, manifest, file)
         result = TargetResult(target, file, cases, limits.get(target))
         judge(root, result)
         targets.append(result)
-    played = None if manifest.grid is None else TargetResult("grid", manifest.grid, ())
+    interpolated = None if manifest.grid is None else TargetResult("grid", manifest.grid, ())
     if grid is not None and open_grid is not None:
         at(GRAPH)
-        played = replay_grid(root, manifest, grid, open_grid)
-    return Verification(manifest, seal_sha256, tuple(targets), played)
+        interpolated = replay_grid(root, manifest, grid, open_grid)
+    return Verification(manifest, seal_sha256, tuple(targets), interpolated)

@@ -20,11 +20,13 @@ from tapezoo.bundle import (
     file_hashes,
     is_bundle,
     seal,
+    verify_bundle,
 )
 from tapezoo.controls import Control
+from tapezoo.export.played import Played
 from tapezoo.net import Net
 from tapezoo.report.card import model_card
-from tapezoo.runtime import verify
+from tapezoo.runtime.grid.graph import GridGraph
 from tapezoo.staging import staged_folder
 
 CARD = "MODEL_CARD.md"
@@ -34,7 +36,7 @@ PACKAGES = ("tapezoo", "torch", "onnx", "onnxruntime", "numpy")
 def assemble(
     out: Path,
     overwrite: bool,
-    write: Callable[[Path], Manifest],
+    write: Callable[[Path], tuple[Manifest, Played]],
     openers: Mapping[str, OpenTarget],
     progress: Callable[[str], None],
 ) -> Verification:
@@ -43,7 +45,8 @@ def assemble(
     Args:
         out: The bundle's folder; its parent must exist.
         overwrite: Replace a bundle at `out`.
-        write: Writes everything but card, manifest and seal into a folder, passes the gates, and returns the manifest.
+        write: Writes everything but card, manifest and seal into a folder, passes the gates, and returns the manifest
+            and what they played: that is judged again, and played again only where a file changed since.
         openers: By target name, to verify with.
         progress: Called with each step's name.
 
@@ -52,11 +55,12 @@ def assemble(
         BundleError: The finished bundle does not verify.
     """
     with staged_folder(out, overwrite, is_bundle, "bundle") as folder:
-        manifest = write(folder)
+        manifest, played = write(folder)
         (folder / CARD).write_text(model_card(manifest, folder), encoding="utf-8")
-        seal(folder, replace(manifest, files=file_hashes(folder)))
+        hashes = file_hashes(folder)
+        seal(folder, replace(manifest, files=hashes))
         progress("verifying the bundle")
-        return verify(folder, openers)
+        return verify_bundle(folder, openers, open_grid=GridGraph, played=played.unless_changed(hashes))
 
 
 def describe_bundle(

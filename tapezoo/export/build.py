@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tapezoo.bundle import Manifest, StateTensor, Verification, write_arrays
+from tapezoo.bundle import Manifest, StateTensor, Verification, file_hashes, write_arrays
 from tapezoo.bundle.manifest import REST_STATE
 from tapezoo.controls import Control, control_vector
 from tapezoo.export.assemble import assemble, describe_bundle
@@ -21,6 +21,7 @@ from tapezoo.export.degradation import MAX_DEGRADATION_ESR, measure_degradation
 from tapezoo.export.errors import ExportError
 from tapezoo.export.golden import MOST_REMAINING_SAMPLES, MOST_SAMPLES, golden_input, write_golden
 from tapezoo.export.parity import measure_parity
+from tapezoo.export.played import Played
 from tapezoo.export.targets import DEFAULT_TARGETS
 from tapezoo.export.targets.target import Graph, Part, Target, graph_of
 from tapezoo.net import Net
@@ -79,7 +80,7 @@ def export_bundle(
     for part in parts:
         part.check(net)
 
-    def write(folder: Path) -> Manifest:
+    def write(folder: Path) -> tuple[Manifest, Played]:
         most_samples = MOST_REMAINING_SAMPLES if net.remains else MOST_SAMPLES
         programme = golden_input(audio, net.hop_samples, most_samples)
         default = np.array(control_vector(controls, {}), dtype=np.float32)
@@ -109,13 +110,14 @@ def export_bundle(
             provenance=provenance,
         )
         progress("comparing every target with the net")
-        manifest = replace(manifest, parity=measure_parity(folder, manifest, frozen, targets))
+        hashes = file_hashes(folder)
+        parity, played = measure_parity(folder, manifest, frozen, targets)
+        manifest = replace(manifest, parity=parity)
         for target in targets:
             target.accompany(folder, manifest)
         progress("measuring the degradation of lossy targets")
-        manifest = replace(
-            manifest, degradation=measure_degradation(folder, manifest, targets, max_degradation_esr)
-        )
+        degradation, lossy = measure_degradation(folder, manifest, targets, max_degradation_esr)
+        manifest = replace(manifest, degradation=degradation)
         progress("measuring the cost")
         steps = {  # as an application plays them
             name: engine_step(open_engine(folder, manifest, name), default)
@@ -124,7 +126,7 @@ def export_bundle(
         manifest = replace(manifest, cost=measure_costs(steps, manifest, programme[:1], rest, default))
         for part in parts:
             manifest = part.write(folder, frozen, manifest, programme, progress)
-        return manifest
+        return manifest, Played(hashes, {**played, **lossy})
 
     return assemble(out, overwrite, write, {target.name: target.open for target in targets}, progress)
 

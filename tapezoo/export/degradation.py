@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tapezoo.bundle import BundleError, Manifest, open_target, overall_esr, replay
+from tapezoo.bundle import BundleError, CaseResult, Manifest, open_target, overall_esr, replay
 from tapezoo.export.errors import ExportError
 from tapezoo.export.targets.target import Target
 
@@ -19,7 +19,7 @@ MAX_DEGRADATION_ESR = 1e-3
 
 def measure_degradation(
     root: Path, manifest: Manifest, targets: Sequence[Target], max_esr: float
-) -> tuple[dict[str, Any], ...]:
+) -> tuple[tuple[dict[str, Any], ...], dict[str, tuple[CaseResult, ...]]]:
     """Plays all golden cases through every lossy target, as read back from its file.
 
     Args:
@@ -30,18 +30,18 @@ def measure_degradation(
 
     Returns:
         Rows with target, esr (error energy of all cases together over their energy), max_abs_error (sample
-        value), max_esr, size_bytes.
+        value), max_esr, size_bytes; and what each target played.
 
     Raises:
         ExportError: The first target over `max_esr`, or one that does not play.
     """
-    rows = []
+    rows, played = [], {}
     for target in targets:
         if not target.lossy:
             continue
         try:
             step = open_target(target.open, root, manifest, target.name)
-            results = replay(step, root, manifest, target.file)
+            played[target.name] = results = replay(step, root, manifest, target.file)
         except BundleError as error:
             raise _error(target, error.found, "a target that plays") from error
         esr = overall_esr(results)
@@ -51,7 +51,7 @@ def measure_degradation(
             raise _error(target, found, f"an ESR of at most {max_esr:.2g}")
         row = {"target": target.name, "esr": esr, "max_abs_error": max_abs_error, "max_esr": max_esr}
         rows.append({**row, "size_bytes": (root / target.file).stat().st_size})
-    return tuple(rows)
+    return tuple(rows), played
 
 
 def _error(target: Target, found: str, expected: str) -> ExportError:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from tapezoo.bundle import BundleError, Manifest, Step, open_target, replay
+from tapezoo.bundle import BundleError, CaseResult, Manifest, Step, open_target, replay
 from tapezoo.export.errors import ExportError, ParityError
 from tapezoo.export.golden import net_step
 from tapezoo.export.targets.target import Target
@@ -25,11 +25,11 @@ STEADY_TOLERANCES = 5  # moving all weights at once does more than roundings do
 
 def measure_parity(
     root: Path, manifest: Manifest, net: Net, targets: Sequence[Target]
-) -> tuple[dict[str, Any], ...]:
+) -> tuple[tuple[dict[str, Any], ...], dict[str, tuple[CaseResult, ...]]]:
     """Replays all golden cases, in the net itself ("net") and in every target that is not lossy.
 
     Returns:
-        Rows with target, case, max_abs_error, tolerance.
+        Rows with target, case, max_abs_error, tolerance; and what each target played, other builds of it left out.
 
     Raises:
         ParityError: The first case over its tolerance, or a target that does not run.
@@ -37,13 +37,15 @@ def measure_parity(
     """
     try:
         # the net first: if blocks of 64 differ from one long block in the net itself, no target is to blame
-        rows = _replay_net(net, root, manifest)
+        rows, played = _replay_net(net, root, manifest), {}
         for target in targets:
-            rows += [] if target.lossy else _replay_target(target, root, manifest)
+            if not target.lossy:
+                worst, played[target.name] = _replay_target(target, root, manifest)
+                rows += worst
     except ParityError as error:
         _check_steady(net, root, manifest, error)
         raise
-    return tuple(rows)
+    return tuple(rows), played
 
 
 @torch.no_grad()
@@ -59,37 +61,46 @@ def perturb_weights(net: Net) -> Net:
 
 def _replay_net(net: Net, root: Path, manifest: Manifest) -> list[dict[str, Any]]:
     try:
-        return _replay_step("net", net_step(net), root, manifest, "the net", NET_ADVICE)
+        return _rows("net", _replay_step("net", net_step(net), root, manifest, "the net", NET_ADVICE))
     except BundleError as error:  # golden output that is not finite
         raise _error("the net", error.found, "a net that plays", NET_ADVICE) from error
 
 
-def _replay_target(target: Target, root: Path, manifest: Manifest) -> list[dict[str, Any]]:
+def _replay_target(
+    target: Target, root: Path, manifest: Manifest
+) -> tuple[list[dict[str, Any]], tuple[CaseResult, ...]]:
     subject = f"export target {target.name!r}"
     try:
         step = open_target(target.open, root, manifest, target.name)
-        rows = _replay_step(target.name, step, root, manifest, subject, TARGET_ADVICE)
+        played = _replay_step(target.name, step, root, manifest, subject, TARGET_ADVICE)
+        rows = _rows(target.name, played)
         for build, other in target.other_builds(root / target.file, manifest.state_names).items():
-            others = _replay_step(target.name, other, root, manifest, f"{subject}, {build},", TARGET_ADVICE)
+            others = _rows(
+                target.name,
+                _replay_step(target.name, other, root, manifest, f"{subject}, {build},", TARGET_ADVICE),
+            )
             rows = [
                 max(pair, key=lambda row: row["max_abs_error"]) for pair in zip(rows, others, strict=True)
             ]
-        return rows
+        return rows, played
     except BundleError as error:
         raise _error(subject, error.found, "a target that plays", TARGET_ADVICE) from error
 
 
 def _replay_step(
     name: str, step: Step, root: Path, manifest: Manifest, subject: str, advice: str
-) -> list[dict[str, Any]]:
-    rows = []
-    for result in replay(step, root, manifest, name):
+) -> tuple[CaseResult, ...]:
+    results = replay(step, root, manifest, name)
+    for result in results:
         if not result.passed:
             found = f"an error of {result.max_abs_error:.3g} in golden case {result.case}"
             raise _error(subject, found, f"at most {result.tolerance:.3g}", advice)
-        row = {"target": name, "case": result.case, "max_abs_error": result.max_abs_error}
-        rows.append({**row, "tolerance": result.tolerance})
-    return rows
+    return results
+
+
+def _rows(name: str, results: Sequence[CaseResult]) -> list[dict[str, Any]]:
+    fields = ("case", "max_abs_error", "tolerance")
+    return [{"target": name, **{field: getattr(result, field) for field in fields}} for result in results]
 
 
 def _error(subject: str, found: str, expected: str, advice: str) -> ParityError:

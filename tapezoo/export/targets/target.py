@@ -148,7 +148,7 @@ def graph_of(
     samples = whole_hops(TRACED_SAMPLES, net.hop_samples)
     noise = torch.randn(TRACED_ROWS, 1, samples, generator=torch.Generator().manual_seed(0)) * 0.1
     return Graph(
-        FlatNet(net, list(state)),
+        FlatNet(net, list(state)).eval(),  # torch.onnx.export leaves the net in the mode of what is around it
         (noise, positions, *state.values()),
         ["input", "controls", *(f"state_{name}" for name in state)],
         ["output", *(f"next_{name}" for name in state)],

@@ -31,6 +31,7 @@ from tapezoo.export.grid.gate import pass_gate
 from tapezoo.export.grid.part import cost_of
 from tapezoo.export.grid.sample import Held, Sample, excerpt_of
 from tapezoo.export.grid.write import write_grid
+from tapezoo.export.played import Played
 from tapezoo.export.trained import programme
 from tapezoo.runtime.grid.graph import GridGraph
 
@@ -65,7 +66,7 @@ def build_grid(
         OutputExistsError, NotReplaceableError, UnwritableOutputError: See `staged_folder`.
     """
 
-    def write(folder: Path) -> Manifest:
+    def write(folder: Path) -> tuple[Manifest, Played]:
         progress("reading the checkpoints")
         points = load_points(file.points)
         net, sample_rate = points[0].net, points[0].sample_rate
@@ -92,7 +93,7 @@ def build_grid(
         index = replace(index, cost=_measure_cost(folder, index, manifest, excerpt))
         index = replace(index, error=measure_reference_error(file, samples, sample_rate, progress))
         (folder / INDEX).write_text(index.to_json(), encoding="utf-8")
-        return replace(manifest, cost={"grid": cost_of(index)})
+        return replace(manifest, cost={"grid": cost_of(index)}), Played()
 
     return assemble(out, overwrite, write, {}, progress)
 
