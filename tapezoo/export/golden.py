@@ -22,6 +22,9 @@ SINGLE_SAMPLES = 128  # how much is played sample by sample
 ROWS_BLOCK_SAMPLES = 333
 REACHES = (1.0, 0.5, 0.25, 0.125)  # tried in turn until the net is steady
 MOST_BLOCKS = 1024  # of a case: each costs a runtime its overhead, at a thousand nothing new is met
+MOST_SPLIT_SAMPLES = (
+    1 << 16
+)  # of a case in shorter blocks, or of several rows: what these add shows at once, or grows
 LEAST_SAMPLES = 3 * 2048
 MOST_SAMPLES = 1 << 18  # six seconds at 44.1 kHz: verify stays quick
 MOST_REMAINING_SAMPLES = 1 << 16  # of a net that adds up its steps, and with them what rounding does to each
@@ -99,9 +102,12 @@ def write_golden(
     hop, most = net.hop_samples, net.max_block_samples
     whole = allowed_block(samples, hop, most)
     blocks = {allowed_block(block, hop, most) for block in BLOCKS_SAMPLES}
+    split = min(samples, MOST_SPLIT_SAMPLES // hop * hop)
     lengths = {
-        block: min(samples, MOST_BLOCKS * block if block > 1 else SINGLE_SAMPLES) for block in sorted(blocks)
+        block: min(split, MOST_BLOCKS * block if block > 1 else SINGLE_SAMPLES) for block in sorted(blocks)
     }
+    if whole in lengths:  # nothing plays it longer
+        lengths[whole] = samples
     held = write(GoldenCase("held", "golden/held.npz", whole, samples, 1), default[np.newaxis, np.newaxis])
     cases = [
         replace(held, name=f"held_{block}", block_samples=block, samples=length)
@@ -111,8 +117,8 @@ def write_golden(
         cases.append(replace(held, name="held_whole" if whole == samples else f"held_{whole}"))
 
     block = allowed_block(ROWS_BLOCK_SAMPLES, hop, most)
-    rows = GoldenCase("rows", "golden/rows.npz", block, samples, 2)
-    cases.append(write(rows, control_path(-(-samples // block), 2, default)))
+    rows = GoldenCase("rows", "golden/rows.npz", block, split, 2)
+    cases.append(write(rows, control_path(-(-split // block), 2, default)))
     for block, length in lengths.items() if net.num_controls else ():
         case = GoldenCase(f"changing_{block}", f"golden/changing_{block}.npz", block, length, 1)
         cases.append(write(case, control_path(-(-length // block), 1, default)))
