@@ -114,7 +114,7 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
 # what tests prove about exports does not need the six seconds that an export plays: every kind of block, several of
 # each, controls that jump between them
 QUICK_EXPORTS = {
-    "golden.MOST_SAMPLES": 1 << 10,
+    "build.MOST_SAMPLES": 1 << 10,
     "golden.BLOCKS_SAMPLES": (1, 64, 333, 512),
     "golden.SINGLE_SAMPLES": 24,
     "cost.MEASURED_SAMPLES": 1 << 10,
