@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 import subprocess
 import tempfile
-from math import prod
 from pathlib import Path
 
 import torch
+from ceiling import flop_per_sample
 
 from tapezoo.export.targets.cpp import CppTarget
 from tapezoo.export.targets.target import graph_of
@@ -42,12 +42,6 @@ NETS = {
     "S4D": lambda: S4DNet(0),
 }
 A2 = (1, 3, 7, 17, 41, 101, 239)
-
-
-def flop_per_sample(net: Net) -> int:
-    """Two for every weight of a matrix: what the ceiling is a share of; activations are not counted."""
-    shapes = net.described().shapes().values()
-    return 2 * sum(prod(shape) for shape in shapes if len(shape) > 1)
 
 
 def built(net: Net, options: list[str], folder: Path) -> list[str]:

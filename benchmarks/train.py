@@ -5,12 +5,14 @@
 
 All train on the same 64 rows of 1024 samples, one update per batch: forward, backward, Adam, one thread.
 
-- textbook: the architecture as anyone would write it first, from torch.nn alone (LSTM, GRU, WaveNet);
+- textbook: the architecture as anyone would write it first, from torch.nn alone (LSTM, GRU, WaveNet, TCN, GCN, S4D);
 - plain: tapezoo's own net in a bare loop with nothing else;
 - tapezoo: Lightning, EffectModel and everything in between.
 
 `malloc` is glibc's as it comes, or `kept`: with `keep_memory`, as the training command sets it (a process of
-its own each). Rounds alternate; printed are medians of process CPU time, and ratios within the run.
+its own each). Rounds alternate; printed are medians of process CPU time, and ratios within the run. The share is of
+what the core can do at most, measured between the rounds: a step is three passes, each two operations for every
+weight of a matrix.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import warnings
 from collections.abc import Callable
 
 import torch
+from ceiling import ceiling_gflops, flop_per_sample, processor
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from textbook import TEXTBOOK
 from torch import Tensor, nn
@@ -33,7 +36,7 @@ from torch.utils.data import DataLoader
 from tapezoo import models, registry
 from tapezoo.cli.memory import keep_memory
 from tapezoo.data.batch import Batch
-from tapezoo.net import Net
+from tapezoo.net import Net, UndescribableError
 from tapezoo.training.effect import EffectModel
 
 SAMPLE_RATE_HZ = 44100
@@ -57,7 +60,11 @@ def main() -> None:
         print(json.dumps(measure(options)))
         return
     print(f"{options.rows} x {options.samples} samples, one thread, median of {options.rounds} rounds")
-    print(f"{'':<18}{'malloc':<13}{'textbook':>10}{'plain':>10}{'tapezoo':>10}{'/plain':>8}{'/textbook':>11}")
+    print(processor())
+    heads = (
+        f"{'':<18}{'malloc':<13}{'textbook':>10}{'plain':>10}{'tapezoo':>10}{'/plain':>8}{'/textbook':>11}"
+    )
+    print(f"{heads}{'share':>8}{'GFLOP/s':>9}")
     for name in options.models or [found.name for found in registry.registrations("models")]:
         for setting in ("as it comes", "kept"):
             speeds = in_child(name, setting, options)
@@ -68,7 +75,11 @@ def main() -> None:
             for loop, width in (("plain", 8), ("textbook", 11)):
                 pairs = zip(speeds["tapezoo"], speeds[loop], strict=False)
                 ratios = [ours / other for ours, other in pairs]
-                row += f"{statistics.median(ratios):>{width}.2f}" if ratios else ""
+                row += f"{statistics.median(ratios):>{width}.2f}" if ratios else f"{'':>{width}}"
+            if speeds["ceiling"]:
+                row += (
+                    f"{statistics.median(speeds['share']):>8.2f}{statistics.median(speeds['ceiling']):>9.0f}"
+                )
             print(row, flush=True)
 
 
@@ -100,14 +111,26 @@ def measure(options: argparse.Namespace) -> dict[str, list[float]]:
     loops["plain"]()
     batches = max(1, round(options.seconds / (time.process_time() - started)))
     audio_seconds = batches * rows * samples / SAMPLE_RATE_HZ
-    speeds: dict[str, list[float]] = {loop: [] for loop in LOOPS}
+    speeds: dict[str, list[float]] = {loop: [] for loop in (*LOOPS, "share", "ceiling")}
+    asked = 3e-9 * flop_of(model.net) * SAMPLE_RATE_HZ  # per second of audio
     for round_number in range(options.rounds + 1):  # the first one warms up
         took = {loop: cpu_seconds(step, batches) for loop, step in loops.items()}
         took["tapezoo"] = real_loop(model, batch, batches)
         if round_number:
             for loop, seconds in took.items():
                 speeds[loop].append(audio_seconds / seconds)
+            if asked:
+                speeds["ceiling"].append(ceiling_gflops())
+                speeds["share"].append(asked * speeds["tapezoo"][-1] / speeds["ceiling"][-1])
     return speeds
+
+
+def flop_of(net: Net) -> int:
+    """Of a sample; 0 where the net cannot say what it is made of."""
+    try:
+        return flop_per_sample(net)
+    except UndescribableError:
+        return 0
 
 
 def make_batch(rows: int, samples: int) -> Batch:

@@ -235,15 +235,29 @@ def add_products(
         first = builder.gep(_data(context, builder, signature.args[5], weights), [at])
         with cgutils.for_range(builder, count) as loop:
             there = builder.mul(loop.index, heard_row)
-            factors = [_splat(builder, builder.load(builder.gep(place, [there])), kind) for place in heards]
-            place = builder.gep(first, [builder.mul(loop.index, row)])
-            for vector in range(vectors):
-                terms = _load(builder, place, kind)
-                place = builder.gep(place, [step])
-                for factor, sums_of_row in zip(factors, places, strict=True):
-                    product = builder.fmul(factor, terms, flags=_CONTRACT)
-                    sum_ = builder.fadd(product, builder.load(sums_of_row[vector]), flags=_CONTRACT)
-                    builder.store(sum_, sums_of_row[vector])
+            spots = [builder.gep(first, [builder.mul(loop.index, row)])]
+            for _ in range(vectors - 1):
+                spots.append(builder.gep(spots[-1], [step]))
+
+            def factor(place: Any) -> Any:
+                return _splat(builder, builder.load(builder.gep(place, [there])), kind)
+
+            def add(factor: Any, terms: Any, sum_at: Any) -> None:
+                product = builder.fmul(factor, terms, flags=_CONTRACT)
+                builder.store(builder.fadd(product, builder.load(sum_at), flags=_CONTRACT), sum_at)
+
+            if rows <= vectors:  # the fewer of both wait in registers, the others come one by one
+                factors = [factor(place) for place in heards]
+                for vector, spot in enumerate(spots):
+                    terms = _load(builder, spot, kind)
+                    for each, sums_of_row in zip(factors, places, strict=True):
+                        add(each, terms, sums_of_row[vector])
+            else:
+                loaded = [_load(builder, spot, kind) for spot in spots]
+                for place, sums_of_row in zip(heards, places, strict=True):
+                    each = factor(place)
+                    for terms, sum_at in zip(loaded, sums_of_row, strict=True):
+                        add(each, terms, sum_at)
         results = [
             context.make_tuple(builder, of_row, [builder.load(place) for place in sums_of_row])
             for of_row, sums_of_row in zip(signature.return_type, places, strict=True)
@@ -252,6 +266,73 @@ def add_products(
 
     number = types.int64
     return sums(sums, heard, number, number, number, weights, number, number, number, number), code
+
+
+@_instruction
+def add_dots(
+    typing: Any,
+    sums: Any,
+    left: Any,
+    left_at: Any,
+    left_step: Any,
+    right: Any,
+    right_at: Any,
+    right_step: Any,
+    count: Any,
+) -> Any:
+    """`sums[r][k] + sum_n left[r][n] right[k][n]`, over the n-th vectors of `count`; see `total`.
+
+    `left[r][n]` is the vector at `left[left_at + r left_step + n lanes]`, `right[k][n]` likewise.
+    """
+    rows, columns = len(sums), len(sums[0])
+    kind = sums[0][0].kind
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start, left, left_at, left_step, right, right_at, right_step, count = args
+        places = [
+            [
+                cgutils.alloca_once_value(builder, each)  # type: ignore[no-untyped-call]
+                for each in cgutils.unpack_tuple(builder, parts, columns)  # type: ignore[no-untyped-call]
+            ]
+            for parts in cgutils.unpack_tuple(builder, start, rows)  # type: ignore[no-untyped-call]
+        ]
+        lefts = [builder.gep(_data(context, builder, signature.args[1], left), [left_at])]
+        rights = [builder.gep(_data(context, builder, signature.args[4], right), [right_at])]
+        for _ in range(rows - 1):
+            lefts.append(builder.gep(lefts[-1], [left_step]))
+        for _ in range(columns - 1):
+            rights.append(builder.gep(rights[-1], [right_step]))
+        with cgutils.for_range(builder, count) as loop:
+            there = builder.mul(loop.index, ir.Constant(loop.index.type, kind.count))
+            terms = [_load(builder, builder.gep(place, [there]), kind) for place in rights]
+            for place, sums_of_row in zip(lefts, places, strict=True):
+                factor = _load(builder, builder.gep(place, [there]), kind)
+                for term, sum_at in zip(terms, sums_of_row, strict=True):
+                    product = builder.fmul(factor, term, flags=_CONTRACT)
+                    builder.store(builder.fadd(product, builder.load(sum_at), flags=_CONTRACT), sum_at)
+        results = [
+            context.make_tuple(builder, of_row, [builder.load(place) for place in sums_of_row])
+            for of_row, sums_of_row in zip(signature.return_type, places, strict=True)
+        ]
+        return context.make_tuple(builder, signature.return_type, results)
+
+    number = types.int64
+    return sums(sums, left, number, number, right, number, number, number), code
+
+
+@_instruction
+def total(typing: Any, x: Any) -> Any:
+    """The sum of a vector's numbers, in any order."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = args[0].type
+        name = f"llvm.vector.reduce.fadd.v{kind.count}f{32 if kind.element == ir.FloatType() else 64}"
+        reduce = builder.module.declare_intrinsic(
+            name, fnty=ir.FunctionType(kind.element, [kind.element, kind])
+        )
+        return builder.call(reduce, [ir.Constant(kind.element, 0.0), args[0]], fastmath=("reassoc",))
+
+    return x.number(x), code
 
 
 def _arithmetic(name: str) -> Any:

@@ -14,8 +14,9 @@ from tapezoo.layers.conditioner import Conditioner
 from tapezoo.layers.conditioning import FiLM, conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.layers.described import describe_convolution, describe_modulation
+from tapezoo.layers.skip_stack import run_skip_stack, runs_stack, stack_weights
 from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, require_reach, require_whole
-from tapezoo.models.modulation import Modulations, hold_conditioner, require_conditioning
+from tapezoo.models.modulation import Modulations, hold_conditioner, is_identity, require_conditioning
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
@@ -143,11 +144,18 @@ class GCNNet(Net):
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
         trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
-        pasts = [state["past_input"]]
-        if "past_layers" in state:
-            pasts += torch.split(state["past_layers"], self.past_samples[1:], dim=-1)
-        h, features, after, new_state = input, [], [], knobs
-        for (name, layer), past in zip(self.layers.items(), pasts, strict=True):
+        later = state.get("past_layers")
+        h, features, new_state = input, [], knobs
+        layers = {name: layer for name, layer in self.layers.items() if isinstance(layer, Layer)}
+        if later is not None and self.plays_compiled(layers, input, later):
+            first, *rest = layers.values()  # the first one alone has another width
+            h, z, new_state["past_input"], _ = first(h, trajectory, state["past_input"], {})
+            skips, new_state["past_layers"] = self._run_compiled(rest, h, later)
+            return convolution(torch.cat([z, skips], dim=1), self.output.weight, self.output.bias), new_state
+        pasts, after = [state["past_input"]], []
+        if later is not None:
+            pasts += torch.split(later, self.past_samples[1:], dim=-1)
+        for (name, layer), past in zip(layers.items(), pasts, strict=True):
             h, z, past, own = layer(h, trajectory, past, self.modulations.own_state(name, state))
             features.append(z)
             after.append(past)
@@ -155,9 +163,21 @@ class GCNNet(Net):
         mixed = torch.cat(features, dim=1)  # (batch, layers * channels, samples)
         output = convolution(mixed, self.output.weight, self.output.bias)
         new_state["past_input"] = after[0]
-        if "past_layers" in state:
+        if later is not None:
             new_state["past_layers"] = torch.cat(after[1:], dim=-1)
         return output, new_state
+
+    def plays_compiled(self, layers: dict[str, Layer], signal: Tensor, past: Tensor) -> bool:
+        """Whether layers but the first go at once through `run_skip_stack`: in training, where nothing modulates z."""
+        plain = all(is_identity(layer.modulation) for layer in layers.values())
+        return plain and (self.training or torch.is_grad_enabled()) and runs_stack(signal, past)
+
+    def _run_compiled(self, layers: list[Layer], h: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        weights = stack_weights([layer.dilated for layer in layers], [layer.mix for layer in layers])
+        nothing = h.new_zeros(h.shape[0], 0, h.shape[-1])
+        dilations = [layer.dilation for layer in layers]
+        _, skips, past = run_skip_stack(h, nothing, past, weights, dilations, summed=False)
+        return skips, past
 
     def described(self) -> Architecture:
         """See `Net.described`."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tapezoo.layers.affine import Affine, fold_into_next
 from tapezoo.layers.conditioner import Conditioner
-from tapezoo.layers.conditioning import CONDITIONERS
+from tapezoo.layers.conditioning import CONDITIONERS, Concatenation, FiLM
 from tapezoo.models.arguments import require_one_of
 from tapezoo.net import Net, State, UnfoldableError
 
@@ -54,6 +54,13 @@ class Modulations:
     def net_state(self, layer: str, own: State) -> State:
         """The layer's own state as the net's state calls it."""
         return {f"modulation_{layer}_{name}": own[name] for name in self.names[layer]}
+
+
+def is_identity(conditioner: Conditioner) -> bool:
+    """Whether it leaves the features as they are: an affine one for no controls."""
+    return (isinstance(conditioner, FiLM) and conditioner.affine is None) or (
+        isinstance(conditioner, Concatenation) and conditioner.mix is None
+    )
 
 
 def hold_conditioner(conditioner: Conditioner, controls: Tensor) -> Conditioner:

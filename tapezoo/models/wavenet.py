@@ -12,6 +12,7 @@ from tapezoo.layers.activations import fast_tanh
 from tapezoo.layers.conditioning import conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.layers.described import describe_convolution, describe_modulation
+from tapezoo.layers.skip_stack import run_skip_stack, runs_stack, stack_weights
 from tapezoo.models.arguments import (
     LONGEST_SAMPLES,
     WIDEST,
@@ -21,7 +22,7 @@ from tapezoo.models.arguments import (
     require_whole,
     require_wholes,
 )
-from tapezoo.models.modulation import Modulations, hold_conditioner, require_conditioning
+from tapezoo.models.modulation import Modulations, hold_conditioner, is_identity, require_conditioning
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
@@ -124,6 +125,10 @@ class Array(nn.Module):
         `past` holds every layer's left context, one after another; `owns` is what each modulation carries.
         """
         y = convolution(y, self.widen.weight)  # (batch, channels, samples)
+        if self.plays_compiled(y, past):
+            y, skips, past = self._run_compiled(y, input, controls, past)
+            head = skips if head is None else head + skips
+            return y, convolution(head, self.head.weight, self.head.bias), past, owns
         pasts, after = [], []
         for layer, layer_past, own in zip(
             self.layers.values(), torch.split(past, self.past_samples, dim=-1), owns, strict=True
@@ -134,6 +139,22 @@ class Array(nn.Module):
             after.append(own)
         assert head is not None
         return y, convolution(head, self.head.weight, self.head.bias), torch.cat(pasts, dim=-1), after
+
+    def plays_compiled(self, y: Tensor, past: Tensor) -> bool:
+        """Whether all layers go at once through `run_skip_stack`: in training, where nothing modulates z."""
+        plain = all(is_identity(modulation) for _, modulation in self.conditioners)
+        return plain and (self.training or torch.is_grad_enabled()) and runs_stack(y, past)
+
+    def _run_compiled(
+        self, y: Tensor, input: Tensor, controls: Tensor, past: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        layers = [layer for layer in self.layers.values() if isinstance(layer, Layer)]
+        told = input
+        if layers[0].mix.in_channels > 1:
+            told = torch.cat([input, controls.expand(-1, -1, input.shape[-1])], dim=1)
+        convolutions = [(layer.dilated, layer.residual, layer.mix) for layer in layers]
+        weights = stack_weights(*zip(*convolutions, strict=True))
+        return run_skip_stack(y, told, past, weights, [layer.dilation for layer in layers], summed=True)
 
 
 def name_parts(count: int) -> list[str]:
