@@ -1,19 +1,24 @@
 """A new MLflow database is made beside its place and renamed when complete.
 
 MLflow's migrations take seconds and cannot be repeated. A process that ends in the middle of them, or two that begin
-together, leave a file that no MLflow can open.
+together, leave a file that no MLflow can open. What they make is the same every time: the first one is kept in the
+user's cache folder, and copied for the next.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 
+from tapezoo.cache_folder import cache_root
 from tapezoo.tracking.address import SQLITE
 from tapezoo.tracking.errors import StoreError
 
@@ -36,7 +41,10 @@ def ensure_database(uri: str) -> None:
         if _is_absent(path):
             with _hold_lock(path):
                 if _is_absent(path):
-                    _create_database(path)
+                    kept = _kept_database()
+                    if not _copy_kept(kept, path):
+                        _create_database(path)
+                        _keep(path, kept)
                     return
     except OSError as error:
         raise _creation_error(path, error) from error
@@ -82,6 +90,42 @@ def _is_in_place(lock: Path, descriptor: int) -> bool:
         return os.path.samestat(os.fstat(descriptor), lock.stat())
     except FileNotFoundError:
         return False
+
+
+def _kept_database() -> Path | None:
+    """Where an empty database of this MLflow is kept; None: nobody has a home here."""
+    try:
+        return cache_root() / f"mlflow-{version('mlflow')}.db"
+    except RuntimeError:
+        return None
+
+
+def _copy_kept(kept: Path | None, path: Path) -> bool:
+    """Copies the kept database to `path`; False where there is none, or none of this MLflow."""
+    if kept is None or not kept.is_file():
+        return False
+    part = path.with_name(f".{path.name}.part")
+    _remove_part(part)
+    try:
+        shutil.copyfile(kept, part)
+        _check_complete(part)
+        part.rename(path)
+    except StoreError:  # damaged: it is made anew
+        return False
+    finally:
+        _remove_part(part)
+    return True
+
+
+def _keep(path: Path, kept: Path | None) -> None:
+    """Keeps a copy of what was just made, if the cache folder takes it."""
+    if kept is None:
+        return
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent, prefix="mlflow-") as folder:
+            shutil.copyfile(path, part := Path(folder) / kept.name)
+            part.replace(kept)
 
 
 def _create_database(path: Path) -> None:

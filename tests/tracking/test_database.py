@@ -39,9 +39,21 @@ class Migrations:
         shutil.copy(self.blank, part)
 
 
+@pytest.fixture(autouse=True)
+def kept(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache folder, empty."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("TAPEZOO_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture
-def migrations(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Migrations:
+def migrations(
+    kept: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Migrations:
     new_store(folder := tmp_path_factory.mktemp("blank"), tmp_path_factory)
+    for path in kept.iterdir():
+        path.unlink()
     made = Migrations(folder / "mlruns.db")
     monkeypatch.setattr(mlflow.store.db.utils, "_initialize_tables", made)
     return made
@@ -118,3 +130,42 @@ def test_a_broken_or_older_database_is_named_with_what_to_do(migrations: Migrati
     with pytest.raises(StoreError, match="mlflow db upgrade sqlite:///"):
         ensure_database(f"sqlite:///{older}")
     assert migrations.count == 0
+
+
+def test_the_second_database_is_a_copy_of_the_first(
+    migrations: Migrations, kept: Path, tmp_path: Path
+) -> None:
+    for name in ("first.db", "second.db"):
+        ensure_database(f"sqlite:///{tmp_path}/{name}")
+    assert migrations.count == 1
+    assert (tmp_path / "second.db").read_bytes() == (tmp_path / "first.db").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first.db", "second.db"]
+    assert len(list(kept.iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", ["half", "of another MLflow"])
+def test_a_kept_database_that_is_no_good_is_made_anew(
+    damage: str, migrations: Migrations, kept: Path, tmp_path: Path
+) -> None:
+    ensure_database(f"sqlite:///{tmp_path}/first.db")
+    (found,) = kept.iterdir()
+    if damage == "half":
+        found.write_bytes(found.read_bytes()[:5000])
+    else:
+        with closing(sqlite3.connect(found)) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = 'before'")
+            connection.commit()
+    ensure_database(f"sqlite:///{tmp_path}/second.db")
+    ensure_database(f"sqlite:///{tmp_path}/third.db")
+    assert migrations.count == 2
+    assert (tmp_path / "third.db").read_bytes() == (tmp_path / "first.db").read_bytes()
+
+
+def test_where_nothing_can_be_kept_it_is_made_each_time(
+    migrations: Migrations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TAPEZOO_CACHE", str(tmp_path / "file"))
+    for name in ("first.db", "second.db"):
+        ensure_database(f"sqlite:///{tmp_path}/{name}")
+    assert migrations.count == 2
