@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 
 from tapezoo.measure.cells import CellErrors
 from tapezoo.report.controls import control_heading
 from tapezoo.report.figures import new_figure
 from tapezoo.report.tables import Cell, Column, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLOURS = "viridis_r"
 NAMED = 3  # cells that the text names
@@ -48,6 +50,8 @@ def cells_table(errors: CellErrors) -> Table:
 
 def draw_cells(errors: CellErrors) -> Figure:
     """A line over one axis, a map over two; over more, of each pair of axes the worst cell."""
+    from matplotlib.colors import LogNorm
+
     done, shape = errors.done, errors.missed.shape
     title = "share of its rows' energy that each net missed"
     if len(shape) == 1:

@@ -1,16 +1,17 @@
-"""How every figure looks, and how it becomes a PNG."""
+"""How every figure looks, and how it becomes a PNG; matplotlib is imported when the first one is made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-
-from matplotlib.artist import Artist
-from matplotlib.axis import Axis
-from matplotlib.figure import Figure
-from matplotlib.text import Text
+from typing import TYPE_CHECKING
 
 from tapezoo.staging import replaced_file
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 INPUT, TARGET, OUTPUT, ERROR = "#4c78a8", "#222222", "#f28e2b", "#d62728"
 # of controls, and of the neighbours of a blend
@@ -27,6 +28,8 @@ def new_figure(width_in: float, height_in: float, title: str = "", fontsize: str
         title: Above all panels.
         fontsize: Of the title, as matplotlib names it.
     """
+    from matplotlib.figure import Figure
+
     # no pyplot: it would keep every figure, and look for a display
     figure = Figure(figsize=(width_in, height_in), dpi=DOTS_PER_INCH, layout="constrained")
     if title:
@@ -60,6 +63,9 @@ def arrange(figure: Figure) -> None:
 
 def _texts(figure: Figure) -> Iterable[Text]:
     """All but the numbers along axes: `a$b$.wav` is no formula, and a power of ten there is one."""
+    from matplotlib.axis import Axis
+    from matplotlib.text import Text
+
     parts: list[Artist] = [child for child in figure.get_children() if child not in figure.axes]
     for axes in figure.axes:
         for child in axes.get_children():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from tapezoo.layers.responses import Response
 from tapezoo.report.figures import TARGET, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHOWN_DB = 60.0  # of a magnitude response, below its highest point
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-
-from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from tapezoo.controls import Control
 from tapezoo.data.settings import KINDS, Kind, Setting, varying_axes
 from tapezoo.measure.setting_scores import SettingScore
 from tapezoo.report.controls import control_heading
 from tapezoo.report.figures import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
 
 MARKERS: dict[Kind, str] = {"trained": "o", "interpolation": "D", "corner": "s", "extrapolation": "^"}
 TRAINED, HELD_OUT = "#4c78a8", "#d62728"
@@ -39,6 +40,8 @@ def draw_settings_map(scored: Sequence[SettingScore], controls: Sequence[Control
         controls: All controls, in the order of the settings.
         title: What is shown.
     """
+    from matplotlib.cm import ScalarMappable
+
     judged = [one for one in scored if one.score.esr >= 0]
     axes = varying_axes([one.setting for one in judged]) or [0]
     panes = {
@@ -155,6 +158,8 @@ def _worst_of_each(judged: Sequence[SettingScore], first: int, second: int) -> l
 
 
 def _norm(esrs: Sequence[float]) -> LogNorm:
+    from matplotlib.colors import LogNorm
+
     positive = [esr for esr in esrs if esr > 0] or [1.0]
     low, high = min(positive), max(positive)
     return LogNorm(low, high if high > low else 2 * low)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tapezoo.measure.transfer import TransferLoop
 from tapezoo.report.figures import TARGET, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def draw_transfer_curve(loops: Sequence[TransferLoop], frequency_hz: float, title: str) -> Figure:

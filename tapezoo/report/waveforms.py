@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from tapezoo.esr import esr
 from tapezoo.measure.spectrum import Spectrogram, measure_spectrogram
 from tapezoo.report.figures import ERROR, OUTPUT, TARGET, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 Signal = NDArray[np.floating]  # (samples,), full scale is +-1
 

@@ -27,7 +27,9 @@ def stepped(optimizer_class):
 before = {"SGD": stepped(torch.optim.SGD), "Adam": stepped(torch.optim.Adam)}
 mean = torchmetrics.MeanMetric()
 mean.update(torch.ones(2))
-heavy = ["sympy", "torch._dynamo.eval_frame", "matplotlib.pyplot"]
+import tapezoo.cli.training
+
+heavy = ["sympy", "torch._dynamo.eval_frame", "matplotlib.pyplot", "matplotlib.figure"]
 lean = [name for name in heavy if name in sys.modules]
 plain = isinstance(torch.nn.Linear(1, 1), OptimizedModule)
 
@@ -75,7 +77,12 @@ def test_the_compiler_and_pyplot_are_stood_in_for_until_something_asks_for_them(
     assert found["compiled"]
     assert found["answer"] == [3, 1]
     assert found["axes"]
-    assert found["loaded"] == ["sympy", "torch._dynamo.eval_frame", "matplotlib.pyplot"]
+    assert found["loaded"] == [
+        "sympy",
+        "torch._dynamo.eval_frame",
+        "matplotlib.pyplot",
+        "matplotlib.figure",
+    ]
 
 
 def test_a_path_that_is_wrong_is_said_before_torch_is_imported(tmp_path: Path) -> None:
