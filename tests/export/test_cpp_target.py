@@ -169,6 +169,8 @@ EXPORTED = (
     "tcn, temporal film",
     "stn table",
     "gru behind a long filter",
+    "s4d, seven modes",
+    "grey box, level, two knobs",
 )
 
 
