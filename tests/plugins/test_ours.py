@@ -46,7 +46,7 @@ def test_it_trains_from_its_own_recipe_exports_and_verifies(plugin, installed, t
     monkeypatch.chdir(tmp_path)
     recipe = ROOT / "plugins" / plugin / "recipes" / RECIPES[plugin]
     name = PLUGINS[plugin][0]
-    # the shortest sound that export takes: by default it plays six seconds in blocks of 64
+    # the shortest sound that export takes: by default it plays six seconds, and one and a half in blocks of 64
     soundfile.write("short.wav", np.random.default_rng(0).uniform(-0.5, 0.5, 7000), 44100)
     try:
         assert main(["fit", "--config", str(recipe), *ONE_STEP]) == 0
