@@ -37,7 +37,7 @@ def add_state_space(program: Program, block: StateSpaceBlock, index: int, before
     )
     if block.modulation is not None:
         add_modulation(program, block.modulation, f"{name}_by", u)
-    program.say(f"bend_rows<{channels}>({u});", f"add_rows<{channels}>({before.pointer}, {u});")
+    program.say(f"add_bent_rows<{channels}>({before.pointer}, {u});")
     program.remember(block.state, (name, ""))
     return before
 

@@ -28,6 +28,11 @@ void bend_rows(float* rows) noexcept {
 }
 
 template <int ROWS>
+void add_bent_rows(float* rows, const float* others) noexcept {
+  for (int n = 0; n < ROWS * CHUNK; n += LANES) store(rows + n, load(rows + n) + tanh(load(others + n)));
+}
+
+template <int ROWS>
 void clip_rows(float* rows) noexcept {
   for (int n = 0; n < ROWS * CHUNK; n += LANES) store(rows + n, max(load(rows + n), fill(0.0f)));
 }
