@@ -24,6 +24,7 @@ from tapezoo.jobs.lock import lock_folder
 from tapezoo.measure.comparison import Figures, Outcome
 
 RATE = 8000
+AUDIO_S = 150  # lasts some seconds: time to stop it in the middle, on a busy machine too
 OBJECTIVE = {"class_path": "tapezoo.training.Supervised", "init_args": {"tbptt_samples": 512}}
 LSTM = {"hidden_size": 4, "objective": OBJECTIVE}
 
@@ -94,7 +95,7 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypat
     monkeypatch.setattr(process.subprocess, "Popen", start)
     recipes = [write_recipe("fir.yaml", "FIR", taps=8, burn_in_samples=32)]
     recipes.append(write_recipe("lstm.yaml", "LSTM", **LSTM))
-    budget = ("--audio-seconds", "60")
+    budget = ("--audio-seconds", str(AUDIO_S))
     with monkeypatch.context() as patch:
         patch.setattr(run, "_progress", stop_when_a_checkpoint_is_there)
         patch.setattr(process, "POLL_S", 0.02)  # the row lasts some seconds: stop it in its first epochs
@@ -127,7 +128,7 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypat
     assert len(history) > len(before)
     for name, burn_in_samples in (("fir", 32), ("lstm", 64)):
         batch_s = 4 * (2048 + burn_in_samples) / RATE
-        assert 60 <= float(rows[name]["audio_s"]) < 60 + batch_s
+        assert AUDIO_S <= float(rows[name]["audio_s"]) < AUDIO_S + batch_s
         assert 0 < float(rows[name]["val_esr"]) < 1
         assert float(rows[name]["real_time_factor_64"]) > 0
         settings = yaml.safe_load(Path(f"out/{name}/row.yaml").read_text())
@@ -135,7 +136,7 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypat
         assert settings["model"]["init_args"]["score_after_samples"] == 64
         assert settings["threads"] == 1
     assert rows["fir"]["parameters"] == "8"
-    assert int(rows["fir"]["updates"]) == math.ceil(60 / (4 * (2048 + 32) / RATE))
+    assert int(rows["fir"]["updates"]) == math.ceil(AUDIO_S / (4 * (2048 + 32) / RATE))
     assert Path("out/comparison.png").read_bytes().startswith(b"\x89PNG")
     assert Path("out/fir/bundle/model.onnx").is_file()
     assert read_outcome(Path("out/fir")).figures.val_esr == float(rows["fir"]["val_esr"])
@@ -151,12 +152,12 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypat
         "lstm",
     ]  # a row goes on in its own run
     assert parent.info.run_name == "compare out"
-    assert parent.data.params["budget"] == "60 s of audio"
+    assert parent.data.params["budget"] == f"{AUDIO_S} s of audio"
     names = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
     assert names == {"table.md", "table.csv", "comparison.png"}
 
-    assert compare(*recipes, "--audio-seconds", "61") == 2
-    assert "audio_seconds: 60.0 -> 61.0" in capsys.readouterr().err
+    assert compare(*recipes, "--audio-seconds", str(AUDIO_S + 1)) == 2
+    assert f"audio_seconds: {AUDIO_S}.0 -> {AUDIO_S + 1}.0" in capsys.readouterr().err
 
 
 def stop_when_a_checkpoint_is_there(folder: Path, *args: object) -> str:
