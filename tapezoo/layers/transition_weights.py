@@ -46,15 +46,22 @@ class NetSize(NamedTuple):
         around = vectors.shape[:-1]
         first = vectors[..., : width * (inputs + 1)].reshape(*around, width, inputs + 1)
         head = self.trained - width - 1
-        inner = vectors[..., self.first_bias.stop : head]
-        inner = inner.reshape(*around, layers - 1, width * (width + 1))
+        if layers > 1:
+            inner = vectors[..., self.first_bias.stop : head]
+            inner = inner.reshape(*around, layers - 1, width * (width + 1))
+            hidden = inner[..., : width * width].reshape(*around, layers - 1, width, width)
+            biases = inner[..., width * width :]
+        else:  # what has no numbers is cut, not reshaped, which ONNX' exporter takes for a fault of its own
+            one = vectors[..., :1, None]
+            hidden = one[..., None].expand(*around, 1, width, width)[..., :0, :, :]
+            biases = one.expand(*around, 1, width)[..., :0, :]
         return (
             first[..., :inputs],
             vectors[..., self.first_bias],
             Weights(
                 first[..., inputs],
-                inner[..., : width * width].reshape(*around, layers - 1, width, width),
-                inner[..., width * width :],
+                hidden,
+                biases,
                 vectors[..., head : head + width],
                 vectors[..., head + width],
                 vectors[..., -1].detach(),

@@ -113,6 +113,7 @@ _MAKERS = {
     "stn, wide, anhysteretic": lambda: STNNet(1, "1x20", "slope", "anhysteretic"),
     "stn folded": lambda: STNNet(2, "2x4").folded(POINT),
     "stn table": lambda: _ranged(STNGridNet(2, [3, 0], "2x5")),
+    "stn table of one layer": lambda: _ranged(STNGridNet(2, [3, 0], "1x3")),
     "stn table without axes": lambda: _ranged(STNGridNet(2, [0, 0], "2x4", "increment", "plain")),
     "stn polynomial": lambda: _ranged(STNPolynomialNet(2, 3, "2x4")),
     "lstm beside a long filter": lambda: FilterBeside(LSTMNet(1, 5, 1, 1, 100.0), 200),

@@ -1,16 +1,20 @@
 """What is particular to the state transition net."""
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from export.nets import knobs as knobs_of
 
 from tapezoo import testing
 from tapezoo.export import export_bundle, load_targets
 from tapezoo.export.golden import LEAST_SAMPLES
 from tapezoo.export.targets.kernel import KernelTarget
+from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of
 from tapezoo.models.arguments import ModelArgumentError
 from tapezoo.models.stn import STEP, STN, STNNet
+from tapezoo.models.stn_grid import STNGridNet
 from tapezoo.net import UnfoldableError
 from tapezoo.runtime.kernels import open_kernel
 from tapezoo.testing.conditions import noise_and_tone
@@ -217,3 +221,12 @@ def test_it_passes_the_gate_as_onnx_torchscript_and_kernel(tmp_path):
         targets=load_targets(["onnx", "torchscript", "kernel"]),
     )
     assert {row["target"] for row in report.manifest.parity} == {"net", "onnx", "torchscript", "kernel"}
+
+
+def test_a_table_of_nets_of_one_layer_is_written_as_a_graph_too(tmp_path):
+    """There are no hidden layers then: a reshape of nothing is what ONNX' exporter breaks off at."""
+    net, path = STNGridNet(2, [2, 0], "1x2").eval(), tmp_path / "model.onnx"
+    OnnxTarget().write(
+        graph_of(net, {"architecture": "Small", "sample_rate": "48000"}, knobs_of(net), 256), path
+    )
+    assert {node.name for node in onnx.load(path).graph.input} >= {"input", "controls"}
