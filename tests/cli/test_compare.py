@@ -24,7 +24,7 @@ from tapezoo.jobs.lock import lock_folder
 from tapezoo.measure.comparison import Figures, Outcome
 
 RATE = 8000
-AUDIO_S = 150  # lasts some seconds: time to stop it in the middle, on a busy machine too
+AUDIO_S = 300  # lasts some seconds: time to stop it in the middle, on a busy machine too
 OBJECTIVE = {"class_path": "tapezoo.training.Supervised", "init_args": {"tbptt_samples": 512}}
 LSTM = {"hidden_size": 4, "objective": OBJECTIVE}
 
