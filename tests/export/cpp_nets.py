@@ -57,7 +57,7 @@ def _bent(net):
     """Far from the identity that it begins as."""
     with torch.no_grad():
         for parameter in net.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape)
+            parameter += 0.4 * torch.randn(parameter.shape)
     return net
 
 
