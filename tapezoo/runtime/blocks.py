@@ -44,8 +44,10 @@ def as_rows(block: Any, name: str = "a block", loud: float = LOUD) -> Audio:
         raise NoSignalError(
             f"{name} of shape {given.shape}", "a block must be (samples,) or (channels, samples)"
         )
-    with np.errstate(over="ignore"):  # a double too large for a float is said below
-        rows = given.astype(np.float32, copy=False)
+    rows = given
+    if given.dtype != np.float32:
+        with np.errstate(over="ignore"):  # a double too large for a float is said below
+            rows = given.astype(np.float32)
     rows = rows.reshape(1, -1) if rows.ndim == 1 else rows
     power = float(np.vdot(rows, rows))
     if not math.isfinite(power) and not np.isfinite(rows).all():

@@ -2,27 +2,62 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from tapezoo.runtime.kernels.activations import LOGISTIC, power_of_two, soon_tanh
 from tapezoo.runtime.kernels.file import KernelFile
-from tapezoo.runtime.kernels.recurrent import RecurrentVoice, four_sums
-from tapezoo.runtime.kernels.vector import LANES, compiled, fma, load, sigmoid, store, sub, tanh
+from tapezoo.runtime.kernels.recurrent import RecurrentVoice
+from tapezoo.runtime.kernels.vector import (
+    HOST_LANES,
+    add,
+    add_tile,
+    compiled,
+    div,
+    fill_as,
+    fma,
+    lanes_of,
+    load_as,
+    narrow,
+    store,
+    sub,
+)
+
+FACTORS = (
+    LOGISTIC,
+    LOGISTIC,
+    1.0,
+    1.0,
+)  # of r, z, m and m's hidden part: logistic functions are made of powers of two
 
 
 @compiled
-def gru_layer(x, x_sample, x_input, inputs, weights, bias, memory, features, units, samples):  # type: ignore[no-untyped-def]
+def gru_layer(x, at, x_sample, x_input, inputs, weights, bias, memory, sums, features, units, samples):  # type: ignore[no-untyped-def]
     """See `tapezoo.runtime.kernels.recurrent.Layer`; sums are r, z, and m of the input and of the hidden state."""
-    row = 4 * LANES * (inputs + units)
+    like = narrow(HOST_LANES)
+    lanes, row = lanes_of(like), 4 * units
+    one, w = fill_as(np.float32(1), like), inputs * row
     for sample in range(samples):
-        for block in range(units // LANES):
-            unit = block * LANES
-            start = (block * row, 4 * unit)
-            r, z, m, u = four_sums(weights, start, bias, x, sample * x_sample, x_input, inputs, memory, units)
-            m = tanh(fma(sigmoid(r), u, m))
-            # h' = (1 - z) m + z h
-            store(features, sample * units + unit, fma(sigmoid(z), sub(load(memory, unit), m), m))
-        for unit in range(0, units, LANES):  # only now: every block reads the hidden state before this sample
-            store(memory, unit, load(features, sample * units + unit))
+        hidden = sample * units
+        unit = 0
+        while units - unit >= 2 * lanes:
+            s = 4 * unit
+            add_tile(8, like, sums, s, bias, s, x, at, x_input, inputs, weights, s, row)
+            add_tile(8, like, sums, s, sums, s, features, hidden, 1, units, weights, w + s, row)
+            unit += 2 * lanes
+        if unit < units:
+            s = 4 * unit
+            add_tile(4, like, sums, s, bias, s, x, at, x_input, inputs, weights, s, row)
+            add_tile(4, like, sums, s, sums, s, features, hidden, 1, units, weights, w + s, row)
+        at += x_sample
+        for unit in range(0, units, lanes):
+            s = 4 * unit
+            r = div(load_as(sums, s + 3 * lanes, like), add(one, power_of_two(load_as(sums, s, like))))
+            kept = div(one, add(one, power_of_two(load_as(sums, s + lanes, like))))
+            m = soon_tanh(add(load_as(sums, s + 2 * lanes, like), r))
+            before = load_as(features, hidden + unit, like)
+            store(features, hidden + units + unit, fma(kept, sub(before, m), m))  # (1 - z) m + z h
 
 
 def gru_voice(file: KernelFile) -> RecurrentVoice:
     """The kernel "gru": sums of a unit are r, z, m of the input, m of the hidden state."""
-    return RecurrentVoice(file, gru_layer, ("hidden",))
+    return RecurrentVoice(file, gru_layer, ("hidden",), FACTORS)

@@ -2,27 +2,78 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from tapezoo.runtime.kernels.activations import LOGISTIC, gate_tanh, power_of_two
 from tapezoo.runtime.kernels.file import KernelFile
-from tapezoo.runtime.kernels.recurrent import RecurrentVoice, four_sums
-from tapezoo.runtime.kernels.vector import LANES, compiled, fma, load, mul, sigmoid, store, tanh
+from tapezoo.runtime.kernels.recurrent import RecurrentVoice
+from tapezoo.runtime.kernels.vector import (
+    HOST_LANES,
+    add,
+    add_tile,
+    compiled,
+    div,
+    fill_as,
+    lanes_of,
+    load_as,
+    narrow,
+    store,
+)
+
+FACTORS = (LOGISTIC, LOGISTIC, 1.0, LOGISTIC)  # of i, f, g, o: logistic functions are made of powers of two
 
 
 @compiled
-def lstm_layer(x, x_sample, x_input, inputs, weights, bias, memory, features, units, samples):  # type: ignore[no-untyped-def]
-    """See `tapezoo.runtime.kernels.recurrent.Layer`; memory is (hidden, cell), sums are i, f, g, o as in PyTorch."""
-    row = 4 * LANES * (inputs + units)
-    for sample in range(samples):
-        for block in range(units // LANES):
-            unit = block * LANES
-            start = (block * row, 4 * unit)
-            i, f, g, o = four_sums(weights, start, bias, x, sample * x_sample, x_input, inputs, memory, units)
-            cell = fma(sigmoid(f), load(memory, units + unit), mul(sigmoid(i), tanh(g)))
-            store(memory, units + unit, cell)
-            store(features, sample * units + unit, mul(sigmoid(o), tanh(cell)))
-        for unit in range(0, units, LANES):  # only now: every block reads the hidden state before this sample
-            store(memory, unit, load(features, sample * units + unit))
+def lstm_layer(x, at, x_sample, x_input, inputs, weights, bias, memory, sums, features, units, samples):  # type: ignore[no-untyped-def]
+    """See `tapezoo.runtime.kernels.recurrent.Layer`; memory is (hidden, cell), sums are i, f, g, o as in PyTorch.
+
+    Two vectors of units at a time; the last one or two are late. While they are on their way, the next sample sums
+    what all others tell it, since processors look some 200 operations ahead. All in one function: a call would count
+    references to every array.
+    """
+    like = narrow(HOST_LANES)
+    lanes, row = lanes_of(like), 4 * units
+    pair, late = 2 * lanes, (units // lanes - 1) // 2 * 2 * lanes
+    of_hidden, one = inputs * row, fill_as(np.float32(1), like)
+    of_late, rest = of_hidden + late * row, units - late
+    for sample in range(-1, samples):
+        hidden = sample * units
+        missing, after = hidden + late, hidden + units
+        if sample >= 0:
+            for unit in range(0, units, pair):
+                s = 4 * unit
+                if units - unit < pair:
+                    add_tile(4, like, sums, s, sums, s, features, missing, 1, rest, weights, of_late + s, row)
+                else:
+                    add_tile(8, like, sums, s, sums, s, features, missing, 1, rest, weights, of_late + s, row)
+                for shown in range(max(unit - pair, 0), unit, lanes):
+                    opened = load_as(sums, 4 * shown, like)
+                    store(features, after + shown, gate_tanh(load_as(memory, units + shown, like), opened))
+                for cell in range(unit, min(unit + pair, units), lanes):
+                    s = 4 * cell
+                    i, f = power_of_two(load_as(sums, s, like)), power_of_two(load_as(sums, s + lanes, like))
+                    new = gate_tanh(load_as(sums, s + 2 * lanes, like), i)
+                    # one division for both would be waited for longer
+                    kept = div(load_as(memory, units + cell, like), add(one, f))
+                    store(memory, units + cell, add(kept, new))
+                    store(sums, s, power_of_two(load_as(sums, s + 3 * lanes, like)))
+        for unit in range(0, units, pair):
+            if unit == late and sample >= 0:
+                for shown in range(late, units, lanes):
+                    opened = load_as(sums, 4 * shown, like)
+                    store(features, after + shown, gate_tanh(load_as(memory, units + shown, like), opened))
+            s = 4 * unit
+            if sample + 1 == samples:
+                continue
+            if units - unit < pair:
+                add_tile(4, like, sums, s, bias, s, x, at, x_input, inputs, weights, s, row)
+                add_tile(4, like, sums, s, sums, s, features, after, 1, late, weights, of_hidden + s, row)
+            else:
+                add_tile(8, like, sums, s, bias, s, x, at, x_input, inputs, weights, s, row)
+                add_tile(8, like, sums, s, sums, s, features, after, 1, late, weights, of_hidden + s, row)
+        at += x_sample
 
 
 def lstm_voice(file: KernelFile) -> RecurrentVoice:
     """The kernel "lstm": sums of a unit are i, f, g, o."""
-    return RecurrentVoice(file, lstm_layer, ("hidden", "cell"))
+    return RecurrentVoice(file, lstm_layer, ("hidden", "cell"), FACTORS)

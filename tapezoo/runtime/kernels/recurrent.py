@@ -10,62 +10,19 @@ from tapezoo.bundle import StateArrays
 from tapezoo.bundle.play import Audio
 from tapezoo.runtime.kernels.file import KernelFile, Weights
 from tapezoo.runtime.kernels.filter import filter_chunk, make_context
-from tapezoo.runtime.kernels.vector import LANES, add, compiled, fill, fma, load, spread, total
+from tapezoo.runtime.kernels.vector import HOST_LANES, LANES, compiled, fill, fma, load, total
 
 CHUNK_SAMPLES = 256
 SUMS = 4  # per unit: a GRU's candidate has two, of the input and of the hidden state
 
 
 @compiled
-def four_sums(weights, start, bias, x, x_start, x_step, inputs, memory, units):  # type: ignore[no-untyped-def]
-    """Four vectors: bias + W x + U h of one block of LANES units, for the four sums of each.
-
-    Args:
-        weights: Of all blocks; flat, as `_pack_layer` lays them out.
-        start: Of the block in weights and in bias.
-        bias: Of all blocks.
-        x: With this sample's inputs at x_start, x_start + x_step, ...
-        x_start: See x.
-        x_step: See x.
-        inputs: Their number.
-        memory: Begins with the hidden state.
-        units: A multiple of LANES.
-    """
-    a = load(bias, start[1])
-    b = load(bias, start[1] + LANES)
-    c = load(bias, start[1] + 2 * LANES)
-    d = load(bias, start[1] + 3 * LANES)
-    at = start[0]
-    for index in range(inputs):
-        value = spread(x, x_start + index * x_step)
-        a = fma(value, load(weights, at), a)
-        b = fma(value, load(weights, at + LANES), b)
-        c = fma(value, load(weights, at + 2 * LANES), c)
-        d = fma(value, load(weights, at + 3 * LANES), d)
-        at += 4 * LANES
-    zero = fill(np.float32(0))  # a second set, so that one multiplication need not wait for the other
-    e, f, g, h = zero, zero, zero, zero
-    for index in range(0, units, 2):
-        value = spread(memory, index)
-        a = fma(value, load(weights, at), a)
-        b = fma(value, load(weights, at + LANES), b)
-        c = fma(value, load(weights, at + 2 * LANES), c)
-        d = fma(value, load(weights, at + 3 * LANES), d)
-        value = spread(memory, index + 1)
-        e = fma(value, load(weights, at + 4 * LANES), e)
-        f = fma(value, load(weights, at + 5 * LANES), f)
-        g = fma(value, load(weights, at + 6 * LANES), g)
-        h = fma(value, load(weights, at + 7 * LANES), h)
-        at += 8 * LANES
-    return add(a, e), add(b, f), add(c, g), add(d, h)
-
-
-@compiled
-def readout(features, units, head, bias, taps, context, signal, output, samples):  # type: ignore[no-untyped-def]
+def readout(features, at, units, head, bias, taps, context, signal, output, samples):  # type: ignore[no-untyped-def]
     """output[n] = head . features[n] + bias[0] + sum_k taps[k] context[n + k]; the context moves on.
 
     Args:
         features: (samples, units), flat.
+        at: Where they begin.
         units: A multiple of LANES.
         head: (units,).
         bias: (1,).
@@ -79,7 +36,7 @@ def readout(features, units, head, bias, taps, context, signal, output, samples)
     for sample in range(samples):
         sum_ = fill(np.float32(0))
         for unit in range(0, units, LANES):
-            sum_ = fma(load(head, unit), load(features, sample * units + unit), sum_)
+            sum_ = fma(load(head, unit), load(features, at + sample * units + unit), sum_)
         output[sample] += total(sum_)
 
 
@@ -89,17 +46,23 @@ class Layer(Protocol):
     def __call__(
         self,
         x: Weights,
+        at: int,
         x_sample: int,
         x_input: int,
         inputs: int,
         weights: Weights,
         bias: Weights,
         memory: Weights,
+        sums: Weights,
         features: Weights,
         units: int,
         samples: int,
     ) -> None:
-        """Input i of sample n is x[n x_sample + i x_input]; features (samples, units) and memory are flat."""
+        """Input i of sample n is x[at + n x_sample + i x_input].
+
+        Features, (1 + samples, units) and flat, begin with those of the sample before; weights, bias and sums are laid
+        out as `_blocks` does it.
+        """
 
 
 class RecurrentVoice:
@@ -113,7 +76,9 @@ class RecurrentVoice:
     Args:
         file: With the setting "layers".
         layer: What one layer does.
-        memories: Names of what a layer remembers, in the order of its memory; the linear path's is "past".
+        memories: Names of what a layer remembers, in the order of its memory, the hidden state first; the linear path's
+            is "past".
+        factors: By which the four sums of a unit are multiplied.
 
     Raises:
         ValueError: Arrays that do not fit together.
@@ -121,7 +86,9 @@ class RecurrentVoice:
 
     chunk_samples = CHUNK_SAMPLES
 
-    def __init__(self, file: KernelFile, layer: Layer, memories: tuple[str, ...]) -> None:
+    def __init__(
+        self, file: KernelFile, layer: Layer, memories: tuple[str, ...], factors: tuple[float, ...]
+    ) -> None:
         hidden_size = file.array("head.weight", None).shape[0]
         self._layer, self._memories, self._size = layer, memories, hidden_size
         self._units = -(-hidden_size // LANES) * LANES
@@ -129,7 +96,7 @@ class RecurrentVoice:
         if not 1 <= layers <= len(file.arrays):
             raise ValueError(f"{layers} layers")
         self._inputs = [1 + file.num_controls, *[self._units] * (layers - 1)]
-        packed = [_pack_layer(file, index, hidden_size, self._units) for index in range(layers)]
+        packed = [_pack_layer(file, index, (hidden_size, self._units), factors) for index in range(layers)]
         self._weights = [weights for weights, _ in packed]
         self._bias = [bias for _, bias in packed]
         self._head = np.zeros(self._units, np.float32)
@@ -139,7 +106,8 @@ class RecurrentVoice:
         self._memory = [np.zeros((len(memories), self._units), np.float32) for _ in range(layers)]
         self._flat_memory = [memory.reshape(-1) for memory in self._memory]
         self._context = make_context(len(self._taps), CHUNK_SAMPLES)
-        self._features = [np.zeros(CHUNK_SAMPLES * self._units, np.float32) for _ in range(2)]
+        self._features = [np.zeros((1 + CHUNK_SAMPLES) * self._units, np.float32) for _ in range(layers)]
+        self._sums = np.zeros(SUMS * self._units, np.float32)
 
     def load(self, state: StateArrays) -> None:
         """See `Voice.load`."""
@@ -164,48 +132,51 @@ class RecurrentVoice:
 
     def play(self, signal: Audio, output: Audio) -> None:
         """See `Voice.play`."""
-        samples = signal.shape[1]
-        x, x_sample, x_input = np.ascontiguousarray(signal).reshape(-1), 1, samples
+        samples, units = signal.shape[1], self._units
+        x, at, x_sample, x_input = np.ascontiguousarray(signal).reshape(-1), 0, 1, samples
         for index, inputs in enumerate(self._inputs):
-            features = self._features[index % 2]
+            features, memory = self._features[index], self._memory[index]
+            features[:units] = memory[0]
             self._layer(
                 x,
+                at,
                 x_sample,
                 x_input,
                 inputs,
                 self._weights[index],
                 self._bias[index],
                 self._flat_memory[index],
+                self._sums,
                 features,
-                self._units,
+                units,
                 samples,
             )
-            x, x_sample, x_input = features, self._units, 1
+            memory[0] = features[samples * units : (samples + 1) * units]
+            x, at, x_sample, x_input = features, units, units, 1
         readout(
-            x, self._units, self._head, self._head_bias, self._taps, self._context, signal[0], output, samples
+            x, at, units, self._head, self._head_bias, self._taps, self._context, signal[0], output, samples
         )
 
 
-def _pack_layer(file: KernelFile, index: int, size: int, units: int) -> tuple[Weights, Weights]:
-    """(weights, bias) of a layer, flat from (blocks, inputs + units, SUMS, LANES); units beyond `size` stay zero."""
+def _pack_layer(
+    file: KernelFile, index: int, sizes: tuple[int, int], factors: tuple[float, ...]
+) -> tuple[Weights, Weights]:
+    """(weights, bias) of a layer, flat; units beyond the net's, up to whole vectors, stay zero."""
+    size, units = sizes
     inputs = size if index else 1 + file.num_controls
     of_input = file.array(f"layer_{index}.input", SUMS * size, inputs)
     of_hidden = file.array(f"layer_{index}.hidden", SUMS * size, size)
     bias = file.array(f"layer_{index}.bias", SUMS * size)
-    return (
-        np.concatenate(
-            [
-                _blocks(of_input, size, units, units if index else inputs),
-                _blocks(of_hidden, size, units, units),
-            ],
-            axis=1,
-        ).reshape(-1),
-        _blocks(bias[:, np.newaxis], size, units, 1).reshape(-1),
-    )
+    parts = [
+        _blocks(of_input, sizes, units if index else inputs, factors),
+        _blocks(of_hidden, sizes, units, factors),
+    ]
+    return np.concatenate(parts).reshape(-1), _blocks(bias[:, np.newaxis], sizes, 1, factors).reshape(-1)
 
 
-def _blocks(matrix: Weights, size: int, units: int, columns: int) -> Weights:
-    """(SUMS size, n) -> (units / LANES, columns, SUMS, LANES), filled up with zeros."""
+def _blocks(matrix: Weights, sizes: tuple[int, int], columns: int, factors: tuple[float, ...]) -> Weights:
+    """(SUMS size, n) -> (columns, units / lanes, SUMS, lanes), filled up with zeros, every sum times its factor."""
+    size, units = sizes
     full = np.zeros((SUMS, units, columns), np.float32)
-    full[:, :size, : matrix.shape[1]] = matrix.reshape(SUMS, size, -1)
-    return full.reshape(SUMS, -1, LANES, columns).transpose(1, 3, 0, 2).copy()
+    full[:, :size, : matrix.shape[1]] = matrix.reshape(SUMS, size, -1) * np.reshape(factors, (SUMS, 1, 1))
+    return full.reshape(SUMS, -1, HOST_LANES, columns).transpose(3, 1, 0, 2).copy()

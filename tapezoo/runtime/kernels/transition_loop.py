@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tapezoo.runtime.kernels.activations import soon_tanh, tanh
 from tapezoo.runtime.kernels.turned import product, store_outer
 from tapezoo.runtime.kernels.vector import (
     LANES,
@@ -16,9 +17,7 @@ from tapezoo.runtime.kernels.vector import (
     load_as,
     mul,
     narrow,
-    soon_tanh,
     store,
-    tanh,
     total,
 )
 

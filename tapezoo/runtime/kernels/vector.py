@@ -10,42 +10,21 @@ watches the file of the cached function alone: after a change here, remove `__py
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import binding, ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
 from tapezoo.compiled import compiled as compile_loop
 
 LANES = 16
+HOST_LANES = 16 if binding.get_host_cpu_features().get("avx512f") else 8  # of one register
 
 _INDEX = ir.IntType(32)
 _ALIGNED_BYTES = 4  # as numpy's float32 is
-_LARGEST_EXPONENT = 126.0  # 2^126 and its inverse are ordinary float32
-_TAYLOR_TERMS = 7  # of exp(f), |f| <= ln(2) / 2: the eighth is 5e-9 of it, a tenth of float32's own rounding
-_LN_2_HIGH = 355 / 512  # nine bits: its product with any exponent is exact
-_SMALL = 0.625  # below it, 1 - 2 / (1 + exp(2 x)) has lost the digits of x
-
-
-def _tanh_series(terms: int = 6) -> list[float]:
-    """Of `tanh(x) = x + x^3 (c_0 + c_1 x^2 + ...)` for |x| <= _SMALL: through Chebyshev's points, within 3e-9."""
-    nodes = np.cos(np.pi * (np.arange(terms) + 0.5) / terms)
-    u = _SMALL**2 * (nodes + 1) / 2
-    x = np.sqrt(u)
-    return [float(c) for c in np.polynomial.polynomial.polyfit(u, (np.tanh(x) / x - 1) / u, terms - 1)]
-
-
-# tanh(x) = c x (x^2 + a_1)(x^2 + a_2)(x^2 + a_3) / ((x^2 + b_1) ... (x^2 + b_4)) for |x| <= 8, within 1.5e-7 of itself,
-# the largest error as small as it gets (Lawson's weights); beyond, tanh(8) is within 2.3e-7 of 1. Factors wait for
-# fewer steps than polynomials do, and these, all positive, lose no digits
-_TANH_REACH = 8.0
-_TANH_FACTOR = 46.472030801
-_TANH_OVER = (9.8797965, 43.16674235, 205.17225549)
-_TANH_UNDER = (2.4674656, 22.52785847, 85.01229233, 860.50793334)
 
 # a vector has no type in Python, so the functions around it have none either
 compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = compile_loop
@@ -99,11 +78,18 @@ def shuffle(builder: Any, x: Any, lanes: list[int]) -> Any:
 
 
 def _pointer(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    if signature.args[0].layout != "C" or signature.args[0].dtype != types.float32:
-        raise TypeError(f"{signature.args[0]}: the addresses below are those of contiguous float32")
-    proxy: Any = cgutils.create_struct_proxy(signature.args[0])  # type: ignore[no-untyped-call]
-    array = proxy(context, builder, value=args[0])
-    return builder.gep(array.data, [args[1]])
+    return _place(context, builder, signature.args[0], *args[:2])
+
+
+def _place(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    if kind.layout != "C" or kind.dtype != types.float32:
+        raise TypeError(f"{kind}: the addresses below are those of contiguous float32")
+    proxy: Any = cgutils.create_struct_proxy(kind)  # type: ignore[no-untyped-call]
+    return builder.gep(proxy(context, builder, value=array).data, [index])
+
+
+def _load(builder: Any, place: Any, kind: Any) -> Any:
+    return builder.load(builder.bitcast(place, kind.as_pointer()), align=_ALIGNED_BYTES)
 
 
 def operation(builder: Any, name: str, *args: Any) -> Any:
@@ -112,26 +98,6 @@ def operation(builder: Any, name: str, *args: Any) -> Any:
     full_name = f"llvm.{name}.v{args[0].type.count}f32"
     function = cgutils.get_or_insert_function(builder.module, kind, full_name)  # type: ignore[no-untyped-call]
     return builder.call(function, args)
-
-
-def _exp(builder: Any, x: Any) -> Any:
-    """Of x, within 1e-7 of itself: 2^r exp(f), r the integer nearest to x / ln 2, f what is left (Cody, Waite)."""
-    limit = _LARGEST_EXPONENT * math.log(2)
-    for sign, bound in (("<", limit), (">", -limit)):
-        # a NaN passes: both comparisons are true for it
-        x = builder.select(
-            builder.fcmp_unordered(sign, x, constant_like(bound, x)), x, constant_like(bound, x)
-        )
-    r = operation(builder, "rint", builder.fmul(x, constant_like(1 / math.log(2), x)))
-    f = operation(builder, "fma", r, constant_like(-_LN_2_HIGH, x), x)
-    f = operation(builder, "fma", r, constant_like(_LN_2_HIGH - math.log(2), x), f)
-    power = constant_like(1 / math.factorial(_TAYLOR_TERMS), x)
-    for n in reversed(range(_TAYLOR_TERMS)):
-        power = operation(builder, "fma", power, f, constant_like(1 / math.factorial(n), x))
-    integers = ir.VectorType(ir.IntType(32), x.type.count)
-    bias, mantissa_bits = (ir.Constant(integers, [value] * x.type.count) for value in (127, 23))
-    exponent = builder.shl(builder.add(builder.fptosi(r, integers), bias), mantissa_bits)
-    return builder.fmul(power, builder.bitcast(exponent, x.type))
 
 
 @instruction
@@ -218,8 +184,7 @@ def lanes_of(typing: Any, x: Any) -> Any:
 
 def load_lanes(context: Any, builder: Any, signature: Any, args: Any, lanes: int) -> Any:
     """So many of an array from an index on."""
-    place = builder.bitcast(_pointer(context, builder, signature, args), floats(lanes).as_pointer())
-    return builder.load(place, align=_ALIGNED_BYTES)
+    return _load(builder, _pointer(context, builder, signature, args), floats(lanes))
 
 
 def store_lanes(context: Any, builder: Any, signature: Any, args: Any, value: Any) -> None:
@@ -288,52 +253,63 @@ def total(typing: Any, x: Any) -> Any:
 
 
 @instruction
-def sigmoid(typing: Any, x: Any) -> Any:
-    """1 / (1 + exp(-x)), within 3e-7 of itself."""
+def div(typing: Any, a: Any, b: Any) -> Any:
+    """A / b."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        exp = _exp(builder, builder.fneg(args[0]))
-        return builder.fdiv(constant_like(1, exp), builder.fadd(exp, constant_like(1, exp)))
+        return builder.fdiv(*args)
 
-    return x(x), code
-
-
-@instruction
-def tanh(typing: Any, x: Any) -> Any:
-    """Of x, within 3e-7 of itself: a polynomial near 0, and 1 - 2 / (1 + exp(2 |x|)) with x's sign."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        [x] = args
-        size = operation(builder, "fabs", x)
-        exp = _exp(builder, builder.fadd(size, size))
-        far = builder.fdiv(constant_like(-2, x), builder.fadd(exp, constant_like(1, x)))
-        far = operation(builder, "copysign", builder.fadd(far, constant_like(1, x)), x)
-        square = builder.fmul(x, x)
-        *others, sum_ = (constant_like(c, x) for c in _tanh_series())
-        for c in reversed(others):
-            sum_ = operation(builder, "fma", sum_, square, c)
-        near = operation(builder, "fma", builder.fmul(sum_, square), x, x)
-        return builder.select(builder.fcmp_ordered("<", size, constant_like(_SMALL, x)), near, far)
-
-    return x(x), code
+    return a(a, a), code
 
 
-@instruction
-def soon_tanh(typing: Any, x: Any) -> Any:
-    """Of x, within 6e-7 of itself, in a third of the time of `tanh` where the next step waits for it."""
+@_literally
+def add_tile(  # one name each, as numba wants them
+    typing: Any,
+    vectors: Any,
+    like: Any,
+    sums: Any,
+    at: Any,
+    begin: Any,
+    begin_at: Any,
+    x: Any,
+    x_at: Any,
+    x_step: Any,
+    count: Any,
+    weights: Any,
+    w: Any,
+    row: Any,
+) -> Any:
+    """`sums[at + j] = begin[begin_at + j] + sum_k x[x_at + k x_step] weights[w + k row + j]`, over k < count.
+
+    For j < `vectors` times the lanes of `like`. The sums wait in registers, which have room for twelve.
+    """
+    number, lanes = vectors.literal_value, like.lanes
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        [x] = args
-        for sign, bound in (("<", _TANH_REACH), (">", -_TANH_REACH)):
-            # a NaN passes: both comparisons are true for it
-            x = builder.select(
-                builder.fcmp_unordered(sign, x, constant_like(bound, x)), x, constant_like(bound, x)
-            )
-        a, b, c = (operation(builder, "fma", x, x, constant_like(term, x)) for term in _TANH_OVER)
-        over = builder.fmul(
-            builder.fmul(builder.fmul(x, constant_like(_TANH_FACTOR, x)), c), builder.fmul(a, b)
+        x_step, count, row = args[8], args[9], args[12]
+        kind, steps = floats(lanes), [ir.Constant(row.type, vector * lanes) for vector in range(number)]
+        first_sum, first_begin, first_x, first_weight = (
+            _place(context, builder, signature.args[index], args[index], args[index + 1])
+            for index in (2, 4, 6, 10)
         )
-        a, b, c, d = (operation(builder, "fma", x, x, constant_like(term, x)) for term in _TANH_UNDER)
-        return builder.fdiv(over, builder.fmul(builder.fmul(a, d), builder.fmul(b, c)))
+        held = [
+            cgutils.alloca_once_value(  # type: ignore[no-untyped-call]
+                builder, _load(builder, builder.gep(first_begin, [step]), kind)
+            )
+            for step in steps
+        ]
+        with cgutils.for_range(builder, count) as loop:
+            value = builder.load(builder.gep(first_x, [builder.mul(loop.index, x_step)]))
+            factor = _splat(builder, value, lanes)
+            there = builder.gep(first_weight, [builder.mul(loop.index, row)])
+            for step, place in zip(steps, held, strict=True):
+                term = _load(builder, builder.gep(there, [step]), kind)
+                builder.store(operation(builder, "fma", factor, term, builder.load(place)), place)
+        for step, place in zip(steps, held, strict=True):
+            to = builder.bitcast(builder.gep(first_sum, [step]), kind.as_pointer())
+            builder.store(builder.load(place), to, align=_ALIGNED_BYTES)
+        return context.get_dummy_value()
 
-    return x(x), code
+    n = types.int64
+    places = (sums, n, begin, n, x, n, n, n, weights, n, n)
+    return types.void(vectors, like, *places), code

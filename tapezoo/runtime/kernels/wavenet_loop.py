@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tapezoo.runtime.kernels.activations import gated, quick_tanh
 from tapezoo.runtime.kernels.vector import (
     LANES,
     add,
@@ -11,11 +12,8 @@ from tapezoo.runtime.kernels.vector import (
     fill,
     fma,
     load,
-    mul,
-    sigmoid,
     spread,
     store,
-    tanh,
 )
 
 CHUNK_SAMPLES = 64
@@ -66,9 +64,11 @@ def activate(u, z, head, channels, width, tiles):  # type: ignore[no-untyped-def
     for row in range(channels):
         for tile in range(tiles):
             n = row * CHUNK_SAMPLES + tile * LANES
-            value = tanh(load(u, n))
-            if width > channels:
-                value = mul(value, sigmoid(load(u, channels * CHUNK_SAMPLES + n)))
+            value = (
+                quick_tanh(load(u, n))
+                if width == channels
+                else gated(load(u, n), load(u, channels * CHUNK_SAMPLES + n))
+            )
             store(z, n, value)
             store(head, n, add(value, load(head, n)))
 
