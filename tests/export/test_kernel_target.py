@@ -28,6 +28,7 @@ NETS = {
     "lstm": lambda: LSTMNet(0, 32, 1, 1, 1000.0),
     "lstm, odd, two layers, two knobs, long linear path": lambda: LSTMNet(2, 5, 2, 40, 100.0),
     "lstm without a linear path": lambda: LSTMNet(1, 17, 1, 0, 100.0),
+    "lstm of five vectors": lambda: LSTMNet(0, 40, 1, 1, 100.0),
     "gru": lambda: GRUNet(0, 16, 1, 1, 1000.0),
     "gru, odd, two layers, two knobs": lambda: GRUNet(2, 19, 2, 3, 100.0),
     "wavenet": lambda: WaveNetNet(0, [16, 8], [1, 2, 4, 8, 64], 3, "tanh", 0.5, "concat"),

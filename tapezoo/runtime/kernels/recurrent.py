@@ -10,7 +10,7 @@ from tapezoo.bundle import StateArrays
 from tapezoo.bundle.play import Audio
 from tapezoo.runtime.kernels.file import KernelFile, Weights
 from tapezoo.runtime.kernels.filter import filter_chunk, make_context
-from tapezoo.runtime.kernels.vector import HOST_LANES, LANES, compiled, fill, fma, load, total
+from tapezoo.runtime.kernels.vector import HOST_LANES, compiled, fma, lanes_of, load_as, narrow, total
 
 CHUNK_SAMPLES = 256
 SUMS = 4  # per unit: a GRU's candidate has two, of the input and of the hidden state
@@ -23,7 +23,7 @@ def readout(features, at, units, head, bias, taps, context, signal, output, samp
     Args:
         features: (samples, units), flat.
         at: Where they begin.
-        units: A multiple of LANES.
+        units: A multiple of HOST_LANES.
         head: (units,).
         bias: (1,).
         taps: See `filter_chunk`, as all that follow.
@@ -32,11 +32,12 @@ def readout(features, at, units, head, bias, taps, context, signal, output, samp
         output: See there.
         samples: See there.
     """
+    like = narrow(HOST_LANES)
     filter_chunk(bias, taps, context, signal, output, samples)
     for sample in range(samples):
-        sum_ = fill(np.float32(0))
-        for unit in range(0, units, LANES):
-            sum_ = fma(load(head, unit), load(features, at + sample * units + unit), sum_)
+        sum_ = like
+        for unit in range(0, units, lanes_of(like)):
+            sum_ = fma(load_as(head, unit, like), load_as(features, at + sample * units + unit, like), sum_)
         output[sample] += total(sum_)
 
 
@@ -91,7 +92,7 @@ class RecurrentVoice:
     ) -> None:
         hidden_size = file.array("head.weight", None).shape[0]
         self._layer, self._memories, self._size = layer, memories, hidden_size
-        self._units = -(-hidden_size // LANES) * LANES
+        self._units = -(-hidden_size // HOST_LANES) * HOST_LANES
         layers = int(file.settings["layers"])
         if not 1 <= layers <= len(file.arrays):
             raise ValueError(f"{layers} layers")
