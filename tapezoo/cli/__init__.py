@@ -24,6 +24,7 @@ from tapezoo.cli import (
     promote,
     pull,
     push,
+    recipes,
     render,
     serve,
     sweep,
@@ -118,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         verbs.add_parser(name, help=purpose)  # listed here, parsed by LightningCLI
     for verb in (
         listing,
+        recipes,
         check,
         prepare,
         compare,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tapezoo.errors import UsageError
+from tapezoo.terminal import say
 
 # arguments of `fit` that hold for every row
 OVERRIDES = ("--data", "--threads", "--seed_everything", "--tracking", "--trainer.logger", "--allow-import")
@@ -29,7 +30,7 @@ def add_parser(verbs: Any) -> None:
     parser = verbs.add_parser(
         "compare", help="train several recipes under one budget, in one table", epilog=EPILOG
     )
-    parser.add_argument("recipes", type=Path, nargs="+", help="recipes, as for `fit --config`")
+    parser.add_argument("recipes", nargs="+", help="recipes, by path or name, as for `fit --config`")
     parser.add_argument("--minutes", type=float, help="budget of every row: minutes of training by the clock")
     parser.add_argument(
         "--audio-seconds", type=float, help="budget of every row: audio trained on, equal on all machines"
@@ -69,8 +70,10 @@ def run(options: argparse.Namespace) -> int:
     """Trains what is not finished; returns 1 if a row failed."""
     from tapezoo.cli.lean import import_lightning
     from tapezoo.cli.recipe_text import read_recipe
+    from tapezoo.cli.shipped_recipes import find_recipe
 
-    for path in options.recipes:
+    paths = [find_recipe(asked, say) for asked in options.recipes]
+    for path in paths:
         read_recipe(path)
     import_lightning()
     from tapezoo.cli import training
@@ -92,12 +95,12 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("tapezoo compare", "--address without --engine ray")
     out = options.out or Path("comparisons") / f"{datetime.now():%Y%m%d-%H%M%S}"
     known = open_folder(out, COMPARISON, HASH, options.overwrite)
-    names = name_rows(options.recipes, OWN_FILES)
+    names = name_rows(paths, OWN_FILES)
     overrides = ["--threads", "1", *options.overrides]
     allowed = [f"{ALLOW_IMPORT}={package}" for package in split_allowed(options.overrides)[1]]
     recipes = {
         name: training.resolved_recipe(path, overrides)
-        for name, path in zip(names, options.recipes, strict=True)
+        for name, path in zip(names, paths, strict=True)
     }
     recipe_of: dict[str, str] = {}
     if options.seeds is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tapezoo.errors import UsageError
+from tapezoo.terminal import say
 
 COMMAND = "tapezoo grid fit"
 EPILOG = """
@@ -25,7 +26,7 @@ def add_parser(kinds: Any) -> None:
         "fit", help="train a grid of nets in shards: several processes, or a cluster", epilog=EPILOG
     )
     parser.add_argument(
-        "recipe", type=Path, help="of an STNGrid on HysteresisCells, as recipes/stn/cube.yaml"
+        "recipe", help="path or name, of an STNGrid on HysteresisCells, as recipes/stn/cube.yaml"
     )
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the shards and of what they come to"
@@ -48,8 +49,10 @@ def run(options: argparse.Namespace) -> int:
 
     from tapezoo.cli.lean import import_lightning
     from tapezoo.cli.recipe_text import read_recipe
+    from tapezoo.cli.shipped_recipes import find_recipe
 
-    read_recipe(options.recipe)
+    recipe_path = find_recipe(options.recipe, say)
+    read_recipe(recipe_path)
     import_lightning()
     from tapezoo.callbacks.cells import write_cell_report
     from tapezoo.callbacks.recorder import REPORT
@@ -68,8 +71,8 @@ def run(options: argparse.Namespace) -> int:
 
     out: Path = options.out
     known = open_folder(out, NOTE, KEY, options.overwrite)
-    recipe = training.resolved_recipe(options.recipe, [])
-    shape = check_recipe(options.recipe, recipe)
+    recipe = training.resolved_recipe(recipe_path, [])
+    shape = check_recipe(recipe_path, recipe)
     shards = check_shards(options.shards, math.prod(shape))
     if known:
         changed = [] if known[KEY] == shards else [f"shards: {known[KEY]} -> {shards}"]

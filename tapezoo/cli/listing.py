@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from typing import Any
 
 from tapezoo import registry
+from tapezoo.cli.table import say_table
 from tapezoo.terminal import say
 
 TARGETS = "targets"  # a table of their own: they belong to the bundle format, not to distributions
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         for found in registry.registrations(kind)
     ]
     shown = range(4) if options.kind is None else range(1, 4)
-    _say_table([[row[column] for column in shown] for row in rows])
+    say_table([[row[column] for column in shown] for row in rows])
     if options.kind is None:
         say("")
         _list_targets()
@@ -48,10 +48,4 @@ def _list_targets() -> None:
     rows += [
         [spec.name, spec.file, spec.describes, ", ".join(spec.missing_modules)] for spec in TARGETS.values()
     ]
-    _say_table(rows)
-
-
-def _say_table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    say_table(rows)

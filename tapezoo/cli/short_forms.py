@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tapezoo.cli.errors import RecipeError
 from tapezoo.cli.old_spellings import SUPERVISED, check_option, renew_recipe
 from tapezoo.cli.recipe_text import check_flow_value, read_recipe
+from tapezoo.cli.shipped_recipes import find_recipe
 from tapezoo.errors import UsageError
 from tapezoo.run_files import CONFIG, check_present
 from tapezoo.yamltext import YamlError
@@ -23,6 +24,7 @@ NAMED = {
     "--model.objective.loss.help": "tapezoo.losses",
 }
 ALLOW_IMPORT = "--allow-import"
+RECIPE_OPTIONS = ("--config", "-c")
 
 
 def split_allowed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -52,17 +54,21 @@ def split_allowed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return rest, packages
 
 
-def expand(arguments: list[str]) -> list[str]:
-    """`--model LSTM` written out, and `--config` of the checkpoint's own run where no recipe is named.
+def expand(arguments: list[str], tell: Callable[[str], None] = lambda line: None) -> list[str]:
+    """`--model LSTM` and `--config lstm` written out, and `--config` of the checkpoint's run where no recipe is named.
 
     Recipes come first, in their order: what the line says besides holds, wherever on the line it stands.
+
+    Args:
+        arguments: The verb, and what follows it.
+        tell: Told which file a recipe's name stands for, see `find_recipe`.
 
     Raises:
         RecipeError: The recipe is missing, or is no YAML mapping.
         UsageError: A mapping or list on the line that says something else than it seems to.
         RecipeError, CheckpointError: A checkpoint that does not bring its recipe along.
     """
-    arguments = _recipes_first(arguments)
+    arguments = _recipes_first(arguments, tell)
     expanded: list[str] = []
     for position, argument in enumerate(arguments):
         option, _, value = argument.partition("=")
@@ -108,16 +114,17 @@ def _is_name(text: str) -> bool:
     return text.isidentifier() and text != "null"
 
 
-def _recipes_first(arguments: list[str]) -> list[str]:
+def _recipes_first(arguments: list[str], tell: Callable[[str], None]) -> list[str]:
     recipes: list[str] = []
     rest: list[str] = []
     pending = arguments[1:]
     while pending:
         argument = pending.pop(0)
-        into = recipes if argument.partition("=")[0] in ("--config", "-c") else rest
-        into.append(argument)
-        if into is recipes and "=" not in argument and pending:
-            into.append(pending.pop(0))
+        option, equals, value = argument.partition("=")
+        if option not in RECIPE_OPTIONS or not (equals or pending):
+            rest.append(argument)
+            continue
+        recipes += [option, str(find_recipe(value if equals else pending.pop(0), tell))]
     return [*arguments[:1], *recipes, *rest]
 
 

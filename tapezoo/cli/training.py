@@ -17,6 +17,7 @@ from tapezoo.cli.short_forms import expand, split_allowed
 from tapezoo.cli.stopping import stoppable
 from tapezoo.cli.training_cli import ReadingCLI, TrainingCLI
 from tapezoo.errors import TapezooError
+from tapezoo.terminal import say
 from tapezoo.training.effect import EffectModel
 from tapezoo.yamltext import parse_yaml
 
@@ -79,6 +80,6 @@ def start(cli_class: type[TrainingCLI], arguments: list[str]) -> TrainingCLI:
             "devices": 1,
             "use_distributed_sampler": False,  # the batch sampler is a function of seed and epoch
         },
-        args=expand(arguments),
+        args=expand(arguments, say),
         parser_kwargs={"prog": "tapezoo"},
     )
