@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -37,9 +36,7 @@ class Built:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """Built of a copy of what git knows: a checkout has other things lying about."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode != 0:
         pytest.skip("no git checkout: nobody can say which files belong to it")
     files = frozenset(name for name in listed.stdout.split("\0") if name and (ROOT / name).exists())
@@ -104,7 +101,9 @@ def test_an_index_can_show_what_the_package_is(built: Built) -> None:
 
 
 @pytest.mark.usefixtures("_without_checkout")
-def test_an_installed_wheel_lists_its_recipes_and_trains_with_them(installed: Environment, tmp_path: Path) -> None:
+def test_an_installed_wheel_lists_its_recipes_and_trains_with_them(
+    installed: Environment, tmp_path: Path
+) -> None:
     done = installed.call("tapezoo", "recipes", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     names = {f"recipes/{line.split()[0]}.yaml" for line in done.stdout.splitlines()[1:]}
@@ -114,4 +113,4 @@ def test_an_installed_wheel_lists_its_recipes_and_trains_with_them(installed: En
     shipped = installed.site / "tapezoo" / "recipes" / "lstm.yaml"
     assert f"recipe lstm: shipped with tapezoo, {shipped}" in done.stdout
     assert "--run_dir" in done.stdout
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

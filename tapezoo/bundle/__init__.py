@@ -10,6 +10,7 @@ from tapezoo.bundle.replay import OpenTarget, open_target, replay
 from tapezoo.bundle.results import TargetResult, Verification
 from tapezoo.bundle.schemas import SCHEMAS, schema
 from tapezoo.bundle.seal import file_hashes, is_bundle, seal, verify_hashes
+from tapezoo.bundle.shipped import find_bundle, shipped_bundles
 from tapezoo.bundle.verify import replay_bundle, verify_bundle
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "TargetResult",
     "Verification",
     "file_hashes",
+    "find_bundle",
     "is_bundle",
     "manifest_of",
     "open_target",
@@ -40,6 +42,7 @@ __all__ = [
     "replay_case",
     "schema",
     "seal",
+    "shipped_bundles",
     "verify_bundle",
     "verify_hashes",
     "write_arrays",

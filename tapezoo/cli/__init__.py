@@ -15,6 +15,7 @@ from tapezoo.cli import (
     bench,
     check,
     compare,
+    demo,
     doctor,
     excitation,
     export,
@@ -30,16 +31,13 @@ from tapezoo.cli import (
     sweep,
     verify,
 )
+from tapezoo.cli.completion import complete
 from tapezoo.cli.stopping import stoppable
+from tapezoo.cli.training_options import FULL_PAGE, SHORT_PAGE, add_training_verbs, split_help
+from tapezoo.cli.training_options import VERBS as TRAINING_VERBS
 from tapezoo.errors import TapezooError, UsageError
-from tapezoo.terminal import complain
+from tapezoo.terminal import complain, say
 
-TRAINING_VERBS = {
-    "fit": "train a model from a recipe",
-    "validate": "score a checkpoint on the validation split",
-    "test": "score a checkpoint on the test split, clip by clip",
-    "predict": "write what a checkpoint makes of the test split as WAV files",
-}
 EXIT_UNEXPECTED = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -64,13 +62,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        if arguments and arguments[0] in TRAINING_VERBS:
-            from tapezoo.cli.lean import import_lightning
+        if argv is None:
+            complete(_parser)
+        if not arguments:
+            _parser().print_help()
+            return 0
+        if arguments[0] in TRAINING_VERBS:
+            page, arguments = split_help(arguments)
+            if page == FULL_PAGE:
+                arguments.append("--help")
             from tapezoo.cli.short_forms import expand, split_allowed
 
-            expand(
-                split_allowed(arguments)[0]
-            )  # what is wrong with the line is said before anything is imported
+            # what is wrong with the line is said before anything is imported
+            expand(split_allowed(arguments)[0], say if page == SHORT_PAGE else lambda line: None)
+            if page == SHORT_PAGE:
+                _parser().parse_args([arguments[0], "--help"])
+            from tapezoo.cli.lean import import_lightning
+
             import_lightning()
             from tapezoo.cli import training
 
@@ -115,9 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tapezoo {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for name, purpose in TRAINING_VERBS.items():
-        verbs.add_parser(name, help=purpose)  # listed here, parsed by LightningCLI
+    add_training_verbs(verbs)  # listed here, parsed by LightningCLI
     for verb in (
+        demo,
         listing,
         recipes,
         check,

@@ -10,7 +10,7 @@ from jsonargparse import set_parsing_settings
 
 from tapezoo import registry
 from tapezoo.cli.errors import RecipeError
-from tapezoo.cli.short_forms import ALLOW_IMPORT
+from tapezoo.cli.training_options import ALLOW_IMPORT
 from tapezoo.errors import UsageError
 
 # a recipe could name any importable class; these are the packages one may come from, besides those that

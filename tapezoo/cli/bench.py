@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tapezoo.cli.completion import complete_bundle
 from tapezoo.terminal import passing, say
 
 if TYPE_CHECKING:
@@ -19,9 +20,12 @@ LONGEST_BLOCK = 1 << 16  # samples
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
     parser = verbs.add_parser("bench", help="measure how fast a bundle plays here, block by block")
-    parser.add_argument(
-        "bundle", type=Path, help="a folder written by tapezoo export; nothing is written into it"
+    bundle = parser.add_argument(
+        "bundle",
+        type=Path,
+        help="a folder written by tapezoo export, or a shipped bundle's name, such as tape; nothing is written into it",
     )
+    complete_bundle(bundle)
     parser.add_argument(
         "--out", type=Path, metavar="FILE.json", help="write the figures there instead of a table"
     )
@@ -55,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     import json
     import sys
 
-    from tapezoo.bundle import verify_hashes
+    from tapezoo.bundle import find_bundle, verify_hashes
     from tapezoo.errors import OutputExistsError, UnwritableOutputError, UsageError
     from tapezoo.runtime.bench import BLOCKS_SAMPLES, LOAD_LIMIT, bench
 
@@ -65,8 +69,9 @@ def run(options: argparse.Namespace) -> int:
     blocks = options.block or BLOCKS_SAMPLES
     if not all(1 <= block <= LONGEST_BLOCK for block in blocks):
         raise UsageError("tapezoo bench", f"--block {min(blocks)}; 1 to {LONGEST_BLOCK} samples")
+    bundle = find_bundle(options.bundle)
     if out is not None:
-        if out.resolve().is_relative_to(options.bundle.resolve()):
+        if out.resolve().is_relative_to(bundle.resolve()):
             raise UsageError(
                 "tapezoo bench", f"--out {out} is inside the bundle, which is sealed; choose another"
             )
@@ -76,12 +81,12 @@ def run(options: argparse.Namespace) -> int:
             raise UnwritableOutputError(out, "a folder")
         if not out.parent.is_dir():
             raise UsageError("tapezoo bench", f"--out {out}: there is no folder {out.parent}")
-    manifest, seal = verify_hashes(options.bundle)
+    manifest, seal = verify_hashes(bundle)
     if sys.stderr.isatty():
-        rows = bench(options.bundle, options.engine, options.seconds, blocks, progress=passing, tell=say)
+        rows = bench(bundle, options.engine, options.seconds, blocks, progress=passing, tell=say)
         passing("")
     else:
-        rows = bench(options.bundle, options.engine, options.seconds, blocks, tell=say)
+        rows = bench(bundle, options.engine, options.seconds, blocks, tell=say)
     title = f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, one channel, one thread"
     if out is None:
         say(title, *table(rows))

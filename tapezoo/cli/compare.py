@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tapezoo.cli.completion import complete_with
+from tapezoo.cli.shipped_recipes import find_recipe, shipped_recipes
 from tapezoo.errors import UsageError
 from tapezoo.terminal import say
 
@@ -30,7 +32,10 @@ def add_parser(verbs: Any) -> None:
     parser = verbs.add_parser(
         "compare", help="train several recipes under one budget, in one table", epilog=EPILOG
     )
-    parser.add_argument("recipes", nargs="+", help="recipes, by path or name, as for `fit --config`")
+    recipes = parser.add_argument(
+        "recipes", nargs="+", help="recipes, by path or name, as for `fit --config`"
+    )
+    complete_with(recipes, shipped_recipes)
     parser.add_argument("--minutes", type=float, help="budget of every row: minutes of training by the clock")
     parser.add_argument(
         "--audio-seconds", type=float, help="budget of every row: audio trained on, equal on all machines"
@@ -70,7 +75,6 @@ def run(options: argparse.Namespace) -> int:
     """Trains what is not finished; returns 1 if a row failed."""
     from tapezoo.cli.lean import import_lightning
     from tapezoo.cli.recipe_text import read_recipe
-    from tapezoo.cli.shipped_recipes import find_recipe
 
     paths = [find_recipe(asked, say) for asked in options.recipes]
     for path in paths:
@@ -78,7 +82,8 @@ def run(options: argparse.Namespace) -> int:
     import_lightning()
     from tapezoo.cli import training
     from tapezoo.cli.faults import as_user_errors
-    from tapezoo.cli.short_forms import ALLOW_IMPORT, split_allowed
+    from tapezoo.cli.short_forms import split_allowed
+    from tapezoo.cli.training_options import ALLOW_IMPORT
     from tapezoo.compare.folder import COMPARISON, HASH, check_unchanged
     from tapezoo.compare.plan import Budget, check_rates, name_rows, plan_rows
     from tapezoo.compare.row import Row, open_data
@@ -99,8 +104,7 @@ def run(options: argparse.Namespace) -> int:
     overrides = ["--threads", "1", *options.overrides]
     allowed = [f"{ALLOW_IMPORT}={package}" for package in split_allowed(options.overrides)[1]]
     recipes = {
-        name: training.resolved_recipe(path, overrides)
-        for name, path in zip(names, paths, strict=True)
+        name: training.resolved_recipe(path, overrides) for name, path in zip(names, paths, strict=True)
     }
     recipe_of: dict[str, str] = {}
     if options.seeds is not None:

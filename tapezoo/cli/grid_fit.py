@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from tapezoo.cli.completion import complete_with
+from tapezoo.cli.shipped_recipes import find_recipe, shipped_recipes
 from tapezoo.errors import UsageError
 from tapezoo.terminal import say
 
@@ -25,9 +27,10 @@ def add_parser(kinds: Any) -> None:
     parser = kinds.add_parser(
         "fit", help="train a grid of nets in shards: several processes, or a cluster", epilog=EPILOG
     )
-    parser.add_argument(
+    recipe = parser.add_argument(
         "recipe", help="path or name, of an STNGrid on HysteresisCells, as recipes/stn/cube.yaml"
     )
+    complete_with(recipe, shipped_recipes)
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the shards and of what they come to"
     )
@@ -49,7 +52,6 @@ def run(options: argparse.Namespace) -> int:
 
     from tapezoo.cli.lean import import_lightning
     from tapezoo.cli.recipe_text import read_recipe
-    from tapezoo.cli.shipped_recipes import find_recipe
 
     recipe_path = find_recipe(options.recipe, say)
     read_recipe(recipe_path)

@@ -9,22 +9,28 @@ from tapezoo import registry
 from tapezoo.cli.table import say_table
 from tapezoo.terminal import say
 
-TARGETS = "targets"  # a table of their own: they belong to the bundle format, not to distributions
+# tables of their own: these belong to the bundle format and to tapezoo, not to distributions
+TARGETS, BUNDLES = "targets", "bundles"
 
 
 def add_parser(verbs: Any) -> None:
     """Adds both verbs to the command line."""
     parser = verbs.add_parser("list", help="list the registered models, losses, devices ...")
-    parser.add_argument("kind", nargs="?", choices=(*registry.KINDS, TARGETS), help="without it: everything")
+    parser.add_argument(
+        "kind", nargs="?", choices=(*registry.KINDS, TARGETS, BUNDLES), help="without it: everything"
+    )
     parser.set_defaults(verb=run)
     models = verbs.add_parser("models", help="list the registered architectures")
     models.set_defaults(verb=run, kind="models")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints name, distribution and version of everything registered, or of one kind; and the export targets."""
+    """Prints name, distribution and version of what is registered, or of one kind; targets; shipped bundles."""
     if options.kind == TARGETS:
         _list_targets()
+        return 0
+    if options.kind == BUNDLES:
+        _list_bundles()
         return 0
     kinds = registry.KINDS if options.kind is None else (options.kind,)
     rows = [("kind", "name", "distribution", "version")]
@@ -38,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
     if options.kind is None:
         say("")
         _list_targets()
+        say("")
+        _list_bundles()
     return 0
 
 
@@ -48,4 +56,16 @@ def _list_targets() -> None:
     rows += [
         [spec.name, spec.file, spec.describes, ", ".join(spec.missing_modules)] for spec in TARGETS.values()
     ]
+    say_table(rows)
+
+
+def _list_bundles() -> None:
+    from tapezoo.bundle import read_manifest, shipped_bundles
+
+    rows = [["bundle", "architecture", "Hz", "controls", "recipe"]]
+    for name, root in shipped_bundles().items():
+        manifest = read_manifest(root)
+        controls = ", ".join(control.name for control in manifest.controls) or "none"
+        recipe = str(manifest.provenance.get("recipe", "unknown"))
+        rows.append([name, manifest.architecture, str(manifest.sample_rate), controls, recipe])
     say_table(rows)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from tapezoo.cli.completion import complete_bundle
 from tapezoo.terminal import say, shell
 
 
@@ -17,7 +18,10 @@ def add_parser(verbs: Any) -> None:
         epilog="The bundle is verified, uploaded whole, and only then registered. A bundle that is registered "
         "under the name already is not registered twice: its version is given the alias.",
     )
-    parser.add_argument("bundle", type=Path, help="a folder written by tapezoo export")
+    bundle = parser.add_argument(
+        "bundle", type=Path, help="a folder written by tapezoo export, or a shipped bundle's name"
+    )
+    complete_bundle(bundle)
     parser.add_argument("--name", required=True, help="of the registered model, such as tape")
     parser.add_argument("--alias", help="what shall point to the new version, such as candidate")
     parser.add_argument("--experiment", default="tapezoo", help="where the run with the files is filed")
@@ -36,6 +40,7 @@ def add_uri(parser: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Pushes, and says under which number the bundle can be pulled."""
+    from tapezoo.bundle import find_bundle
     from tapezoo.cli.installed import APART
     from tapezoo.cli.steps import show_steps
     from tapezoo.tracking.push import push_bundle
@@ -43,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
     with show_steps("pushing") as progress:
         pushed = push_bundle(
-            options.bundle,
+            find_bundle(options.bundle),
             options.name,
             options.alias,
             uri=options.uri,

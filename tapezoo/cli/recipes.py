@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tapezoo.cli.completion import complete_with
+from tapezoo.cli.shipped_recipes import shipped_recipe, shipped_recipes
 from tapezoo.terminal import say, shell
 
 
@@ -21,7 +23,10 @@ def add_parser(verbs: Any) -> None:
     parser.set_defaults(verb=run)
     kinds = parser.add_subparsers(metavar="WHAT")
     copy = kinds.add_parser("copy", help="write one to a file, to change it")
-    copy.add_argument("name", metavar="NAME", help="as `tapezoo recipes` lists it, such as lstm or stn/grid")
+    name = copy.add_argument(
+        "name", metavar="NAME", help="as `tapezoo recipes` lists it, such as lstm or stn/grid"
+    )
+    complete_with(name, shipped_recipes)
     copy.add_argument(
         "--to",
         type=Path,
@@ -33,7 +38,6 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints name, model, data and purpose of every shipped recipe."""
-    from tapezoo.cli.shipped_recipes import shipped_recipes
     from tapezoo.cli.table import say_table
 
     rows = [("recipe", "model", "data", "what for")]
@@ -50,7 +54,6 @@ def run_copy(options: argparse.Namespace) -> int:
         UnwritableOutputError: The copy cannot be written.
     """
     from tapezoo.cli.errors import RecipeError
-    from tapezoo.cli.shipped_recipes import shipped_recipe
     from tapezoo.errors import UnwritableOutputError
 
     _, source = shipped_recipe(options.name)
@@ -59,7 +62,9 @@ def run_copy(options: argparse.Namespace) -> int:
         target /= source.name
     text = source.read_text(encoding="utf-8")
     try:
-        with target.open("x", encoding="utf-8") as file:  # fails where something is, also where it came just now
+        with target.open(
+            "x", encoding="utf-8"
+        ) as file:  # fails where something is, also where it came just now
             file.write(text)
     except FileExistsError as error:
         raise RecipeError(

@@ -1,16 +1,30 @@
-"""`tapezoo render CHECKPOINT IN OUT`: a sound file through a trained model."""
+"""`tapezoo render MODEL IN OUT`: a sound file through a trained model, or through a bundle without torch."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tapezoo.cli.completion import complete_bundle
+
+if TYPE_CHECKING:
+    from tapezoo.controls import Control
+    from tapezoo.render.report import RenderReport
 
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
-    parser = verbs.add_parser("render", help="process a sound file with a checkpoint")
-    parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run (its best.ckpt)")
+    parser = verbs.add_parser("render", help="process a sound file with a checkpoint or a bundle")
+    bundle = parser.add_argument(
+        "model",
+        type=Path,
+        help="a checkpoint, the folder of a run (its best.ckpt) or of a bundle, or the name of a shipped bundle: tape, "
+        "preamp or hybrid",
+    )
+    complete_bundle(bundle)
     parser.add_argument(
         "source", type=Path, help="WAV, FLAC, ... of any length and channel count, 4 to 768 kHz"
     )
@@ -50,37 +64,28 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Renders, with a progress bar, and says what was done."""
-    from tapezoo.cli.lean import import_lightning
     from tapezoo.data.audio import read_header
-    from tapezoo.run_files import best_checkpoint, check_present
 
-    check_present(best_checkpoint(options.checkpoint))
+    bundle = _bundle_of(options.model)
     if not options.source.exists():
         read_header(options.source)  # says so
-    import_lightning()
-    import torch
+    known, play = _open_net(options.model) if bundle is None else _open_bundle(bundle)
 
-    from tapezoo.checkpoint import load_model
     from tapezoo.controls import control_vector, parse_settings
     from tapezoo.render.automation import Constant, ControlPath, read_automation
-    from tapezoo.render.files import render
     from tapezoo.render.limiter import Limiter
     from tapezoo.screen import Screen, bar
 
-    torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
-    model = load_model(best_checkpoint(options.checkpoint))
     settings = parse_settings(options.set)
     controls: ControlPath
     if options.automation is None:
-        controls = Constant(control_vector(model.controls, settings))
+        controls = Constant(control_vector(known, settings))
     else:
-        controls = read_automation(options.automation, model.controls, settings)
+        controls = read_automation(options.automation, known, settings)
     console = Screen()
     with bar(console) as progress:
         task = progress.add_task("rendering", total=None)
-        report = render(
-            model.net,
-            model.sample_rate,
+        report = play(
             controls,
             options.source,
             options.target,
@@ -94,3 +99,53 @@ def run(options: argparse.Namespace) -> int:
         )
     console.say(*str(report).splitlines())
     return 0
+
+
+def _bundle_of(model: Path) -> Path | None:
+    """The bundle that is asked for; None: a checkpoint.
+
+    Raises:
+        CheckpointError: Neither is there, and nothing of this name is shipped.
+    """
+    from tapezoo.bundle import is_bundle, shipped_bundles
+    from tapezoo.run_files import CheckpointError, best_checkpoint, check_present
+
+    if is_bundle(model):
+        return model
+    shipped = shipped_bundles()
+    if model.exists():
+        check_present(best_checkpoint(model))
+        return None
+    if str(model) in shipped:
+        return shipped[str(model)]
+    raise CheckpointError(
+        str(model),
+        found="no such file or folder",
+        expected="a checkpoint such as best.ckpt, the folder of a run or of a bundle, or the name of a shipped bundle: "
+        f"{', '.join(shipped) or 'there is none'}",
+        fix="Correct the path or the name.",
+    )
+
+
+def _open_bundle(root: Path) -> tuple[Sequence[Control], Callable[..., RenderReport]]:
+    from tapezoo.render.bundles import BundlePlayer
+    from tapezoo.render.files import render_file
+    from tapezoo.runtime import Stream
+
+    stream = Stream(root)
+    return stream.manifest.controls, partial(render_file, BundlePlayer(stream))
+
+
+def _open_net(path: Path) -> tuple[Sequence[Control], Callable[..., RenderReport]]:
+    from tapezoo.cli.lean import import_lightning
+
+    import_lightning()
+    import torch
+
+    from tapezoo.checkpoint import load_model
+    from tapezoo.render.nets import render
+    from tapezoo.run_files import best_checkpoint
+
+    torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
+    model = load_model(best_checkpoint(path))
+    return model.controls, partial(render, model.net, model.sample_rate)

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from tapezoo.cli.completion import complete_bundle
+
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
@@ -16,7 +18,10 @@ def add_parser(verbs: Any) -> None:
         "tapezoo render would play it. Ctrl-C ends it. There is no encryption and no password: keep it on this "
         "machine, or behind a proxy that has both.",
     )
-    parser.add_argument("bundle", type=Path, help="a folder written by tapezoo export or pull")
+    bundle = parser.add_argument(
+        "bundle", type=Path, help="a folder written by tapezoo export or pull, or a shipped bundle's name"
+    )
+    complete_bundle(bundle)
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
     )

@@ -10,6 +10,7 @@ from tapezoo.cli.errors import RecipeError
 from tapezoo.cli.old_spellings import SUPERVISED, check_option, renew_recipe
 from tapezoo.cli.recipe_text import check_flow_value, read_recipe
 from tapezoo.cli.shipped_recipes import find_recipe
+from tapezoo.cli.training_options import ALLOW_IMPORT
 from tapezoo.errors import UsageError
 from tapezoo.run_files import CONFIG, check_present
 from tapezoo.yamltext import YamlError
@@ -23,7 +24,6 @@ NAMED = {
     "--model.objective.loss": "tapezoo.losses",
     "--model.objective.loss.help": "tapezoo.losses",
 }
-ALLOW_IMPORT = "--allow-import"
 RECIPE_OPTIONS = ("--config", "-c")
 
 

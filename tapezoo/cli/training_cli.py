@@ -36,9 +36,10 @@ from tapezoo.cli.faults import as_user_errors
 from tapezoo.cli.memory import keep_memory
 from tapezoo.cli.recipe_text import read_recipes_strictly
 from tapezoo.cli.run_folder import belongs_to, claim_folder, clear, run_dir_of
-from tapezoo.cli.short_forms import ALLOW_IMPORT, is_said
+from tapezoo.cli.short_forms import is_said
 from tapezoo.cli.stopping import EXIT_TERMINATED
 from tapezoo.cli.training_arguments import DECLARED_BY_DATA, check_agreement, check_arguments, check_optimizer
+from tapezoo.cli.training_options import ALLOW_IMPORT, ENSEMBLE, OWN
 from tapezoo.cli.training_report import registers, say_result, say_what_is_left, say_what_is_resumed
 from tapezoo.data import HysteresisCells, PairedAudio, VirtualDevices  # noqa: F401  (the line may name them alone)
 from tapezoo.data.module import PairsDataModule
@@ -48,6 +49,15 @@ from tapezoo.screen import Screen
 from tapezoo.tracking import Tracking, check_server, make_run_logger, tracking_uri
 from tapezoo.tracking.pictures import log_figures, log_pictures
 from tapezoo.training.effect import EffectModel
+
+OWN_TYPES: dict[str, tuple[Any, Any]] = {  # and defaults, of what `OWN` describes
+    "run_dir": (str | None, None),
+    "warm_start": (str | None, None),
+    "overwrite": (bool, False),
+    "threads": (PositiveInt | None, None),
+    "check_steadiness": (bool, True),
+    "final_test": (bool, True),
+}
 
 
 class TrainingCLI(LightningCLI):
@@ -70,30 +80,8 @@ class TrainingCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds tapezoo's own arguments, and what the model is told by the data."""
-        parser.add_argument(
-            "--run_dir", type=str | None, default=None, help="Folder of the run; default: runs/NAME-TIME."
-        )
-        parser.add_argument(
-            "--warm_start", type=str | None, default=None, help="Checkpoint whose weights to start from."
-        )
-        parser.add_argument(
-            "--overwrite", type=bool, default=False, help="Replace the run, or its predictions, in --run_dir."
-        )
-        parser.add_argument(
-            "--threads", type=PositiveInt | None, default=None, help="CPU threads; default: torch's choice."
-        )
-        parser.add_argument(
-            "--check_steadiness",
-            type=bool,
-            default=True,
-            help="Measure whether the net is steady, and keep an unsteady one only where no epoch was.",
-        )
-        parser.add_argument(
-            "--final_test",
-            type=bool,
-            default=True,
-            help="Score the best checkpoint on the test split at the end.",
-        )
+        for name, (kind, default) in OWN_TYPES.items():
+            parser.add_argument(f"--{name}", type=kind, default=default, help=OWN[name])
         parser.add_class_arguments(Tracking, "tracking")
         parser.epilog = (
             f"{ALLOW_IMPORT} PACKAGE (on the line only, may be repeated) lets the recipe name classes and functions "
@@ -110,7 +98,7 @@ class TrainingCLI(LightningCLI):
                 "--ensemble",
                 type=list[str] | None,
                 default=None,
-                help="Checkpoints of the same task from other seeds: where they disagree, a recording is missing.",
+                help=ENSEMBLE,
             )
         command = " ".join(["tapezoo", *args[:1]])
         self.line = list(args)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from tapezoo.cli.completion import complete_bundle
 from tapezoo.terminal import say
 
 
@@ -17,7 +18,12 @@ def add_parser(verbs: Any) -> None:
         epilog="All of it happens in a process of its own, whose memory and time are bounded by the bundle's size and "
         "the length of its golden audio: a stranger's bundle can be verified before it is played.",
     )
-    parser.add_argument("bundle", type=Path, help="a folder written by tapezoo export")
+    bundle = parser.add_argument(
+        "bundle",
+        type=Path,
+        help="a folder written by tapezoo export, or a shipped bundle's name, such as tape",
+    )
+    complete_bundle(bundle)
     parser.add_argument(
         "--compile",
         action="store_true",

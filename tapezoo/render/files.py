@@ -1,4 +1,4 @@
-"""Rendering: a file of any length, rate and channel count through a net, in constant memory."""
+"""Rendering: a file of any length, rate and channel count through a player, in constant memory."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
-import torch
 
 from tapezoo.controls import ControlError
 from tapezoo.data.align.trajectory_csv import read_trajectory
-from tapezoo.net import Net
 from tapezoo.render.automation import Constant, ControlPath
 from tapezoo.render.effect import play_effect
 from tapezoo.render.flow import copy_blocks, mix_with_dry
 from tapezoo.render.limiter import Limiter, Reduction, limit
+from tapezoo.render.player import Player
 from tapezoo.render.report import RenderReport
 from tapezoo.render.soundfiles import (
     Interleaved,
@@ -33,9 +33,21 @@ from tapezoo.staging import replaced_file
 GAIN_LIMIT_DB = 200.0  # beyond it float32 overflows, or nothing is left of 24 bits
 
 
-def render(
-    net: Net,
-    sample_rate: int,
+class RenderOptions(TypedDict, total=False):
+    """What may be said of a render by name; see `render_file`."""
+
+    mix: float
+    input_gain_db: float
+    output_gain_db: float
+    limiter: Limiter | None
+    delay: Path | None
+    block_samples: int
+    overwrite: bool
+    progress: Callable[[int, int], None] | None
+
+
+def render_file(
+    player: Player,
     controls: Sequence[float] | ControlPath,
     source: Path,
     target: Path,
@@ -51,17 +63,16 @@ def render(
 ) -> RenderReport:
     """Processes a file block by block with carried state; the output has the input's rate and length.
 
-    Every channel is a row of the batch and starts from the settled rest state. At another rate than the
-    net's the audio is resampled there and back by soxr's streaming resampler; the net's latency and the
+    Every channel has a state of its own and starts from the settled rest state. At another rate than the
+    player's the audio is resampled there and back by soxr's streaming resampler; the player's latency and the
     resamplers' are taken out, so that output and input lie on each other. Moving controls are given to the
     net every 64 samples (rounded up to its hop), at their time in the file, whatever its rate and the net's
     latency; a net whose controls glide follows them half a glide later (11.6 ms at 44.1 kHz). The result does
     not depend on `block_samples`. It is written beside `target` under another name and moved there at the end.
 
     Args:
-        net: The effect.
-        sample_rate: What the net was trained at, Hz.
-        controls: One position 0..1 per control of the net; or where they stand over time, counted from the
+        player: The effect: `tapezoo.render.nets.NetPlayer` or `tapezoo.render.bundles.BundlePlayer`.
+        controls: One position 0..1 per control of the player; or where they stand over time, counted from the
             start of the file.
         source: A file libsndfile can read: WAV, FLAC, ...; any rate and channel count.
         target: Its suffix names the format; linear PCM and floats keep the source's subtype where that format
@@ -83,12 +94,12 @@ def render(
             the net's output does.
         RenderError: `source` and `target` are one file, or the suffix names no format that holds the audio.
         OutputExistsError, UnwritableOutputError: Nothing was written.
-        ControlError: Not as many controls as the net has.
+        ControlError: Not as many controls as the player has.
         DataError: The delay's file is no trajectory.
     """
     started_s = time.monotonic()
     path = controls if isinstance(controls, ControlPath) else Constant(controls)
-    _check_numbers(net, path, mix, block_samples)
+    _check_numbers(player.num_controls, path, mix, block_samples)
     _check_gain("--input-gain-db", input_gain_db)
     _check_gain("--output-gain-db", output_gain_db)
     layout = inspect(source)
@@ -98,43 +109,34 @@ def render(
 
     reduction = Reduction()
     peak, over_samples, done = 0.0, 0, 0
-    was_training = net.training
-    net.eval()
-    try:
-        with (
-            replaced_file(target) as part,
-            torch.inference_mode(),
-            open_writer(part, written) as writer,
-        ):
-            dry: deque[Interleaved] = deque()
-            blocks = read_blocks(source, block_samples)
-            if mix < 1:
-                blocks = copy_blocks(blocks, dry)
-            output = play_effect(net, sample_rate, path, blocks, layout, input_gain_db, block_samples)
-            if wander is not None:
-                output = read_wandering(output, wander, layout.samples, layout.channels)
-            output = mix_with_dry(output, dry, mix, output_gain_db)
-            if limiter is not None:
-                output = limit(output, limiter, layout.sample_rate, reduction)
-            for block in output:
-                write_block(writer, block)
-                magnitude = np.abs(block)
-                peak = max(peak, float(magnitude.max(initial=0.0)))
-                over_samples += int(np.count_nonzero(magnitude > 1.0))
-                done += len(block)
-                if progress is not None:
-                    progress(done, layout.samples)
-    finally:
-        net.train(was_training)
+    with replaced_file(target) as part, open_writer(part, written) as writer:
+        dry: deque[Interleaved] = deque()
+        blocks = read_blocks(source, block_samples)
+        if mix < 1:
+            blocks = copy_blocks(blocks, dry)
+        output = play_effect(player, path, blocks, layout, input_gain_db, block_samples)
+        if wander is not None:
+            output = read_wandering(output, wander, layout.samples, layout.channels)
+        output = mix_with_dry(output, dry, mix, output_gain_db)
+        if limiter is not None:
+            output = limit(output, limiter, layout.sample_rate, reduction)
+        for block in output:
+            write_block(writer, block)
+            magnitude = np.abs(block)
+            peak = max(peak, float(magnitude.max(initial=0.0)))
+            over_samples += int(np.count_nonzero(magnitude > 1.0))
+            done += len(block)
+            if progress is not None:
+                progress(done, layout.samples)
 
     seconds = layout.samples / layout.sample_rate
     return RenderReport(
         sample_rate=layout.sample_rate,
-        net_sample_rate=sample_rate,
+        net_sample_rate=player.sample_rate,
         channels=layout.channels,
         samples=done,
         seconds=seconds,
-        latency_samples=net.latency_samples,
+        latency_samples=player.latency_samples,
         format=written.format,
         subtype=written.subtype,
         peak_db=20 * float(np.log10(peak)) if peak > 0 else float("-inf"),
@@ -152,20 +154,20 @@ def _check_gain(name: str, gain_db: float) -> None:
         raise ControlError(name, found=f"{gain_db:.10g}", expected=expected, fix="Change the value.")
 
 
-def _check_numbers(net: Net, path: ControlPath, mix: float, block_samples: int) -> None:
-    fits = path.num_controls == net.num_controls
+def _check_numbers(num_controls: int, path: ControlPath, mix: float, block_samples: int) -> None:
+    fits = path.num_controls == num_controls
     if isinstance(path, Constant) and not (fits and all(0 <= value <= 1 for value in path.positions)):
         raise ControlError(
             "controls",
             found=f"{path.positions.tolist()}",
-            expected=f"{net.num_controls} positions in 0..1",
+            expected=f"{num_controls} positions in 0..1",
             fix="Give one value per control of the model.",
         )
     if not fits:
         raise ControlError(
             "controls",
             found=f"the paths of {path.num_controls}",
-            expected=f"as many as the net has, {net.num_controls}",
+            expected=f"as many as the model has, {num_controls}",
             fix="Give one column per control of the model.",
         )
     if not 0 <= mix <= 1:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tapezoo.blocks import whole_hops
-from tapezoo.bundle import Manifest, read_manifest
+from tapezoo.bundle import Manifest, find_bundle, read_manifest
 from tapezoo.bundle.play import Audio
 from tapezoo.runtime.engines import engines_of, missing_modules
 from tapezoo.runtime.stream import Stream
@@ -71,7 +71,7 @@ def bench(
     """Plays noise through a bundle, one channel, its controls at their defaults, and times every block.
 
     Args:
-        bundle: The bundle's folder; nothing is written into it.
+        bundle: The bundle's folder, or the name of a shipped bundle; nothing is written into it.
         engines: See `tapezoo.runtime.engine_names`; None: all of the bundle's that are installed.
         seconds: By the clock, for each engine and block length.
         blocks_samples: Block lengths.
@@ -82,7 +82,7 @@ def bench(
         BundleError: See `verify_hashes`.
         TapezooError: An engine cannot play this bundle, see `open_engine`.
     """
-    root = Path(bundle)
+    root = find_bundle(bundle)
     names = playable_engines(read_manifest(root)) if engines is None else tuple(dict.fromkeys(engines))
     streams = {name: Stream(root, engine=name) for name in names or ("onnx",)}
     noise = np.random.default_rng(0).standard_normal(1 << 16).astype(np.float32) * NOISE_RMS

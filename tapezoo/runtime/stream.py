@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapezoo.blocks import allowed_block, blocks
-from tapezoo.bundle import read_manifest, verify_hashes
+from tapezoo.bundle import find_bundle, read_manifest, verify_hashes
 from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError, control_vector
 from tapezoo.runtime.blocks import as_rows, check_layout, is_finite
@@ -31,7 +31,7 @@ class Stream:
     stand, in this order, a DC blocker, the mix with the input, delayed as much as the net delays, and a limiter.
 
     Args:
-        bundle: The bundle's folder.
+        bundle: The bundle's folder, or the name of a shipped bundle, see `tapezoo.bundle.shipped_bundles`.
         verify: Check every hash before anything is loaded.
         engine: See `tapezoo.runtime.engine_names`; None: the first of them that the bundle has files for.
         mix: Share of the net in the output, 0..1; the rest is the input.
@@ -39,7 +39,7 @@ class Stream:
         limiter: At the end; None: none.
 
     Raises:
-        BundleError: See `tapezoo.bundle.verify_hashes`.
+        BundleError: See `tapezoo.bundle.find_bundle` and `verify_hashes`.
         TapezooError: The engine cannot play this bundle, see `open_engine`.
         ValueError: Another mix or cutoff.
     """
@@ -56,7 +56,7 @@ class Stream:
     ) -> None:
         if not 0 <= mix <= 1:
             raise ValueError(f"mix is {mix}; 0 to 1")
-        root = Path(bundle)
+        root = find_bundle(bundle)
         self.manifest = verify_hashes(root)[0] if verify else read_manifest(root)
         self.engine = engine or next(iter(engines_of(self.manifest)), "onnx")
         self._engine = open_engine(root, self.manifest, self.engine)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tapezoo.bundle import OpenTarget, Verification, verify_bundle
+from tapezoo.bundle import OpenTarget, Verification, find_bundle, verify_bundle
 from tapezoo.bundle.targets import TARGETS
 from tapezoo.runtime.apart import Apart, verify_apart
 from tapezoo.runtime.grid.graph import GridGraph
@@ -33,7 +33,7 @@ def verify(
     """Checks every hash of a bundle and replays its targets; see `tapezoo.bundle.verify_bundle`.
 
     Args:
-        bundle: The bundle's folder.
+        bundle: The bundle's folder, or the name of a shipped bundle.
         openers: By target name; None: `installed_openers()`. `tapezoo.export.openers()` has one for every target,
             and needs torch. For bundles from strangers `Apart()`, as `tapezoo verify`, `pull` and `push` do: then all
             of it happens in another process, whose memory and time are bounded.
@@ -43,7 +43,8 @@ def verify(
         BundleError: The first fault found, with the file at fault; with `Apart()` also where verifying
             takes more than its limits.
     """
+    root = find_bundle(bundle)
     if isinstance(openers, Apart):
-        return verify_apart(Path(bundle), openers.openers, seal_sha256)
+        return verify_apart(root, openers.openers, seal_sha256)
     openers = installed_openers() if openers is None else openers
-    return verify_bundle(Path(bundle), openers, seal_sha256, open_grid=GridGraph)
+    return verify_bundle(root, openers, seal_sha256, open_grid=GridGraph)

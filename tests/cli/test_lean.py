@@ -89,6 +89,7 @@ def test_a_path_that_is_wrong_is_said_before_torch_is_imported(tmp_path: Path) -
     (tmp_path / "run.ckpt").touch()
     lines = (
         "fit --config missing.yaml",
+        "fit --config lsmt",
         "fit --config run.ckpt",
         "test --ckpt_path missing.ckpt",
         "compare missing.yaml other.yaml",
@@ -111,6 +112,7 @@ def test_a_path_that_is_wrong_is_said_before_torch_is_imported(tmp_path: Path) -
     said = done.stderr.strip().splitlines()
     assert [line.split(":")[1].strip() for line in said] == [
         "missing.yaml",
+        "lsmt",
         "run.ckpt",
         "missing.ckpt",
         "missing.yaml",

@@ -24,8 +24,8 @@ from tapezoo.models.lstm import LSTM
 from tapezoo.net import Net, State
 from tapezoo.render.automation import Automation
 from tapezoo.render.errors import RenderError
-from tapezoo.render.files import render
 from tapezoo.render.limiter import Limiter, Reduction, limit
+from tapezoo.render.nets import render
 from tapezoo.render.report import RenderReport
 from tapezoo.render.soundfiles import (
     Interleaved,

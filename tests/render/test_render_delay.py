@@ -14,7 +14,7 @@ from tapezoo.data.align.trajectory_csv import write_trajectory
 from tapezoo.data.errors import DataError
 from tapezoo.devices.transport import read_delayed
 from tapezoo.models.fir import FIRNet
-from tapezoo.render.files import render
+from tapezoo.render.nets import render
 from tapezoo.render.report import RenderReport
 
 RATE = 22050

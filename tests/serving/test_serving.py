@@ -22,7 +22,7 @@ from tracking.stores import Started, free_port, make_bundles, new_store, noise
 from tapezoo.controls import ControlError, control_vector
 from tapezoo.export import export_bundle
 from tapezoo.net import Net
-from tapezoo.render.files import render
+from tapezoo.render.nets import render
 from tapezoo.serving.served import SignalError, _load_pyfunc
 from tapezoo.tracking.model import write_model
 from tapezoo.tracking.push import push_bundle

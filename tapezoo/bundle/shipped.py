@@ -1,0 +1,47 @@
+"""The bundles that the package holds, by name: something to listen to before anything was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tapezoo
+from tapezoo.bundle.errors import BundleError
+from tapezoo.bundle.seal import is_bundle
+
+
+def shipped_bundles() -> dict[str, Path]:
+    """The folder of every shipped bundle, by its name."""
+    folder = Path(tapezoo.__file__).parent / "bundles"
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {path.name: path for path in found if is_bundle(path)}
+
+
+def find_bundle(asked: Path | str) -> Path:
+    """The folder that a path or a name stands for; what is there comes before the shipped bundle of that name.
+
+    Args:
+        asked: A folder, or the name of a shipped bundle.
+
+    Raises:
+        BundleError: There is neither; with the names.
+    """
+    path = Path(asked)
+    if _exists(path):
+        return path
+    shipped = shipped_bundles()
+    if str(asked) in shipped:
+        return shipped[str(asked)]
+    raise BundleError(
+        path,
+        "",
+        found="no folder of this name",
+        expected=f"a bundle made by export, or a shipped one: {', '.join(shipped) or 'there is none'}",
+        fix="Correct the path or the name.",
+    )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
