@@ -5,7 +5,8 @@ FROM python:3.12-slim AS serve
 RUN apt-get update && apt-get install --no-install-recommends --yes libsndfile1 \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /tapezoo
-COPY pyproject.toml README.md LICENSE constraints.txt ./
+COPY pyproject.toml setup.py README.md LICENSE constraints.txt ./
+COPY recipes recipes
 COPY tapezoo tapezoo
 # the packages of docs/deploy.md: a registry's client and its server of models without the training's part of it
 RUN pip install --no-cache-dir --constraint constraints.txt \

@@ -557,7 +557,6 @@ def test_what_is_no_bundle(
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ((), ("VERB",)),
         (("nosuch",), ("nosuch", "render")),
         (("check", "LSMT"), ("LSMT", "Did you mean LSTM?")),
         (("check",), ("name",)),
