@@ -6,6 +6,7 @@ it is refused, with its place.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,6 +80,8 @@ def read_text(path: Path) -> str:
         content = stream.read(SIZE_LIMIT_BYTES + 1)  # whatever its size says: /dev/zero has none
     if len(content) > SIZE_LIMIT_BYTES:
         raise YamlError(f"more than {SIZE_LIMIT_BYTES >> 20} MiB", "a text that somebody could have written")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise YamlError("text in UTF-16", "text in UTF-8", "Save it as UTF-8.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -5,32 +5,18 @@ from __future__ import annotations
 import copy
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-import numpy as np
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from numpy.typing import NDArray
 
+from tapezoo.callbacks.data_report import DataReport
+from tapezoo.callbacks.run_report import RunReport
 from tapezoo.checkpoint import BEST, read_checkpoint
-from tapezoo.data.module import PairsDataModule, Row
+from tapezoo.data.module import PairsDataModule
 from tapezoo.errors import UnwritableOutputError
-from tapezoo.filenames import unique_file_names
-from tapezoo.layers.responses import Explained, Response
-from tapezoo.measure.playing import play
-from tapezoo.measure.steadiness import measure_steadiness
-from tapezoo.measure.transfer import transfer_loops
-from tapezoo.measure.unlike import choose_material
 from tapezoo.net import Net
-from tapezoo.render.soundfiles import write_float_wav
-from tapezoo.report.figures import write_png
-from tapezoo.report.responses import draw_block_response
-from tapezoo.report.steadiness import steadiness_table
-from tapezoo.report.tables import write_csv
-from tapezoo.report.transfer import draw_transfer_curve
-from tapezoo.report.waveforms import draw_excerpt_spectrograms, draw_excerpt_waveforms
 from tapezoo.run_files import CONFIG
 from tapezoo.staging import replaced_file
 from tapezoo.tracking import TrackedRun, collect_versions
@@ -41,16 +27,6 @@ from tapezoo.training.errors import NonFiniteLossError, TrainingError
 log = logging.getLogger(__name__)
 
 REPORT = "report"
-PREROLL_S = 1.0  # played before an excerpt and dropped, so that the net's memory is filled
-SINE_HZ = 100.0  # of the transfer curve
-
-
-@runtime_checkable
-class Machine(Protocol):
-    """A DataModule that can play anything through the machine it learns from."""
-
-    def respond(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(samples,) -> (samples,)"""
 
 
 class RunRecorder(Callback):
@@ -65,7 +41,7 @@ class RunRecorder(Callback):
         config_text: The resolved recipe, as YAML.
         tags: Further tags of the tracked run.
         excerpt_s: Length of the audio excerpts, seconds.
-        excerpts: How many of them, from different regions of the validation split.
+        excerpts: From how many recordings of the validation split: a typical and the worst passage of each.
     """
 
     def __init__(
@@ -73,7 +49,7 @@ class RunRecorder(Callback):
         run_dir: Path,
         config_text: str,
         tags: Mapping[str, str] | None = None,
-        excerpt_s: float = 5.0,
+        excerpt_s: float = 7.0,
         excerpts: int = 2,
     ) -> None:
         self.run_dir = run_dir
@@ -106,6 +82,12 @@ class RunRecorder(Callback):
             run.log_settings(recipe_settings(self.config_text))
             architecture = type(pl_module).__name__
             run.set_tags({**origin, "architecture": architecture, "status": "running", **self.tags})
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The floor, once it is fitted: what a model is worth cannot be told without it."""
+        floor = _linear_floor(trainer)
+        if isinstance(pl_module, EffectModel) and floor is not None:
+            pl_module.provenance = {**pl_module.provenance, "linear_floor": f"{floor:.6g}"}
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Before anything is written: in the folder's place there may be somebody else's run by now."""
@@ -161,33 +143,22 @@ class RunRecorder(Callback):
     def _report(self, trainer: Trainer, model: EffectModel, best: Path, run: TrackedRun | None) -> None:
         if run is not None:
             run.log_file(best, "checkpoints")
-        net = best_net(model.net, best)
         folder = self.run_dir / REPORT
         folder.mkdir(exist_ok=True)
-        architecture = type(model).__name__
-        files = []
-        data = _data(trainer)
-        rows = data.split_arrays("val") if data is not None else []
-        if rows:
-            found = measure_steadiness(net, choose_material(rows, model.sample_rate))
-            files.append(write_csv(steadiness_table(found), folder / "steadiness.csv"))
-        names = [row.name for row in rows]
-        file_names = dict(zip(names, unique_file_names(names), strict=True))
-        for row in _spread(rows, self.excerpts):
-            excerpt = loudest_excerpt(net, row, model.sample_rate, self.excerpt_s)
-            files += _write_excerpt(
-                folder, f"{architecture}, {row.name}", file_names[row.name], model.sample_rate, excerpt
-            )
-        defaults = [control.normalize(control.default) for control in model.controls]
-        machine = data.respond if isinstance(data, Machine) else None
-        loops = transfer_loops(net, model.sample_rate, defaults, frequency_hz=SINE_HZ, machine=machine)
-        curve = draw_transfer_curve(loops, SINE_HZ, architecture)
-        files.append(write_png(curve, folder / "transfer_curve.png"))
-        if isinstance(net, Explained):
-            files += _write_blocks(folder, architecture, net, model.sample_rate, defaults)
-        if run is not None:
-            for path in files:
-                run.log_file(path, REPORT)
+        report = RunReport(
+            folder,
+            best_net(model.net, best),
+            type(model).__name__,
+            model.sample_rate,
+            model.controls,
+            _data(trainer),
+        )
+        try:
+            report.write(self.excerpt_s, self.excerpts, _linear_floor(trainer))
+        finally:
+            if run is not None:
+                for path in report.files:
+                    run.log_file(path, REPORT)
 
 
 def best_net(net: Net, checkpoint: Path) -> Net:
@@ -201,64 +172,14 @@ def best_net(net: Net, checkpoint: Path) -> Net:
     return twin
 
 
-def loudest_excerpt(net: Net, row: Row, sample_rate: int, excerpt_s: float) -> dict[str, NDArray[np.float64]]:
-    """The stretch of `row` with the most energy: input, target and what the net makes of it."""
-    input = np.asarray(row.input, dtype=np.float64).reshape(-1)
-    length = min(len(input), round(excerpt_s * sample_rate))
-    energy = np.concatenate(([0.0], np.cumsum(np.square(input))))
-    start = int(np.argmax(energy[length:] - energy[:-length]))
-    heard_from = max(0, start - round(PREROLL_S * sample_rate))
-    output = play(net, input[None, heard_from : start + length], row.controls.tolist())[0]
-    return {
-        "input": input[start : start + length],
-        "target": np.asarray(row.target, dtype=np.float64).reshape(-1)[start : start + length],
-        "output": output[start - heard_from :],
-    }
-
-
-def _write_excerpt(
-    folder: Path, title: str, file_name: str, sample_rate: int, excerpt: Mapping[str, NDArray[np.float64]]
-) -> list[Path]:
-    files = []
-    for name, signal in excerpt.items():
-        path = folder / f"{file_name}_{name}.wav"
-        # floats: what is over full scale must not be clipped in one of three files that are compared
-        write_float_wav(path, signal, sample_rate)
-        files.append(path)
-    picture = draw_excerpt_spectrograms(
-        excerpt["input"], excerpt["target"], excerpt["output"], sample_rate, title
-    )
-    files.append(write_png(picture, folder / f"{file_name}_spectrograms.png"))
-    picture = draw_excerpt_waveforms(excerpt["target"], excerpt["output"], sample_rate, title)
-    files.append(write_png(picture, folder / f"{file_name}_waveforms.png"))
-    return files
-
-
-def _write_blocks(
-    folder: Path, architecture: str, net: Explained, sample_rate: int, defaults: Sequence[float]
-) -> list[Path]:
-    """One picture per block of the net, numbered in the order of the signal."""
-    position = torch.tensor([list(defaults)], dtype=torch.float32).reshape(1, -1)
-    blocks: dict[str, list[Response]] = {}
-    for response in net.responses(sample_rate, position):
-        blocks.setdefault(response.block, []).append(response)
-    files = []
-    file_names = unique_file_names(list(blocks))
-    for number, (block, lines) in enumerate(blocks.items(), start=1):
-        picture = draw_block_response(lines, f"{architecture}: {block}")
-        files.append(write_png(picture, folder / f"block_{number}_{file_names[number - 1]}.png"))
-    return files
-
-
-def _spread(rows: Sequence[Row], count: int) -> list[Row]:
-    """`count` of the rows, evenly over their order."""
-    if len(rows) <= count:
-        return list(rows)
-    return [rows[round(at)] for at in np.linspace(0, len(rows) - 1, count)]
-
-
 def _tracked(trainer: Trainer) -> TrackedRun | None:
     return next((logger for logger in trainer.loggers if isinstance(logger, TrackedRun)), None)
+
+
+def _linear_floor(trainer: Trainer) -> float | None:
+    """What the best of the filters that were fitted before the training reaches."""
+    found = next((one for one in trainer.callbacks if isinstance(one, DataReport)), None)  # type: ignore[attr-defined]
+    return min(found.linear_floors.values(), default=None) if found is not None else None
 
 
 def _data(trainer: Trainer) -> PairsDataModule | None:

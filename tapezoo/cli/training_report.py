@@ -18,12 +18,11 @@ from tapezoo.cli.run_folder import belongs_to
 from tapezoo.data.module import PairsDataModule
 from tapezoo.measure.steadiness import Steadiness
 from tapezoo.measure.test_split import TestScore
+from tapezoo.report.floor import beside_floor_text
 from tapezoo.report.steadiness import refused_text, verdict_text
 from tapezoo.screen import Screen
 from tapezoo.terminal import shell
 from tapezoo.training.effect import EffectModel
-
-HARDLY_DB = 1.0
 
 
 def say_what_is_resumed(
@@ -79,7 +78,7 @@ def say_result(
     check = steadiness_check(trainer)
     lines = [
         f"best {monitored}val_esr {score:.5f}; linear floor {floors_text(linear_floors)}",
-        f"             {floor_text(score, floor)}",
+        f"             {beside_floor_text(score, floor)}",
         *(_test_lines(tested) if tested is not None and not math.isnan(tested.esr) else ()),
         *([f"steadiness   {verdict_text(found)}"] if found is not None else []),
         *([f"             {refused_text(check.refused)}"] if check is not None and check.refused else []),
@@ -104,23 +103,7 @@ def say_result(
 
 def _test_lines(tested: TestScore) -> Iterator[str]:
     yield f"test_esr     {tested.esr:.5f}; linear floor {floors_text(tested.linear_floors)}"
-    yield f"             {floor_text(tested.esr, min(tested.linear_floors.values(), default=math.nan))}"
-
-
-def floor_text(esr: float, floor: float) -> str:
-    """A model beside the best linear filter, in words."""
-    if math.isnan(floor) or math.isnan(esr):
-        return "nothing to compare it with"
-    if esr >= floor:
-        return "worse than the best linear filter: an equaliser would do better"
-    if esr == 0:
-        return "the model is perfect, to the last digit"
-    gain_db = 10 * math.log10(floor / esr)
-    if gain_db < HARDLY_DB:
-        return (
-            f"hardly better than the best linear filter ({gain_db:.1f} dB): an equaliser does nearly as well"
-        )
-    return f"{floor / esr:.1f} times better than the best linear filter ({gain_db:.1f} dB)"
+    yield f"             {beside_floor_text(tested.esr, min(tested.linear_floors.values(), default=math.nan))}"
 
 
 def say_what_is_left(console: Screen, run_dir: Path, how: str) -> None:

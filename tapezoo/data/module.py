@@ -42,6 +42,9 @@ _log = logging.getLogger(__name__)
 _LEVELS = {"note": logging.INFO, "corrected": logging.INFO, "warning": logging.WARNING}
 
 
+NAMED_RECORDINGS = 10  # in what a checkpoint says of its data
+
+
 class Row(NamedTuple):
     """One region of a split as arrays, for reports and closed-form fits."""
 
@@ -50,6 +53,18 @@ class Row(NamedTuple):
     target: NDArray[np.float32]  # (samples,)
     controls: NDArray[np.float32]  # (num_controls,) in 0..1
     setting: Setting  # the same, without what is idle
+
+
+class Passage(NamedTuple):
+    """One region of a split within the recording that it is cut from: what can be listened to."""
+
+    recording: str
+    input: NDArray[np.float32]  # (samples,), of the whole recording
+    target: NDArray[np.float32]  # (samples,)
+    start: int  # of the region, in samples
+    stop: int
+    controls: NDArray[np.float32]  # (num_controls,) in 0..1
+    setting: Setting
 
 
 class PairsDataModule(LightningDataModule, ABC):
@@ -131,7 +146,9 @@ class PairsDataModule(LightningDataModule, ABC):
 
     def origin(self) -> dict[str, str]:
         """What checkpoints say of the data they were trained on; after `setup`."""
-        return {"dataset_hash": self.dataset_hash}
+        names = list(dict.fromkeys(self.row_names()))
+        more = f" and {len(names) - NAMED_RECORDINGS} more" if len(names) > NAMED_RECORDINGS else ""
+        return {"dataset_hash": self.dataset_hash, "recordings": ", ".join(names[:NAMED_RECORDINGS]) + more}
 
     def other_findings(self) -> list[Finding]:
         """What the user should know that is no matter of the prepared audio."""
@@ -217,6 +234,22 @@ class PairsDataModule(LightningDataModule, ABC):
             for region in self._regions(store, split)
         ]
 
+    def passages(self, split: Split) -> list[Passage]:
+        """Every region of `split` with what is around it; views into the memory map."""
+        store = self._open()
+        return [
+            Passage(
+                region.row.name,
+                store.input(region.row, 0, region.row.length),
+                store.target(region.row, 0, region.row.length),
+                region.start,
+                region.stop,
+                np.asarray(region.row.controls, dtype=np.float32),
+                region.setting,
+            )
+            for region in self._regions(store, split)
+        ]
+
     def settings(self, *splits: Split) -> set[Setting]:
         """The settings of the controls that have a part in any of the splits."""
         store = self._open()
@@ -229,7 +262,8 @@ class PairsDataModule(LightningDataModule, ABC):
         for split in SPLITS:
             regions = self._regions(store, split)
             seconds = sum(region.length for region in regions) / self.sample_rate
-            parts.append(f"{split} {seconds:.1f} s in {len(regions)}")
+            number = f"{len(regions)} region{'' if len(regions) == 1 else 's'}"
+            parts.append(f"{split} {seconds:.1f} s in {number}")
         names = ", ".join(control["name"] for control in self.controls) or "none"
         lines = [f"audio at {self.sample_rate} Hz: {'; '.join(parts)}. Controls: {names}."]
         lines += self._held_out_lines()
@@ -266,7 +300,8 @@ class PairsDataModule(LightningDataModule, ABC):
             store = open_store(self._cache_root, key)
         if store is None:
             raise RuntimeError(f"the cache entry {key} in {self._cache_root} vanished while it was opened")
-        self.findings = [*store.findings, *self.other_findings(), *self.examine_splits(store)]
+        found = [*store.findings, *self.other_findings(), *self.examine_splits(store)]
+        self.findings = list(dict.fromkeys(found))  # one dry can belong to many pairs
         for finding in self.findings:
             _log.log(_LEVELS[finding.severity], "%s", finding)
         self._store = store

@@ -19,6 +19,7 @@ from tapezoo.data.splits import SPLITS, Split
 from tapezoo.terminal import shown
 from tapezoo.yamltext import YamlError, kind_of, parse_yaml, read_text
 
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 PAIR_KEYS = ("dry", "wet", "controls", "split", "offset_samples", "delay", "held_out")
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}  # in CSV cells
 
@@ -95,7 +96,7 @@ def read_pairs(path: Path) -> PairsFile:
             str(path),
             found=f"no readable text file ({reason})",
             expected="a YAML or CSV pairs file",
-            fix="Correct --data.pairs.",
+            fix=error.fix if isinstance(error, YamlError) else "Correct --data.pairs.",
         ) from error
     if path.suffix.lower() == ".csv":
         declared: Mapping[str, Any] = {}
@@ -148,6 +149,7 @@ def _csv_entries(path: Path, text: str) -> list[Any]:
     except csv.Error as error:
         number = reader.line_num + 1
         raise _fault(path, f"line {number} that is no CSV ({error})", "CSV", "Correct it.") from error
+    _check_separator(path, names)
     header = [name.strip() for name in names if name.strip()]
     twice = [name for name in header if header.count(name) > 1]
     if twice:
@@ -166,6 +168,13 @@ def _csv_entries(path: Path, text: str) -> list[Any]:
         entry["controls"] = {name: cell for name, cell in cells.items() if name not in PAIR_KEYS}
         entries.append(entry)
     return entries
+
+
+def _check_separator(path: Path, names: list[str]) -> None:
+    """Spreadsheets of many countries write semicolons where others write commas."""
+    for separator, called in SEPARATORS.items():
+        if len(names) == 1 and separator in names[0]:
+            raise _fault(path, f"columns separated by {called}", "commas", "Save it as CSV with commas.")
 
 
 def _pair(path: Path, number: int, entry: Any) -> Pair:

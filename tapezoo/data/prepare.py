@@ -61,8 +61,10 @@ def prepare_pair(
     check_not_equal(pair.wet, pair.dry, [(own.input, own.target) for own in aligned])
     by_time = None if pair.split else split_by_time(dry, sample_rate)
     rows: list[PreparedRow] = []
-    for label, own in zip(name_channels(name, len(aligned)), aligned, strict=True):
-        found = signal_findings(f"{label} (dry)", own.input) + signal_findings(f"{label} (wet)", own.target)
+    dry_labels = name_channels(pair.dry.name, len(aligned))
+    for label, dry_label, own in zip(name_channels(name, len(aligned)), dry_labels, aligned, strict=True):
+        found = signal_findings(f"{dry_label} (dry)", own.input)
+        found += signal_findings(f"{label} (wet)", own.target)
         noise = noise_finding(label, own.input, own.target, sample_rate)
         found += [noise] if noise else []
         regions: Regions = {} if pair.split is None else {pair.split: (0, len(own.target))}

@@ -71,6 +71,8 @@ def timing_facts(channel: ChannelTiming, clock_ratio: float, sample_rate: int, m
         side = "lags" if whole + fraction > 0 else "leads"
         late = abs(whole + fraction)
         text = f"{side} dry by {late:.1f} samples ({late / sample_rate * 1000:.2f} ms); corrected by {abs(whole)}"
+        if not fraction and abs(late - abs(whole)) >= 1:
+            text += ", where the device's response begins (the first figure is its strongest part)"
         if fraction:
             text += f", and dry is resampled to be {fraction:.2f} samples later"
         facts.append(("corrected", "delay", text))

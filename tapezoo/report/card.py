@@ -9,6 +9,7 @@ from typing import Any
 from tapezoo.bundle import Manifest
 from tapezoo.bundle.grid.index import read_grid_index
 from tapezoo.measure.steadiness import Steadiness
+from tapezoo.report.floor import beside_floor_text
 from tapezoo.report.page import Heading, Part, Picture, page_markdown
 from tapezoo.report.steadiness import verdict_text
 from tapezoo.report.tables import text_table
@@ -73,6 +74,7 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
         Heading("Quality"),
         "As training measured it on its validation split.",
         text_table(("metric", "value"), metrics) if metrics else "No figures were given.",
+        *_beside_floor(manifest),
         *([f"Steadiness: {verdict_text(steadiness)}"] if steadiness is not None else []),
         *_targets(manifest),
         Heading(f"Speed on one thread of {processor}"),
@@ -82,6 +84,16 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
         *_grid(manifest, root),
         Heading("Provenance"),
         text_table(("", ""), _flatten(manifest.provenance)),
+    ]
+
+
+def _beside_floor(manifest: Manifest) -> list[Part]:
+    """The error beside what the best linear filter reaches, of models whose training told."""
+    floor, own = manifest.provenance.get("linear_floor"), manifest.metrics.get("val_esr")
+    if floor is None or own is None:
+        return []
+    return [
+        f"The best linear filter reaches a val_esr of {float(floor):.6g} there: {beside_floor_text(own, float(floor))}."
     ]
 
 

@@ -15,16 +15,27 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw_transfer_curve(loops: Sequence[TransferLoop], frequency_hz: float, title: str) -> Figure:
+def draw_transfer_curve(
+    loops: Sequence[TransferLoop],
+    frequency_hz: float,
+    title: str,
+    recorded: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+) -> Figure:
     """Output over input for one period of a sine at each level, the target's where there is one.
 
     Args:
         loops: From `tapezoo.measure.transfer.transfer_loops`.
         frequency_hz: Of the sine, Hz.
         title: What is shown.
+        recorded: Input and target of samples of a recording, drawn as points; None: none.
     """
     figure = new_figure(7, 6.5)
     at = figure.subplots()
+    if recorded is not None:
+        at.plot(
+            *recorded, color="#6baed6", marker=".", markersize=1.5, linestyle="none", alpha=0.35, zorder=0,
+            label="samples of the recording",
+        )  # fmt: skip
     for loop, shade in zip(loops, _shades(len(loops)), strict=True):
         if loop.target is not None:
             at.plot(close_loop(loop.input), close_loop(loop.target), color=TARGET, linewidth=2.5, alpha=0.35)

@@ -18,14 +18,13 @@ from scipy.signal import lfilter
 
 from tapezoo.callbacks import BestAndLast, Progress, RunRecorder
 from tapezoo.callbacks.checkpointing import WholeFiles, best_and_last
-from tapezoo.callbacks.recorder import best_net, loudest_excerpt
+from tapezoo.callbacks.recorder import best_net
 from tapezoo.callbacks.register import best_of
 from tapezoo.checkpoint import read_checkpoint
 from tapezoo.data import PairedAudio
-from tapezoo.data.module import Row
 from tapezoo.errors import UnwritableOutputError
 from tapezoo.measure.playing import play
-from tapezoo.models.fir import FIR, FIRNet
+from tapezoo.models.fir import FIR
 from tapezoo.models.grey_box import GreyBox
 from tapezoo.models.wiener_hammerstein import WienerHammerstein
 from tapezoo.screen import Screen
@@ -133,7 +132,7 @@ def test_a_finished_run_holds_recipe_tags_metrics_checkpoint_sound_and_pictures(
     )
 
 
-def test_the_excerpts_are_what_the_best_checkpoint_makes_of_the_loudest_stretch(
+def test_the_excerpts_are_what_the_best_checkpoint_makes_of_the_recording(
     data: PairedAudio, tmp_path: Path
 ) -> None:
     class Spoil(Callback):
@@ -296,22 +295,6 @@ def test_a_checkpoint_is_written_beside_its_place_whatever_the_temporary_folder(
 
 
 # --- parts ---
-
-
-def test_the_loudest_stretch_is_found_and_heard_in_its_context() -> None:
-    noise = np.random.default_rng(0)
-    input = noise.uniform(-0.1, 0.1, 4 * RATE).astype(np.float32)
-    stretch = slice(2 * RATE, 2 * RATE + 800)
-    input[stretch] = np.sign(noise.uniform(-1, 1, 800))
-    net = FIRNet(0, taps=8)
-    with torch.no_grad():
-        net.taps.copy_(torch.eye(8)[4])  # a delay of three samples: it hears what was before the stretch
-    excerpt = loudest_excerpt(
-        net, Row("a", input, 2 * input, np.zeros(0, dtype=np.float32), ()), RATE, excerpt_s=0.1
-    )
-    np.testing.assert_allclose(excerpt["input"], input[stretch])
-    np.testing.assert_allclose(excerpt["target"], 2 * input[stretch])
-    np.testing.assert_allclose(excerpt["output"], input[stretch.start - 3 : stretch.stop - 3], atol=1e-6)
 
 
 def test_the_best_net_is_a_copy(data: PairedAudio, tmp_path: Path) -> None:

@@ -10,8 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from tapezoo.layers.responses import Response
+from tapezoo.measure.gain import Gain
+from tapezoo.measure.harmonics import HarmonicLevels
 from tapezoo.measure.transfer import TransferLoop
 from tapezoo.report.figures import write_png
+from tapezoo.report.gain import draw_gains
+from tapezoo.report.harmonics import draw_harmonics
+from tapezoo.report.learning import draw_learning_curve
 from tapezoo.report.responses import draw_block_response
 from tapezoo.report.transfer import draw_transfer_curve
 from tapezoo.report.waveforms import draw_excerpt_spectrograms, draw_excerpt_waveforms
@@ -22,7 +27,7 @@ SINE = 0.5 * np.sin(2 * np.pi * 1000 * TIME_S)
 
 
 def test_spectrograms_show_level_and_frequency_truly() -> None:
-    figure = draw_excerpt_spectrograms(SINE, SINE, 0.9 * SINE, RATE, "a title")
+    figure = draw_excerpt_spectrograms(SINE, SINE, 0.9 * SINE, RATE, "a title", start_s=60.0)
     axes = [at for at in figure.axes if at.images]
     assert [at.get_title(loc="left") for at in axes] == [
         "input",
@@ -33,32 +38,43 @@ def test_spectrograms_show_level_and_frequency_truly() -> None:
     for at, peak in zip(axes, (0.5, 0.5, 0.45, 0.05), strict=True):
         level = at.images[0].get_array()
         assert level is not None
-        frequency, _ = np.unravel_index(np.argmax(level), level.shape)
-        assert frequency / (level.shape[0] - 1) * RATE / 2 == pytest.approx(1000, abs=4)
+        row, _ = np.unravel_index(np.argmax(level), level.shape)
+        left, right, low, high = at.images[0].get_extent()
+        assert 2 ** (low + (row + 0.5) / level.shape[0] * (high - low)) == pytest.approx(1000, rel=0.02)
+        assert (left, right) == pytest.approx((60.0, 62.0), abs=0.3)  # frames that lie within the signal
         assert level.max() == pytest.approx(20 * np.log10(peak), abs=0.1)
-        assert at.get_ylabel() == "frequency (kHz)"
-    assert axes[-1].get_xlabel() == "time (s)"
+        assert at.get_ylabel() == "frequency (Hz)"
+        assert [label.get_text() for label in at.get_yticklabels()] == ["50", "100", "200", "500", "1k", "2k"]
+    assert axes[-1].get_xlabel() == "time in the recording (s)"
     assert {at.images[0].get_clim() for at in axes} == {axes[0].images[0].get_clim()}  # one scale for all
 
 
 def test_waveforms_overlay_target_output_and_error_and_say_the_esr() -> None:
     figure = draw_excerpt_waveforms(SINE, 0.9 * SINE, RATE, "a title")
     assert figure.get_suptitle() == "a title: ESR 0.01"
-    whole, close = figure.axes
-    for at in (whole, close):
+    whole, levels, close = figure.axes
+    for at in (whole, levels, close):
         assert [line.get_label() for line in at.lines] == ["target", "output", "error"]
         assert at.get_xlabel() == "time (s)"
     target, output, error = (np.asarray(line.get_ydata()) for line in close.lines)
     np.testing.assert_allclose(error, output - target, atol=1e-12)
     assert np.abs(error).max() == pytest.approx(0.05, rel=0.01)
+    loud, _, wrong = (np.asarray(line.get_ydata()) for line in levels.lines)
+    np.testing.assert_allclose(loud, 20 * np.log10(0.5 / np.sqrt(2)), atol=0.01)  # RMS
+    np.testing.assert_allclose(wrong - loud, -20, atol=0.01)
 
 
 def test_a_long_waveform_is_thinned_without_losing_its_peaks() -> None:
-    long = np.zeros(400_000)
+    long = np.zeros(400_003)
     long[123_456] = -0.9
-    drawn = np.asarray(draw_excerpt_waveforms(long, long, RATE, "").axes[0].lines[0].get_ydata())
+    long[-1] = 0.7
+    (at, *_) = draw_excerpt_waveforms(long, long, RATE, "", start_s=10.0).axes
+    time_s, drawn = (np.asarray(values) for values in at.lines[0].get_data())
     assert len(drawn) < 5000
     assert drawn.min() == -0.9
+    assert time_s[np.argmin(drawn)] == pytest.approx(10 + 123_456 / RATE, abs=400_003 / RATE / 1600)
+    assert drawn[-1] == 0.7  # to its end
+    assert time_s[-1] == pytest.approx(10 + 400_002 / RATE)
 
 
 def test_silence_and_short_signals_can_be_drawn(tmp_path: Path) -> None:
@@ -105,10 +121,42 @@ def test_a_curve_is_output_over_input() -> None:
     assert at.get_title() == "a title"
 
 
+def test_a_transfer_curve_shows_the_recordings_own_samples() -> None:
+    period = np.sin(2 * np.pi * np.arange(80) / 80)
+    recorded = (np.array([0.1, 0.2]), np.array([0.3, 0.4]))
+    (at,) = draw_transfer_curve([TransferLoop(0.0, period, period)], 100.0, "a net", recorded).axes
+    points = {line.get_label(): line for line in at.lines}["samples of the recording"]
+    np.testing.assert_array_equal(points.get_xydata(), [[0.1, 0.3], [0.2, 0.4]])
+
+
+def test_a_learning_curve_marks_its_lowest_point_and_the_floor() -> None:
+    (at,) = draw_learning_curve([1000, 2000, 3000], [0.1, 0.004, np.nan], 0.02, "a net").axes
+    labels = [str(line.get_label()) for line in at.lines]
+    assert labels == ["val_esr", "lowest: 0.004 after 2,000 updates", "best linear filter: 0.02"]
+    assert (at.get_yscale(), at.get_xlabel()) == ("log", "updates")
+    draw_learning_curve([], [], None, "nothing yet")
+
+
+def test_harmonics_are_drawn_below_the_fundamental() -> None:
+    levels = HarmonicLevels(
+        np.array([-20.0, 0.0]), np.array([[-20.0, -60, -70, -80, -90], [0, -30, -40, -50, -60]]), None
+    )
+    (at,) = draw_harmonics(levels, 100.0, "a net").axes
+    assert [line.get_label() for line in at.lines] == [f"harmonic {number}" for number in (2, 3, 4, 5)]
+    np.testing.assert_array_equal(at.lines[1].get_ydata(), [-50, -40])
+
+
+def test_gains_lie_over_a_logarithmic_frequency() -> None:
+    gain = Gain(np.array([50.0, 500.0]), np.array([-1.0, 2.0]))
+    (at,) = draw_gains({"target": (gain, "black"), "model": (gain, "red")}, "a net").axes
+    assert [line.get_label() for line in at.lines] == ["target", "model"]
+    assert at.get_xscale() == "log"
+
+
 def test_a_png_is_a_picture_with_more_than_one_colour(tmp_path: Path) -> None:
     path = write_png(draw_excerpt_waveforms(SINE, 0.9 * SINE, RATE, "a title"), tmp_path / "w.png")
     pixels = imread(path)
-    assert pixels.shape[:2] == (700, 1000)
+    assert pixels.shape[:2] == (900, 1000)
     assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 20
 
 
