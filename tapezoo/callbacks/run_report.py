@@ -43,6 +43,7 @@ BELOW_PEAK_DB = (
 )  # levels of the transfer curve, re the loudest sample of the recordings
 HARMONICS_DOWN_DB, HARMONICS_STEP_DB = 36.0, 3.0
 POINTS = 4000  # of the recording, in the transfer curve
+SOUND_ENDINGS = ("wav", "flac", "aif", "aiff", "ogg")
 SILENT_DB = -60.0  # where nothing is louder, sines at full scale are as good as any
 
 EXCERPT_COLUMNS = (
@@ -130,7 +131,7 @@ class RunReport:
     def _write_excerpts(
         self, passages: Sequence[Passage], excerpt_s: float, recordings: int
     ) -> list[Excerpt]:
-        names = unique_file_names([passage.recording for passage in passages])
+        names = unique_file_names([_without_ending(passage.recording) for passage in passages])
         found, lines = [], []
         for passage, name in _spread(list(zip(passages, names, strict=True)), recordings):
             for excerpt in choose_excerpts(self._net, passage, self._sample_rate, excerpt_s):
@@ -218,6 +219,11 @@ class RunReport:
     def _at_defaults(self) -> str:
         text = setting_text(self._controls, tuple(self._defaults))
         return f" at {text}" if text else ""
+
+
+def _without_ending(recording: str) -> str:
+    stem, dot, ending = recording.rpartition(".")
+    return stem if dot and ending.lower() in SOUND_ENDINGS else recording
 
 
 def _spread(items: Sequence[Item], count: int) -> list[Item]:

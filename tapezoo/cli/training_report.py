@@ -13,11 +13,13 @@ from tapezoo.callbacks import Register
 from tapezoo.callbacks.checkpointing import best_and_last
 from tapezoo.callbacks.data_report import floors_text
 from tapezoo.callbacks.ends import reason_of_end
+from tapezoo.callbacks.history import HISTORY, read_history
 from tapezoo.callbacks.steadiness import steadiness_check
 from tapezoo.cli.run_folder import belongs_to
 from tapezoo.data.module import PairsDataModule
 from tapezoo.measure.steadiness import Steadiness
 from tapezoo.measure.test_split import TestScore
+from tapezoo.report.advice import Outcome, advice
 from tapezoo.report.floor import beside_floor_text
 from tapezoo.report.steadiness import refused_text, verdict_text
 from tapezoo.screen import Screen
@@ -82,6 +84,7 @@ def say_result(
         *(_test_lines(tested) if tested is not None and not math.isnan(tested.esr) else ()),
         *([f"steadiness   {verdict_text(found)}"] if found is not None else []),
         *([f"             {refused_text(check.refused)}"] if check is not None and check.refused else []),
+        *(f"advice       {text}" for text in _advice(run_dir, trainer, score, floor, tested)),
         f"checkpoint   {best}",
         f"listen       {shell('tapezoo', 'render', best)} IN.wav OUT.wav (excerpts and pictures: "
         f"{run_dir / 'report'})",
@@ -99,6 +102,28 @@ def say_result(
             f"all runs     {store if served else shell('mlflow', 'ui', '--backend-store-uri', store)}"
         )
     console.say(*lines)
+
+
+def _advice(
+    run_dir: Path, trainer: Trainer, val_esr: float, floor: float, tested: TestScore | None
+) -> Iterator[str]:
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    if not isinstance(data, PairsDataModule):
+        return iter(())
+    history = read_history(run_dir / HISTORY) if (run_dir / HISTORY).is_file() else []
+    validated = [(row.updates, row.val_esr) for row in history if row.val_esr is not None]
+    train_samples = sum(len(row.input) for row in data.split_arrays("train"))
+    return advice(
+        Outcome(
+            train_samples / data.sample_rate,
+            val_esr,
+            math.nan if tested is None else tested.esr,
+            floor,
+            [updates for updates, _ in validated],
+            [error for _, error in validated],
+            data.findings,
+        )
+    )
 
 
 def _test_lines(tested: TestScore) -> Iterator[str]:

@@ -92,9 +92,8 @@ def _beside_floor(manifest: Manifest) -> list[Part]:
     floor, own = manifest.provenance.get("linear_floor"), manifest.metrics.get("val_esr")
     if floor is None or own is None:
         return []
-    return [
-        f"The best linear filter reaches a val_esr of {float(floor):.6g} there: {beside_floor_text(own, float(floor))}."
-    ]
+    text = beside_floor_text(own, float(floor))
+    return [f"The best linear filter reaches a val_esr of {float(floor):.6g} there: {text}."]
 
 
 def _targets(manifest: Manifest) -> list[Part]:

@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader
 from tapezoo.callbacks import AudioBudget
 from tapezoo.callbacks.ends import reason_of_end
 from tapezoo.callbacks.progress import Progress
-from tapezoo.cli.training_report import floor_text
 from tapezoo.data.batch import Batch
 from tapezoo.models.fir import FIR
+from tapezoo.report.floor import beside_floor_text
 from tapezoo.screen import Screen
 
 RATE, SAMPLES = 8000, 500
@@ -101,4 +101,4 @@ def test_the_bar_runs_to_whichever_limit_ends_the_training_and_counts_batches(li
     ],
 )
 def test_a_result_is_judged_by_what_an_equaliser_would_do(esr, said):
-    assert said in floor_text(esr, 0.02)
+    assert said in beside_floor_text(esr, 0.02)

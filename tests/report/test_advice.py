@@ -1,0 +1,52 @@
+"""A result comes with what holds it back, and with nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tapezoo.data.findings import Finding
+from tapezoo.report.advice import Outcome, advice
+
+STEPS = [100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]
+DONE = [0.1, 0.05, 0.02, 0.01, 0.0051, 0.005, 0.005, 0.005, 0.005, 0.005]
+GOOD = Outcome(180.0, 0.005, 0.007, 0.05, STEPS, DONE, [])
+
+
+def said(**changes: object) -> str:
+    return "\n".join(advice(replace(GOOD, **changes)))  # type: ignore[arg-type]
+
+
+def test_a_good_result_needs_no_advice() -> None:
+    assert said() == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"val_esr": 0.06}, "nothing that an equaliser cannot do"),
+        ({"train_s": 8.4}, "only 8 s of audio"),
+        ({"test_esr": 0.05}, "10.0 times harder"),
+        ({"val_errors": [0.1, 0.09, 0.08, 0.07, 0.06, 0.05, 0.04, 0.03, 0.02, 0.01]}, "still improving"),
+    ],
+)
+def test_what_holds_it_back_is_said(changes: dict[str, object], text: str) -> None:
+    (line,) = said(**changes).splitlines()
+    assert text in line
+
+
+def test_the_gravest_limits_of_the_recordings_are_said_once_each() -> None:
+    findings = [
+        Finding("warning", "clipping", "a.wav", "clipped"),
+        Finding("warning", "noise_floor", "a.wav", "noise floor -40 dBFS"),
+        Finding("warning", "noise_floor", "b.wav", "noise floor -41 dBFS"),
+        Finding("note", "drift", "a.wav", "stands still"),
+        Finding("warning", "over_full_scale", "a.wav", "loud"),
+    ]
+    assert said(findings=findings).splitlines() == ["a.wav: noise floor -40 dBFS", "a.wav: clipped"]
+
+
+def test_a_short_or_unknown_history_says_nothing() -> None:
+    assert said(updates=[10, 20], val_errors=[0.5, 0.005]) == ""
+    assert said(test_esr=float("nan"), linear_floor=float("nan")) == ""
