@@ -145,7 +145,8 @@ def test_the_excerpts_are_what_the_best_checkpoint_makes_of_the_recording(
     trained = model()
     trainer(tmp_path, False, Spoil()).fit(trained, datamodule=data)
     heard = {
-        path.stem.rsplit("_", 1)[1]: soundfile.read(path)[0] for path in (tmp_path / "report").glob("*.wav")
+        path.stem.rsplit("_", 1)[1]: soundfile.read(path)[0]
+        for path in (tmp_path / "report").glob("*_typical_*.wav")
     }
     taps = read_checkpoint(tmp_path / "best.ckpt")["state_dict"]["net.taps"][0, 0].numpy()
     assert len(heard["input"]) == RATE // 4

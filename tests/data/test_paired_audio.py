@@ -229,6 +229,14 @@ def test_samples_over_full_scale_are_kept_and_named(tmp_path: Path) -> None:
     ) == pytest.approx(10**0.25, rel=1e-5)  # type: ignore[arg-type]
 
 
+def test_what_is_wrong_with_dry_is_said_of_its_own_file(tmp_path: Path) -> None:
+    dry = noise_bursts(3.0)
+    dry *= 1.2 / np.abs(dry).max()
+    module = recorded(tmp_path, dry, 0.5 * amplifier(dry))
+    (loud,) = [finding for finding in module.findings if finding.kind == "over_full_scale"]
+    assert loud.subject == "dry.wav (dry)"
+
+
 def test_unequal_tails_are_cut_and_reported(tmp_path: Path) -> None:
     dry = noise_bursts(3.0)
     module = recorded(tmp_path, dry, np.concatenate([amplifier(dry), np.zeros(5000)]))

@@ -154,6 +154,20 @@ def test_a_csv_line_with_too_few_cells_is_refused(tmp_path: Path) -> None:
         read_pairs(write(tmp_path, "dry,wet,gain\na.wav,b.wav\n", "pairs.csv"))
 
 
+@pytest.mark.parametrize(("separator", "called"), [(";", "semicolons"), ("\t", "tabs")])
+def test_the_separator_of_a_csv_file_is_named(tmp_path: Path, separator: str, called: str) -> None:
+    text = "dry,wet,gain\na.wav,b.wav,1\n".replace(",", separator)
+    with pytest.raises(DataError, match=f"columns separated by {called}; expected commas"):
+        read_pairs(write(tmp_path, text, "pairs.csv"))
+
+
+def test_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("dry,wet\na.wav,b.wav\n", encoding="utf-16")
+    with pytest.raises(DataError, match=r"text in UTF-16\).*Save it as UTF-8"):
+        read_pairs(path)
+
+
 def test_a_csv_column_that_comes_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="two columns 'gain'"):
         read_pairs(write(tmp_path, "dry,wet,gain, gain\na,b,0,100\na,c,25,75\n", "pairs.csv"))
