@@ -1,9 +1,9 @@
-"""Lightning as a verb needs it: without the compiler and the plotting that it would import and nobody asks for.
+"""Lightning as a verb needs it: without the compiler, the plotting and the filters that nobody asks it for.
 
-`import lightning.pytorch` takes three times as long as `import torch`. Two thirds of the difference are torch's
-compiler, of which Lightning names one class and an optimizer two functions that do nothing while nothing is compiled,
-and matplotlib's pyplot, of which torchmetrics names three classes and a decorator. Here both are stood in for, and are
-loaded for real as soon as anything else is asked of them.
+`import lightning.pytorch` takes four times as long as `import torch`. Most of the difference are torch's compiler, of
+which Lightning names one class and an optimizer two functions that do nothing while nothing is compiled; matplotlib's
+pyplot, of which torchmetrics names three classes and a decorator; and scipy's signal and optimize, of which it names
+two functions. Here they are stood in for, and are loaded for real as soon as anything else is asked of them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 COMPILER = "torch._dynamo"
 PLOTTING = ("matplotlib", "matplotlib.axes", "matplotlib.pyplot")
+FILTERING = ("scipy.optimize", "scipy.signal")
 
 
 def import_lightning() -> None:
@@ -33,7 +34,7 @@ def import_lightning() -> None:
         if COMPILER not in sys.modules:
             sys.modules[COMPILER] = _Compiler()
             sys.meta_path.insert(0, _PartsOfTheCompiler())
-        with _without_plotting():
+        with _without_plotting(), _without_filtering():
             import lightning.pytorch  # noqa: F401
 
 
@@ -143,6 +144,26 @@ def _without_plotting() -> Iterator[None]:
                 del sys.modules[name]
 
 
+@contextmanager
+def _without_filtering() -> Iterator[None]:
+    """Inside, `scipy.signal` and `scipy.optimize` give what torchmetrics names; who asks afterwards gets the real ones.
+
+    torchmetrics gives `scipy.signal` a `hamming` where that has none, for the package SRMRpy alone: not here.
+    """
+    if any(name in sys.modules for name in FILTERING):
+        yield
+        return
+    assign = _late_function("scipy.optimize", "linear_sum_assignment")
+    sys.modules["scipy.optimize"] = _StandIn("scipy.optimize", linear_sum_assignment=assign)
+    sys.modules["scipy.signal"] = _StandIn("scipy.signal", hamming=None)
+    try:
+        yield
+    finally:
+        for name in FILTERING:
+            if isinstance(sys.modules.get(name), _StandIn):
+                del sys.modules[name]
+
+
 def _styled_later(style: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`matplotlib.pyplot.style.context` as a decorator, which looks for the style when the function is called."""
 
@@ -168,6 +189,15 @@ def _late_class(module: str, name: str) -> type:
     return Late(name, (), {"__module__": module})
 
 
+def _late_function(module: str, name: str) -> Callable[..., Any]:
+    """A function that is looked for when it is called."""
+
+    def late(*args: Any, **kwargs: Any) -> Any:
+        return getattr(importlib.import_module(module), name)(*args, **kwargs)
+
+    return late
+
+
 def _real(name: str) -> ModuleType | None:
     module = sys.modules.get(name)
     return None if isinstance(module, _StandIn) else module
@@ -175,7 +205,7 @@ def _real(name: str) -> ModuleType | None:
 
 def _load(name: str) -> ModuleType:
     """The real module, in the place of its stand-in."""
-    package = COMPILER if name == COMPILER else PLOTTING[0]
+    package = COMPILER if name == COMPILER else name.partition(".")[0]
     for loaded, module in tuple(sys.modules.items()):
         if isinstance(module, _StandIn) and f"{loaded}.".startswith(f"{package}."):
             del sys.modules[loaded]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
-import scipy.signal
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -47,6 +46,8 @@ def fir_magnitude(block: str, taps: Tensor, sample_rate: int, points: int = 400)
         sample_rate: Hz.
         points: Frequencies, log-spaced.
     """
+    import scipy.signal  # here: its import takes as long as torch's, and who plays a net draws nothing
+
     frequencies_hz = audible_hz(sample_rate, points)
     coefficients = taps.detach().cpu().double().numpy()
     _, response = scipy.signal.freqz(coefficients, worN=frequencies_hz, fs=sample_rate)

@@ -6,12 +6,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
 from tapezoo.controls import ControlError
-from tapezoo.data.align.trajectory_csv import read_trajectory
 from tapezoo.render.automation import Constant, ControlPath
 from tapezoo.render.effect import play_effect
 from tapezoo.render.flow import copy_blocks, mix_with_dry
@@ -27,8 +26,10 @@ from tapezoo.render.soundfiles import (
     read_blocks,
     write_block,
 )
-from tapezoo.render.transport import Wander, read_wandering
 from tapezoo.staging import replaced_file
+
+if TYPE_CHECKING:
+    from tapezoo.render.transport import Wander
 
 GAIN_LIMIT_DB = 200.0  # beyond it float32 overflows, or nothing is left of 24 bits
 
@@ -104,7 +105,7 @@ def render_file(
     _check_gain("--output-gain-db", output_gain_db)
     layout = inspect(source)
     written = output_layout(layout, target)
-    wander = None if delay is None else Wander(read_trajectory(delay, layout.sample_rate))
+    wander = None if delay is None else _open_transport(delay, layout.sample_rate)
     check_target(source, target, overwrite)
 
     reduction = Reduction()
@@ -116,7 +117,7 @@ def render_file(
             blocks = copy_blocks(blocks, dry)
         output = play_effect(player, path, blocks, layout, input_gain_db, block_samples)
         if wander is not None:
-            output = read_wandering(output, wander, layout.samples, layout.channels)
+            output = wander.read(output, layout.samples, layout.channels)
         output = mix_with_dry(output, dry, mix, output_gain_db)
         if limiter is not None:
             output = limit(output, limiter, layout.sample_rate, reduction)
@@ -146,6 +147,14 @@ def render_file(
         source_note=layout.note,
         delay_samples=None if wander is None else wander.constant_samples,
     )
+
+
+def _open_transport(delay: Path, sample_rate: int) -> Wander:
+    # here: few renders have a transport, and its splines and filters take as long to import as torch
+    from tapezoo.data.align.trajectory_csv import read_trajectory
+    from tapezoo.render.transport import Wander
+
+    return Wander(read_trajectory(delay, sample_rate))
 
 
 def _check_gain(name: str, gain_db: float) -> None:

@@ -45,31 +45,27 @@ class Wander:
             least, most = min(least, float(left.min())), max(most, float(left.max()))
         return math.ceil(-least), math.ceil(most)
 
+    def read(self, blocks: Iterable[Interleaved], samples: int, channels: int) -> Iterator[Interleaved]:
+        """The signal at `n - at(n)` as it comes along; silence before and after it.
 
-def read_wandering(
-    blocks: Iterable[Interleaved], wander: Wander, samples: int, channels: int
-) -> Iterator[Interleaved]:
-    """The signal at `n - wander.at(n)` as it comes along; silence before and after it.
+        It holds as much of the signal as the delay spans, whatever its length; the output is as long as the input.
 
-    It holds as much of the signal as the delay spans, whatever its length; the output is as long as the input.
-
-    Args:
-        blocks: The signal.
-        wander: Where it is read.
-        samples: Its length.
-        channels: How many it has.
-    """
-    ahead, behind = wander.span(samples)
-    held = np.zeros((0, channels))
-    first = done = 0  # the sample at held[0]; how many have gone
-    for block in blocks:
-        held = np.concatenate((held, block))
-        heard = first + len(held)
-        stop = samples if heard >= samples else max(done, heard - ahead - REACH_SAMPLES)
-        if stop == done:
-            continue
-        delay = wander.at(done, stop) - (done - first)  # counted from held[0]
-        yield np.stack([read_delayed(np.ascontiguousarray(channel), delay) for channel in held.T], axis=1)
-        done = stop
-        dropped = max(0, done - behind - REACH_SAMPLES - first)
-        held, first = held[dropped:], first + dropped
+        Args:
+            blocks: The signal.
+            samples: Its length.
+            channels: How many it has.
+        """
+        ahead, behind = self.span(samples)
+        held = np.zeros((0, channels))
+        first = done = 0  # the sample at held[0]; how many have gone
+        for block in blocks:
+            held = np.concatenate((held, block))
+            heard = first + len(held)
+            stop = samples if heard >= samples else max(done, heard - ahead - REACH_SAMPLES)
+            if stop == done:
+                continue
+            delay = self.at(done, stop) - (done - first)  # counted from held[0]
+            yield np.stack([read_delayed(np.ascontiguousarray(channel), delay) for channel in held.T], axis=1)
+            done = stop
+            dropped = max(0, done - behind - REACH_SAMPLES - first)
+            held, first = held[dropped:], first + dropped

@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from tapezoo.data.common_filter import fit_common_filter
-from tapezoo.data.module import PairsDataModule
 from tapezoo.filtered import FilterBefore, FilterBeside, long_filters
 from tapezoo.layers.long_filter import MOST_TAPS
 from tapezoo.net import Net
@@ -83,6 +81,10 @@ def start_filters(net: Net, taps: FilterTaps, data: Any) -> None:
     Raises:
         TrainingError: A net without the filters, or no recordings to start them from.
     """
+    # here: who plays a trained net fits no filter, and scipy's take as long to import as torch
+    from tapezoo.data.common_filter import fit_common_filter
+    from tapezoo.data.module import PairsDataModule
+
     filters = long_filters(net)
     if len(filters) != taps.filters:
         raise TrainingError(

@@ -24,6 +24,19 @@ def stepped(optimizer_class):
         optimizer.step()
     return net.weight.tolist()
 
+# what plays a checkpoint
+import tapezoo.checkpoint
+import tapezoo.models.lstm
+import tapezoo.render.files
+
+filtering = [name for name in ("scipy.optimize", "scipy.signal") if name in sys.modules]
+from torchmetrics.functional.audio import permutation_invariant_training, scale_invariant_signal_noise_ratio
+
+voices = torch.randn(1, 3, 50)
+heard = voices[:, [2, 0, 1]] + 0.1  # three, so that scipy is asked who is who
+_, order = permutation_invariant_training(heard, voices, scale_invariant_signal_noise_ratio)
+import scipy.signal
+
 before = {"SGD": stepped(torch.optim.SGD), "Adam": stepped(torch.optim.Adam)}
 mean = torchmetrics.MeanMetric()
 mean.update(torch.ones(2))
@@ -44,6 +57,9 @@ from torchmetrics.utilities.plot import _AX_TYPE
 print(json.dumps({
     "before": before,
     "lean": lean,
+    "filtering": filtering,
+    "order": order.tolist(),
+    "filtered": scipy.signal.lfilter([0.5], [1.0], [2.0]).tolist(),
     "plain": plain,
     "part": part is torch._dynamo.config and torch._dynamo.__file__ is not None,
     "compiled": isinstance(net, OptimizedModule) and isinstance(net, torch._dynamo.OptimizedModule),
@@ -64,12 +80,17 @@ for line in sys.stdin.read().splitlines():
 """
 
 
-def test_the_compiler_and_pyplot_are_stood_in_for_until_something_asks_for_them(tmp_path: Path) -> None:
+def test_the_compiler_pyplot_and_filters_are_stood_in_for_until_something_asks_for_them(
+    tmp_path: Path,
+) -> None:
     command = [sys.executable, "-c", STOOD_IN]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["lean"] == []
+    assert found["filtering"] == []
+    assert found["order"] == [[1, 2, 0]]
+    assert found["filtered"] == [1.0]
     assert not found["plain"]
     assert found["before"]["SGD"] == [[1.0 - 2 * 0.5 * 2.0, 1.0 - 2 * 0.5 * 3.0]]
     assert found["after"] == found["before"]
