@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -122,13 +122,17 @@ def test_a_suggested_command_holds_no_escape_and_still_names_the_file(name: str)
 # --- nobody prints in another way ---
 
 
-def nodes() -> Iterator[tuple[str, ast.AST]]:
+@functools.cache
+def nodes() -> list[tuple[str, ast.AST]]:
+    found: list[tuple[str, ast.AST]] = []
     for path in sorted(SOURCES.rglob("*.py")):
         name = str(path.relative_to(SOURCES))
         if name not in ("screen.py", "terminal.py"):
-            yield from ((name, node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+            found += ((name, node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    return found
 
 
+@functools.cache
 def called(node: ast.AST) -> str:
     return ast.unparse(node.func) if isinstance(node, ast.Call) else ""
 

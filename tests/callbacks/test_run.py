@@ -67,12 +67,15 @@ def model(lr: float = 0.05) -> FIR:
     )
 
 
-def trainer(run_dir: Path, logger: Any, *callbacks: Callback, epochs: int = 3, **options: Any) -> Trainer:
+def trainer(
+    run_dir: Path, logger: Any, *callbacks: Callback, epochs: int = 3, excerpts: int = 2, **options: Any
+) -> Trainer:
+    recorder = RunRecorder(run_dir, CONFIG, excerpt_s=0.25, excerpts=excerpts)
     return Trainer(
         accelerator="cpu",
         max_epochs=epochs,
         logger=logger,
-        callbacks=[RunRecorder(run_dir, CONFIG, excerpt_s=0.25), BestAndLast(run_dir), *callbacks],
+        callbacks=[recorder, BestAndLast(run_dir), *callbacks],
         enable_progress_bar=any(isinstance(callback, Progress) for callback in callbacks),
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -215,7 +218,8 @@ def test_a_report_that_fails_does_not_fail_the_run(
 def test_the_report_of_a_net_that_explains_itself_has_a_picture_of_each_block(
     explained: Any, blocks: list[str], data: PairedAudio, tmp_path: Path
 ) -> None:
-    trainer(tmp_path, False, epochs=1, limit_train_batches=1).fit(explained(), datamodule=data)
+    training = trainer(tmp_path, False, epochs=1, excerpts=0, limit_train_batches=1)
+    training.fit(explained(), datamodule=data)
     pictures = sorted((tmp_path / "report").glob("block_*"))
     assert [path.name for path in pictures] == [f"block_{name}.png" for name in blocks]
     assert all(path.stat().st_size > 5000 for path in pictures)
