@@ -13,7 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from tapezoo.callbacks.data_report import DataReport
 from tapezoo.callbacks.run_report import RunReport
-from tapezoo.checkpoint import BEST, read_checkpoint
+from tapezoo.checkpoint import BEST, read_checkpoint, score_of
 from tapezoo.data.module import PairsDataModule
 from tapezoo.errors import UnwritableOutputError
 from tapezoo.net import Net
@@ -81,7 +81,12 @@ class RunRecorder(Callback):
             run.log_text(self.config_text, CONFIG)
             run.log_settings(recipe_settings(self.config_text))
             architecture = type(pl_module).__name__
-            run.set_tags({**origin, "architecture": architecture, "status": "running", **self.tags})
+            if data is not None:
+                run.log_dataset(origin["recordings"], origin["dataset_hash"], data.profile())
+            facts = {"architecture": architecture, "status": "running"}
+            if isinstance(pl_module, EffectModel):
+                facts["sample_rate"] = str(pl_module.sample_rate)
+            run.set_tags({**origin, **facts, **self.tags})
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The floor, once it is fitted: what a model is worth cannot be told without it."""
@@ -143,6 +148,8 @@ class RunRecorder(Callback):
     def _report(self, trainer: Trainer, model: EffectModel, best: Path, run: TrackedRun | None) -> None:
         if run is not None:
             run.log_file(best, "checkpoints")
+            if (score := score_of(best)) is not None:
+                run.log_metrics({"best_val_esr": score})
         folder = self.run_dir / REPORT
         folder.mkdir(exist_ok=True)
         report = RunReport(

@@ -22,8 +22,10 @@ from tapezoo.measure.test_split import TestScore
 from tapezoo.report.advice import Outcome, advice
 from tapezoo.report.floor import beside_floor_text
 from tapezoo.report.steadiness import refused_text, verdict_text
+from tapezoo.report.verdict import verdict_markdown
 from tapezoo.screen import Screen
 from tapezoo.terminal import shell
+from tapezoo.tracking import TrackedRun
 from tapezoo.training.effect import EffectModel
 
 
@@ -57,7 +59,7 @@ def say_result(
     store: str | None,
     tested: TestScore | None = None,
 ) -> None:
-    """What came out of a training, and what to do with it.
+    """What came out of a training, and what to do with it; the same becomes the description of its run.
 
     Args:
         console: Where to say it.
@@ -78,13 +80,14 @@ def say_result(
         score = checkpoint.score_of(best) or math.nan
     found = Steadiness.of_metrics(checkpoint.read_checkpoint(best)["tapezoo"]["metrics"])
     check = steadiness_check(trainer)
+    advised = list(_advice(run_dir, trainer, score, floor, tested))
     lines = [
         f"best {monitored}val_esr {score:.5f}; linear floor {floors_text(linear_floors)}",
         f"             {beside_floor_text(score, floor)}",
         *(_test_lines(tested) if tested is not None and not math.isnan(tested.esr) else ()),
         *([f"steadiness   {verdict_text(found)}"] if found is not None else []),
         *([f"             {refused_text(check.refused)}"] if check is not None and check.refused else []),
-        *(f"advice       {text}" for text in _advice(run_dir, trainer, score, floor, tested)),
+        *(f"advice       {text}" for text in advised),
         f"checkpoint   {best}",
         f"listen       {shell('tapezoo', 'render', best)} IN.wav OUT.wav (excerpts and pictures: "
         f"{run_dir / 'report'})",
@@ -95,13 +98,29 @@ def say_result(
     updates = f"{trainer.global_step} updates"
     if planned is not None and done < planned:
         updates = f"epoch {done} of {planned}, {updates}"
-    lines.insert(0, f"ended after  {updates}: {reason_of_end(trainer)}")
+    ended = f"{updates}: {reason_of_end(trainer)}"
+    lines.insert(0, f"ended after  {ended}")
+    figures = {"validation": (score, floor)}
+    if tested is not None:
+        figures["test"] = (tested.esr, min(tested.linear_floors.values(), default=math.nan))
+    _describe_run(trainer, verdict_markdown(figures, ended, _recordings(trainer), advised))
     if store is not None:
         served = store.startswith(("http://", "https://"))
         lines.append(
             f"all runs     {store if served else shell('mlflow', 'ui', '--backend-store-uri', store)}"
         )
     console.say(*lines)
+
+
+def _describe_run(trainer: Trainer, text: str) -> None:
+    for logger in trainer.loggers:
+        if isinstance(logger, TrackedRun):
+            logger.describe(text)
+
+
+def _recordings(trainer: Trainer) -> str:
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    return str(data.origin().get("recordings", "")) if isinstance(data, PairsDataModule) else "unknown data"
 
 
 def _advice(

@@ -269,6 +269,17 @@ class PairsDataModule(LightningDataModule, ABC):
         lines += self._held_out_lines()
         return "\n".join(lines + [str(finding) for finding in self.findings])
 
+    def profile(self) -> dict[str, str | int | float]:
+        """Rate, and how much audio there is in each split, as plain values; after `setup`."""
+        store = self._open()
+        seconds = {
+            f"{split}_s": round(
+                sum(region.length for region in self._regions(store, split)) / self.sample_rate, 2
+            )
+            for split in SPLITS
+        }
+        return {"sample_rate": self.sample_rate, "rows": len(store.rows), **seconds}
+
     def _held_out_lines(self) -> list[str]:
         controls = [Control(**control) for control in self.controls]
         trained, recorded = self.settings("train"), self.settings(*SPLITS)

@@ -68,7 +68,8 @@ def push_bundle(
         alias: What is to point to the version; None: nothing.
         uri: As in `Tracking`, None included.
         experiment: Where the run is filed that holds the files.
-        run_id: The training's run, to put the files into; it keeps its status. None: a new run.
+        run_id: The training's run, to put the files into; it keeps its status. None: the one that the bundle names, if
+            this store has it, else a new run.
         openers: Runtimes to replay the bundle in before it goes anywhere, by target name.
         progress: Called with each step's name.
 
@@ -92,6 +93,7 @@ def push_bundle(
         number, holder = str(found.version), str(found.run_id)
     else:
         progress("uploading")
+        run_id = run_id or _training_run(client, verification.manifest.provenance.get("run_id"))
         holder, source = _upload(client, address, bundle, name, experiment, run_id, verification)
         progress("registering")
         with as_store_error(address, f"registering {name}", HALF_DONE):
@@ -102,6 +104,18 @@ def push_bundle(
         with as_store_error(address, f"setting the alias {alias} of {name}/{number}", HALF_DONE):
             client.set_registered_model_alias(name, alias, number)
     return PushedVersion(name, number, alias, not same, holder, verification)
+
+
+def _training_run(client: MlflowClient, run_id: object) -> str | None:
+    """The run that a bundle says it was trained in, where this store has it."""
+    from mlflow.exceptions import MlflowException
+
+    if not isinstance(run_id, str):
+        return None
+    try:
+        return run_id if client.get_run(run_id).info.lifecycle_stage == "active" else None
+    except MlflowException:  # of another store; or no id at all
+        return None
 
 
 def _upload(

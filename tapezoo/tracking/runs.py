@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from lightning.pytorch.loggers import MLFlowLogger
 from tapezoo.tracking.address import Tracking, artifact_location, check_server, tracking_uri
 from tapezoo.tracking.client import as_store_error, open_client, prepare_mlflow
 from tapezoo.tracking.database import ensure_database
+from tapezoo.tracking.known_stores import remember_store
+from tapezoo.tracking.tags import PLACE_TAG
 from tapezoo.tracking.waiting import interruptions_wait
 
 if TYPE_CHECKING:
@@ -21,8 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RUN_ID = "mlflow_run_id"  # in the run's folder
-PLACE_TAG = "run_dir"
 PARENT_TAG = "mlflow.parentRunId"  # mlflow.utils.mlflow_tags; its pages nest runs by it
+MOST_DATASET_NAME, MOST_DIGEST = 500, 36  # characters that MLflow takes
 MLFLOW_STATUS = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED", "nan": "FAILED"}
 
 
@@ -84,6 +87,30 @@ class TrackedRun(MLFlowLogger):
             self.log_hyperparams({name: value for name, value in settings.items() if name not in known})
 
         self._attempt("settings", store)
+
+    def log_dataset(self, name: str, digest: str, profile: Mapping[str, Any]) -> None:
+        """Stores what is trained on as the run's dataset.
+
+        Args:
+            name: Of the recordings, for people.
+            digest: Of everything that makes the data what they are; its first 36 characters, as MLflow allows.
+            profile: What else there is to know, as plain values.
+        """
+
+        def store() -> None:
+            from mlflow.entities import Dataset, DatasetInput, InputTag
+
+            text = json.dumps(dict(profile))
+            data = Dataset(name[:MOST_DATASET_NAME], digest[:MOST_DIGEST], "recordings", text, None, text)
+            self.experiment.log_inputs(
+                self.run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
+            )
+
+        self._attempt("dataset", store)
+
+    def describe(self, text: str) -> None:
+        """Sets the description on the run's page, in Markdown."""
+        self.set_tags({"mlflow.note.content": text})
 
     def set_status(self, status: str) -> None:
         """Marks the run "finished", "interrupted", "failed" or "nan", for the tag and for MLflow."""
@@ -164,6 +191,7 @@ def make_run_logger(tracking: Tracking, run_dir: Path, is_resumed: bool) -> Trac
         ):
             run_id = _reopen_run(client, run_dir, run_id, is_resumed)
     logger = make_logger(tracking, run_dir, {}, run_id)
+    remember_store(logger.uri)
     logger.id_file = run_dir / RUN_ID
     return logger
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import resource
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,15 @@ def test_a_finished_run_holds_recipe_tags_metrics_checkpoint_sound_and_pictures(
     assert logger.run_id is not None
     for name in ("train_loss", "val_esr"):  # one point per epoch, not per step
         assert [at.step for at in client.get_metric_history(logger.run_id, name)] == [0, 1, 2]
+
+    (used,) = client.get_run(logger.run_id).inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("wet.wav", data.dataset_hash[:36])
+    assert json.loads(used.dataset.profile)["sample_rate"] == RATE
+    best = read_checkpoint(tmp_path / "best.ckpt")["tapezoo"]
+    assert client.get_run(logger.run_id).data.metrics["best_val_esr"] == pytest.approx(
+        best["metrics"]["val_esr"]
+    )
+    assert best["provenance"]["recordings"] == "wet.wav"
 
     artifacts = store / "mlartifacts" / logger.run_id / "artifacts"
     assert (artifacts / "config.yaml").read_text() == CONFIG == (tmp_path / "config.yaml").read_text()

@@ -8,6 +8,7 @@ import pytest
 
 from tapezoo.data.findings import Finding
 from tapezoo.report.advice import Outcome, advice
+from tapezoo.report.verdict import verdict_markdown
 
 STEPS = [100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]
 DONE = [0.1, 0.05, 0.02, 0.01, 0.0051, 0.005, 0.005, 0.005, 0.005, 0.005]
@@ -50,3 +51,18 @@ def test_the_gravest_limits_of_the_recordings_are_said_once_each() -> None:
 def test_a_short_or_unknown_history_says_nothing() -> None:
     assert said(updates=[10, 20], val_errors=[0.5, 0.005]) == ""
     assert said(test_esr=float("nan"), linear_floor=float("nan")) == ""
+
+
+def test_a_run_is_described_in_words() -> None:
+    text = verdict_markdown(
+        {"validation": (0.001, 0.02), "test": (float("nan"), 0.02)},
+        "8 updates: time",
+        "a.wav",
+        ["record more"],
+    )
+    assert text.splitlines() == [
+        "- validation: ESR **0.00100**, 20.0 times better than the best linear filter (13.0 dB)",
+        "- trained on a.wav",
+        "- ended after 8 updates: time",
+        "- advice: record more",
+    ]

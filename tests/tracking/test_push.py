@@ -145,6 +145,18 @@ def test_a_run_that_is_given_takes_the_files_and_keeps_its_status(
     assert client.get_experiment_by_name("tapezoo") is None
 
 
+def test_a_bundle_goes_into_the_run_that_it_was_trained_in_where_the_store_has_it(
+    bundles: dict[str, Path], uri: str, tmp_path: Path
+) -> None:
+    client = MlflowClient(uri)
+    run = client.create_run(client.create_experiment("trainings", (tmp_path / "runs").as_uri())).info.run_id
+
+    origin = {**read_manifest(bundles["plain"]).provenance, "run_id": run}
+    pushed = push_bundle(resealed(bundles["plain"], tmp_path / "bundle", provenance=origin), "tape", uri=uri)
+    assert pushed.run_id == run
+    assert client.get_model_version("tape", pushed.version).run_id == run
+
+
 def test_tags_leave_out_what_nobody_knows(bundles: dict[str, Path]) -> None:
     manifest = replace(read_manifest(bundles["plain"]), provenance={}, cost={}, metrics={"val_esr": None})
     assert version_tags(manifest, "s") == {

@@ -1,0 +1,109 @@
+"""`tapezoo runs`: the trainings that were tracked, with what they reached."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tapezoo.terminal import say, shell
+
+if TYPE_CHECKING:
+    from tapezoo.report.tables import Table
+    from tapezoo.tracking.run_list import ListedRun
+
+MOST_RUNS = 20
+SHOWN_RECORDINGS = 32  # characters
+
+
+def add_parser(verbs: Any) -> None:
+    """Adds the verb to the command line."""
+    parser = verbs.add_parser(
+        "runs",
+        help="list trainings: name, recordings, errors, linear floor, date",
+        description="Lists the latest trainings, from any folder: those in --uri; without it those in "
+        "MLFLOW_TRACKING_URI; without that, those in every mlruns.db that trainings of this account were tracked in.",
+    )
+    parser.add_argument("--uri", help="store of runs: sqlite:///FILE or http(s)://HOST:PORT")
+    parser.add_argument(
+        "--most", type=int, default=MOST_RUNS, metavar="N", help="how many at most (default: %(default)s)"
+    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="also write all columns to this file")
+    parser.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the table.
+
+    Raises:
+        UsageError: Fewer than one run is asked for.
+        StoreError: A store does not answer.
+    """
+    from tapezoo.errors import UsageError
+
+    if options.most < 1:
+        raise UsageError("tapezoo runs", f"--most is {options.most}; 1 or more")
+    uris = _stores(options.uri)
+    if not uris:
+        say("no tracked trainings yet: `tapezoo fit` keeps them in mlruns.db in the folder it runs in")
+        return 0
+    from tapezoo.report.tables import screen_table, write_csv
+    from tapezoo.screen import Screen
+    from tapezoo.tracking.run_list import list_runs
+
+    table = _table(list_runs(uris, options.most))
+    Screen().print(screen_table(table))
+    if options.csv is not None:
+        say(f"written to {write_csv(table, options.csv)}")
+    for uri in uris:
+        if not uri.startswith(("http://", "https://")):
+            say(f"all of a store: {shell('mlflow', 'ui', '--backend-store-uri', uri)}")
+    return 0
+
+
+def _table(runs: Sequence[ListedRun]) -> Table:
+    from tapezoo.report.tables import Column, Table
+
+    error = {"shown": ".5f", "written": ".6g", "is_number": True}
+    columns = (
+        Column("name", "run"),
+        Column("architecture", "model"),
+        Column("recordings", "recordings"),
+        Column("val_esr", "val_esr", **error),  # type: ignore[arg-type]
+        Column("test_esr", "test_esr", **error),  # type: ignore[arg-type]
+        Column("linear_floor", "linear floor", **error),  # type: ignore[arg-type]
+        Column("began", "began", is_number=True),
+        Column("status", "status", is_number=True),
+        Column("run_dir"),
+        Column("store"),
+    )
+    rows = [
+        (
+            run.name,
+            run.architecture,
+            textwrap.shorten(run.recordings, SHOWN_RECORDINGS, placeholder=" ..."),
+            run.val_esr,
+            run.test_esr,
+            run.linear_floor,
+            f"{run.began:%Y-%m-%d %H:%M}",
+            run.status,
+            run.run_dir,
+            run.store,
+        )
+        for run in runs
+    ]
+    return Table(columns, rows, title="Trainings, the latest first", empty="-")
+
+
+def _stores(uri: str | None) -> list[str]:
+    from tapezoo.tracking.address import SQLITE, Tracking, tracking_uri
+    from tapezoo.tracking.known_stores import known_stores
+
+    own = tracking_uri(Tracking(uri))
+    if uri is not None or os.environ.get("MLFLOW_TRACKING_URI"):
+        return [own]
+    here = [own] if Path(own.removeprefix(SQLITE)).is_file() else []
+    return list(dict.fromkeys([*here, *known_stores()]))
