@@ -31,19 +31,24 @@ def fault_in(file: BinaryIO) -> str | None:
         with zipfile.ZipFile(file) as archive:
             return _fault_in_directory(archive, length) or _fault_in_content(archive)
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        return f"a file that is no PyTorch checkpoint, or no whole one ({' '.join(str(error).split())})"
+        return (
+            f"a file that is not a PyTorch checkpoint, or an incomplete one ({' '.join(str(error).split())})"
+        )
 
 
 def _fault_in_directory(archive: zipfile.ZipFile, length: int) -> str | None:
     members = archive.infolist()
     names = [member.filename for member in members]
     if not any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
-        return "a zip archive that is no PyTorch checkpoint"
+        return "a zip archive that is not a PyTorch checkpoint"
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         size = sum(member.file_size for member in members)
-        return f"an archive with compressed members, of {size / 1e6:.3g} MB unpacked; PyTorch compresses none"
+        return (
+            f"an archive with compressed members, of {size / 1e6:.3g} MB unpacked; PyTorch writes uncompressed "
+            "members"
+        )
     if sum(member.file_size for member in members) > length:
-        return "an archive whose members are larger than itself"
+        return "an archive whose members are larger than the archive"
     if len(set(names)) < len(names) or len(names) > MOST_MEMBERS:
         return f"an archive of {len(names)} members, {len(names) - len(set(names))} of them twice"
     largest = max(member.file_size for member in members if member.filename.endswith("data.pkl"))
@@ -71,7 +76,7 @@ def oversize_fault(content: Any, file_bytes: int) -> str | None:
     stored: dict[int, int] = {}
     for tensor in _tensors(content):
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
-            return f"a tensor of a kind that no tapezoo model has ({tensor.layout}, {tensor.dtype})"
+            return f"a tensor of a type that no tapezoo model has ({tensor.layout}, {tensor.dtype})"
         storage = tensor.untyped_storage()
         stored[storage.data_ptr()] = storage.nbytes()
         claimed = tensor.numel() * tensor.element_size()

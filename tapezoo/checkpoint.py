@@ -31,7 +31,7 @@ class OtherDataError(CheckpointError):
 
 
 class NonFiniteWeightsError(CheckpointError):
-    """A checkpoint of a training that had blown up, or that somebody broke."""
+    """A checkpoint with NaN or infinite weights, of a training that diverged, or a damaged one."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise _error(path, f"a file that cannot be read ({error})") from error
     if not isinstance(content, dict) or "tapezoo" not in content:
-        raise _error(path, "a checkpoint of some other program")
+        raise _error(path, "a checkpoint written by another program")
     if not _is_whole(content["tapezoo"]) or not isinstance(content.get("state_dict"), dict):
         raise _error(path, "a checkpoint without the model's arguments or weights")
     fault = oversize_fault(content, size)
@@ -71,11 +71,11 @@ def _content(file: BinaryIO, path: Path) -> Any:
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # of foreign pickles
             return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # what an unpickler makes of foreign bytes can be anything
-        raise _error(path, f"a file that is no PyTorch checkpoint{_code_in(error)}") from error
+        raise _error(path, f"a file that is not a PyTorch checkpoint{_code_in(error)}") from error
 
 
 def score_of(path: Path, figure: str = "val_esr") -> float | None:
-    """A figure of a checkpoint by its own record; None where it was saved before a validation.
+    """A metric stored in a checkpoint; None if it was saved before a validation.
 
     Raises:
         CheckpointError: See `read_checkpoint`.
@@ -95,27 +95,27 @@ def monitor_of(path: Path) -> tuple[str, str]:
 
 
 def check_same_data(path: Path, dataset_hash: str) -> None:
-    """Raises OtherDataError if the checkpoint was trained on another data set; none is known of some."""
+    """Raises OtherDataError if the checkpoint was trained on another data set; some checkpoints do not name one."""
     trained_on = read_checkpoint(path)["tapezoo"]["provenance"].get("dataset_hash")
     if trained_on and dataset_hash and trained_on != dataset_hash:
         raise OtherDataError(
             str(path),
             found=f"a training on the data set {trained_on[:12]}",
             expected=f"one on the data set {dataset_hash[:12]}, which the recipe names: errors on two data sets cannot "
-            "be compared, so there would be no best of both",
-            fix="Pass the recordings it was trained on; or go on in a folder of its own with --run_dir NEW; or "
-            f"start anew with its weights, --warm_start {path} --run_dir NEW.",
+            "be compared, so no best checkpoint could be chosen",
+            fix="Pass the recordings it was trained on; or continue in another folder with --run_dir NEW; or "
+            f"start a new training from its weights, --warm_start {path} --run_dir NEW.",
         )
 
 
 def check_resumable(path: Path) -> None:
-    """Raises CheckpointError if it holds weights alone, as one that was merged of shards does."""
+    """Raises CheckpointError if it holds only weights, like one that was merged from shards."""
     if "optimizer_states" not in read_checkpoint(path):
         raise CheckpointError(
             str(path),
-            found="weights without the state of a training",
-            expected="a checkpoint that a training wrote, to go on with it",
-            fix=f"Start a training with its weights: --warm_start {path} --run_dir NEW.",
+            found="weights without the state of the training",
+            expected="a checkpoint that a training wrote, to continue it",
+            fix=f"Start a new training from its weights: --warm_start {path} --run_dir NEW.",
         )
 
 
@@ -131,7 +131,7 @@ def load_model(path: Path) -> EffectModel:
     try:
         model = model_class(**content["tapezoo"]["arguments"])
     except Exception as error:  # the arguments are a stranger's, and what a constructor makes of them
-        found = f"arguments that {model_class.__name__} as installed does not take ({error})"
+        found = f"arguments that {model_class.__name__} as installed does not accept ({error})"
         raise _error(path, found) from error
     _load_weights(model, content, path)
     return model.eval()
@@ -147,10 +147,10 @@ def warm_start(model: EffectModel, path: Path) -> None:
 
 
 def take_over(model: EffectModel, path: Path) -> None:
-    """Gives `model` the weights of a checkpoint of the same data as well, to be scored or trained further.
+    """Gives `model` the weights of a checkpoint of the same data, to be scored or trained further.
 
-    The weights hear positions 0..1: under another range, or another control, they would be judged on settings
-    that they were never told.
+    The weights were trained on positions 0..1. With another range, or another control, they would be tested at
+    settings that they were not trained for.
 
     Raises:
         CheckpointError: Another architecture, size, sample rate, or other controls.
@@ -230,7 +230,7 @@ def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> No
                 str(path),
                 found=f"NaN or infinite values in {name}",
                 expected="finite weights",
-                fix="Pass a checkpoint from before the training blew up, such as best.ckpt; train with a lower "
+                fix="Pass a checkpoint from before the training diverged, such as best.ckpt; train with a lower "
                 "learning rate.",
             )
     try:

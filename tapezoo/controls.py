@@ -1,4 +1,4 @@
-"""The knobs of a machine: users speak in their units, nets see 0..1."""
+"""The knobs of a machine: user values have units, nets receive positions 0..1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tapezoo.errors import TapezooError
 
 
 class ControlError(TapezooError):
-    """A control that does not exist, or a value outside its range."""
+    """An unknown control, or a value outside its range."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,14 @@ class Control:
     """One knob.
 
     Args:
-        name: As it stands in pairs files and on the command line.
+        name: Name in pairs files and on the command line.
         min: Lowest value, in `unit`.
         max: Highest value, in `unit`.
-        default: Where the knob stands when nobody touches it, in `unit`.
-        unit: For people: "dB", "ms", "" for a plain number.
-        curve: "linear", or "log" for knobs whose ratios are heard (then `min` > 0).
-        switch: Whether it chooses among machines, so that nothing can be recorded between its values; None: not
-            said, as in bundles, in checkpoints of old, and by a user who declares a control. No part of what makes
-            two controls equal.
+        default: Value of the knob where none is given, in `unit`.
+        unit: Unit as shown to the user: "dB", "ms", or "" for a plain number.
+        curve: "linear", or "log" for knobs that work in ratios (then `min` > 0).
+        switch: Whether it chooses a machine, so that nothing can be recorded between its values; None: unknown, as
+            in bundles, in old checkpoints, and where a user declares a control. Ignored when controls are compared.
     """
 
     name: str
@@ -66,7 +65,7 @@ class Control:
         return self.min + position * (self.max - self.min)
 
     def shown(self, position: float) -> str:
-        """0..1 -> the user's unit as text, without what single precision adds to a position.
+        """0..1 -> the user's unit as text, without the rounding error of single precision.
 
         >>> Control("gain", -5.0, 20.0, 10.0).shown(0.20000000298)
         '0'
@@ -75,7 +74,7 @@ class Control:
         return f"{round(self.denormalize(position), digits) + 0.0:.6g}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as checkpoints store them; without `switch` where it is not said."""
+        """Plain values, as checkpoints store them; without `switch` if it is None."""
         values = asdict(self)
         if self.switch is None:
             del values["switch"]
@@ -89,7 +88,7 @@ def control_vector(controls: Sequence[Control], values: Mapping[str, float]) -> 
     """Values by name in user units -> one net position 0..1 per control, defaults where a name is missing.
 
     Raises:
-        ControlError: A name that no control has, or a value that is no number or outside its range.
+        ControlError: An unknown name, or a value that is not a number or outside its range.
     """
     known = [control.name for control in controls]
     for name, value in values.items():
@@ -113,7 +112,7 @@ def control_vector(controls: Sequence[Control], values: Mapping[str, float]) -> 
 
 
 def ranges_text(controls: Sequence[Control]) -> str:
-    """Name, range, unit and curve of every control: what gives a net position its meaning."""
+    """Name, range, unit and curve of every control, which define the meaning of a net position."""
     texts = (
         f"{control.name} {control.min:g} to {control.max:g} {control.unit} ({control.curve})"
         for control in controls
@@ -122,10 +121,10 @@ def ranges_text(controls: Sequence[Control]) -> str:
 
 
 def parse_decimal(text: str) -> float:
-    """A number as people write it; Python's 1_0, which is 10, is none.
+    """A decimal number. Python's 1_0, which is 10, is refused.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a decimal number.
     """
     if "_" in text:
         raise ValueError(f"{text!r} is no decimal number")
@@ -136,7 +135,7 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, float]:
     """`["drive=0.5", ...]` as typed on a command line -> values by name.
 
     Raises:
-        ControlError: Not of the form NAME=NUMBER, or a name twice.
+        ControlError: Not of the form NAME=NUMBER, or a repeated name.
     """
     settings: dict[str, float] = {}
     for assignment in assignments:

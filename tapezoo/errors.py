@@ -1,4 +1,4 @@
-"""The errors a user meets: one paragraph that says what was found, what was expected and what to do."""
+"""Errors for users: one paragraph that says what was found, what was expected and what to do."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ PART_CHARACTERS = 2000  # no cause, however it is nested, fills a screen
 
 
 class TapezooError(Exception):
-    """A fault the user can mend, said in one paragraph; the command line ends with exit code 2.
+    """An error that the user can correct, in one paragraph; the command line exits with code 2.
 
-    A package has two or three subclasses, for what callers catch; the message tells the faults apart.
+    A package has two or three subclasses, for callers to catch; the message distinguishes the errors.
 
     Args:
-        subject: The file, argument or name the fault is about.
-        found: What is there.
-        expected: What would have been right.
+        subject: The file, argument or name that the error is about.
+        found: What was found.
+        expected: What would have been correct.
         fix: What to do, as a full sentence.
     """
 
@@ -42,7 +42,7 @@ class UsageError(TapezooError):
             command,
             found=found.rstrip("."),
             expected="a command line and a recipe as its help describes them",
-            fix=f"Correct it, or the recipe that --config names; `{command} --help` lists what there is.",
+            fix=f"Correct it, or the recipe that --config names; `{command} --help` lists all options.",
         )
 
 
@@ -52,7 +52,7 @@ class OutputExistsError(TapezooError):
     def __init__(self, path: object) -> None:
         super().__init__(
             str(path),
-            found="something already there",
+            found="a file or folder that exists",
             expected="a free name",
             fix="Choose another name or pass --overwrite.",
         )
@@ -66,13 +66,13 @@ class UnwritableOutputError(TapezooError):
             super().__init__(
                 str(path),
                 found=f"a full disk ({reason.strerror})",
-                expected="room for the result",
+                expected="enough free space for the result",
                 fix="Free some space, or choose a place on another disk.",
             )
             return
         super().__init__(
             str(path),
-            found=f"a place that cannot be written ({reason})",
+            found=f"a location that cannot be written ({reason})",
             expected="an existing, writable folder",
             fix="Create the folder, change its permissions or choose another place.",
         )

@@ -1,4 +1,4 @@
-"""The contract every architecture keeps: an effect is a pure function of signal, controls and state."""
+"""The contract of every architecture: an effect is a pure function of signal, controls and state."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ SMOOTHING_SAMPLES = 1024
 
 
 class UnfoldableError(TapezooError):
-    """A net's controls cannot become constants in its weights."""
+    """The controls of a net cannot be folded into its weights."""
 
 
 class UndescribableError(TapezooError):
-    """A net is not made of layers that an `Architecture` can name."""
+    """A net cannot be described as the layers of an `Architecture`."""
 
     def __init__(self, net: Net, found: str) -> None:
         super().__init__(
             type(net).__name__,
             found=found,
             expected="a net that describes itself as layers and their weights",
-            fix="Export the targets onnx and torchscript, which express every net.",
+            fix="Export the targets onnx and torchscript, which can represent every net.",
         )
 
 
 class Net(nn.Module, ABC):
     """An audio effect: `output, state = net(input, controls, state)`, for blocks of any length.
 
-    A subclass fills the three fields below in its `__init__`, declares each state tensor with
+    A subclass sets the three fields below in its `__init__`, declares each state tensor with
     `register_rest`, and writes `forward`. It never keeps anything between two calls of `forward`.
 
     Controls glide to a new value over `smoothing_samples`, and follow moving ones (`smoothing_samples` - 1) / 2
@@ -51,10 +51,10 @@ class Net(nn.Module, ABC):
         return output, {**after, **knobs}
 
     Args:
-        num_controls: Knobs, K.
+        num_controls: Number of knobs, K.
         receptive_field: See the field.
-        smoothing_samples: What a control takes from one value to the next; 0 for a net that needs no glide, or
-            does it in its own way: it has no such state, and may use `controls` as they come.
+        smoothing_samples: Samples a control takes to a new value, 0 or more. 0 for a net that needs no glide or has
+            its own: it has no such state, and uses `controls` directly.
     """
 
     receptive_field: int | None
@@ -98,10 +98,10 @@ class Net(nn.Module, ABC):
         """
 
     def folded(self, controls: Tensor) -> Net:
-        """A net without controls that does for ever what this one does with its controls held at `controls`.
+        """A net without controls that is equal to this one with its controls held at `controls`.
 
-        What the controls do becomes constants in the weights: a smaller and faster net. At every point the result
-        is of one class, with the same tensor names, shapes and graph. Its state has the names, shapes and meaning
+        The effect of the controls becomes constants in the weights: a smaller and faster net. At every point the result
+        has the same class, with the same tensor names, shapes and graph. Its state has the names, shapes and meaning
         of this net's state less the knobs, so points of one net share their state. Its rest state is this net's
         as stored; `settle` carries it to the point.
 
@@ -109,31 +109,31 @@ class Net(nn.Module, ABC):
             controls: (num_controls,) positions in 0..1.
 
         Raises:
-            UnfoldableError: The controls cannot become constants; the default for a net that does not say how.
+            UnfoldableError: The controls cannot be folded; the default of a net that does not implement this.
         """
         raise UnfoldableError(
             type(self).__name__,
-            found="no `folded`: the net does not say how its controls become constants",
+            found="no `folded`: the net does not implement how its controls become constants",
             expected="a net that can be sampled at points of its controls",
             fix="Implement `folded` (see tapezoo.net.Net), or export without a grid.",
         )
 
     def described(self) -> Architecture:
-        """What the net is made of: formats that list layers and weights are written from it and the state dict.
+        """The layers of the net, as data. Formats that list layers and weights are written from it and the state dict.
 
         Raises:
-            UndescribableError: It is made of something else; the default for a net that does not say.
+            UndescribableError: It cannot be described; the default of a net that does not implement this.
         """
-        raise UndescribableError(self, "no `described`: the net does not say of which layers it is made")
+        raise UndescribableError(self, "no `described`: the net does not describe its layers")
 
     def describe_layers(
         self, *layers: Layer, controls_at: Literal["input", "modulation", "weights"] | None, **parts: Any
     ) -> Architecture:
-        """A description with these layers and what every net knows of itself, for `described`.
+        """A description with these layers and the fields that every net has, for use in `described`.
 
         Args:
             layers: In series.
-            controls_at: Where controls come in, if there are any; see `Architecture`.
+            controls_at: Where the controls enter, if there are any; see `Architecture`.
             parts: Further arguments of `Architecture`.
         """
         return Architecture(
@@ -147,11 +147,11 @@ class Net(nn.Module, ABC):
 
     @property
     def state_names(self) -> tuple[str, ...]:
-        """What the net remembers from block to block, but the glide of its controls."""
+        """Names of the state tensors, without that of the control glide."""
         return tuple(name for name in self._state_names if name != KNOBS)
 
     def without_knobs(self) -> Self:
-        """A copy with no controls and no state for them, for `folded` to put constants into."""
+        """A copy without controls and without their state, as a start for `folded`."""
         net = copy.deepcopy(self)
         net.num_controls = 0
         if self._glides:
@@ -169,7 +169,7 @@ class Net(nn.Module, ABC):
         """The stored rest state with the knobs at `controls` (batch, num_controls), one copy per row.
 
         Training settles it at the controls' defaults (`store_rest`) before each validation; `tapezoo.play.settle`
-        carries it on to any other controls.
+        settles it at any other controls.
         """
         state = self.rest_state(controls.shape[0])
         if self._glides:
@@ -177,7 +177,7 @@ class Net(nn.Module, ABC):
         return state
 
     def rest_state(self, rows: int) -> State:
-        """The stored rest state as it is, knobs included, one copy per row."""
+        """The stored rest state, including the controls, one copy per row."""
         state = {}
         for name in self._state_names:
             rest = self.get_buffer(f"rest_{name}")
@@ -188,8 +188,8 @@ class Net(nn.Module, ABC):
         """The path of the controls over a block, and their part of the state after it.
 
         Args:
-            controls: (batch, K), where the knobs shall go.
-            state: Of the net, before the block.
+            controls: (batch, K), target positions of the knobs.
+            state: State of the net before the block.
             samples: Length of the block.
 
         Shape:
@@ -204,7 +204,7 @@ class Net(nn.Module, ABC):
         return path, {KNOBS: history}
 
     def store_rest(self, state: State) -> None:
-        """Keeps the first row of `state` as what `initial_state` returns from now on."""
+        """Stores the first row of `state` as the rest state that `initial_state` returns."""
         for name in self._state_names:
             self.get_buffer(f"rest_{name}").copy_(state[name][0])
 

@@ -1,4 +1,4 @@
-"""The torch player: a net at rest, and sound through it in blocks with the state carried."""
+"""The torch player: settles a net at rest, and plays audio through it in blocks with the state carried over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ControlPath = Callable[[int, int], Iterable[tuple[slice, Tensor]]]
 
 
 class StateError(TapezooError):
-    """A net returned another state than it declared."""
+    """A net returned a state other than the one it declared."""
 
 
 def play(net: Net, input: Tensor, controls: Tensor | ControlPath, state: State, block_samples: int) -> Tensor:
@@ -29,9 +29,9 @@ def play(net: Net, input: Tensor, controls: Tensor | ControlPath, state: State, 
     Args:
         net: The effect.
         input: Of any length.
-        controls: Held, or a path of them.
-        state: Before the first sample.
-        block_samples: Rounded up to whole hops.
+        controls: Constant, or a path over time.
+        state: State before the first sample.
+        block_samples: Block length, rounded up to whole hops.
 
     Shape:
         input, output: (rows, 1, samples); held controls: (rows, K).
@@ -43,7 +43,7 @@ def play(net: Net, input: Tensor, controls: Tensor | ControlPath, state: State, 
 def stream(
     net: Net, signal: Iterable[Tensor], controls: Tensor | ControlPath, state: State
 ) -> Iterator[Tensor]:
-    """Plays a signal block by block. A last partial hop is padded with silence, and trimmed again.
+    """Plays a signal block by block. The last partial hop is padded with silence, and the output is trimmed.
 
     Args:
         net: The effect.
@@ -73,16 +73,16 @@ def _pieces(controls: Tensor | ControlPath, start: int, samples: int) -> Iterabl
 def settle(
     net: Net, controls: Tensor, tolerance: float = 1e-6, limit_samples: int = SETTLE_LIMIT_SAMPLES
 ) -> tuple[State, int]:
-    """Feeds silence from the stored rest state until the state stands still; the controls glide first.
+    """Feeds silence from the stored rest state until the state no longer changes; the controls glide first.
 
     Args:
         net: Any net.
         controls: (batch, num_controls) in 0..1.
-        tolerance: The largest change of any state value over one block that counts as standing still.
-        limit_samples: Where to stop with a memory that is slower than that, or never settles.
+        tolerance: Largest change of any state value over one block that counts as no change.
+        limit_samples: Samples after which to stop if the state has not settled.
 
     Returns:
-        The settled state, and the samples of silence it took.
+        The settled state, and the samples of silence that were needed.
 
     Raises:
         StateError: The net does not return the state it declares.

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class RegistrationError(TapezooError, ImportError):
-    """A name that nobody registers, or two do, or that cannot be used. jsonargparse shows ImportErrors."""
+    """A name that is not registered, is registered twice, or cannot be used. jsonargparse shows ImportErrors."""
 
 
 class UnknownNameError(RegistrationError):
@@ -74,18 +74,18 @@ def registrations(kind: Kind) -> list[Registration]:
 
 
 def load(kind: Kind, name: str) -> object:
-    """Imports exactly the plugin that registers `name` and returns what it registered.
+    """Imports only the plugin that registers `name`, and returns the registered class.
 
     Raises:
-        UnknownNameError: Nobody registers `name`; the message holds the nearest and all known names.
-        RegistrationError: Two distributions claim `name`; the message holds both. Or the import failed; its own
+        UnknownNameError: `name` is not registered; the message has the nearest and all known names.
+        RegistrationError: Two distributions register `name`; the message names both. Or the import failed; its
             exception is the cause.
     """
     return _import(_registration(kind, name))
 
 
 def class_name(found: type) -> str:
-    """How models, objectives and losses are called in a recipe."""
+    """The name of models, objectives and losses in a recipe."""
     return found.__name__
 
 
@@ -93,13 +93,13 @@ def resolve(kind: Kind, name: str, base: type[T], own_name: Callable[[type[T]], 
     """The class registered as `name`.
 
     Args:
-        kind: What is looked for.
+        kind: What to look for.
         name: The name of the entry point.
         base: What the class must derive from.
-        own_name: The name that the class gives itself; the entry point must have the same.
+        own_name: Returns the name that the class has; the entry point must have the same.
 
     Raises:
-        RegistrationError: See `load`; or it is no subclass of `base`, or gives itself another name.
+        RegistrationError: See `load`; or it is not a subclass of `base`, or its own name differs.
     """
     registered = _registration(kind, name)
     found = _import(registered)
@@ -181,7 +181,7 @@ def _registration(kind: Kind, name: str) -> Registration:
         both = " and ".join(f"{claim.origin} ({claim.target})" for claim in claims)
         raise RegistrationError(
             f"{KINDS[kind]} {name!r}",
-            found=f"two claims on the name: {both}",
+            found=f"two distributions with this name: {both}",
             expected="one distribution per name",
             fix="Uninstall one of them, or ask its author for another name.",
         )

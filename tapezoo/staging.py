@@ -192,7 +192,7 @@ def _check_free(out: Path, overwrite: bool, is_ours: Callable[[Path], bool], kin
     if out.is_symlink() or not out.is_dir() or not (is_ours(out) or not any(out.iterdir())):
         raise NotReplaceableError(
             str(out),
-            found=f"something that is no {kind}",
+            found=f"something that is not a {kind}",
             expected=f"a {kind} to replace, or a free name",
             fix="Choose another name, or move it away yourself.",
         )

@@ -79,13 +79,13 @@ def read_text(path: Path) -> str:
     with path.open("rb") as stream:
         content = stream.read(SIZE_LIMIT_BYTES + 1)  # whatever its size says: /dev/zero has none
     if len(content) > SIZE_LIMIT_BYTES:
-        raise YamlError(f"more than {SIZE_LIMIT_BYTES >> 20} MiB", "a text that somebody could have written")
+        raise YamlError(f"more than {SIZE_LIMIT_BYTES >> 20} MiB", "a file of ordinary length")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise YamlError("text in UTF-16", "text in UTF-8", "Save it as UTF-8.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise YamlError(f"bytes that are no UTF-8, at position {error.start}", "text in UTF-8") from error
+        raise YamlError(f"bytes that are not UTF-8, at position {error.start}", "text in UTF-8") from error
 
 
 def parse_yaml(text: str) -> Any:
@@ -110,11 +110,11 @@ def parse_yaml(text: str) -> Any:
         place = "" if mark is None else f"{_place(mark)}: "
         raise YamlError(f"text that is not YAML ({place}{_shorten(error.problem or '')})") from error
     except yaml.YAMLError as error:
-        raise YamlError("text that is not YAML (a character that may not stand in it)") from error
+        raise YamlError("text that is not YAML (it contains a forbidden character)") from error
     except ValueError as error:  # a number of thousands of digits, an `!!int` that is none
         if isinstance(error, YamlError):
             raise
-        raise YamlError("a number that cannot be read", "numbers that a computer can hold") from error
+        raise YamlError("a number that cannot be read", "numbers that fit a float") from error
 
 
 def check_scalar(node: yaml.ScalarNode) -> None:
@@ -168,9 +168,7 @@ def _check_depth(text: str) -> None:
 
 
 def _too_deep(mark: Any) -> YamlError:
-    return YamlError(
-        f"values nested more than {DEPTH_LIMIT} deep ({_place(mark)})", "YAML as people write it"
-    )
+    return YamlError(f"values nested more than {DEPTH_LIMIT} deep ({_place(mark)})", "YAML with less nesting")
 
 
 def _size(node: yaml.Node, depth: int, sizes: dict[int, int]) -> int:
@@ -200,7 +198,7 @@ def _size(node: yaml.Node, depth: int, sizes: dict[int, int]) -> int:
         if again and size > REPEATED_LIMIT:
             raise YamlError(
                 f"aliases that stand for more than {REPEATED_LIMIT} values ({_place(node.start_mark)})",
-                "a file that is as long as what it says",
+                "a file without many aliases",
             )
     sizes[id(node)] = size
     return size
@@ -210,7 +208,7 @@ def _check_keys(node: yaml.MappingNode) -> None:
     seen: set[str] = set()
     for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode):
-            raise YamlError(f"a key that is no text ({_place(key.start_mark)})", "names as keys")
+            raise YamlError(f"a key that is not text ({_place(key.start_mark)})", "names as keys")
         check_scalar(key)
         kind = key.tag.removeprefix(_TAG)
         if kind not in ("str", "merge") and (kind != "int" or key.value != str(int(key.value))):
@@ -222,8 +220,8 @@ def _check_keys(node: yaml.MappingNode) -> None:
         if key.value in seen:
             raise YamlError(
                 f"the key {_quote(key.value)} twice in one mapping ({_place(key.start_mark)})",
-                "every key once",
-                "Take one of them out: YAML would take the last.",
+                "each key once",
+                "Remove one of them: YAML would use the last.",
             )
         seen.add(key.value)
 

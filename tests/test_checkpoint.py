@@ -57,11 +57,11 @@ def test_a_folder_stands_for_its_best_checkpoint(tmp_path):
     ("write", "words"),
     [
         (lambda path: None, "no such file"),
-        (lambda path: path.write_bytes(b""), "no PyTorch checkpoint"),
-        (lambda path: path.write_bytes(b"RIFF" * 100), "no PyTorch checkpoint"),
-        (lambda path: path.write_bytes(pickle.dumps(print)), "no PyTorch checkpoint"),
-        (lambda path: torch.save({"state_dict": {}}, path), "some other program"),
-        (lambda path: torch.save([1, 2], path), "some other program"),
+        (lambda path: path.write_bytes(b""), "not a PyTorch checkpoint"),
+        (lambda path: path.write_bytes(b"RIFF" * 100), "not a PyTorch checkpoint"),
+        (lambda path: path.write_bytes(pickle.dumps(print)), "not a PyTorch checkpoint"),
+        (lambda path: torch.save({"state_dict": {}}, path), "another program"),
+        (lambda path: torch.save([1, 2], path), "another program"),
     ],
 )
 def test_what_is_no_checkpoint_of_ours_is_refused(tmp_path, write, words):

@@ -13,7 +13,7 @@ from tapezoo.runtime import engine_names
 from tapezoo.tracking.push import push_bundle
 
 PAGE = (Path(__file__).parents[1] / "docs" / "deploy.md").read_text(encoding="utf-8")
-FIRST = PAGE[PAGE.index("## From the registry") : PAGE.index("## Who trusts whom")]
+FIRST = PAGE[PAGE.index("## From the registry") : PAGE.index("## What is verified, and when")]
 
 
 def blocks_of(language: str) -> list[str]:

@@ -56,7 +56,7 @@ def read_document(
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError.about(root, file, f"no readable JSON ({error})", what) from error
     if not isinstance(document, dict):
-        raise BundleError.about(root, file, "JSON that is no object", what)
+        raise BundleError.about(root, file, "JSON that is not an object", what)
     return document
 
 
@@ -94,7 +94,7 @@ def file_name(value: Any) -> str:
     """A bundle path that means the same file on every system."""
     name = matching(FILE, value)
     if len(name) > 255 or any(_DEVICE.fullmatch(part) or part.endswith(".") for part in name.split("/")):
-        raise ValueError(f"the file {_shorten(name)}, which is none on every system")
+        raise ValueError(f"the file {_shorten(name)}, which is not a valid file name on every system")
     return name
 
 
@@ -108,7 +108,7 @@ def count(value: Any, least: int = 0, most: int = COUNT_LIMIT) -> int:
 def number(value: Any, least: float = -math.inf, most: float = math.inf) -> float:
     """A number, not counting true and false."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{_shorten(value)}, which is no number")
+        raise ValueError(f"{_shorten(value)}, which is not a number")
     if not (math.isfinite(value) and least <= value <= most):
         raise ValueError(f"{_shorten(value)}, which is not a number from {least:g} to {most:g}")
     return value
@@ -117,13 +117,13 @@ def number(value: Any, least: float = -math.inf, most: float = math.inf) -> floa
 def distinct(names: Collection[str]) -> None:
     """Refuses a name that stands twice."""
     if len(set(names)) != len(names):
-        raise ValueError(f"a name that stands twice among {_shorten(sorted(names))}")
+        raise ValueError(f"a repeated name among {_shorten(sorted(names))}")
 
 
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key that stands twice")
+        raise ValueError("a repeated key")
     return found
 
 

@@ -95,7 +95,7 @@ def check_golden(root: Path, manifest: Manifest) -> None:
         _check_enough(root, case, audio)
     read = sum(_limit_bytes(manifest, case, audio) for case in manifest.golden)
     if read > READ_LIMIT_BYTES:
-        found = f"{len(manifest.golden)} golden cases that may read {read} bytes"
+        found = f"{len(manifest.golden)} golden cases that would read {read} bytes"
         raise BundleError.about(root, GOLDEN_INPUT, found, f"at most {READ_LIMIT_BYTES}")
 
 

@@ -115,7 +115,7 @@ def _check_consistent(manifest: Manifest) -> None:
     if manifest.targets and not manifest.golden:
         raise ValueError("targets without a golden case")
     if strangers := {row["target"] for row in manifest.degradation} - set(manifest.targets):
-        raise ValueError(f"losses of {', '.join(sorted(strangers))}, which is no target")
+        raise ValueError(f"losses of {', '.join(sorted(strangers))}, which is not a target")
     used = {*manifest.targets.values(), *(case.file for case in manifest.golden)}
     used |= {REST_STATE, GOLDEN_INPUT} if manifest.targets else set()
     used |= {manifest.grid} if manifest.grid else set()
@@ -200,7 +200,7 @@ def _degradation_row(value: Any) -> dict[str, Any]:
     known = ("target", "esr", "max_abs_error", "max_esr", "size_bytes")
     row = fields_of(value, known, optional=documents.mapping(value))  # further figures, such as speed
     if documents.matching(NAME, row["target"]) == "onnx":
-        raise ValueError("losses of onnx, which is what players take for the net itself")
+        raise ValueError("losses of the target onnx, which must equal the net")
     number(row["esr"], 0, number(row["max_esr"], 0, 1))  # 1 is the error of silence
     number(row["max_abs_error"], 0)
     count(row["size_bytes"], 1, 1 << 40)

@@ -137,7 +137,7 @@ def read_onnx(data: bytes) -> OnnxFacts:
 
 def _read_graph(data: memoryview, facts: OnnxFacts, depth: int) -> Graph:
     if depth > DEPTH_LIMIT:
-        raise ValueError("graphs inside graphs without an end")
+        raise ValueError("graphs nested too deeply")
     graph = Graph()
     inputs, outputs, initializers = [], [], set()
     for number, value in facts.fields(data):
@@ -255,7 +255,7 @@ def _port(data: memoryview, facts: OnnxFacts) -> Port:
         number for number, _ in facts.fields(types[0]) if number in (4, 5, 8, 9)
     ]  # sequences, maps, optionals
     if len(tensors) != 1 or others:
-        raise ValueError(f"the input or output {name!r}, which is no tensor")
+        raise ValueError(f"the input or output {name!r}, which is not a tensor")
     kind, shape = 0, []
     for number, value in facts.fields(tensors[0]):
         if number == 1:

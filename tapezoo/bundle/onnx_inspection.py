@@ -33,11 +33,13 @@ def check_onnx(root: Path, file: str) -> OnnxFacts:
     try:
         facts = read_onnx((root / file).read_bytes())
     except (ValueError, RecursionError, OverflowError, MemoryError) as error:
-        raise BundleError.about(root, file, f"no ONNX graph ({error})", "a graph made by export") from error
+        raise BundleError.about(
+            root, file, f"no readable ONNX graph ({error})", "a graph made by export"
+        ) from error
     if facts.external:
         names = ", ".join(map(repr, facts.external[:3]))
         raise BundleError.about(
-            root, file, f"weights that lie in another file ({names})", "all weights inside"
+            root, file, f"weights stored in another file ({names})", "all weights in this file"
         )
     if facts.functions:
         raise BundleError.about(
@@ -45,7 +47,10 @@ def check_onnx(root: Path, file: str) -> OnnxFacts:
         )
     if strange := sorted(facts.domains - DOMAINS):
         raise BundleError.about(
-            root, file, f"operators of the domain {strange[0]!r}", "those that onnxruntime itself has"
+            root,
+            file,
+            f"operators of the domain {strange[0]!r}",
+            "only operators that onnxruntime itself has",
         )
     if facts.non_finite:
         raise BundleError.about(
@@ -55,7 +60,7 @@ def check_onnx(root: Path, file: str) -> OnnxFacts:
         check_work(facts.graph)
     except ValueError as error:
         raise BundleError.about(
-            root, file, str(error), "no more work than a net of this size needs"
+            root, file, str(error), "no more computation than a net of this size needs"
         ) from error
     return facts
 

@@ -44,7 +44,7 @@ def small_values(kind: int, raw: bytes, listed: Sequence[Any]) -> NDArray[Any] |
         return None
     dtype = np.dtype(SMALL_KINDS[kind])
     if len(raw) % dtype.itemsize:
-        raise ValueError("a tensor that ends within a value")
+        raise ValueError("a tensor that ends in the middle of a value")
     if raw:  # as onnx does: raw bytes, where there are some
         parts = [np.frombuffer(raw, dtype)]
     else:

@@ -171,7 +171,7 @@ def _rounds(node: Node, names: Names) -> int:
     if rounds < NO_LIMIT:
         return rounds
     if (limit is not None or not named) and any(_is_endless(body) for body in node.bodies.values()):
-        raise ValueError("a loop without an end")
+        raise ValueError("a loop that does not end")
     return 1
 
 

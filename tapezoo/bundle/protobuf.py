@@ -29,7 +29,7 @@ def fields(data: memoryview) -> Iterator[tuple[int, Any]]:
         else:
             raise ValueError(f"wire type {wire}")
         if number == 0 or position + length > len(data):
-            raise ValueError("a field that ends behind the end of the file")
+            raise ValueError("a field that ends after the end of the file")
         yield number, data[position : position + length]
         position += length
 
@@ -45,7 +45,7 @@ def varint(data: memoryview, position: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value & 0xFFFFFFFFFFFFFFFF, position
-    raise ValueError("a number without an end")
+    raise ValueError("a number that does not end")
 
 
 def varints(data: memoryview) -> Iterator[int]:

@@ -68,7 +68,7 @@ def open_target(opener: OpenTarget, root: Path, manifest: Manifest, target: str)
     try:
         return opener(root / file, manifest.state_names)
     except Exception as error:  # every runtime has exceptions of its own
-        raise _error(root, file, "a file that its runtime refuses", error) from error
+        raise _error(root, file, "a file that its runtime rejects", error) from error
 
 
 def _error(root: Path, file: str, what: str, error: Exception) -> BundleError:

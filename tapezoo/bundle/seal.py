@@ -85,7 +85,10 @@ def _verify(root: Path, seal_sha256: str | None) -> tuple[Manifest, str]:
         raise BundleError.about(root, SUMS, "no line for manifest.json", "one")
     if _hash_file(root / MANIFEST) != sums[MANIFEST]:
         raise BundleError.about(
-            root, MANIFEST, "other content than its line in SHA256SUMS says", "both as they were sealed"
+            root,
+            MANIFEST,
+            "content that differs from its hash in SHA256SUMS",
+            "both files as they were sealed",
         )
     manifest = read_manifest(root)
     if sums != {
@@ -104,7 +107,7 @@ def _verify(root: Path, seal_sha256: str | None) -> tuple[Manifest, str]:
         if file not in found:
             raise _missing_error(root, file)
         if _hash_file(root / file) != sha256:
-            raise BundleError.about(root, file, "other content than was sealed", f"sha256 {sha256}")
+            raise BundleError.about(root, file, "content that differs from its hash", f"sha256 {sha256}")
     if extra := sorted(found - {*manifest.files, MANIFEST, SUMS}):
         raise BundleError(
             root, extra[0], found="a file that the bundle does not list", expected="none", fix="Remove it."
@@ -128,7 +131,7 @@ def _read_sums(root: Path) -> dict[str, str]:
     data = (root / SUMS).read_bytes()
     sums = {file: sha256 for sha256, file in _LINE.findall(data.decode("utf-8", errors="replace"))}
     if _sums_text(sums) != data:  # exactly what `seal` writes: sorted, no double, nothing between the lines
-        raise BundleError.about(root, SUMS, "lines that were not written by export", "'sha256  file', sorted")
+        raise BundleError.about(root, SUMS, "lines that export did not write", "'sha256  file', sorted")
     return sums
 
 
@@ -139,12 +142,14 @@ def _sums_text(sums: dict[str, str]) -> bytes:
 def _find_files(root: Path) -> set[str]:
     """Bundle paths of all files and empty folders; refuses links and devices, which could lead anywhere."""
     if not root.is_dir():
-        raise BundleError.about(root, "", "no folder of this name", "a bundle made by export")
+        raise BundleError.about(root, "", "no folder with this name", "a bundle made by export")
     found: set[str] = set()
     for folder, folders, files in os.walk(root):
         for name in [*folders, *files]:
             if len(found) > FILE_COUNT_LIMIT:
-                raise BundleError.about(root, "", f"more than {FILE_COUNT_LIMIT} files", "a bundle's few")
+                raise BundleError.about(
+                    root, "", f"more than {FILE_COUNT_LIMIT} files", "the few files of a bundle"
+                )
             path = Path(folder, name)
             file = path.relative_to(root).as_posix()
             if path.is_symlink() or not (path.is_file() or path.is_dir()):

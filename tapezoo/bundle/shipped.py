@@ -34,7 +34,7 @@ def find_bundle(asked: Path | str) -> Path:
     raise BundleError(
         path,
         "",
-        found="no folder of this name",
+        found="no folder with this name",
         expected=f"a bundle made by export, or a shipped one: {', '.join(shipped) or 'there is none'}",
         fix="Correct the path or the name.",
     )

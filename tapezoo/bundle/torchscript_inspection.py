@@ -42,15 +42,15 @@ def check_torchscript(path: Path) -> None:
     """
     with path.open("rb") as stream:
         if stream.read(4) != b"PK\x03\x04":  # torch looks at the first bytes, zipfile at the last
-            raise ValueError("no TorchScript archive, perhaps a pickle")
+            raise ValueError("a file that is not a TorchScript archive, perhaps a pickle")
     check_directory(path, MEMBER_LIMIT)
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         names = [member.filename for member in members]
         if archive.comment or len(names) > MEMBER_LIMIT:
-            raise ValueError("an archive as torch does not write them")
+            raise ValueError("an archive that torch did not write")
         if len({name.lower() for name in names}) != len(names):  # torch's reader knows no case
-            raise ValueError("an archive with a member twice")
+            raise ValueError("an archive with a repeated member")
         for name in names:
             if re.search(r"\\|^/|:|(^|/)\.\.(/|$)", name) or not name.isprintable():
                 raise ValueError(f"the member name {name!r}")
@@ -61,7 +61,7 @@ def check_torchscript(path: Path) -> None:
         if "model.json" in {name.lower() for name in inside}:  # torch before 1.0: code under any name
             raise ValueError("an archive in TorchScript's first format")
         if sum(member.file_size for member in members) > 2 * path.stat().st_size + CODE_LIMIT_BYTES:
-            raise ValueError("an archive that unpacks to more than torch writes")
+            raise ValueError("an archive that unpacks to more than torch would write")
         for member in members:
             if member.filename.lower().endswith(".py"):
                 _check_code(member.filename, archive.read(member).decode("utf-8"))

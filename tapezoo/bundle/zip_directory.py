@@ -24,13 +24,13 @@ def check_directory(path: Path, most_members: int) -> None:
         tail = file.read()
     end = tail[-END_BYTES:]
     if len(end) < END_BYTES or end[:4] != END or end[-2:] != b"\0\0":
-        raise ValueError("no zip archive, or one with something behind it")
+        raise ValueError("a file that is not a zip archive, or has data after its end")
     (directory_bytes,) = struct.unpack_from("<I", end, 12)
     locator = tail[-END_BYTES - LOCATOR_64_BYTES : -END_BYTES]
     if locator[:4] == LOCATOR_64:
         end = tail[: -END_BYTES - LOCATOR_64_BYTES]
         if len(end) < END_64_BYTES or end[:4] != END_64:
-            raise ValueError("a zip archive whose end is not where it should be")
+            raise ValueError("a zip archive that is incomplete")
         (directory_bytes,) = struct.unpack_from("<Q", end, 40)
     if directory_bytes > (most_members + 1) * MEMBER_BYTES:
         raise ValueError(f"a zip archive that lists its members in {directory_bytes} bytes")

@@ -1,4 +1,4 @@
-"""A training that ends after an amount of audio: the same run on a fast machine and a slow one."""
+"""Ends a training after an amount of audio, which is the same on a fast machine and a slow one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class AudioBudget(Callback):
     `class_path: tapezoo.callbacks.AudioBudget`. CosineDecay ends with it.
 
     Args:
-        audio_seconds: Rows times their length, s, above 0.
+        audio_seconds: Number of rows times their length in s, above 0.
     """
 
     def __init__(self, audio_seconds: float) -> None:

@@ -59,7 +59,7 @@ class CellReport(Callback):
         weights = _table_of(pl_module)
         if weights is not None and bool(weights.errors.isfinite().any()):
             self._save(trainer)
-            self.console.say(f"nets so far  {self.path}: `--warm_start {self.path}` goes on from there")
+            self.console.say(f"nets so far  {self.path}: `--warm_start {self.path}` continues from there")
         self._report(pl_module)
 
     def _save(self, trainer: Trainer) -> None:

@@ -47,9 +47,9 @@ class DataReport(Callback):
         longest = max(self.linear_floors)
         if self.linear_floors[longest] > self.linear_floors[LINEAR_FLOOR_TAPS]:
             self._say(
-                f"warning: {longest} taps fit the training split and not the validation split: the filter would learn "
-                "the programme. Record more, or shorten --model.filter_beside_taps and --model.filter_before_taps; "
-                "recipes/lstm.yaml has no filter."
+                f"warning: {longest} taps fit the training split and not the validation split: the filter would "
+                "overfit the training audio. Record more, or shorten --model.filter_beside_taps and "
+                "--model.filter_before_taps; recipes/lstm.yaml has no filter."
             )
 
     def _say(self, text: str) -> None:

@@ -14,16 +14,16 @@ def reason_of_end(trainer: Trainer) -> str:
     """Why a training is over, in words, with what would let it go on."""
     epochs, planned = trainer.current_epoch, trainer.max_epochs
     if planned not in (None, -1) and epochs >= planned:
-        return f"all {planned} epochs are done" if planned > 1 else "its one epoch is done"
+        return f"all {planned} epochs are done" if planned > 1 else "its only epoch is done"
     if trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps:
         return f"max_steps {trainer.max_steps} is reached"
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, Timer) and (remaining_s := callback.time_remaining()) is not None:
             if remaining_s <= 0:
                 limit = timedelta(seconds=round(callback.time_elapsed() + remaining_s))
-                return f"max_time {limit} is over; --trainer.max_time null lifts that limit"
+                return f"max_time {limit} is over; --trainer.max_time null removes that limit"
         elif isinstance(callback, AudioBudget) and callback.fraction_done() >= 1:
-            return f"the budget of {callback.audio_seconds:g} s of audio is spent"
+            return f"the budget of {callback.audio_seconds:g} s of audio is used up"
         elif isinstance(callback, EarlyStopping) and callback.stopped_epoch:
             return (
                 f"early stopping: {callback.monitor} did not improve in {callback.patience} checks in a row"

@@ -99,8 +99,8 @@ class RunRecorder(Callback):
         if not _is_trial(trainer) and not self._is_in_place():
             raise TrainingError(
                 str(self.run_dir),
-                found="no longer the folder that this training began in",
-                expected="a folder that stays where it is until the training has ended",
+                found="a different folder than the one this training began in",
+                expected="a folder that is not moved before the training has ended",
                 fix="Resume from the last.ckpt in the folder that was moved, with --ckpt_path.",
             )
 

@@ -1,4 +1,4 @@
-"""A training that ends in a registered artifact: the best checkpoint exported, verified and pushed."""
+"""Ends a training with a registered artifact: exports, verifies and pushes the best checkpoint."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ BUNDLE = "bundle"  # in the run's folder
 class Register(Callback):
     """Exports the best checkpoint to `RUN/bundle`, verifies it, and registers it in the run's own store.
 
-    Only a training that ran to its end is registered: not one that was interrupted or failed. The bundle passes
+    Only a complete training is registered, not one that was interrupted or failed. The bundle passes
     export's parity gate and is verified once more before it is sent. A fault on the way is logged, kept in
     `fault` and tagged on the run, and neither the run nor its checkpoints are touched; who runs the training
     calls `check` afterwards to learn of it.
 
     Args:
-        name: Of the registered model.
-        alias: What shall point to the new version; None: nothing.
+        name: Name of the registered model.
+        alias: Alias for the new version; None: none.
     """
 
     def __init__(self, name: str, alias: str | None = "candidate") -> None:
@@ -81,8 +81,8 @@ class Register(Callback):
         return TrainingError(
             f"tapezoo.callbacks.Register of {self.name!r}",
             found="a run that is not tracked",
-            expected="a run in the store its model is registered in",
-            fix="Leave trainer.logger out, or take the callback out of the recipe.",
+            expected="a run tracked in the store in which its model is registered",
+            fix="Leave trainer.logger out, or remove the callback from the recipe.",
         )
 
     def check(self) -> None:
@@ -106,8 +106,8 @@ def best_of(trainer: Trainer) -> Path:
         raise TrainingError(
             "the run's checkpoints",
             found=f"no {BEST}",
-            expected="one, written after an epoch with a validation",
-            fix="Train for an epoch or longer, with a validation.",
+            expected="a checkpoint, written after an epoch with validation",
+            fix="Train for at least one epoch, with validation.",
         )
     return path
 
@@ -120,7 +120,7 @@ def _as_training_error(name: str, error: Exception) -> TrainingError:
     return TrainingError(
         f"registering {name!r}",
         found=found,
-        expected="a bundle that passes export and verify, and a store that takes it",
+        expected="a bundle that passes export and verify, and a store that accepts it",
         fix=f"The run and its checkpoints are intact. {fix} "
         f"Then: tapezoo export RUN --out BUNDLE, and {shell('tapezoo', 'push', 'BUNDLE', '--name', name)}.",
     )

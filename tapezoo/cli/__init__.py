@@ -64,9 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         if argv is None:
-            complete(_parser)
+            complete(make_parser)
         if not arguments:
-            _parser().print_help()
+            make_parser().print_help()
             return 0
         if arguments[0] in TRAINING_VERBS:
             page, arguments = split_help(arguments)
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             # what is wrong with the line is said before anything is imported
             expand(split_allowed(arguments)[0], say if page == SHORT_PAGE else lambda line: None)
             if page == SHORT_PAGE:
-                _parser().parse_args([arguments[0], "--help"])
+                make_parser().parse_args([arguments[0], "--help"])
             from tapezoo.cli.lean import import_lightning
 
             import_lightning()
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             return training.run(arguments)
         arguments, overrides = compare.split_overrides(arguments)
-        options = _parser().parse_args(arguments)
+        options = make_parser().parse_args(arguments)
         options.overrides = overrides
         verb: Callable[[argparse.Namespace], int] = options.verb
         with stoppable():
@@ -116,11 +116,15 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(self.prog, message)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of every verb; the training verbs have one of their own, behind their first word."""
     parser = _Parser(
         prog="tapezoo",
-        description="Learns what an analog machine does to sound, and hands over a verified artifact.",
-        epilog="Every verb takes --help, and --debug for stack traces.",
+        description="Trains models of analog audio equipment from dry/wet recordings and exports verified bundles.",
+        epilog=(
+            "`tapezoo VERB --help` describes a verb. Every verb accepts --debug, which prints the stack trace "
+            "of an error."
+        ),
     )
     parser.add_argument("--version", action="version", version=f"tapezoo {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)

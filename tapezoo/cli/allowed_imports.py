@@ -41,8 +41,11 @@ def explain_forbidden_imports(command: str) -> Iterator[None]:
             raise
         raise RecipeError(
             command,
-            found=f"{refused[1]}, code from a package that a recipe may not name",
-            expected=f"code from {', '.join(ALLOWED_IMPORTS)} or a package that registers something",
+            found=f"{refused[1]}, code from a package that a recipe is not allowed to use",
+            expected=(
+                f"code from {', '.join(ALLOWED_IMPORTS)} or a package that registers models, losses or other "
+                "parts"
+            ),
             fix=f"Correct it; or, if you trust that package, add {ALLOW_IMPORT} {refused[1].partition('.')[0]} to "
             "the line.",
         ) from error

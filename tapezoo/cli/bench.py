@@ -19,36 +19,39 @@ LONGEST_BLOCK = 1 << 16  # samples
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
-    parser = verbs.add_parser("bench", help="measure how fast a bundle plays here, block by block")
+    parser = verbs.add_parser("bench", help="measure how fast a bundle plays on this machine, block by block")
     bundle = parser.add_argument(
         "bundle",
         type=Path,
-        help="a folder written by tapezoo export, or a shipped bundle's name, such as tape; nothing is written into it",
+        help="a folder written by tapezoo export, or the name of a shipped bundle, such as tape; it is not changed",
     )
     complete_bundle(bundle)
     parser.add_argument(
-        "--out", type=Path, metavar="FILE.json", help="write the figures there instead of a table"
+        "--out",
+        type=Path,
+        metavar="FILE.json",
+        help="write the figures to this file instead of printing a table",
     )
     parser.add_argument(
         "--engine",
         action="append",
         metavar="NAME",
-        help="onnx, grid, kernel, or one build of it, kernel_cpp or kernel_numba; may come several times; "
-        "default: all that the bundle has and that are installed",
+        help="onnx, grid, kernel, or one build of kernel: kernel_cpp or kernel_numba; may be repeated "
+        "(default: all that the bundle has and that are installed)",
     )
     parser.add_argument(
         "--seconds",
         type=float,
         default=1.0,
         metavar="S",
-        help="by the clock, for each engine and block length (default 1)",
+        help="elapsed time of each measurement, one for each engine and block length (default: 1)",
     )
     parser.add_argument(
         "--block",
         action="append",
         type=int,
         metavar="SAMPLES",
-        help="block length; may come several times; default: 32, 64, 128, 256 and 512",
+        help="block length; may be repeated (default: 32, 64, 128, 256 and 512)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.set_defaults(verb=run)
@@ -65,7 +68,9 @@ def run(options: argparse.Namespace) -> int:
 
     out: Path | None = options.out
     if not 0 < options.seconds <= 3600:
-        raise UsageError("tapezoo bench", f"--seconds is {options.seconds}; over 0, at most 3600")
+        raise UsageError(
+            "tapezoo bench", f"--seconds is {options.seconds}; it must be above 0 and at most 3600"
+        )
     blocks = options.block or BLOCKS_SAMPLES
     if not all(1 <= block <= LONGEST_BLOCK for block in blocks):
         raise UsageError("tapezoo bench", f"--block {min(blocks)}; 1 to {LONGEST_BLOCK} samples")

@@ -45,8 +45,10 @@ class CheckedModel:
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
-    parser = verbs.add_parser("check", help="run the laws on architectures")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="as `tapezoo models` lists it")
+    parser = verbs.add_parser("check", help="test whether architectures keep the laws")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="an architecture that `tapezoo models` lists"
+    )
     parser.add_argument("--all", action="store_true", help="every registered architecture")
     parser.set_defaults(verb=run)
 

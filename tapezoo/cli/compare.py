@@ -16,39 +16,46 @@ from tapezoo.terminal import say
 # arguments of `fit` that hold for every row
 OVERRIDES = ("--data", "--threads", "--seed_everything", "--tracking", "--trainer.logger", "--allow-import")
 EPILOG = """
-The data come from the first recipe, or from the line: --data CLASS and --data.NAME VALUE as for `fit`; batch_size,
-segment_samples, batches_per_epoch, burn_in_samples and seed stay each recipe's own unless named on the line. All
-rows are scored on the same samples, after the longest burn-in. --threads (default 1), --seed_everything,
---tracking.NAME, --trainer.logger false and --allow-import PACKAGE hold for every row. A recipe's max_epochs,
-max_time, early stopping, warm_start and limits of validation are left out: the budget decides alone, and CosineDecay
-ends with it. With --minutes, leave the machine alone: what else runs on it takes from the row. The same line goes on
-where it stopped; what failed starts again. With --engine ray, recordings must lie under the same path on every
-worker, and --tracking.uri must name a server that all of them reach.
+The data are those of the first recipe, or of the command line: --data CLASS and --data.NAME VALUE as for `fit`. Each
+recipe keeps its own batch_size, segment_samples, batches_per_epoch, burn_in_samples and seed unless they are given on
+the command line. All rows are scored on the same samples, after the longest burn-in. --threads (default 1),
+--seed_everything, --tracking.NAME, --trainer.logger false and --allow-import PACKAGE apply to every row. A recipe's
+max_epochs, max_time, early stopping, warm_start and validation limits are ignored: only the budget ends a row, and
+CosineDecay ends with it. With --minutes, run nothing else on the machine, since it would slow the row down. The same
+command resumes where it stopped and repeats rows that failed. With --engine ray, recordings must have the same path
+on every worker, and --tracking.uri must name a server that all workers can reach.
 """
 
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
     parser = verbs.add_parser(
-        "compare", help="train several recipes under one budget, in one table", epilog=EPILOG
+        "compare", help="train several recipes under the same budget and tabulate the results", epilog=EPILOG
     )
     recipes = parser.add_argument(
         "recipes", nargs="+", help="recipes, by path or name, as for `fit --config`"
     )
     complete_with(recipes, shipped_recipes)
-    parser.add_argument("--minutes", type=float, help="budget of every row: minutes of training by the clock")
+    parser.add_argument("--minutes", type=float, help="budget of each row in minutes of elapsed time")
     parser.add_argument(
-        "--audio-seconds", type=float, help="budget of every row: audio trained on, equal on all machines"
+        "--audio-seconds",
+        type=float,
+        help="budget of each row in seconds of audio trained on; does not depend on the speed of the machine",
     )
     parser.add_argument(
         "--seeds",
         type=int,
-        help="train every recipe with so many seeds, its own and the ones after it, and report their spread",
+        help="train every recipe with this many seeds, its own and the following ones, and report the spread",
     )
-    parser.add_argument("--out", type=Path, help="folder (default: comparisons/TIME)")
-    parser.add_argument("--overwrite", action="store_true", help="start all over in --out")
-    parser.add_argument("--engine", choices=("serial", "ray"), default="serial", help="who runs the rows")
-    parser.add_argument("--address", help="of the Ray cluster (default: one on this machine)")
+    parser.add_argument("--out", type=Path, help="folder of the results (default: comparisons/TIME)")
+    parser.add_argument("--overwrite", action="store_true", help="delete what is in --out and start again")
+    parser.add_argument(
+        "--engine",
+        choices=("serial", "ray"),
+        default="serial",
+        help="run the rows one after another, or on Ray (default: serial)",
+    )
+    parser.add_argument("--address", help="address of the Ray cluster (default: a new one on this machine)")
     parser.set_defaults(verb=run)
 
 
@@ -157,6 +164,6 @@ def _check_reachable(uri: str) -> None:
     if not uri.startswith(("http://", "https://")):
         raise UsageError(
             "tapezoo compare",
-            f"--tracking.uri {uri}, which other machines cannot write (name an MLflow server, or add "
+            f"--tracking.uri {uri}, to which other machines cannot write (name an MLflow server, or add "
             "--trainer.logger false)",
         )

@@ -11,13 +11,13 @@ def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
     parser = verbs.add_parser(
         "demo",
-        help="hear the shipped models on made-up music",
-        epilog="To play your own sound: tapezoo render tape IN.wav OUT.wav",
+        help="play synthetic music through the shipped models",
+        epilog="To process your own sound file: tapezoo render tape IN.wav OUT.wav",
     )
     parser.add_argument(
-        "folder", type=Path, nargs="?", default=Path("demo"), help="where the sound files go (default: demo)"
+        "folder", type=Path, nargs="?", default=Path("demo"), help="folder of the sound files (default: demo)"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace a folder that this verb wrote")
+    parser.add_argument("--overwrite", action="store_true", help="replace a folder that tapezoo demo wrote")
     parser.set_defaults(verb=run)
 
 
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
             Path("bundles"),
             "",
             found="no shipped bundle",
-            expected="some in the package",
+            expected="shipped bundles in the package",
             fix="Install tapezoo again.",
         )
     names = {f"{name}.wav" for name in (DRY, *bundles)}
@@ -47,9 +47,9 @@ def run(options: argparse.Namespace) -> int:
             out, options.overwrite, lambda there: _is_demo(there, names), "folder of a demo"
         ) as folder,
     ):
-        progress("playing made-up music through the shipped models")
+        progress("playing synthetic music through the shipped models")
         files = render_demo(folder, bundles, SECONDS)
-    rows = [(str(out / f"{DRY}.wav"), f"{SECONDS:g} s of made-up music, as it went in")]
+    rows = [(str(out / f"{DRY}.wav"), f"{SECONDS:g} s of synthetic music, the input")]
     for file in files[1:]:
         manifest = read_manifest(bundles[file.path.stem])
         recipe = manifest.provenance.get("recipe", "unknown")
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         level = f"level matched by {file.gain_db:+.1f} dB"
         rows.append((str(out / file.path.name), f"{manifest.architecture}, recipe {recipe}{turns}; {level}"))
     say_table(rows)
-    say(f"your own sound: {shell('tapezoo', 'render', next(reversed(bundles)))} IN.wav OUT.wav")
+    say(f"your own file: {shell('tapezoo', 'render', next(reversed(bundles)))} IN.wav OUT.wav")
     return 0
 
 

@@ -35,7 +35,9 @@ EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
-    parser = verbs.add_parser("doctor", help="say what this machine has, and what is missing for what")
+    parser = verbs.add_parser(
+        "doctor", help="list what this machine has, and what each missing part is needed for"
+    )
     parser.set_defaults(verb=run)
 
 
@@ -56,22 +58,22 @@ def _python() -> Iterator[tuple[str, str]]:
 
 def _machine() -> Iterator[tuple[str, str]]:
     flags = processor_flags()
-    width = next((shown for flag, shown in WIDTHS if flag in flags), "no vector instructions that are known")
+    width = next((shown for flag, shown in WIDTHS if flag in flags), "no known vector instructions")
     yield "processor", f"{platform.machine()}, {width}"
     allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     threads = os.environ.get("OMP_NUM_THREADS")
     yield "cores", f"{allowed} of {os.cpu_count()}" + (f", OMP_NUM_THREADS={threads}" if threads else "")
     if (available := available_bytes()) is not None:
         gigabytes = available / GIGABYTE
-        few = f": trainings want {LEAST_MEMORY_GB} GB" if gigabytes < LEAST_MEMORY_GB else ""
+        few = f": training needs {LEAST_MEMORY_GB} GB" if gigabytes < LEAST_MEMORY_GB else ""
         yield "memory", f"{gigabytes:.1f} GB available{few}"
     torch = _version("torch") or ""
     if shutil.which("nvidia-smi") is None:
-        yield "GPU", "no NVIDIA driver; none is needed"
+        yield "GPU", "no NVIDIA driver (a GPU is optional)"
     elif "+cpu" in torch:
-        yield "GPU", f"an NVIDIA driver, but torch {torch} is built for the CPU alone"
+        yield "GPU", f"NVIDIA driver found, but torch {torch} is built for CPU only"
     else:
-        yield "GPU", "an NVIDIA driver: add --trainer.accelerator gpu to a training"
+        yield "GPU", "NVIDIA driver found: add --trainer.accelerator gpu to use it for training"
 
 
 def _places() -> Iterator[tuple[str, str]]:
@@ -82,8 +84,8 @@ def _places() -> Iterator[tuple[str, str]]:
     cache = cache_root(None)
     there = next(folder for folder in (cache, *cache.parents) if folder.exists())
     free = shutil.disk_usage(there).free / GIGABYTE
-    few = f": recordings want {LEAST_DISK_GB} GB" if free < LEAST_DISK_GB else ""
-    writable = "" if os.access(there, os.W_OK) else ", which cannot be written to: set TAPEZOO_CACHE"
+    few = f": recordings need {LEAST_DISK_GB} GB" if free < LEAST_DISK_GB else ""
+    writable = "" if os.access(there, os.W_OK) else ", not writable: set TAPEZOO_CACHE"
     yield "cache", f"{cache}, {free:.0f} GB free{few}{writable}"
     yield "MLflow store", tracking_uri(Tracking())
     try:

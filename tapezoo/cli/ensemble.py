@@ -32,7 +32,7 @@ def load_ensemble(
             raise EnsembleError(
                 "--ensemble",
                 found=f"{path} twice, counting --ckpt_path",
-                expected="different checkpoints: one model cannot disagree with itself",
+                expected="different checkpoints",
                 fix="Name every checkpoint once.",
             )
         seen.add(path.resolve())

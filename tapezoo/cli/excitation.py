@@ -7,20 +7,26 @@ from pathlib import Path
 from typing import Any
 
 EPILOG = """
-Writes OUT.wav (24 bit, peaks at full scale), OUT.txt (how to cable, set levels and record), OUT.png (what is when),
-OUT.json (the same for programs) and OUT-lineup.wav (the tone to set levels with). By time the file is 80 % training,
-10 % validation, 10 % test, each with every kind of sound. `tapezoo prepare OUT.wav RECORDED.wav --out DATASET`
-recognises it.
+Writes OUT.wav (24 bit, peaks at full scale), OUT.txt (how to connect, set levels and record), OUT.png (a picture of the
+segments), OUT.json (the segments for programs) and OUT-lineup.wav (a tone for setting levels). 80 % of the time is for
+training, 10 % for validation and 10 % for test; each part has every kind of sound.
+`tapezoo prepare OUT.wav RECORDED.wav --out DATASET` recognises the signal in a recording.
 """
 
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
-    parser = verbs.add_parser("excitation", help="write the signal to play through a machine", epilog=EPILOG)
-    parser.add_argument("out", type=Path, metavar="OUT.wav", help="what to write")
-    parser.add_argument("--minutes", type=int, default=5, help="its length, 1 to 60 (default: 5)")
+    parser = verbs.add_parser(
+        "excitation", help="write the test signal to play through a machine", epilog=EPILOG
+    )
+    parser.add_argument("out", type=Path, metavar="OUT.wav", help="file to write")
+    parser.add_argument("--minutes", type=int, default=5, help="length of the signal, 1 to 60 (default: 5)")
     parser.add_argument(
-        "--sample-rate", type=int, default=48_000, metavar="HZ", help="44100 to 192000 (default: 48000)"
+        "--sample-rate",
+        type=int,
+        default=48_000,
+        metavar="HZ",
+        help="sample rate of the signal, 44100 to 192000 (default: 48000)",
     )
     parser.add_argument(
         "--music",
@@ -28,19 +34,22 @@ def add_parser(verbs: Any) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="music to mix in, of any format and rate; it becomes mono, keeps its dynamics and is played at "
-        "several levels",
+        help="music to include, of any format and sample rate; it is mixed to mono, keeps its dynamics and is "
+        "played at several levels",
     )
     parser.add_argument(
         "--pilot",
         choices=("none", "pulses", "tone"),
         default="none",
-        help="a second channel that tells the tape's speed at any time (default: none)",
+        help="pilot signal in a second channel, from which the tape's speed is measured at any time (default: none)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the made-up music and the noise, 0 to 65535 (default: 0)"
+        "--seed",
+        type=int,
+        default=0,
+        help="seed of the synthetic music and the noise, 0 to 65535 (default: 0)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     parser.set_defaults(verb=run)
 
 

@@ -18,24 +18,26 @@ MAX_LOSS = 1e-3
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
-    parser = verbs.add_parser("export", help="write a verified bundle with ONNX and TorchScript")
+    parser = verbs.add_parser("export", help="export a checkpoint as a verified bundle")
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run (its best.ckpt)")
-    parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
-    parser.add_argument("--audio", type=Path, help="sound for the parity gate (default: built-in programme)")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle")
+    parser.add_argument(
+        "--audio", type=Path, help="audio for the parity gate (default: built-in program material)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing bundle")
     parser.add_argument(
         "--targets",
         default=DEFAULT_TARGETS,
-        help=f"file formats, with commas (default: {DEFAULT_TARGETS}); onnx_int8 and onnx_fp16 are smaller for some "
-        "loss; cpp is C++ source, kernel is for Python (tapezoo list targets)",
+        help=f"file formats, separated by commas (default: {DEFAULT_TARGETS}). onnx_int8 and onnx_fp16 are "
+        "smaller and less accurate, cpp is C++ source, kernel is for Python; `tapezoo list targets` lists them",
     )
     parser.add_argument(
         "--max-loss",
         type=_parse_esr,
         default=MAX_LOSS,
         metavar="ESR",
-        help="refuse a smaller format whose error against the net is over this (default: 1e-3, 30 dB under the "
-        "sound: less than most trainings leave)",
+        help="refuse onnx_int8 or onnx_fp16 if its error against the net is larger (default: 1e-3, 30 dB below "
+        "the output, which is less than the error of most trained models)",
     )
     add_grid_arguments(parser)
     parser.set_defaults(verb=run)
@@ -86,8 +88,8 @@ def run(options: argparse.Namespace) -> int:
     reach = verification.manifest.reach
     if reach < 1:
         lines.append(
-            f"unsteady     beyond {reach:.1%} of the way from the controls' defaults the net blows up "
-            "rounding: compared up to there; farther out it may sound different on every processor"
+            f"unsteady     beyond {reach:.1%} of the way from the controls' defaults the net amplifies "
+            "rounding errors. It was compared up to there; farther out it may sound different on every processor"
         )
     lines.append(f"check it     {shell('tapezoo', 'verify', options.out)}")
     console.say(*lines)
@@ -139,6 +141,6 @@ def _parse_esr(text: str) -> float:
         esr = 0.0
     if not 0 < esr <= 1:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no ESR: a number above 0, and at most 1, the error of silence"
+            f"{text!r} is not an ESR: give a number above 0 and at most 1 (1 is the error of silence)"
         )
     return esr

@@ -12,16 +12,18 @@ from tapezoo.cli import grid_fit, grid_merge
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
     parser = verbs.add_parser(
-        "grid", help="grids: one bundle of checkpoints trained apart; nets trained in shards"
+        "grid", help="grids of nets: build a bundle from checkpoints, or train nets in shards"
     )
     kinds = parser.add_subparsers(metavar="WHAT", required=True)
-    build = kinds.add_parser("build", help="out of checkpoints trained apart, one per point")
+    build = kinds.add_parser(
+        "build", help="build a bundle from separately trained checkpoints, one per point"
+    )
     build.add_argument(
         "index",
         type=Path,
-        help="a YAML file: controls, points with their checkpoints, and a reference if there is one",
+        help="YAML file with the controls, the points with their checkpoints, and an optional reference",
     )
-    build.add_argument("--out", type=Path, required=True, help="the bundle's folder")
+    build.add_argument("--out", type=Path, required=True, help="folder of the bundle")
     build.add_argument("--overwrite", action="store_true", help="replace an existing bundle")
     build.set_defaults(verb=run)
     grid_fit.add_parser(kinds)
@@ -55,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         f"{options.out}: {len(index.points)} points of {verification.manifest.architecture} ({axes})",
         f"parity       {parity:.1e}, the largest of all points",
         f"size         {index.size_bytes} bytes per point",
-        f"entering     a point plays {enter['preroll_samples']} samples of the past, {enter['milliseconds']:.1f} ms",
+        f"entering     a point plays {enter['preroll_samples']} samples of past input, {enter['milliseconds']:.1f} ms",
         f"error        {_describe_error(index.error)}",
         f"check it     {shell('tapezoo', 'verify', options.out)}",
     ]
@@ -70,5 +72,5 @@ def _describe_error(error: dict[str, Any]) -> str:
     place = ", ".join(f"{name}={value:g}" for name, value in worst.items())
     return (
         f"ESR {error['max_esr']:.2g} at worst ({place}), {error['mean_esr']:.2g} on average, against "
-        f"{error['reference']}; the lowest point of a cell alone up to {error['max_truncated_esr']:.2g}"
+        f"{error['reference']}; without interpolation up to {error['max_truncated_esr']:.2g}"
     )

@@ -14,31 +14,43 @@ from tapezoo.terminal import say
 
 COMMAND = "tapezoo grid fit"
 EPILOG = """
-A shard is a `tapezoo fit` of the same recipe on some of the cells, with one thread. The one with the middle of the grid
-is trained first; all others start from its nets. The same line goes on where it stopped: finished shards are kept, what
-was stopped or killed goes on from its last.ckpt if it left one, what failed starts again. A shard that is killed is
-started once more at once. Shards are not tracked. At the end, best.ckpt in the folder holds the nets of all shards,
-beside a report of its cells, as after `tapezoo grid merge`.
+A shard is a `tapezoo fit` of the same recipe on some of the cells, with one thread. The shard with the middle of the
+grid is trained first; all others start from its nets. The same command resumes where it stopped: finished shards are
+kept, interrupted ones continue from their last.ckpt if there is one, and failed ones start again. A shard that is
+killed is restarted once immediately. Shards are not tracked with MLflow. At the end, best.ckpt in the folder holds
+the nets of all shards, beside a report of its cells, as after `tapezoo grid merge`.
 """
 
 
 def add_parser(kinds: Any) -> None:
     """Adds it to the kinds of `tapezoo grid`."""
     parser = kinds.add_parser(
-        "fit", help="train a grid of nets in shards: several processes, or a cluster", epilog=EPILOG
+        "fit", help="train a grid of nets in shards, in several processes or on a cluster", epilog=EPILOG
     )
     recipe = parser.add_argument(
-        "recipe", help="path or name, of an STNGrid on HysteresisCells, as recipes/stn/cube.yaml"
+        "recipe",
+        help="recipe of an STNGrid on HysteresisCells, by path or name, such as recipes/stn/cube.yaml or stn/cube",
     )
     complete_with(recipe, shipped_recipes)
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder of the shards and of what they come to"
+        "--out", type=Path, required=True, help="folder of the shards and of the merged result"
     )
-    parser.add_argument("--shards", type=int, help="how many (default: about one for every 100 cells)")
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="who runs the shards")
-    parser.add_argument("--workers", type=int, help="shards at a time on this machine (default: its cores)")
-    parser.add_argument("--address", help="of the Ray cluster (default: one on this machine)")
-    parser.add_argument("--overwrite", action="store_true", help="start all over in --out")
+    parser.add_argument(
+        "--shards", type=int, help="number of shards (default: about one for every 100 cells)"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="run the shards on this machine or on Ray (default: local)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        help="shards trained at the same time on this machine (default: its number of cores)",
+    )
+    parser.add_argument("--address", help="address of the Ray cluster (default: a new one on this machine)")
+    parser.add_argument("--overwrite", action="store_true", help="delete what is in --out and start again")
     parser.set_defaults(verb=run)
 
 
@@ -121,12 +133,10 @@ def _check_engine(options: argparse.Namespace) -> int:
     if options.address is not None and options.engine != "ray":
         raise UsageError(COMMAND, "--address without --engine ray")
     if options.workers is not None and options.engine == "ray":
-        raise UsageError(
-            COMMAND, "--workers with --engine ray, which schedules by the cores that the cluster has"
-        )
+        raise UsageError(COMMAND, "--workers with --engine ray, which uses the cores of the cluster")
     cores = os.cpu_count() or 1
     workers: int = cores if options.workers is None else options.workers
     most = max(2, cores)
     if not 1 <= workers <= most:
-        raise UsageError(COMMAND, f"--workers {workers}, where 1 to {most} make sense on {cores} cores")
+        raise UsageError(COMMAND, f"--workers {workers}, where 1 to {most} are useful on {cores} cores")
     return workers

@@ -9,12 +9,15 @@ from typing import Any
 
 def add_parser(kinds: Any) -> None:
     """Adds it to the kinds of `tapezoo grid`."""
-    parser = kinds.add_parser("merge", help="make one checkpoint of the shards of one grid of nets")
-    parser.add_argument("shards", type=Path, nargs="+", help="checkpoints, or folders of trainings")
+    parser = kinds.add_parser("merge", help="merge the shards of a grid of nets into one checkpoint")
+    parser.add_argument("shards", type=Path, nargs="+", help="checkpoints, or folders of runs")
     parser.add_argument(
-        "--out", type=Path, required=True, help="a name that ends in .ckpt, or a folder for best.ckpt"
+        "--out",
+        type=Path,
+        required=True,
+        help="checkpoint to write, with a name that ends in .ckpt, or a folder for best.ckpt",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace a checkpoint that is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing checkpoint")
     parser.set_defaults(verb=run)
 
 
@@ -38,6 +41,10 @@ def run(options: argparse.Namespace) -> int:
     console = Screen()
     if path.parent == options.out:
         write_cell_report(merged.model, options.out / REPORT, console)
-    missing = f"; {merged.missing} cells are missing and play as the nearest one" if merged.missing else ""
+    missing = (
+        f"; {merged.missing} cells are missing and use the weights of the nearest one"
+        if merged.missing
+        else ""
+    )
     console.say(f"{path}: the nets of {len(options.shards)} shards{missing}")
     return 0

@@ -19,20 +19,21 @@ MAX_POINTS = 256
 def add_grid_arguments(parser: Any) -> None:
     """Adds the options to a parser, as a group of their own."""
     group = parser.add_argument_group(
-        "parameter grid", "sample the controls: a small net without controls for each point, all in one graph"
+        "parameter grid", "sample the controls: one net without controls for each point, all in one graph"
     )
     group.add_argument(
         "--grid",
         metavar="AXES",
-        help="'drive=0:1:11,bias=-6/0/6': NAME=START:STOP:COUNT evenly, NAME=START:STOP:COUNT:log in ratios, "
-        "or NAME=VALUE/VALUE/...; in the controls' units",
+        help="axes separated by commas, such as 'drive=0:1:11,bias=-6/0/6', in the controls' units: "
+        "NAME=START:STOP:COUNT spaced evenly, NAME=START:STOP:COUNT:log spaced evenly in ratios, or "
+        "NAME=VALUE/VALUE/...",
     )
     group.add_argument(
         "--grid-set",
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="where a control without an axis is held (default: its default)",
+        help="value at which a control without an axis is held (default: its default); may be repeated",
     )
     group.add_argument(
         "--grid-rule",
@@ -46,7 +47,10 @@ def add_grid_arguments(parser: Any) -> None:
         help="add points until the error between them is at most this, such as 1e-3",
     )
     group.add_argument(
-        "--max-points", metavar="N", type=int, help=f"where --max-error gives up (default: {MAX_POINTS})"
+        "--max-points",
+        metavar="N",
+        type=int,
+        help=f"number of points at which --max-error stops (default: {MAX_POINTS})",
     )
 
 
@@ -74,7 +78,7 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
             raise GridError(
                 idle[0],
                 found="no --grid",
-                expected="the axes it is for",
+                expected="the axes it applies to",
                 fix="Add --grid, such as --grid drive=0:1:3.",
             )
         return None
@@ -82,7 +86,7 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
         raise GridError(
             "--max-points",
             found="no --max-error",
-            expected="the error that points are added for",
+            expected="the error at which no more points are added",
             fix="Add --max-error, such as --max-error 1e-3, or give every point in --grid.",
         )
     if options.max_error is not None and not 0 < options.max_error <= 1:
@@ -90,7 +94,7 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
             "--max-error",
             found=f"{options.max_error:g}",
             expected="an ESR above 0 and at most 1, such as 1e-3",
-            fix="Give the error that is small enough.",
+            fix="Give the largest error that you accept.",
         )
     axes = parse_axes(options.grid, controls)
     held = parse_held(options.grid_set, axes, controls)

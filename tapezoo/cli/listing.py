@@ -15,9 +15,15 @@ TARGETS, BUNDLES = "targets", "bundles"
 
 def add_parser(verbs: Any) -> None:
     """Adds both verbs to the command line."""
-    parser = verbs.add_parser("list", help="list the registered models, losses, devices ...")
+    parser = verbs.add_parser(
+        "list",
+        help="list registered models, objectives, losses, metrics, devices, targets and shipped bundles",
+    )
     parser.add_argument(
-        "kind", nargs="?", choices=(*registry.KINDS, TARGETS, BUNDLES), help="without it: everything"
+        "kind",
+        nargs="?",
+        choices=(*registry.KINDS, TARGETS, BUNDLES),
+        help="what to list (default: everything)",
     )
     parser.set_defaults(verb=run)
     models = verbs.add_parser("models", help="list the registered architectures")
@@ -52,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 def _list_targets() -> None:
     from tapezoo.bundle.targets import TARGETS
 
-    rows = [["target", "file", "what it holds", "not installed"]]
+    rows = [["target", "file", "content", "not installed"]]
     rows += [
         [spec.name, spec.file, spec.describes, ", ".join(spec.missing_modules)] for spec in TARGETS.values()
     ]

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 COMMAND = "tapezoo prepare"
 EXIT_NOT_USABLE = 2
 EPILOG = """
-Finds and takes off the delay of every wet, one that wanders too; corrects polarity and a constant offset; leaves out
-dead silence at both ends; resamples to one rate; finds the splits; measures noise, hum, clipping, dropouts, levels and
-what a linear filter reaches; and says whether the recordings are good, usable or not usable, and why. Nothing is
-normalised: dynamics carry what the machine does. A data set is written unless a recording is not usable; then all that
-is wrong is said, and the exit code is 2. Then: tapezoo fit --config RECIPE --data.pairs DATASET/pairs.yaml
+Detects and removes the delay of every wet, constant or wandering; corrects polarity and DC offset; trims digital
+silence at both ends; resamples to one sample rate; chooses the splits; and measures noise, hum, clipping, dropouts,
+levels and the error of a linear filter. The verdict is good, usable or not usable, with reasons. Nothing is
+normalised, because the level matters to what the machine does. The data set is written unless a recording is not
+usable; then every fault is listed and the exit code is 2. To train on it: tapezoo fit --config RECIPE --data.pairs
+DATASET/pairs.yaml
 """
 
 
@@ -32,33 +33,33 @@ class _NotUsable(Exception):
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
     parser = verbs.add_parser(
-        "prepare", help="make a data set of recordings, and say how good they are", epilog=EPILOG
+        "prepare", help="make a data set from recordings and judge their quality", epilog=EPILOG
     )
     parser.add_argument(
         "files",
         type=Path,
         nargs="*",
         metavar="DRY WET",
-        help="what went into the machine, and what came out of it; any number of pairs, any rates, formats and lengths",
+        help="input and output of the machine; any number of pairs, of any sample rate, format and length",
     )
     parser.add_argument(
         "--pairs",
         type=Path,
         metavar="FILE",
-        help="a pairs file (YAML or CSV) instead, with controls, splits and held_out, which stay as they are",
+        help="a pairs file (YAML or CSV) instead; its controls, splits and held_out are kept",
     )
-    parser.add_argument("--out", type=Path, metavar="DATASET", help="the folder to write")
-    parser.add_argument("--check", action="store_true", help="say everything and write nothing")
+    parser.add_argument("--out", type=Path, metavar="DATASET", help="folder of the data set")
+    parser.add_argument("--check", action="store_true", help="print the report and write nothing")
     parser.add_argument(
         "--sample-rate",
         type=int,
         metavar="HZ",
-        help="of the data set; others are resampled (default: what most files have)",
+        help="sample rate of the data set; files at other rates are resampled (default: the most common rate)",
     )
-    parser.add_argument("--dry-channel", type=int, metavar="N", help="the channel of dry to use, from 1")
-    parser.add_argument("--wet-channel", type=int, metavar="N", help="the channel of wet to use, from 1")
+    parser.add_argument("--dry-channel", type=int, metavar="N", help="channel of dry to use, counted from 1")
+    parser.add_argument("--wet-channel", type=int, metavar="N", help="channel of wet to use, counted from 1")
     parser.add_argument(
-        "--keep-polarity", action="store_true", help="leave a wet that is inverted against dry as it is"
+        "--keep-polarity", action="store_true", help="do not correct a wet that is inverted against dry"
     )
     parser.add_argument(
         "--pilot",
@@ -67,10 +68,12 @@ def add_parser(verbs: Any) -> None:
         action="append",
         default=[],
         metavar=("DRYPILOT", "WETPILOT"),
-        help="a pulse train or tone that was recorded beside the music, in files of its own: once per pair, in their "
-        "order; in the second channel of the pair it is recognised",
+        help="separate files of a pulse train or tone that was recorded along with the music; give the option once per "
+        "pair, in their order. A pilot in the second channel of a pair is recognised without it",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace a data set that this verb wrote")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a data set that tapezoo prepare wrote"
+    )
     parser.set_defaults(verb=run)
 
 
@@ -147,7 +150,9 @@ def _recordings(options: argparse.Namespace) -> tuple[list[Recording], PairsFile
 
     if options.pairs is not None:
         if options.files:
-            raise UsageError(COMMAND, "files beside --pairs; name the recordings in one of the two ways")
+            raise UsageError(
+                COMMAND, "files together with --pairs; name the recordings in one of the two ways"
+            )
         file = read_pairs(options.pairs)
         if any(pair.delay is not None for pair in file.pairs):
             text = f"pairs with 'delay' in {options.pairs}; prepare measures it. Leave it out, or train on the file"

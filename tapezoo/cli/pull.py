@@ -12,9 +12,11 @@ from tapezoo.terminal import say
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
-    parser = verbs.add_parser("pull", help="fetch a registered bundle and verify it")
+    parser = verbs.add_parser("pull", help="download a registered bundle and verify it")
     parser.add_argument("version", help="models:/NAME@ALIAS or models:/NAME/NUMBER")
-    parser.add_argument("--out", type=Path, required=True, help="the bundle's folder; appears once verified")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of the bundle; it appears once it is verified"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing bundle")
     add_uri(parser)
     parser.set_defaults(verb=run)

@@ -15,16 +15,20 @@ def add_parser(verbs: Any) -> None:
     parser = verbs.add_parser(
         "push",
         help="register a bundle with MLflow",
-        epilog="The bundle is verified, uploaded whole, and only then registered. A bundle that is registered "
-        "under the name already is not registered twice: its version is given the alias.",
+        epilog="The bundle is verified, uploaded completely, and only then registered. A bundle that is "
+        "already registered under the name is not registered again; its version gets the alias.",
     )
     bundle = parser.add_argument(
-        "bundle", type=Path, help="a folder written by tapezoo export, or a shipped bundle's name"
+        "bundle", type=Path, help="a folder written by tapezoo export, or the name of a shipped bundle"
     )
     complete_bundle(bundle)
-    parser.add_argument("--name", required=True, help="of the registered model, such as tape")
-    parser.add_argument("--alias", help="what shall point to the new version, such as candidate")
-    parser.add_argument("--experiment", default="tapezoo", help="where the run with the files is filed")
+    parser.add_argument("--name", required=True, help="name of the registered model, such as tape")
+    parser.add_argument("--alias", help="alias for the new version, such as candidate")
+    parser.add_argument(
+        "--experiment",
+        default="tapezoo",
+        help="MLflow experiment of the run that holds the files (default: tapezoo)",
+    )
     add_uri(parser)
     parser.set_defaults(verb=run)
 
@@ -33,7 +37,7 @@ def add_uri(parser: Any) -> None:
     """Adds the registry's address, one for every verb that needs it."""
     parser.add_argument(
         "--uri",
-        help="the registry: http(s)://HOST:PORT or sqlite:///FILE (default: MLFLOW_TRACKING_URI, else "
+        help="address of the registry: http(s)://HOST:PORT or sqlite:///FILE (default: MLFLOW_TRACKING_URI, else "
         "sqlite:///mlruns.db)",
     )
 
@@ -57,7 +61,9 @@ def run(options: argparse.Namespace) -> int:
             progress=progress,
         )
     number = f"{pushed.name}/{pushed.version}"
-    lines = [f"registered   {number}" if pushed.is_new else f"registered   {number}, as it was before"]
+    lines = [
+        f"registered   {number}" if pushed.is_new else f"registered   {number}, which was already registered"
+    ]
     if pushed.alias is not None:
         lines.append(f"alias        {pushed.name}@{pushed.alias}")
     lines.append(f"{SEAL}  {pushed.verification.seal_sha256}")

@@ -70,7 +70,7 @@ def read_recipes_strictly(say: Callable[[str], None]) -> Iterator[None]:
         if not changes:
             return file.read_text(encoding="utf-8-sig")
         if file not in told:
-            say(f"{file} is written in an old spelling: {'; '.join(changes)}")
+            say(f"{file} uses an old spelling: {'; '.join(changes)}")
         told.add(file)
         return yaml.safe_dump(renewed, sort_keys=False)
 

@@ -17,15 +17,13 @@ def add_parser(verbs: Any) -> None:
     parser = verbs.add_parser(
         "recipes",
         help="list the recipes that tapezoo ships, or copy one",
-        epilog="Wherever a recipe is asked for, its name will do: tapezoo fit --config lstm. A file of that name "
-        "in the working directory comes first.",
+        epilog="The name can be used wherever a recipe is expected: tapezoo fit --config lstm. A file with that "
+        "name in the working directory takes precedence.",
     )
     parser.set_defaults(verb=run)
     kinds = parser.add_subparsers(metavar="WHAT")
-    copy = kinds.add_parser("copy", help="write one to a file, to change it")
-    name = copy.add_argument(
-        "name", metavar="NAME", help="as `tapezoo recipes` lists it, such as lstm or stn/grid"
-    )
+    copy = kinds.add_parser("copy", help="copy a recipe to a file that you can change")
+    name = copy.add_argument("name", metavar="NAME", help="name of a recipe, such as lstm or stn/grid")
     complete_with(name, shipped_recipes)
     copy.add_argument(
         "--to",
@@ -40,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Prints name, model, data and purpose of every shipped recipe."""
     from tapezoo.cli.table import say_table
 
-    rows = [("recipe", "model", "data", "what for")]
+    rows = [("recipe", "model", "data", "purpose")]
     rows += [(name, *_described(path)) for name, path in shipped_recipes().items()]
     say_table(rows)
     return 0
@@ -69,7 +67,7 @@ def run_copy(options: argparse.Namespace) -> int:
     except FileExistsError as error:
         raise RecipeError(
             str(target),
-            found="something already there",
+            found="a file that exists",
             expected="a free name",
             fix="Pass another one with --to.",
         ) from error

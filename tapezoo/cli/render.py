@@ -26,39 +26,54 @@ def add_parser(verbs: Any) -> None:
     )
     complete_bundle(bundle)
     parser.add_argument(
-        "source", type=Path, help="WAV, FLAC, ... of any length and channel count, 4 to 768 kHz"
+        "source",
+        type=Path,
+        help="sound file (WAV, FLAC, ...) of any length and number of channels, 4 to 768 kHz",
     )
     parser.add_argument(
         "target",
         type=Path,
-        help="what to write; rate and length are the source's, 24 bit where that is not PCM or float",
+        help=(
+            "file to write, with the source's sample rate, length and sample format (24 bit if that is neither "
+            "PCM nor float)"
+        ),
     )
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a control, in its own unit"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="value of a control in its own unit; may be repeated",
     )
     parser.add_argument(
         "--automation",
         type=Path,
         metavar="CSV",
-        help="moving controls: a header time_s,NAME,... (time in seconds; `time` will do) and one line per "
-        "breakpoint, values in the controls' own units, straight lines between; what has no column stays at "
-        "--set or its default",
+        help="moving controls: a header time_s,NAME,... (time in seconds; `time` is accepted) and one line per "
+        "breakpoint, with values in the controls' own units and straight lines between them; a control without "
+        "a column stays at --set or its default",
     )
     parser.add_argument(
         "--delay",
         type=Path,
         metavar="CSV",
-        help="a transport for the effect: it is read along this delay over time (columns time_s and delay_ms, "
-        "delay_s or delay_samples, those of the source's rate unless the column's name says another; what `tapezoo "
-        "prepare` writes), of which the whole samples that it begins with are left "
-        "out, so that the output lies on the input. For a null test against the recorded wet take that many samples "
-        "off the wet's beginning: the report says how many",
+        help="delay over time that is applied to the output, such as the transport of a tape machine: columns "
+        "time_s and delay_ms, delay_s or delay_samples (at the source's rate unless the column's name gives "
+        "another), as `tapezoo prepare` writes it. The whole samples of its first delay are left out, so that "
+        "the output is aligned with the input. For a null test against the recorded wet, remove that many "
+        "samples from the beginning of wet; the report says how many",
     )
-    parser.add_argument("--mix", type=float, default=1.0, help="0 is dry, 1 is wet (default)")
-    parser.add_argument("--input-gain-db", type=float, default=0.0, metavar="DB")
-    parser.add_argument("--output-gain-db", type=float, default=0.0, metavar="DB")
+    parser.add_argument(
+        "--mix", type=float, default=1.0, help="share of the effect: 0 is dry, 1 is wet (default: 1)"
+    )
+    parser.add_argument(
+        "--input-gain-db", type=float, default=0.0, metavar="DB", help="gain before the model (default: 0)"
+    )
+    parser.add_argument(
+        "--output-gain-db", type=float, default=0.0, metavar="DB", help="gain after it (default: 0)"
+    )
     parser.add_argument("--limiter", action="store_true", help="keep peaks below full scale")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing target")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.set_defaults(verb=run)
 
 

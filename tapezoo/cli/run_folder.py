@@ -121,9 +121,9 @@ def _lock(run_dir: Path) -> int:
             os.close(lock)
             raise RunFolderError(
                 str(run_dir),
-                found=f"a training that is still at work there ({holder})",
-                expected="a folder for this training alone",
-                fix="Wait until it has ended, end it, or choose another --run_dir.",
+                found=f"a training that is still running there ({holder})",
+                expected="a folder that no other training uses",
+                fix="Wait until it has ended, stop it, or choose another --run_dir.",
             ) from error
         except OSError:  # a file system without locks
             return lock
@@ -143,5 +143,5 @@ def _check_free(run_dir: Path, checkpoint_path: str | None) -> None:
         str(run_dir),
         found=f"the checkpoints of another run than that of {checkpoint_path}",
         expected="a free name, or the folder of the checkpoint",
-        fix="Leave --run_dir out to go on beside the checkpoint, or choose another name.",
+        fix="Leave --run_dir out to continue in the folder of the checkpoint, or choose another name.",
     )

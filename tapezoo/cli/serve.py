@@ -14,19 +14,19 @@ def add_parser(verbs: Any) -> None:
     parser = verbs.add_parser(
         "serve",
         help="play a bundle over HTTP",
-        epilog="POST audio/wav or application/x-npy to /invocations?CONTROL=VALUE and get the same type back, as "
-        "tapezoo render would play it. Ctrl-C ends it. There is no encryption and no password: keep it on this "
-        "machine, or behind a proxy that has both.",
+        epilog="POST audio/wav or application/x-npy to /invocations?CONTROL=VALUE. The answer has the same "
+        "type and is what tapezoo render would write. Ctrl-C stops the server. There is no encryption and no "
+        "password: keep it on this machine, or behind a proxy that provides both.",
     )
     bundle = parser.add_argument(
         "bundle", type=Path, help="a folder written by tapezoo export or pull, or a shipped bundle's name"
     )
     complete_bundle(bundle)
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
     parser.add_argument(
-        "--port", type=int, default=5001, help="port to listen on; 0: a free one (default 5001)"
+        "--port", type=int, default=5001, help="port to listen on; 0 chooses a free one (default: 5001)"
     )
     parser.set_defaults(verb=run)
 

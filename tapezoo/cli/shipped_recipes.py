@@ -38,7 +38,7 @@ def find_recipe(asked: str, tell: Callable[[str], None] = lambda line: None) -> 
     found = shipped.get(_name_of(asked))
     if own is not None:
         if found is not None and not own.samefile(found):
-            tell(f"recipe {asked}: the file {own}, not the recipe of that name that tapezoo ships")
+            tell(f"recipe {asked}: the file {own}, not the shipped recipe with that name")
         return own
     if found is not None:
         tell(f"recipe {asked}: shipped with tapezoo, {found}")
@@ -85,7 +85,7 @@ def _unknown(asked: str, known: list[str]) -> RecipeError:
     nearest = ", ".join(dict.fromkeys(near))
     return RecipeError(
         asked,
-        found="no file and no shipped recipe of this name",
+        found="no file and no shipped recipe with this name",
         expected=f"the path of a recipe, or a shipped one{f' such as {nearest}' if nearest else ''}",
         fix="Correct it; `tapezoo recipes` lists the shipped ones.",
     )

@@ -47,9 +47,7 @@ def split_allowed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         package = value if equals else (pending.pop(0) if pending else "")
         if not all(part.isidentifier() for part in package.split(".")) or package.startswith("jsonargparse"):
             command = " ".join(["tapezoo", *arguments[:1]])
-            raise UsageError(
-                command, f"{ALLOW_IMPORT} {package}, which names no package that could be trusted"
-            )
+            raise UsageError(command, f"{ALLOW_IMPORT} {package}, which is not the name of a package")
         packages.append(package)
     return rest, packages
 

@@ -14,36 +14,40 @@ if TYPE_CHECKING:
 
 LEAST_S, MOST_S = 2.0, 600.0
 EPILOG = """
-Writes sweeps.csv (energy that a moving control adds outside the band of either end, at 0.05, 0.5 and 5 Hz),
-blends.csv (finiteness, loudness between the neighbours', energy where no neighbour has any, smoothness of the way
-there), WAV files of every blend and modulation, and pictures. Positions are 0..1 in the model's order of controls.
-Controls that choose among machines are swept from machine to machine, knobs from end to end at the machine that has
-them. Checkpoints say which are which; of one that does not, the verb says what it takes them for.
+Writes sweeps.csv (energy that a moving control adds outside the band of both of its ends, at 0.05, 0.5 and 5 Hz),
+blends.csv (whether each blend is finite, lies between its neighbours in loudness, has energy where neither neighbour
+has any, and is reached smoothly), WAV files of every blend and modulation, and pictures. Positions are 0..1, in the
+model's order of controls. Controls that choose a machine are swept from machine to machine; knobs are swept from end to
+end, with their own machine selected. The checkpoint says which controls choose machines; if it does not, the assumption
+is printed.
 """
 
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
-    parser = verbs.add_parser("sweep", help="measure and draw blends and moving controls", epilog=EPILOG)
+    parser = verbs.add_parser("sweep", help="measure and plot blends and moving controls", epilog=EPILOG)
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run (its best.ckpt)")
-    parser.add_argument("--out", type=Path, required=True, help="folder of tables, sounds and pictures")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the tables, sounds and pictures")
     parser.add_argument("--audio", type=Path, help="music to play (default: built-in music)")
     parser.add_argument(
-        "--seconds", type=float, default=20.0, help="of every modulation (default: 20, a period of 0.05 Hz)"
+        "--seconds",
+        type=float,
+        default=20.0,
+        help="length of every modulation (default: 20, one period at 0.05 Hz)",
     )
     parser.add_argument(
         "--at",
         action="append",
         default=[],
         metavar="POSITIONS",
-        help="one more blend, such as 0.3,0.8,0.5; may be repeated",
+        help="an additional blend, such as 0.3,0.8,0.5; may be repeated",
     )
     parser.add_argument(
         "--switches",
         metavar="NAMES",
-        help="controls that choose among machines, with commas between; '' for none (default: the checkpoint says)",
+        help="controls that choose a machine, separated by commas; '' for none (default: as the checkpoint says)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace a folder that this verb wrote")
+    parser.add_argument("--overwrite", action="store_true", help="replace a folder that tapezoo sweep wrote")
     parser.set_defaults(verb=run)
 
 
@@ -75,8 +79,8 @@ def run(options: argparse.Namespace) -> int:
         raise SweepError(
             str(path),
             found="a model without controls",
-            expected="one with at least one control",
-            fix="Train with controls; `tapezoo render` plays a model without.",
+            expected="a model with at least one control",
+            fix="Train with controls; `tapezoo render` plays a model without controls.",
         )
     console = Screen()
     roles, is_told = find_roles(model.controls)

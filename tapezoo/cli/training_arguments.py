@@ -19,7 +19,7 @@ from tapezoo.training.errors import TrainingError
 MOST_THREADS = max(256, os.cpu_count() or 1)  # far above, OpenMP ends the process without a word
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
 MOST_SEED = (1 << 32) - 1  # numpy's
-ONE_BY_ONE = "one device and one process: the batches of an epoch are drawn once, for all of it"
+ONE_BY_ONE = "tapezoo trains in one process on one device"
 Test = Callable[[Any], bool]
 
 # of the trainer: whether a value may be, and what may be; None is always the default
@@ -29,13 +29,13 @@ _RANGES: dict[str, tuple[Test, str]] = {
     "max_steps": (lambda value: value == -1 or value >= 1, "1 or more, or -1 for no end"),
     "max_time": (
         lambda value: any(map(float, re.findall(r"[\d.]+", str(value)))),
-        "more than no time at all",
+        "a time above 0",
     ),
     "min_steps": (lambda value: value >= 0, "0 or more"),
     "check_val_every_n_epoch": (lambda value: value >= 1, "1 or more"),
     "log_every_n_steps": (lambda value: value >= 0, "0 or more"),
     "reload_dataloaders_every_n_epochs": (lambda value: value >= 0, "0 or more"),
-    "limit_train_batches": (lambda value: value > 0, "more than 0: without batches nothing is trained"),
+    "limit_train_batches": (lambda value: value > 0, "more than 0"),
     "overfit_batches": (lambda value: value >= 0, "0 or more"),
     "num_nodes": (lambda value: value == 1, f"1; {ONE_BY_ONE}"),
     "strategy": (lambda value: value == "auto", f"auto; {ONE_BY_ONE}"),
@@ -43,15 +43,15 @@ _RANGES: dict[str, tuple[Test, str]] = {
     "sync_batchnorm": (lambda value: value is False, f"false; {ONE_BY_ONE}"),
     "accumulate_grad_batches": (
         lambda value: value == 1,
-        "1: the training loop makes a step per tbptt_samples; a larger --data.batch_size does what you mean",
+        "1: the training loop makes a step per tbptt_samples; use a larger --data.batch_size instead",
     ),
     "gradient_clip_val": (
         lambda value: False,
-        "nothing: --model.objective.gradient_clip_norm is the training loop's own",
+        "no value: use --model.objective.gradient_clip_norm instead",
     ),
     "gradient_clip_algorithm": (
         lambda value: False,
-        "nothing: --model.objective.gradient_clip_norm clips by norm",
+        "no value: --model.objective.gradient_clip_norm clips by norm",
     ),
 }
 
@@ -105,8 +105,8 @@ def check_agreement(config: Namespace, said: Namespace, data: Any) -> None:
             raise RecipeError(
                 f"model.{name}",
                 found=f"{wanted} in the recipe",
-                expected=f"{declared}, which the data has",
-                fix=f"Leave model.{name} out: it is declared by the data.",
+                expected=f"{declared}, as the data declare",
+                fix=f"Leave model.{name} out: the data declare it.",
             )
 
 

@@ -84,8 +84,8 @@ class TrainingCLI(LightningCLI):
             parser.add_argument(f"--{name}", type=kind, default=default, help=OWN[name])
         parser.add_class_arguments(Tracking, "tracking")
         parser.epilog = (
-            f"{ALLOW_IMPORT} PACKAGE (on the line only, may be repeated) lets the recipe name classes and functions "
-            f"of that package; without it they come from {', '.join(ALLOWED_IMPORTS)} and plugins."
+            f"{ALLOW_IMPORT} PACKAGE (only on the command line; may be repeated) lets the recipe name classes "
+            f"and functions of that package; without it they come from {', '.join(ALLOWED_IMPORTS)} and plugins."
         )
         for name in DECLARED_BY_DATA:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
@@ -183,7 +183,7 @@ class TrainingCLI(LightningCLI):
         if beside.resolve() != Path(named).resolve():
             self.console.say(
                 f"run_dir of the recipe, {named}, is not used: {beside} holds the checkpoint; --run_dir on the "
-                "line would name another folder"
+                "command line chooses another folder"
             )
         return None
 

@@ -16,8 +16,8 @@ from tapezoo.registry import registrations
 VERBS = {
     "fit": "train a model from a recipe",
     "validate": "score a checkpoint on the validation split",
-    "test": "score a checkpoint on the test split, clip by clip",
-    "predict": "write what a checkpoint makes of the test split as WAV files",
+    "test": "score a checkpoint on each clip of the test split",
+    "predict": "process the test split with a checkpoint and write WAV files",
 }
 ALLOW_IMPORT = "--allow-import"
 SHORT_PAGE, FULL_PAGE = "short", "full"
@@ -25,13 +25,15 @@ SHORT_PAGE, FULL_PAGE = "short", "full"
 # tapezoo's own, beside Lightning's; what they take is said where LightningCLI is told of them (training_cli.py)
 OWN = {
     "run_dir": "folder of the run (default: runs/NAME-TIME)",
-    "warm_start": "checkpoint whose weights to start from",
+    "warm_start": "checkpoint with the initial weights",
     "overwrite": "replace the run, or its predictions, in --run_dir",
     "threads": "CPU threads (default: torch's choice)",
-    "check_steadiness": "measure whether the net is steady, and keep an unsteady one only where no epoch was",
+    "check_steadiness": "test whether the net is steady, and keep an unsteady epoch only if no epoch is steady",
     "final_test": "score the best checkpoint on the test split at the end",
 }
-ENSEMBLE = "checkpoints of the same task from other seeds: where they disagree, a recording is missing"
+ENSEMBLE = (
+    "checkpoints of other seeds of the same training; one more recording helps most where they disagree"
+)
 _SHOWN = {
     "run_dir": "FOLDER",
     "warm_start": "CKPT",
@@ -44,8 +46,8 @@ _OF_FIT_ALONE = ("warm_start", "check_steadiness", "final_test")
 EPILOG = """more help:
   --model.help NAME            the arguments of an architecture, as --model.NAME VALUE
   --data.help CLASS            the arguments of the data, as --data.NAME VALUE
-  --print_config               the recipe that the line comes to, every default filled in
-  --help all                   every option, those of Lightning's trainer among them
+  --print_config               the resulting recipe with all defaults
+  --help all                   every option, including those of Lightning's trainer
 """
 
 
@@ -83,7 +85,10 @@ def add_training_verbs(verbs: Any) -> None:
         parser = verbs.add_parser(
             verb,
             help=purpose,
-            description=f"{purpose[0].upper()}{purpose[1:]}. The recipe says everything; the line can change it.",
+            description=(
+                f"{purpose[0].upper()}{purpose[1:]}. The recipe holds all settings; options on the "
+                "command line override them."
+            ),
             usage=f"tapezoo {verb} --config RECIPE [--OPTION VALUE ...]",
             epilog=EPILOG,
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -99,34 +104,43 @@ def add_training_options(parser: argparse.ArgumentParser, verb: str) -> None:
         verb: One of `VERBS`.
     """
     recipe = parser.add_argument(
-        "-c", "--config", metavar="RECIPE", help="a file, or the name of a shipped recipe: `tapezoo recipes`"
+        "-c",
+        "--config",
+        metavar="RECIPE",
+        help="a file, or the name of a shipped recipe (`tapezoo recipes` lists them)",
     )
     complete_with(recipe, shipped_recipes)
-    needed = "go on from a last.ckpt" if verb == "fit" else "the trained model; it brings its recipe along"
+    needed = (
+        "last.ckpt of a training to resume"
+        if verb == "fit"
+        else "the trained model; its recipe is found beside it"
+    )
     parser.add_argument("--ckpt_path", metavar="CKPT", help=needed)
     for name, text in OWN.items():
         if verb == "fit" or name not in _OF_FIT_ALONE:
             parser.add_argument(f"--{name}", metavar=_SHOWN[name], help=text)
     if verb == "test":
         parser.add_argument("--ensemble", metavar="[CKPT,...]", help=ENSEMBLE)
-    model = parser.add_argument("--model", metavar="NAME", help="another architecture: `tapezoo models`")
+    model = parser.add_argument(
+        "--model", metavar="NAME", help="another architecture (`tapezoo models` lists them)"
+    )
     complete_with(model, lambda: (found.name for found in registrations("models")))
     data = parser.add_argument(
         "--data", metavar="CLASS", help="PairedAudio for recordings, or VirtualDevices"
     )
     complete_with(data, lambda: ("PairedAudio", "VirtualDevices", "HysteresisCells"))
     for name, shown, text in (
-        ("data.dry", "WAV", "what went into the machine, with --data PairedAudio"),
-        ("data.wet", "WAV", "what came out of it"),
-        ("data.pairs", "YAML", "in place of these two: several recordings, with knobs and splits"),
-        ("trainer.max_epochs", "N", "how long to train"),
-        ("trainer.max_time", "DD:HH:MM:SS", "how long at most; null: no limit"),
+        ("data.dry", "WAV", "recording of the machine's input, with --data PairedAudio"),
+        ("data.wet", "WAV", "recording of its output"),
+        ("data.pairs", "YAML", "instead of these two: several recordings, with knobs and splits"),
+        ("trainer.max_epochs", "N", "length of the training"),
+        ("trainer.max_time", "DD:HH:MM:SS", "time limit; null: none"),
         ("trainer.accelerator", "NAME", "cpu or gpu"),
         ("trainer.logger", "false", "do not track the run with MLflow"),
         (
             "tracking.uri",
             "URI",
-            "where it is tracked (default: MLFLOW_TRACKING_URI, else sqlite:///mlruns.db)",
+            "where the run is tracked (default: MLFLOW_TRACKING_URI, else sqlite:///mlruns.db)",
         ),
         ("seed_everything", "N", "seed of weights and batches"),
     ):

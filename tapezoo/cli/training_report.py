@@ -34,7 +34,7 @@ def say_what_is_resumed(
 ) -> None:
     """In its own folder a training has to beat the best.ckpt there, which another data set could not be."""
     if not belongs_to(run_dir, str(resumed)):
-        text = f"{resumed} goes on in another folder: its best checkpoint stays behind, a new best begins"
+        text = f"{resumed} continues in another folder; best.ckpt there is chosen from the new epochs"
         console.say(text)
         return
     best = run_dir / checkpoint.BEST
@@ -42,7 +42,7 @@ def say_what_is_resumed(
         for path in (resumed, best) if best.is_file() else (resumed,):
             checkpoint.check_same_data(path, datamodule.dataset_hash)
     if not best.is_file():
-        console.say(f"there is no {best} to beat: a new best begins")
+        console.say(f"there is no {best} to compare with; best.ckpt is chosen from the new epochs")
         return
     before, now = checkpoint.monitor_of(best), (model.objective.monitor, model.objective.mode)
     if before != now:
@@ -156,7 +156,7 @@ def say_what_is_left(console: Screen, run_dir: Path, how: str) -> None:
     if kept:
         message = f"{how}; kept {' and '.join(kept)}. Resume: add {shell('--ckpt_path', kept[-1])}"
     elif not run_dir.is_dir():
-        message = f"{how}; {run_dir} is gone, its checkpoints lie where it was moved"
+        message = f"{how}; {run_dir} no longer exists; if it was moved, the checkpoints are there"
     else:
         message = f"{how} before the end of the first epoch: there is no checkpoint yet"
     console.say(message)

@@ -14,9 +14,9 @@ def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
     parser = verbs.add_parser(
         "verify",
-        help="check every hash of a bundle and replay it",
-        epilog="All of it happens in a process of its own, whose memory and time are bounded by the bundle's size and "
-        "the length of its golden audio: a stranger's bundle can be verified before it is played.",
+        help="check every hash of a bundle and replay its golden files",
+        epilog="This runs in a separate process, whose memory and time are limited according to the size of the bundle "
+        "and the length of its golden audio, so that a stranger's bundle can be verified before it is played.",
     )
     bundle = parser.add_argument(
         "bundle",
@@ -27,7 +27,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--compile",
         action="store_true",
-        help="replay C++ in the bundle too: it is compiled and run, so only if you trust whoever made it",
+        help="also compile and replay the C++ in the bundle; only for bundles from people you trust",
     )
     parser.set_defaults(verb=run)
 

@@ -54,7 +54,7 @@ class Budget:
 
     def __str__(self) -> str:
         if self.minutes is not None:
-            return f"{self.minutes:g} minutes by the clock"
+            return f"{self.minutes:g} minutes of elapsed time"
         return f"{self.audio_seconds:g} s of audio"
 
     def seconds(self) -> float:
@@ -76,7 +76,10 @@ def name_rows(paths: Sequence[Path], taken: Collection[str] = ()) -> list[str]:
     for number, path in enumerate(resolved):
         if path in resolved[:number]:
             raise CompareError(
-                str(paths[number]), found="it twice", expected="every recipe once", fix="Leave one out."
+                str(paths[number]),
+                found="the same recipe twice",
+                expected="each recipe once",
+                fix="Leave one out.",
             )
     whole = Counter(path.with_suffix("") for path in resolved)  # lstm.yaml beside lstm.yml
     called = [path if whole[path.with_suffix("")] > 1 else path.with_suffix("") for path in resolved]
@@ -128,7 +131,7 @@ def check_rates(declared: Mapping[str, int | None], sample_rate: int) -> None:
                 name,
                 found=f"a recipe for {rate} Hz",
                 expected=f"{sample_rate} Hz, as the data of the comparison",
-                fix="Leave it out, or name the data for all: --data CLASS, --data.sample_rate HZ.",
+                fix="Leave the recipe out, or name the data for all rows: --data CLASS, --data.sample_rate HZ.",
             )
 
 

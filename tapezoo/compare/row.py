@@ -46,7 +46,7 @@ def measure(task: Row, folder: Path) -> Figures:
     content = read_checkpoint(folder / BEST)
     own = content["tapezoo"]
     if own["provenance"].get("dataset_hash") != task.dataset_hash:
-        raise JobFailure("it was trained on other data than the comparison's")
+        raise JobFailure("it was trained on data other than those of the comparison")
     torch.set_num_threads(int(task.config["threads"]))
     model = load_model(folder / BEST)
     data = open_data(task.config)

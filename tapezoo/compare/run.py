@@ -256,7 +256,7 @@ def _parent_run(tracking: Tracking, out: Path, run_id: str | None) -> TrackedRun
 def _progress(folder: Path, budget: Budget, elapsed_s: float) -> str:
     path = folder / HISTORY
     rows = read_history(path) if path.is_file() else []
-    text = f"{elapsed_s // 60:.0f}:{elapsed_s % 60:02.0f} by the clock"
+    text = f"{elapsed_s // 60:.0f}:{elapsed_s % 60:02.0f} elapsed"
     if rows:
         spent = rows[-1].wall_s if budget.minutes is not None else rows[-1].audio_s
         esr = [row.val_esr for row in rows if row.val_esr is not None]

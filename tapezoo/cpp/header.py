@@ -72,7 +72,7 @@ def piece(name: str) -> str:
 def _title(facts: Facts) -> str:
     return (
         f"// {facts.architecture} for {facts.sample_rate} Hz, written by tapezoo. C++17 without any library.\n"
-        "// Write it anew with `tapezoo export --targets onnx,cpp`; the README beside it says how it is used."
+        "// To write it again: `tapezoo export --targets onnx,cpp`; README.md says how to use it."
     )
 
 

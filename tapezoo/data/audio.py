@@ -141,7 +141,7 @@ def check_not_silent(path: Path, audio: Audio) -> None:
             raise SoundFileError(
                 str(path),
                 found=f"silence: {where} peaks at {level_db(peak)} dBFS",
-                expected="programme material",
+                expected="audio with sound",
                 fix="Check the recording's routing and levels and record it again.",
             )
 
@@ -156,7 +156,7 @@ def _empty(path: Path, found: str) -> SoundFileError:
         str(path),
         found=found,
         expected="audio",
-        fix="Export or record the file again; the last attempt wrote nothing.",
+        fix="Export or record the file again; the file is empty.",
     )
 
 
@@ -175,7 +175,7 @@ def _source(path: Path) -> Source:
             str(path),
             found=f"a sample rate of {source.sample_rate} Hz",
             expected=f"{LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz",
-            fix="Export the file again at its true rate.",
+            fix="Export the file again with its true sample rate.",
         )
     return source
 
@@ -185,5 +185,5 @@ def _missing(path: Path, found: str) -> SoundFileError:
         str(path),
         found=found,
         expected="an audio file",
-        fix="Correct the path; it may hold a typing error.",
+        fix="Correct the path; it may be misspelt.",
     )

@@ -87,7 +87,7 @@ def check_not_equal(
         raise DataError(
             str(wet_path),
             found=f"the same signal as {dry_path}",
-            expected="a processed recording",
+            expected="a recording of the device's output",
             fix="Check that the device was in the path and that wet is not a second copy of dry.",
         )
 
@@ -107,9 +107,9 @@ def check_shares_programme(
         return
     raise SoundFileError(
         str(path),
-        found=f"silence in the {shared} samples that dry and wet share, a delay of "
-        f"{correction_samples} samples taken off",
-        expected="programme that both share",
+        found=f"silence in the {shared} samples that dry and wet share after removing a delay of "
+        f"{correction_samples} samples",
+        expected="sound in the part that both share",
         fix="Correct offset_samples, or use recordings of the same passage.",
     )
 
@@ -137,7 +137,11 @@ def check_region(
     needed = burn_in_samples + (segment_samples if split == "train" else 1)
     if samples >= needed:
         return
-    purpose = "burn-in and segment" if split == "train" else "more than the burn-in, which is not scored"
+    purpose = (
+        "burn-in and segment"
+        if split == "train"
+        else "a segment longer than the burn-in, which is not scored"
+    )
     found = f"{samples} samples ({samples / sample_rate:.2f} s) in its {split} part"
     room = samples - burn_in_samples
     if split == "train" and room >= 256:

@@ -27,7 +27,7 @@ def shared_samples(dry: Header, wet: Header, offset_samples: int) -> int:
         raise DataError(
             str(cut.path),
             found=f"offset_samples {offset_samples} for a file of {cut.frames} samples",
-            expected="an offset that ends before the file does",
+            expected="an offset shorter than the file",
             fix="Correct it in the pairs file, or leave it out: the delay is then found in the audio.",
         )
     return min(dry.frames - max(0, -offset_samples), wet.frames - max(0, offset_samples))
@@ -80,9 +80,7 @@ def repeated_findings(file: PairsFile, hashes: Mapping[Path, str], names: Sequen
             text = f"the same recording as {names[other]}; it counts twice"
         else:
             shown = " and ".join(split or "all splits, by time" for split in splits)
-            text = (
-                f"the same recording as {names[other]}, in {shown}: what is scored there has been trained on"
-            )
+            text = f"the same recording as {names[other]}, in {shown}: scores there are of audio used for training"
         findings.append(Finding("warning", "repeated", names[number], text))
     return findings
 
@@ -96,7 +94,7 @@ def offset_facts(claimed_samples: int, heard: ChannelTiming, claim: str) -> list
         claim: How the delay was given.
     """
     if not heard.found:
-        text = f"{claim} is taken as given: no delay stands out in the audio that could confirm it"
+        text = f"{claim} is taken as given: the audio shows no clear delay that could confirm it"
         return [("note", "offset", text)]
     play = heard.wander.wander_samples / 2 if heard.wander else 0.0
     left = heard.constant_samples - claimed_samples
@@ -104,7 +102,7 @@ def offset_facts(claimed_samples: int, heard: ChannelTiming, claim: str) -> list
     if not late and left <= EARLY_SAMPLES + play:
         return []
     follows = (
-        "wet then comes before dry, which no model can learn"
+        "wet is then ahead of dry, which no causal model can learn"
         if late
         else f"{left} samples of delay are left for the model to learn"
     )

@@ -99,7 +99,7 @@ def survey(path: Path) -> Source:
         if audio is not None and audio.declared != audio.present:
             note = _contradiction(path, audio)
         if audio is None and is_w64(path):
-            raise _damage_error(path, "a W64 file whose chunks lead to no audio")
+            raise _damage_error(path, "a W64 file without an audio chunk")
         if audio is not None and audio.format_chunk and (note or audio.is_misread):
             prefix, start = repaired_header(audio), audio.start
         is_endless = is_mp3(path) and not has_mp3_length(path)
@@ -183,9 +183,9 @@ def _open(path: Path, prefix: bytes, start: int, is_endless: bool) -> Iterator[S
 def _contradiction(path: Path, audio: AudioBytes) -> str:
     """What to tell about a header that is wrong where the audio is plainly whole; refuses any other."""
     if audio.is_unfinished or audio.is_wrapped:
-        why = "was never completed" if audio.is_unfinished else "counts modulo 4 GiB"
+        why = "was never completed" if audio.is_unfinished else "is limited to 4 GiB"
         return (
-            f"its header {why}: it announces {audio.declared} bytes of audio, {audio.present} lie there; "
+            f"its header {why}: it announces {audio.declared} bytes of audio, {audio.present} are there; "
             "all of them are used"
         )
     raise _header_error(path, f"{audio.present} bytes of audio", f"{audio.declared}")
@@ -211,7 +211,9 @@ def _settle_length(source: Source) -> Source:
     if source.format == "OGG":
         streams, is_closed = ogg_streams(path)
         if streams > 1:
-            raise _damage_error(path, f"{streams} streams in one Ogg file, of which only the first decodes")
+            raise _damage_error(
+                path, f"{streams} streams in one Ogg file, of which only the first can be decoded"
+            )
         if not is_closed:
             note = f"it was cut off: its last page is missing; its {source.frames} samples are used"
             return replace(source, note=note)
@@ -236,6 +238,6 @@ def _damage_error(path: Path, found: str) -> SoundFileError:
     return SoundFileError(
         str(path),
         found=found,
-        expected="audio as long as the header says",
-        fix="Copy or export the file again; if it is whole, save it anew in an audio editor.",
+        expected="as much audio as the header says",
+        fix="Copy or export the file again; if it is complete, save it again from an audio editor.",
     )

@@ -38,10 +38,10 @@ _STEPS = {"drive": math.sqrt(2.0), "saturation": math.sqrt(43.0), "bias": math.s
 class HysteresisCells(PairsDataModule):
     """The device `hysteresis` at every cell of a grid of its knobs, under fields that lead through all its states.
 
-    All cells hear the same fields (`tapezoo.devices.hysteresis_fields`). A knob that is no axis of the grid is an
+    All cells use the same fields (`tapezoo.devices.hysteresis_fields`). A knob that is no axis of the grid is an
     input: every row of a cell has its own value of it, spread over 0..1, in training denser at both ends and at these
     themselves. A training batch is some whole cells, the rows of each side by side, from the middle of the grid
-    outwards, so that a cell may begin with the weights of a neighbour that is done; every epoch visits every cell once,
+    outwards, so that a cell may begin with the weights of a finished neighbour; every epoch visits every cell once,
     in the same order. Half of the training rows begin at any magnetisation. Validation and test are other signals on
     demagnetised tapes, at other values of the inputs. All three knobs are controls, and the settings of reports are the
     cells; a target is what the solver makes of just the input and the controls that stand beside it.
@@ -56,15 +56,15 @@ class HysteresisCells(PairsDataModule):
         cells_per_batch: Cells of a batch, of all splits; the last one may have fewer.
         sample_rate: In Hz.
         solver: Of the hysteresis: field, RK2, RK4, NR4 or NR8.
-        seed: Of the order among cells that are equally far from the middle.
-        program_seed: Chooses the fields: another one is another data set.
+        seed: Seed of the order among cells that are equally far from the middle.
+        program_seed: Seed of the fields; another seed makes another data set.
         shard: Which part of the grid this is, from 0; parts are contiguous in the order of the cells.
-        shards: Into how many parts the grid is cut; a part is a slab where their number divides that of the first axis.
-        cache_dir: Folder for rendered audio; else the environment's TAPEZOO_CACHE, else the user's cache.
+        shards: Number of parts of the grid; each part is a slab if this number divides that of the first axis.
+        cache_dir: Folder for rendered audio; by default TAPEZOO_CACHE from the environment, or the user's cache.
 
     Raises:
         DataError: An axis that is no knob, a size out of range, a shard that does not exist, more shards than cells, or
-            more audio than is sensible.
+            more audio than the limit.
         DeviceError: No such solver.
     """
 

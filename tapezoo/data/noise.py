@@ -93,11 +93,11 @@ def noise_finding(
         return None
     if rest.noise_power is None:
         moves = (
-            f"falls by {rest.fall_db_s:.0f} dB/s where dry is silent, as a reverb or a release does"
+            f"decays by {rest.fall_db_s:.0f} dB/s where dry is silent, as a reverb or a release does"
             if rest.fall_db_s > STEADY_DB_S
-            else "scatters too much where dry is silent"
+            else "varies too much where dry is silent"
         )
-        text = f"wet {moves}; its noise floor cannot be told, it is at most {level_db(rest.least_power**0.5)} dBFS"
+        text = f"wet {moves}; its noise floor cannot be measured and is at most {level_db(rest.least_power**0.5)} dBFS"
         return Finding("note", "decay", name, text)
     best = rest.noise_power / (energy(wet) / len(wet))
     floor = f"noise floor {level_db(rest.noise_power**0.5)} dBFS where dry is silent"

@@ -122,8 +122,8 @@ def settle_delays(
             if not channel.found:
                 delays[number] = replace(delays[clear], is_heard=False)
                 text = (
-                    f"no delay stands out (confidence {channel.confidence:.2f}); that of channel {clear + 1} is "
-                    "taken for it"
+                    f"no clear delay was found (confidence {channel.confidence:.2f}); that of channel {clear + 1} is "
+                    "used instead"
                 )
                 facts[number] = [("warning", "unaligned", text)]
     return delays, unite_facts(pair.wet.name, facts)

@@ -35,33 +35,33 @@ class PairedAudio(PairsDataModule):
     """Dry and wet recordings: one pair, or a pairs file with many, their control values and splits.
 
     Args:
-        dry: The file that went into the device (with `wet`: the short form for one pair).
-        wet: The file that came out of it.
-        pairs: YAML or CSV file naming many pairs; instead of `dry` and `wet`.
-        batch_size: Rows of a training batch, at least 1.
-        segment_samples: Scored samples of a training row.
-        batches_per_epoch: Length of an epoch, so that a recipe's budget does not depend on how much audio there is;
-            without it, as many batches as cover the training audio once.
-        burn_in_samples: Samples before each segment that only bring the model's state up to date.
-        seed: Chooses the segments of every epoch.
-        align: "auto" finds and takes off a constant delay of either sign; "off" takes the files as they lie.
-        delay: What becomes of a delay that wanders (wow, flutter, two clocks), as a pairs file's `delay` states it or
-            the audio shows it. "keep" takes off its constant part alone; "remove" warps the input along it (validation
-            and test too; `tapezoo test` says both figures); "give" tells the model, whose output is read along it
-            before it is compared: it learns the machine without its transport.
-        balance_energy: Give every control setting the same weight in a loss that knows only energies, such as
-            MSE: the loss hears its rows divided by the RMS of the setting's training target.
+        dry: Recording of the device's input (with `wet`: the short form for one pair).
+        wet: Recording of its output.
+        pairs: YAML or CSV file with any number of pairs; instead of `dry` and `wet`.
+        batch_size: Rows per training batch, at least 1.
+        segment_samples: Scored samples per training row.
+        batches_per_epoch: Length of an epoch, so that a recipe's budget does not depend on the amount of audio; by
+            default as many batches as cover the training audio once.
+        burn_in_samples: Unscored samples before each segment, which bring the model's state up to date.
+        seed: Seed of the choice of segments in every epoch.
+        align: "auto" detects and removes a constant delay of either sign; "off" uses the files unchanged.
+        delay: How to treat a wandering delay (wow, flutter, two clocks), stated by `delay` in a pairs file or measured
+            from the audio. "keep" removes only its constant part. "remove" warps the input along it, also in validation
+            and test; `tapezoo test` reports both errors. "give" applies it to the model's output before the comparison,
+            so that the model learns the machine without its transport.
+        balance_energy: Give every control setting the same weight in a loss that is not normalised, such as MSE: rows
+            are divided by the RMS of their setting's training target before the loss.
         silent_share: Largest share of training rows that are silent in dry and wet, 0 to 1; the rest of the silence
-            is left out, since it teaches little. 1 takes the audio as it lies.
-        hold_out: Rule that draws settings of the controls which training and validation do not see; else the
-            pairs file says which (`held_out`).
-        cache_dir: Folder for prepared audio; else the environment's TAPEZOO_CACHE, else the user's cache.
+            is left out. 1 uses all of the audio.
+        hold_out: Rule that chooses control settings to leave out of training and validation; by default those with
+            `held_out` in the pairs file.
+        cache_dir: Folder for prepared audio; by default TAPEZOO_CACHE from the environment, or the user's cache.
 
     Raises:
         TapezooError: A missing or unreadable file, files that do not fit together, a faulty pairs file.
     """
 
-    longer_audio = "leave the file out, or record a longer one"
+    longer_audio = "leave out the file, or record a longer one"
 
     def __init__(
         self,

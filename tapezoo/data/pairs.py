@@ -131,7 +131,7 @@ def _yaml_entries(path: Path, text: str) -> tuple[Mapping[str, Any], list[Any], 
     declared = content.get("controls") or {}
     if not isinstance(declared, dict):
         raise _fault(
-            path, "controls that are no mapping", "'name: {min: ..., max: ...}'", "Correct the section."
+            path, "controls that are not a mapping", "'name: {min: ..., max: ...}'", "Correct the section."
         )
     switches = content.get("switches") or []
     if not isinstance(switches, list):
@@ -148,12 +148,12 @@ def _csv_entries(path: Path, text: str) -> list[Any]:
         lines = [(reader.line_num, line) for line in reader]
     except csv.Error as error:
         number = reader.line_num + 1
-        raise _fault(path, f"line {number} that is no CSV ({error})", "CSV", "Correct it.") from error
+        raise _fault(path, f"line {number} that is not CSV ({error})", "CSV", "Correct it.") from error
     _check_separator(path, names)
     header = [name.strip() for name in names if name.strip()]
     twice = [name for name in header if header.count(name) > 1]
     if twice:
-        raise _fault(path, f"two columns {twice[0]!r}", "every column once", "Take one of them out.")
+        raise _fault(path, f"a repeated column {twice[0]!r}", "each column once", "Take one of them out.")
     entries: list[Any] = []
     for number, line in lines:
         if None in line or None in line.values():
@@ -180,7 +180,7 @@ def _check_separator(path: Path, names: list[str]) -> None:
 def _pair(path: Path, number: int, entry: Any) -> Pair:
     where = f"pair {number}"
     if not isinstance(entry, dict):
-        raise _fault(path, f"{where} that is no mapping", "the keys dry and wet", "Correct it.")
+        raise _fault(path, f"{where} that is not a mapping", "the keys dry and wet", "Correct it.")
     _check_keys(path, where, entry, PAIR_KEYS)
     for key in ("dry", "wet"):
         if not isinstance(entry.get(key), str):
@@ -200,7 +200,7 @@ def _pair(path: Path, number: int, entry: Any) -> Pair:
         )
     values = entry.get("controls") or {}
     if not isinstance(values, dict):
-        raise _fault(path, f"{where} with controls that are no mapping", "'name: value'", "Correct it.")
+        raise _fault(path, f"{where} with controls that are not a mapping", "'name: value'", "Correct it.")
     return Pair(
         dry=path.parent / entry["dry"],
         wet=path.parent / entry["wet"],
@@ -242,7 +242,7 @@ def _check_held_out(path: Path, file: PairsFile) -> None:
                 path,
                 f"pair {number} at a setting that another pair holds out",
                 "held_out in every pair of a setting",
-                "Add 'held_out: true' to it, or take it away from the others.",
+                "Add 'held_out: true' to it, or remove it from the others.",
             )
 
 
@@ -252,7 +252,9 @@ def _read_controls(path: Path, declared: Mapping[str, Any]) -> list[Control]:
     for name, section in declared.items():
         section = section or {}
         if not isinstance(section, dict):
-            raise _fault(path, f"control {name!r} that is no mapping", "{min: ..., max: ...}", "Correct it.")
+            raise _fault(
+                path, f"control {name!r} that is not a mapping", "{min: ..., max: ...}", "Correct it."
+            )
         _check_keys(path, f"control {name!r}", section, known)
         numbers = {
             key: _read_number(path, f"control {name!r}, {key}", section[key])

@@ -90,5 +90,5 @@ def _tail_findings(pair: Pair, dry: Audio, wet: Audio) -> list[Finding]:
     tail = wet.shape[1] - dry.shape[1]
     if not tail:
         return []
-    text = f"{abs(tail)} samples longer than its partner; both are cut to the part they share"
+    text = f"{abs(tail)} samples longer than the other file; both are cut to the part they share"
     return [Finding("corrected", "tail", (pair.wet if tail > 0 else pair.dry).name, text)]

@@ -1,4 +1,4 @@
-"""Settings of the controls: which ones training never sees, and how they lie to those it sees.
+"""Settings of the controls: which are left out of training, and where they lie relative to those in it.
 
 A *setting* is the control vector of a recording. Axes on which recorded settings differ are *varying*. Idle
 controls (knobs of a machine that does not play) are no part of a setting and are judged on no axis, nor are controls
@@ -25,16 +25,16 @@ KINDS: tuple[Kind, ...] = ("trained", "interpolation", "corner", "extrapolation"
 
 @dataclass(frozen=True)
 class HoldOut:
-    """Which settings training and validation must not see, drawn by rule.
+    """Which settings are left out of training and validation, chosen by a rule.
 
     Args:
         rule: "interpolation" draws among the settings that stand at no end of the range of any control that
             was recorded at three or more values, "corner" among those that stand at an end of every varying
             control's range, "extrapolation" takes every setting at the outermost values of one control.
         count: How many settings, or for "extrapolation" how many outermost values; at least 1.
-        seed: Of the draw, at least 0; "extrapolation" draws nothing.
-        control: For "extrapolation": whose outermost values; may be left out where only one control varies.
-        end: For "extrapolation": of which end of the range.
+        seed: Seed of the random choice, at least 0; not used by "extrapolation".
+        control: For "extrapolation": the control whose outermost values are held out; optional if only one varies.
+        end: For "extrapolation": the end of its range.
     """
 
     rule: Rule
@@ -132,7 +132,7 @@ def draw_held_out(
         candidates = _candidates(rule.rule, settings, axes)
         if len(candidates) < rule.count:
             where = {
-                "interpolation": "at no end of a control's range, of controls with three or more values",
+                "interpolation": "at neither end of a control's range, of controls with three or more values",
                 "corner": "at an end of every control's range, of two or more controls",
             }[rule.rule]
             raise _fault(

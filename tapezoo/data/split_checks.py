@@ -45,11 +45,11 @@ def silent_split_findings(store: Store, regions: Mapping[Split, Sequence[Region]
         if split != "test":
             raise DataError(
                 f"the split {split!r}",
-                found="a target that is silent throughout",
-                expected="programme to train and to validate on",
-                fix="Name splits by file in a pairs file, or use recordings that play to their end.",
+                found="a target that is completely silent",
+                expected="sound to train and to validate on",
+                fix="Assign files to splits in a pairs file, or use recordings without long silence at the end.",
             )
-        text = "silent throughout, so its ESR means nothing; name splits by file in a pairs file instead"
+        text = "completely silent, so its ESR is meaningless; assign files to splits in a pairs file instead"
         findings.append(Finding("warning", "silent_split", split, text))
     return findings
 
@@ -77,6 +77,6 @@ def check_given_delay(
                 region.name,
                 found=f"a delay that changes by {spread.max():.1f} samples within a row, and a burn-in of "
                 f"{burn_in_samples}",
-                expected=f"a burn-in of {needed} samples or more, from which delayed output is read",
+                expected=f"a burn-in of {needed} samples or more, which holds the output before the delay",
                 fix=f"Pass --data.burn_in_samples {needed}, or --data.delay remove.",
             )

@@ -17,8 +17,7 @@ Fact = tuple[Severity, str, str]
 WRONG_RATE = 2e-3  # no two clocks are that far apart: a sample rate is labelled wrong
 FAR_SAMPLES = 32  # a trajectory that misses the audio by so much is hardly that of this take
 NO_JUMPS_TOLD = (
-    "the programme holds too few frequencies at once to tell whether the recorder lost samples: sweeps and single "
-    "tones do not say"
+    "the audio has too few frequencies at once to detect lost samples: sweeps and single tones are not enough"
 )
 COVERED_S = 1.0  # a trajectory may end so much before or after its recording
 
@@ -29,10 +28,10 @@ def check_clock(wet: Path, timing: PairTiming, sample_rate: int) -> None:
         return
     raise DataError(
         str(wet),
-        found=f"audio that runs {timing.clock_ratio:.5f} times as long as dry's: as if recorded at "
+        found=f"audio that runs {timing.clock_ratio:.5f} times as long as that of dry: as if recorded at "
         f"{sample_rate * timing.clock_ratio:.0f} Hz and labelled {sample_rate} Hz",
         expected="the sample rate it was recorded at",
-        fix="Label it right, then resample it to the rate of dry; or record both through one converter.",
+        fix="Correct its sample rate, then resample it to the rate of dry; or record both through one converter.",
     )
 
 
@@ -60,7 +59,7 @@ def timing_facts(channel: ChannelTiming, clock_ratio: float, sample_rate: int, m
     """What the timing of one channel is, and what was done about it."""
     if not channel.found:
         text = (
-            f"no delay stands out (confidence {channel.confidence:.2f}); left as it is. The material may "
+            f"no clear delay was found (confidence {channel.confidence:.2f}); left as it is. The audio may "
             "repeat itself, or wet may belong to another dry; if you know the delay, give offset_samples or delay "
             "in a pairs file"
         )
@@ -90,14 +89,14 @@ def _wander_facts(channel: ChannelTiming, clock_ratio: float, mode: DelayMode) -
     if wander is None:
         if mode == "keep":
             return []
-        return [("note", "drift", f"the delay stands still: 'delay: {mode}' is as 'keep'")]
+        return [("note", "drift", f"the delay is constant: 'delay: {mode}' has the same effect as 'keep'")]
     low, high = float(wander.delay_samples.min()), float(wander.delay_samples.max())
     ppm = 1e6 * (clock_ratio - 1)
     cause = f"two clocks, {ppm:+.1f} ppm apart" if abs(ppm) >= 1 else "wow, flutter or drift"
     text = f"the delay wanders by {high - low:.1f} samples over the file, {low:.1f} to {high:.1f} ({cause}); "
     if mode == "keep":
         text += (
-            "only a constant part is taken off, the rest limits the ESR a model can reach: pass "
+            "only a constant part is removed, and the rest limits the ESR that a model can reach: pass "
             "--data.delay remove, which warps dry along it"
         )
         return [("warning", "drift", text)]
@@ -111,8 +110,8 @@ def _wander_facts(channel: ChannelTiming, clock_ratio: float, mode: DelayMode) -
 
 def _done(mode: DelayMode) -> str:
     if mode == "remove":
-        return "dry is warped along it, wet stays untouched"
-    return "the model is given it and learns the rest"
+        return "dry is warped along it, wet is unchanged"
+    return "the model receives it and learns the rest"
 
 
 def file_facts(
@@ -133,13 +132,13 @@ def file_facts(
     seconds = samples / stated.sample_rate
     begin, end = float(stated.times_s[0]), float(stated.times_s[-1])
     if begin > COVERED_S or abs(end - seconds) > COVERED_S:
-        text = f"{file} covers {begin:.2f} to {end:.2f} s of {seconds:.2f} s; outside the delay stands still"
+        text = f"{file} covers {begin:.2f} to {end:.2f} s of {seconds:.2f} s; outside this range the delay is constant"
         facts.append(("warning", "delay_file", text))
     if left is None:
-        text = f"{file} is taken as it stands ('align: off')"
+        text = f"{file} is used as stated ('align: off')"
         return [*facts, ("note", "delay_file", text)]
     if not left.found:
-        text = f"{file} is taken as it stands: nothing in the audio could confirm it (confidence {left.confidence:.2f})"
+        text = f"{file} is used as stated: the audio could not confirm it (confidence {left.confidence:.2f})"
         return [*facts, ("warning", "delay_file", text)]
     shift = left.constant_samples + left.fraction_samples
     if shift:

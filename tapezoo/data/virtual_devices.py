@@ -1,4 +1,4 @@
-"""The built-in data set: programme material played through virtual devices, with a known ground truth."""
+"""The built-in data set: synthetic audio played through virtual devices, with a known ground truth."""
 
 from __future__ import annotations
 
@@ -36,43 +36,43 @@ LEAST_SECONDS = 10.0  # below it the rarer kinds of programme are too short to b
 
 
 class VirtualDevices(PairsDataModule):
-    """Programme material rendered through one or several virtual devices; works offline, cached.
+    """Synthetic audio rendered through one or several virtual devices; works offline and is cached.
 
-    Every kind of programme (music, percussion, speech, noise, sweeps, tones) is one row per setting and is
-    split by time, so each kind is in each split, and nothing heard in training comes back in validation at
-    another setting.
+    Every kind of audio (music, percussion, speech, noise, sweeps, tones) is one row per setting and is split by
+    time, so each kind is in each split, and no audio used for training is used for validation at another setting.
 
     Args:
         device: Name of a virtual device ("tape", "preamp", "compressor", "hysteresis" or a plugin's), or a list of
             several: a hybrid, with controls that choose among them (`tapezoo.data.renderings`).
-        settings: Values of the device's controls in their own units; its defaults where one is missing. A list
-            of values makes the knob a control of the data set, and all combinations are rendered. For a hybrid
-            nested under the devices' names.
-        seconds: Length of the programme material in s, 10 to 3600; of every setting.
+        settings: Values of the device's controls in their own units; missing ones keep their defaults. A list
+            of values makes the knob a control of the data set, and all combinations are rendered. For a hybrid,
+            settings are nested under the devices' names.
+        seconds: Length of the audio at each setting in s, 10 to 3600.
         sample_rate: In Hz.
         wow_flutter: RMS deviation of the tape speed in percent, unweighted; 0 is off. For tape only.
-        hiss_db: RMS level of the hiss in dB of full scale; none is off. For devices that hiss.
-        solver: Of the equation of hysteresis, for tape and hysteresis: field, RK2, RK4, NR4 or NR8; theirs without it.
-        oversampling: At how many times the sample rate the device hysteresis is solved; 1 without it.
-        delay: What becomes of wow and flutter. "keep" leaves them in the target; "remove" warps the input along them
-            (validation and test too; `tapezoo test` says both figures); "give" tells the model, whose output is read
-            along them before it is compared: it learns the machine without its transport.
-        batch_size: Rows of a training batch, at least 1.
-        segment_samples: Scored samples of a training row.
-        batches_per_epoch: Length of an epoch, so that a recipe's budget does not depend on how much audio there is;
-            without it, as many batches as cover the training audio once.
-        burn_in_samples: Samples before each segment that only bring the model's state up to date.
-        seed: Chooses the segments of every epoch.
-        program_seed: Chooses the programme and the hiss: another one is another data set.
-        balance_energy: Give every setting the same weight in a loss that knows only energies, such as MSE: the
-            loss hears its rows divided by the RMS of the setting's training target.
+        hiss_db: RMS level of the hiss in dBFS; None is off. For devices that have hiss.
+        solver: Solver of the hysteresis equation, for tape and hysteresis: field, RK2, RK4, NR4 or NR8; by default the
+            device's own.
+        oversampling: Factor of the sample rate at which the device hysteresis is solved; 1 by default.
+        delay: How to treat wow and flutter. "keep" leaves them in the target. "remove" warps the input along them, also
+            in validation and test; `tapezoo test` reports both errors. "give" applies them to the model's output before
+            the comparison, so that the model learns the machine without its transport.
+        batch_size: Rows per training batch, at least 1.
+        segment_samples: Scored samples per training row.
+        batches_per_epoch: Length of an epoch, so that a recipe's budget does not depend on the amount of audio; by
+            default as many batches as cover the training audio once.
+        burn_in_samples: Unscored samples before each segment, which bring the model's state up to date.
+        seed: Seed of the choice of segments in every epoch.
+        program_seed: Seed of the audio and the hiss; another seed makes another data set.
+        balance_energy: Give every setting the same weight in a loss that is not normalised, such as MSE: rows are
+            divided by the RMS of their setting's training target before the loss.
         silent_share: Largest share of training rows that are silent in dry and wet, 0 to 1; the rest of the silence
-            is left out, since it teaches little. 1 takes the audio as it lies.
-        hold_out: Rule that draws settings of the controls which training and validation do not see.
-        cache_dir: Folder for rendered audio; else the environment's TAPEZOO_CACHE, else the user's cache.
+            is left out. 1 uses all of the audio.
+        hold_out: Rule that chooses control settings to leave out of training and validation.
+        cache_dir: Folder for rendered audio; by default TAPEZOO_CACHE from the environment, or the user's cache.
 
     Raises:
-        RegistrationError: No device of this name.
+        RegistrationError: No device with this name.
         DeviceError: The device has no such option (wow and flutter, hiss, solver, oversampling), or refuses the value.
         ControlError: A setting that the device does not have, or outside its range.
         DataError: Too few seconds or too many, a sample rate out of range, settings that make no data set, or a rule
@@ -141,7 +141,7 @@ class VirtualDevices(PairsDataModule):
         )
 
     def respond(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the (first) device makes of `dry`, (samples,), at the controls' defaults."""
+        """Output of the (first) device for `dry`, (samples,), at the controls' defaults."""
         first = self._renderings[0]
         defaults = {control["name"]: control["default"] for control in self.controls}
         prefix = "" if len(self._devices) == 1 else f"{first.device.name}_"

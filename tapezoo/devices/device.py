@@ -1,4 +1,4 @@
-"""What every virtual machine is: dry signal and settings in, wet signal out."""
+"""The contract of every virtual machine: dry signal and settings in, wet signal out."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Device(ABC):
     """A virtual analog machine. Subclasses keep only their construction options; `render` is a pure function.
 
     Args:
-        name: As users write it.
-        controls: Its knobs, in the user's units.
-        revision: Changes whenever the sound changes; part of the key of cached renderings.
+        name: Name in recipes and on the command line.
+        controls: Its knobs, in their own units.
+        revision: Must change whenever the sound changes; part of the key of cached renderings.
     """
 
     name: str
@@ -39,20 +39,20 @@ class Device(ABC):
             dry: Full scale is +-1.
             sample_rate: In Hz.
             settings: Control values by name in user units; defaults where a name is missing.
-            seed: Of everything random (hiss, transport); nothing else depends on it.
+            seed: Seed of everything random (hiss, transport).
 
         Shape:
             dry (samples,) -> wet (samples,).
 
         Raises:
-            ControlError: A setting no control has, or a value outside its range.
+            ControlError: An unknown control, or a value outside its range.
             DeviceError: `dry` is not one channel of finite samples, or the rate is out of range.
         """
 
     def replay_delay(self, samples: int, sample_rate: int, seed: int) -> NDArray[np.float64] | None:
-        """By how much `render` lets the sound come late, where that wanders; None: it does not.
+        """The wandering delay of `render`; None: the device has none.
 
-        Whoever knows it can take it out of the wet signal, or tell it a model.
+        With it the delay can be removed from the wet signal, or given to a model.
 
         Args:
             samples: Length of the signal.
@@ -60,7 +60,7 @@ class Device(ABC):
             seed: As given to `render`.
 
         Shape:
-            returns: (samples,), in samples around 0; above 0 wet is late.
+            returns: (samples,), in samples around 0; positive where wet is late.
         """
         return None
 

@@ -166,7 +166,7 @@ def _checked_field(field: NDArray[np.floating], points: int) -> NDArray[np.float
     if not (np.abs(rows) <= MOST_FIELD).all():
         raise DeviceError(
             "field of the device 'hysteresis'",
-            found="NaN, infinite or enormous samples",
+            found="NaN, infinite or very large samples",
             expected=f"finite samples, full scale +-1, at most {MOST_FIELD:g}",
             fix="Repair the signal.",
         )
@@ -181,6 +181,6 @@ def _checked_start(start: Magnetised, rows: NDArray[np.float64], tapes: NDArray[
             "state of the device 'hysteresis'",
             found=f"arrays of shape {', '.join(str(part.shape) for part in found)}",
             expected=f"finite values of shape {', '.join(str(shape) for shape in expected)}",
-            fix="Go on from the state that the last block of these points and fields ended in.",
+            fix="Pass the state that was returned for the last block of the same points and fields.",
         )
     return found

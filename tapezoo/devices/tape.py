@@ -56,9 +56,9 @@ class Tape(Device):
         thickness_um: Thickness of the coating in micrometres, 1 to 50.
         gap_um: Replay gap in micrometres, 0 to 20.
         wow_flutter: RMS deviation of the speed in percent, unweighted; good machines reach 0.05. 0 is off.
-        hiss_db: RMS level of the hiss in dB of full scale, None is off.
-        solver: Of the hysteresis: "field" integrates along the field; "RK2", "RK4", "NR4" and "NR8" step in time
-            (`tapezoo.devices.solvers`), slower and less exact, as the published plug-in does.
+        hiss_db: RMS level of the hiss in dBFS, None is off.
+        solver: Solver of the hysteresis: "field" integrates along the field; "RK2", "RK4", "NR4" and "NR8" step in time
+            (`tapezoo.devices.solvers`), slower and less accurate, as the published plug-in does.
 
     Raises:
         DeviceError: An option outside its range, or no such solver.

@@ -46,7 +46,7 @@ def export_bundle(
     parts: Sequence[Part] = (),
     max_degradation_esr: float = MAX_DEGRADATION_ESR,
 ) -> Verification:
-    """Exports a copy of `net` to the folder `out`, which appears only when everything passed.
+    """Exports a copy of `net` to the folder `out`, which appears only if all gates pass.
 
     Args:
         net: The trained net, with the best weights; it is not changed.
@@ -54,23 +54,23 @@ def export_bundle(
         sample_rate: Hz.
         controls: As many as the net has, in its order.
         out: The bundle's folder; its parent must exist.
-        audio: (samples,) of real programme, a few seconds, for golden files and the parity gate.
+        audio: (samples,) of real audio, a few seconds, for golden files and the parity gate.
         metrics: What training measured, by name.
         provenance: Where the weights come from, as JSON values; versions and the time are added.
         overwrite: Replace a bundle at `out`, after the new one was verified.
         progress: Called with each step's name.
         targets: File formats to write.
-        parts: What else the bundle shall hold.
-        max_degradation_esr: What lossy targets may differ from the net, see `measure_degradation`.
+        parts: Further contents of the bundle.
+        max_degradation_esr: Largest ESR of lossy targets against the net, see `measure_degradation`.
 
     Returns:
-        What `tapezoo.runtime.verify` said of the finished bundle, with its manifest.
+        The result of `tapezoo.runtime.verify` on the finished bundle, with its manifest.
 
     Raises:
         OutputExistsError, NotReplaceableError, UnwritableOutputError: See `staged_folder`.
-        ExportError: The audio is too short, silent or not finite. A target cannot be written. The net blows up
-            rounding errors; nothing can sound like it. A lossy target is over `max_degradation_esr`.
-        ParityError: A target does not sound like the net.
+        ExportError: The audio is too short, silent or not finite. A target cannot be written. The net amplifies
+            rounding errors, so that no target can match it. A lossy target is over `max_degradation_esr`.
+        ParityError: The output of a target differs from that of the net.
     """
     if len(controls) != net.num_controls:
         raise ValueError(f"{len(controls)} controls for a net with {net.num_controls}")
@@ -132,14 +132,14 @@ def export_bundle(
 
 
 def settle_copy(net: Net, default: NDArray[np.float32]) -> tuple[Net, int]:
-    """A copy on the CPU in evaluation mode, at rest at its defaults, and the silence that takes elsewhere.
+    """A copy on the CPU in evaluation mode, settled at its defaults, and the silence needed to settle elsewhere.
 
     Args:
-        net: Left as it is.
+        net: Not changed.
         default: (num_controls,) positions.
 
     Returns:
-        The copy, and the samples of silence after which it stands still with every control at either end.
+        The copy, and the samples of silence after which it is settled with every control at either end.
     """
     frozen = copy.deepcopy(net).cpu().eval().requires_grad_(False)
     state, samples = settle(frozen, torch.from_numpy(default[np.newaxis]))
@@ -161,6 +161,6 @@ def _write(target: Target, graph: Graph, folder: Path) -> None:
     except Exception as error:  # exporters fail with anything
         raise ExportError.about_target(
             target.name,
-            f"a net its exporter cannot write ({type(error).__name__}: {error})",
+            f"a net that its exporter cannot write ({type(error).__name__}: {error})",
             "No bundle was written. Write the net's forward with other operations.",
         ) from error

@@ -11,7 +11,7 @@ class ExportError(TapezooError):
     @classmethod
     def about_target(cls, name: str, found: str, fix: str) -> ExportError:
         """The fault of the target called `name`."""
-        return cls(f"export target {name!r}", found=found, expected="a net it can express", fix=fix)
+        return cls(f"export target {name!r}", found=found, expected="a net that it can represent", fix=fix)
 
 
 class ParityError(ExportError):

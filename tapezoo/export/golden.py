@@ -55,7 +55,7 @@ def golden_input(audio: Audio, hop_samples: int, most_samples: int = MOST_SAMPLE
         raise ExportError(
             "the audio for golden files",
             found=f"shape {audio.shape}, or silence, or values that are not finite",
-            expected=f"one channel of programme, {LEAST_SAMPLES} samples or more, finite and not silent",
+            expected=f"one channel of audio, {LEAST_SAMPLES} samples or more, finite and not silent",
             fix="Give a few seconds of real audio.",
         )
     level = np.abs(audio)

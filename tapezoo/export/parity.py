@@ -16,7 +16,7 @@ from tapezoo.export.targets.target import Target
 from tapezoo.net import Net
 
 NET_ADVICE = "The output depends on how the signal is cut into blocks, or is not finite: run `tapezoo check`."
-TARGET_ADVICE = "The graph lost something: look for Python conditions and fixed lengths in the net's forward."
+TARGET_ADVICE = "The graph is incomplete: look for Python conditions and fixed lengths in the net's forward."
 
 
 ROUNDING = 1e-6  # a few roundings of float32

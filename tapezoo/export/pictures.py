@@ -31,7 +31,7 @@ SIZE_IN = (8, 5)
 
 
 class Pictures:
-    """Draws what the net makes of the golden programme, and its transfer curve, at the controls' defaults."""
+    """Draws what the net makes of the golden audio, and its transfer curve, at the controls' defaults."""
 
     def check(self, net: Net) -> None:
         """See `Part.check`: any net can be drawn."""
@@ -55,7 +55,7 @@ class Pictures:
         )
         latency = manifest.latency_samples
         signals = {"dry": dry[0, : dry.shape[1] - latency], "out": wet[0, latency:]}
-        rate, title = manifest.sample_rate, f"{manifest.architecture}, golden programme"
+        rate, title = manifest.sample_rate, f"{manifest.architecture}, golden audio"
         traces = [
             Trace(name, signal, colour)
             for (name, signal), colour in zip(signals.items(), (INPUT, OUTPUT), strict=True)

@@ -1,4 +1,4 @@
-"""Export of what a training left behind."""
+"""Export of a trained checkpoint."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def export_checkpoint(
     Args:
         path: The checkpoint.
         out: The bundle's folder; its parent must exist.
-        audio: (samples,) for golden files and the parity gate; None: a second of each kind of programme.
+        audio: (samples,) for golden files and the parity gate; None: one second of each kind of synthetic audio.
         overwrite: Replace a bundle at `out`, after the new one was verified.
         progress: Called with each step's name.
         targets: File formats to write.
-        parts: What else the bundle shall hold.
-        max_degradation_esr: What lossy targets may differ from the net, see `measure_degradation`.
+        parts: Further contents of the bundle.
+        max_degradation_esr: Largest ESR of lossy targets against the net, see `measure_degradation`.
 
     Raises:
         CheckpointError: See `load_model`.
@@ -64,6 +64,6 @@ def export_checkpoint(
 
 
 def programme(sample_rate: int) -> NDArray[np.float32]:
-    """(samples,): one second of each kind of made-up programme."""
+    """(samples,): one second of each kind of synthetic audio."""
     excerpts = program_material(20.0, sample_rate, seed=1)
     return np.concatenate([excerpt.audio[:sample_rate] for excerpt in excerpts])

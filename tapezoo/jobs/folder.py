@@ -92,8 +92,8 @@ def refuse_changes(out: Path, changed: list[str]) -> None:
         raise JobError(
             str(out),
             found=f"rows trained with other settings ({found})",
-            expected="the settings it was begun with",
-            fix="Choose another --out, or pass --overwrite to start all over.",
+            expected="the settings it was started with",
+            fix="Choose another --out, or pass --overwrite to start again.",
         )
 
 
@@ -160,8 +160,8 @@ def write_json(path: Path, content: Any) -> None:
 def _other_content(out: Path) -> JobError:
     return JobError(
         str(out),
-        found="a folder with something else in it",
-        expected="a free name, or the folder of earlier trainings of this kind to go on with",
+        found="a folder with other content",
+        expected="a free name, or the folder of earlier trainings of this kind to continue",
         fix="Choose another --out.",
     )
 
@@ -171,5 +171,5 @@ def _unreadable(path: Path, error: Exception) -> JobError:
         str(path),
         found=f"what this version of tapezoo does not write ({type(error).__name__}: {shown(str(error))})",
         expected="the settings and figures of a row",
-        fix="Choose another --out, go on with the version that wrote it, or pass --overwrite.",
+        fix="Choose another --out, continue with the version that wrote it, or pass --overwrite.",
     )

@@ -33,9 +33,9 @@ def lock_folder(out: Path, verb: str) -> Iterator[int]:
         except BlockingIOError as error:
             raise JobError(
                 str(out),
-                found=f"another `tapezoo {verb}` at work there, or a training that one left behind",
-                expected="a folder for this one alone",
-                fix="Wait until it has ended, end it, or choose another --out.",
+                found=f"another `tapezoo {verb}` running there, or a training left behind by one",
+                expected="a folder that no other command uses",
+                fix="Wait until it has ended, stop it, or choose another --out.",
             ) from error
         yield descriptor
     finally:

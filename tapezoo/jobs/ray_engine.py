@@ -32,7 +32,7 @@ def connect(address: str | None) -> Any:
     except ImportError as error:
         raise JobError(
             "--engine ray",
-            found="no ray in this environment",
+            found="no package ray in this environment",
             expected="the package ray",
             fix="pip install 'tapezoo[ray]', here and on every worker.",
         ) from error

@@ -1,4 +1,4 @@
-"""How controls reach a net's features: one signature, four ways, taken by name."""
+"""How controls act on a net's features: four layers with one signature, chosen by name."""
 
 from __future__ import annotations
 
@@ -156,8 +156,8 @@ def conditioner(name: str, num_controls: int, channels: int) -> Conditioner:
 
     Args:
         name: One of `CONDITIONERS`.
-        num_controls: Knobs, 0 or more.
-        channels: Of the features.
+        num_controls: Number of knobs, 0 or more.
+        channels: Channels of the features.
 
     Raises:
         ValueError: No layer has that name.

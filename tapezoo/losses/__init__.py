@@ -1,4 +1,4 @@
-"""What training minimises, by name, whoever ships it: `tapezoo.losses.ESR`, or a plugin's.
+"""Losses by name, tapezoo's own (`tapezoo.losses.ESR`) or a plugin's.
 
 Every loss is called as `loss(output, target)` on (batch, 1, samples).
 """

@@ -13,18 +13,18 @@ from tapezoo.losses.base import ENERGY_FLOOR, Loss
 class BandESR(Loss):
     """Mean of the error-to-signal ratios of octave bands, each over its own energy.
 
-    Music has most of its energy in the lowest octaves, and so has the error that `ESR` sees: a net may be wrong
-    throughout the top and hardly pay for it. Here a decibel of error counts alike in every band. A first-order
+    Music has most of its energy in the lowest octaves, so `ESR` hardly reacts to errors in the upper octaves. Here a
+    decibel of error counts equally in every band. A first-order
     pre-emphasis, `ESR(pre_emphasis)`, is the gentle form of this.
 
     Bands are counted from the top: with 4 of them and at 44.1 kHz they end at 2.8, 5.5, 11 and 22 kHz. Energies are
-    those of the block's spectrum under a Hann window. A band with less than `floor_db` of the block's energy is
-    measured against that instead, since what is left there is the machine's noise.
+    those of the block's spectrum under a Hann window. If a band has less energy than `floor_db` relative to
+    the block, its error is divided by that energy instead, since such a band has only noise.
 
     Args:
-        bands: How many, 2 or more; the lowest one holds everything below.
-        floor_db: Below 0.
-        weight: Of the bands' mean; what is left to 1 is the weight of the plain ratio. Above 0, up to 1.
+        bands: Number of bands, 2 or more; the lowest one includes everything below.
+        floor_db: Level below that of the block, in dB, below 0.
+        weight: Weight of the bands' mean, above 0, up to 1; the plain ratio has the rest.
 
     Raises:
         ValueError: An argument is out of its range.

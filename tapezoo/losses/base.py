@@ -1,4 +1,4 @@
-"""What every loss is."""
+"""The contract of every loss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ENERGY_FLOOR = 1e-9
 class Loss(nn.Module, ABC):
     """A scalar distance between output and target.
 
-    `min_samples` is the shortest block it can judge; truncated backpropagation must not be shorter.
+    `min_samples` is the shortest block it accepts; truncated backpropagation must not use shorter ones.
     """
 
     min_samples: int = 1

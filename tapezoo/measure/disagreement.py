@@ -36,7 +36,7 @@ def check_ensemble(models: Mapping[str, EffectModel]) -> None:
         raise EnsembleError(
             first_name,
             found="a model without controls",
-            expected="controls, at whose settings models can disagree",
+            expected="a model with controls, at whose settings models can disagree",
             fix="Leave --ensemble out.",
         )
     for name, model in others:

@@ -76,16 +76,16 @@ class Steadiness:
             return "its output is not finite"
         part = max(self._shares(), key=lambda share: share[1])[0]
         if part == "rounding_db":
-            return f"rounding reaches {self.rounding_db:.0f} dB of its output (steady: below {ROUNDING_DB[1]:.0f})"
+            return f"rounding errors reach {self.rounding_db:.0f} dB of its output (steady: below {ROUNDING_DB[1]:.0f})"
         if part == "growth_db":
             return (
                 f"a state that is off by {NUDGE:g} changes its output {10 ** (self.growth_db / 20):.3g} times as "
-                f"much, and that does not fade (steady: less than {10 ** (GROWTH_DB[1] / 20):g} times)"
+                f"much, and that does not decay (steady: less than {10 ** (GROWTH_DB[1] / 20):g} times)"
             )
         if part == "ringing_db":
-            return f"it goes on playing in silence, at {self.ringing_db:.0f} dB (steady: below {RINGING_DB[1]:.0f})"
+            return f"in silence its output continues at {self.ringing_db:.0f} dB (steady: below {RINGING_DB[1]:.0f})"
         worst = max(
-            self.excess_by_material, key=self.excess_by_material.__getitem__, default="unlike material"
+            self.excess_by_material, key=self.excess_by_material.__getitem__, default="other material"
         )
         return (
             f"on audio that is {worst} it is {self.excess_db:.1f} dB louder than its own gain allows "

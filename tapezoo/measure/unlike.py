@@ -94,7 +94,7 @@ def _kinds(longer: NDArray[np.float64], samples: int, sample_rate: int) -> dict[
         "high-passed": _levelled(sosfilt(high, plain), plain),
         "duller": _levelled(lfilter([1.0], [1.0, -TILT_POLE], plain), plain),
         "brighter": _levelled(lfilter([1.0, -TILT_POLE], [1.0], plain), plain),
-        "begun in the middle": np.roll(plain, samples // 2),
+        "started in the middle": np.roll(plain, samples // 2),
         "higher in pitch": resample_poly(longer, down, up)[:samples],
         "lower in pitch": resample_poly(plain, up, down)[:samples],
     }

@@ -1,4 +1,4 @@
-"""What a validation or test reports, by name, whoever ships it; over the whole set, never over shuffled pieces.
+"""Metrics of validation and test by name, tapezoo's own or a plugin's; over the whole set, never over shuffled pieces.
 
 A metric is a torchmetrics `Metric` with `update(output, target)` on (1, samples) and is logged as `val_NAME`.
 """
@@ -24,11 +24,11 @@ def metric_collection(prefix: str, extra: Iterable[str] = ()) -> MetricCollectio
     """The metrics of one split.
 
     Args:
-        prefix: Of their names: "val_" gives `val_esr`.
+        prefix: Prefix of their names: "val_" gives `val_esr`.
         extra: Names of registered metrics to compute beside `ALWAYS`.
 
     Raises:
-        RegistrationError: A name that nobody registers.
+        RegistrationError: A name that is not registered.
     """
     names = dict.fromkeys([*ALWAYS, *extra])
     # compute groups compare states by value and would merge metrics that start out equal

@@ -8,7 +8,7 @@ from torchmetrics import Metric
 
 
 class ESR(Metric):
-    """Total error energy over total target energy of everything seen; no pre-emphasis.
+    """Total error energy over total target energy of the whole set; no pre-emphasis.
 
     Not a mean of ratios: one quiet row must not outweigh the rest.
     """
@@ -30,5 +30,5 @@ class ESR(Metric):
         self.energy += target.double().square().sum()
 
     def compute(self) -> Tensor:
-        """The ratio so far; NaN while all targets were silent, as `tapezoo.esr` has it."""
+        """The ratio so far; NaN if all targets were silent, as in `tapezoo.esr`."""
         return torch.where(self.energy > 0, self.error / self.energy, torch.nan).float()

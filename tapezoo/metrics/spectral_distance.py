@@ -16,6 +16,6 @@ class SpectralDistance(MeanMetric):
         self.distance = MRSTFT()
 
     def update(self, output: Tensor, target: Tensor) -> None:  # type: ignore[override]
-        """Adds one row (1, samples); rows shorter than the longest window say nothing and are left out."""
+        """Adds one row (1, samples); rows shorter than the longest window are left out."""
         if output.shape[-1] >= self.distance.min_samples:
             super().update(self.distance(output[None], target[None]), weight=output.shape[-1])

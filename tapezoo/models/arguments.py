@@ -72,7 +72,7 @@ def require_reach(name: str, value: object, receptive_field: int) -> None:
         raise ModelArgumentError(
             name,
             f"{value!r}, which reaches back more than {LONGEST_SAMPLES} samples",
-            "a receptive field of no more than that",
+            "at most that receptive field",
         )
 
 

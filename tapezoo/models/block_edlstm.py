@@ -48,7 +48,7 @@ class BlockEDLSTMNet(Net):
     one control and 857 at three with one bias per gate, 64 more in PyTorch.
 
     Args:
-        num_controls: Knobs, given to the conditioning layer behind the decoder.
+        num_controls: Number of knobs, given to the conditioning layer behind the decoder.
         hidden_size: Units of encoder and decoder, U.
         hop_samples: Samples that share one encoder pass, T, 2 or more; blocks are multiples of it.
         conditioning: "film_glu", the paper's, or another of `tapezoo.layers.CONDITIONERS`, as in `EDLSTMNet`.
@@ -58,8 +58,8 @@ class BlockEDLSTMNet(Net):
     """
 
     cannot_keep: ClassVar[dict[str, str]] = {
-        "rest": "the decoder starts anew every hop: silence gives the same few samples again in every hop, a "
-        "faint tone, not one value"
+        "rest": "the decoder starts again in every hop: in silence every hop has the same few samples, a "
+        "faint tone instead of a constant"
     }
 
     def __init__(

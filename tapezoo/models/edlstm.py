@@ -32,7 +32,7 @@ class EDLSTMNet(Net):
 
     Where we follow the text and not the authors' program: there the encoder is "stateful", so that within
     their batches of 600 consecutive windows each window starts from where the one 600 samples earlier ended.
-    What a net remembers must not depend on a batch size, so a window starts from zeros here. The net hears
+    The state of a net must not depend on a batch size, so a window starts from zeros here. The output depends on
     nothing older than the window: 1.5 ms at 44.1 kHz.
 
     Units start as memories of different length, spread geometrically from 2 samples to the window (see
@@ -44,9 +44,9 @@ class EDLSTMNet(Net):
     (793 without controls). PyTorch's LSTM has a second, redundant bias: 64 more in all.
 
     Args:
-        num_controls: Knobs, given to the conditioning layer behind the decoder.
+        num_controls: Number of knobs, given to the conditioning layer behind the decoder.
         hidden_size: Units of encoder and decoder, U.
-        window_samples: Samples the net hears, T: the current one and those before it, 2 or more.
+        window_samples: Samples in the window, T: the current one and those before it, 2 or more.
         conditioning: "film_glu", the paper's, or another of `tapezoo.layers.CONDITIONERS` in the place of both its
             layers: "film" and "concat" without the gated unit, "temporal_film" with an unbounded receptive field.
 

@@ -1,4 +1,4 @@
-"""FIR: the smallest model, one causal filter; its closed form is the linear floor of a data set."""
+"""FIR: one causal filter, the smallest model; its closed form is the linear floor of a data set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FIRNet(Net):
     Receptive field: `taps` samples. Latency: 0. Parameters: `taps (1 + num_controls)`.
 
     Args:
-        num_controls: Knobs.
+        num_controls: Number of knobs.
         taps: Length of the filter in samples, 2 or more.
 
     Raises:

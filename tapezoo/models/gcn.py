@@ -84,11 +84,11 @@ class GCNNet(Net):
     Latency: 0. Parameters for L
     layers in all of C channels, k taps, K controls: `2 C k (1 + (L - 1) C) + 2 C L + L C (C + 1) + L C + 1`, and
     with controls `2 L C (K + 1)` more. The default, one block of ten layers of 16 channels, has 17 121 at
-    K = 0 and hears 2 047 samples; five layers of 7 taps and growth 4 hear as much with 16 161. C (C + 1) of
-    them are dead: nothing follows the last layer's h.
+    K = 0 and a receptive field of 2 047 samples; five layers of 7 taps and growth 4 have the same with 16 161.
+    C (C + 1) of them are dead: nothing follows the last layer's h.
 
     Args:
-        num_controls: Knobs, K.
+        num_controls: Number of knobs, K.
         channels: Of every layer, C.
         num_blocks: Stacks of layers; each starts again at dilation 1.
         num_layers: Layers of each block.
@@ -102,7 +102,7 @@ class GCNNet(Net):
     """
 
     dead_parameters: ClassVar[dict[str, str]] = {
-        f"layers.last.mix.{name}": "nothing follows the last layer's h; kept for the papers' shape"
+        f"layers.last.mix.{name}": "the last layer's h is not used; kept to match the papers"
         for name in ("weight", "bias")
     }
 

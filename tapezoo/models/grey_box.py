@@ -59,10 +59,10 @@ class GreyBoxNet(Net):
     `N = 6 (2 + P) + 3 + 3 F`. 64 at P = 2, F = 4, K = 0 and tanh_sum.
 
     Args:
-        num_controls: Knobs, K.
+        num_controls: Number of knobs, K.
         peaks: Peaking sections of each of the two equalisers, P, 0 or more.
         followers: One-pole followers of the memory, F, 1 or more.
-        memory: "lag": the signal is pulled after its own past, as by hysteresis; "level": its level moves
+        memory: "lag": the signal lags behind its own past, as with hysteresis; "level": its level changes
             gain and bias, as a sagging supply does.
         nonlinearity: "tanh": drive and bias; "tanh_sum": any smooth curve; "mlp": the same, deeper.
         sample_rate: Hz; declared by the data.

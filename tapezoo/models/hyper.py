@@ -50,7 +50,7 @@ class HyperNet(Net):
 
     Args:
         num_controls, hidden_size, num_layers, linear_taps, memory_samples: As `RecurrentNet`'s.
-        hyper_units: Bent units between controls and weights, U, 0 or more.
+        hyper_units: Nonlinear units between controls and weights, U, 0 or more.
         conditioning: "hyper", or "hyper_blend" for controls that choose among machines (`BlendCode`).
         input_scale: As `RecurrentNet`'s.
 
@@ -120,7 +120,7 @@ class HyperNet(Net):
         """See `Net.described`."""
         raise UndescribableError(
             self,
-            "weights that a hyper-network makes from the controls; folded at a setting, it is a plain net",
+            "weights that a hyper-network makes from the controls; folded at one setting, it can be described",
         )
 
     @torch.no_grad()

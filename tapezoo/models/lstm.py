@@ -99,7 +99,7 @@ class LSTM(EffectModel):
     """Trains an `LSTMNet`, or a `HyperLSTMNet`.
 
     Args:
-        hyper_units: Bent units between controls and weights; of "hyper" and "hyper_blend" alone.
+        hyper_units: Nonlinear units between controls and weights; only for "hyper" and "hyper_blend".
     """
 
     net_class = LSTMNet

@@ -73,8 +73,11 @@ def hold_conditioner(conditioner: Conditioner, controls: Tensor) -> Conditioner:
     if constant is None:
         raise UnfoldableError(
             f"conditioning by {type(conditioner).__name__}",
-            found="a modulation that depends on the audio, not on the controls alone: held controls leave it moving",
-            expected="a conditioning that is constant while the controls stand still",
+            found=(
+                "a modulation that depends on the audio, not on the controls alone: it changes even while the "
+                "controls are held"
+            ),
+            expected="conditioning that is constant while the controls are constant",
             fix="Train with another conditioning (" + ", ".join(FOLDABLE) + "), or export without a grid.",
         )
     return constant

@@ -33,17 +33,17 @@ class RecurrentNet(Net):
     """`y[n] = w . h[n] + b + sum_k g[k] x[n - k]`, h from a recurrent layer that a subclass makes.
 
     Args:
-        num_controls: Knobs.
+        num_controls: Number of knobs.
         hidden_size: Units per layer, 1 or more.
         num_layers: Stacked recurrent layers, 1 or more.
         linear_taps: Length of the trained linear path around the net, in samples: 0 none, 1 a gain.
         memory_samples: Longest time constant of a unit at the start of training, in samples, 2 or more.
-        conditioning: How controls reach the net. "concat": beside the signal, into the first layer. "film",
+        conditioning: How controls reach the net. "concat": as further inputs of the first layer. "film",
             "film_glu" and "temporal_film": they modulate h[n] before the output layer
             (`tapezoo.layers.conditioning`). "hyper" and, for the selector of a hybrid, "hyper_blend": a
             hyper-network makes all weights (`tapezoo.models.hyper.HyperNet`).
-        input_scale: Factor on the weights of the signal at the start of training, 0.01 to 1000. Fresh units hardly bend
-            what is not loud; beside a fitted linear filter that leaves them nothing to learn from.
+        input_scale: Factor on the weights of the signal at the start of training, 0.01 to 1000. New units are nearly
+            linear at low levels; beside a fitted linear filter that leaves them nothing to learn.
 
     Raises:
         ModelArgumentError: An argument is out of its range.

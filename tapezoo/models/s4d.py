@@ -151,7 +151,7 @@ class S4DNet(Net):
     `3 H + 1 + P H (H + 3 + 4 N)`, and `2 P H (K + 1)` where K > 0; 2289 at H = 16, N = 4, P = 4, K = 0.
 
     Args:
-        num_controls: Knobs, given to every block.
+        num_controls: Number of knobs, given to every block.
         channels: Features, and filters per block, H, 1 or more.
         modes: Conjugate pairs of poles per filter, N (the paper's state size is 2 N), 1 or more.
         num_blocks: Blocks in series, P, 1 or more.

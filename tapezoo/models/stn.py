@@ -55,7 +55,7 @@ class STNNet(Net):
     `W (I + K + 1) + (L - 1) W (W + 1) + W + 1`, and 1 of the anhysteretic curve; 49 at 2x4, 129 at 2x8.
 
     Args:
-        num_controls: Knobs, K.
+        num_controls: Number of knobs, K.
         size: Layers and units of each, such as 2x4, 2x8, 3x4.
         step: "increment" or "slope", see above.
         inputs: "plain"; "mirrored": the same along the way of the field, which makes the net odd, as a hysteresis is

@@ -19,7 +19,7 @@ MOST_NETS = 1 << 15
 
 
 class STNGridNet(ControlledSTNNet):
-    """See `ControlledSTNNet`: between the points of the grid the nets' weights are mixed, multilinearly.
+    """See `ControlledSTNNet`: between the points of the grid the weights are interpolated multilinearly.
 
     Chowdhury, "Tape emulation with neural networks", 2020, has 200 nets, 20 saturations by 10 biases, drive as a
     further input, and plays the nearest. Nets that were trained from one another (`tapezoo.training.
@@ -29,9 +29,9 @@ class STNGridNet(ControlledSTNNet):
     control that is an input, times the number of nets.
 
     Args:
-        num_controls: Knobs, K.
+        num_controls: Number of knobs, K.
         axes: For each control in their order the number of positions at which there are nets, evenly spaced over its
-            range, 2 to 64; 0: it is an input of every net. Without it 3 of each.
+            range, 2 to 64; 0: it is an input of every net. By default 3 for each.
         size: See `STNNet`.
         step: See there.
         inputs: "plain", "mirrored" or "sign", see there.

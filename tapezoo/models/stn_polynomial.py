@@ -28,7 +28,7 @@ class STNPolynomialNet(ControlledSTNNet):
     `(K + degree)! / (K! degree!)`: 20 of degree 3 in 3 controls.
 
     Args:
-        num_controls: Knobs, K.
+        num_controls: Number of knobs, K.
         degree: Highest power of the controls together, 1 to 8.
         size: See `STNNet`.
         step: See there.

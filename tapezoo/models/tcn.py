@@ -96,14 +96,14 @@ class TCNNet(Net):
     `C k (1 + (L - 1) C) + 3 L C + C + 1`. With tanh instead of PReLU: L C less.
 
     Args:
-        num_controls: Knobs, K.
+        num_controls: Number of knobs, K.
         channels: Of every block, C.
         num_blocks: Number of blocks, L.
         kernel_size: Taps of each convolution, k, 2 or more.
         dilation_growth: Ratio of the dilations of two successive blocks.
         activation: "prelu" with a slope per channel, or "tanh".
         cond_dim: Size of the controls' embedding, D; unused without controls.
-        conditioning: "film", the paper's, or another of `tapezoo.layers.CONDITIONERS`: how the embedding reaches
+        conditioning: "film", the paper's, or another of `tapezoo.layers.CONDITIONERS`: how the embedding acts on
             u = W * h of every block.
 
     Raises:

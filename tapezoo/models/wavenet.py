@@ -185,7 +185,7 @@ class WaveNetNet(Net):
     has 13 801 at K = 0, of which 72 are dead: nothing follows the last layer's y.
 
     Args:
-        num_controls: Knobs, K.
+        num_controls: Number of knobs, K.
         channels: Width of each array of layers; None: 16, 8.
         dilations: Of the layers of each array, in samples; None: 1, 2, 4, ..., 512.
         kernel_size: Taps of each convolution, k, 2 or more.
@@ -198,7 +198,7 @@ class WaveNetNet(Net):
     """
 
     dead_parameters: ClassVar[dict[str, str]] = {
-        f"arrays.last.layers.last.residual.{name}": "nothing follows the last layer's y; kept for NAM's shape"
+        f"arrays.last.layers.last.residual.{name}": "the last layer's y is not used; kept to match NAM"
         for name in ("weight", "bias")
     }
 

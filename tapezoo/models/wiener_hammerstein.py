@@ -1,4 +1,4 @@
-"""WienerHammerstein: a static nonlinearity between two linear filters; the honest nonlinear baseline."""
+"""WienerHammerstein: a static nonlinearity between two linear filters; the nonlinear baseline."""
 
 from __future__ import annotations
 

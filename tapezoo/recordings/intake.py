@@ -85,7 +85,7 @@ def take_in(
         if all(_is_silent(channel) for channel in signal):
             low, high = extremes(signal)
             text = f"{path.name} is silent: it peaks at {level_db(max(-low, high))} dBFS"
-            advice = "check the recording's routing and levels and record it again"
+            advice = "check the recording's routing and levels, and record it again"
             refused.append(Remark("refused", "silence", text, advice))
     if refused:
         return tuple(refused)
@@ -99,7 +99,7 @@ def take_in(
     for path, signal in ((pair.dry, dry), (pair.wet, wet)):
         silent = [number + 1 for number, channel in enumerate(signal) if _is_silent(channel)]
         if silent:
-            text = f"{path.name}: channel {silent[0]} is silent, and its partner's is not"
+            text = f"{path.name}: channel {silent[0]} is silent, and that of the other file is not"
             refused.append(Remark("refused", "silence", text, "choose a channel of both, or record it again"))
     return tuple(refused) or Intake(dry, wet, (pilot[0], pilot[1]) if pilot else None, tuple(remarks))
 
@@ -130,9 +130,9 @@ def match_channels(
     )
     raise DataError(
         str(path),
-        found=f"{len(more)} different channels against {len(fewer)} of its partner",
+        found=f"{len(more)} different channels against {len(fewer)} of the other file",
         expected="as many channels in wet as in dry",
-        fix=f"Say which channel belongs to the pair: {option} 1 to {len(more)}.",
+        fix=f"State which channel belongs to the pair: {option} 1 to {len(more)}.",
     )
 
 

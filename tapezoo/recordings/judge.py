@@ -28,15 +28,15 @@ def figure_remarks(figures: ChannelFigures, at: str) -> list[Remark]:
     most = LEFT_STEADY_SAMPLES if figures.floor_without_wander is None else LEFT_SAMPLES
     if figures.delay_left_samples is not None and figures.delay_left_samples > most:
         text = f"{at}a delay that moves by {figures.delay_left_samples:.1f} samples is left"
-        advice = "no constant takes it off: it limits the highs"
+        advice = "a constant correction cannot remove it: it limits the accuracy at high frequencies"
         remarks.append(Remark("limits", "delay_left", text, advice))
     floor = (
         f"{at}a linear filter of 257 taps fitted to this recording reaches an ESR of {_number(figures.floor)}"
     )
     if figures.floor_without_wander is not None:
-        floor += f", with the wander taken off {_number(figures.floor_without_wander)}"
+        floor += f", with the wander removed {_number(figures.floor_without_wander)}"
     if figures.linear_floor > STRANGE_FLOOR:
-        advice = "hardly anything of wet follows dry: check that both are one take of one machine"
+        advice = "wet hardly depends on dry: check that both belong to the same take"
         is_foreign = figures.linear_floor > FOREIGN_FLOOR
         remarks.append(Remark("refused" if is_foreign else "limits", "linear_floor", floor, advice))
     else:
@@ -48,10 +48,10 @@ def _noise_remarks(figures: ChannelFigures, at: str) -> list[Remark]:
     best = figures.best_esr
     if best is None:
         text = (
-            f"{at}dry is never silent for long enough to hear wet's noise; it is at most "
+            f"{at}dry is never silent for long enough to measure wet's noise; it is at most "
             f"{level_db(figures.noise_at_most**0.5)} dBFS"
         )
-        return [Remark("note", "noise_floor", text, "a second of silence in the take would tell")]
+        return [Remark("note", "noise_floor", text, "a second of silence in the take would be enough")]
     text = (
         f"{at}noise floor {level_db((figures.noise_power or 0.0) ** 0.5)} dBFS where dry is silent, so the best "
         f"ESR that a model without noise can reach is {_number(best)}"
@@ -65,7 +65,7 @@ def _level_remarks(figures: ChannelFigures, at: str) -> list[Remark]:
     levels = figures.dry_levels
     gain = f"{at}wet is {figures.gain_db:+.2f} dB against dry (RMS); it is kept"
     covered = (
-        f"{at}dry peaks at {level_db(levels.peak)} dBFS, its blocks lie between {levels.quietest_db:.0f} and "
+        f"{at}dry peaks at {level_db(levels.peak)} dBFS, its blocks are between {levels.quietest_db:.0f} and "
         f"{levels.loudest_db:.0f} dBFS"
     )
     return [Remark("note", "gain", gain), Remark("note", "levels", covered)]
@@ -82,7 +82,7 @@ def _fault_remarks(figures: ChannelFigures, at: str) -> list[Remark]:
         advice = (
             "that is the recorder's full scale: record it again at a lower level"
             if clipped.is_at_full_scale
-            else "not the recorder's full scale, so something before it does it, and it is learnt"
+            else "not the recorder's full scale, so the clipping happens before the recorder and is learned"
         )
         is_limit = clipped.is_at_full_scale and share > CLIPPED_SHARE
         remarks.append(Remark("limits" if is_limit else "note", "clipping", text, advice))
@@ -91,14 +91,14 @@ def _fault_remarks(figures: ChannelFigures, at: str) -> list[Remark]:
             f"{at}dry is clipped at {level_db(figures.dry_clipping.level)} dBFS: {figures.dry_clipping.samples} "
             "samples"
         )
-        advice = "the machine heard it so, if dry is the very file that was played"
+        advice = "the machine received it that way, if dry is the file that was played"
         remarks.append(Remark("note", "clipping_dry", text, advice))
     if figures.hum is not None:
         share = figures.hum.power / figures.wet_power
         lines = ", ".join(str(line) for line in figures.hum.lines_hz)
         text = (
             f"{at}hum of {figures.hum.mains_hz} Hz mains, {level_db(figures.hum.power**0.5)} dBFS in the lines "
-            f"{lines} Hz, {figures.hum.over_noise_db:.0f} dB over the noise beside them; alone it keeps the ESR at "
+            f"{lines} Hz, {figures.hum.over_noise_db:.0f} dB over the noise beside them; it alone limits the ESR to "
             f"{_number(share)}"
         )
         remarks.append(Remark("limits" if share > HUM_ESR else "note", "hum", text))

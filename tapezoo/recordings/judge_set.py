@@ -35,9 +35,9 @@ def set_remarks(reports: Sequence[PairReport], file: PairsFile) -> list[Remark]:
     remarks = []
     for setting, seconds in sounding.items():
         at = f"at {setting_text(file.controls, setting)} " if file.controls else ""
-        text = f"{at}{seconds:.1f} s of programme"
+        text = f"{at}{seconds:.1f} s of audio"
         if seconds < LEAST_S:
-            advice = f"too little to learn from: {ENOUGH_S:.0f} s and more are right"
+            advice = f"too little to learn from: record {ENOUGH_S:.0f} s or more"
             remarks.append(Remark("refused", "too_little", text, advice))
         elif seconds < ENOUGH_S:
             advice = (
@@ -60,14 +60,16 @@ def _level_remarks(reports: Sequence[PairReport]) -> list[Remark]:
         shares,
     )
     text = (
-        f"dry peaks at {level_db(together.peak)} dBFS, its blocks of 60 ms lie between {together.quietest_db:.0f} and "
+        f"dry peaks at {level_db(together.peak)} dBFS, its blocks of 60 ms are between {together.quietest_db:.0f} and "
         f"{together.loudest_db:.0f} dBFS"
     )
     missing = []
     if together.peak < QUIET_PEAK:
         missing.append("what the machine does with a louder signal is not recorded")
     if together.loudest_db - together.quietest_db < SPAN_DB:
-        missing.append("quiet and loud passages would teach what the level changes")
+        missing.append(
+            "there is too little difference between quiet and loud passages to learn how the level matters"
+        )
     if gaps := together.gaps_db():
         missing.append("no level between " + ", ".join(f"{low} and {high} dBFS" for low, high in gaps))
     return [Remark("limits" if missing else "note", "level_range", text, "; ".join(missing))]

@@ -27,10 +27,10 @@ def timing_refusals(timing: PairTiming, offset_samples: int | None) -> list[Rema
         at = f"channel {number + 1}: " if len(timing.channels) > 1 else ""
         if not channel.found:
             text = (
-                f"{at}no delay of wet against dry stands out (confidence {channel.confidence:.2f}): wet belongs to "
-                "another dry, or the material repeats itself, or is too quiet or too short"
+                f"{at}no clear delay of wet against dry was found (confidence {channel.confidence:.2f}): wet "
+                "may belong to another dry, or the audio repeats itself, or is too quiet or too short"
             )
-            advice = "check the files' names, or record more varied material"
+            advice = "check the names of the files, or record more varied audio"
             remarks.append(Remark("refused", "no_delay", text, advice))
             continue
         if offset_samples is not None and abs(channel.constant_samples - offset_samples) > CLAIM_SAMPLES:
@@ -48,8 +48,8 @@ def timing_refusals(timing: PairTiming, offset_samples: int | None) -> list[Rema
             remarks.append(Remark("refused", "jump", text, "record it again"))
     ratio = timing.clock_ratio
     if abs(ratio - 1) > WRONG_LABEL:
-        text = f"wet is {ratio:.5f} times as long as dry: one of the two sample rates is labelled wrong"
-        remarks.append(Remark("refused", "clock", text, "export both at their true rate"))
+        text = f"wet is {ratio:.5f} times as long as dry: one of the two files has a wrong sample rate in its header"
+        remarks.append(Remark("refused", "clock", text, "export both with their true sample rate"))
     return remarks
 
 
@@ -63,7 +63,7 @@ def timing_remarks(laid: Laying, channels: Sequence[ChannelTiming], sample_rate:
             side = "lags" if constant >= 0 else "leads"
             lag = abs(constant + fraction)
             text = f"{at}wet {side} dry by {lag:.10g} sample{'' if lag == 1 else 's'}"
-            text += f" ({lag / sample_rate * 1000:.2f} ms); taken off by cutting"
+            text += f" ({lag / sample_rate * 1000:.2f} ms); removed by cutting"
             text += f", and {fraction:.2f} samples by resampling dry" if fraction else ""
             remarks.append(Remark("corrected", "delay", text))
         trajectory = laid.trajectories[number]
@@ -71,10 +71,10 @@ def timing_remarks(laid: Laying, channels: Sequence[ChannelTiming], sample_rate:
             unsure = float(np.mean(trajectory.confidence < 0.5))
             text = (
                 f"{at}the delay wanders by {trajectory.wander_samples:.1f} samples; it is written as a trajectory, "
-                "which --data.delay remove takes off"
+                "which --data.delay remove uses"
             )
             text += (
-                f" ({unsure:.0%} of its points are carried over from their neighbours)"
+                f" ({unsure:.0%} of its points are interpolated from their neighbours)"
                 if unsure >= 0.005
                 else ""
             )
@@ -91,14 +91,14 @@ def timing_remarks(laid: Laying, channels: Sequence[ChannelTiming], sample_rate:
         if channel.inverted:
             is_turned = laid.turned[number]
             text = f"{at}wet is inverted against dry; "
-            text += "turned over" if is_turned else "kept, as --keep-polarity says"
+            text += "corrected" if is_turned else "kept, as --keep-polarity says"
             remarks.append(Remark("corrected" if is_turned else "note", "polarity", text))
         if abs(laid.dc[number]) > 1e-3:
             where = "where dry is silent" if laid.dc_in_silence else "as the mean of wet: dry is never silent"
-            text = f"{at}a constant offset of {laid.dc[number]:+.4f} in wet, measured {where}, is taken off"
+            text = f"{at}a constant offset of {laid.dc[number]:+.4f} in wet, measured {where}, is removed"
             remarks.append(Remark("corrected", "dc", text))
     begin, end = laid.trimmed_s
     if begin >= 0.05 or end >= 0.05:
-        text = f"{begin:.1f} s of dead silence at the beginning and {end:.1f} s at the end are left out"
+        text = f"{begin:.1f} s of digital silence at the beginning and {end:.1f} s at the end are cut off"
         remarks.append(Remark("corrected", "trimmed", text))
     return remarks

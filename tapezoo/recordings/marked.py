@@ -61,15 +61,18 @@ def read_marks(intake: Intake, sample_rate: int) -> Marked | tuple[Remark, ...]:
             Remark("note", "pilot", f"the second channel is the excitation's pilot ({layout.design.pilot})")
         )
     if marks is None:
-        text = "the first mark of the excitation is nowhere in wet: it began too late, or is of another take"
+        text = (
+            "the first mark of the excitation was not found in wet: the recording began too late, or belongs "
+            "to another take"
+        )
         remarks.append(Remark("limits", "excitation", text, "record from the first mark to the last"))
     else:
         if abs(marks.clock_ratio - 1) > WRONG_LABEL:
             text = (
-                f"between the marks wet is {marks.clock_ratio:.5f} times as long as dry: one of the two sample rates "
-                "is labelled wrong, or the tape ran at another speed"
+                f"between the marks wet is {marks.clock_ratio:.5f} times as long as dry: one of the two files has "
+                "a wrong sample rate in its header, or the tape ran at another speed"
             )
-            return (Remark("refused", "clock", text, "export both at their true rate"),)
+            return (Remark("refused", "clock", text, "export both with their true sample rate"),)
         remarks += _mark_remarks(marks, layout, sample_rate, intake.wet.shape[1])
     return Marked(replace(intake, remarks=(*intake.remarks, *remarks)), layout, marks)
 
@@ -112,10 +115,10 @@ def marks_refusals(marked: Marked, timing: PairTiming, sample_rate: int) -> list
             heard = float(channel.wander.at_times(np.array([marked.marks.start_mark / sample_rate]))[0])
         if channel.found and abs(heard - marked.marks.start_delay_samples) > APART_S * sample_rate:
             text = (
-                f"{at}the excitation's first mark lags by {marked.marks.start_delay_samples:.0f} samples, the sound "
-                f"as a whole by {heard:.0f}"
+                f"{at}the excitation's first mark lags by {marked.marks.start_delay_samples:.0f} samples, but the "
+                f"sound as a whole by {heard:.0f}"
             )
-            advice = "the recording was cut or edited, or is of two takes; record it in one"
+            advice = "the recording was cut or edited, or joins two takes; record it in one take"
             remarks.append(Remark("refused", "excitation", text, advice))
     return remarks
 
@@ -141,11 +144,13 @@ def speed_remarks(marked: Marked, timing: PairTiming, sample_rate: int) -> list[
             told = float(np.diff(channel.wander.at_times(ends))[0])
         if abs(heard - told) > MOVED_SAMPLES:
             text = (
-                f"{at}from the first mark to the last the delay changes by {heard:+.1f} samples, in what lies between "
-                f"them by {told:+.1f}"
+                f"{at}from the first mark to the last the delay changes by {heard:+.1f} samples, but the sound "
+                f"between them shows {told:+.1f}"
             )
             remarks.append(
-                Remark("limits", "excitation", text, "samples were lost, or the speed changed unnoticed")
+                Remark(
+                    "limits", "excitation", text, "samples were lost, or a change of speed was not detected"
+                )
             )
     return remarks
 

@@ -77,7 +77,7 @@ def follow_pilot(
         moves = told.wander_samples > STILL_SAMPLES or channel.wander is not None
         channels.append(replace(channel, wander=told) if moves else channel)
         text = (
-            f"{at}the pilot ({_name(kind)}) tells a delay that wanders by {told.wander_samples:.2f} samples"
+            f"{at}the pilot ({_name(kind)}) shows a delay that wanders by {told.wander_samples:.2f} samples"
         )
         remarks.append(Remark("note", "pilot", text))
         leak_db = crosstalk_db(intake.wet[number], wet, sample_rate, kind)

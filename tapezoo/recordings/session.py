@@ -166,7 +166,7 @@ def _laid_refusals(recording: Recording, laid: Laid, sample_rate: int) -> list[R
     samples = laid.dry.shape[1]
     if samples < LEAST_SHARED_S * sample_rate:
         text = (
-            f"dry and wet share {max(0, samples) / sample_rate:.2f} s once the delay is taken off; at least "
+            f"dry and wet share {max(0, samples) / sample_rate:.2f} s once the delay is removed; at least "
             f"{LEAST_SHARED_S} s are needed"
         )
         return [Remark("refused", "too_short", text, "record a longer passage")]
@@ -175,8 +175,8 @@ def _laid_refusals(recording: Recording, laid: Laid, sample_rate: int) -> list[R
         if gain is not None:
             at = f" at {20 * np.log10(abs(gain)):+.1f} dB" if abs(abs(gain) - 1) > 1e-3 else ""
             text = (
-                f"wet is a copy of {recording.pair.dry.name}{at}: the machine was not in the path, or does nothing "
-                "that could be learnt"
+                f"wet is a copy of {recording.pair.dry.name}{at}: the machine was not in the path, or changes nothing "
+                "that could be learned"
             )
             return [Remark("refused", "copy", text)]
     return []

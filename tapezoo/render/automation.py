@@ -152,8 +152,8 @@ def read_automation(path: Path, controls: Sequence[Control], settings: Mapping[s
             raise RenderError(
                 f"{path}, line {line}",
                 found=f"{names[0]} {values[0]:g} after {times_s[-1]:g}",
-                expected="times that rise from line to line",
-                fix="Sort the lines by time; for a jump let the second time be a little later.",
+                expected="increasing times",
+                fix="Sort the lines by time; for a jump make the second time slightly later.",
             )
         times_s.append(values[0])
         for name, value in zip(names[1:], values[1:], strict=True):
@@ -175,7 +175,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise RenderError(
             str(path),
-            found=f"nothing that can be read ({reason})",
+            found=f"a file that cannot be read ({reason})",
             expected="a text file with comma-separated values",
             fix="Correct the path, or write the file again.",
         ) from error
@@ -185,9 +185,9 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
 def _names(path: Path, header: Sequence[str], controls: Sequence[Control]) -> list[str]:
     known = [control.name for control in controls]
     found = f"the header {shown(','.join(header))}" if header else "an empty file"
-    expected = f"time_s,{','.join(known)} or fewer of these, times in seconds"
+    expected = f"time_s,{','.join(known)} or only some of these, with times in seconds"
     if not known:
-        found, expected = "a model without controls", "a model with at least one"
+        found, expected = "a model without controls", "a model with at least one control"
     elif not header:
         raise RenderError(
             str(path), found=found, expected=expected, fix="Write a header and one line per breakpoint."
@@ -202,9 +202,9 @@ def _names(path: Path, header: Sequence[str], controls: Sequence[Control]) -> li
         unknown = [name for name in header[1:] if name not in known]
         if not unknown:
             return list(header)
-        found = f"a column {shown(unknown[0])}, which is no control of the model"
+        found = f"a column {shown(unknown[0])}, which is not a control of the model"
     raise RenderError(
-        str(path), found=found, expected=expected, fix="Correct the first line, or take another file."
+        str(path), found=found, expected=expected, fix="Correct the first line, or use another file."
     )
 
 

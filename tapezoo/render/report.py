@@ -43,11 +43,11 @@ class RenderReport:
         if self.is_resampled:
             parts.append(f"resampled to {self.net_sample_rate} Hz for the model and back")
         if self.latency_samples:
-            parts.append(f"the model's latency of {self.latency_samples} samples taken out")
+            parts.append(f"the model's latency of {self.latency_samples} samples removed")
         if self.delay_samples is not None:
             parts.append(
-                f"read along the delay, whose first {self.delay_samples} samples are left out: a recorded wet lies "
-                "that much later"
+                f"played along the delay, of which the first {self.delay_samples} samples are left out: a recorded wet "
+                "is that much later"
             )
         if self.limiter_reduction_db > 0:
             parts.append(f"limited by up to {self.limiter_reduction_db:.1f} dB")
@@ -56,7 +56,7 @@ class RenderReport:
         if self.source_note:
             text += f". Corrected: the source: {self.source_note}"
         if self.over_samples:
-            fate = "clipped" if self.subtype in PCM_BITS else "kept by this format, clipped by a converter"
+            fate = "clipped" if self.subtype in PCM_BITS else "kept in this file, but clipped by a converter"
             text += (
                 f". Warning: {self.over_samples} samples over full scale, {fate}: "
                 "lower --output-gain-db, or pass --limiter"

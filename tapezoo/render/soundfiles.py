@@ -79,7 +79,7 @@ def read_blocks(source: Path, block_samples: int) -> Iterator[Interleaved]:
                 str(source),
                 found=f"NaN or infinity at sample {first} ({first / sample_rate:.3f} s)",
                 expected="finite samples",
-                fix="Export the file again, or cut that place out.",
+                fix="Export the file again, or cut out that place.",
             )
         position += len(block)
         yield block
@@ -206,5 +206,5 @@ def _format_error(target: Path, file_format: str, found: str, expected: str) -> 
         str(target),
         found=f"{found} for a {file_format} file",
         expected=expected,
-        fix="Choose another format: .wav holds most, .w64 any length.",
+        fix="Choose another format: .wav supports most formats, .w64 any length.",
     )

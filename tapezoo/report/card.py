@@ -15,8 +15,8 @@ from tapezoo.report.steadiness import verdict_text
 from tapezoo.report.tables import text_table
 
 PICTURES = {  # drawn by `tapezoo.export.pictures`
-    "pictures/waveforms.png": "The golden programme, dry and through the net",
-    "pictures/spectrograms.png": "Spectrograms of the golden programme, dry and through the net",
+    "pictures/waveforms.png": "The golden audio, dry and through the net",
+    "pictures/spectrograms.png": "Spectrograms of the golden audio, dry and through the net",
     "pictures/transfer_curve.png": "Output over input for one period of a sine at several levels",
 }
 
@@ -45,7 +45,7 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
         ),
         (
             "At rest after",
-            f"{manifest.settle_samples} samples of silence at other controls than the defaults",
+            f"{manifest.settle_samples} samples of silence at controls other than the defaults",
         ),
     ]
     controls = [
@@ -63,7 +63,7 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
     ]
     processor = next((str(cost["processor"]) for cost in manifest.cost.values()), "unknown")
     if manifest.max_block_samples is not None:
-        facts.append(("Longest sensible block", f"{manifest.max_block_samples} samples"))
+        facts.append(("Longest practical block", f"{manifest.max_block_samples} samples"))
     return [
         Heading(manifest.architecture, level=1),
         "Written from `manifest.json` by `tapezoo export`.",
@@ -131,7 +131,7 @@ def _reach(manifest: Manifest) -> list[Part]:
         return []
     return [
         f"Compared up to {manifest.reach:.1%} of the way from the controls' defaults to the ends of their ranges: "
-        "farther out the net itself blows up rounding, and may sound different on every processor."
+        "farther out the net itself amplifies rounding errors, and may sound different on every processor."
     ]
 
 
@@ -156,7 +156,8 @@ def _degradation(manifest: Manifest, root: Path) -> list[Part]:
     head = ("target", "ESR", "allowed", "largest error", "bytes", "size : onnx", "speed : onnx")
     return [
         Heading("Losses"),
-        "Targets that are smaller or faster for some error: its energy over the net's, all golden cases together.",
+        "Targets that are smaller or faster but less accurate: the energy of their error over the net's, all "
+        "golden cases together.",
         text_table(head, rows),
     ]
 

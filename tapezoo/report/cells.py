@@ -30,7 +30,7 @@ def cells_text(errors: CellErrors) -> str:
     )
     if found := errors.far_off():
         named = "; ".join(f"{errors.place(cell)} ({errors.missed[cell]:.3g})" for cell in found[:NAMED])
-        text += f"; {len(found)} far off the others: {named}" + (", ..." if len(found) > NAMED else "")
+        text += f"; {len(found)} with much larger errors: {named}" + (", ..." if len(found) > NAMED else "")
     return text
 
 

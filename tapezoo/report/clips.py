@@ -24,5 +24,5 @@ def clip_table(clips: Sequence[ClipScore], together: ClipScore) -> Table:
         return Table(COLUMNS, rows, title=title, sums=1)
     name, score, floor = COLUMNS
     both = [(clip.name, clip.esr, clip.esr_delay_kept, clip.linear_floor) for clip in everything]
-    caption = "delay removed; 'delay kept': with only its constant part taken off"
+    caption = "delay removed; 'delay kept': with only its constant part removed"
     return Table((name, score, DELAY_KEPT, floor), both, title=title, caption=caption, sums=1)

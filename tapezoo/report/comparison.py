@@ -105,21 +105,20 @@ def caption_text(caption: Caption, rows: Sequence[ComparisonRow]) -> str:
     shares = find_disturbed(rows, caption.threads)
     busy = ", ".join(f"{name} ({100 * share:.0f} %)" for name, share in shares.items())
     warning = (
-        f" Trained on a busy machine, with this share of the thread(s): {busy}; a budget by the clock "
+        f" Trained on a busy machine, with this share of the thread(s): {busy}; a budget of elapsed time "
         "is unfair to these rows."
         if busy
         else ""
     )
     processors = " or ".join(sorted({row.processor for row in figures if row.processor})) or "-"
     return (
-        f"Budget of every row: {caption.budget}, {caption.threads} thread(s). Data: {caption.data}. "
-        f"Every region is scored after {caption.score_after_samples} samples, the longest burn-in. "
-        f"Linear floor (the 257-tap filter of least squares on the training split): val_esr "
-        f"{caption.linear_floor:.5f}. "
-        f"ESR at equal cost: the best val_esr within {equal_cost_s(rows):.3g} s of CPU time in training steps, "
-        "which is all the cheapest row took; where a row's schedule spans more, its learning rate is still high "
-        "there. Speeds of training leave validation out; x real time: the exported ONNX on one thread, in blocks of "
-        f"{SHORT} and {LONG}. {caption.versions}; {processors}.{warning}"
+        f"Budget of every row: {caption.budget}, {caption.threads} thread(s). Data: {caption.data}. Every "
+        f"region is scored after {caption.score_after_samples} samples, the longest burn-in. Linear floor (the "
+        f"257-tap filter of least squares on the training split): val_esr {caption.linear_floor:.5f}. ESR at "
+        f"equal cost: the best val_esr within {equal_cost_s(rows):.3g} s of CPU time in training steps, which "
+        "is the total of the cheapest row; a row with a longer schedule still has a high learning rate at that "
+        "point. Training speeds do not include validation; x real time: the exported ONNX on one thread, in "
+        f"blocks of {SHORT} and {LONG}. {caption.versions}; {processors}.{warning}"
     )
 
 

@@ -10,11 +10,11 @@ HARDLY_DB = 1.0
 def beside_floor_text(esr: float, floor: float) -> str:
     """A model beside the best linear filter, in words."""
     if math.isnan(floor) or math.isnan(esr):
-        return "nothing to compare it with"
+        return "no linear floor to compare with"
     if esr >= floor:
         return "worse than the best linear filter: an equaliser would do better"
     if esr == 0:
-        return "the model is perfect, to the last digit"
+        return "the error is exactly 0"
     gain_db = 10 * math.log10(floor / esr)
     if gain_db < HARDLY_DB:
         return (

@@ -80,9 +80,9 @@ def next_text(best: Candidate, is_held_out: bool, members: int, controls: Sequen
         controls: All controls.
     """
     if math.isnan(best.score):
-        return "capture here next: cannot be said, with one setting and one model there is no comparison"
+        return "capture here next: unknown; with one setting and one model there is nothing to compare"
     how = f"{members} models" if members > 1 else "the settings around it"
-    recorded = "; recorded and held out: let training have it" if is_held_out else ""
+    recorded = "; it is recorded but held out: use it for training" if is_held_out else ""
     return (
         f"capture here next: {setting_text(controls, best.setting)} "
         f"({how} disagree by {best.score:.3g} of the energy{recorded})"
@@ -93,8 +93,8 @@ def foresight_text(seen: Foresight) -> str:
     """How far the ranking can be trusted."""
     if seen.rank_correlation is None:
         return (
-            f"whether this ranking foretells errors cannot be checked: {seen.settings} held-out setting(s) with "
-            "a score and an error, 4 different ones are needed"
+            f"whether this ranking predicts errors cannot be checked: {seen.settings} held-out setting(s) have "
+            "a score and an error, and 4 different ones are needed"
         )
     hit = "is" if seen.hit else "is not"
     return (

@@ -16,11 +16,12 @@ def verdict_text(found: Steadiness) -> str:
     """Whether the net is steady, and what decides, in one sentence."""
     if not found.is_steady:
         return (
-            f"NOT steady: {found.reason}. No epoch was steady; expect other results on other audio and "
-            "processors. Try a lower learning rate, a linear path beside the net, or tapezoo.training.Steady."
+            f"NOT steady: {found.reason}. No epoch was steady; expect different results on other audio "
+            "and processors. Try a lower learning rate, a linear path in parallel with the net, or "
+            "tapezoo.training.Steady."
         )
     if found.figure == 0:
-        return "steady: nothing is near its limit"
+        return "steady: no figure is near its limit"
     return f"steady, at {found.figure:.2g} of the limit: {found.reason}"
 
 
@@ -34,10 +35,10 @@ def steadiness_table(found: Steadiness) -> Table:
     """A line per part and per kind of material."""
     rows: list[tuple[Cell, ...]] = [
         ("single precision", found.rounding_db, ROUNDING_DB[1]),
-        ("a nudge of the state, over the nudge", found.growth_db, GROWTH_DB[1]),
-        ("what goes on in silence", found.ringing_db, RINGING_DB[1]),
+        ("a disturbance of the state, over the disturbance", found.growth_db, GROWTH_DB[1]),
+        ("output in silence", found.ringing_db, RINGING_DB[1]),
         *(
-            (f"{kind}: over what the gain allows", excess_db, EXCESS_DB[1])
+            (f"{kind}: over what its gain allows", excess_db, EXCESS_DB[1])
             for kind, excess_db in found.excess_by_material.items()
         ),
     ]

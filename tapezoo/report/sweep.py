@@ -64,7 +64,7 @@ def sweep_table(sweeps: Sequence[Sweep], roles: Roles) -> Table:
         for one in sweeps
     ]
     return text_table(
-        ("from", "to", "rate", "outside", "floor of the ends", "smooth"),
+        ("from", "to", "rate", "outside", "at both ends", "smooth"),
         rows,
         title="Energy of a sweep where neither end has any, dB re its whole energy",
     )
@@ -92,8 +92,8 @@ def blend_table(results: Sequence[BlendResult], sound: str, names: Sequence[str]
         ("blend", "loudness (neighbours)", "between", "stray", "clean", "way", "smooth"),
         rows,
         title=f"Blends of {', '.join(names)} beside their neighbours: {sound.replace('_', ' ')}",
-        caption="stray: most in a band where no neighbour has any; way: sweep from the neighbours; "
-        "-: nothing to compare with",
+        caption="stray: most energy in a band where no neighbour has any; way: smoothness of the sweep from the "
+        "neighbours; -: nothing to compare with",
     )
 
 

@@ -1,7 +1,7 @@
-"""Verifying a stranger's bundle in a process of its own, whose memory and time are bounded.
+"""Verifying a stranger's bundle in a separate process, whose memory and time are limited.
 
-What a graph takes shows only while it runs. So `replay_process` runs it, under limits that grow with what the bundle
-holds, and answers in plain data: whatever becomes of that process, this one goes on.
+How much a graph needs shows only while it runs. So `replay_process` runs it under limits that depend on the size of the
+bundle, and answers in plain data: whatever happens to that process, this one continues.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ CHILD = "tapezoo.runtime.replay_process"
 
 @dataclass(frozen=True)
 class Apart:
-    """Asks `verify` for a process of its own.
+    """Makes `verify` use a separate process.
 
     Args:
-        openers: "module:function" that gives openers by target name, for bundles with a target that
-            `installed_openers` has none for; "": none.
+        openers: "module:function" that returns openers by target name, for bundles with a target that
+            `installed_openers` does not cover; "": none.
     """
 
     openers: str = ""
@@ -160,12 +160,12 @@ def _read_answers(answers: Any) -> list[dict[str, Any]]:
 
 def _describe_end(code: int | None, complaint: str) -> str:
     if code is None:
-        return "no end"
+        return "no result in time"
     if code >= 0:
-        last = (complaint.strip() or "no word").splitlines()[-1]
+        last = (complaint.strip() or "no error message").splitlines()[-1]
         return f"an end with code {code} ({last[:200]})"
     if -code == getattr(signal, "SIGXCPU", 0):
         return "more time than that"
     if -code == getattr(signal, "SIGKILL", 0):
-        return "an end by force, as where a machine has no memory left"
+        return "a forced end, as when a machine runs out of memory"
     return f"a crash ({signal.Signals(-code).name})"

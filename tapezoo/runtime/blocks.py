@@ -32,7 +32,7 @@ def as_rows(block: Any, name: str = "a block", loud: float = LOUD) -> Audio:
         given = np.asarray(block)
     except (TypeError, ValueError) as error:
         raise NoSignalError(
-            f"{name} that is no array of numbers ({error})", "give one row per channel"
+            f"{name} that is not an array of numbers ({error})", "give one row per channel"
         ) from error
     if given.dtype.kind in "iu":
         raise NoSignalError(f"{name} of {given.dtype}", f"audio is floating point, full scale +-1; {SCALES}")

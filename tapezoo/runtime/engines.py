@@ -73,7 +73,7 @@ def open_engine(root: Path, manifest: Manifest, name: str) -> Engine:
         raise NotInstalledError(
             f"engine {name!r}",
             found=f"no {' and no '.join(missing)}",
-            expected=f"{' and '.join(missing)} beside numpy",
+            expected=f"{' and '.join(missing)} installed beside numpy",
             fix=f"Run pip install {' '.join(missing)}, or play with another engine.",
         )
     if name == GRID:

@@ -50,7 +50,7 @@ class OnnxEngine:
             self._keeping = open_session(root / file)
             self._frugal = open_session(root / file, keep_memory=False)
         except Exception as error:  # onnxruntime has exceptions of its own
-            found = f"a file that onnxruntime refuses ({type(error).__name__}: {error})"
+            found = f"a file that onnxruntime rejects ({type(error).__name__}: {error})"
             raise BundleError(
                 root, file, found=found, expected="a working target", fix="Export the bundle again."
             ) from error

@@ -1,4 +1,4 @@
-"""A limiter without memory and without delay, for the end of a stream."""
+"""A limiter without state and without latency, for the end of a stream."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tapezoo.bundle.play import Audio
 
 @dataclass(frozen=True)
 class SoftLimiter:
-    """Leaves what is under the knee as it is, and bends what is over it below the ceiling.
+    """Leaves samples below the knee unchanged and compresses larger ones below the ceiling.
 
     With the knee k and the ceiling c: `y = x` for |x| <= k, else `sign(x) (k + (c - k) tanh((|x| - k) / (c - k)))`;
-    value and slope have no step at the knee. Latency 0: what `render` puts after a net (`tapezoo.render.limiter`)
-    looks ahead and sounds cleaner, this one costs a host no delay.
+    value and slope are continuous at the knee. Latency 0. The limiter of `render` (`tapezoo.render.limiter`) looks
+    ahead and distorts less; this one adds no latency in a host.
 
     Args:
-        ceiling_db: Never exceeded, dB relative to full scale.
-        knee_db: Where it sets in, dB relative to full scale, under the ceiling.
+        ceiling_db: Level that is never exceeded, in dBFS.
+        knee_db: Level above which it acts, in dBFS, below the ceiling.
     """
 
     ceiling_db: float = -0.1
@@ -31,12 +31,12 @@ class SoftLimiter:
 
     @property
     def knee(self) -> float:
-        """Where it sets in, 1 is full scale."""
+        """Level above which it acts; 1 is full scale."""
         return float(10 ** (self.knee_db / 20))
 
     @property
     def ceiling(self) -> float:
-        """Never exceeded, 1 is full scale."""
+        """Level that is never exceeded; 1 is full scale."""
         return float(10 ** (self.ceiling_db / 20))
 
     def play(self, rows: Audio) -> Audio:

@@ -27,21 +27,21 @@ Controls = Mapping[str, float] | Sequence[float] | NDArray[Any]
 class Stream:
     """A bundle as an effect: blocks in, blocks out, the state carried from one call to the next.
 
-    The first block starts from the machine at rest at its controls. Output is `latency_samples` late. After the net
-    stand, in this order, a DC blocker, the mix with the input, delayed as much as the net delays, and a limiter.
+    The first block starts from rest at its controls. The output is `latency_samples` late. The net is followed, in
+    this order, by a DC blocker, the mix with the input (delayed as much as the net's output), and a limiter.
 
     Args:
         bundle: The bundle's folder, or the name of a shipped bundle, see `tapezoo.bundle.shipped_bundles`.
         verify: Check every hash before anything is loaded.
-        engine: See `tapezoo.runtime.engine_names`; None: the first of them that the bundle has files for.
+        engine: One of `tapezoo.runtime.engine_names`; None: the first one for which the bundle has files.
         mix: Share of the net in the output, 0..1; the rest is the input.
-        dc_blocker_hz: Cutoff of a high pass after the net, see `DCBlocker`; None: none.
-        limiter: At the end; None: none.
+        dc_blocker_hz: Cutoff in Hz of a high-pass filter after the net, see `DCBlocker`; None: no filter.
+        limiter: Last in the chain; None: no limiter.
 
     Raises:
         BundleError: See `tapezoo.bundle.find_bundle` and `verify_hashes`.
         TapezooError: The engine cannot play this bundle, see `open_engine`.
-        ValueError: Another mix or cutoff.
+        ValueError: A mix or cutoff out of range.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Stream:
         limiter: SoftLimiter | None = None,
     ) -> None:
         if not 0 <= mix <= 1:
-            raise ValueError(f"mix is {mix}; 0 to 1")
+            raise ValueError(f"mix is {mix}; it must be 0 to 1")
         root = find_bundle(bundle)
         self.manifest = verify_hashes(root)[0] if verify else read_manifest(root)
         self.engine = engine or next(iter(engines_of(self.manifest)), "onnx")
@@ -74,11 +74,11 @@ class Stream:
 
     @property
     def latency_samples(self) -> int:
-        """Of the output against the input: the net's own, and 0 unless the net needs blocks of whole hops."""
+        """Delay of the output against the input, in samples: the net's own plus rebuffering; 0 for most nets."""
         return self.manifest.latency_samples + self.added_latency_samples
 
     def reset(self) -> None:
-        """Back to rest with all controls at their defaults; the channel count is free again."""
+        """Returns to rest with all controls at their defaults; the next block may have another number of channels."""
         self._controls = self._default
         self._started = False
         self._failed = False
@@ -87,23 +87,23 @@ class Stream:
         self._ready = np.zeros((0, 0), np.float32)  # output that was not asked for yet
 
     def process(self, block: Audio, controls: Controls | None = None) -> Audio:
-        """Plays one block; the first block of a stream may take longer, for settling at other controls.
+        """Plays one block. The first block of a stream may take longer, because it settles at its controls.
 
-        After a ControlError or ValueError the stream stands where it stood, its controls included.
+        After a ControlError or ValueError the stream is unchanged, including its controls.
 
         Args:
-            block: Floating point, full scale is +-1; finite. Rows are channels, each with a state of its own; the
-                first block has no more than 8 channels, or no more than samples.
+            block: Finite floating-point samples, full scale is +-1. Rows are channels, each with its own state. The
+                first block may have more than 8 channels only if it has at least as many samples.
             controls: User units by name (defaults for the rest), or net positions 0..1, one per control;
-                they hold until the next time they are given. None: as they stand.
+                they apply until new ones are given. None: unchanged.
 
         Shape:
             block: (samples,) or (channels, samples), any length; the result has the same.
 
         Raises:
-            ControlError: An unknown control, a value outside its range, a wrong number of positions.
+            ControlError: An unknown control, a value outside its range, or a wrong number of positions.
             ValueError: Integers (divide them by their full scale), another type or shape, more channels than samples,
-                another channel count than before, or samples that are not finite.
+                another number of channels than before, or samples that are not finite.
             EngineError: The net's output is not finite; `reset` makes the stream playable again.
         """
         if self._quick is not None:
@@ -197,7 +197,10 @@ class Stream:
             f"the output of {self.manifest.architecture}",
             found="values that are not finite",
             expected="audio",
-            fix="Call reset(), and keep the input near full scale (+-1); if it comes again, export another checkpoint.",
+            fix=(
+                "Call reset(), and keep the input near full scale (+-1); if it happens again, export another "
+                "checkpoint."
+            ),
         )
 
     def _vector(self, controls: Controls) -> Audio:

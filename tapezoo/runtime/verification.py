@@ -23,7 +23,7 @@ def installed_openers() -> Mapping[str, OpenTarget]:
 
 
 def compiling_openers() -> Mapping[str, OpenTarget]:
-    """How to open targets that are source code: it is compiled and run, with all that whoever wrote it may do here."""
+    """How to open targets that are source code, which is compiled and run with your rights: trust its author."""
     return {spec.name: spec.open for spec in TARGETS.values() if spec.compiles}
 
 
@@ -35,9 +35,9 @@ def verify(
     Args:
         bundle: The bundle's folder, or the name of a shipped bundle.
         openers: By target name; None: `installed_openers()`. `tapezoo.export.openers()` has one for every target,
-            and needs torch. For bundles from strangers `Apart()`, as `tapezoo verify`, `pull` and `push` do: then all
-            of it happens in another process, whose memory and time are bounded.
-        seal_sha256: The registered hash of SHA256SUMS, where there is one.
+            and needs torch. For bundles from strangers pass `Apart()`, as `tapezoo verify`, `pull` and `push` do: then
+            everything runs in a separate process, whose memory and time are limited.
+        seal_sha256: The registered hash of SHA256SUMS; None: not compared.
 
     Raises:
         BundleError: The first fault found, with the file at fault; with `Apart()` also where verifying

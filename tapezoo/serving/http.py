@@ -54,7 +54,7 @@ def make_server(effect: Effect, host: str, port: int) -> ThreadingHTTPServer:
 
         def do_POST(self) -> None:
             if not places.acquire(blocking=False):
-                self._refuse(503, f"{MOST_REQUESTS} requests are at work; ask again")
+                self._refuse(503, f"{MOST_REQUESTS} requests are being processed; try again")
                 return
             try:
                 self._play()
@@ -75,7 +75,7 @@ def make_server(effect: Effect, host: str, port: int) -> ThreadingHTTPServer:
             else:
                 body = self._read_body(int(length))
                 if body is None:
-                    self._refuse(408, f"the body did not come within {BODY_S:.0f} s")
+                    self._refuse(408, f"the body did not arrive within {BODY_S:.0f} s")
                     return
                 try:
                     read, written = READERS[kind]
@@ -139,7 +139,7 @@ def parse_controls(query: str) -> dict[str, float]:
         if name in found or not math.isfinite(value):
             raise ControlError(
                 f"control {name!r}",
-                found="it twice" if name in found else f"{text!r}",
+                found="the same control twice" if name in found else f"{text!r}",
                 expected="one number in the control's own unit",
                 fix="Change the address, as in ?drive=0.7.",
             )

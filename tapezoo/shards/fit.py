@@ -41,7 +41,7 @@ class Shard(Task):
         try:
             merge_shards([checkpoint_of(folder)])
         except TapezooError as error:
-            raise JobFailure(f"no cells came of it: {error}") from error
+            raise JobFailure(f"no cells were trained: {error}") from error
 
 
 class GridFit:
@@ -86,7 +86,7 @@ class GridFit:
         """
         waiting = [name for name in self.order if not is_finished(self.out / name)]
         if self.missed and waiting:
-            self.console.say(f"going on: {self.text()}")
+            self.console.say(f"continuing: {self.text()}")
         while waiting and not self.missed:
             self._run(engine, [self._task(waiting.pop(0), self.start)])
         if waiting:
@@ -125,7 +125,7 @@ class GridFit:
         columns = [
             Column("shard", "shard"),
             Column("status", "status"),
-            Column("missed_median", "missed, median of the cells known to it", ".5f", is_number=True),
+            Column("missed_median", "median error of the cells so far", ".5f", is_number=True),
             Column("missed_worst", "worst", ".5f", is_number=True),
             Column("note", "note"),
         ]

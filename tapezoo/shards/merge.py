@@ -112,7 +112,7 @@ def table_of(model: EffectModel, path: Path) -> WeightTable:
         raise ShardError(
             str(path),
             found=f"a checkpoint of {type(model).__name__} without a table of nets",
-            expected="one of a grid of nets, such as STNGrid with axes",
+            expected="a checkpoint of a grid of nets, such as STNGrid with axes",
             fix="Pass the best.ckpt of shards of one grid, or their folders.",
         )
     return weights
@@ -125,9 +125,9 @@ def _fill(table: WeightTable, path: Path) -> int:
     if not len(known):
         raise ShardError(
             str(path),
-            found="no cell that was fitted, nor in any other of the checkpoints",
+            found="no fitted cell, as in all the other checkpoints",
             expected="checkpoints of tapezoo.training.CellLevenbergMarquardt after their first epoch",
-            fix="Train the shards to their end.",
+            fix="Finish training the shards.",
         )
     if len(missing):
         places = np.stack(np.unravel_index(np.arange(len(missed)), table.shape), axis=1)

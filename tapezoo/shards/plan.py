@@ -34,10 +34,12 @@ def check_recipe(path: Path, recipe: Config) -> tuple[int, ...]:
         raise _no_grid(path, f"the model {name}", "a table of nets, tapezoo.models.STNGrid")
     objective = model["init_args"].get("objective") or {"class_path": "Supervised"}
     if _class_name(objective) != OBJECTIVE:
-        expected = f"tapezoo.training.{OBJECTIVE}, which says how far off each cell is"
+        expected = f"tapezoo.training.{OBJECTIVE}, which measures the error of each cell"
         raise _no_grid(path, f"the objective {_class_name(objective)}", expected)
     if _class_name(data) != DATA:
-        raise _no_grid(path, f"the data {_class_name(data)}", f"tapezoo.data.{DATA}, which come in shards")
+        raise _no_grid(
+            path, f"the data {_class_name(data)}", f"tapezoo.data.{DATA}, which can be divided into shards"
+        )
     axes: Mapping[str, int] = data["init_args"]["axes"]
     wanted = [axes.get(control.name, 0) for control in Hysteresis.controls]
     nets = model["init_args"].get("axes") or [3] * len(wanted)
@@ -68,7 +70,7 @@ def check_shards(shards: int | None, cells: int) -> int:
             "--shards",
             found=str(shards),
             expected=f"1 to {cells}, the number of cells",
-            fix="Choose a number of which one shard takes some minutes.",
+            fix="Choose a number so that one shard takes some minutes.",
         )
     return shards
 

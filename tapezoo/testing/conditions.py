@@ -1,4 +1,4 @@
-"""What the laws share: signals, control positions, tolerances, and how a broken law is told."""
+"""What the laws share: signals, control positions, tolerances, and how a broken law is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Law: a net with its controls folded into its weights plays on as the net itself."""
+"""Law: a net with its controls folded into its weights is equal to the net itself."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ FOLDED_SETTLE_SAMPLES = 2 * SMOOTHING_SAMPLES
 
 
 def check_folded(model: EffectModel) -> None:
-    """With its controls folded into its weights the net plays on from any state as the original, held there.
+    """With its controls folded into its weights the net continues from any state like the original held there.
 
-    At the corners, the middle and random positions; the points have one graph, and the original stays as it is.
+    Checked at the corners, the middle and random positions. All points have the same graph, and the original is
+    unchanged.
 
     Raises:
-        UnfoldableError: The net says why it cannot be folded; the table shows that.
+        UnfoldableError: The net gives the reason why it cannot be folded; the table shows it.
     """
     net = model.net
     before = deepcopy(net.state_dict())

@@ -1,4 +1,4 @@
-"""Laws: a net is a pure, causal function of signal, controls and state, cut into blocks at will."""
+"""Laws: a net is a pure, causal function of signal, controls and state, for any block lengths."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def check_pure(model: EffectModel) -> None:
 
 
 def check_causal(model: EffectModel) -> None:
-    """No output hears a later input (lookahead delays the output instead); `receptive_field` is no smaller."""
+    """No output depends on a later input (lookahead delays the output instead), or on more than `receptive_field`."""
     net, hop = model.net, model.net.hop_samples
     total = -(-max(2048, 2 * (net.receptive_field or 0) + 64) // hop) * hop
     input, controls = noise_and_tone(1, total), random_controls(model, 1)
@@ -85,7 +85,7 @@ def check_causal(model: EffectModel) -> None:
         last = int(torch.nonzero(difference > TOLERANCE).max())
         if last - moment >= net.receptive_field:
             raise LawBroken(
-                f"receptive_field is {net.receptive_field}, but {last - moment} samples later still hear it"
+                f"receptive_field is {net.receptive_field}, but {last - moment} samples later still depend on it"
             )
 
 

@@ -1,4 +1,4 @@
-"""Laws: a net survives its checkpoint, its export and its description."""
+"""Laws: checkpoint, export and description preserve a net."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tapezoo.training.effect import EffectModel
 
 
 def check_checkpoint(model: EffectModel) -> None:
-    """A checkpoint gives back the same net, rest state included."""
+    """Saving and loading a checkpoint gives the same net, including its rest state."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.ckpt"
         trainer = Trainer(
@@ -60,10 +60,10 @@ def check_export(model: EffectModel) -> None:
 
 
 def check_described(model: EffectModel) -> None:
-    """The description mentions tensors that the net has, with their shapes, and covers all its parameters.
+    """The description names existing tensors with their shapes, and covers all parameters.
 
     Raises:
-        UndescribableError: The net says why it cannot be described; the table shows that.
+        UndescribableError: The net gives the reason why it cannot be described; the table shows it.
     """
     expect_description_fits(model.net)
     if model.num_controls:
@@ -82,7 +82,7 @@ def expect_description_fits(net: Net) -> None:
     parameters = {name for name, _ in net.named_parameters()}
     missing = sorted(parameters - described.shapes().keys() - described.left_out.keys())
     if missing:
-        raise LawBroken(f"the description leaves out {', '.join(missing)}, and does not say why")
+        raise LawBroken(f"the description leaves out {', '.join(missing)}, without giving a reason")
     facts = {
         "state": (set(described.state), set(net.state_names)),
         "num_controls": (described.num_controls, net.num_controls),

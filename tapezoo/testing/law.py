@@ -1,4 +1,4 @@
-"""The laws by name, each on one model, and what comes of them."""
+"""The laws by name, each applied to one model, and their outcomes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CONTROLLED_ONLY = frozenset({"controls", "folded"})
 
 
 class DeclarationError(TapezooError):
-    """A declaration stands where nothing reads it."""
+    """A declaration in a place where it is not read."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Law:
 
     @property
     def exemption(self) -> str | None:
-        """Why the net declares that it cannot keep this law, if it does."""
+        """The declared reason why the net cannot keep this law, if there is one."""
         return fresh(self.model_class, list(self.controls), **self.arguments).net.cannot_keep.get(self.name)
 
     def __call__(self) -> None:
@@ -65,17 +65,17 @@ def laws(model_class: ModelClass, **arguments: Any) -> list[Law]:
 
     Args:
         model_class: A registered architecture.
-        arguments: Of its constructor, where they are not the defaults.
+        arguments: Constructor arguments other than the defaults.
 
     Raises:
-        DeclarationError: The class declares what its net has to.
+        DeclarationError: The class has a declaration that belongs in its net.
     """
     for name in ("cannot_keep", "dead_parameters"):
         if getattr(model_class, name, None) is not None:
             raise DeclarationError(
                 f"{model_class.__name__}.{name}",
                 found="a declaration in the class that trains the net",
-                expected="one in the class of the net: it describes what the net is",
+                expected="a declaration in the class of the net",
                 fix=f"Move it to the subclass of tapezoo.net.Net that {model_class.__name__} trains. A test of other "
                 "arguments than the defaults needs no subclass and no `cannot_keep`: pass them to "
                 f"parametrize_with_checks({model_class.__name__}, name=value).",

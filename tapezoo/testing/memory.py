@@ -1,4 +1,4 @@
-"""Laws: the output stays finite, and what was heard is forgotten."""
+"""Laws: the output stays finite, and the memory of past input fades."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def fresh(model_class: ModelClass, controls: list[dict[str, Any]], **arguments: 
 def perturbed(
     model_class: ModelClass, controls: list[dict[str, Any]], seed: int = 0, **arguments: Any
 ) -> EffectModel:
-    """A model as after some training: fresh weights plus noise, so that nothing is exactly zero.
+    """A model with fresh weights plus noise, so that nothing is exactly zero.
 
     Noise has a tenth of a fresh tensor's own spread, at least 0.01.
     """
@@ -47,7 +47,7 @@ def perturbed(
 
 
 def dead_parameters(model_class: ModelClass) -> dict[str, str]:
-    """What the net declares to receive no gradient: name -> reason; nothing where no net can be built."""
+    """Parameters that the net declares to receive no gradient, name -> reason; empty if no net can be built."""
     try:
         return fresh(model_class, CONTROLS).net.dead_parameters
     except Exception:  # a model under test can fail with anything: then every law says so

@@ -11,7 +11,7 @@ from tapezoo.testing.models import ModelClass
 
 
 class SkippingLaw(Law):
-    """A law as a test: skipped, with the reason, where the net cannot keep it by its nature."""
+    """A law as a test; skipped with the reason if the net declares that it cannot keep it."""
 
     def __call__(self) -> None:
         """See `Law.__call__`."""
@@ -32,7 +32,7 @@ def parametrize_with_checks(model_class: ModelClass, **arguments: Any) -> Any:
 
     Args:
         model_class: A registered architecture.
-        arguments: Of its constructor, where they are not the defaults.
+        arguments: Constructor arguments other than the defaults.
 
     Raises:
         DeclarationError: See `laws`.

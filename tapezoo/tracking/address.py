@@ -21,14 +21,14 @@ OTHER_SCHEMES = ("databricks", "uc")  # mlflow's own: it says what fails
 
 @dataclass
 class Tracking:
-    """Where and under which names a run is tracked.
+    """Where a run is tracked, and under which names.
 
     Args:
-        uri: `sqlite:///FILE`, or the http(s) address of a server; without one the variable
-            MLFLOW_TRACKING_URI, and without that `sqlite:///mlruns.db` in the working directory.
-        experiment: What the run is filed under.
-        run_name: For people; without one a training is called after its recordings and its folder.
-        parent_run: Id of the run this one belongs to, as the rows of a comparison do.
+        uri: `sqlite:///FILE`, or the http(s) address of a server; by default the variable
+            MLFLOW_TRACKING_URI, or else `sqlite:///mlruns.db` in the working directory.
+        experiment: MLflow experiment of the run.
+        run_name: Name of the run; by default made from its recordings and its folder.
+        parent_run: Id of the parent run, as for the rows of a comparison.
     """
 
     uri: str | None = None
@@ -74,7 +74,7 @@ def check_server(uri: str | None, timeout_s: float = 3.0) -> None:
     elif scheme not in OTHER_SCHEMES:
         raise StoreError(
             f"tracking address {uri!r}",
-            found="no kind of store MLflow can use",
+            found="not a kind of store that MLflow can use",
             expected="sqlite:///FILE or http(s)://HOST:PORT",
             fix="Correct --tracking.uri or MLFLOW_TRACKING_URI.",
         )
@@ -96,7 +96,7 @@ def _check_driver(uri: str) -> None:
 def _driver_error(scheme: str, error: Exception) -> StoreError:
     return StoreError(  # without the rest of the address, which may hold a password
         f"tracking address {scheme}://...",
-        found=f"no way to speak to such a database ({error})",
+        found=f"no driver for such a database ({error})",
         expected="an address whose driver is installed",
         fix="Install the driver, such as psycopg or pymysql, or correct the address.",
     )
@@ -136,5 +136,5 @@ def _check_sqlite(uri: str, timeout_s: float) -> None:
             str(path),
             found=f"a database that cannot be written ({error})",
             expected="a new file in an existing, writable folder, or MLflow's database",
-            fix="Correct --tracking.uri or MLFLOW_TRACKING_URI, or make the place writable.",
+            fix="Correct --tracking.uri or MLFLOW_TRACKING_URI, or make the location writable.",
         ) from error

@@ -74,7 +74,7 @@ def as_store_error(uri: str, doing: str, fix: str) -> Iterator[None]:
         raise StoreError(
             f"store {uri}",
             found=f"a failure while {doing} ({text[:500]})",
-            expected="a store that takes it",
+            expected="a store that accepts it",
             fix=fix,
         ) from error
 

@@ -70,7 +70,7 @@ def _hold_lock(path: Path) -> Iterator[None]:
             if time.monotonic() > deadline_s:
                 os.close(descriptor)
                 raise _creation_error(
-                    path, f"another process has been making it for {MAKING_S:.0f} s"
+                    path, f"another process has been creating it for {MAKING_S:.0f} s"
                 ) from None
             time.sleep(0.1)
         except BaseException:
@@ -175,15 +175,19 @@ def _check_complete(path: Path) -> None:
     newest = utils._get_latest_schema_revision()  # type: ignore[no-untyped-call]
     if not missing and revision is not None and revision[0] == newest:
         return
-    lacks = f"it lacks {len(missing)} of MLflow's tables" if missing else "its tables are of another MLflow"
+    lacks = (
+        f"it lacks {len(missing)} of MLflow's tables"
+        if missing
+        else "its tables are from another version of MLflow"
+    )
     upgrade = f"copy the file, then: mlflow db upgrade {SQLITE}{path}"
     raise StoreError(
         str(path),
-        found=f"a tracking database that is not complete, with {runs} runs ({lacks})",
-        expected="one that was made to its end, by an MLflow of this version",
+        found=f"an incomplete tracking database, with {runs} runs ({lacks})",
+        expected="a complete one, made by this version of MLflow",
         fix=f"It is older than this MLflow: {upgrade}."
         if runs
-        else "What was making it was stopped, and there is no run in it: move it away, and the next run makes a new "
+        else "Its creation was interrupted, and it holds no runs: move it away, and the next run creates a new "
         f"one. If it is older than this MLflow instead, {upgrade}.",
     )
 
@@ -191,7 +195,7 @@ def _check_complete(path: Path) -> None:
 def _creation_error(path: Path, reason: object) -> StoreError:
     return StoreError(
         str(path),
-        found=f"a tracking database that cannot be made or read ({reason})",
-        expected="room and the right to write in its folder",
-        fix="Make room, or correct --tracking.uri or MLFLOW_TRACKING_URI.",
+        found=f"a tracking database that cannot be created or read ({reason})",
+        expected="free space and permission to write in its folder",
+        fix="Free some space, or correct --tracking.uri or MLFLOW_TRACKING_URI.",
     )

@@ -38,7 +38,7 @@ def download_folder(source: str, uri: str, folder: Path, subject: str) -> None:
     sizes = _list_files(source, uri, subject)
     free = shutil.disk_usage(folder).free
     if sum(sizes.values()) > free:
-        raise UnwritableOutputError(folder, f"{sum(sizes.values())} bytes to come, {free} free")
+        raise UnwritableOutputError(folder, f"{sum(sizes.values())} bytes to download, {free} free")
     for path, size in sizes.items():
         place = folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -100,6 +100,6 @@ def _mismatch_error(subject: str, found: str) -> VersionError:
     return VersionError(
         subject,
         found=f"{found} in the store",
-        expected="the files of a bundle, as long as the store says that they are",
+        expected="the files of a bundle, with the lengths that the store states",
         fix="Nothing was written. Pull another version, and ask who can write to the store.",
     )

@@ -45,7 +45,7 @@ def parse_address(text: str) -> VersionAddress:
     if found is None or not _NAME.fullmatch(found[1]) or (found[2] and not _ALIAS.fullmatch(found[2])):
         raise VersionError(
             f"model version {text!r}",
-            found="no such address",
+            found="a malformed address",
             expected="NAME@ALIAS or NAME/NUMBER, such as tape@champion or models:/tape/3",
             fix="Correct it.",
         )
@@ -58,7 +58,7 @@ def check_name(name: str) -> None:
         raise VersionError(
             f"model name {name!r}",
             found="characters a registered model cannot have",
-            expected="letters, digits, dots, dashes, underscores and blanks",
+            expected="letters, digits, dots, dashes, underscores and spaces",
             fix="Choose another name.",
         )
 
@@ -68,7 +68,7 @@ def check_alias(alias: str) -> None:
     if not _ALIAS.fullmatch(alias) or _RESERVED.fullmatch(alias):
         raise VersionError(
             f"alias {alias!r}",
-            found="no alias MLflow takes",
+            found="an alias that MLflow does not accept",
             expected="a letter, then letters, digits, dashes and underscores; not `latest`, not `v1`",
             fix="Choose another alias, such as candidate or champion.",
         )
@@ -96,7 +96,7 @@ def look_up(client: MlflowClient, address: VersionAddress, uri: str) -> ModelVer
     """The version at `address`, or None."""
     from mlflow.exceptions import MlflowException
 
-    with as_store_error(uri, f"looking for {address}", "Look at the server, then run the command again."):
+    with as_store_error(uri, f"looking for {address}", "Check the server, then run the command again."):
         try:
             if address.number is not None:
                 return client.get_model_version(address.name, address.number)
@@ -109,7 +109,7 @@ def look_up(client: MlflowClient, address: VersionAddress, uri: str) -> ModelVer
 
 
 def _describe_known(client: MlflowClient, name: str, uri: str) -> str:
-    with as_store_error(uri, "listing versions", "Look at the server, then run the command again."):
+    with as_store_error(uri, "listing versions", "Check the server, then run the command again."):
         versions = client.search_model_versions(f"name = '{name}'")
         if not versions:
             return "a model of another name"

@@ -69,7 +69,7 @@ def promote_version(
             fix=f"{UNMOVED} Push and name another version, or leave --if-better out.",
         )
     if number == before:
-        return Promotion(wanted.name, alias, number, before, "it pointed there already")
+        return Promotion(wanted.name, alias, number, before, "the alias already points to it")
     if if_better is None:
         reason = "no condition was given"
     elif holder is None:
@@ -104,7 +104,7 @@ def describe_improvement(candidate: ModelVersion, holder: ModelVersion, metric: 
             _name_of(candidate),
             found=f"{metric} {ours:.6g}",
             expected=f"less than the {theirs:.6g} of {_name_of(holder)}",
-            fix=f"{UNMOVED} Leave --if-better out to move it all the same.",
+            fix=f"{UNMOVED} Leave --if-better out to move it anyway.",
         )
     return f"{metric} {ours:.6g} is less than the {theirs:.6g} of version {holder.version}"
 
@@ -118,7 +118,7 @@ def read_figure(version: ModelVersion, metric: str) -> float:
     if is_higher_better(metric):
         raise NotPromotedError(
             f"--if-better {metric}",
-            found="a figure in which higher is better",
+            found="a metric for which higher is better",
             expected="an error or a distance, such as val_esr",
             fix=f"{UNMOVED} Name another metric.",
         )
@@ -159,4 +159,4 @@ def _name_of(version: ModelVersion) -> str:
 
 
 def _describe_data(dataset_hash: str | None) -> str:
-    return f"data {dataset_hash[:12]}" if dataset_hash else "data nobody knows"
+    return f"data {dataset_hash[:12]}" if dataset_hash else "unknown data"

@@ -63,7 +63,7 @@ def pull_bundle(
         raise VersionError(
             subject,
             found=f"a version without the tag {SEAL}",
-            expected="one that `tapezoo push` registered",
+            expected="a version that `tapezoo push` registered",
             fix="Register the bundle with tapezoo push.",
         )
     with staged_folder(out, overwrite, is_bundle, "bundle") as folder:

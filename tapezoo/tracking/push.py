@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 AGAIN = "No version was registered. Run the command again once the store answers; it is safe to repeat."
-HALF_DONE = "Run the command again once the store answers: what is complete already is used again."
+HALF_DONE = "Run the command again once the store answers: files that are already uploaded are used again."
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ class TrackedRun(MLFlowLogger):
                 action()
         except Exception as error:  # anything an HTTP client, a database driver or a disk can raise
             self._lost = True
-            log.warning("tracking stopped: %s could not be logged (%s); the training goes on", what, error)
+            log.warning("tracking stopped: %s could not be logged (%s); the training continues", what, error)
 
 
 def make_logger(
@@ -187,7 +187,7 @@ def make_run_logger(tracking: Tracking, run_dir: Path, is_resumed: bool) -> Trac
     if run_id is not None:
         client, uri = open_client(tracking.uri), tracking_uri(tracking)
         with as_store_error(
-            uri, f"looking for the run {run_id}", "Look at the store, then run the command again."
+            uri, f"looking for the run {run_id}", "Check the store, then run the command again."
         ):
             run_id = _reopen_run(client, run_dir, run_id, is_resumed)
     logger = make_logger(tracking, run_dir, {}, run_id)

@@ -1,4 +1,4 @@
-"""Training of many tiny nets at once, each by least squares of its own, started from a neighbour that is done."""
+"""Training of many tiny nets at once, each by its own least squares, started from a finished neighbour."""
 
 from __future__ import annotations
 
@@ -48,28 +48,29 @@ class WeightsFollowControls(Protocol):
 class CellLevenbergMarquardt(Objective):
     """Fits every net of a grid to its own rows, or one net to all rows, free-running over whole segments.
 
-    Nets of a batch are fitted side by side on all cores; none hears of another's rows, so that a cell that does not
-    converge disturbs nobody. The first starts from several fresh nets, with one step at a time (teacher forcing) and
-    then on its own output for ever longer, up to the segment; every other one from the nearest net that is done, with
-    long roll-outs at once. Its hidden units then mean what the neighbour's do, and weights may be mixed between them.
-    Every epoch visits every cell once more: it goes on from its own weights, and where a neighbour missed much less
-    also from those, and keeps the better. The method is `tapezoo.training.LevenbergMarquardt`'s; for one net whose
-    weights are functions of the controls, what the cells say is added up.
+    Nets of a batch are fitted side by side on all cores; none uses another's rows, so a cell that does not
+    converge does not affect the others. The first starts from several untrained nets, with one step at a time
+    (teacher forcing) and then on its own output over growing lengths, up to the segment; every other one from the
+    nearest finished net, with long roll-outs at once. Its hidden units then mean what the neighbour's do, and weights
+    may be interpolated between them. Every epoch visits every cell once more: it continues from its own weights, and
+    from those of a neighbour with a much smaller error, and keeps the better. The method is
+    `tapezoo.training.LevenbergMarquardt`'s; for one net whose weights are functions of the controls, the equations of
+    the cells are added.
 
-    How far each cell was off at last is in the net (`WeightsByControls.errors`), so that finished cells are kept when
-    a training is resumed. The recipe's optimizer moves nothing.
+    The last error of each cell is stored in the net (`WeightsByControls.errors`), so that finished cells are kept when
+    a training is resumed. The recipe's optimizer is not used.
 
     Args:
         iterations: Steps over whole segments at every visit, 1 or more.
-        starts: Fresh nets that the first cell is tried with, 1 or more.
-        quiet_share: Rows weigh as if they were as loud as each other, down to this share of the loudest row of the
-            cell, above 0 to 1.
+        starts: Number of untrained nets tried for the first cell, 1 or more.
+        quiet_share: Rows are weighted to equal level, down to this share of the level of the loudest row of the cell,
+            above 0 to 1.
         least_gain: A step that lowers the error by a smaller share ends a visit, 0 to 1.
-        weight_decay: Factor of the weights' squares beside the share of the energy that is missed, 0 or more. Weights
-            that are large and cancel fit no better, and amplify rounding.
-        neighbour_decay: The same of the squared distance from the mean of the neighbours that are done, 0 or more: what
-            lies between nets that are near each other is near both.
-        workers: Cells, or rows of one net, at the same time; None: one for each core.
+        weight_decay: Factor of the squared weights, added to the relative error energy, 0 or more. Large weights that
+            cancel fit no better, and amplify rounding errors.
+        neighbour_decay: The same for the squared distance from the mean of the finished neighbours, 0 or more, so that
+            interpolation between neighbours works.
+        workers: Cells, or rows of one net, fitted at the same time; None: one per core.
 
     Raises:
         TrainingError: An argument is out of its range.

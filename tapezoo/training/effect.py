@@ -42,33 +42,33 @@ VALIDATION_SETTLE_SAMPLES = 1 << 15
 
 
 class EffectModel(LightningModule):
-    """Trains a Net on (input, target, controls), as its objective says.
+    """Trains a Net on (input, target, controls) with an objective.
 
-    A subclass names its net in `net_class`; nothing else. Its constructor then takes the net's arguments and the ones
+    A subclass only names its net in `net_class`. Its constructor then takes the net's arguments and the ones
     below, with the net's types, defaults and help texts. Its name is the architecture's name everywhere.
-    One that writes a constructor of its own calls `super().__init__(**training)` in it and builds `self.net`.
+    A subclass with its own constructor calls `super().__init__(**training)` there and sets `self.net`.
 
     Args:
         sample_rate: Hz; declared by the data.
         controls: `Control.to_dict()` of every knob; declared by the data.
         burn_in_samples: Unscored samples at the start of every segment; declared by the data.
-        score_after_samples: Unscored samples at the start of every validation and test region, where the
-            burn-in is shorter: makes the errors of trainings with different burn-ins comparable.
+        score_after_samples: Unscored samples at the start of every validation and test region, if longer than the
+            burn-in; makes the errors of trainings with different burn-ins comparable.
         objective: How the net is trained; None: `Supervised`.
-        optimizer: Made from the parameters, once for each set that the objective trains.
-        lr_scheduler: Made from each optimizer; stepped after every epoch, torch's ReduceLROnPlateau on the
-            objective's monitor, CosineDecay moved after every batch.
-        filter_beside_taps: Length of a linear filter beside the net, in samples, 2 to 65536; 0: none. It starts as the
-            least-squares filter of the training split, the net at nothing: the training starts from the linear floor
-            (`tapezoo.filtered.FilterBeside`). For machines whose linear part is long, such as tape.
-        filter_before_taps: Length of such a filter before the net; 0: none.
-        filter_lead_samples: How many taps of the filter beside the net lie ahead of the output, which is late by so
-            much: the replay heads of tape answer before the gap is reached.
-        filter_learning_rate: Of these filters, as a share of the optimizer's rate, 0 to 1; 0: they stay as they start.
-            Two clips of real tape left out: ESR .00677 and .0919 at 0, .00657 and .0918 at .003, .00668 and .0879 at
-            .03, where training was uneasy.
-        metrics: Names of registered metrics to compute beside esr, mae, si_sdr, mrstft and the one that the
-            objective monitors; `tapezoo list metrics`.
+        optimizer: Made once for each set of parameters that the objective trains.
+        lr_scheduler: Made for each optimizer. It is stepped after every epoch, torch's ReduceLROnPlateau with the
+            objective's monitored metric, CosineDecay after every batch.
+        filter_beside_taps: Length of a linear filter in parallel with the net, in samples, 2 to 65536; 0: none. It
+            starts as the least-squares filter of the training split and the net at zero, so training starts from the
+            linear floor (`tapezoo.filtered.FilterBeside`). For machines whose linear part is long, such as tape.
+        filter_before_taps: Length of such a filter before the net, in samples; 0: none.
+        filter_lead_samples: Samples by which the parallel filter looks ahead; they become latency. The replay heads
+            of tape respond before the gap is reached.
+        filter_learning_rate: Learning rate of these filters as a share of the optimizer's, 0 to 1; 0: they stay as
+            initialised. ESR on two held-out clips of real tape: .00677 and .0919 at 0, .00657 and .0918 at .003, .00668
+            and .0879 at .03, where training was less stable.
+        metrics: Names of further registered metrics, beside esr, mae, si_sdr, mrstft and the one that the objective
+            monitors; `tapezoo list metrics` lists them.
     """
 
     net_class: ClassVar[type[Net]]
@@ -123,14 +123,14 @@ class EffectModel(LightningModule):
             cls.__init__ = constructor  # type: ignore[method-assign]
 
     def build_net(self, **arguments: Any) -> Net:
-        """The net of these arguments; an architecture that chooses among nets does so here.
+        """Builds the net from these arguments; an architecture that chooses between nets does so here.
 
-        What an override takes by name besides becomes an argument of the constructor too.
+        Further named arguments of an override become arguments of the constructor too.
         """
         return self.net_class(self.num_controls, **arguments)
 
     def with_filters(self, net: Net) -> Net:
-        """The net with the filters asked for around it; a constructor of its own passes its net through this."""
+        """Adds the requested filters to the net; a subclass with its own constructor passes its net through this."""
         return add_filters(net, self.filter_taps)
 
     @property
@@ -153,7 +153,7 @@ class EffectModel(LightningModule):
         if batch.delay is not None and not self.objective.reads_delay:
             raise TrainingError(
                 f"the objective {type(self.objective).__name__}",
-                found="data that give the delay of the target, which it does not read",
+                found="data that give the delay of the target, which this objective does not use",
                 expected="an objective with reads_delay, such as tapezoo.training.Supervised",
                 fix="Pass --data.delay remove, or choose another objective.",
             )
@@ -193,7 +193,7 @@ class EffectModel(LightningModule):
                 scheduler.step()
 
     def on_validation_start(self) -> None:
-        """Settles the machine at rest for the weights as they are now."""
+        """Settles the rest state for the current weights."""
         state, _ = settle(self.net, self.default_controls(), limit_samples=VALIDATION_SETTLE_SAMPLES)
         self.net.store_rest(state)
 
@@ -223,7 +223,7 @@ class EffectModel(LightningModule):
             mrstft: (rows,), distance over windows of 256, 512 and 1024 samples, of pieces the mean by length;
                 NaN for shorter rows.
             samples: (rows,), how many were scored.
-            energies_delay_kept: As energies, with only a constant delay taken off; where the delay is removed.
+            energies_delay_kept: As energies, with only a constant delay removed; present if the delay is removed.
         """
         output = self.run(batch.input, batch.controls, batch.delay)
         kept = {} if batch.steady_input is None else {"energies_delay_kept": self._score_kept_delay(batch)}
@@ -259,7 +259,7 @@ class EffectModel(LightningModule):
     def run(self, input: Tensor, controls: Tensor, delay: Tensor | None = None) -> Tensor:
         """(batch, 1, samples) through the net from rest, in long blocks; the padded tail is cut off again.
 
-        A given delay, `Batch.delay`, is what the output is read late by.
+        If the batch has a delay (`Batch.delay`), the output is delayed by it.
         """
         state, _ = settle(self.net, controls, limit_samples=VALIDATION_SETTLE_SAMPLES)
         output = play(self.net, input, controls, state, VALIDATION_BLOCK_SAMPLES)
@@ -307,11 +307,11 @@ class EffectModel(LightningModule):
         return optimizers, [self.make_lr_scheduler(optimizer) for optimizer in optimizers]
 
     def on_fit_start(self) -> None:
-        """Starts long filters from least squares, unless weights were loaded that know better."""
+        """Initialises long filters by least squares, unless weights were loaded."""
         start_filters(self.net, self.filter_taps, self.trainer.datamodule)  # type: ignore[attr-defined]
 
     def on_train_start(self) -> None:
-        """Finds out what ends the training, and how far a resumed one is."""
+        """Determines what ends the training, and how far a resumed one is."""
         self._length = training_length(self.trainer)
         self._length.choose_limit(self.current_epoch)
         self._move_cosines(self.current_epoch)
@@ -347,7 +347,7 @@ class EffectModel(LightningModule):
         if name not in figures and "val_esr" in figures:
             raise TrainingError(
                 "the monitor",
-                found=f"{name}, which no validation gives",
+                found=f"{name}, which validation does not measure",
                 expected=f"one of {', '.join(sorted(figures))}",
                 fix="Correct it in the recipe or in the objective, or ask for a metric: --model.metrics '[NAME]'.",
             )
@@ -370,7 +370,7 @@ class EffectModel(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Until the objective had it, the loss was the model's own."""
+        """Reads older checkpoints, in which the loss belongs to the model."""
         weights: dict[str, Any] = checkpoint["state_dict"]
         for name in [name for name in weights if name.startswith("loss.")]:
             weights[f"objective.{name}"] = weights.pop(name)

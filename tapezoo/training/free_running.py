@@ -1,4 +1,4 @@
-"""Training of nets that hear their own last output: on true outputs first, then on their own, ever longer."""
+"""Training of nets with their last output as an input: first on true outputs, then on their own."""
 
 from __future__ import annotations
 
@@ -30,22 +30,23 @@ class HearsItself(Protocol):
 
 
 class FreeRunning(Supervised):
-    """Trains from sample to sample first, then over roll-outs that grow, then as `Supervised` does.
+    """Trains one sample at a time first, then over growing roll-outs, then as `Supervised` does.
 
-    1. One step: every sample hears the true output before it (teacher forcing; Williams, Zipser, "A learning algorithm
+    1. One step: every sample gets the true output before it (teacher forcing; Williams, Zipser, "A learning algorithm
        for continually running fully recurrent neural networks", 1989), and what is compared are the changes from there.
-       It is fast and has no local minima of long memories; alone it drifts, since the net never hears its own errors
+       It is fast and has no local minima of long memories; alone it drifts, since the net never gets its own errors
        (exposure bias; Peussa et al., "Exposure bias and state matching in recurrent neural network virtual analog
        models", DAFx 2021).
-    2. Roll-outs: the net hears itself for `shortest_samples`, growing to `tbptt_samples`, and begins each time from the
-       true output.
-    3. Free: as `Supervised`, from the state it got to by itself.
+    2. Roll-outs: the net runs on its own output for `shortest_samples`, growing to `tbptt_samples`, and starts each
+    time
+       from the true output.
+    3. Free: as `Supervised`, from the state it reached by itself.
 
     Args:
-        one_step_share: Of the training, that is of type 1, 0 to 1.
-        rollout_share: Of the training, that is of type 2; what both leave over is of type 3.
-        shortest_samples: Of a roll-out, 1 or more.
-        supervised: How it is trained besides, see `Supervised`.
+        one_step_share: Share of the training in stage 1, 0 to 1.
+        rollout_share: Share in stage 2; the rest is stage 3.
+        shortest_samples: Shortest roll-out, 1 or more.
+        supervised: The rest of the training, see `Supervised`.
 
     Raises:
         TrainingError: An argument is out of its range; or see `Supervised`.
@@ -61,7 +62,7 @@ class FreeRunning(Supervised):
         super().__init__(**supervised)
         require("one_step_share", one_step_share, 0 <= one_step_share <= 1, "0 to 1")
         left = 1 - one_step_share + 1e-9
-        require("rollout_share", rollout_share, 0 <= rollout_share <= left, "0 to what one_step_share leaves")
+        require("rollout_share", rollout_share, 0 <= rollout_share <= left, "0 to 1 minus one_step_share")
         least = self.loss.min_samples
         judged = f"at least {least}, which {type(self.loss).__name__} needs"
         require("shortest_samples", shortest_samples, shortest_samples >= least, judged)
@@ -73,7 +74,7 @@ class FreeRunning(Supervised):
         if not isinstance(net, HearsItself) or net.latency_samples or net.hop_samples != 1:
             raise TrainingError(
                 "--model.objective",
-                found=f"FreeRunning for {type(net).__name__}, whose next output is not told from its last one",
+                found=f"FreeRunning for {type(net).__name__}, whose next output does not depend on its last one",
                 expected="a state transition net, such as tapezoo.models.STN without filters",
                 fix="Train it with tapezoo.training.Supervised.",
             )

@@ -71,9 +71,12 @@ def training_length(trainer: Trainer) -> TrainingLength:
 def _endless(epochs_done: float) -> float:
     raise TrainingError(
         "the trainer",
-        found="no last epoch and no other end",
+        found="no max_epochs and no other end",
         expected="a length, over which CosineDecay lowers the learning rate or an objective changes its loss",
-        fix="Set trainer.max_epochs or trainer.max_time, or choose a schedule and an objective that need no end.",
+        fix=(
+            "Set trainer.max_epochs or trainer.max_time, or choose a schedule and an objective that do not need a "
+            "length."
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Training of very small nets that hear themselves by Levenberg's and Marquardt's method."""
+"""Training of very small nets with feedback of their output, by the method of Levenberg and Marquardt."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_PARAMETERS = 1000  # the work grows with the square
 
 @runtime_checkable
 class HasFewParameters(Protocol):
-    """A net that tells what `normal_equations` needs."""
+    """A net that provides what `normal_equations` needs."""
 
     def fitted(self, input: Tensor, controls: Tensor, state: State, before: Tensor, target: Tensor) -> Heard:
         """What it is fitted on; all audio (batch, 1, samples)."""
@@ -38,20 +38,20 @@ class HasFewParameters(Protocol):
 
 
 class LevenbergMarquardt(FreeRunning):
-    """Trains a state transition net by least squares instead of gradient steps, roll-outs grown as by `FreeRunning`.
+    """Trains a state transition net by least squares instead of gradient steps, with roll-outs as in `FreeRunning`.
 
     With some fifty parameters the matrix of second derivatives that Gauss and Newton take, J'J, is small, and a step
     with it is worth hundreds of steps down the gradient: weights of a hysteresis differ by orders of magnitude in what
     they do. Levenberg, "A method for the solution of certain non-linear problems in least squares", 1944;
     Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", 1963.
 
-    Every batch makes `iterations` steps, each taken only if the batch's error falls, else damped more. What is least is
-    the squared error of the output, in the first stage that of its changes. Batches should be large, some ten thousand
-    samples or more, and no more than a few hundred are needed. The optimizer of the recipe moves nothing.
+    Every batch makes `iterations` steps, each taken only if the batch's error falls, else damped more. The squared
+    error of the output is minimised, in the first stage that of its changes. Batches should be large, some ten
+    thousand samples or more, and no more than a few hundred are needed. The recipe's optimizer is not used.
 
     Args:
-        iterations: For every batch, 1 or more.
-        free_running: See `FreeRunning`; `gradient_clip_norm` is without use, `loss` is for `val_loss` alone.
+        iterations: Steps per batch, 1 or more.
+        free_running: See `FreeRunning`; `gradient_clip_norm` has no effect, `loss` is used only for `val_loss`.
 
     Raises:
         TrainingError: An argument is out of its range; or see `FreeRunning`.

@@ -89,7 +89,7 @@ def start_filters(net: Net, taps: FilterTaps, data: Any) -> None:
     if len(filters) != taps.filters:
         raise TrainingError(
             "--model.filter_beside_taps, --model.filter_before_taps",
-            found=f"a {type(net).__name__} without them: its model builds it in a constructor of its own",
+            found=f"a {type(net).__name__} without them: its model builds it in its own constructor",
             expected="a model that names its net (net_class), or passes it through `with_filters`",
             fix="Leave them out, or change the model.",
         )
@@ -100,7 +100,7 @@ def start_filters(net: Net, taps: FilterTaps, data: Any) -> None:
             raise TrainingError(
                 "--model.filter_beside_taps, --model.filter_before_taps",
                 found=f"{type(data).__name__} as data",
-                expected="a data module of tapezoo, from whose recordings the filter starts",
+                expected="a data module of tapezoo, from whose recordings the filter is initialised",
                 fix="Train with PairedAudio or VirtualDevices, or leave the filters out.",
             )
         rows = [(row.input, row.target) for row in data.split_arrays("train")]

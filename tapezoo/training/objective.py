@@ -1,4 +1,4 @@
-"""How a net is trained, apart from what the net is: the contract of every objective."""
+"""The contract of every objective: how a net is trained."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tapezoo.net import Net
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is: for stages, and for weights that change over time.
+    """How far a training is, for stages and for weights that change over time.
 
     Args:
-        epoch: The current one, from 0.
+        epoch: The current epoch, counted from 0.
         measure: See `fraction_done`.
     """
 
@@ -50,14 +50,14 @@ class Update(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """What an objective is given for one training step.
+    """What an objective receives for one training step.
 
     Args:
-        net: What is trained.
+        net: The net to train.
         batch: Segments of paired audio.
         burn_in_samples: Unscored samples at the start of every segment.
         progress: How far the training is.
-        update: Makes an optimizer step; as many per batch as the objective likes.
+        update: Makes an optimizer step; may be called any number of times per batch.
     """
 
     net: Net
@@ -68,11 +68,11 @@ class Step:
 
 
 class Objective(nn.Module, ABC):
-    """How a net is trained: the step, the losses, what else is trained, and what is monitored.
+    """How a net is trained: the step, the losses, further trained parameters, and the monitored metric.
 
     `EffectModel` owns the net, makes the optimizers that the objective asks for, and calls it from Lightning's hooks.
-    Modules and buffers of an objective are saved in checkpoints, so that a training resumes with them; who loads a
-    trained net does not need them.
+    Modules and buffers of an objective are saved in checkpoints, so that a training resumes with them; a
+    trained net can be loaded without them.
     """
 
     monitor: str = "val_esr"
@@ -85,7 +85,7 @@ class Objective(nn.Module, ABC):
     refused where the data give a delay."""
 
     def optimized_parameters(self, net: Net) -> dict[str, Iterable[nn.Parameter]]:
-        """Name -> parameters, one optimizer for each; called before the data are read, so it may refuse the net."""
+        """Name -> parameters, one optimizer for each; called before the data are read, and may refuse the net."""
         return {"net": net.parameters()}
 
     @abstractmethod
@@ -100,13 +100,13 @@ class Objective(nn.Module, ABC):
     def validation_losses(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Scalars of one row of the validation, (1, 1, samples) twice, to be averaged by length.
 
-        One of them is "val_loss", which should mean the same in every epoch; a row that is too short to be judged
+        One of them is "val_loss", which should mean the same in every epoch; a row that is too short for the loss
         has none.
         """
 
     def progress_text(self, net: Net) -> str | None:
-        """What to show while an epoch is under way, besides how far it is; None: nothing.
+        """Text to show during an epoch, beside the progress; None: nothing.
 
-        For objectives whose epochs are long, or who have something to tell that is no figure of a batch.
+        For objectives with long epochs, or with information that is not a figure of one batch.
         """
         return None

@@ -10,15 +10,15 @@ from torch.optim.lr_scheduler import LRScheduler
 
 
 class CosineDecay(LRScheduler):
-    """Half a cosine from the optimizer's rate to `final_ratio` of it, over the whole training.
+    """Half a cosine from the optimizer's learning rate to `final_ratio` of it, over the whole training.
 
-    Loshchilov, Hutter, "SGDR", ICLR 2017, without restarts. Unlike torch's CosineAnnealingLR it is told how
-    much of the training is done, so that it ends with it, whether epochs, time or an amount of audio end it,
-    also where a resumed training is longer than it was.
+    Loshchilov, Hutter, "SGDR", ICLR 2017, without restarts. Unlike torch's CosineAnnealingLR it follows the share
+    of the training that is done. So it ends with the training, whether epochs, time or an amount of audio end it, and
+    also if a resumed training is longer than before.
 
     Args:
-        optimizer: Whose rate to set.
-        final_ratio: Last rate over first rate, 0 to 1.
+        optimizer: The optimizer whose learning rate is set.
+        final_ratio: Last learning rate divided by the first, 0 to 1.
     """
 
     def __init__(self, optimizer: Optimizer, final_ratio: float = 0.0) -> None:

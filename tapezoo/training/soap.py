@@ -1,4 +1,4 @@
-"""SOAP: Adam along the axes of the gradient's own covariance, for small nets that are hard to fit."""
+"""SOAP: Adam along the axes of the gradient's covariance, for small nets that are hard to fit."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class SOAP(Optimizer):
     up the axes.
 
     A weight of more than two dimensions is taken as a matrix, (first, all others); an axis longer than
-    `longest_axis` is left as it is.
+    `longest_axis` is not rotated.
 
     Args:
-        params: As every optimizer's.
+        params: As for every optimizer.
         lr: Learning rate, above 0.
-        betas: Of the means of the gradient and of its square, 0 to below 1.
-        covariance_beta: Of the mean covariance, 0 to below 1.
+        betas: Decay of the means of the gradient and of its square, 0 to below 1.
+        covariance_beta: Decay of the mean covariance, 0 to below 1.
         eps: Added to the root of the mean square, 0 or more.
-        every_steps: How often the eigenvectors follow the covariance, by one step of orthogonal iteration.
-        longest_axis: Up to which length an axis is turned.
+        every_steps: Steps between updates of the eigenvectors, each by one step of orthogonal iteration.
+        longest_axis: Longest axis that is rotated.
 
     Raises:
         TrainingError: An argument is out of its range.

@@ -18,12 +18,12 @@ from tapezoo.training.supervised import Supervised
 class Staged(Supervised):
     """Trains the named part of the net alone for some epochs, then everything.
 
-    The linear path of a machine is quickly learnt; the rest of the net then starts from what it leaves over.
+    The linear path of a machine is learned quickly; the rest of the net then learns the remaining error.
 
     Args:
-        first: Which parameters move in the first stage: names or patterns such as "linear_path" or "lstm.*_l0"; the
-            name of a module stands for everything in it.
-        first_epochs: Length of the first stage, 1 or more.
+        first: Parameters trained in the first stage: names or patterns such as "linear_path" or "lstm.*_l0"; the
+            name of a module means all its parameters.
+        first_epochs: Length of the first stage in epochs, 1 or more.
         supervised: How both stages are trained, see `Supervised`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Supervised training of nets that must not amplify what they should forget."""
+"""Supervised training of nets whose disturbances of the state must decay."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ LEAST_RATIO = 1e-6
 
 
 class Steady(Supervised):
-    """Trains as `Supervised`, against a recurrent net's growing sensitivity to its own state.
+    """Trains as `Supervised`, with a penalty if disturbances of a recurrent net's state grow.
 
-    A net in a loop can follow its recording and still be unsteady: two states that differ by little move apart instead
-    of together. Every step plays the first `horizon_samples` of every fourth row twice more, from a state as it is and
-    nudged by a hundredth of its size, and asks that the nudge shrinks to `forget` of itself or less: the loss grows by
-    `growth_weight` times what its logarithm exceeds that by. A net that contracts has a fading memory (Miller, Hardt,
-    "Stable recurrent models", ICLR 2019). Here that is asked for where the music leads the net, not of its weights.
-    The horizon is short, since the gradient of what chaos makes of a nudge in the long run leads nowhere.
+    A net with feedback can follow its recording and still be unsteady: two states that differ slightly move apart
+    instead of together. Every step plays the first `horizon_samples` of every fourth row twice more, once from the
+    state itself and once from the state disturbed by a hundredth of its size. The disturbance should shrink to
+    `forget` of itself or less; the loss grows by `growth_weight` times the excess of its logarithm. A net that
+    contracts has a fading memory (Miller, Hardt, "Stable recurrent models", ICLR 2019). Here this is required on the
+    states that the training audio produces, not of the weights. The horizon is short, because over long times the
+    gradient of a chaotic net is useless.
 
-    Noise on the input lets the net hear more than the recording holds (Bishop, "Training with noise is equivalent to
+    Noise on the input adds variety to the training audio (Bishop, "Training with noise is equivalent to
     Tikhonov regularization", Neural Computation 7, 1995).
 
     Args:
-        growth_weight: Of the penalty, 0 (none) or more.
-        horizon_samples: After which a nudge is looked at, 1 or more.
-        forget: What may be left of it then, above 0, up to 1.
-        input_noise: Standard deviation of white noise on the input, over the RMS of each row; 0 none.
-        supervised: How it is trained besides, see `Supervised`.
+        growth_weight: Weight of the penalty, 0 (none) or more.
+        horizon_samples: Samples after which the disturbance is measured, 1 or more.
+        forget: Share of the disturbance allowed then, above 0, up to 1.
+        input_noise: Standard deviation of white noise on the input, relative to the RMS of each row; 0: none.
+        supervised: The rest of the training, see `Supervised`.
 
     Raises:
         TrainingError: An argument is out of its range; or see `Supervised`.

@@ -20,14 +20,14 @@ class Supervised(Objective):
     """Minimises a distance between output and target.
 
     Truncated backpropagation through time after Wright et al. (DAFx 2019): the net first runs over the burn-in
-    without a gradient, then every `tbptt_samples` make one optimizer step, the state carried over without its
-    history. Where the data give a delay (`Batch.delay`), the output is read that late before it is compared: the net is
-    then the machine without its transport.
+    without a gradient, then takes one optimizer step per `tbptt_samples`, with the state carried over without its
+    gradient. If the data give a delay (`Batch.delay`), it is applied to the output before the comparison: the net then
+    learns the machine without its transport.
 
     Args:
-        loss: What to minimise, called as (output, target); None: the ESR.
+        loss: The loss, called as (output, target); None: the ESR.
         tbptt_samples: Samples per optimizer step; None: one step per segment.
-        gradient_clip_norm: Largest norm of the gradient, above 0; None: unlimited.
+        gradient_clip_norm: Largest norm of the gradient, above 0; None: no limit.
 
     Raises:
         TrainingError: A norm that is not above 0, or fewer samples per step than the loss needs.
@@ -53,7 +53,7 @@ class Supervised(Objective):
                 "--model.objective.tbptt_samples",
                 found=str(tbptt_samples),
                 expected=f"at least {self.loss.min_samples}, which {type(self.loss).__name__} needs",
-                fix="Raise tbptt_samples, or choose a loss that judges shorter blocks.",
+                fix="Raise tbptt_samples, or choose a loss that works on shorter blocks.",
             )
 
     def step(self, step: Step) -> dict[str, Tensor]:
@@ -96,7 +96,7 @@ class Supervised(Objective):
         return {"train_loss": torch.stack(losses).mean(), **logged}
 
     def disturbed(self, net: Net, input: Tensor, state: State) -> tuple[Tensor, State]:
-        """What the net is given in place of a chunk of input and the state before it; here just these.
+        """The input chunk and state that the net receives in training; here unchanged.
 
         Args:
             net: What is trained.
@@ -106,7 +106,7 @@ class Supervised(Objective):
         return input, state
 
     def penalty(self, net: Net, input: Tensor, controls: Tensor, state: State, after: State) -> Tensor | None:
-        """What a subclass adds to the loss of a chunk; None: nothing.
+        """A term that a subclass adds to the loss of a chunk; None: nothing.
 
         Args:
             net: What is trained.

@@ -139,10 +139,10 @@ TILE = [constant("times", [HUGE]), helper.make_node("Tile", ["gain", "times"], [
         (loop(1 << 62), f"a loop of {1 << 62} rounds"),
         (loop(1 << 62, computed_end(), body_condition="go_on_computed"), "a loop of"),
         (loop(1 << 11, loop(1 << 11, name="inner")), f"a loop of {1 << 22} rounds"),
-        (loop(NO_LIMIT), "a loop without an end"),
-        (loop(None), "a loop without an end"),
-        (loop(None, [constant("always", True)], body_condition="always"), "a loop without an end"),
-        (loop(NO_LIMIT, body_condition="go"), "a loop without an end"),
+        (loop(NO_LIMIT), "a loop that does not end"),
+        (loop(None), "a loop that does not end"),
+        (loop(None, [constant("always", True)], body_condition="always"), "a loop that does not end"),
+        (loop(NO_LIMIT, body_condition="go"), "a loop that does not end"),
     ],
 )
 def test_work_without_measure_is_refused(nodes, words):
@@ -207,6 +207,6 @@ def test_a_file_of_endlessly_many_parts_is_not_read_to_its_end(monkeypatch):
 def test_neither_verify_nor_stream_opens_such_a_graph(bundle: Path):
     forge(bundle, "model.onnx", made(EXPAND))
     for play in (verify, Stream):
-        with pytest.raises(BundleError, match=r"Expand.*no more work") as caught:
+        with pytest.raises(BundleError, match=r"Expand.*no more computation") as caught:
             play(bundle)
         assert caught.value.file == "model.onnx"

@@ -175,7 +175,7 @@ def test_outputs_in_another_order_are_refused(bundle):
 )
 def test_what_is_no_graph_is_refused(bundle, data):
     forge(bundle, "model.onnx", data)
-    refused(bundle, "no ONNX graph")
+    refused(bundle, "no readable ONNX graph")
 
 
 # --- TorchScript ---

@@ -186,7 +186,7 @@ def test_an_index_that_is_none_is_refused(bundle, change, says):
         (lambda t: t.update({"weight/lstm_LSTM_3": t["weight/lstm_LSTM_3"].astype(np.float16)}), "F16"),
         (
             lambda t: t.update({"weight/lstm_LSTM_3": t["weight/lstm_LSTM_3"][:, :, :60].copy()}),
-            "another size",
+            "a size other than",
         ),
     ],
 )
@@ -246,7 +246,7 @@ def test_a_graph_that_does_not_run_is_named(bundle):
     model = onnx.load(bundle / GRAPH)
     model.graph.node[0].op_type = "NoSuchOperator"
     onnx.save(model, bundle / GRAPH)
-    with pytest.raises(BundleError, match=r"its runtime refuses|a failure|that fails") as caught:
+    with pytest.raises(BundleError, match=r"its runtime rejects|a failure|that fails") as caught:
         check(bundle)
     assert caught.value.file == GRAPH
 

@@ -175,7 +175,7 @@ def test_a_golden_output_longer_than_its_input_is_not_unpacked(bundle):
 def test_golden_cases_that_read_the_same_arrays_again_and_again_are_refused(bundle):
     forge(bundle, "golden/input.npz", npz(input=np.zeros((1, 1 << 20), np.float32)))
     edit_manifest(bundle, golden=[case(f"c{n}") for n in range(200)])
-    refused_unopened(bundle, "200 golden cases that may read 838860800 bytes", "golden/input.npz")
+    refused_unopened(bundle, "200 golden cases that would read 838860800 bytes", "golden/input.npz")
 
 
 def test_a_case_longer_than_the_input_is_found_before_anything_plays(bundle):

@@ -48,7 +48,7 @@ class Enough(Callback):
         (lambda: trained(max_epochs=-1, max_time={"seconds": 1}), "max_time 0:00:01 is over; --trainer.max"),
         (
             lambda: trained(callbacks=[AudioBudget(0.2)], max_epochs=-1),
-            "the budget of 0.2 s of audio is spent",
+            "the budget of 0.2 s of audio is used up",
         ),
         (
             lambda: trained(1e-12, [EarlyStopping("val_esr", patience=2)], max_epochs=9),
@@ -96,8 +96,8 @@ def test_the_bar_runs_to_whichever_limit_ends_the_training_and_counts_batches(li
         (0.02, "worse than the best linear filter"),
         (0.019, "hardly better than the best linear filter (0.2 dB)"),
         (0.002, "10.0 times better than the best linear filter (10.0 dB)"),
-        (0.0, "perfect"),
-        (float("nan"), "nothing to compare it with"),
+        (0.0, "the error is exactly 0"),
+        (float("nan"), "no linear floor to compare with"),
     ],
 )
 def test_a_result_is_judged_by_what_an_equaliser_would_do(esr, said):

@@ -146,7 +146,7 @@ def test_progress_and_the_last_lines_say_what_was_not_kept_and_resuming_goes_on_
     train(tmp_path, data, script, 2, progress)
     run = train(tmp_path, data, script, 4, progress, ckpt_path=str(tmp_path / "last.ckpt"))
     lines = shown.getvalue().splitlines()
-    assert ["not steady: rounding reaches" in line for line in lines] == [False, True, True, False]
+    assert ["not steady: rounding errors reach" in line for line in lines] == [False, True, True, False]
     assert [line.split("best ")[1].split()[0] for line in lines] == ["0.09", "0.09", "0.09", "0.04"]
     assert run.callbacks[0].refused == 2
     assert float(best_and_last(run).best_model_score) == pytest.approx(0.04, rel=1e-3)
@@ -154,7 +154,7 @@ def test_progress_and_the_last_lines_say_what_was_not_kept_and_resuming_goes_on_
     said = io.StringIO()
     say_result(Screen(file=said, force_terminal=False, width=400), tmp_path, run, {257: 0.1}, None)
     assert "2 epochs with better scores were not steady and not kept" in said.getvalue()
-    assert "steadiness   steady, at 0.5 of the limit: rounding reaches -100 dB" in said.getvalue()
+    assert "steadiness   steady, at 0.5 of the limit: rounding errors reach -100 dB" in said.getvalue()
 
 
 def test_a_run_without_a_steady_epoch_says_so_at_its_end_and_on_the_card(data, tmp_path, monkeypatch):
@@ -162,13 +162,13 @@ def test_a_run_without_a_steady_epoch_says_so_at_its_end_and_on_the_card(data, t
     run = train(tmp_path, data, script, 1)
     said = io.StringIO()
     say_result(Screen(file=said, force_terminal=False, width=400), tmp_path, run, {257: 0.1}, None)
-    assert "NOT steady: rounding reaches -40 dB" in said.getvalue()
+    assert "NOT steady: rounding errors reach -40 dB" in said.getvalue()
     metrics = read_checkpoint(tmp_path / "best.ckpt")["tapezoo"]["metrics"]
     manifest = SimpleNamespace(**dict.fromkeys(FIELDS), metrics=metrics, **EMPTY)
     [line] = [
         part for part in card_parts(manifest, tmp_path) if isinstance(part, str) and "Steadiness" in part
     ]
-    assert "NOT steady: rounding reaches -40 dB" in line
+    assert "NOT steady: rounding errors reach -40 dB" in line
 
 
 FIELDS = ("receptive_field", "sample_rate", "latency_samples", "settle_samples", "max_block_samples", "grid")

@@ -343,15 +343,15 @@ def test_recipes_that_are_none(
 
 WRONG_CHECKPOINTS = {
     "nope.ckpt": ("no such file",),
-    "dry.wav": ("no PyTorch checkpoint", "tapezoo fit"),
-    "empty.ckpt": ("no PyTorch checkpoint",),
-    "text.ckpt": ("no PyTorch checkpoint",),
+    "dry.wav": ("not a PyTorch checkpoint", "tapezoo fit"),
+    "empty.ckpt": ("not a PyTorch checkpoint",),
+    "text.ckpt": ("not a PyTorch checkpoint",),
     "pickle.ckpt": (),
-    "truncated.ckpt": ("no PyTorch checkpoint",),
+    "truncated.ckpt": ("not a PyTorch checkpoint",),
     "changed.ckpt": (),
     "module.ckpt": ("checkpoint",),
-    "foreign.ckpt": ("other program", "tapezoo fit"),
-    "list.ckpt": ("other program",),
+    "foreign.ckpt": ("another program", "tapezoo fit"),
+    "list.ckpt": ("another program",),
     "hollow.ckpt": ("checkpoint",),
     "weightless.ckpt": ("weights",),
     "mislabelled.ckpt": (),
@@ -439,7 +439,7 @@ def test_a_checkpoint_without_its_recipe(
         ("wet.wav", "out.mp3", (), ("out.mp3", ".wav", ".flac")),
         ("wet.wav", "out", (), ("out", ".wav")),
         ("wet.wav", "wet.wav", ("--overwrite",), ("wet.wav", "the input itself")),
-        ("wet.wav", "dry.wav", (), ("dry.wav", "already there", "--overwrite")),
+        ("wet.wav", "dry.wav", (), ("dry.wav", "a file or folder that exists", "--overwrite")),
         ("wet.wav", "nofolder/out.wav", (), ("nofolder/out.wav", "cannot be written")),
         ("wet.wav", "dry.wav/out.wav", (), ("dry.wav/out.wav", "cannot be written")),
         ("wet.wav", "out.wav", ("--set", "nosuch=1"), ("'nosuch'", "drive")),
@@ -475,10 +475,10 @@ def test_renderings_that_cannot_be(
     ("checkpoint", "options", "words"),
     [
         ("nope.ckpt", ("--out", "bundle"), ("nope.ckpt", "no such file")),
-        ("text.ckpt", ("--out", "bundle"), ("text.ckpt", "no PyTorch checkpoint")),
-        ("foreign.ckpt", ("--out", "bundle"), ("foreign.ckpt", "other program")),
+        ("text.ckpt", ("--out", "bundle"), ("text.ckpt", "not a PyTorch checkpoint")),
+        ("foreign.ckpt", ("--out", "bundle"), ("foreign.ckpt", "another program")),
         ("good.ckpt", (), ("--out",)),
-        ("good.ckpt", ("--out", "dry.wav"), ("dry.wav", "already there")),
+        ("good.ckpt", ("--out", "dry.wav"), ("dry.wav", "a file or folder that exists")),
         ("good.ckpt", ("--out", "dry.wav", "--overwrite"), ("dry.wav", "no bundle")),
         ("good.ckpt", ("--out", "dry.wav/bundle"), ("dry.wav/bundle", "cannot be written")),
         ("good.ckpt", ("--out", "nofolder/bundle"), ("nofolder/bundle", "cannot be written")),
@@ -509,7 +509,13 @@ def test_an_existing_bundle_is_not_overwritten(
 ) -> None:
     shutil.copytree(bundle, here / "bundle")
     refused(
-        capsys, here, ("bundle", "already there", "--overwrite"), "export", "good.ckpt", "--out", "bundle"
+        capsys,
+        here,
+        ("bundle", "a file or folder that exists", "--overwrite"),
+        "export",
+        "good.ckpt",
+        "--out",
+        "bundle",
     )
 
 

@@ -179,7 +179,7 @@ def test_what_cannot_work_is_said_before_anything_is_trained(monkeypatch, capsys
         ([fir, "--minutes", "1", "--audio-seconds", "1"], "exactly one"),
         ([fir, "missing.yaml", "--minutes", "1"], "missing.yaml"),
         ([fir, unknown, "--minutes", "1"], "unknown.yaml"),
-        ([fir, fir, "--minutes", "1"], "every recipe once"),
+        ([fir, fir, "--minutes", "1"], "each recipe once"),
         ([fir, "--minutes", "1", "--address", "auto"], "--address"),
         ([fir, "--minutes", "1", "--engine", "ray"], "tapezoo[ray]"),
         ([fir, "--minutes", "1", "--data.dry", "gone.wav"], "gone.wav"),

@@ -88,9 +88,9 @@ def test_asked_for_targets_are_written_with_what_they_lose(
         ("best.ckpt", ("--targets", "onnx,,"), "'onnx,,': found a comma without a name"),
         ("gru.ckpt", ("--targets", "onnx,onnx_int8"), "no int8 operator for"),
         ("best.ckpt", ("--targets", "onnx,onnx_fp16", "--max-loss", "1e-30"), "an ESR of"),
-        ("best.ckpt", ("--max-loss", "-1"), "is no ESR"),
-        ("best.ckpt", ("--max-loss", "nan"), "is no ESR"),
-        ("best.ckpt", ("--max-loss", "little"), "is no ESR"),
+        ("best.ckpt", ("--max-loss", "-1"), "is not an ESR"),
+        ("best.ckpt", ("--max-loss", "nan"), "is not an ESR"),
+        ("best.ckpt", ("--max-loss", "little"), "is not an ESR"),
     ],
 )
 def test_what_cannot_be_exported_is_said_and_leaves_nothing(

@@ -93,7 +93,7 @@ def test_a_recipe_without_a_grid_of_nets_is_refused(changes, said, capsys):
         (["--shards", "5"], "--shards: found 5; expected 1 to 4"),
         (["--shards", "0"], "--shards: found 0"),
         (["--workers", "0"], "--workers 0"),
-        (["--workers", "1000"], "make sense on"),
+        (["--workers", "1000"], "are useful on"),
         (["--address", "10.0.0.1:1"], "--address without --engine ray"),
         (["--engine", "ray", "--workers", "2"], "--workers with --engine ray"),
     ],

@@ -87,7 +87,7 @@ def test_what_is_there_is_replaced_only_when_asked_and_only_if_it_is_a_data_set(
         (["--check", "one.wav"], "1 files"),
         (["--check"], "0 files"),
         (["a.wav", "b.wav"], "--out"),
-        (["--check", "a.wav", "b.wav", "--pairs", "p.yaml"], "beside --pairs"),
+        (["--check", "a.wav", "b.wav", "--pairs", "p.yaml"], "together with --pairs"),
         (["--check", "a.wav", "b.wav", *["--pilot", "c.wav", "d.wav"] * 2], "2 times for 1 pairs"),
         (["--check", "a.wav", "b.wav", "--sample-rate", "10"], "4000 to 768000"),
     ],

@@ -48,7 +48,7 @@ def test_a_file_in_the_working_directory_comes_first_and_it_is_said(file: str) -
     Path(file).write_text("model: {}")
     told: list[str] = []
     assert find_recipe("lstm", told.append) == Path(file)
-    assert told == [f"recipe lstm: the file {file}, not the recipe of that name that tapezoo ships"]
+    assert told == [f"recipe lstm: the file {file}, not the shipped recipe with that name"]
 
 
 def test_nothing_is_said_of_a_path_that_can_be_only_one_file() -> None:
@@ -81,7 +81,7 @@ def test_compare_takes_names_beside_paths(capsys: pytest.CaptureFixture[str]) ->
     assert main(["compare", "lstm", str(FOLDER / "lstm.yaml"), "--minutes", "1"]) == 2
     captured = capsys.readouterr()
     assert f"recipe lstm: shipped with tapezoo, {FOLDER / 'lstm.yaml'}" in captured.out
-    assert "found it twice" in captured.err
+    assert "found the same recipe twice" in captured.err
 
 
 def test_grid_fit_takes_a_name(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,7 +103,7 @@ def test_a_recipe_is_copied_and_the_copy_is_used_from_then_on(capsys: pytest.Cap
 def test_a_copy_overwrites_nothing(to: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     Path("lstm.yaml").write_text("somebody's work")
     assert main(["recipes", "copy", "lstm", *to]) == 2
-    assert "lstm.yaml: found something already there" in capsys.readouterr().err
+    assert "lstm.yaml: found a file that exists" in capsys.readouterr().err
     assert Path("lstm.yaml").read_text() == "somebody's work"
 
 

@@ -48,7 +48,7 @@ def test_push_promote_pull(
     assert "tape/1" in said
     assert "tape@candidate" in said
     assert "tapezoo pull models:/tape/1" in said
-    assert "as it was before" in invoke(capsys, "push", bundle, "--name", "tape")
+    assert "which was already registered" in invoke(capsys, "push", bundle, "--name", "tape")
     said = invoke(capsys, "promote", "tape@candidate", "champion", "--if-better", "val_esr")
     assert said.startswith("tape@champion is tape/1: there was no champion")
     out = tmp_path / "out"
@@ -129,4 +129,4 @@ def test_a_machine_without_torch_and_rich_pulls_what_it_was_told_to(
         said += done.stdout
     assert "not replayed" in said
     assert "tape@stable is tape/1" in said
-    assert "tape/1, as it was before" in said
+    assert "tape/1, which was already registered" in said

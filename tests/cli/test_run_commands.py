@@ -155,7 +155,8 @@ def test_a_run_is_not_resumed_in_its_folder_on_other_recordings(
     result = invoke(capsys, *FIT, *more, "--run_dir", "new")
     assert result.code == 0, result
     assert (
-        "run/last.ckpt goes on in another folder: its best checkpoint stays behind, a new best" in result.out
+        "run/last.ckpt continues in another folder; best.ckpt there is chosen from the new epochs"
+        in result.out
     )
     assert read_checkpoint(Path("new/best.ckpt"))["epoch"] == 1
 

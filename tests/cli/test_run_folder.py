@@ -32,9 +32,9 @@ def test_a_second_training_in_the_same_new_folder_is_refused_until_the_first_has
             claim(run),
         ):
             pass
-        with pytest.raises(RunFolderError, match="still at work"), claim(run, overwrite=True):
+        with pytest.raises(RunFolderError, match="still running"), claim(run, overwrite=True):
             pass
-        with pytest.raises(RunFolderError, match="still at work"), claim(run, resumed=run / "last.ckpt"):
+        with pytest.raises(RunFolderError, match="still running"), claim(run, resumed=run / "last.ckpt"):
             pass
     with claim(run):
         pass

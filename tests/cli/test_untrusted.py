@@ -167,7 +167,7 @@ def test_recipes_name_known_packages_alone(
     for options in ((), ("--allow-import", "mymodules")) if path == "mymodule.Slow" else ((),):
         result = invoke(capsys, *line, *options)
         assert result.code == 2, result
-        assert f"{shown}, code from a package that a recipe may not name" in result.err
+        assert f"{shown}, code from a package that a recipe is not allowed to use" in result.err
         assert f"add --allow-import {shown.partition('.')[0]} to the line" in result.err
     assert not (here / "imported").exists()
     assert not (here / "run").exists()
@@ -213,7 +213,7 @@ def test_the_option_is_taken_off_the_line() -> None:
 
 @pytest.mark.parametrize("package", ["*", "", "a/b", "a.", "jsonargparse", "jsonargparse.typing", "../a"])
 def test_packages_that_are_none_are_refused(package: str) -> None:
-    with pytest.raises(UsageError, match="names no package"):
+    with pytest.raises(UsageError, match="not the name of a package"):
         split_allowed(["fit", f"--allow-import={package}"])
 
 

@@ -86,7 +86,7 @@ def test_no_row_is_registered():
 def test_equal_stems_are_told_apart_by_their_folders(tmp_path):
     paths = [tmp_path / name for name in ("x/lstm.yaml", "y/lstm.yaml", "fir.yaml")]
     assert name_rows(paths) == ["x-lstm", "y-lstm", "fir"]
-    with pytest.raises(CompareError, match="every recipe once"):
+    with pytest.raises(CompareError, match="each recipe once"):
         name_rows([paths[0], paths[2], tmp_path / "y" / ".." / "x" / "lstm.yaml"])
 
 

@@ -43,7 +43,7 @@ def test_an_offset_that_the_audio_contradicts_is_a_warning_with_both_figures(
     assert said.startswith("warning: wet.wav")
     assert f"offset_samples {offset} is taken as given" in said
     assert "lags dry by 100.0 samples" in said
-    assert ("wet then comes before dry" in said) == (offset > 100)
+    assert ("wet is then ahead of dry" in said) == (offset > 100)
 
 
 @pytest.mark.parametrize("offset", [100, 99])
@@ -70,7 +70,9 @@ def test_an_offset_that_nothing_can_confirm_is_said(tmp_path: Path) -> None:
     module = PairedAudio(pairs=str(tmp_path / "p.yaml"), **SMALL)  # type: ignore[arg-type]
     module.setup()
     (said,) = (str(finding) for finding in module.findings if finding.kind == "offset")
-    assert said.startswith("note: wet.wav: offset_samples 100 is taken as given: no delay stands out")
+    assert said.startswith(
+        "note: wet.wav: offset_samples 100 is taken as given: the audio shows no clear delay"
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,9 +148,9 @@ def test_a_recording_that_is_listed_twice_is_said(tmp_path: Path) -> None:
         module.setup()
         said += [str(finding) for finding in module.findings if finding.kind == "repeated"]
     assert [text.split("the same recording as ")[1] for text in said] == [
-        "a.wav, in train and val: what is scored there has been trained on",
+        "a.wav, in train and val: scores there are of audio used for training",
         "a.wav; it counts twice",
-        "a.wav, in all splits, by time and test: what is scored there has been trained on",
+        "a.wav, in all splits, by time and test: scores there are of audio used for training",
     ]
 
 

@@ -136,7 +136,7 @@ def test_a_delay_that_stands_still_may_be_given_too(tmp_path: Path) -> None:
     shift = LEAST_DELAY_SAMPLES
     torch.testing.assert_close(batch.target[..., shift:], 0.5 * batch.input[..., :-shift], atol=1e-5, rtol=0)
     (said,) = texts(module, "drift")
-    assert "note: wet.wav: the delay stands still: 'delay: give' is as 'keep'" in said
+    assert "note: wet.wav: the delay is constant: 'delay: give' has the same effect as 'keep'" in said
 
 
 def test_a_burn_in_that_does_not_hold_the_delay_is_refused(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_a_channel_without_a_delay_of_its_own_takes_the_others(tmp_path: Path, m
     measured(PairTiming((channel(0, found=False, confidence=1.1), channel(50))))
     module = pair(tmp_path, 2)
     (said,) = texts(module, "unaligned")
-    assert "warning: wet.wav channel 1: no delay stands out (confidence 1.10); that of channel 2" in said
+    assert "warning: wet.wav channel 1: no clear delay was found (confidence 1.10); that of channel 2" in said
     first, second = module.split_arrays("train")
     assert len(first.input) == len(second.input)
 

@@ -169,14 +169,14 @@ def test_another_encoding_is_named(tmp_path: Path) -> None:
 
 
 def test_a_csv_column_that_comes_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="two columns 'gain'"):
+    with pytest.raises(DataError, match="a repeated column 'gain'"):
         read_pairs(write(tmp_path, "dry,wet,gain, gain\na,b,0,100\na,c,25,75\n", "pairs.csv"))
 
 
 def test_a_csv_file_that_is_none_is_a_fault_of_the_pairs_file(tmp_path: Path) -> None:
     path = tmp_path / "pairs.csv"
     path.write_text("dry,wet\na.wav," + "x" * 200_000 + "\n")
-    with pytest.raises(DataError, match="line 2 that is no CSV"):
+    with pytest.raises(DataError, match="line 2 that is not CSV"):
         read_pairs(path)
 
 

@@ -293,8 +293,8 @@ def test_missing_points_of_the_product_are_named(tmp_path):
             "beyond",
         ),
         (json.dumps({"controls": [{**GAIN, "name": ""}], "points": [1]}), "called ''"),
-        (json.dumps({"controls": [{**GAIN, "name": "a\u001b[31m"}], "points": [1]}), "to be seen"),
-        (json.dumps({"controls": [{**GAIN, "unit": "d\nB"}], "points": [1]}), "to be seen"),
+        (json.dumps({"controls": [{**GAIN, "name": "a\u001b[31m"}], "points": [1]}), "visible"),
+        (json.dumps({"controls": [{**GAIN, "unit": "d\nB"}], "points": [1]}), "visible"),
         (json.dumps({"controls": [{**GAIN, "min": -(10**308), "max": 10**308}], "points": [1]}), "a range"),
     ],
 )

@@ -315,7 +315,7 @@ def test_no_golden_block_is_longer_than_the_net_takes(tmp_path):
     assert report.manifest.max_block_samples == 2048
     names = [f"{kind}_{block}" for kind in ("held", "changing") for block in (1, 64, 333, 2048)]
     assert sorted(case.name for case in report.manifest.golden) == sorted([*names, "rows"])
-    assert "Longest sensible block | 2048" in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    assert "Longest practical block | 2048" in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
 
 
 @pytest.mark.usefixtures("drawn")

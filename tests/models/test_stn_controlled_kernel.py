@@ -80,7 +80,7 @@ def test_a_kernel_is_the_net_in_any_blocks_while_all_its_controls_move(name, tmp
         ("table", {"axes": "4,1,3"}, "axes 4,1,3"),
         ("table", {"axes": "5,0,3"}, "table of shape"),
         ("table", {"width": "4"}, "weights for a net of"),
-        ("table", {"inputs": "anhysteretic"}, "a curve of the field"),
+        ("table", {"inputs": "anhysteretic"}, "a nonlinear input of the field"),
         ("table", {"step_samples": "0"}, "steps of 0 samples"),
         ("polynomial", {"increment": "0.1", "inputs": "mirrored"}, "mirrored"),
         ("polynomial", {"layers": "2"}, "weights for a net of"),

@@ -94,7 +94,7 @@ def test_each_bad_one_is_named_with_its_distribution_and_the_good_one_is_checked
         assert "zoo-broken 1.2" in message
         assert "ModuleNotFoundError: No module named 'a_missing_module'" in message
     for message in (thief, thief_fit):
-        assert "two claims" in message
+        assert "two distributions with this name" in message
         assert "zoo-thief 1.2" in message
         assert "tapezoo 0." in message
     assert "zoo-odd 1.2" in odd

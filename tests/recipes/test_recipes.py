@@ -1,5 +1,6 @@
 """Every recipe that is shipped runs, for a few steps."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -60,3 +61,10 @@ def test_a_recipe_says_what_it_reached(recipe):
     for word in ("device:", "paper:", "reached:"):
         assert any(word in line for line in header), f"{recipe.name} has no {word} line in its header"
     assert yaml.safe_load(recipe.read_text())["model"]["class_path"].startswith("tapezoo.models.")
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_the_header_of_a_recipe_is_short(recipe):
+    lines = recipe.read_text().splitlines()
+    header = list(itertools.takewhile(lambda line: line.startswith("#"), lines))
+    assert 0 < len(header) <= 10, "what does not fit into ten lines belongs in docs/results.md"

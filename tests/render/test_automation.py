@@ -60,7 +60,7 @@ def test_what_spreadsheets_write_is_read(tmp_path: Path) -> None:
         ("time_s;drive\n0;1\n", "first column is not time_s"),
         ("time_s\n0\n", "without a control"),
         ("time_s,drive,drive\n0,1,1\n", "a name twice"),
-        ("time_s,Drive\n0,1\n", "'Drive', which is no control"),
+        ("time_s,Drive\n0,1\n", "'Drive', which is not a control"),
         ("time_s,drive\n0,1\n1,11\n", "line 3: found drive 11.* 0.0 to 10.0 dB"),
         ("time_s,drive\n0,1\n\n1,nan\n", "line 4: found drive nan.*finite"),
         ("time_s,drive\ninf,1\n", "line 2: found time_s inf"),
@@ -82,7 +82,7 @@ def test_every_fault_is_said_with_its_place(text: str, words: str, tmp_path: Pat
 
 def test_a_file_that_is_missing_or_no_text_is_said(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere.csv", tmp_path, written(tmp_path, "time_s,drive\n0,é\n", "latin-1")):
-        with pytest.raises(RenderError, match="nothing that can be read"):
+        with pytest.raises(RenderError, match="a file that cannot be read"):
             read_automation(path, CONTROLS, {})
 
 

@@ -292,7 +292,7 @@ def test_a_graph_that_is_not_as_the_index_says_is_refused_before_it_plays(tmp_pa
 
 @pytest.mark.parametrize(
     ("break_", "says"),
-    [(lambda path: path.write_bytes(b"no graph"), "no ONNX graph"), (Path.unlink, "no such file")],
+    [(lambda path: path.write_bytes(b"no graph"), "no readable ONNX graph"), (Path.unlink, "no such file")],
 )
 def test_a_grid_without_a_graph_is_refused(tmp_path, break_, says):
     manifest = write_grid(tmp_path, (LINE,), drive)

@@ -338,7 +338,7 @@ def test_a_file_that_is_no_graph_is_named(bundles, tmp_path):
     document["files"] = file_hashes(bundle)
     (bundle / "manifest.json").write_text(json.dumps(document))
     seal(bundle, read_manifest(bundle))
-    with pytest.raises(BundleError, match=r"model\.onnx.*no ONNX graph"):
+    with pytest.raises(BundleError, match=r"model\.onnx.*no readable ONNX graph"):
         verify(bundle)
 
 

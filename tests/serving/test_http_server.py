@@ -199,4 +199,4 @@ def test_a_body_that_comes_too_slowly_gives_its_place_back(
 ) -> None:
     monkeypatch.setattr(server_module, "BODY_S", -1.0)
     status, _, content = ask(port, NPY, GOOD)
-    assert (status, "did not come within" in json.loads(content)["error"]) == (408, True)
+    assert (status, "did not arrive within" in json.loads(content)["error"]) == (408, True)

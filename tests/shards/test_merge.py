@@ -80,7 +80,7 @@ def test_shards_of_another_recipe_are_refused_by_name(change, said, tmp_path):
 
 
 def test_what_holds_no_fitted_table_is_refused(tmp_path):
-    with pytest.raises(ShardError, match="no cell that was fitted"):
+    with pytest.raises(ShardError, match="no fitted cell"):
         merge_shards([write_shard(tmp_path / "a.ckpt", [], 1.0)])
     whole = write_shard(tmp_path / "b.ckpt", [0.1], 1.0, axes=[0, 0, 0])
     with pytest.raises(ShardError, match="without a table of nets"):

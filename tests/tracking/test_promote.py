@@ -61,9 +61,9 @@ def test_a_worse_or_equal_version_does_not(val_esr: str, client: MlflowClient) -
     ("theirs", "ours", "says"),
     [
         (SAME, {"dataset_hash": "b" * 64}, "data bbbbbbbbbbbb.*data aaaaaaaaaaaa"),
-        (SAME, {}, "data nobody knows"),
+        (SAME, {}, "unknown data"),
         ({}, SAME, "dataset_hash with both"),
-        ({}, {}, "data nobody knows"),
+        ({}, {}, "unknown data"),
     ],
 )
 def test_figures_of_other_data_are_not_compared(

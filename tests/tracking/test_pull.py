@@ -159,7 +159,7 @@ def test_what_has_no_room_is_not_downloaded(
     uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     announcing(monkeypatch, 2**60)
-    with pytest.raises(UnwritableOutputError, match="bytes to come"):
+    with pytest.raises(UnwritableOutputError, match="bytes to download"):
         pull_bundle("tape/1", tmp_path / "out", uri=uri)
 
 

@@ -196,7 +196,7 @@ def test_a_version_whose_registration_was_not_heard_of_is_whole_and_used_by_the_
 ) -> None:
     name = f"unheard {part.replace('/', ' ')}"
     cable.cuts, cable.loses_answer = at("POST", part), loses_answer
-    with pytest.raises(StoreError, match="what is complete already is used again"):
+    with pytest.raises(StoreError, match="files that are already uploaded are used again"):
         push_bundle(bundles["plain"], name, "candidate", uri=cable.uri)
     cable.heal()
     pushed = push_bundle(bundles["plain"], name, "candidate", uri=cable.uri)

@@ -124,4 +124,6 @@ def test_a_filter_too_long_for_the_audio_is_said_before_the_training(
     report = DataReport(Screen(file=shown, force_terminal=False, width=400))
     model = LSTM(hidden_size=2, linear_taps=0, sample_rate=RATE, filter_beside_taps=taps)
     report.on_fit_start(SimpleNamespace(datamodule=data, loggers=[]), model)  # type: ignore[arg-type]
-    assert ("the filter would learn the programme" in shown.getvalue()) is is_said, report.linear_floors
+    assert ("the filter would overfit the training audio" in shown.getvalue()) is is_said, (
+        report.linear_floors
+    )

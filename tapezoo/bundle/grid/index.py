@@ -210,7 +210,7 @@ def _read(document: dict[str, Any]) -> GridIndex:
     if fields["kind"] not in KINDS or fields["rule"] not in RULES:
         raise ValueError(f"kind {fields['kind']!r} or rule {fields['rule']!r}")
     if fields["kind"] == "independent" and fields["rule"] != "outputs":
-        raise ValueError("independent points by their weights, which share no meaning")
+        raise ValueError("independent points with interpolated weights, which have no meaning in common")
     index = GridIndex(
         kind=fields["kind"],
         rule=fields["rule"],

@@ -69,7 +69,7 @@ def read_grid(root: Path, manifest: Manifest) -> GridFiles:
     input, cases = read_grid_golden(root, index)
     files = GridFiles(index, tensors, input, tuple(cases))
     if files.samples > WORK_LIMIT_SAMPLES or files.samples // _block(manifest) > GOLDEN_LIMIT_BLOCKS:
-        found = f"cases that take {files.samples} samples altogether, in blocks of {_block(manifest)}"
+        found = f"cases of {files.samples} samples altogether, in blocks of {_block(manifest)}"
         expected = f"at most {WORK_LIMIT_SAMPLES}, in at most {GOLDEN_LIMIT_BLOCKS} blocks"
         raise BundleError.about(root, GOLDEN, found, expected)
     return files
@@ -90,7 +90,7 @@ def replay_grid(root: Path, manifest: Manifest, files: GridFiles, open_grid: Ope
     except BundleError:
         raise
     except Exception as error:  # every runtime has exceptions of its own
-        found = f"a grid that its runtime refuses or that fails ({type(error).__name__}: {error})"
+        found = f"a grid that its runtime rejects or that fails ({type(error).__name__}: {error})"
         raise BundleError.about(root, GRAPH, found, "a working grid") from error
     result = TargetResult("grid", GRAPH, results)
     judge(root, result)

@@ -45,8 +45,8 @@ def read_tensors(root: Path, index: GridIndex) -> Tensors:
     except ImportError as error:
         raise NotInstalledError(
             str(root / WEIGHTS),
-            found="no safetensors to read it with",
-            expected="safetensors beside numpy",
+            found="that the package safetensors is missing, which reads it",
+            expected="safetensors installed beside numpy",
             fix="Run pip install safetensors.",
         ) from error
     try:
@@ -90,7 +90,7 @@ def check_grid(root: Path, manifest: Manifest) -> tuple[GridIndex, Tensors]:
 def check_there(root: Path, file: str) -> None:
     """Raises BundleError for a file that a grid needs and the bundle, though its hashes are right, has not."""
     if not (root / file).is_file():
-        raise BundleError.about(root, file, "no such file", "a file of every grid")
+        raise BundleError.about(root, file, "no such file", "a file that every grid has")
 
 
 def _check_inputs(root: Path, index: GridIndex, tensors: Tensors) -> None:
@@ -114,7 +114,7 @@ def _check_inputs(root: Path, index: GridIndex, tensors: Tensors) -> None:
 def _check_headers(headers: Mapping[str, Any], index: GridIndex) -> None:
     wanted = {f"weight/{name}" for name in index.weights} | {f"rest/{tensor.name}" for tensor in index.state}
     if other := set(headers) ^ wanted:
-        raise ValueError(f"the tensors {', '.join(sorted(other))} in one of file and index alone")
+        raise ValueError(f"the tensors {', '.join(sorted(other))} in only one of the file and the index")
     states = {f"rest/{tensor.name}": tensor for tensor in index.state}
     for name, header in headers.items():
         shape, dtype = tuple(header.get_shape()), _DTYPES.get(header.get_dtype())
@@ -129,6 +129,6 @@ def _check_values(tensors: Tensors, index: GridIndex) -> None:
     for number, point in enumerate(index.points):
         own = point_of(tensors, number)
         if sum(array.nbytes for array in own.values()) != index.size_bytes:
-            raise ValueError(f"points of another size than {index.size_bytes} bytes")
+            raise ValueError(f"points of a size other than {index.size_bytes} bytes")
         if point_sha256(own) != point.sha256:
             raise ValueError(f"other tensors of point {point.index} than its hash says")

@@ -48,9 +48,9 @@ def track_pilot(
     if np.count_nonzero(sure) < 2 or np.mean(sure) < 0.5:
         raise DataError(
             "the pilot",
-            found=f"{np.count_nonzero(sure)} of {len(sure)} places where it came back as it was played",
+            found=f"{np.count_nonzero(sure)} of {len(sure)} places where it was found in the recording",
             expected="a pilot recorded beside the music, in the same take",
-            fix="Check the cables and levels of the second channel, or leave the pilot out.",
+            fix="Check the cables and levels of the second channel, or leave out the pilot.",
         )
     delay = np.interp(times, times[sure], delay[sure])
     return DelayTrajectory(times / sample_rate, delay, np.clip(likeness, 0, 1), sample_rate)

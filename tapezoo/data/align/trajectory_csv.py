@@ -36,7 +36,7 @@ def read_trajectory(path: Path, sample_rate: int) -> DelayTrajectory:
 
     Raises:
         DataError: No such columns, or two for one thing; anything that is no finite number; fewer than two points;
-            times that fall; a delay that leaps by a second or overtakes time itself; confidence outside of 0 to 1.
+            times that fall; a delay that jumps by a second or changes faster than time; confidence outside 0 to 1.
     """
     names, values = _read_table(path)
     if len(values) < 2:
@@ -88,7 +88,7 @@ def _read_table(path: Path) -> tuple[list[tuple[str, float | None]], NDArray[np.
         raise _fault(path, f"{values.shape[1]} values in a row", f"{len(names)}, as in the first line")
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
-        raise _fault(path, f"a value that is no finite number in row {row + 1}", "numbers only")
+        raise _fault(path, f"a value that is not a finite number in row {row + 1}", "numbers only")
     return names, values
 
 
@@ -103,7 +103,9 @@ def _parse_name(path: Path, text: str) -> tuple[str, float | None]:
         rate = 0.0
     if stated["name"] != "delay_samples" or rate <= 0:
         raise _fault(
-            path, f"the column {text!r}", "a rate only after delay_samples, as in delay_samples (44.1 kHz)"
+            path,
+            f"the column {text!r}",
+            "a sample rate only with delay_samples, as in delay_samples (44.1 kHz)",
         )
     return stated["name"], rate
 
@@ -126,15 +128,19 @@ def _check(path: Path, trajectory: DelayTrajectory) -> None:
     times, rate = trajectory.times_s, trajectory.sample_rate
     gaps = np.diff(times)
     leaps_s = np.abs(np.diff(trajectory.delay_samples)) / rate
-    _refuse_where(path, gaps < 0, times, "a time that falls", "times of wet that never fall")
+    _refuse_where(path, gaps < 0, times, "a time that falls", "times that never fall")
     _refuse_where(
-        path, (gaps[1:] == 0) & (gaps[:-1] == 0), times, "a time thrice", "twice at most, which is a step"
+        path,
+        (gaps[1:] == 0) & (gaps[:-1] == 0),
+        times,
+        "the same time three times",
+        "each time at most twice, which is a step",
     )
     _refuse_where(
         path,
         leaps_s >= MAX_JUMP_S,
         times,
-        "a delay that leaps by a second or more",
+        "a delay that jumps by a second or more",
         "the delay of one recording",
     )
     # beyond a slope of 1 the tape would run backwards: units are mixed up
@@ -146,7 +152,7 @@ def _check(path: Path, trajectory: DelayTrajectory) -> None:
         "the delay of a recording",
     )
     if trajectory.confidence.min() < 0 or trajectory.confidence.max() > 1:
-        raise _fault(path, "confidence outside of 0 to 1", "0 (guessed) to 1 (sure)")
+        raise _fault(path, "confidence outside 0 to 1", "0 (guessed) to 1 (sure)")
 
 
 def _refuse_where(path: Path, wrong: NDArray[np.bool_], times: Real, found: str, expected: str) -> None:

@@ -86,7 +86,7 @@ def describe_error(
     ]
     return {
         "reference": "the conditioned net held at the middle of each cell, from rest",
-        "audio": f"{excerpt_samples} samples of the programme of the parity gate, in pieces from all over it",
+        "audio": f"{excerpt_samples} samples of the parity gate's audio, in pieces from all of it",
         "max_esr": cells[0].esr,
         "mean_esr": float(np.mean([cell.esr for cell in cells])),
         "asked": asked,

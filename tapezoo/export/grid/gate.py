@@ -122,7 +122,7 @@ def _error(place: str, found: str, allowed: float) -> ParityError:
         place,
         found=found,
         expected=f"at most {allowed:.3g} from the net held there",
-        fix="No bundle was written. Run `tapezoo check`; the net's `folded` must do what it does with held controls.",
+        fix="No bundle was written. Run `tapezoo check`; the net's `folded` must equal the net with held controls.",
     )
 
 
@@ -150,7 +150,7 @@ def check_steady(sample: Sample, excerpt: Audio, place: str) -> None:
             found=f"an output that moves by {distance:.3g} when the net's weights move by {ROUNDING:g}",
             expected=f"at most {allowed:.3g}",
             fix="No bundle was written: it would sound different on every processor. The net is not steady at these "
-            "settings, as outside what it was trained at: leave them out of the grid.",
+            "settings, perhaps because they are outside its training range: leave them out of the grid.",
         )
 
 

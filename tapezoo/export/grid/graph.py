@@ -103,7 +103,7 @@ def join_graphs(points: Sequence[SplitGraph]) -> JoinedGraph:
             raise GridError(
                 "the grid",
                 found=f"another graph at point {number} than at point 0: {difference}",
-                expected="points that differ in their weights alone",
+                expected="points that differ only in their weights",
                 fix="The net's `folded` must give the same operations at every setting; export without a grid.",
             )
     model = onnx.ModelProto()
@@ -166,7 +166,7 @@ def _find_difference(one: SplitGraph, other: SplitGraph) -> str | None:
             for graph in (left, right)
         ]
         if texts[0] != texts[1]:
-            return f"another {'constant that is no weight' if part == 'initializer' else part}"
+            return f"another {'constant that is not a weight' if part == 'initializer' else part}"
     for use, value in one.numbers.items():
         found = other.numbers[use]
         if (value.shape, value.dtype) != (found.shape, found.dtype):

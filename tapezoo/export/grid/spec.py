@@ -20,7 +20,7 @@ from tapezoo.export.errors import GridError
 
 SAMPLED_POINT_LIMIT = 4096  # each is exported and listened to: hours beyond it
 FORMS = (
-    "NAME=START:STOP:COUNT, NAME=START:STOP:COUNT:log or NAME=VALUE/VALUE/..., several with commas between"
+    "NAME=START:STOP:COUNT, NAME=START:STOP:COUNT:log or NAME=VALUE/VALUE/..., several separated by commas"
 )
 
 
@@ -55,7 +55,7 @@ def check_size(axes: Sequence[GridAxis], limit: int) -> None:
             "the grid",
             found=f"{points} points on {len(axes)} axes",
             expected=f"at most {limit} points and {AXIS_LIMIT} axes",
-            fix="Take fewer values or hold a control; or raise --max-points where that is the limit.",
+            fix="Take fewer values or hold a control; or raise --max-points if that is the limit.",
         )
 
 
@@ -90,7 +90,10 @@ def parse_held(
     for name, value in given.items():
         if name in sampled:
             raise _error(
-                f"{name}={value:g}", "a control that is an axis", "another one", "Remove one of the two."
+                f"{name}={value:g}",
+                "a control that is an axis",
+                "a control without an axis",
+                "Remove one of the two.",
             )
         _position(f"{name}={value:g}", _control(name, name, controls), value)
     return {

@@ -36,18 +36,18 @@ def load_targets(names: Sequence[str]) -> tuple[Target, ...]:
         if not name:
             raise ExportError(
                 f"the export targets {','.join(names)!r}",
-                found="a comma without a name beside it",
+                found="a comma without a name before or after it",
                 expected=f"some of {', '.join(TARGETS)}",
-                fix="Remove the comma, or write the name that is missing.",
+                fix="Remove the comma, or add the missing name.",
             )
         if name not in TARGETS:
             nearest = difflib.get_close_matches(name.lower(), TARGETS, n=1, cutoff=0.4)
             hint = f"Did you mean {nearest[0]}? " if nearest else ""
             raise ExportError(
                 f"export target {name!r}",
-                found="no target of this name",
+                found="no target with this name",
                 expected=f"some of {', '.join(TARGETS)}",
-                fix=f"{hint}Give them with commas in between.",
+                fix=f"{hint}Separate them by commas.",
             )
     return tuple(resolve_name(TARGETS[name].maker)() for name in dict.fromkeys(names))
 
@@ -63,7 +63,7 @@ def check_playable(targets: Sequence[Target]) -> None:
         raise ExportError(
             "the export targets",
             found=f"{', '.join(names) or 'none'}, without onnx",
-            expected="onnx among them: the runtime of a bundle without a grid plays that one",
+            expected="onnx among them: it is what plays a bundle without a grid",
             fix=f"Pass --targets {','.join(['onnx', *names])}.",
         )
 

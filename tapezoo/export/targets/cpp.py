@@ -13,7 +13,7 @@ from tapezoo.export.targets.target import Graph, Target
 from tapezoo.net import Net, UndescribableError
 from tapezoo.runtime.cpp import PLAIN, CompilerError, find_compiler, open_cpp
 
-EVERY_NET = "Export the targets onnx and torchscript, which express every net."
+EVERY_NET = "Export the targets onnx and torchscript, which can represent every net."
 
 
 class CppTarget(Target):
@@ -32,7 +32,7 @@ class CppTarget(Target):
         try:
             find_compiler()
         except CompilerError as error:
-            return f"no C++ compiler to try it with ({error.found})", error.fix
+            return f"no C++ compiler to test it with ({error.found})", error.fix
         return None
 
     def write(self, graph: Graph, path: Path) -> None:

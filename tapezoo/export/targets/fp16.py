@@ -35,8 +35,8 @@ class OnnxFp16Target(Target):
         if largest >= LEAST_VALUES:
             return None
         return (
-            f"no weight tensor of {LEAST_VALUES} values or more (the largest has {largest}): halves would save less "
-            "than their casts take",
+            f"no weight tensor of {LEAST_VALUES} values or more (the largest has {largest}): half precision would save "
+            "less than its casts add",
             "Export without it: the fp32 file is as small.",
         )
 
@@ -48,7 +48,7 @@ class OnnxFp16Target(Target):
         if not any(weight.data_type == TensorProto.FLOAT16 for weight in model.graph.initializer):
             raise ExportError.about_target(
                 self.name,
-                "a graph that computes all its weights: none is stored that half precision would make smaller",
+                "a graph that computes all its weights: no stored weights that half precision would make smaller",
                 "Export without it.",
             )
         onnx.checker.check_model(model, full_check=True)

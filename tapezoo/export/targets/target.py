@@ -1,4 +1,4 @@
-"""What an export target is, and the one graph signature all of them share."""
+"""The contract of an export target, and the graph signature that all targets share."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class Target(ABC):
     """Writes one file format that a net is exported to.
 
     A new one (a .nam, RTNeural's JSON, C++ source) is one file in this folder with a class like this, and a row in
-    `tapezoo.bundle.targets`. Its author writes:
+    `tapezoo.bundle.targets`. Implement:
 
     - `write`. A `Graph` holds the net beside tensors to trace it with: formats that list layers and weights read
-      `graph.net.net`, formats that record operations trace `graph.net`. What shows only while writing raises
-      `ExportError`.
-    - `refusal`, from what the net is made of, never from its name: the user hears within a second why not, and
-      which target would do.
+      `graph.net.net`, formats that record operations trace `graph.net`. Raise `ExportError` for what shows only
+      while writing.
+    - `refusal`, decided by the structure of the net and never by its name: the user learns within a second why the
+      target is impossible, and which one is not.
     - The row's `opener`, a function of arrays around the format's own runtime. It must play from any state, in blocks
       of any length, rows independent. Export replays the golden files through it, read back from the written file:
       an exact target within 1e-5 of the peak (`parity`), a lossy one within the allowed ESR (`degradation`). A format
-      whose runtime is not installed cannot be exported to, since nobody could say that it is right.
-    - The row's `engine`, where `Stream` shall play the format; then its cost is measured as well.
+      whose runtime is not installed cannot be exported to, since it could not be verified.
+    - The row's `engine`, if `Stream` is to play the format; then its cost is measured as well.
     """
 
     spec: ClassVar[TargetSpec]
@@ -56,11 +56,11 @@ class Target(ABC):
 
     @property
     def lossy(self) -> bool:
-        """Whether it is judged by its ESR, not by the parity gate."""
+        """Whether it is judged by its ESR instead of the parity gate."""
         return self.spec.lossy
 
     def refusal(self, net: Net) -> tuple[str, str] | None:
-        """Why this target cannot express `net`, and what works instead; None where it can, or tracing will show."""
+        """Why this target cannot represent `net`, and what can; None if it can, or if only tracing will show."""
         return None
 
     @abstractmethod
@@ -68,15 +68,15 @@ class Target(ABC):
         """Writes `graph` to `path`; may raise anything, which refuses the target."""
 
     def open(self, path: Path, state_names: Sequence[str]) -> Step:
-        """Opens what `write` wrote, or somebody else's file of that kind."""
+        """Opens a file that `write` or another program wrote."""
         return self.spec.open(path, state_names)
 
     def other_builds(self, path: Path, state_names: Sequence[str]) -> Mapping[str, Step]:
-        """What else the file becomes on the way to its users, by a few words each: the gate replays these too."""
+        """Other builds of the file, each with a short description; the gate replays these too."""
         return {}
 
     def accompany(self, folder: Path, manifest: Manifest) -> None:  # noqa: B027 - most have nothing
-        """Writes what stands beside the file, once the bundle's golden files are there: for most nothing.
+        """Writes further files beside it, once the bundle's golden files exist; most targets write none.
 
         Args:
             folder: Of the bundle.
@@ -85,10 +85,10 @@ class Target(ABC):
 
 
 class Part(Protocol):
-    """Something else a bundle holds, made after its targets and before it is sealed."""
+    """Further contents of a bundle, written after its targets and before it is sealed."""
 
     def check(self, net: Net) -> None:
-        """Raises, in no time and before anything is written, where `write` is bound to."""
+        """Raises the errors of `write` that can be known in advance, quickly and before anything is written."""
 
     def write(
         self,
@@ -98,12 +98,12 @@ class Part(Protocol):
         programme: Audio,
         progress: Callable[[str], None],
     ) -> Manifest:
-        """Writes files below `folder`; returns the manifest with what it has to say of them.
+        """Writes files below `folder`; returns the manifest with its entries for them.
 
         Args:
             folder: Of the bundle.
-            net: Frozen, settled at its defaults; not to be changed.
-            manifest: As it stands after the gate.
+            net: Frozen and settled at its defaults; must not be changed.
+            manifest: The manifest after the gate.
             programme: (2, samples), see `golden_input`.
             progress: Called with each step's name.
         """
@@ -125,9 +125,9 @@ class FlatNet(nn.Module):
 
 @dataclass(frozen=True)
 class Graph:
-    """What a target gets: the net, tensors to trace it with, the names of its inputs and outputs.
+    """What a target receives: the net, tensors to trace it with, the names of its inputs and outputs.
 
-    `metadata`, `controls` and `settle_samples` are what the manifest will say of it.
+    `metadata`, `controls` and `settle_samples` are its entries in the manifest.
     """
 
     net: FlatNet

@@ -56,8 +56,8 @@ def check_piece(path: Path) -> float:
         raise SoundFileError(
             str(path),
             found=f"{seconds:.1f} s of music",
-            expected=f"at least {LEAST_S:g} s: training, validation and test each hear a part of it",
-            fix="Give a longer piece, or join short ones to one file.",
+            expected=f"at least {LEAST_S:g} s: training, validation and test each get a part of it",
+            fix="Give a longer piece, or join short ones in one file.",
         )
     return seconds
 

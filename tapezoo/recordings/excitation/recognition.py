@@ -133,7 +133,7 @@ def find_marks(wet: Signal, sample_rate: int, layout: Layout) -> Marks | None:
             "wet",
             found=f"the recording of another excitation ({others[0]})",
             expected=f"what was played, the excitation of {layout.design}",
-            fix="Give the excitation that was recorded as dry, or the recording of this one as wet.",
+            fix="Give as dry the excitation that was recorded, or as wet a recording of this one.",
         )
     return None
 

@@ -16,7 +16,7 @@ _NAMES: dict[Kind, str] = {
     "tone": "tones at 100 Hz, 1, 3.15 and 6.3 kHz",
     "multitone": "many tones at once",
     "noise": "pink and white noise",
-    "programme": "made-up music, percussion, speech",
+    "programme": "synthetic music, percussion, speech",
     "music": "your own music",
 }
 
@@ -45,12 +45,12 @@ def sheet_text(name: str, lineup_name: str, layout: Layout) -> str:
         f"RECORDING SHEET for {plain(name)}\n"
         f"{layout.design}; {rate} Hz, 24 bit, {'stereo' if has_pilot else 'mono'}\n\n" + _contents(layout),
         _section("1. Set the session", _session(name, rate, has_pilot)),
-        _section("2. Cable it", _cabling(name, has_pilot)),
+        _section("2. Connect the machine", _cabling(name, has_pilot)),
         _section("3. Set the levels", _levels(lineup_name)),
         _section("4. Record", _recording(rate)),
-        "5. Afterwards\n"
-        f"   {shell('tapezoo', 'prepare', name)} recorded.wav --out DATASET --check   says what it thinks of it\n"
-        f"   {shell('tapezoo', 'prepare', name)} recorded.wav --out DATASET           writes the data set",
+        f"5. Afterwards\n   {shell('tapezoo', 'prepare', name)} recorded.wav --out DATASET --check   reports on "
+        f"the recording\n   {shell('tapezoo', 'prepare', name)} recorded.wav --out DATASET           writes the "
+        "data set",
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -67,7 +67,8 @@ def _contents(layout: Layout) -> str:
         rows.append(f"   {text:36}{seconds:7.1f} s   {peaks}".rstrip())
     ends = (layout.start_mark / layout.sample_rate, layout.end_mark / layout.sample_rate)
     rows.append(
-        f"   chirps at both ends, by which it is found again, at {ends[0]:.1f} and {ends[1]:.1f} s ({LEVEL_DB:g} dBFS)"
+        f"   chirps at both ends, by which prepare finds the signal, at {ends[0]:.1f} and {ends[1]:.1f} s "
+        f"({LEVEL_DB:g} dBFS)"
     )
     return "\n".join(rows)
 
@@ -81,7 +82,7 @@ def _session(name: str, rate: int, has_pilot: bool) -> list[str]:
         f"A session at {rate} Hz; {plain(name)} on a track, unchanged: fader at 0 dB, no plugin,\n"
         "no fades, no warping or stretching, no dithering, no sample-rate conversion.",
         f"Record {'both channels' if has_pilot else 'one channel'} at 24 bit or float.",
-        "Play and record with one interface: its one clock serves both.",
+        "Play and record with the same interface, so that both share one clock.",
     ]
 
 
@@ -89,20 +90,20 @@ def _cabling(name: str, has_pilot: bool) -> list[str]:
     points = []
     if has_pilot:
         points.append(
-            "Channel 1 carries the programme, channel 2 the pilot that tells the tape's speed.\n"
-            "Both go through the machine, on two tracks of it, and come back as one stereo file."
+            "Channel 1 is the test signal, channel 2 the pilot, which shows the speed of the tape.\n"
+            "Send both through the machine on two tracks, and record them as one stereo file."
         )
     points += [
         "Tape machine with three heads: out -> line in, line out -> in, monitor switch on TAPE\n"
-        "(repro head; never SYNC or SOURCE). Record: what comes back is off the tape.",
+        "(repro head; never SYNC or SOURCE), so that you record what comes off the tape.",
         "Tape machine with two heads: record the whole file onto tape, rewind, play it back and\n"
         "record that. A small change of speed is measured, a large one is refused.",
         "Pedal: reamp box before it, instrument input (DI) after it. Preamp: line out through a pad\n"
         "or reamp box. Compressor: as an insert; make-up gain as you use it.",
-        f"With an input to spare, record a loopback: split the output, send the second branch straight\n"
-        "to that input in the same take, and give its file to prepare as DRY. What the converters\n"
-        f"do is then in both and drops out. Without it, DRY is {plain(name)}.",
-        "No direct monitoring into the recording: it may hear the machine's output alone.",
+        f"If an input is free, record a loopback: split the output, send the second branch straight\n"
+        "to that input in the same take, and give its file to prepare as DRY. The converters\n"
+        f"are then in both files and cancel out. Without a loopback, DRY is {plain(name)}.",
+        "No direct monitoring into the recording: record only the machine's output.",
     ]
     return points
 
@@ -112,11 +113,11 @@ def _levels(lineup_name: str) -> list[str]:
         f"Loop {plain(lineup_name)}: {LINEUP_HZ:g} Hz, a sine that peaks at {LINEUP_LEVEL_DB:g} dBFS.\n"
         "Full scale (0 dBFS) is the largest value a file can hold; the excitation reaches it.",
         "Tape: set the record level so that the tone reads 0 VU. Loudest peaks then drive the tape\n"
-        f"{-LINEUP_LEVEL_DB:g} dB over 0 VU, into saturation. For a cleaner model set -6 VU. Note which.",
-        "Other devices: set the level so that the loudest you will ever play into it is full scale.",
+        f"{-LINEUP_LEVEL_DB:g} dB over 0 VU, into saturation. For a cleaner model set -6 VU. Write down which.",
+        "Other devices: set the level so that full scale is the loudest signal you will ever play.",
         "Input gain: play the loudest minute and keep the highest peak 3 to 12 dB below clipping.\n"
-        "Clipping of the converter would be learned as if it were the machine's.",
-        "Then touch nothing until the take is over. One take is one setting of the machine.",
+        "The model would learn clipping of the converter as part of the machine.",
+        "Then change nothing until the take is over. Each setting of the machine is a take of its own.",
     ]
 
 
@@ -124,8 +125,8 @@ def _recording(rate: int) -> list[str]:
     return [
         "Warm up for half an hour; clean heads; bias and equalisation set for this tape.",
         "Noise reduction, limiters and automatic levels off, unless they are what you want to learn.",
-        "Press record first, then play. Stop some seconds after the end. Early and late do no harm.",
+        "Start recording first, then play. Stop some seconds after the end; extra time does no harm.",
         "One take, from the first mark to the last: no punch-in, no edit, no crossfade.",
-        f"Export it as it is: {rate} Hz, 24 bit or float, WAV or FLAC. No normalising, no gain, no DC\n"
+        f"Export it unchanged: {rate} Hz, 24 bit or float, WAV or FLAC. No normalising, no gain, no DC\n"
         "filter, no trimming needed.",
     ]

@@ -123,21 +123,21 @@ def check_wishes(out: Path, design: Design, sample_rate: int, music: Sequence[Pa
             str(out),
             found=f"{len(faults)} faults: " + " ".join(f"({n}) {one}" for n, one in enumerate(faults, 1)),
             expected="none",
-            fix="Mend them all; nothing was written.",
+            fix="Correct all of them; nothing was written.",
         )
 
 
 def _faults_of_numbers(design: Design, sample_rate: int) -> list[TapezooError]:
     found: list[TapezooError] = []
     if design.minutes not in MINUTES:
-        fix = "A shorter one has no room for every kind of sound in training, validation and test."
+        fix = "A shorter one is too short for every kind of sound in training, validation and test."
         found.append(_out_of_range("--minutes", design.minutes, f"{MINUTES[0]} to {MINUTES[-1]}", fix))
     if design.seed not in SEEDS:
         found.append(_out_of_range("--seed", design.seed, f"{SEEDS[0]} to {SEEDS[-1]}", "Change it."))
     if design.pilot not in PILOTS:
         found.append(_out_of_range("--pilot", design.pilot, ", ".join(PILOTS), "Change it."))
     if not RATES_HZ[0] <= sample_rate <= RATES_HZ[1]:
-        fix = "Take the rate of your converters."
+        fix = "Use the sample rate of your converters."
         found.append(_out_of_range("--sample-rate", sample_rate, f"{RATES_HZ[0]} to {RATES_HZ[1]} Hz", fix))
     return found
 

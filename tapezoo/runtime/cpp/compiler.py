@@ -51,7 +51,7 @@ class Compiler:
             raise self._error(source, f"{type(error).__name__}: {error}") from error
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines()
-            first = next((line for line in said if "error" in line), said[-1] if said else "no word")
+            first = next((line for line in said if "error" in line), said[-1] if said else "no error message")
             raise self._error(source, f"an end with code {done.returncode} ({first[:300]})")
 
     def _error(self, source: Path, found: str) -> CompilerError:
@@ -83,7 +83,7 @@ def find_compiler() -> Compiler:
         return compiler
     raise CompilerError(
         "the C++ compiler",
-        found=f"none: no {', '.join(NAMES)} on the path, nothing that works in CXX",
-        expected="one that takes GCC's options",
+        found=f"none: no {', '.join(NAMES)} on the path, and no working compiler in CXX",
+        expected="a compiler that accepts GCC's options",
         fix="Install g++ or clang++, or run pip install 'tapezoo[cpp]', which brings a compiler as a wheel.",
     )

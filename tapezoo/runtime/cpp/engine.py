@@ -139,7 +139,7 @@ def _described(path: Path, file: KernelFile) -> Described:
         raise CompilerError(
             str(path),
             found=f"a net with {found}",
-            expected="one that has C++",
+            expected="a net that has C++",
             fix="Play it with the engine kernel_numba.",
         )
     return described
@@ -169,6 +169,6 @@ def _opened(path: Path) -> Library:
             str(path),
             found=f"{type(error).__name__}: {error}",
             expected="a library that was built here",
-            fix="Delete this file; it is built anew.",
+            fix="Delete this file; it is built again.",
         )
         raise with_fault from error

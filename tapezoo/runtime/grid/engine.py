@@ -89,7 +89,7 @@ class GridEngine:
                     f"control {control.name!r}",
                     found=f"{control.shown(float(position))} {control.unit}".rstrip(),
                     expected=f"{held:g} {control.unit}".rstrip() + ", where the grid was sampled",
-                    fix="Leave it there, or play the bundle's net instead of its grid.",
+                    fix="Leave it at that value, or play the bundle's net instead of its grid.",
                 )
         return clamp_to_grid(self.index.axes, np.asarray(controls, dtype=np.float64)[self._moving])
 

@@ -37,12 +37,14 @@ class GridGraph:
             self._session = open_session(root / GRAPH)
             found = {value.name for value in self._session.get_inputs()}
             if found != inputs:
-                raise ValueError(f"the inputs {sorted(found ^ inputs)} stand in one of graph and index alone")
+                raise ValueError(
+                    f"the inputs {sorted(found ^ inputs)} are in only one of the graph and the index"
+                )
             if missing := set(self._outputs) - {value.name for value in self._session.get_outputs()}:
                 raise ValueError(f"no output {', '.join(sorted(missing))}")
         except Exception as error:  # onnxruntime has exceptions of its own
             raise BundleError.about(
-                root, GRAPH, f"a file that its runtime refuses ({error})", "the graph of the grid"
+                root, GRAPH, f"a file that its runtime rejects ({error})", "the graph of the grid"
             ) from error
 
     def feeds(self, weights: Feeds) -> Feeds:

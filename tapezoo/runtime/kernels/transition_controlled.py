@@ -50,7 +50,7 @@ class ControlledVoice(TransitionMemory):
         super().__init__()
         form = read_form(file, int(file.settings["width"]))
         if form.inputs == "anhysteretic":
-            raise ValueError("a curve of the field, whose bend would have to follow the controls too")
+            raise ValueError("a nonlinear input of the field, which would have to follow the controls too")
         scales = file.array("scales", len(rows), 1 + len(inputs))
         table, lanes = np.concatenate([pack_rows(rows, form, len(inputs)), scales], axis=1), form.lanes
         own = table.shape[1] - len(inputs) * lanes - 1 - len(inputs)

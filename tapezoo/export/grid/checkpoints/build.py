@@ -138,7 +138,7 @@ def _metrics(points: Sequence[TrainedPoint]) -> dict[str, float]:
 def _provenance(points: Sequence[TrainedPoint]) -> dict[str, Any]:
     hashes = [str(point.provenance.get("dataset_hash") or "") for point in points]
     return {
-        "made_of": "checkpoints trained apart, one per point",
+        "made_of": "checkpoints trained separately, one per point",
         # of all of them, or nobody knows: two grids of unknown data were not scored on the same
         "dataset_hash": hashlib.sha256("\n".join(hashes).encode()).hexdigest() if all(hashes) else "",
         "points": {

@@ -53,7 +53,7 @@ def number_of(path: Path, what: str, name: str, value: Any) -> float:
     try:
         number = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
     except OverflowError:  # whole numbers have no end, and too many digits to show
-        raise fault(path, f"{what} with {name} beyond all floats", "a finite number") from None
+        raise fault(path, f"{what} with {name} too large for a float", "a finite number") from None
     if not math.isfinite(number):
         raise fault(path, f"{what} with {name} {shown(value)}", "a finite number")
     return number

@@ -38,7 +38,7 @@ from tapezoo.yamltext import YamlError, read_yaml
 POINT_LIMIT = 4096
 CONTROL_KEYS = ("name", "min", "max", "default", "unit", "curve")
 RECORDING_KEYS = ("at", "dry", "wet")
-TEXT_RULE = "a name, and both at most 200 characters that are all to be seen"
+TEXT_RULE = "a name, and both at most 200 characters that are all visible"
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def read_grid_file(path: Path) -> GridFile:
             str(path),
             found=f"no checkpoint at {'; '.join(settings[:3])}{more}",
             expected=f"one at each of the {len(places)} combinations of the values that occur",
-            fix="Train what is missing, or remove the values that occur too seldom.",
+            fix="Train what is missing, or remove values that do not occur in every combination.",
         )
     reference = _reference(path, content.get("reference"), controls)
     return GridFile(path, controls, axes, tuple(points[place] for place in places), reference)
@@ -165,7 +165,7 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         content = read_yaml(path)
     except OSError as error:
-        raise fault(path, f"nothing that can be read ({error.strerror})", "a YAML file") from error
+        raise fault(path, f"a file that cannot be read ({error.strerror})", "a YAML file") from error
     except YamlError as error:
         raise GridError(str(path), found=error.found, expected=error.expected, fix=error.fix) from error
     return fields_of(path, "the file", content, ("controls", "points"), ("reference",))
@@ -181,7 +181,7 @@ def _control(path: Path, entry: Any) -> Control:
         raise fault(path, f"a control called {shown(name)} in {shown(unit)}", TEXT_RULE)
     low, high, default = (number_of(path, f"control {name!r}", key, fields[key]) for key in CONTROL_KEYS[1:4])
     if not math.isfinite(high - low):
-        raise fault(path, f"control {name!r} from {low:g} to {high:g}", "a range that is a finite number")
+        raise fault(path, f"control {name!r} from {low:g} to {high:g}", "a finite range")
     return Control(name, low, high, default, unit, curve)
 
 
@@ -212,7 +212,7 @@ def _reference(
     }
     if both := sorted(set(settings) & {control.name for control in controls}):
         raise fault(
-            path, f"the reference setting {both[0]}", "settings of knobs that are no control of the grid"
+            path, f"the reference setting {both[0]}", "settings of knobs that are not controls of the grid"
         )
     return DeviceReference(fields["device"], settings)
 

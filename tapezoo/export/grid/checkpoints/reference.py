@@ -80,7 +80,7 @@ def measure_reference_error(
     progress("measuring the error between the points")
     if isinstance(file.reference, DeviceReference):
         rows = _measure_device(file, file.reference, samples, sample_rate)
-        audio = "one second of each kind of made-up programme, from rest; the first 0.25 s are not scored"
+        audio = "one second of each kind of synthetic audio, from rest; the first 0.25 s are not scored"
         reference = f"the virtual device {file.reference.device!r} at the middle of each cell"
     elif file.reference:
         rows = _measure_recordings(file, file.reference, samples, sample_rate)
