@@ -99,7 +99,7 @@ def test_weights_in_other_files_are_refused(bundle, location):
     tensor = TensorProto(name="gain", data_type=1, dims=[1], data_location=TensorProto.EXTERNAL)
     tensor.external_data.add(key="location", value=location)
     (bundle.parent / "secret.bin").write_bytes(bytes(4))
-    refused(forged(bundle, with_gain(tensor)), "weights that lie in another file .'gain'")
+    refused(forged(bundle, with_gain(tensor)), "weights stored in another file .'gain'")
 
 
 # --- operators ---
@@ -250,7 +250,7 @@ def rewritten(path: Path, change) -> bytes:
     [
         (lambda name, data: [(name, data), (f"../{name}", b"")], "member name"),
         (lambda name, data: [(name.replace("/", "\\"), data)], "member name"),
-        (lambda name, data: [(name, data), (name.upper(), data)], "twice"),
+        (lambda name, data: [(name, data), (name.upper(), data)], "repeated"),
         (lambda name, data: [(name, data), ("other/" + name, data)], "without TorchScript's parts"),
         (
             lambda name, data: [(name, data), ("model/model.json", b"{}")][: 1 + name.endswith("version")],

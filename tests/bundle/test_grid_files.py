@@ -144,7 +144,7 @@ def edit(**fields):
         (edit(rule="nearest"), "rule 'nearest'"),
         (edit(surprise=1), "surprise"),
         (lambda d: d.pop("cost"), "cost"),
-        (edit(weights=["a", "a"]), "twice"),
+        (edit(weights=["a", "a"]), "repeated name"),
         (edit(weights=["a\u202e"]), "does not look like"),
         (edit(weights=[1]), "does not look like"),
         (edit(size_bytes=-1), "whole number"),
@@ -152,7 +152,7 @@ def edit(**fields):
         (edit(preroll_samples=1 << 40), "whole number"),
         (edit(held={}), "other than the manifest's"),
         (edit(held={"speed": 1e9}), "'speed'"),
-        (edit(held={"speed": "20"}), "no number"),
+        (edit(held={"speed": "20"}), "not a number"),
         (edit(axes=[]), "list of 1 to 6"),
         (lambda d: d["axes"][0].update(positions=[0, 0.4, 0.4]), "do not rise"),
         (lambda d: d["axes"][0].update(positions=[0, 0.4, 1.5]), "from 0 to 1"),
@@ -165,7 +165,7 @@ def edit(**fields):
         (lambda d: d["points"][0].update(settle_samples=1 << 30), "whole number"),
         (lambda d: d["points"][0].update(max_abs_error=-1), "not a number from 0"),
         (lambda d: d["state"][0].update(dtype="object"), "object"),
-        (lambda d: d["state"].append(d["state"][0]), "twice"),
+        (lambda d: d["state"].append(d["state"][0]), "repeated name"),
     ],
 )
 def test_an_index_that_is_none_is_refused(bundle, change, says):
@@ -312,7 +312,7 @@ def test_a_grids_golden_work_beyond_measure_is_refused(bundle):
     repeated = {name: np.repeat(array[-1:], 3, axis=0) for name, array in arrays.items()}
     write_arrays(bundle / GOLDEN, {**repeated, "input": arrays["input"]})
     changed_index(bundle, slow)
-    with pytest.raises(BundleError, match=r"cases that take 5\d{7} samples altogether"):
+    with pytest.raises(BundleError, match=r"cases of 5\d{7} samples altogether"):
         check(bundle)
     wide = {name: np.tile(arrays[name], (1, 1 << 10)) for name in ("points", "shares")}
     write_arrays(bundle / GOLDEN, {**arrays, **wide, "shares": wide["shares"] / (1 << 10)})

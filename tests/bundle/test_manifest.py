@@ -277,5 +277,5 @@ def test_names_that_differ_in_case_alone_are_refused(bundle):
     """Where the system knows no case, one file would be written over the other."""
     files = json.loads((bundle / "manifest.json").read_text())["files"]
     edit_manifest(bundle, files={**files, "Model.onnx": SHA})
-    with pytest.raises(BundleError, match="twice"):
+    with pytest.raises(BundleError, match="repeated"):
         read_manifest(bundle)

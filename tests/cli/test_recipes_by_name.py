@@ -111,4 +111,4 @@ def test_a_copy_that_cannot_be_made_is_refused(capsys: pytest.CaptureFixture[str
     assert main(["recipes", "copy", "lsmt"]) == 2
     assert "such as lstm" in capsys.readouterr().err
     assert main(["recipes", "copy", "lstm", "--to", "nowhere/lstm.yaml"]) == 2
-    assert "nowhere/lstm.yaml: found a place that cannot be written" in capsys.readouterr().err
+    assert "nowhere/lstm.yaml: found a location that cannot be written" in capsys.readouterr().err

@@ -67,7 +67,7 @@ def test_promote_says_why_not(
     invoke(capsys, "push", worse, "--name", "tape", "--alias", "candidate", "--experiment", "other")
     with pytest.raises(NotPromotedError, match=r"0\.5.*less than the 0\.01"):
         invoke(capsys, "promote", "tape@candidate", "champion", "--if-better", "val_esr")
-    assert "tape/2, before it was tape/1" in invoke(capsys, "promote", "tape@candidate", "champion")
+    assert "tape/2, previously tape/1" in invoke(capsys, "promote", "tape@candidate", "champion")
     assert MlflowClient(uri).get_experiment_by_name("other") is not None
 
 

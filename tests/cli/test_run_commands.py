@@ -106,14 +106,14 @@ def test_a_run_that_is_still_going_on_is_neither_replaced_nor_resumed(
         for options in (("--ckpt_path", "run/last.ckpt"), ("--run_dir", "run", "--overwrite", "true")):
             result = invoke(capsys, *FIT, *options)
             assert result.code == 2
-            assert "run: found a training that is still at work there" in result.err
+            assert "run: found a training that is still running there" in result.err
     assert names(run) == ["best.ckpt", "config.yaml", "history.csv", "last.ckpt", "report"]
 
 
 def test_a_run_folder_that_cannot_be_made_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = invoke(capsys, *FIT, "--run_dir", "/proc/x")
     assert result.code == 2
-    assert "/proc/x: found a place that cannot be written" in result.err
+    assert "/proc/x: found a location that cannot be written" in result.err
 
 
 # --- resuming ---
@@ -247,7 +247,7 @@ def test_a_folder_that_is_moved_while_it_trains_is_not_made_again(
     at_step(monkeypatch, 1, lambda: Path("run").rename("moved"))
     result = invoke(capsys, *FIT, "--trainer.max_epochs", "3", "--run_dir", "run")
     assert result.code == 2, result
-    assert "run: found no longer the folder that this training began in" in result.err
+    assert "run: found a different folder than the one this training began in" in result.err
     assert not Path("run").exists()
     assert read_checkpoint(Path("moved/last.ckpt"))["epoch"] == 0
 

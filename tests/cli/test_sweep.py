@@ -162,7 +162,7 @@ def test_what_is_there_stays_unless_it_is_ours_and_we_are_told(
     (out / "sweeps.csv").rename(out / "precious.csv")
     capsys.readouterr()
     assert main([*line, "--overwrite"]) == 2
-    assert "no folder of a sweep" in capsys.readouterr().err
+    assert "not a folder of a sweep" in capsys.readouterr().err
     assert [file.name for file in out.iterdir()] == ["precious.csv"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["1.ckpt", "sweep"]
 

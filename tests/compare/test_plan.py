@@ -198,12 +198,12 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path):
     assert open_folder(tmp_path, COMPARISON, HASH, overwrite=False) == {}
     for foreign in ("[]", '{"theirs": 1}'):
         (tmp_path / "comparison.json").write_text(foreign)
-        with pytest.raises(JobError, match="something else"):
+        with pytest.raises(JobError, match="other content"):
             open_folder(tmp_path, COMPARISON, HASH, overwrite=True)
     (tmp_path / "comparison.json").unlink()
     (tmp_path / "letter.txt").write_text("dear")
     for overwrite in (False, True):
-        with pytest.raises(JobError, match="something else"):
+        with pytest.raises(JobError, match="other content"):
             open_folder(tmp_path, COMPARISON, HASH, overwrite)
 
 

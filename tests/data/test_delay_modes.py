@@ -210,7 +210,9 @@ def test_a_file_that_ends_too_early_is_said(tmp_path: Path) -> None:
         *(values[:150] for values in (true.times_s, true.delay_samples, true.confidence)), RATE
     )
     said = texts(recorded(tmp_path, true, short, delay="remove"), "delay_file")
-    assert said == ["warning: wet.wav: d.csv covers 0.00 to 1.49 s of 3.00 s; outside the delay stands still"]
+    assert said == [
+        "warning: wet.wav: d.csv covers 0.00 to 1.49 s of 3.00 s; outside this range the delay is constant"
+    ]
 
 
 @pytest.mark.parametrize(

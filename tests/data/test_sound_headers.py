@@ -40,7 +40,7 @@ def test_a_header_that_was_never_completed_is_corrected_and_said(length: int, tm
     file = announcing(tmp_path / "recorder.wav", length)
     header = read_header(file)
     assert header.frames == SAMPLES
-    assert f"announces {length} bytes of audio, {BYTES} lie there" in header.note
+    assert f"announces {length} bytes of audio, {BYTES} are there" in header.note
     whole = wav(tmp_path / "whole.wav")
     assert audio_hash(file) == audio_hash(whole)
     np.testing.assert_array_equal(read_audio(file), read_audio(whole))
@@ -238,7 +238,7 @@ def test_training_on_a_corrected_header_says_so(tmp_path: Path, monkeypatch: pyt
     module.setup()
     [found] = [finding for finding in module.findings if finding.kind == "header"]
     assert (found.severity, found.subject) == ("corrected", "wet.wav")
-    assert f"{len(content) - 44} lie there" in found.text
+    assert f"{len(content) - 44} are there" in found.text
 
 
 def test_music_for_a_sweep_with_a_corrected_header_is_said(

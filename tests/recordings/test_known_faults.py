@@ -203,7 +203,7 @@ FAULTS: dict[str, tuple[Take, list[Callable[[PairReport], None]]]] = {
     ),
     "rate labelled wrong": (
         Take(DRY, soxr.resample(WET, RATE, RATE * 44100 / 48000)),
-        [refused("clock", "labelled")],
+        [refused("clock", "wrong sample rate")],
     ),
     "two clocks, 100 ppm apart": (
         Take(DRY, read_delayed(WET, 1e-4 * np.arange(len(WET)))),

@@ -493,7 +493,7 @@ def test_a_header_that_is_corrected_is_said(tmp_path: Path, capsys: pytest.Captu
     checkpoint = save_checkpoint(LSTM(hidden_size=2, sample_rate=RATE, controls=[]), tmp_path / "model.ckpt")
     assert main(["render", str(checkpoint), str(source), str(tmp_path / "out.wav")]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "announces 0 bytes of audio, 2000 lie there; all of them are used" in said
+    assert "announces 0 bytes of audio, 2000 are there; all of them are used" in said
     assert len(read(tmp_path / "out.wav")) == 1000
 
 

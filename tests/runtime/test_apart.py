@@ -105,7 +105,7 @@ def test_time_that_shows_only_while_it_plays_is_bounded(bundle, monkeypatch, cap
 
 def test_a_process_that_does_not_end_is_ended(bundle, monkeypatch):
     monkeypatch.setattr(Limits, "patience_s", 0.01)
-    with pytest.raises(BundleError, match="no end"):
+    with pytest.raises(BundleError, match="no result in time"):
         verify(bundle, Apart())
 
 
@@ -153,7 +153,7 @@ def golden(bundle):
         (-signal.SIGXCPU, "", "more time than that"),
         (-signal.SIGKILL, "", "runs out of memory"),
         (1, "a\nSomeError: why\n", "code 1 .SomeError: why."),
-        (None, "", "no end"),
+        (None, "", "no result in time"),
     ],
 )
 def test_every_end_has_a_name(bundle, monkeypatch, code, complaint, words):
