@@ -42,7 +42,7 @@ def export_checkpoint(
 
     Raises:
         CheckpointError: See `load_model`.
-        As `export_bundle`.
+        ExportError, ParityError: See `export_bundle`.
     """
     model = load_model(path)
     own = read_checkpoint(path)["tapezoo"]

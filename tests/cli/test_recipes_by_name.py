@@ -25,7 +25,7 @@ def test_every_recipe_is_listed_with_its_model_data_and_first_line(
 ) -> None:
     assert main(["recipes"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split() == ["recipe", "model", "data", "what", "for"]
+    assert head.split() == ["recipe", "model", "data", "purpose"]
     listed = {line.split()[0]: line for line in lines}
     files = sorted(FOLDER.rglob("*.yaml"))
     assert list(listed) == [file.relative_to(FOLDER).with_suffix("").as_posix() for file in files]
