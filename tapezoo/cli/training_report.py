@@ -141,6 +141,7 @@ def _advice(
             [updates for updates, _ in validated],
             [error for _, error in validated],
             data.findings,
+            trainer.max_epochs not in (None, -1) and trainer.current_epoch < trainer.max_epochs,
         )
     )
 

@@ -33,6 +33,8 @@ class Outcome:
         updates: Optimizer steps at each validation.
         val_errors: The val_esr of each.
         findings: Of the checks of the audio.
+        is_cut_short: Whether the training ended before its planned epochs: where the learning rate falls to its end,
+            the last epochs of a whole one improve most.
     """
 
     train_s: float
@@ -42,6 +44,7 @@ class Outcome:
     updates: Sequence[int]
     val_errors: Sequence[float]
     findings: Sequence[Finding]
+    is_cut_short: bool
 
 
 def advice(outcome: Outcome) -> Iterator[str]:
@@ -56,7 +59,7 @@ def advice(outcome: Outcome) -> Iterator[str]:
             f"there were only {outcome.train_s:.0f} s of audio to train on: recording {ENOUGH_S / 60:.0f} to 10 "
             "minutes would help more than any setting (`tapezoo excitation` writes what to play)"
         )
-    if _is_still_improving(outcome):
+    if outcome.is_cut_short and _is_still_improving(outcome):
         yield "it was still improving when it ended: a longer training would get further"
     if outcome.test_esr > APART * outcome.val_esr:
         yield (

@@ -12,7 +12,7 @@ from tapezoo.report.verdict import verdict_markdown
 
 STEPS = [100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]
 DONE = [0.1, 0.05, 0.02, 0.01, 0.0051, 0.005, 0.005, 0.005, 0.005, 0.005]
-GOOD = Outcome(180.0, 0.005, 0.007, 0.05, STEPS, DONE, [])
+GOOD = Outcome(180.0, 0.005, 0.007, 0.05, STEPS, DONE, [], True)
 
 
 def said(**changes: object) -> str:
@@ -46,6 +46,10 @@ def test_the_gravest_limits_of_the_recordings_are_said_once_each() -> None:
         Finding("warning", "over_full_scale", "a.wav", "loud"),
     ]
     assert said(findings=findings).splitlines() == ["a.wav: noise floor -40 dBFS", "a.wav: clipped"]
+
+
+def test_a_training_that_came_to_its_planned_end_is_not_told_to_go_on() -> None:
+    assert said(val_errors=[0.1 / step for step in STEPS], is_cut_short=False) == ""
 
 
 def test_a_short_or_unknown_history_says_nothing() -> None:
