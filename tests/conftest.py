@@ -192,7 +192,7 @@ def _blank_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
             for module in ("figures", "comparison_picture"):
                 patch.setattr(f"tapezoo.report.{module}.arrange", lambda figure: None)
             for name in _draws_of_a_run():
-                patch.setattr(f"tapezoo.callbacks.recorder.{name}", lambda *given, **named: _blank_figure())
+                patch.setattr(f"tapezoo.callbacks.run_report.{name}", lambda *given, **named: _blank_figure())
             patch.setattr(
                 "matplotlib.figure.Figure.savefig",
                 lambda self, path, **options: Path(path).write_bytes(blank),
@@ -205,7 +205,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are drawn for real in this test."""
     arrange, savefig = _drawing()
     for name, draw in _draws_of_a_run().items():
-        monkeypatch.setattr(f"tapezoo.callbacks.recorder.{name}", draw)
+        monkeypatch.setattr(f"tapezoo.callbacks.run_report.{name}", draw)
     for module in ("figures", "comparison_picture"):
         monkeypatch.setattr(f"tapezoo.report.{module}.arrange", arrange)
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", savefig)
@@ -223,9 +223,9 @@ def _drawing() -> tuple[Any, Any]:
 @functools.cache
 def _draws_of_a_run() -> dict[str, Any]:
     """What composes the pictures that every run leaves: a third of the time of a short one."""
-    from tapezoo.callbacks import recorder
+    from tapezoo.callbacks import run_report
 
-    return {name: draw for name, draw in vars(recorder).items() if name.startswith("draw_")}
+    return {name: draw for name, draw in vars(run_report).items() if name.startswith("draw_")}
 
 
 def _blank_figure() -> Any:
