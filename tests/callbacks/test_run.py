@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from mlflow import MlflowClient
 from scipy.signal import lfilter
 
-from tapezoo.callbacks import BestAndLast, Progress, RunRecorder
+from tapezoo.callbacks import BestAndLast, History, Progress, RunRecorder
 from tapezoo.callbacks.checkpointing import WholeFiles, best_and_last
 from tapezoo.callbacks.recorder import best_net
 from tapezoo.callbacks.register import best_of
@@ -76,7 +76,7 @@ def trainer(
         accelerator="cpu",
         max_epochs=epochs,
         logger=logger,
-        callbacks=[recorder, BestAndLast(run_dir), *callbacks],
+        callbacks=[History(run_dir), recorder, BestAndLast(run_dir), *callbacks],
         enable_progress_bar=any(isinstance(callback, Progress) for callback in callbacks),
         enable_model_summary=False,
         num_sanity_val_steps=0,
