@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from email import message_from_bytes
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from plugins.environment import Environment
 
 from tapezoo import __version__
@@ -114,3 +116,11 @@ def test_an_installed_wheel_lists_its_recipes_and_trains_with_them(
     assert f"recipe lstm: shipped with tapezoo, {shipped}" in done.stdout
     assert "--run_dir" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("_without_checkout")
+def test_an_installed_wheel_plays_its_bundles(installed: Environment, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "in.wav", np.zeros(1000), 44100)
+    done = installed.call("tapezoo", "render", "tape", "in.wav", "out.wav", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert soundfile.info(tmp_path / "out.wav").frames == 1000

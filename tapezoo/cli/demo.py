@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+NOTE, FIRST_LINE = "demo.txt", "Written by tapezoo demo."
+
 
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
@@ -26,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.bundle import BundleError, read_manifest, shipped_bundles
     from tapezoo.cli.steps import show_steps
     from tapezoo.cli.table import say_table
-    from tapezoo.render.demo import DRY, SECONDS, render_demo
+    from tapezoo.render.demo import SECONDS, render_demo
     from tapezoo.staging import staged_folder
     from tapezoo.terminal import say, shell
 
@@ -39,29 +41,32 @@ def run(options: argparse.Namespace) -> int:
             expected="shipped bundles in the package",
             fix="Install tapezoo again.",
         )
-    names = {f"{name}.wav" for name in (DRY, *bundles)}
     out: Path = options.folder
     with (
         show_steps("playing") as progress,
-        staged_folder(
-            out, options.overwrite, lambda there: _is_demo(there, names), "folder of a demo"
-        ) as folder,
+        staged_folder(out, options.overwrite, _is_demo, "folder of a demo") as folder,
     ):
         progress("playing synthetic music through the shipped models")
-        files = render_demo(folder, bundles, SECONDS)
-    rows = [(str(out / f"{DRY}.wav"), f"{SECONDS:g} s of synthetic music, the input")]
-    for file in files[1:]:
-        manifest = read_manifest(bundles[file.path.stem])
-        recipe = manifest.provenance.get("recipe", "unknown")
-        turns = f"; {', '.join(file.controls)} one after another" if file.controls else ""
-        level = f"level matched by {file.gain_db:+.1f} dB"
-        rows.append((str(out / file.path.name), f"{manifest.architecture}, recipe {recipe}{turns}; {level}"))
-    say_table(rows)
+        dry, *played = render_demo(folder, bundles, SECONDS)
+        rows = [(dry.path.name, f"{SECONDS:g} s of synthetic music, the input")]
+        for file in played:
+            manifest = read_manifest(bundles[file.path.stem])
+            recipe = manifest.provenance.get("recipe", "unknown")
+            turns = f"; {', '.join(file.controls)} one after another" if file.controls else ""
+            level = f"level matched by {file.gain_db:+.1f} dB"
+            rows.append((file.path.name, f"{manifest.architecture}, recipe {recipe}{turns}; {level}"))
+        text = "\n".join(f"{name}: {what}" for name, what in rows)
+        (folder / NOTE).write_text(f"{FIRST_LINE}\n\n{text}\n", encoding="utf-8")
+    say_table([(str(out / name), what) for name, what in rows])
     say(f"your own file: {shell('tapezoo', 'render', next(reversed(bundles)))} IN.wav OUT.wav")
     return 0
 
 
-def _is_demo(folder: Path, names: set[str]) -> bool:
-    """Whether everything in there is what this verb writes."""
-    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    return "dry.wav" in found and found <= names
+def _is_demo(folder: Path) -> bool:
+    """Whether there is nothing but what this verb writes."""
+    try:
+        text = (folder / NOTE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    noted = {line.partition(":")[0] for line in text.splitlines()[2:]}
+    return text.startswith(FIRST_LINE) and {path.name for path in folder.iterdir()} <= {NOTE, *noted}
