@@ -19,7 +19,7 @@ from numba.extending import intrinsic, models, overload, register_model
 
 BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
 
-_CONTRACT = ("contract",)  # products may be rounded with the sum they go into
+CONTRACT = ("contract",)  # products may be rounded with the sum they go into
 # tanh(x) = c x (x^2 + a_1)(x^2 + a_2)(x^2 + a_3) / ((x^2 + b_1) ... (x^2 + b_4)) for |x| <= 8, within 1.5e-7 of itself,
 # the largest error as small as it gets (Lawson's weights); beyond, tanh(8) is within 2.3e-7 of 1
 _REACH = 8.0
@@ -65,7 +65,7 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(manager, of, of.kind)  # type: ignore[no-untyped-call]
 
 
-def _instruction(function: Callable[..., Any]) -> Any:
+def instruction(function: Callable[..., Any]) -> Any:
     """`function` says how a call of its name looks in the compiler's language; numba's types do not know that."""
     return intrinsic(function)
 
@@ -74,7 +74,8 @@ def _constant(like: Any, value: float) -> ir.Constant:
     return ir.Constant(like.type, [value] * like.type.count)
 
 
-def _splat(builder: Any, value: Any, kind: Any) -> Any:
+def splat(builder: Any, value: Any, kind: Any) -> Any:
+    """A vector that holds one number in all places."""
     index, nothing = ir.IntType(32), ir.Constant(kind, ir.Undefined)
     first = builder.insert_element(nothing, value, ir.Constant(index, 0))
     return builder.shuffle_vector(
@@ -82,15 +83,22 @@ def _splat(builder: Any, value: Any, kind: Any) -> Any:
     )
 
 
-def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+def data_of(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    """The address of a contiguous array's first number."""
     if array_type.layout != "C":
         raise TypeError(f"{array_type}: the addresses below are those of a contiguous array")
     proxy: Any = cgutils.create_struct_proxy(array_type)  # type: ignore[no-untyped-call]
     return proxy(context, builder, value=array).data
 
 
-def _load(builder: Any, place: Any, kind: Any) -> Any:
+def vector_at(builder: Any, place: Any, kind: Any) -> Any:
+    """What lies at a number's address and behind it, in the compiler's language as all that takes a `builder`."""
     return builder.load(builder.bitcast(place, kind.as_pointer()), align=_number_bytes(kind))
+
+
+def vector_to(builder: Any, place: Any, value: Any) -> None:
+    """Stores `value` at a number's address."""
+    builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=_number_bytes(value.type))
 
 
 def _number_bytes(kind: Any) -> int:
@@ -100,9 +108,7 @@ def _number_bytes(kind: Any) -> int:
 def _polynomial(builder: Any, x: Any, coefficients: Any) -> Any:
     sum_ = _constant(x, coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
-        sum_ = builder.fadd(
-            builder.fmul(sum_, x, flags=_CONTRACT), _constant(x, coefficient), flags=_CONTRACT
-        )
+        sum_ = builder.fadd(builder.fmul(sum_, x, flags=CONTRACT), _constant(x, coefficient), flags=CONTRACT)
     return sum_
 
 
@@ -131,32 +137,53 @@ def _tanh(builder: Any, x: Any) -> Any:
     return builder.fdiv(over, under)
 
 
-@_instruction
+@instruction
 def load(typing: Any, array: Any, start: Any) -> Any:
     """The vector at array[start]."""
     result = Lanes(array.dtype)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = _data(context, builder, signature.args[0], args[0])
-        return _load(builder, builder.gep(data, [args[1]]), result.kind)
+        data = data_of(context, builder, signature.args[0], args[0])
+        return vector_at(builder, builder.gep(data, [args[1]]), result.kind)
 
     return result(array, types.int64), code
 
 
-@_instruction
+@instruction
 def store(typing: Any, array: Any, start: Any, value: Any) -> Any:
     """The vector goes to array[start : ...]."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = builder.gep(_data(context, builder, signature.args[0], args[0]), [args[1]])
-        kind = args[2].type
-        builder.store(args[2], builder.bitcast(place, kind.as_pointer()), align=_number_bytes(kind))
+        place = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
+        vector_to(builder, place, args[2])
         return context.get_dummy_value()
 
     return types.void(array, types.int64, value), code
 
 
-@_instruction
+@instruction
+def spread(typing: Any, array: Any, start: Any) -> Any:
+    """The number at array[start], in all places of a vector."""
+    result = Lanes(array.dtype)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = data_of(context, builder, signature.args[0], args[0])
+        return splat(builder, builder.load(builder.gep(data, [args[1]])), result.kind)
+
+    return result(array, types.int64), code
+
+
+@instruction
+def where_positive(typing: Any, x: Any, then: Any, otherwise: Any) -> Any:
+    """`then` where x is above zero, else `otherwise`, also where x is not a number."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", args[0], _constant(args[0], 0.0)), args[1], args[2])
+
+    return x(x, then, otherwise), code
+
+
+@instruction
 def ones(typing: Any, like: Any) -> Any:
     """A vector of ones."""
 
@@ -166,7 +193,7 @@ def ones(typing: Any, like: Any) -> Any:
     return like(like), code
 
 
-@_instruction
+@instruction
 def zeros(typing: Any, like: Any) -> Any:
     """A vector of zeros."""
 
@@ -176,7 +203,7 @@ def zeros(typing: Any, like: Any) -> Any:
     return like(like), code
 
 
-@_instruction
+@instruction
 def tanh(typing: Any, x: Any) -> Any:
     """Of x: float32 within 6e-7 of itself, float64 to rounding."""
 
@@ -186,141 +213,19 @@ def tanh(typing: Any, x: Any) -> Any:
     return x(x), code
 
 
-@_instruction
+@instruction
 def sigmoid_of_twice(typing: Any, x: Any) -> Any:
     """1 / (1 + exp(-2 x)) = (1 + tanh(x)) / 2: who calls it halves the weights before."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         half = _constant(args[0], 0.5)
-        bent = builder.fmul(_tanh(builder, args[0]), half, flags=_CONTRACT)
-        return builder.fadd(bent, half, flags=_CONTRACT)
+        bent = builder.fmul(_tanh(builder, args[0]), half, flags=CONTRACT)
+        return builder.fadd(bent, half, flags=CONTRACT)
 
     return x(x), code
 
 
-@_instruction
-def add_products(
-    typing: Any,
-    sums: Any,
-    heard: Any,
-    heard_at: Any,
-    heard_step: Any,
-    heard_row: Any,
-    weights: Any,
-    weights_at: Any,
-    weights_step: Any,
-    weights_row: Any,
-    count: Any,
-) -> Any:
-    """`sums[r][k] + sum_j heard[heard_at + r heard_step + j heard_row] w[k][j]`, over j < count.
-
-    `w[k][j]` is the vector at `weights[weights_at + k weights_step + j weights_row]`. A tile of a product of matrices:
-    as many rows, and vectors in each, as `sums`, a tuple of tuples, has; registers have room for twelve vectors.
-    """
-    rows, vectors = len(sums), len(sums[0])
-    kind = sums[0][0].kind
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        start, heard, heard_at, heard_step, heard_row, weights, at, step, row, count = args
-        places = [
-            [
-                cgutils.alloca_once_value(builder, each)  # type: ignore[no-untyped-call]
-                for each in cgutils.unpack_tuple(builder, parts, vectors)  # type: ignore[no-untyped-call]
-            ]
-            for parts in cgutils.unpack_tuple(builder, start, rows)  # type: ignore[no-untyped-call]
-        ]
-        heards = [builder.gep(_data(context, builder, signature.args[1], heard), [heard_at])]
-        for _ in range(rows - 1):
-            heards.append(builder.gep(heards[-1], [heard_step]))
-        first = builder.gep(_data(context, builder, signature.args[5], weights), [at])
-        with cgutils.for_range(builder, count) as loop:
-            there = builder.mul(loop.index, heard_row)
-            spots = [builder.gep(first, [builder.mul(loop.index, row)])]
-            for _ in range(vectors - 1):
-                spots.append(builder.gep(spots[-1], [step]))
-
-            def factor(place: Any) -> Any:
-                return _splat(builder, builder.load(builder.gep(place, [there])), kind)
-
-            def add(factor: Any, terms: Any, sum_at: Any) -> None:
-                product = builder.fmul(factor, terms, flags=_CONTRACT)
-                builder.store(builder.fadd(product, builder.load(sum_at), flags=_CONTRACT), sum_at)
-
-            if rows <= vectors:  # the fewer of both wait in registers, the others come one by one
-                factors = [factor(place) for place in heards]
-                for vector, spot in enumerate(spots):
-                    terms = _load(builder, spot, kind)
-                    for each, sums_of_row in zip(factors, places, strict=True):
-                        add(each, terms, sums_of_row[vector])
-            else:
-                loaded = [_load(builder, spot, kind) for spot in spots]
-                for place, sums_of_row in zip(heards, places, strict=True):
-                    each = factor(place)
-                    for terms, sum_at in zip(loaded, sums_of_row, strict=True):
-                        add(each, terms, sum_at)
-        results = [
-            context.make_tuple(builder, of_row, [builder.load(place) for place in sums_of_row])
-            for of_row, sums_of_row in zip(signature.return_type, places, strict=True)
-        ]
-        return context.make_tuple(builder, signature.return_type, results)
-
-    number = types.int64
-    return sums(sums, heard, number, number, number, weights, number, number, number, number), code
-
-
-@_instruction
-def add_dots(
-    typing: Any,
-    sums: Any,
-    left: Any,
-    left_at: Any,
-    left_step: Any,
-    right: Any,
-    right_at: Any,
-    right_step: Any,
-    count: Any,
-) -> Any:
-    """`sums[r][k] + sum_n left[r][n] right[k][n]`, over the n-th vectors of `count`; see `total`.
-
-    `left[r][n]` is the vector at `left[left_at + r left_step + n lanes]`, `right[k][n]` likewise.
-    """
-    rows, columns = len(sums), len(sums[0])
-    kind = sums[0][0].kind
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        start, left, left_at, left_step, right, right_at, right_step, count = args
-        places = [
-            [
-                cgutils.alloca_once_value(builder, each)  # type: ignore[no-untyped-call]
-                for each in cgutils.unpack_tuple(builder, parts, columns)  # type: ignore[no-untyped-call]
-            ]
-            for parts in cgutils.unpack_tuple(builder, start, rows)  # type: ignore[no-untyped-call]
-        ]
-        lefts = [builder.gep(_data(context, builder, signature.args[1], left), [left_at])]
-        rights = [builder.gep(_data(context, builder, signature.args[4], right), [right_at])]
-        for _ in range(rows - 1):
-            lefts.append(builder.gep(lefts[-1], [left_step]))
-        for _ in range(columns - 1):
-            rights.append(builder.gep(rights[-1], [right_step]))
-        with cgutils.for_range(builder, count) as loop:
-            there = builder.mul(loop.index, ir.Constant(loop.index.type, kind.count))
-            terms = [_load(builder, builder.gep(place, [there]), kind) for place in rights]
-            for place, sums_of_row in zip(lefts, places, strict=True):
-                factor = _load(builder, builder.gep(place, [there]), kind)
-                for term, sum_at in zip(terms, sums_of_row, strict=True):
-                    product = builder.fmul(factor, term, flags=_CONTRACT)
-                    builder.store(builder.fadd(product, builder.load(sum_at), flags=_CONTRACT), sum_at)
-        results = [
-            context.make_tuple(builder, of_row, [builder.load(place) for place in sums_of_row])
-            for of_row, sums_of_row in zip(signature.return_type, places, strict=True)
-        ]
-        return context.make_tuple(builder, signature.return_type, results)
-
-    number = types.int64
-    return sums(sums, left, number, number, right, number, number, number), code
-
-
-@_instruction
+@instruction
 def total(typing: Any, x: Any) -> Any:
     """The sum of a vector's numbers, in any order."""
 
@@ -338,11 +243,11 @@ def total(typing: Any, x: Any) -> Any:
 def _arithmetic(name: str) -> Any:
     def typed(typing: Any, a: Any, b: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return getattr(builder, name)(*args, flags=_CONTRACT)
+            return getattr(builder, name)(*args, flags=CONTRACT)
 
         return a(a, b), code
 
-    return _instruction(typed)
+    return instruction(typed)
 
 
 _add, _subtract, _multiply = (_arithmetic(name) for name in ("fadd", "fsub", "fmul"))

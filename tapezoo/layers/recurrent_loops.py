@@ -13,7 +13,8 @@ from typing import Any
 import numba
 
 from tapezoo.compiled import compiled_freely
-from tapezoo.layers.lanes import add_products, load, ones, sigmoid_of_twice, store, tanh, zeros
+from tapezoo.layers.lane_tiles import add_products
+from tapezoo.layers.lanes import load, ones, sigmoid_of_twice, store, tanh, zeros
 
 # what numba makes of a function has no type that mypy could follow
 compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = compiled_freely

@@ -67,6 +67,12 @@ def flat(tensor: Tensor) -> NDArray[Any]:
     return tensor.detach().numpy().reshape(-1)
 
 
+def part(array: NDArray[Any], rows: int, first: int, last: int) -> NDArray[Any]:
+    """Of an array that holds `rows`, those from `first` to `last`."""
+    size = array.size // rows
+    return array[first * size : last * size]
+
+
 def shares(rows: int) -> list[tuple[int, int]]:
     """The first and the last row, excluded, of as many threads as torch may use."""
     parts = max(1, min(torch.get_num_threads(), rows // LEAST_ROWS))

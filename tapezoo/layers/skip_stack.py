@@ -13,7 +13,9 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from tapezoo.layers.row_blocks import flat, lanes_like, run_shares, runs_compiled, shares
-from tapezoo.layers.stack_loops import CHANNELS, VECTORS, stack_backward, stack_forward
+from tapezoo.layers.stack_gradients import stack_backward
+from tapezoo.layers.stack_loops import stack_forward
+from tapezoo.layers.stack_tiles import CHANNELS, VECTORS
 
 _LINE = 16  # numbers: what memory is fetched in, or a multiple of it
 

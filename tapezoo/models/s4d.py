@@ -21,6 +21,7 @@ from tapezoo.layers.recurrence import (
     matrix_powers,
     recur_pieces,
 )
+from tapezoo.layers.state_space_stack import StateSpaceWeights, run_state_spaces, runs_state_spaces
 from tapezoo.models.arguments import (
     DEEPEST,
     LONGEST_SAMPLES,
@@ -30,7 +31,7 @@ from tapezoo.models.arguments import (
     require_one_of,
     require_whole,
 )
-from tapezoo.models.modulation import Modulations, hold_conditioner, require_conditioning
+from tapezoo.models.modulation import Modulations, hold_conditioner, is_identity, require_conditioning
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
@@ -84,16 +85,9 @@ class DiagonalStateSpaces(nn.Module):
 
     def tables(self) -> BlockTables:
         """The discretised filters, in real arithmetic: complex numbers do not reach ONNX."""
-        dt = self.log_dt.exp().unsqueeze(1)  # (F 1)
-        decay = self.log_decay.exp()  # (F N)
-        size, angle = torch.exp(-dt * decay), dt * self.frequency
-        real, imag = size * angle.cos(), size * angle.sin()  # Ab
+        decay, real, imag = self._transition()
         transition = torch.stack([torch.stack([real, -imag], -1), torch.stack([imag, real], -1)], -2)
-
-        # Bb = (Ab - 1) / A, with A = -decay + i frequency  (F N)
-        square = decay.square() + self.frequency.square()
-        b_real = (self.frequency * imag - decay * (real - 1)) / square
-        b_imag = -(decay * imag + self.frequency * (real - 1)) / square
+        b_real, b_imag = self._enter(decay, real, imag)
         # x[k] already holds Bb u[k], so what is heard of the state before u[k] is 2 Re(C Ab x)
         c_real, c_imag = self.C[0], self.C[1]
         heard_real = c_real * real - c_imag * imag
@@ -104,6 +98,28 @@ class DiagonalStateSpaces(nn.Module):
             leave=torch.stack([2 * heard_real, -2 * heard_imag], -1),
             direct=self.D + 2 * (c_real * b_real - c_imag * b_imag).sum(-1),
         )
+
+    def coefficients(self, num_blocks: int) -> tuple[Tensor, Tensor]:
+        """Ab, Bb and 2 C, (num_blocks, N, 6, H), and D, (num_blocks, H): see `StateSpaceWeights`."""
+        decay, real, imag = self._transition()
+        b_real, b_imag = self._enter(decay, real, imag)
+        parts = torch.stack([real, imag, b_real, b_imag, 2 * self.C[0], -2 * self.C[1]])  # (6 F N)
+        parts = parts.reshape(6, num_blocks, -1, parts.shape[2]).permute(1, 3, 0, 2)
+        return parts, self.D.reshape(num_blocks, -1)
+
+    def _transition(self) -> tuple[Tensor, Tensor, Tensor]:
+        """-Re A, Re Ab and Im Ab, (F N)."""
+        dt = self.log_dt.exp().unsqueeze(1)  # (F 1)
+        decay = self.log_decay.exp()
+        size, angle = torch.exp(-dt * decay), dt * self.frequency
+        return decay, size * angle.cos(), size * angle.sin()
+
+    def _enter(self, decay: Tensor, real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
+        """Re Bb and Im Bb, (F N), of Bb = (Ab - 1) / A with A = -decay + i frequency."""
+        square = decay.square() + self.frequency.square()
+        b_real = (self.frequency * imag - decay * (real - 1)) / square
+        b_imag = -(decay * imag + self.frequency * (real - 1)) / square
+        return b_real, b_imag
 
 
 class S4DBlock(nn.Module):
@@ -206,6 +222,9 @@ class S4DNet(Net):
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
         trajectory, new_state = self.smoothed(controls, state, input.shape[-1])
+        if self.plays_compiled(input, state["modes"]):
+            output, modes = run_state_spaces(input, state["modes"], self._weights())
+            return output, {"modes": modes}
         # (channels, batch, samples) throughout: then a filter's rows, and a matrix product's columns, are
         # contiguous and nothing is copied
         signal, tables = input.transpose(0, 1), self.filters.tables()
@@ -223,6 +242,25 @@ class S4DNet(Net):
         output = torch.addmm(self.head.bias, self.head.weight, features.flatten(1))
         output = output.reshape(1, *features.shape[1:]).transpose(0, 1)  # (batch, 1, samples)
         return output, {"modes": torch.stack(after).permute(2, 0, 1, 3, 4), **new_state}
+
+    def plays_compiled(self, input: Tensor, modes: Tensor) -> bool:
+        """Whether all goes at once through `run_state_spaces`: in training, where nothing modulates."""
+        plain = all(is_identity(block.modulation) for block in self.blocks if isinstance(block, S4DBlock))
+        return plain and (self.training or torch.is_grad_enabled()) and runs_state_spaces(input, modes)
+
+    def _weights(self) -> StateSpaceWeights:
+        mixes = [block.mix for block in self.blocks if isinstance(block, S4DBlock)]
+        coefficients, direct = self.filters.coefficients(len(mixes))
+        return StateSpaceWeights(
+            lift=self.lift.weight[:, 0],
+            lift_bias=self.lift.bias,
+            mix=torch.stack([mix.weight for mix in mixes]),
+            mix_bias=torch.stack([mix.bias for mix in mixes]),
+            coefficients=coefficients,
+            direct=direct,
+            head=self.head.weight[0],
+            head_bias=self.head.bias,
+        )
 
     def described(self) -> Architecture:
         """See `Net.described`."""

@@ -16,6 +16,8 @@ from tapezoo.layers.affine import Affine, fold_into_previous
 from tapezoo.layers.conditioning import FiLM, conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.layers.described import describe_convolution, describe_dense, describe_modulation
+from tapezoo.layers.residual_layout import LayerWeights
+from tapezoo.layers.residual_stack import run_residual_stack, runs_residual_stack
 from tapezoo.models.arguments import (
     DEEPEST,
     LONGEST_SAMPLES,
@@ -24,7 +26,7 @@ from tapezoo.models.arguments import (
     require_reach,
     require_whole,
 )
-from tapezoo.models.modulation import Modulations, hold_conditioner, require_conditioning
+from tapezoo.models.modulation import Modulations, hold_conditioner, is_identity, require_conditioning
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
@@ -57,6 +59,13 @@ class Block(nn.Module):
         u, past = causal_convolution(h, past, self.dilated.weight, self.dilated.bias, self.dilation)
         u, own = self.modulation(u, cond, own)  # (batch, channels, samples)
         return torch.addcmul(self.activation(u), h, self.residual), past, own
+
+    def weights(self) -> LayerWeights:
+        """W, b, the slope of f and r, where nothing modulates."""
+        weight, bias = self.dilated.weight, self.dilated.bias
+        assert bias is not None
+        slope = self.activation.weight if isinstance(self.activation, nn.PReLU) else bias.new_empty(0)
+        return LayerWeights(weight, bias, slope, self.residual[:, 0])
 
     @torch.no_grad()
     def hold(self, cond: Tensor) -> None:
@@ -147,6 +156,9 @@ class TCNNet(Net):
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
         trajectory, after = self.smoothed(controls, state, input.shape[-1])
+        pasts = [state[f"past_{index}"] for index in range(len(self.blocks))]
+        if self.plays_compiled(input, pasts):
+            return self._run_compiled(input, pasts)
         cond = trajectory
         if self.embedding is not None:
             cond = self.embedding(trajectory.transpose(1, 2)).transpose(
@@ -155,9 +167,31 @@ class TCNNet(Net):
         h = input
         for index, block in enumerate(self.blocks):
             own = self.modulations.own_state(str(index), state)
-            h, after[f"past_{index}"], own = block(h, cond, state[f"past_{index}"], own)
+            h, after[f"past_{index}"], own = block(h, cond, pasts[index], own)
             after |= self.modulations.net_state(str(index), own)
         return torch.tanh(convolution(h, self.output.weight, self.output.bias)), after
+
+    def rest_state(self, rows: int) -> State:
+        """See `Net.rest_state`; the pasts sample after sample, so that `run_residual_stack` need not turn them."""
+        state = {}
+        for name, rest in super().rest_state(1).items():
+            turned = rest.transpose(1, 2) if name.startswith("past_") else rest
+            copied = turned.repeat(rows, *[1] * (rest.dim() - 1))
+            state[name] = copied.transpose(1, 2) if name.startswith("past_") else copied
+        return state
+
+    def plays_compiled(self, input: Tensor, pasts: list[Tensor]) -> bool:
+        """Whether all blocks go at once through `run_residual_stack`: in training, where nothing modulates."""
+        plain = all(is_identity(block.modulation) for block in self.blocks if isinstance(block, Block))
+        return plain and (self.training or torch.is_grad_enabled()) and runs_residual_stack(input, pasts)
+
+    def _run_compiled(self, input: Tensor, pasts: list[Tensor]) -> tuple[Tensor, State]:
+        blocks = [block for block in self.blocks if isinstance(block, Block)]
+        weights, dilations = [block.weights() for block in blocks], [block.dilation for block in blocks]
+        assert self.output.bias is not None
+        head = self.output.weight.flatten(), self.output.bias
+        output, pasts = run_residual_stack(input, pasts, weights, dilations, *head)
+        return torch.tanh(output), {f"past_{index}": past for index, past in enumerate(pasts)}
 
     def described(self) -> Architecture:
         """See `Net.described`."""
