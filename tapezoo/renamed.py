@@ -16,5 +16,5 @@ MODULES = {
 def describe_rename(error: BaseException) -> str:
     """What the module is called now that an import did not find; nothing where the fault is another."""
     if isinstance(error, ModuleNotFoundError) and error.name in MODULES:
-        return f"{error.name} is now called {MODULES[error.name]} now. "
+        return f"{error.name} is now called {MODULES[error.name]}. "
     return ""

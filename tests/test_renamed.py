@@ -13,7 +13,7 @@ def test_an_old_name_is_gone_and_its_new_one_is_there(old, new):
     assert importlib.util.find_spec(new) is not None
     with pytest.raises(ModuleNotFoundError) as caught:
         importlib.import_module(old)
-    assert describe_rename(caught.value) == f"{old} is called {new} now. "
+    assert describe_rename(caught.value) == f"{old} is now called {new}. "
 
 
 def test_another_fault_is_told_nothing():

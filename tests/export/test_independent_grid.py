@@ -290,12 +290,15 @@ def test_missing_points_of_the_product_are_named(tmp_path):
         ("controls: [{min: 9:00}]\npoints: [1]", "which YAML takes for 540"),
         (
             json.dumps({"controls": [GAIN], "points": [{"at": {"gain": 10**400}, "checkpoint": "x"}]}),
-            "beyond",
+            "too large for a float",
         ),
         (json.dumps({"controls": [{**GAIN, "name": ""}], "points": [1]}), "called ''"),
         (json.dumps({"controls": [{**GAIN, "name": "a\u001b[31m"}], "points": [1]}), "visible"),
         (json.dumps({"controls": [{**GAIN, "unit": "d\nB"}], "points": [1]}), "visible"),
-        (json.dumps({"controls": [{**GAIN, "min": -(10**308), "max": 10**308}], "points": [1]}), "a range"),
+        (
+            json.dumps({"controls": [{**GAIN, "min": -(10**308), "max": 10**308}], "points": [1]}),
+            "a finite range",
+        ),
     ],
 )
 def test_a_file_that_is_no_index_is_refused(tmp_path, text, words):
