@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from tapezoo.cli import make_parser
 
-WIDTH = 100  # characters
+WIDTH = 80  # characters: what the column of a page holds
 
 
 def verb_help() -> Iterator[tuple[str, str]]:
