@@ -37,7 +37,11 @@ def test_every_page_is_in_the_navigation_once(hooks):
 def test_every_recipe_is_on_the_page_of_recipes(hooks):
     page = hooks.recipes_page()
     for recipe in (ROOT / "recipes").rglob("*.yaml"):
-        assert recipe.read_text(encoding="utf-8").strip() in page, recipe
+        text = recipe.read_text(encoding="utf-8").strip()
+        header, body = hooks.recipe_parts(text)
+        assert f"{header}\n\n```yaml\n{body}\n```" in page, recipe
+        assert text.endswith(body), recipe
+        assert header.count("\n- *reached:* ") == 1, recipe
 
 
 def test_links_of_the_repository_lead_to_pages_of_the_site(hooks):

@@ -70,6 +70,7 @@ REFERENCE: dict[str, tuple[str, tuple[str, ...]]] = {
     "api/registry.md": ("Registry and errors", ("tapezoo.registry", "tapezoo.errors")),
 }
 LINK = re.compile(r"(\]\(|src=\")([^)#\s\"]+)((?:#[^)\s\"]*)?[)\"])")
+KEYWORD = re.compile(r" ([a-z]+): +(.*)")  # of a recipe's header, at the start of a line
 OUTSIDE = re.compile(r"^(https?|mailto):")
 
 
@@ -138,11 +139,20 @@ def recipes_page() -> str:
     for path in paths:
         name = path.relative_to(ROOT).as_posix()
         title = name.removeprefix("recipes/").removesuffix(".yaml")
-        texts += [
-            f"## {title} {{ #{anchor(name)} }}",
-            f"```yaml\n{path.read_text(encoding='utf-8').strip()}\n```",
-        ]
+        header, body = recipe_parts(path.read_text(encoding="utf-8"))
+        texts += [f"## {title} {{ #{anchor(name)} }}", header, f"```yaml\n{body}\n```"]
     return "\n\n".join(texts) + "\n"
+
+
+def recipe_parts(text: str) -> tuple[str, str]:
+    """The header of a recipe as Markdown, its keywords as a list, and the YAML below it."""
+    lines = text.strip().splitlines()
+    length = next(number for number, line in enumerate(lines) if not line.startswith("#"))
+    header = ""
+    for line in (line.removeprefix("#") for line in lines[:length]):
+        keyword = KEYWORD.match(line)
+        header += f"\n- *{keyword[1]}:* {keyword[2]}" if keyword else f" {line.strip()}"
+    return header.strip().replace("\n", "\n\n", 1), "\n".join(lines[length:])
 
 
 def commands_page() -> str:
