@@ -27,7 +27,7 @@ def stepped(optimizer_class):
 # what plays a checkpoint
 import tapezoo.checkpoint
 import tapezoo.models.lstm
-import tapezoo.render.files
+import tapezoo.render.nets
 
 filtering = [name for name in ("scipy.optimize", "scipy.signal") if name in sys.modules]
 from torchmetrics.functional.audio import permutation_invariant_training, scale_invariant_signal_noise_ratio

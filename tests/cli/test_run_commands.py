@@ -237,7 +237,7 @@ def test_a_report_without_room_on_the_disk_is_no_success(
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
     result = invoke(capsys, *FIT, "--run_dir", "run")
     assert result.code == 2, result
-    assert "_spectrograms.png: found a full disk" in result.err
+    assert "report/learning_curve.png: found a full disk" in result.err
     assert "checkpoint   run/best.ckpt" in result.out
 
 
