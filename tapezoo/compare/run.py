@@ -260,6 +260,8 @@ def _progress(folder: Path, budget: Budget, elapsed_s: float) -> str:
     if rows:
         spent = rows[-1].wall_s if budget.minutes is not None else rows[-1].audio_s
         esr = [row.val_esr for row in rows if row.val_esr is not None]
-        text += f"  {100 * min(1.0, spent / budget.seconds()):.0f} % of the budget  epoch {rows[-1].epoch}"
+        share = spent / budget.seconds()
+        done = "budget spent, now scored and timed" if share >= 1 else f"{100 * share:.0f} % of the budget"
+        text += f"  {done}  epoch {rows[-1].epoch}"
         text += f"  val_esr {esr[-1]:.5f}, best {min(esr):.5f}" if esr else ""
     return text

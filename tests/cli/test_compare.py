@@ -17,8 +17,9 @@ from scipy.signal import lfilter
 
 import tapezoo.compare.run as run
 import tapezoo.jobs.process as process
-from tapezoo.callbacks.history import read_history
+from tapezoo.callbacks.history import Epoch, read_history, write_history
 from tapezoo.cli import main
+from tapezoo.compare.plan import Budget
 from tapezoo.jobs.folder import begin_row, read_outcome, write_json, write_outcome
 from tapezoo.jobs.lock import lock_folder
 from tapezoo.measure.comparison import Figures, Outcome
@@ -256,3 +257,12 @@ def test_rows_train_on_a_ray_cluster(capsys):
         assert (Path("out") / name / "best.ckpt").is_file()
         assert (Path("out") / name / "bundle" / "model.onnx").is_file()
     assert "Lower the learning rate" in rows["bad"]["note"]
+
+
+def test_a_row_whose_budget_is_spent_says_what_it_still_waits_for(tmp_path):
+    epoch = Epoch(1, 8, 5.0, 1.0, 1.0, 30.0, 0.25, None)
+    write_history(tmp_path / "history.csv", [epoch])
+    said = run._progress(tmp_path, Budget(minutes=1.0), 65.0)
+    assert said == "1:05 elapsed  50 % of the budget  epoch 1  val_esr 0.25000, best 0.25000"
+    write_history(tmp_path / "history.csv", [epoch, epoch._replace(epoch=2, wall_s=60.5)])
+    assert "budget spent, now scored and timed  epoch 2" in run._progress(tmp_path, Budget(minutes=1.0), 70.0)
