@@ -175,7 +175,7 @@ class TCNNet(Net):
         """See `Net.rest_state`; the pasts sample after sample, so that `run_residual_stack` need not turn them."""
         state = {}
         for name, rest in super().rest_state(1).items():
-            turned = rest.transpose(1, 2) if name.startswith("past_") else rest
+            turned = rest.transpose(1, 2).contiguous() if name.startswith("past_") else rest
             copied = turned.repeat(rows, *[1] * (rest.dim() - 1))
             state[name] = copied.transpose(1, 2) if name.startswith("past_") else copied
         return state
