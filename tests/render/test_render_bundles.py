@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from export.nets import RATE_HZ, HopNet, Waveshaper, arguments, lstm
+from torch import Tensor
 from tracking.stores import make_bundles
 
 from tapezoo.bundle import shipped_bundles
@@ -17,7 +19,7 @@ from tapezoo.cli import main
 from tapezoo.controls import Control, control_vector
 from tapezoo.data.errors import SoundFileError
 from tapezoo.export import export_bundle
-from tapezoo.net import Net
+from tapezoo.net import Net, State
 from tapezoo.render.automation import Automation, Constant, ControlPath
 from tapezoo.render.bundles import BundlePlayer
 from tapezoo.render.demo import SAFE_PEAK, made_up_passage, matching_gains, one_after_another, render_demo
@@ -26,12 +28,32 @@ from tapezoo.render.nets import render
 from tapezoo.runtime import Stream
 
 
+class LateGain(Net):
+    """y[n] = control * x[n - 5], in hops of 4: what a moving control does shows where it arrives."""
+
+    hop_samples, latency_samples = 4, 5
+
+    def __init__(self) -> None:
+        super().__init__(num_controls=1, receptive_field=7, smoothing_samples=1)
+        self.gain = torch.nn.Parameter(torch.tensor(1.0))
+        self.register_rest("past", torch.zeros(1, 6))
+
+    def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
+        path, knobs = self.smoothed(controls, state, input.shape[2])
+        whole = torch.cat((state["past"], input), dim=2)
+        samples = input.shape[2]
+        return self.gain * path * whole[:, :, 1 : 1 + samples], {"past": whole[:, :, samples:], **knobs}
+
+
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Net, Path]]:
     """Name -> (net, bundle)."""
     hop, folder = HopNet(), tmp_path_factory.mktemp("hop") / "bundle"
     export_bundle(hop, **arguments(hop, folder))
-    return {"knobs": (lstm(2, taps=16), make_bundles(tmp_path_factory)["knobs"]), "hop": (hop, folder)}
+    late, late_folder = LateGain(), tmp_path_factory.mktemp("late") / "bundle"
+    export_bundle(late, **arguments(late, late_folder))
+    knobs = make_bundles(tmp_path_factory)["knobs"]
+    return {"knobs": (lstm(2, taps=16), knobs), "hop": (hop, folder), "late": (late, late_folder)}
 
 
 def noise(samples: int, channels: int = 2) -> np.ndarray:
@@ -50,7 +72,7 @@ def both(net: Net, bundle: Path, path: ControlPath, source: Path) -> tuple[np.nd
 
 
 @pytest.mark.parametrize("rate_hz", [RATE_HZ, 48000])
-@pytest.mark.parametrize("name", ["knobs", "hop"])
+@pytest.mark.parametrize("name", ["knobs", "hop", "late"])
 def test_a_bundle_renders_what_its_net_renders(
     name: str, rate_hz: int, bundles: dict[str, tuple[Net, Path]], tmp_path: Path
 ) -> None:
@@ -146,7 +168,7 @@ def test_controls_are_turned_up_one_after_another() -> None:
 def test_a_demo_has_the_dry_passage_and_a_file_for_each_bundle(
     bundles: dict[str, tuple[Net, Path]], tmp_path: Path
 ) -> None:
-    files = render_demo(tmp_path, {name: bundle for name, (_, bundle) in bundles.items()}, seconds=2.0)
+    files = render_demo(tmp_path, {name: bundles[name][1] for name in ("knobs", "hop")}, seconds=2.0)
     assert [file.path.name for file in files] == ["dry.wav", "knobs.wav", "hop.wav"]
     assert files[1].controls == ("drive", "speed")
     sounds = [soundfile.read(file.path)[0] for file in files]
