@@ -77,7 +77,7 @@ def test_what_is_not_ours_is_never_replaced(kind: str, tmp_path: Path) -> None:
     else:
         out.symlink_to(tmp_path / "nowhere")
     before = names(tmp_path)
-    with pytest.raises(NotReplaceableError, match="no result"):
+    with pytest.raises(NotReplaceableError, match="not a result"):
         fill(out, "second", overwrite=True)
     assert names(tmp_path) == before
 
