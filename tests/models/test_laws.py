@@ -65,15 +65,10 @@ def test_law_at_its_whole_length(law):
     expect_kept(law)
 
 
-# its graph has thousands of nodes: here each has a part of it, all of it in test_every_export.py
-GREY_BOXES = {0: {"peaks": 0}, 2: {"followers": 1}}
-
-
 @pytest.mark.parametrize("num_controls", [0, 2])
 @pytest.mark.parametrize("name", LONG_EXPORTS)
 def test_a_small_one_passes_the_gate(name, num_controls):
-    more = GREY_BOXES[num_controls] if name == "GreyBox" else {}
-    testing.CHECKS["export"](small(name, None, num_controls, **more))
+    testing.CHECKS["export"](small(name, None, num_controls))
 
 
 @pytest.mark.parametrize(
