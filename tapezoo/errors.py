@@ -46,6 +46,18 @@ class UsageError(TapezooError):
         )
 
 
+class ArgumentsError(TapezooError):
+    """Arguments of a verb that takes no recipe, which cannot be understood."""
+
+    def __init__(self, command: str, found: str) -> None:
+        super().__init__(
+            command,
+            found=found.rstrip("."),
+            expected="arguments as its help describes them",
+            fix=f"Correct the command; `{command} --help` lists all options.",
+        )
+
+
 class OutputExistsError(TapezooError):
     """A file or folder is already where the result should go."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import io
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -36,7 +38,7 @@ from tapezoo.cli.completion import complete
 from tapezoo.cli.stopping import stoppable
 from tapezoo.cli.training_options import FULL_PAGE, SHORT_PAGE, add_training_verbs, split_help
 from tapezoo.cli.training_options import VERBS as TRAINING_VERBS
-from tapezoo.errors import TapezooError, UsageError
+from tapezoo.errors import ArgumentsError, TapezooError
 from tapezoo.terminal import complain, say
 
 EXIT_UNEXPECTED = 1
@@ -113,7 +115,16 @@ class _Parser(argparse.ArgumentParser):
     """argparse, but a fault in the line is said as every other."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(self.prog, message)
+        raise ArgumentsError(self.prog, _with_nearest(message))
+
+
+def _with_nearest(message: str) -> str:
+    """argparse's message, with what may have been meant in place of all that could be."""
+    found = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+    if found is None:
+        return message
+    near = difflib.get_close_matches(found[1], re.findall(r"[\w./-]+", found[2]), n=1)
+    return f"{message[: found.start()]}{found[1]!r}; did you mean {near[0]!r}?" if near else message
 
 
 def make_parser() -> argparse.ArgumentParser:

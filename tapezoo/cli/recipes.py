@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,17 @@ def run_copy(options: argparse.Namespace) -> int:
     return 0
 
 
+def _first_sentence(text: str) -> str:
+    """Of a recipe's header: to the first full stop or colon, or to where the facts begin."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        said = line.removeprefix("#").strip()
+        if not line.startswith("#") or said.startswith(("device:", "data:", "paper:", "reached:")):
+            break
+        lines.append(said)
+    return re.split(r"(?<=[a-z0-9)])[.:;](?: |$)", " ".join(lines), maxsplit=1)[0]
+
+
 def _described(path: Path) -> tuple[str, str, str]:
     """Model, data and the first line of the header."""
     from tapezoo.yamltext import parse_yaml, read_text
@@ -93,5 +105,5 @@ def _described(path: Path) -> tuple[str, str, str]:
     return (
         content["model"]["class_path"].rpartition(".")[2],
         f"{kind}: {machines}" if machines else kind,
-        text.partition("\n")[0].removeprefix("#").strip(),
+        _first_sentence(text),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,20 @@ if TYPE_CHECKING:
     from tapezoo.tracking.run_list import ListedRun
 
 MOST_RUNS = 20
-SHOWN_RECORDINGS = 32  # characters
+SHOWN_NAME, SHOWN_RECORDINGS = 28, 24  # characters
+IN_FILE = (
+    "name",
+    "architecture",
+    "recordings",
+    "val_esr",
+    "test_esr",
+    "linear_floor",
+    "began",
+    "status",
+    "run_dir",
+    "store",
+)
+HEADINGS = ("run", "model", "val_esr", "test_esr", "floor", "began", "recordings", "")
 
 
 def add_parser(verbs: Any) -> None:
@@ -50,41 +62,49 @@ def run(options: argparse.Namespace) -> int:
     if not uris:
         say("no tracked trainings yet: `tapezoo fit` keeps them in mlruns.db in the folder it runs in")
         return 0
-    from tapezoo.report.tables import screen_table, write_csv
-    from tapezoo.screen import Screen
+    from tapezoo.cli.table import say_table
+    from tapezoo.report.tables import write_csv
     from tapezoo.tracking.run_list import list_runs
 
-    table = _table(list_runs(uris, options.most))
-    Screen().print(screen_table(table))
+    found = list_runs(uris, options.most)
+    say_table([HEADINGS, *map(_shown, found)])
     if options.csv is not None:
-        say(f"written to {write_csv(table, options.csv)}")
+        say(f"written to {write_csv(_table(found), options.csv)}")
     for uri in uris:
         if not uri.startswith(("http://", "https://")):
             say(f"all of a store: {shell('mlflow', 'ui', '--backend-store-uri', uri)}")
     return 0
 
 
+def _shown(run: ListedRun) -> tuple[str, ...]:
+    ended = "" if run.status == "finished" else run.status
+    errors = (run.val_esr, run.test_esr, run.linear_floor)
+    return (
+        _short(run.name, SHOWN_NAME),
+        run.architecture,
+        *("-" if error is None else f"{error:.5f}" for error in errors),
+        f"{run.began:%b %d %H:%M}",
+        _short(run.recordings, SHOWN_RECORDINGS),
+        ended,
+    )
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def _table(runs: Sequence[ListedRun]) -> Table:
     from tapezoo.report.tables import Column, Table
 
-    error = {"shown": ".5f", "written": ".6g", "is_number": True}
-    columns = (
-        Column("name", "run"),
-        Column("architecture", "model"),
-        Column("recordings", "recordings"),
-        Column("val_esr", "val_esr", **error),  # type: ignore[arg-type]
-        Column("test_esr", "test_esr", **error),  # type: ignore[arg-type]
-        Column("linear_floor", "linear floor", **error),  # type: ignore[arg-type]
-        Column("began", "began", is_number=True),
-        Column("status", "status", is_number=True),
-        Column("run_dir"),
-        Column("store"),
-    )
+    columns = [
+        Column(name, written=".6g" if name in ("val_esr", "test_esr", "linear_floor") else "")
+        for name in IN_FILE
+    ]
     rows = [
         (
             run.name,
             run.architecture,
-            textwrap.shorten(run.recordings, SHOWN_RECORDINGS, placeholder=" ..."),
+            run.recordings,
             run.val_esr,
             run.test_esr,
             run.linear_floor,
@@ -95,7 +115,7 @@ def _table(runs: Sequence[ListedRun]) -> Table:
         )
         for run in runs
     ]
-    return Table(columns, rows, title="Trainings, the latest first", empty="-")
+    return Table(columns, rows)
 
 
 def _stores(uri: str | None) -> list[str]:

@@ -24,6 +24,7 @@ NAMED = {
     "--model.objective.loss": "tapezoo.losses",
     "--model.objective.loss.help": "tapezoo.losses",
 }
+RECORDINGS = ("--data.dry", "--data.wet", "--data.pairs")
 RECIPE_OPTIONS = ("--config", "-c")
 
 
@@ -95,7 +96,30 @@ def expand(arguments: list[str], tell: Callable[[str], None] = lambda line: None
             )
         expanded[1:1] = ["--config", str(beside)]
         recipe = read_recipe(beside)
+    _check_recordings(expanded, recipe)
     return _with_objective(expanded, recipe)
+
+
+def _check_recordings(arguments: list[str], recipe: Any) -> None:
+    """Refuses recordings that are not there, or for data that take none, before torch is imported."""
+    given = {option: value for option in RECORDINGS if (value := _option(arguments, option)) is not None}
+    for option, value in given.items():
+        if not Path(value).expanduser().exists():
+            raise RecipeError(
+                value,
+                found="no such file",
+                expected=f"the file of {option}",
+                fix="Correct the path; it counts from the working directory.",
+            )
+    if not given or is_said(arguments, "--data") or is_said(arguments, "--data.class_path"):
+        return
+    data = recipe.get("data") if isinstance(recipe, Mapping) else None
+    named = data.get("class_path") if isinstance(data, Mapping) else None
+    if isinstance(named, str) and named.rpartition(".")[2] == "VirtualDevices":
+        raise UsageError(
+            " ".join(["tapezoo", *arguments[:1]]),
+            f"{', '.join(given)} for a recipe that trains on a virtual machine; add --data PairedAudio",
+        )
 
 
 def _with_objective(arguments: list[str], recipe: Any) -> list[str]:

@@ -64,7 +64,7 @@ def check_same_rate(first: Header, second: Header) -> None:
             str(second.path),
             found=f"{second.sample_rate} Hz against {first.sample_rate} Hz in {first.path}",
             expected="one sample rate",
-            fix=f"Resample it to {first.sample_rate} Hz.",
+            fix=f"Resample it to {first.sample_rate} Hz; if it sounds too fast or too slow, correct its label instead.",
         )
 
 

@@ -44,6 +44,7 @@ def draw_learning_curve(
             linewidth=1,
             label=f"best linear filter: {linear_floor:.2g}",
         )
+    at.set_xlim(left=0)
     at.set_yscale("log")
     at.set_xlabel("updates")
     at.set_ylabel("error energy / target energy")

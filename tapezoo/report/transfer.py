@@ -33,7 +33,7 @@ def draw_transfer_curve(
     at = figure.subplots()
     if recorded is not None:
         at.plot(
-            *recorded, color="#6baed6", marker=".", markersize=1.5, linestyle="none", alpha=0.35, zorder=0,
+            *recorded, color="#6baed6", marker=".", markersize=2.5, linestyle="none", alpha=0.6, zorder=0,
             label="samples of the recording",
         )  # fmt: skip
     for loop, shade in zip(loops, _shades(len(loops)), strict=True):
