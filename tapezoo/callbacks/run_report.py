@@ -52,9 +52,9 @@ EXCERPT_COLUMNS = (
     Column("kind", "kind"),
     Column("start_s", "start (s)", shown=".2f", written=".4g", is_number=True),
     Column("end_s", "end (s)", shown=".2f", written=".4g", is_number=True),
-    Column("unheard_from_s", "unheard from (s)", shown=".2f", written=".4g", is_number=True),
-    Column("unheard_to_s", "to (s)", shown=".2f", written=".4g", is_number=True),
-    Column("esr", "ESR there", shown=".5f", written=".6g", is_number=True),
+    Column("validation_from_s", "validation from (s)", shown=".2f", written=".4g", is_number=True),
+    Column("validation_to_s", "to (s)", shown=".2f", written=".4g", is_number=True),
+    Column("validation_esr", "ESR there", shown=".5f", written=".6g", is_number=True),
 )
 
 
@@ -139,7 +139,7 @@ class RunReport:
                 self._write_excerpt(passage, excerpt, files)
                 found.append(excerpt)
                 end_s = excerpt.start_s + len(excerpt.input) / self._sample_rate
-                place = (excerpt.start_s, end_s, *excerpt.unheard_s)
+                place = (excerpt.start_s, end_s, *excerpt.validation_s)
                 lines.append((files, passage.recording, excerpt.kind, *place, excerpt.esr))
         if lines:
             self.files.append(write_csv(Table(EXCERPT_COLUMNS, lines), self._folder / "excerpts.csv"))
@@ -158,7 +158,10 @@ class RunReport:
         place = (self._sample_rate, title, excerpt.start_s)
         spectrograms = draw_excerpt_spectrograms(excerpt.input, excerpt.target, excerpt.output, *place)
         self.files.append(write_png(spectrograms, self._folder / f"{name}_spectrograms.png"))
-        waveforms = draw_excerpt_waveforms(excerpt.target, excerpt.output, *place)
+        end_s = excerpt.start_s + len(excerpt.input) / self._sample_rate
+        is_whole = excerpt.validation_s == (excerpt.start_s, end_s)
+        scored_s = None if is_whole else excerpt.validation_s
+        waveforms = draw_excerpt_waveforms(excerpt.target, excerpt.output, *place, scored_s)
         self.files.append(write_png(waveforms, self._folder / f"{name}_waveforms.png"))
 
     def _write_gain(self, excerpts: Sequence[Excerpt]) -> None:

@@ -119,7 +119,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _with_nearest(message: str) -> str:
-    """argparse's message, with what may have been meant in place of all that could be."""
+    """The parser's message, with what may have been meant in place of all that could be."""
     found = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
     if found is None:
         return message

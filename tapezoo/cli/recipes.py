@@ -79,14 +79,14 @@ def run_copy(options: argparse.Namespace) -> int:
 
 
 def _first_sentence(text: str) -> str:
-    """Of a recipe's header: to the first full stop or colon, or to where the facts begin."""
+    """Of a recipe's header: to the first full stop, or to where the facts begin."""
     lines: list[str] = []
     for line in text.splitlines():
         said = line.removeprefix("#").strip()
         if not line.startswith("#") or said.startswith(("device:", "data:", "paper:", "reached:")):
             break
         lines.append(said)
-    return re.split(r"(?<=[a-z0-9)])[.:;](?: |$)", " ".join(lines), maxsplit=1)[0]
+    return re.split(r"(?<=[a-z0-9)]{2})\.(?= [A-Z-]|$)", " ".join(lines), maxsplit=1)[0]
 
 
 def _described(path: Path) -> tuple[str, str, str]:

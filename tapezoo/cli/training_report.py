@@ -107,7 +107,8 @@ def say_result(
     if store is not None:
         served = store.startswith(("http://", "https://"))
         lines.append(
-            f"all runs     {store if served else shell('mlflow', 'ui', '--backend-store-uri', store)}"
+            f"all runs     tapezoo runs; with pictures: "
+            f"{store if served else shell('mlflow', 'ui', '--backend-store-uri', store)}"
         )
     console.say(*lines)
 

@@ -27,7 +27,7 @@ class Excerpt:
     Args:
         kind: "typical" or "worst".
         start_s: Where it begins in the recording, s.
-        unheard_s: Begin and end of what no training step used, s in the recording.
+        validation_s: Begin and end of what belongs to the validation split, s in the recording.
         esr: Error energy over target energy within that; NaN where the target is silent.
         input: (samples,)
         target: (samples,)
@@ -36,7 +36,7 @@ class Excerpt:
 
     kind: str
     start_s: float
-    unheard_s: tuple[float, float]
+    validation_s: tuple[float, float]
     esr: float
     input: Signal
     target: Signal

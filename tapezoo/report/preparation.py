@@ -24,7 +24,9 @@ def preparation_lines(preparation: Preparation) -> Iterator[str]:
         yield f"{pair.recording.name}: {pair.verdict}"
         for remark in pair.remarks:
             yield f"  {MARKS[remark.effect]} {remark.full}"
-    yield f"all {len(preparation.pairs)} recordings at {preparation.sample_rate} Hz"
+    count = len(preparation.pairs)
+    which = "1 recording" if count == 1 else f"all {count} recordings"
+    yield f"{which} at {preparation.sample_rate} Hz"
     for remark in preparation.remarks:
         yield f"  {MARKS[remark.effect]} {remark.full}"
     reasons = preparation.reasons()

@@ -124,7 +124,12 @@ def draw_pitch_levels(at: Axes, spectrogram: Spectrogram, scale_db: tuple[float,
 
 
 def draw_excerpt_waveforms(
-    target: Signal, output: Signal, sample_rate: int, title: str, start_s: float = 0.0
+    target: Signal,
+    output: Signal,
+    sample_rate: int,
+    title: str,
+    start_s: float = 0.0,
+    validation_s: tuple[float, float] | None = None,
 ) -> Figure:
     """Target, output and error: over the whole excerpt, their levels, and close up around the loudest sample.
 
@@ -132,22 +137,29 @@ def draw_excerpt_waveforms(
         target: (samples,)
         output: (samples,), aligned with the target.
         sample_rate: Hz.
-        title: What is shown; the excerpt's ESR (error energy over target energy) is added.
+        title: What is shown; the ESR (error energy over target energy) of the part that is scored is added.
         start_s: Where the excerpt begins in its recording, s.
+        validation_s: The part that is scored and shaded, s in the recording; None: all of it.
     """
     error = output - target
-    energies = (float(np.sum(np.square(signal, dtype=np.float64))) for signal in (error, target))
+    first_s, last_s = validation_s or (start_s, start_s + len(target) / sample_rate)
+    scored = slice(*(max(0, round((at - start_s) * sample_rate)) for at in (first_s, last_s)))
+    energies = (float(np.sum(np.square(signal[scored], dtype=np.float64))) for signal in (error, target))
+    part = f", at {first_s:.2f} to {last_s:.2f} s (shaded)" if validation_s else ""
     traces = (
         Trace("target", target, TARGET, 1.6),
         Trace("output", output, OUTPUT),
         Trace("error", error, ERROR, 0.8),
     )
-    figure = new_figure(10, 9, f"{title}: ESR {esr(*energies):.2g}")
+    figure = new_figure(10, 9, f"{title}\nESR {esr(*energies):.2g}{part}")
     whole, levels, close = figure.subplots(3, 1)
     _draw_whole(whole, traces, sample_rate, COLUMNS, start_s)
     _draw_level(levels, traces, sample_rate, start_s)
     _draw_close_up(close, traces, sample_rate, CLOSE_UP_MS, start_s)
     levels.set_xlim(whole.get_xlim())
+    if validation_s is not None:
+        for at in (whole, levels):
+            at.axvspan(first_s, last_s, color="#f2e6b8", alpha=0.6, zorder=0)
     return figure
 
 

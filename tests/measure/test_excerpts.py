@@ -50,7 +50,7 @@ def test_a_short_region_is_heard_with_what_is_around_it_and_scored_alone() -> No
     gain[10_000:10_200] = 2.0
     (only,) = choose_excerpts(delay_net(0), passage(gain, 10_000, 10_200), RATE, excerpt_s=4.0)
     assert len(only.input) == 4 * RATE
-    assert only.unheard_s == (10.0, 10.2)
+    assert only.validation_s == (10.0, 10.2)
     assert only.start_s == pytest.approx(8.1)
     assert only.esr == pytest.approx(0.25)  # (2 - 1)^2 / 2^2: the rest would give .64
 

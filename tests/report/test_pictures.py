@@ -51,7 +51,7 @@ def test_spectrograms_show_level_and_frequency_truly() -> None:
 
 def test_waveforms_overlay_target_output_and_error_and_say_the_esr() -> None:
     figure = draw_excerpt_waveforms(SINE, 0.9 * SINE, RATE, "a title")
-    assert figure.get_suptitle() == "a title: ESR 0.01"
+    assert figure.get_suptitle() == "a title\nESR 0.01"
     whole, levels, close = figure.axes
     for at in (whole, levels, close):
         assert [line.get_label() for line in at.lines] == ["target", "output", "error"]
@@ -62,6 +62,14 @@ def test_waveforms_overlay_target_output_and_error_and_say_the_esr() -> None:
     loud, _, wrong = (np.asarray(line.get_ydata()) for line in levels.lines)
     np.testing.assert_allclose(loud, 20 * np.log10(0.5 / np.sqrt(2)), atol=0.01)  # RMS
     np.testing.assert_allclose(wrong - loud, -20, atol=0.01)
+
+
+def test_the_part_of_an_excerpt_that_is_scored_is_shaded_and_named() -> None:
+    output = 0.9 * SINE
+    output[: RATE // 2] = 0.0  # not scored
+    figure = draw_excerpt_waveforms(SINE, output, RATE, "a title", 10.0, (10.5, 12.0))
+    assert figure.get_suptitle() == "a title\nESR 0.01, at 10.50 to 12.00 s (shaded)"
+    assert [len(at.patches) for at in figure.axes] == [1, 1, 0]
 
 
 def test_a_long_waveform_is_thinned_without_losing_its_peaks() -> None:
