@@ -103,12 +103,17 @@ def expand(arguments: list[str], tell: Callable[[str], None] = lambda line: None
 def _check_recordings(arguments: list[str], recipe: Any) -> None:
     """Refuses recordings that are not there, or for data that take none, before torch is imported."""
     given = {option: value for option in RECORDINGS if (value := _option(arguments, option)) is not None}
-    for option, value in given.items():
+    is_whole = set(given) in (
+        {"--data.pairs"},
+        {"--data.dry", "--data.wet"},
+    )  # else the data says what is missing
+    for option, value in given.items() if is_whole else ():
         if not Path(value).expanduser().exists():
+            what = "a pairs file" if option == "--data.pairs" else "a sound file"
             raise RecipeError(
                 value,
-                found="no such file",
-                expected=f"the file of {option}",
+                found="no file",
+                expected=f"{what} for {option}",
                 fix="Correct the path; it counts from the working directory.",
             )
     if not given or is_said(arguments, "--data") or is_said(arguments, "--data.class_path"):

@@ -20,7 +20,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_every_recipe_is_listed_with_its_model_data_and_first_line(
+def test_every_recipe_is_listed_with_its_model_data_and_first_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["recipes"]) == 0
@@ -30,7 +30,8 @@ def test_every_recipe_is_listed_with_its_model_data_and_first_line(
     files = sorted(FOLDER.rglob("*.yaml"))
     assert list(listed) == [file.relative_to(FOLDER).with_suffix("").as_posix() for file in files]
     for file, line in zip(files, lines, strict=True):
-        assert file.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ") in line
+        first = file.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").partition(". ")[0]
+        assert first.rstrip(".") in line
     assert "LSTM  " in listed["hybrid/best-ct"]
     assert "VirtualDevices: compressor, tape  " in listed["hybrid/best-ct"]
     assert "HysteresisCells  " in listed["stn/grid"]
