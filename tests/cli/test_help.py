@@ -113,7 +113,7 @@ def test_the_shell_is_offered_verbs_options_recipes_and_models(tmp_path: Path) -
         "        os.environ |= {'_ARGCOMPLETE_STDOUT_FILENAME': 'offered', '_ARGCOMPLETE_IFS': ' '}\n"
         "        main()\n"
         "    os.wait()\n"
-        "    print(open('offered').read().strip())\n"
+        "    print(open('offered').read().strip(), flush=True)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -473,7 +473,7 @@ def test_a_validation_split_without_any_target_is_refused(tmp_path: Path) -> Non
     dry = noise_bursts(10.0)
     wet = amplifier(dry)
     wet[len(wet) * 7 // 10 :] = 0.0  # the machine was switched off too early
-    with pytest.raises(DataError, match=r"'val'.*silent throughout"):
+    with pytest.raises(DataError, match=r"'val'.*completely silent"):
         recorded(tmp_path, dry, wet, segment_samples=1024, burn_in_samples=64)
 
 

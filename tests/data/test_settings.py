@@ -122,7 +122,7 @@ def test_idle_knobs_are_judged_on_no_axis() -> None:
 @pytest.mark.parametrize(
     ("rule", "recorded", "part"),
     [
-        (HoldOut("interpolation"), [(0.0,), (1.0,)], "0 of 2 settings at no end"),
+        (HoldOut("interpolation"), [(0.0,), (1.0,)], "0 of 2 settings at neither end"),
         (HoldOut("interpolation", 5), [*LINE, (0.5,)], "3 of 5 settings.*at least 5"),
         (HoldOut("corner"), LINE, "0 of 4 settings at an end of every.*two or more controls"),
         (HoldOut("corner", 4), list(itertools.product((0.0, 1.0), repeat=2)), "all 4 settings held out"),

@@ -11,7 +11,7 @@ from tapezoo.jobs.lock import lock_folder
 def test_a_folder_is_held_by_one_and_then_free_again(tmp_path):
     with (
         lock_folder(tmp_path, "compare"),
-        pytest.raises(JobError, match="at work there"),
+        pytest.raises(JobError, match="running there"),
         lock_folder(tmp_path, "compare"),
     ):
         pass
@@ -22,7 +22,7 @@ def test_a_folder_is_held_by_one_and_then_free_again(tmp_path):
 def test_a_training_that_outlives_its_comparison_goes_on_holding_it(tmp_path):
     with lock_folder(tmp_path, "compare") as lock:
         training = subprocess.Popen(["sleep", "60"], pass_fds=[lock])
-    with pytest.raises(JobError, match="at work there"), lock_folder(tmp_path, "compare"):
+    with pytest.raises(JobError, match="running there"), lock_folder(tmp_path, "compare"):
         pass
     training.kill()
     training.wait()

@@ -90,7 +90,7 @@ def test_a_shard_that_fails_is_a_row_and_is_the_only_one_trained_again(tmp_path)
     engine = Straw(tmp_path)
     grid.train(engine)
     assert engine.calls == [["shard-1", "shard-3"]]
-    assert "going on: 2 of 4 shards, 2 of 4 cells" in said.getvalue()
+    assert "continuing: 2 of 4 shards, 2 of 4 cells" in said.getvalue()
     assert nets_in(engine.starts["shard-3"])[2:] == [2.0, 2.0]
     assert grid.merged().missing == 0
     assert fit_of(tmp_path)[0].train(Straw(tmp_path)) is None  # nothing is left
