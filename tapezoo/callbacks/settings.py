@@ -31,6 +31,7 @@ from tapezoo.measure.setting_scores import (
 from tapezoo.report.figures import write_png
 from tapezoo.report.settings import (
     candidate_table,
+    figures_text,
     foresight_text,
     next_text,
     setting_table,
@@ -85,9 +86,13 @@ class SettingsReport(Callback):
         trained = data.settings("train")
         scored = score_by_setting(rows, trained, data.settings(*SPLITS), data.sample_rate)
         self.folder.mkdir(parents=True, exist_ok=True)
-        table = setting_table(scored, score_by_kind(rows, scored, data.sample_rate), controls)
+        totals = score_by_kind(rows, scored, data.sample_rate)
+        table = setting_table(scored, totals, controls)
         path = write_csv(table, self.folder / "test_settings.csv")
-        self.console.print(screen_table(worst_rows(table, "esr", path.name)))
+        if controls:
+            self.console.print(screen_table(worst_rows(table, "esr", path.name)))
+        else:
+            self.console.say(*map(figures_text, totals.values()))  # the table would have one line
         bad = find_worst(scored)
         if not controls or bad is None:
             self.console.say(f"written to {path}")

@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
         rows = bench(bundle, options.engine, options.seconds, blocks, tell=say)
     title = f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, one channel, one thread"
     if out is None:
-        say(title, *table(rows))
+        say(title, *table(rows), *legend(rows))
         return 0
     document = {
         "architecture": manifest.architecture,
@@ -114,6 +114,19 @@ def _write(out: Path, text: str) -> None:
 
     with replaced_file(out) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def legend(rows: Sequence[BlockTimes]) -> list[str]:
+    """What the columns are."""
+    from tapezoo.runtime.bench import LOAD_LIMIT
+
+    lines = [
+        "block: samples per call; times real time: seconds of audio per second of processor time;",
+        "p50, p99, p99.9: the time that so many percent of the calls stay under; max: the longest call;",
+        f"instances/core: how many can play at once, if p99 may be {LOAD_LIMIT:.0%} of a block's duration;",
+        "grown kB: by how much the memory of the process grew while it played",
+    ]
+    return lines if rows else []
 
 
 def table(rows: Sequence[BlockTimes]) -> list[str]:

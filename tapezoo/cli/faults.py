@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from jsonargparse import ArgumentParser
+
+from tapezoo.cli.nearest_options import with_nearest_option
 from tapezoo.errors import TapezooError, UsageError
 
 # jsonargparse tries every member of a union and reports each; these lines say nothing to a user
@@ -19,10 +22,14 @@ _GIVEN = re.compile(r"(Given value: |Got value: |Unexpected config: |import path
 
 
 @contextmanager
-def as_user_errors(command: str) -> Iterator[None]:
+def as_user_errors(command: str, parser: ArgumentParser | None = None) -> Iterator[None]:
     """Parsing and building inside: what goes wrong there is the command line's or the recipe's fault.
 
     A fault that a class of ours raised itself comes out as it is; jsonargparse wraps it in its own.
+
+    Args:
+        command: The verb, as the user typed it.
+        parser: Of it, whose options may be suggested for one that nothing has.
     """
     try:
         yield
@@ -32,7 +39,8 @@ def as_user_errors(command: str) -> Iterator[None]:
         ours = _of_ours(error)
         if ours is not None:
             raise ours from error
-        raise UsageError(command, plain(str(error))) from error
+        options = [] if parser is None else list(parser.get_defaults(skip_validation=True).keys())
+        raise UsageError(command, with_nearest_option(plain(str(error)), options)) from error
 
 
 def plain(message: str) -> str:

@@ -143,11 +143,12 @@ def _bundle_of(model: Path) -> Path | None:
 
 
 def _open_bundle(root: Path) -> tuple[Sequence[Control], Callable[..., RenderReport]]:
+    from tapezoo.bundle import read_manifest
     from tapezoo.render.bundles import BundlePlayer
     from tapezoo.render.files import render_file
-    from tapezoo.runtime import Stream
+    from tapezoo.runtime import Stream, engine_for_one_file
 
-    stream = Stream(root)
+    stream = Stream(root, engine=engine_for_one_file(read_manifest(root)))
     return stream.manifest.controls, partial(render_file, BundlePlayer(stream))
 
 

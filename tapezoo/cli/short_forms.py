@@ -101,14 +101,17 @@ def expand(arguments: list[str], tell: Callable[[str], None] = lambda line: None
 
 
 def _check_recordings(arguments: list[str], recipe: Any) -> None:
-    """Refuses recordings that are not there, or for data that take none, before torch is imported."""
+    """Refuses recordings that are not there, do not fit together, or are for data that take none.
+
+    All of it before torch is imported.
+    """
     given = {option: value for option in RECORDINGS if (value := _option(arguments, option)) is not None}
     is_whole = set(given) in (
         {"--data.pairs"},
         {"--data.dry", "--data.wet"},
     )  # else the data says what is missing
     for option, value in given.items() if is_whole else ():
-        if not Path(value).expanduser().exists():
+        if not Path(value).exists():
             what = "a pairs file" if option == "--data.pairs" else "a sound file"
             raise RecipeError(
                 value,
@@ -116,11 +119,15 @@ def _check_recordings(arguments: list[str], recipe: Any) -> None:
                 expected=f"{what} for {option}",
                 fix="Correct the path; it counts from the working directory.",
             )
-    if not given or is_said(arguments, "--data") or is_said(arguments, "--data.class_path"):
-        return
     data = recipe.get("data") if isinstance(recipe, Mapping) else None
-    named = data.get("class_path") if isinstance(data, Mapping) else None
-    if isinstance(named, str) and named.rpartition(".")[2] == "VirtualDevices":
+    in_recipe = data.get("class_path") if isinstance(data, Mapping) else None
+    said = _option(arguments, "--data") or _option(arguments, "--data.class_path")
+    name = str(said or in_recipe).rpartition(".")[2]
+    if is_whole and name == "PairedAudio":
+        from tapezoo.data.named_recordings import named_pairs, read_headers  # brings numpy and soundfile
+
+        read_headers(named_pairs(*map(given.get, RECORDINGS)))
+    if given and said is None and name == "VirtualDevices":
         raise UsageError(
             " ".join(["tapezoo", *arguments[:1]]),
             f"{', '.join(given)} for a recipe that trains on a virtual machine; add --data PairedAudio",

@@ -104,7 +104,7 @@ class TrainingCLI(LightningCLI):
         self.line = list(args)
         with (
             explain_forbidden_imports(command),
-            as_user_errors(command),
+            as_user_errors(command, self._parser(self._verb)),
             read_recipes_strictly(self.console.say),
         ):
             # the verb's own parser: the one above it would check every value once more

@@ -15,7 +15,7 @@ from lightning.pytorch import LightningDataModule
 from tapezoo.callbacks.history import HISTORY, read_history
 from tapezoo.checkpoint import BEST, load_model, read_checkpoint
 from tapezoo.data.module import PairsDataModule
-from tapezoo.export import export_checkpoint
+from tapezoo.export import DEFAULT_TARGETS, export_checkpoint
 from tapezoo.jobs.settings import Config
 from tapezoo.jobs.task import JobFailure, Task
 from tapezoo.measure.comparison import Figures
@@ -86,7 +86,7 @@ def _export(checkpoint: Path, bundle: Path) -> tuple[dict[str, Any], str | None]
     torch.set_num_threads(1)  # as `tapezoo export`
     try:
         report = export_checkpoint(
-            checkpoint, bundle, parts=()
+            checkpoint, bundle, targets=DEFAULT_TARGETS, parts=()
         )  # only for its cost: nobody looks at pictures
     except Exception as error:  # exporters raise anything; the row keeps its other figures
         return {}, f"{type(error).__name__}: {' '.join(str(error).split())}"

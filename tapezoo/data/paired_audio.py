@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from tapezoo.data.align.trajectory_csv import read_trajectory
-from tapezoo.data.audio import audio_hash, read_header
+from tapezoo.data.audio import audio_hash
 from tapezoo.data.cache import scratch
-from tapezoo.data.checks import check_headers, check_lengths, check_same_rate
 from tapezoo.data.claims import check_wets, repeated_findings, shared_samples
 from tapezoo.data.delays import SIGNALS, DelayMode
 from tapezoo.data.errors import DataError
 from tapezoo.data.findings import Finding
 from tapezoo.data.module import PairsDataModule
+from tapezoo.data.named_recordings import named_pairs, read_headers
 from tapezoo.data.pair_delays import Align, Settled, settle_together
-from tapezoo.data.pairs import Pair, PairsFile, read_pairs
+from tapezoo.data.pairs import Pair, PairsFile
 from tapezoo.data.prepare import prepare_pair
 from tapezoo.data.prepared import PreparedRow
 from tapezoo.data.settings import HoldOut, Setting, check_trainable, draw_held_out, setting_text
@@ -80,17 +80,12 @@ class PairedAudio(PairsDataModule):
         hold_out: HoldOut | None = None,
         cache_dir: str | None = None,
     ) -> None:
-        self._file = _pairs(dry, wet, pairs)
+        self._file = named_pairs(dry, wet, pairs)
         held_out = _held_out(self._file, hold_out)
-        headers = [(read_header(pair.dry), read_header(pair.wet)) for pair in self._file.pairs]
+        headers = read_headers(self._file)
         first = headers[0][0]
-        for pair, (dry_header, wet_header) in zip(self._file.pairs, headers, strict=True):
-            check_same_rate(first, dry_header)
-            check_headers(dry_header, wet_header)
-            if pair.offset_samples is not None:
-                check_lengths(dry_header, wet_header, pair.offset_samples)
-            if delay != "keep":
-                _check_delay_file(pair, first.sample_rate, align, delay)
+        for pair in self._file.pairs if delay != "keep" else ():
+            _check_delay_file(pair, first.sample_rate, align, delay)
         super().__init__(
             first.sample_rate,
             self._file.controls,
@@ -217,21 +212,6 @@ class PairedAudio(PairsDataModule):
                 )
                 mine = [finding for finding in repeated if finding.subject == name]
                 yield from [replace(rows[0], findings=[*rows[0].findings, *mine]), *rows[1:]]
-
-
-def _pairs(dry: str | None, wet: str | None, pairs: str | None) -> PairsFile:
-    if pairs is not None and dry is None and wet is None:
-        return read_pairs(Path(pairs))
-    if pairs is None and dry is not None and wet is not None:
-        return PairsFile([], [Pair(Path(dry), Path(wet), {})])
-    given = {"--data.dry": dry, "--data.wet": wet, "--data.pairs": pairs}
-    found = " and ".join(name for name, value in given.items() if value is not None) or "none of the three"
-    raise DataError(
-        "PairedAudio",
-        found=found,
-        expected="--data.dry with --data.wet, or --data.pairs alone",
-        fix="Name one dry and one wet file, or a pairs file.",
-    )
 
 
 def _check_delay_file(pair: Pair, sample_rate: int, align: Align, mode: DelayMode) -> None:

@@ -7,7 +7,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from tapezoo.export.errors import ExportError, ParityError
-from tapezoo.export.targets import DEFAULT_TARGETS, check_playable, load_target, load_targets, openers
+from tapezoo.export.targets import (
+    DEFAULT_TARGETS,
+    check_playable,
+    default_targets,
+    load_target,
+    load_targets,
+    openers,
+)
 from tapezoo.export.targets.target import Graph, Part, Target
 from tapezoo.staging import NotReplaceableError
 
@@ -26,6 +33,7 @@ __all__ = [
     "Part",
     "Target",
     "check_playable",
+    "default_targets",
     "export_bundle",
     "export_checkpoint",
     "load_target",

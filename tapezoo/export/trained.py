@@ -14,7 +14,7 @@ from tapezoo.devices.program import program_material
 from tapezoo.export.build import export_bundle
 from tapezoo.export.degradation import MAX_DEGRADATION_ESR
 from tapezoo.export.pictures import Pictures
-from tapezoo.export.targets import DEFAULT_TARGETS
+from tapezoo.export.targets import default_targets
 from tapezoo.export.targets.target import Part, Target
 
 
@@ -24,7 +24,7 @@ def export_checkpoint(
     audio: NDArray[np.float32] | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda step: None,
-    targets: Sequence[Target] = DEFAULT_TARGETS,
+    targets: Sequence[Target] | None = None,
     parts: Sequence[Part] = (Pictures(),),
     max_degradation_esr: float = MAX_DEGRADATION_ESR,
 ) -> Verification:
@@ -36,7 +36,7 @@ def export_checkpoint(
         audio: (samples,) for golden files and the parity gate; None: one second of each kind of synthetic audio.
         overwrite: Replace a bundle at `out`, after the new one was verified.
         progress: Called with each step's name.
-        targets: File formats to write.
+        targets: File formats to write; None: see `default_targets`.
         parts: Further contents of the bundle.
         max_degradation_esr: Largest ESR of lossy targets against the net, see `measure_degradation`.
 
@@ -57,7 +57,7 @@ def export_checkpoint(
         provenance=own["provenance"],
         overwrite=overwrite,
         progress=progress,
-        targets=targets,
+        targets=default_targets(model.net) if targets is None else targets,
         parts=parts,
         max_degradation_esr=max_degradation_esr,
     )

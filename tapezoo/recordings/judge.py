@@ -36,11 +36,12 @@ def figure_remarks(figures: ChannelFigures, at: str) -> list[Remark]:
     if figures.floor_without_wander is not None:
         floor += f", with the wander removed {_number(figures.floor_without_wander)}"
     if figures.linear_floor > STRANGE_FLOOR:
-        advice = "wet hardly depends on dry: check that both belong to the same take"
+        advice = "wet hardly depends on dry: check that wet was recorded while dry was played"
         is_foreign = figures.linear_floor > FOREIGN_FLOOR
         remarks.append(Remark("refused" if is_foreign else "limits", "linear_floor", floor, advice))
     else:
-        remarks.append(Remark("note", "linear_floor", floor))
+        elsewhere = "fit states another: fitted to its training part, scored on validation and test"
+        remarks.append(Remark("note", "linear_floor", floor, elsewhere))
     return remarks
 
 
@@ -51,7 +52,7 @@ def _noise_remarks(figures: ChannelFigures, at: str) -> list[Remark]:
             f"{at}dry is never silent for long enough to measure wet's noise; it is at most "
             f"{level_db(figures.noise_at_most**0.5)} dBFS"
         )
-        return [Remark("note", "noise_floor", text, "a second of silence in the take would be enough")]
+        return [Remark("note", "noise_floor", text, "a second of silence in the recording would be enough")]
     text = (
         f"{at}noise floor {level_db((figures.noise_power or 0.0) ** 0.5)} dBFS where dry is silent, so the best "
         f"ESR that a model without noise can reach is {_number(best)}"

@@ -10,13 +10,14 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from tapezoo.bundle import read_manifest
 from tapezoo.devices.program_music import music_phrase
 from tapezoo.devices.program_percussion import percussion_phrase
 from tapezoo.render.automation import Automation
 from tapezoo.render.bundles import BundlePlayer
 from tapezoo.render.effect import play_effect
 from tapezoo.render.soundfiles import Layout
-from tapezoo.runtime import Stream
+from tapezoo.runtime import Stream, engine_for_one_file
 
 DRY = "dry"
 SAMPLE_RATE = 44100  # Hz
@@ -64,7 +65,7 @@ def render_demo(folder: Path, bundles: Mapping[str, Path], seconds: float) -> li
     dry = made_up_passage(seconds)
     signals, controls = {DRY: dry}, {}
     for name, root in bundles.items():
-        stream = Stream(root)
+        stream = Stream(root, engine=engine_for_one_file(read_manifest(root)))
         signals[name] = _played(stream, dry)
         controls[name] = tuple(control.name for control in stream.manifest.controls)
     gains = matching_gains(signals)

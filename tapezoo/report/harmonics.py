@@ -38,7 +38,8 @@ def draw_harmonics(levels: HarmonicLevels, frequency_hz: float, title: str) -> F
     at.set_ylim(
         max(LOWEST_DB, float(np.nanmin(drawn, initial=0.0)) - 3), float(np.nanmax(drawn, initial=-20.0)) + 3
     )
-    at.set_title(f"{title}: {frequency_hz:g} Hz sine")
+    alone = "" if levels.target_db is not None else "\nthe model alone: no recording has the machine's"
+    at.set_title(f"{title}: {frequency_hz:g} Hz sine{alone}")
     at.set_xlabel("input peak (dB re full scale)")
     at.set_ylabel("level (dB re the fundamental)")
     at.grid(alpha=0.3)

@@ -34,6 +34,11 @@ def setting_table(
     return Table(columns, rows, title="Errors by setting, after the burn-in", sums=len(totals))
 
 
+def figures_text(score: Score) -> str:
+    """What a setting reached, in one line."""
+    return f"in all: ESR {score.esr:.5f}, MSE {score.mse:.3g}, MR-STFT {score.mrstft:.4f}, over {score.seconds:.1f} s"
+
+
 def worst_text(worst: SettingScore, controls: Sequence[Control]) -> str:
     """Where the model is worst."""
     where = setting_text(controls, worst.setting)

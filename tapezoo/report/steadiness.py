@@ -5,6 +5,7 @@ from __future__ import annotations
 from tapezoo.measure.steadiness import EXCESS_DB, GROWTH_DB, RINGING_DB, ROUNDING_DB, Steadiness
 from tapezoo.report.tables import Cell, Column, Table
 
+WORTH_A_REASON = 0.5  # under it a reason reads like a fault
 COLUMNS = (
     Column("part", "part"),
     Column("level_db", "dB", shown=".1f", written=".4g", is_number=True),
@@ -22,7 +23,8 @@ def verdict_text(found: Steadiness) -> str:
         )
     if found.figure == 0:
         return "steady: no figure is near its limit"
-    return f"steady, at {found.figure:.2g} of the limit: {found.reason}"
+    largest = f"the largest figure is at {found.figure:.2g} of its limit"
+    return f"steady; {largest}: {found.reason}" if found.figure > WORTH_A_REASON else f"steady: {largest}"
 
 
 def refused_text(epochs: int) -> str:

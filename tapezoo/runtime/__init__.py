@@ -2,7 +2,13 @@
 
 from tapezoo.bundle import NotInstalledError
 from tapezoo.runtime.apart import Apart
-from tapezoo.runtime.engines import engine_names, engines_of, missing_modules
+from tapezoo.runtime.engines import (
+    default_engine,
+    engine_for_one_file,
+    engine_names,
+    engines_of,
+    missing_modules,
+)
 from tapezoo.runtime.errors import EngineError
 from tapezoo.runtime.onnx_step import open_onnx
 from tapezoo.runtime.soft_limiter import SoftLimiter
@@ -17,6 +23,8 @@ __all__ = [
     "SoftLimiter",
     "Stream",
     "compiling_openers",
+    "default_engine",
+    "engine_for_one_file",
     "engine_names",
     "engines_of",
     "installed_openers",

@@ -14,6 +14,7 @@ from tapezoo.runtime.engine import Engine
 from tapezoo.runtime.errors import EngineError
 
 GRID = "grid"  # played as a whole, not a target
+QUICKEST = "kernel"
 BUILDS: Mapping[str, tuple[str, str]] = (
     MappingProxyType(  # of a target that has two, by a name of its own: who plays it
         {
@@ -34,6 +35,22 @@ def engines_of(manifest: Manifest) -> tuple[str, ...]:
     """The engines whose files a bundle has, whether or not what they need is installed; no builds of one engine."""
     played = {*manifest.targets, *((GRID,) if manifest.grid is not None else ())}
     return tuple(name for name in engine_names() if name in played)
+
+
+def default_engine(manifest: Manifest) -> str:
+    """What `Stream` plays with unasked: the compiled loops where the bundle has them and they run here.
+
+    Else the first of `engines_of` that runs here, or, where none does, the first one, whose error says what is missing.
+    """
+    found = engines_of(manifest)
+    ready = [name for name in found if not missing_modules(name)]
+    return QUICKEST if QUICKEST in ready else [*ready, *found, "onnx"][0]
+
+
+def engine_for_one_file(manifest: Manifest) -> str:
+    """What a file is played with that is played once: nothing is compiled for it."""
+    found = [name for name in engines_of(manifest) if name != QUICKEST]
+    return found[0] if found else default_engine(manifest)
 
 
 def missing_modules(engine: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from tapezoo.runtime.blocks import as_rows, check_layout, is_finite
 from tapezoo.runtime.cpp.player import Behind, Player, QuickEngine
 from tapezoo.runtime.dc_blocker import DCBlocker
 from tapezoo.runtime.delay import Delay
-from tapezoo.runtime.engines import engines_of, open_engine
+from tapezoo.runtime.engines import default_engine, open_engine
 from tapezoo.runtime.errors import EngineError
 from tapezoo.runtime.soft_limiter import SoftLimiter
 
@@ -33,7 +33,8 @@ class Stream:
     Args:
         bundle: The bundle's folder, or the name of a shipped bundle, see `tapezoo.bundle.shipped_bundles`.
         verify: Check every hash before anything is loaded.
-        engine: One of `tapezoo.runtime.engine_names`; None: the first one for which the bundle has files.
+        engine: One of `tapezoo.runtime.engine_names`; None: the fastest exact one that can play
+            this bundle here, see `tapezoo.runtime.default_engine`.
         mix: Share of the net in the output, 0..1; the rest is the input.
         dc_blocker_hz: Cutoff in Hz of a high-pass filter after the net, see `DCBlocker`; None: no filter.
         limiter: Last in the chain; None: no limiter.
@@ -58,7 +59,7 @@ class Stream:
             raise ValueError(f"mix is {mix}; it must be 0 to 1")
         root = find_bundle(bundle)
         self.manifest = verify_hashes(root)[0] if verify else read_manifest(root)
-        self.engine = engine or next(iter(engines_of(self.manifest)), "onnx")
+        self.engine = engine or default_engine(self.manifest)
         self._engine = open_engine(root, self.manifest, self.engine)
         self.preparation = self._engine.preparation
         self._default = self._vector({})

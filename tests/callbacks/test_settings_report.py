@@ -165,7 +165,8 @@ def test_without_controls_there_is_one_row_and_no_picture(tmp_path: Path) -> Non
     )
     model = Gain([], sample_rate=RATE, burn_in_samples=64)
     text = shown_by(data, model, tmp_path / "report")
-    assert "no control" in text
+    assert "in all: ESR 5.4" in text
+    assert "no control" not in text, "the table would have one line"
     assert "capture" not in text
     assert [path.name for path in (tmp_path / "report").iterdir()] == ["test_settings.csv"]
     rows = list(csv.DictReader((tmp_path / "report" / "test_settings.csv").read_text().splitlines()))

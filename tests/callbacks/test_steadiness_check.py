@@ -154,7 +154,7 @@ def test_progress_and_the_last_lines_say_what_was_not_kept_and_resuming_goes_on_
     said = io.StringIO()
     say_result(Screen(file=said, force_terminal=False, width=400), tmp_path, run, {257: 0.1}, None)
     assert "2 epochs with better scores were not steady and not kept" in said.getvalue()
-    assert "steadiness   steady, at 0.5 of the limit: rounding errors reach -100 dB" in said.getvalue()
+    assert "steadiness   steady: the largest figure is at 0.5 of its limit" in said.getvalue()
 
 
 def test_a_run_without_a_steady_epoch_says_so_at_its_end_and_on_the_card(data, tmp_path, monkeypatch):

@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from tapezoo.cli import main
 from tapezoo.cli.errors import RecipeError
+from tapezoo.cli.nearest_options import with_nearest_option
 from tapezoo.cli.recipes import _first_sentence
 from tapezoo.cli.short_forms import expand
+from tapezoo.data.errors import DataError
 from tapezoo.errors import UsageError
 
+PAIR = ["--data.dry", "dry.wav", "--data.wet", "wet.wav"]
 TAPE = "model: {class_path: tapezoo.models.FIR}\ndata: {class_path: tapezoo.data.VirtualDevices}\n"
 
 
@@ -52,10 +57,71 @@ def test_a_missing_recording_is_named_while_the_line_is_read(
         expand(["fit", "--config", recipe, "--data", "PairedAudio", *options])
 
 
+@pytest.mark.parametrize(
+    ("rate", "channels", "said"), [(48000, 1, "48000 Hz against 44100 Hz"), (44100, 2, "stereo against mono")]
+)
+def test_recordings_that_do_not_fit_together_are_named_while_the_line_is_read(
+    recipe: str, rate: int, channels: int, said: str
+) -> None:
+    soundfile.write("dry.wav", np.zeros(1000), 44100)
+    soundfile.write("wet.wav", np.zeros((1000, channels)), rate)
+    with pytest.raises(DataError, match=f"wet.wav: found {said}"):
+        expand(["fit", "--config", recipe, "--data", "PairedAudio", *PAIR])
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            "Problem with given class_path 'tapezoo.models.LSTM': Option 'hiden_size' is not accepted",
+            "tapezoo.models.LSTM has no option 'hiden_size'; did you mean 'hidden_size'? (its options: hidden_size,",
+        ),
+        (
+            "Problem with given class_path 'tapezoo.models.LSTM': Parser key \"objective\": Problem with given "
+            "class_path 'tapezoo.training.Supervised': Option 'los' is not accepted",
+            "tapezoo.training.Supervised has no option 'los'; did you mean 'loss'?",
+        ),
+        (
+            "Problem with given class_path 'tapezoo.models.LSTM': Parser key \"optimizer\": Type Callable expects a "
+            "function or a callable class: Option 'lrr' is not accepted. Got value: "
+            "Namespace(class_path='tapezoo.training.SOAP', init_args=Namespace(lrr='0.1'))",
+            "tapezoo.training.SOAP has no option 'lrr'; did you mean 'lr'? (its options: lr, betas,",
+        ),
+        (
+            "unrecognized arguments: --trainer.max_epohs 8",
+            "the command line has no option '--trainer.max_epohs'; did you mean '--trainer.max_epochs'?",
+        ),
+        (
+            "unrecognized arguments: --modell.hidden_size 8",
+            "the command line has no option '--modell.hidden_size'; did you mean '--model.hidden_size'?",
+        ),
+        ("something else", "something else"),
+    ],
+)
+def test_a_mistyped_option_is_answered_with_the_nearest_of_what_it_belongs_to(
+    message: str, said: str
+) -> None:
+    import tapezoo.models
+    import tapezoo.training  # noqa: F401  (as a recipe that names them does)
+
+    assert with_nearest_option(message, ["trainer.max_epochs", "trainer.max_steps", "model"]).startswith(said)
+
+
+def test_jsonargparse_still_says_what_the_answer_is_made_of(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", "--config", recipe, "--model.tap", "8"]) == 2
+    assert "FIR has no option 'tap'; did you mean " in " ".join(capsys.readouterr().err.split())
+    assert main(["fit", "--config", recipe, "--trainer.max_epohs", "8"]) == 2
+    assert "did you mean '--trainer.max_epochs'?" in " ".join(capsys.readouterr().err.split())
+
+
 def test_recordings_for_a_recipe_of_a_virtual_machine_need_other_data(recipe: str) -> None:
     with pytest.raises(UsageError, match=r"--data\.dry for a recipe .*; add --data PairedAudio"):
         expand(["fit", "--config", recipe, "--data.dry", "dry.wav"])
-    expand(["fit", "--config", recipe, "--data", "PairedAudio", "--data.dry", "dry.wav"])
+    expand(
+        ["fit", "--config", recipe, "--data", "PairedAudio", "--data.dry", "dry.wav"]
+    )  # others name what is missing
 
 
 @pytest.mark.parametrize(

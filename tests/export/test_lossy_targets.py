@@ -18,6 +18,7 @@ from tapezoo.export import (
     ExportError,
     ParityError,
     check_playable,
+    default_targets,
     export_bundle,
     load_target,
     load_targets,
@@ -280,6 +281,8 @@ def test_another_nets_weights_are_a_loss(tmp_path):
 def test_targets_are_known_by_name():
     assert list(TARGETS)[:4] == ["onnx", "torchscript", "onnx_int8", "onnx_fp16"]
     assert [target.name for target in DEFAULT_TARGETS] == ["onnx", "torchscript"]
+    assert [target.name for target in default_targets(lstm())] == ["onnx", "torchscript", "kernel"]
+    assert default_targets(FIRNet(0, taps=4)) == DEFAULT_TARGETS, "there is no kernel for it"
     assert all(load_target(name).name == name for name in TARGETS)
     assert len({target.file for target in TARGETS.values()}) == len(TARGETS)
     assert openers().keys() == TARGETS.keys() - {"cpp"}, "nothing that compiles a bundle's code"

@@ -12,13 +12,21 @@ import torch
 from export.nets import RATE_HZ, HopNet, arguments, lstm, programme
 from torch import nn
 
-from tapezoo.bundle import BundleError
+from tapezoo.bundle import BundleError, read_manifest
 from tapezoo.export import export_bundle
 from tapezoo.export.targets.kernel import KernelTarget
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.models.wavenet import WaveNetNet
 from tapezoo.net import Net
-from tapezoo.runtime import EngineError, SoftLimiter, Stream, engines_of
+from tapezoo.runtime import (
+    EngineError,
+    SoftLimiter,
+    Stream,
+    default_engine,
+    engine_for_one_file,
+    engines,
+    engines_of,
+)
 from tapezoo.runtime.dc_blocker import DCBlocker
 
 
@@ -157,7 +165,7 @@ def test_a_net_without_numbers_stops_until_reset(bundles):
 def test_engines_are_chosen_by_name_and_play_the_same(bundles):
     audio = programme(3000)
     streams = [Stream(bundles["lstm"], engine=name) for name in (None, "onnx", "kernel")]
-    assert [stream.engine for stream in streams] == ["onnx", "onnx", "kernel"]
+    assert [stream.engine for stream in streams] == ["kernel", "onnx", "kernel"]
     assert engines_of(streams[0].manifest) == ("onnx", "kernel")
     outputs = []
     for stream in streams:
@@ -174,6 +182,17 @@ def test_engines_are_chosen_by_name_and_play_the_same(bundles):
     for name in ("kernel", "grid"):
         with pytest.raises(BundleError, match="can be played with: onnx"):
             Stream(bundles["late"], engine=name)
+
+
+def test_unasked_a_stream_plays_with_the_fastest_engine_that_runs_here(bundles, monkeypatch):
+    manifest = read_manifest(bundles["lstm"])
+    assert default_engine(manifest) == "kernel"
+    assert engine_for_one_file(manifest) == "onnx"
+    assert default_engine(read_manifest(bundles["late"])) == "onnx"
+    monkeypatch.setattr(engines, "missing_modules", lambda name: ("numba",) if name == "kernel" else ())
+    assert default_engine(manifest) == "onnx"
+    monkeypatch.setattr(engines, "missing_modules", lambda name: ("numba", "onnxruntime"))
+    assert default_engine(manifest) == "onnx", "whose error says what is missing"
 
 
 def test_long_blocks_are_cut_where_memory_grows_faster(bundles, monkeypatch):

@@ -63,7 +63,8 @@ def _contents(layout: Layout) -> str:
             continue
         seconds = sum(one.stop - one.start for one in segments) / layout.sample_rate
         levels = [one.level_db for one in segments if one.level_db is not None]
-        peaks = f"peaks {min(levels):g} to {max(levels):g} dBFS" if levels else ""
+        range_db = " to ".join(f"{level:g}" for level in sorted({min(levels), max(levels)})) if levels else ""
+        peaks = f"peaks {range_db} dBFS" if levels else ""
         rows.append(f"   {text:36}{seconds:7.1f} s   {peaks}".rstrip())
     ends = (layout.start_mark / layout.sample_rate, layout.end_mark / layout.sample_rate)
     rows.append(
