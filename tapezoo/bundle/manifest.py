@@ -33,10 +33,10 @@ class StateTensor:
 class GoldenCase:
     """One replay: `file` holds `controls` (blocks or 1, rows, num_controls) and `output` (rows, samples).
 
-    `rounding` is how far the net's output here is from its own in double precision, sample value: what no runtime
-    can do better. Bundles of version 1, and nets that know no double precision, have 0. `reach` is how far the
-    controls go from their defaults towards the ends of their ranges, 1 all the way: less for a net that blows up
-    rounding farther out.
+    `rounding` is how far rounding takes the net's output here, sample value: its distance from double precision, or
+    half of what a few roundings of all its weights do, whichever is more. Bundles of version 1 have 0. `reach` is how
+    far the controls go from their defaults towards the ends of their ranges, 1 all the way: less for a net that blows
+    up rounding farther out.
     """
 
     name: str

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from tapezoo.blocks import allowed_block
-from tapezoo.bundle import GoldenCase, StateArrays, Step, write_arrays
+from tapezoo.bundle import GoldenCase, StateArrays, write_arrays
 from tapezoo.bundle.golden import ROUNDINGS, tolerance_of
 from tapezoo.bundle.manifest import GOLDEN_INPUT
 from tapezoo.bundle.play import Audio, play_from_rest
 from tapezoo.export.errors import ExportError
+from tapezoo.export.rounding import distance_from_exact, net_step, rounding_by_weights
 from tapezoo.net import Net
 
 BLOCKS_SAMPLES = (1, 64, 333, 2048)
@@ -28,18 +27,6 @@ MOST_SPLIT_SAMPLES = (
 LEAST_SAMPLES = 3 * 2048
 MOST_SAMPLES = 1 << 18  # six seconds at 44.1 kHz: verify stays quick
 MOST_REMAINING_SAMPLES = 1 << 16  # of a net that adds up its steps, and with them what rounding does to each
-
-
-def net_step(net: Net) -> Step:
-    """The net as a function of arrays."""
-
-    def step(input: Audio, controls: Audio, state: StateArrays) -> tuple[Audio, StateArrays]:
-        tensors = {name: torch.from_numpy(value) for name, value in state.items()}
-        with torch.no_grad():
-            output, after = net(torch.from_numpy(input), torch.from_numpy(controls), tensors)
-        return output.numpy(), {name: value.numpy() for name, value in after.items()}
-
-    return step
 
 
 def golden_input(audio: Audio, hop_samples: int, most_samples: int = MOST_SAMPLES) -> Audio:
@@ -93,9 +80,10 @@ def write_golden(
         for reach in REACHES if np.any(controls != default) else REACHES[:1]:
             path = default + np.float32(reach) * (controls - default)
             output = play_from_rest(play, signal, path, rest, case.block_samples)
-            rounding = rounding_of(net, output, signal, path, rest, case.block_samples)
-            if ROUNDINGS * rounding <= tolerance_of(output, rounding):
+            exact = distance_from_exact(net, output, signal, path, rest, case.block_samples)
+            if ROUNDINGS * exact <= tolerance_of(output, exact):
                 break
+        rounding = max(exact, rounding_by_weights(net, output, signal, path, rest, case.block_samples))
         write_arrays(root / case.file, {"controls": path, "output": output})
         return replace(case, rounding=rounding, reach=reach)
 
@@ -123,33 +111,6 @@ def write_golden(
         case = GoldenCase(f"changing_{block}", f"golden/changing_{block}.npz", block, length, 1)
         cases.append(write(case, control_path(-(-length // block), 1, default)))
     return tuple(cases)
-
-
-def rounding_of(
-    net: Net, output: Audio, audio: Audio, controls: Audio, rest: StateArrays, block_samples: int
-) -> float:
-    """How far `output` is from that of the same net in double precision; 0 where the net knows none.
-
-    Args:
-        net: In evaluation mode on the CPU; left as it is.
-        output: Of the net in single precision, by `play_from_rest` with the arguments that follow.
-        audio: See `play_from_rest`.
-        controls: See `play_from_rest`.
-        rest: See `play_from_rest`.
-        block_samples: See `play_from_rest`.
-    """
-    exact = {
-        name: value.astype(np.float64) if value.dtype == np.float32 else value for name, value in rest.items()
-    }
-    twin = copy.deepcopy(net).double()
-    try:
-        wanted = play_from_rest(
-            net_step(twin), audio.astype(np.float64), controls.astype(np.float64), exact, block_samples
-        )
-    except (RuntimeError, TypeError, ValueError):  # tensors of its own in single precision
-        return 0.0
-    distance = float(np.abs(output - wanted).max())
-    return distance if np.isfinite(distance) else 0.0
 
 
 def control_path(blocks: int, rows: int, default: Audio) -> Audio:

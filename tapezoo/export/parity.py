@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from tapezoo.bundle import BundleError, CaseResult, Manifest, Step, open_target, replay
 from tapezoo.export.errors import ExportError, ParityError
-from tapezoo.export.golden import net_step
+from tapezoo.export.rounding import ROUNDING, net_step, perturb_weights
 from tapezoo.export.targets.target import Target
 from tapezoo.net import Net
 
@@ -19,7 +16,6 @@ NET_ADVICE = "The output depends on how the signal is cut into blocks, or is not
 TARGET_ADVICE = "The graph is incomplete: look for Python conditions and fixed lengths in the net's forward."
 
 
-ROUNDING = 1e-6  # a few roundings of float32
 STEADY_TOLERANCES = 5  # moving all weights at once does more than roundings do
 
 
@@ -46,17 +42,6 @@ def measure_parity(
         _check_steady(net, root, manifest, error)
         raise
     return tuple(rows), played
-
-
-@torch.no_grad()
-def perturb_weights(net: Net) -> Net:
-    """A copy with every weight up or down by `ROUNDING` of itself, always the same ones."""
-    moved = copy.deepcopy(net)
-    generator = torch.Generator().manual_seed(0)
-    for parameter in moved.parameters():
-        signs = torch.randint(0, 2, parameter.shape, generator=generator) * 2 - 1
-        parameter.mul_(1 + ROUNDING * signs)
-    return moved
 
 
 def _replay_net(net: Net, root: Path, manifest: Manifest) -> list[dict[str, Any]]:

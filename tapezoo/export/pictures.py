@@ -11,7 +11,7 @@ from tapezoo.blocks import allowed_block
 from tapezoo.bundle import Manifest, read_rest
 from tapezoo.bundle.play import Audio, play_from_rest
 from tapezoo.controls import control_vector
-from tapezoo.export.golden import net_step
+from tapezoo.export.rounding import net_step
 from tapezoo.measure.spectrum import measure_spectrogram
 from tapezoo.measure.transfer import transfer_loops
 from tapezoo.net import Net

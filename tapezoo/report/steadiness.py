@@ -18,8 +18,8 @@ def verdict_text(found: Steadiness) -> str:
     if not found.is_steady:
         return (
             f"NOT steady: {found.reason}. No epoch was steady; expect different results on other audio "
-            "and processors. Try a lower learning rate, a linear path in parallel with the net, or "
-            "tapezoo.training.Steady."
+            "and processors. Try more audio, a lower learning rate (--model.optimizer.lr), or the recipe "
+            "lstm-steady."
         )
     if found.figure == 0:
         return "steady: no figure is near its limit"

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from export.nets import knobs, perturbed
 
-from tapezoo.export.golden import net_step
+from tapezoo.export.rounding import net_step
 from tapezoo.export.targets.cpp import CppTarget
 from tapezoo.export.targets.target import graph_of
 from tapezoo.filtered import FilterBefore, FilterBeside

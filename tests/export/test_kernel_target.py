@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from tapezoo.bundle import BundleError, file_hashes, read_manifest, seal
 from tapezoo.export import ExportError, export_bundle
-from tapezoo.export.golden import net_step
+from tapezoo.export.rounding import net_step
 from tapezoo.export.targets.kernel import KernelTarget
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of

@@ -8,7 +8,7 @@ from tapezoo.bundle import read_arrays, read_manifest
 from tapezoo.bundle.golden import LEAST_TOLERANCE, tolerance_of
 from tapezoo.controls import Control
 from tapezoo.export import export_bundle
-from tapezoo.export.golden import rounding_of
+from tapezoo.export.rounding import rounding_of
 from tapezoo.net import Net
 
 
@@ -35,11 +35,30 @@ def audio():
     return np.random.default_rng(0).uniform(-1, 1, (1, 5000)).astype(np.float32)
 
 
+class Fixed(Touchy):
+    """The same with nothing to train: moving its weights moves nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.gain.requires_grad_(False)
+        del self.gain
+        self.register_buffer("gain", torch.tensor(500.0))
+
+
 def test_rounding_is_the_distance_from_double_precision():
     played = np.sin(np.float32(500) * audio())
     exact = np.sin(500 * audio().astype(np.float64))
-    found = rounding_of(Touchy().eval(), played, audio(), NONE, {}, 64)
+    found = rounding_of(Fixed().eval(), played, audio(), NONE, {}, 64)
     assert found == np.abs(played - exact).max() > 1e-6
+
+
+def test_or_half_of_what_a_few_roundings_of_all_weights_do_where_that_is_more():
+    quiet = np.full((1, 64), 2.0**-7, np.float32)  # 500 x is exact: double precision finds hardly anything
+    played = np.sin(np.float32(500) * quiet)
+    assert rounding_of(Fixed().eval(), played, quiet, NONE, {}, 64) < 1e-7
+    moved = 500 * 2.0**-7 * 1e-6 * abs(np.cos(500 * 2.0**-7))
+    found = rounding_of(Touchy().eval(), played, quiet, NONE, {}, 64)
+    np.testing.assert_allclose(found, moved / 2, rtol=0.1)
 
 
 def test_a_net_of_single_precision_alone_has_none():

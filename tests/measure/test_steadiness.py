@@ -203,6 +203,22 @@ def test_an_output_that_never_ends_is_told_from_one_that_fades(material):
     assert fading.ringing_db < -100
 
 
+@pytest.mark.parametrize("fades", [True, False])
+def test_a_tail_that_swells_first_is_played_to_its_end(fades, material):
+    peak = material.silence_samples  # all the silence that is played at first
+
+    def play(input, age):
+        at = torch.arange(input.shape[-1])
+        fed = torch.where(input != 0, at, -1).cummax(dim=-1).values
+        ages = torch.where(fed >= 0, at - fed, age[..., None] + at + 1)
+        swelling = 0.3 * torch.exp(-(((ages if fades else ages.clamp(max=peak)) - peak) / 800.0).square())
+        return swelling * (-1.0) ** at, ages[..., -1].to(age)
+
+    found = measure_steadiness(Made(play), material)
+    assert found.is_steady == fades
+    assert (found.ringing_db < -100) == fades
+
+
 @pytest.mark.parametrize("alternates", [False, True])
 def test_where_a_magnetisation_remains_only_what_moves_is_ringing(alternates, material):
     def play(input, memory):

@@ -18,11 +18,11 @@ from tapezoo.bundle.grid.play import play_mix
 from tapezoo.bundle.grid.tensors import read_tensors
 from tapezoo.bundle.play import Audio
 from tapezoo.export.errors import ExportError, ParityError
-from tapezoo.export.golden import rounding_of
 from tapezoo.export.grid.error import mix_at
 from tapezoo.export.grid.refine import Cell
 from tapezoo.export.grid.sample import Held, Sample, play_rows
-from tapezoo.export.parity import ROUNDING, STEADY_TOLERANCES, perturb_weights
+from tapezoo.export.parity import STEADY_TOLERANCES
+from tapezoo.export.rounding import ROUNDING, perturb_weights, rounding_of
 from tapezoo.runtime.grid.graph import GridGraph
 
 BLOCKS_SAMPLES = (64, 333)
