@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tapezoo.cli import grid_fit, grid_merge
+from tapezoo.cli.grid_options import add_cpp_argument, cpp_lines
 
 
 def add_parser(verbs: Any) -> None:
@@ -25,6 +26,7 @@ def add_parser(verbs: Any) -> None:
     )
     build.add_argument("--out", type=Path, required=True, help="folder of the bundle")
     build.add_argument("--overwrite", action="store_true", help="replace an existing bundle")
+    add_cpp_argument(build, "--cpp")
     build.set_defaults(verb=run)
     grid_fit.add_parser(kinds)
     grid_merge.add_parser(kinds)
@@ -47,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     console = Screen()
     with console.status("building") as status:
         verification = build_grid(
-            file, options.out, options.overwrite, progress=lambda step: status.update(step)
+            file, options.out, options.overwrite, lambda step: status.update(step), options.cpp
         )
     index = read_grid_index(options.out, verification.manifest)
     axes = " x ".join(f"{len(axis.positions)} {axis.control}" for axis in index.axes)
@@ -59,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
         f"size         {index.size_bytes} bytes per point",
         f"entering     a point plays {enter['preroll_samples']} samples of past input, {enter['milliseconds']:.1f} ms",
         f"error        {_describe_error(index.error)}",
+        *cpp_lines(verification.manifest),
         f"check it     {shell('tapezoo', 'verify', options.out)}",
     ]
     console.say(*lines)

@@ -52,6 +52,16 @@ def add_grid_arguments(parser: Any) -> None:
         type=int,
         help=f"number of points at which --max-error stops (default: {MAX_POINTS})",
     )
+    add_cpp_argument(group, "--grid-cpp")
+
+
+def add_cpp_argument(group: Any, name: str) -> None:
+    """Adds the option called so, which writes a grid as C++."""
+    group.add_argument(
+        name,
+        action="store_true",
+        help="also write the grid as one C++17 header without dependencies (grid/cpp/model.hpp)",
+    )
 
 
 def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridPart | None:
@@ -72,6 +82,7 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
         "--grid-rule": options.grid_rule is not None,
         "--max-error": options.max_error is not None,
         "--max-points": options.max_points is not None,
+        "--grid-cpp": options.grid_cpp,
     }
     if options.grid is None:
         if idle := [name for name, is_given in given.items() if is_given]:
@@ -99,7 +110,7 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
     axes = parse_axes(options.grid, controls)
     held = parse_held(options.grid_set, axes, controls)
     most = MAX_POINTS if options.max_points is None else options.max_points
-    return GridPart(axes, held, options.grid_rule or "weights", options.max_error, most)
+    return GridPart(axes, held, options.grid_rule or "weights", options.max_error, most, options.grid_cpp)
 
 
 def grid_lines(bundle: Path, manifest: Manifest) -> list[str]:
@@ -122,4 +133,12 @@ def grid_lines(bundle: Path, manifest: Manifest) -> list[str]:
         lines.append(
             f"{'':<29} the ESR of {asked:g} was not reached: raise --max-points or sample a smaller range"
         )
-    return lines
+    return [*lines, *cpp_lines(manifest)]
+
+
+def cpp_lines(manifest: Manifest) -> list[str]:
+    """What to say of a grid as C++; nothing where it was not written."""
+    errors = [row["max_abs_error"] for row in manifest.parity if row["target"] == "grid_cpp"]
+    if not errors:
+        return []
+    return [f"grid as C++  grid/cpp/model.hpp parity {max(errors):.1e}, against the player of grids"]

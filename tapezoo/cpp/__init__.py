@@ -1,7 +1,21 @@
 """A net as one C++17 header: pieces of runtime from `source/`, tables of its weights, and what joins them."""
 
-from tapezoo.cpp.beside import write_beside
+from tapezoo.cpp.beside import Replayed, write_beside, write_beside_grid
+from tapezoo.cpp.grid import GridProgram, join_programs
+from tapezoo.cpp.grid_header import GridFacts, write_grid_header
 from tapezoo.cpp.header import Facts, write_header
 from tapezoo.cpp.net import program_of, unwritable
 
-__all__ = ["Facts", "program_of", "unwritable", "write_beside", "write_header"]
+__all__ = [
+    "Facts",
+    "GridFacts",
+    "GridProgram",
+    "Replayed",
+    "join_programs",
+    "program_of",
+    "unwritable",
+    "write_beside",
+    "write_beside_grid",
+    "write_grid_header",
+    "write_header",
+]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,10 +13,31 @@ import numpy as np
 from tapezoo.bundle import Manifest
 from tapezoo.bundle.arrays import read_arrays
 from tapezoo.bundle.golden import read_golden_input, tolerance_of
+from tapezoo.bundle.play import Audio
 
 FILES = ("model_test.cpp", "CMakeLists.txt", "README.md")
+GRID_FILES = (*FILES[:2], "GRID.md")
 GOLDEN = "golden.bin"
 LONGEST_SAMPLES = 1 << 13  # of a case in C++; export and `tapezoo verify --compile` replay all of it
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A golden case.
+
+    Args:
+        controls: Positions by block, row and control, (blocks, rows, num_controls); the last ones hold on.
+        input: (rows, samples).
+        output: Expected, (rows, samples).
+        block_samples: How it is played.
+        tolerance: How far a sample may be from what is expected.
+    """
+
+    controls: Audio
+    input: Audio
+    output: Audio
+    block_samples: int
+    tolerance: float
 
 
 def write_beside(root: Path, place: str, manifest: Manifest) -> None:
@@ -25,27 +48,45 @@ def write_beside(root: Path, place: str, manifest: Manifest) -> None:
         place: Bundle path of the header's folder.
         manifest: Of the bundle.
     """
-    for name in FILES:
+    _write(root / place, FILES, list(_golden_cases(root, manifest)))
+
+
+def write_beside_grid(folder: Path, cases: Sequence[Replayed]) -> None:
+    """Writes the same beside the header of a grid, in its folder."""
+    _write(folder, GRID_FILES, cases)
+
+
+def _write(folder: Path, names: Sequence[str], cases: Sequence[Replayed]) -> None:
+    for name in names:
         text = (files("tapezoo.cpp") / "beside" / name).read_bytes()
-        (root / place / name).write_bytes(text)
-    (root / place / GOLDEN).write_bytes(golden_bytes(root, manifest))
+        (folder / name.replace("GRID", "README")).write_bytes(text)
+    (folder / GOLDEN).write_bytes(golden_bytes(cases))
 
 
-def golden_bytes(root: Path, manifest: Manifest) -> bytes:
+def golden_bytes(cases: Sequence[Replayed]) -> bytes:
     """The golden cases' first samples, little endian: their count (int32), then for each of them
 
     rows, samples, block, settings, controls (int32), tolerance (float32); then float32: the settings by row and
     control, the input by row, the output by row.
     """
-    audio = read_golden_input(root)
-    parts = [struct.pack("<i", len(manifest.golden))]
-    for case in manifest.golden:
-        golden = read_arrays(root, case.file, ["controls", "output"])
-        samples = min(case.samples, LONGEST_SAMPLES)
+    parts = [struct.pack("<i", len(cases))]
+    for case in cases:
+        rows, samples = case.output.shape
+        samples = min(samples, LONGEST_SAMPLES)
         block = min(case.block_samples, samples)
-        settings = golden["controls"][: -(-samples // block)]
-        counts = case.rows, samples, block, len(settings), len(manifest.controls)
-        parts.append(struct.pack("<5if", *counts, tolerance_of(golden["output"], case.rounding)))
-        for array in (settings, audio[: case.rows, :samples], golden["output"][:, :samples]):
+        settings = case.controls[: -(-samples // block)]
+        parts.append(
+            struct.pack("<5if", rows, samples, block, len(settings), settings.shape[2], case.tolerance)
+        )
+        for array in (settings, case.input[:, :samples], case.output[:, :samples]):
             parts.append(np.ascontiguousarray(array, "<f4").tobytes())
     return b"".join(parts)
+
+
+def _golden_cases(root: Path, manifest: Manifest) -> Iterator[Replayed]:
+    audio = read_golden_input(root)
+    for case in manifest.golden:
+        golden = read_arrays(root, case.file, ["controls", "output"])
+        controls, output = golden["controls"], golden["output"][:, : case.samples]
+        tolerance = tolerance_of(golden["output"], case.rounding)
+        yield Replayed(controls, audio[: case.rows, : case.samples], output, case.block_samples, tolerance)

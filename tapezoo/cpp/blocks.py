@@ -50,7 +50,7 @@ def add_block(program: Program, block: ResidualBlock, index: int, before: Rows) 
         {"gain": program.weight(block.gain, (rows,)), "slope": slope},
     )
     program.say(
-        f"end_block<{table}>({u}, {member}.heard(), {member}.STRIDE, {y}, CHUNK, samples);",
+        f"end_block({program.held(table)}, {u}, {member}.heard(), {member}.STRIDE, {y}, CHUNK, samples);",
         f"{member}.close(samples);",
     )
     if convolution.state is not None:
@@ -63,7 +63,7 @@ def add_block(program: Program, block: ResidualBlock, index: int, before: Rows) 
 def add_output(program: Program, layer: Convolution | Dense, before: Rows) -> Rows:
     """A layer of one tap that gives the output."""
     table = add_mix_down(program, "Output", *one_tap(program, layer))
-    program.say(f"mix_down<{table}>({before.pointer}, CHUNK, out, false, samples);")
+    program.say(f"mix_down({program.held(table)}, {before.pointer}, CHUNK, out, false, samples);")
     return Rows("out", 1)
 
 
@@ -85,7 +85,9 @@ def add_embedding(program: Program, layers: tuple[Dense | Activation, ...]) -> N
         if isinstance(layer, Dense):
             table = add_product(program, f"Embedding{index}", *one_tap(program, layer))
             target = program.buffer(f"embedding_{index}", whole_groups(layer.outputs))
-            lines.append(f"  product<{table}>({source}, CHUNK, {target}, CHUNK, still ? LANES : samples);")
+            lines.append(
+                f"  product({program.held(table)}, {source}, CHUNK, {target}, CHUNK, still ? LANES : samples);"
+            )
             source = target
         else:
             lines.append(f"  clip_rows<{layer.channels}>({source});")

@@ -50,7 +50,7 @@ def add_controlled_filter(
 def add_curve(program: Program, curve: Curve, row: str) -> None:
     """Bends a row in place."""
     program.use("curve.hpp")
-    program.say(f"bend_along<{curve_table(program, curve)}>({row});")
+    program.say(f"bend_along({program.held(curve_table(program, curve))}, {row});")
 
 
 def curve_table(program: Program, curve: Curve) -> str:

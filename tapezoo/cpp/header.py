@@ -11,8 +11,8 @@ from math import prod
 import numpy as np
 
 from tapezoo.controls import Control
-from tapezoo.cpp.program import CHUNK_SAMPLES, Program, indented
-from tapezoo.cpp.text import Numbers, double_text, quoted, runs
+from tapezoo.cpp.program import CHUNK_SAMPLES, Program, Table, indented
+from tapezoo.cpp.text import Numbers, double_text, float_table, float_text, quoted, runs, struct
 
 FIRST = ("vector.hpp", "activations.hpp", "guards.hpp", "state.hpp")
 
@@ -46,27 +46,51 @@ def write_header(program: Program, facts: Facts, rest: Mapping[str, Numbers]) ->
         facts: About it.
         rest: Its state at rest, in the manifest's order, (no batch dimension).
     """
+    constants = [f"static constexpr {kind} {name}{{}};" for name, kind in program.constants.items()]
     body = [
         f"constexpr int CHUNK = {CHUNK_SAMPLES};  // samples computed at once",
         *(piece(name) for name in (*FIRST, *program.pieces)),
         "// ---- this net",
         "\n".join(_facts(facts, rest)),
-        *program.tables,
-        "\n".join(_state(program, rest)),
+        *map(constant_text, program.tables),
+        "\n".join(state_lines(program, list(rest), constants)),
         piece("model.hpp"),
     ]
+    return whole_text(_title(facts), body)
+
+
+def whole_text(title: str, body: Sequence[str]) -> str:
+    """A header.
+
+    Args:
+        title: Comments that it begins with.
+        body: What stands in its namespace, from the constant CHUNK on.
+    """
     # a name of its own: else a host that loads two plug-ins may give both of them the weights of one
     digest = hashlib.sha256("".join(body).encode()).hexdigest()[:16]
     own = f"of_{digest}"
     begin = f"namespace TAPEZOO_MODEL {{\ninline namespace {own} {{"
     begin += f"\nnamespace facts {{\nconstexpr std::uint64_t fingerprint = 0x{digest}u;\n}}"
-    parts = [_title(facts), piece("prelude.hpp"), begin, *body, f"}}  // namespace {own}", piece("end.hpp")]
+    parts = [title, piece("prelude.hpp"), begin, *body, f"}}  // namespace {own}", piece("end.hpp")]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
 def piece(name: str) -> str:
     """A file of `source/`."""
     return (files("tapezoo.cpp") / "source" / name).read_text(encoding="utf-8")
+
+
+def constant_text(table: Table) -> str:
+    """A struct of constants."""
+    return struct(
+        table.name,
+        [
+            *(f"static constexpr int {key} = {value};" for key, value in table.sizes.items()),
+            *(f"static constexpr float {key} = {float_text(value)};" for key, value in table.numbers.items()),
+            *table.others,
+            *(float_table(key, value) for key, value in table.tables.items()),
+        ],
+    )
 
 
 def _title(facts: Facts) -> str:
@@ -82,15 +106,20 @@ def _facts(facts: Facts, rest: Mapping[str, Numbers]) -> Iterator[str]:
         yield f"constexpr int {name} = {getattr(facts, name)};"
     yield f"constexpr int num_controls = {len(facts.controls)};"
     yield f"constexpr int state_values = {sum(prod(value.shape) for value in rest.values())};"
-    if facts.controls:
-        yield "// value = least + position (most - least), position 0..1; `log`: least (most / least)^position"
-        yield "struct Control {\n  const char *name, *unit;\n  double least, most, usual;\n  bool log;\n};"
-        rows = ", ".join(map(_control, facts.controls))
-        yield f"constexpr Control controls[] = {{{rows}}};"
+    yield from control_lines(facts.controls)
     for name, value in rest.items():
         yield f"// state: {name} {'x'.join(map(str, value.shape))}"
-    yield f"constexpr Run rest[] = {runs(_joined(rest))};"
+    yield f"constexpr Run rest[] = {runs(joined(rest))};"
     yield "}  // namespace facts"
+
+
+def control_lines(controls: Sequence[Control]) -> Iterator[str]:
+    """What they are called and what their positions mean; nothing where there are none."""
+    if controls:
+        yield "// value = least + position (most - least), position 0..1; `log`: least (most / least)^position"
+        yield "struct Control {\n  const char *name, *unit;\n  double least, most, usual;\n  bool log;\n};"
+        rows = ", ".join(map(_control, controls))
+        yield f"constexpr Control controls[] = {{{rows}}};"
 
 
 def _control(control: Control) -> str:
@@ -99,13 +128,23 @@ def _control(control: Control) -> str:
     return f"{{{quoted(control.name)}, {quoted(control.unit or '')}, {', '.join(numbers)}, {is_log}}}"
 
 
-def _joined(rest: Mapping[str, Numbers]) -> Numbers:
+def joined(rest: Mapping[str, Numbers]) -> Numbers:
     """All of it in a row; one zero where there is nothing, since a table cannot be empty."""
     parts = [np.asarray(value, np.float64).reshape(-1) for value in rest.values()]
     return np.concatenate(parts) if parts else np.zeros(1)
 
 
-def _state(program: Program, rest: Mapping[str, Numbers]) -> Iterator[str]:
+def state_lines(
+    program: Program, tensors: Sequence[str], constants: Sequence[str], others: Sequence[str] = ()
+) -> Iterator[str]:
+    """The struct that plays a net.
+
+    Args:
+        program: Of the net.
+        tensors: Of its state, in their order.
+        constants: Its members for the program's `constants`.
+        others: Further members, before these.
+    """
     yield "struct State {"
     yield "  // One chunk, at most CHUNK samples: `signal` has the input and the controls' paths, rows of CHUNK."
     yield "  void play(float* signal, bool still, float* out, int samples) noexcept {"
@@ -120,10 +159,12 @@ def _state(program: Program, rest: Mapping[str, Numbers]) -> Iterator[str]:
             yield "  template <class S>"
         yield f"  void {call}({argument}) {'const ' if call == 'save' else ''}noexcept {{"
         yield f"    (void){argument.split()[-1]};"
-        for name in rest:
+        for name in tensors:
             yield indented(table[name], 4)
         if call == "restore":
             yield indented(program.forgets, 4)
         yield "  }"
+    yield indented(others)
+    yield indented(constants)
     yield indented(program.members)
     yield "};"

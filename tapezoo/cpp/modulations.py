@@ -52,7 +52,7 @@ def _add_glu(program: Program, modulation: Modulation, tensors: Tensors, name: s
     program.use("product.hpp", "held.hpp")
     weight, bias = _halves(tensors["mix.weight"]), _halves(tensors["mix.bias"])
     table = add_product(program, f"{_title(name)}Gate", weight, bias, channels=modulation.channels)
-    program.say(f"gate_rows<{table}>({rows}, samples);")
+    program.say(f"gate_rows({program.held(table)}, {rows}, samples);")
 
 
 def _add_concatenation(
@@ -63,9 +63,7 @@ def _add_concatenation(
     title = _title(name)
     features = add_product(program, f"{title}Features", weight[:, :channels], bias)
     controls = add_product(program, f"{title}Controls", weight[:, channels:], 0 * bias)
-    program.tables.append(
-        f"struct {title} {{\n  typedef {features} Features;\n  typedef {controls} Controls;\n}};"
-    )
+    program.table(title, {}, {}, others=[f"typedef {features} Features;", f"typedef {controls} Controls;"])
     program.member(f"Concatenation<{title}>", name)
     program.forgets.append(f"{name}.forget();")
     program.say(f"{name}.play({program.controls}, still, {rows}, samples);")
@@ -75,14 +73,14 @@ def _add_scaling(program: Program, modulation: Modulation, tensors: Tensors, nam
     program.use("product.hpp", "held.hpp")
     own = {key.split(".")[-1]: value for key, value in tensors.items()}
     table = program.table(f"{_title(name)}Scaling", {"channels": modulation.channels}, own)
-    program.say(f"scale_rows<{table}>({rows}, samples);")
+    program.say(f"scale_rows({program.held(table)}, {rows}, samples);")
 
 
 def _add_mixing(program: Program, modulation: Modulation, tensors: Tensors, name: str, rows: str) -> None:
     program.use("product.hpp", "held.hpp")
     own = {key.split(".")[-1]: value for key, value in tensors.items()}
     table = add_product(program, f"{_title(name)}Mixing", own["weight"], own["offset"])
-    program.say(f"mix_rows<{table}>({rows}, samples);")
+    program.say(f"mix_rows({program.held(table)}, {rows}, samples);")
 
 
 def _add_temporal(program: Program, modulation: Modulation, tensors: Tensors, name: str, rows: str) -> None:

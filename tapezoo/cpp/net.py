@@ -122,7 +122,8 @@ def program_of(
     scale = gain * architecture.scale
     if scale != 1.0:
         program.use("rows.hpp")
-        program.say(f"scale(out, {scale!r}f);")
+        table = program.table("Gain", {}, {}, {"factor": scale})
+        program.say(f"scale(out, {program.held(table)}.factor);")
     if architecture.linear_path is not None:
         aside.append(program.buffer("direct", 1))
         add_filter(program, "path", architecture.linear_path, "signal", "direct", gain)
@@ -136,15 +137,15 @@ def _add_knobs(program: Program, architecture: Architecture) -> None:
     knobs, [first, *_] = architecture.num_controls, architecture.layers
     if not knobs:
         program.use("still.hpp")
-        program.member("Still", "knobs")
+        program.knobs("Still")
         return
     program.use("glide.hpp")
     sizes = f"{knobs}, {architecture.smoothing_samples}"
     if isinstance(first, ControlledTransition):
         program.use("stepped.hpp")
-        program.member(f"Stepped<{sizes}, {first.step_samples}>", "knobs")
+        program.knobs(f"Stepped<{sizes}, {first.step_samples}>")
     else:
-        program.member(f"Glide<{sizes}>", "knobs")
+        program.knobs(f"Glide<{sizes}>")
     program.remember(HISTORY, ("knobs", ""))
 
 

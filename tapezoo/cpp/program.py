@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
 
-from tapezoo.cpp.text import Numbers, float_table, float_text, struct
+from tapezoo.cpp.text import Numbers
 
 CHUNK_SAMPLES = 64
 
@@ -32,6 +33,25 @@ class Sequenced:
 Signal = Rows | Sequenced
 
 
+@dataclass(frozen=True)
+class Table:
+    """A struct of constants.
+
+    Args:
+        name: Of the struct.
+        sizes: Its whole numbers.
+        numbers: Its single numbers.
+        tables: Its rows of numbers, in single precision.
+        others: Its other members, as they are written.
+    """
+
+    name: str
+    sizes: Mapping[str, int]
+    numbers: Mapping[str, float]
+    tables: Mapping[str, Numbers]
+    others: Sequence[str]
+
+
 @dataclass
 class Program:
     """A net's code as it grows.
@@ -41,6 +61,14 @@ class Program:
         shapes: Of the state's tensors, by name.
         num_controls: K; their paths are the rows of `signal` behind the first one.
         controls: What modulations hear of them, rows of CHUNK.
+        pieces: Files of `source/`.
+        tables: Its constants.
+        members: Its state, as it is declared, and room that is no part of it.
+        owners: Those members that read tables, by name.
+        constants: Tables that statements read, by name: the type.
+        statements: What happens in a chunk.
+        loads: How each tensor of the state is read, and `saves`, how it is written.
+        forgets: What follows where the state or the tables are others.
     """
 
     weights: Mapping[str, Numbers]
@@ -48,8 +76,10 @@ class Program:
     num_controls: int
     controls: str = "signal + CHUNK"
     pieces: list[str] = field(default_factory=list)
-    tables: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
     members: list[str] = field(default_factory=list)
+    owners: list[str] = field(default_factory=list)
+    constants: dict[str, str] = field(default_factory=dict)
     statements: list[str] = field(default_factory=list)
     loads: dict[str, list[str]] = field(default_factory=dict)
     saves: dict[str, list[str]] = field(default_factory=dict)
@@ -68,16 +98,25 @@ class Program:
         others: Sequence[str] = (),
     ) -> str:
         """Writes a struct of constants; returns its name."""
-        members = [f"static constexpr int {key} = {value};" for key, value in sizes.items()]
-        members += [f"static constexpr float {key} = {float_text(value)};" for key, value in numbers.items()]
-        members += [*others, *(float_table(key, value) for key, value in tables.items())]
-        self.tables.append(struct(name, [f"  {member}" for member in members]))
+        self.tables.append(Table(name, sizes, numbers, tables, others))
+        return name
+
+    def held(self, kind: str) -> str:
+        """Tables of this type, or what plays with them and remembers nothing, as an argument of a call."""
+        name = re.sub("[^A-Za-z0-9]", "", kind)
+        name = f"{name[0].lower()}{name[1:]}_numbers"
+        self.constants[name] = kind
         return name
 
     def member(self, kind: str, name: str) -> str:
-        """Something that remembers; returns its name."""
+        """Something that remembers, and reads the tables that it is made of; returns its name."""
         self.members.append(f"{kind} {name};")
+        self.owners.append(name)
         return name
+
+    def knobs(self, kind: str) -> None:
+        """What follows the controls."""
+        self.members.append(f"{kind} knobs;")
 
     def buffer(self, name: str, rows: int) -> str:
         """Rows of one chunk, in the state's room but no part of the state; returns its name."""

@@ -46,9 +46,10 @@ def add_readout(program: Program, layer: Dense, before: Sequenced) -> None:
     head = program.weight(layer.weight, (1, layer.inputs))
     bias = float(program.weight(layer.bias, (1,))[0])
     table = program.table("Head", {}, {"bias": np.array([bias]), "head": padded(head)})
+    head_of = program.held(table)
     program.say(
-        f"for (int n = 0; n < CHUNK; ++n) out[n] = {table}::bias[0];",
-        f"read_out<{table}>({before.member}.features, out, samples);",
+        f"for (int n = 0; n < CHUNK; ++n) out[n] = {head_of}.bias[0];",
+        f"read_out({head_of}, {before.member}.features, out, samples);",
     )
 
 

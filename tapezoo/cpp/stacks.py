@@ -53,7 +53,7 @@ def add_stack(program: Program, stack: SkipStack, index: int, before: Rows, last
             weight, bias = parts[0][:, number * channels : (number + 1) * channels], parts[1]
             mixed = add_mix_down(program, f"{table}Head", weight, bias)
             more = "true" if number else "false"
-            program.say(f"mix_down<{mixed}>({z}, CHUNK, out, {more}, samples);")
+            program.say(f"mix_down({program.held(mixed)}, {z}, CHUNK, out, {more}, samples);")
         if number + 1 < len(names):
             following = names[number + 1]
             program.say(f"{name}.pass({z}, {following}.dilated.open(), {following}.STRIDE, samples);")
@@ -68,11 +68,11 @@ def add_stack(program: Program, stack: SkipStack, index: int, before: Rows, last
     remember_pasts(program, stack.state, pasts)
     if summed and last:
         mixed = add_mix_down(program, f"Head{index}", *parts)
-        program.say(f"mix_down<{mixed}>({head}, CHUNK, out, false, samples);")
+        program.say(f"mix_down({program.held(mixed)}, {head}, CHUNK, out, false, samples);")
     elif summed:
         mixed = add_product(program, f"Head{index}", *parts)
         program.buffer(f"head_{index + 1}", whole_groups(stack.head.outputs))
-        program.say(f"product<{mixed}>({head}, CHUNK, head_{index + 1}, CHUNK, samples);")
+        program.say(f"product({program.held(mixed)}, {head}, CHUNK, head_{index + 1}, CHUNK, samples);")
     return Rows("out", 1) if last else Rows(f"y_{index}", channels)
 
 
@@ -85,7 +85,9 @@ def _open(program: Program, stack: SkipStack, first: str, index: int, before: Ro
         )
         return
     widen = add_product(program, f"Widen{index}", *one_tap(program, stack.widen))
-    program.say(f"product<{widen}>({before.pointer}, CHUNK, {target}, {first}.STRIDE, samples);")
+    program.say(
+        f"product({program.held(widen)}, {before.pointer}, CHUNK, {target}, {first}.STRIDE, samples);"
+    )
 
 
 def _add_layer(program: Program, layer: SkipLayer, name: str, summed: bool) -> str:
@@ -106,12 +108,12 @@ def _add_layer(program: Program, layer: SkipLayer, name: str, summed: bool) -> s
         "Mix": add_product(program, f"{table}Mix", mix, np.zeros(len(mix))),
         "Residual": add_product(program, f"{table}Residual", *one_tap(program, layer.residual)),
     }
-    lines = [f"  typedef {kind} {part};" for part, kind in parts.items()]
+    others = [f"typedef {kind} {part};" for part, kind in parts.items()]
     flags = {"gated": is_gated, "summed": summed}
-    lines += [
-        f"  static constexpr bool {key} = {'true' if value else 'false'};" for key, value in flags.items()
+    others += [
+        f"static constexpr bool {key} = {'true' if value else 'false'};" for key, value in flags.items()
     ]
-    program.tables.append("\n".join([f"struct {table} {{", *lines, "};"]))
+    program.table(table, {}, {}, others=others)
     program.member(f"SkipLayer<{table}>", name)
     return table
 

@@ -16,7 +16,7 @@ def add_lift(program: Program, layer: Dense, before: Rows) -> Rows:
     program.use("product.hpp", "rows.hpp")
     table = add_product(program, "Lift", *one_tap(program, layer))
     rows = program.buffer("features", whole_groups(layer.outputs))
-    program.say(f"product<{table}>({before.pointer}, CHUNK, {rows}, CHUNK, samples);")
+    program.say(f"product({program.held(table)}, {before.pointer}, CHUNK, {rows}, CHUNK, samples);")
     return Rows(rows, layer.outputs)
 
 
@@ -31,7 +31,7 @@ def add_state_space(program: Program, block: StateSpaceBlock, index: int, before
     program.member(f"StateSpace<{table}>", name)
     u = program.buffer(f"u_{index}", whole_groups(channels))
     program.say(
-        f"product<{mix}>({before.pointer}, CHUNK, {u}, CHUNK, samples);",
+        f"product({program.held(mix)}, {before.pointer}, CHUNK, {u}, CHUNK, samples);",
         f"bend_rows<{channels}>({u});",
         f"{name}.play({u}, samples);",
     )

@@ -48,12 +48,15 @@ def double_table(name: str, values: Numbers) -> str:
 
 def runs(values: Numbers) -> str:
     """Numbers as {count, value} of equal ones in a row."""
+    return braced(run_texts(values))
+
+
+def run_texts(values: Numbers) -> list[str]:
+    """The parts of `runs`."""
     flat = np.asarray(values, np.float64).reshape(-1)
     begins = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
     counts = np.diff(begins, append=len(flat))
-    return braced(
-        f"{{{count}, {double_text(flat[begin])}}}" for begin, count in zip(begins, counts, strict=True)
-    )
+    return [f"{{{count}, {double_text(flat[begin])}}}" for begin, count in zip(begins, counts, strict=True)]
 
 
 def braced(parts: Any) -> str:
@@ -62,8 +65,8 @@ def braced(parts: Any) -> str:
 
 
 def struct(name: str, members: Sequence[str]) -> str:
-    """A struct without state."""
-    return "\n".join([f"struct {name} {{", *members, "};"])
+    """A struct with these members."""
+    return "\n".join([f"struct {name} {{", *(f"  {member}" for member in members), "};"])
 
 
 def quoted(text: str) -> str:

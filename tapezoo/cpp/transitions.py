@@ -48,6 +48,7 @@ def add_transition(program: Program, layer: Transition) -> Rows:
         {"weights": np.concatenate(rows)},
         {**_numbers(layer), "bend": bend},
     )
+    program.forgets.append("step.forget();")
     return _member(program, f"FixedTransition<{table}>", layer)
 
 

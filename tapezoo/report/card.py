@@ -121,6 +121,11 @@ def _parity(manifest: Manifest) -> list[Part]:
         Heading("Parity"),
         "Largest difference from the net on real audio, in sample values; `net` is the net itself in blocks "
         "against its own output in one piece.",
+        *(
+            ["`grid_cpp` is the grid as C++, against the player of grids."]
+            if any(row["target"] == "grid_cpp" for row in manifest.parity)
+            else []
+        ),
         *_reach(manifest),
         text_table(("target", "case", "largest error", "allowed"), rows),
     ]

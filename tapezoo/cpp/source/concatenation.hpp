@@ -5,9 +5,9 @@ class Concatenation {
  public:
   void play(const float* controls, bool still, float* rows, int samples) noexcept {
     typedef typename W::Controls C;
-    if (!(still && known_)) product<C>(controls, CHUNK, made_, CHUNK, still ? LANES : samples);
+    if (!(still && known_)) product(C(), controls, CHUNK, made_, CHUNK, still ? LANES : samples);
     known_ = still;
-    product<typename W::Features>(rows, CHUNK, mixed_, CHUNK, samples);
+    product(typename W::Features(), rows, CHUNK, mixed_, CHUNK, samples);
     for (int row = 0; row < C::rows * CHUNK; row += CHUNK)
       for (int n = 0; n < samples; n += LANES)
         store(rows + row + n, load(mixed_ + row + n) + (still ? fill(made_[row]) : load(made_ + row + n)));

@@ -1,7 +1,7 @@
 // A causal filter whose taps are affine in the controls: W::taps has those at 0, then those of every control.
 
 template <class W>
-class ControlledFilter {
+class ControlledFilter : public W {
  public:
   static constexpr int TAPS = W::length;
 

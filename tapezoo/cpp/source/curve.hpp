@@ -3,8 +3,8 @@
 // l x + sum_i a_i (tanh(c_i x + b_i) - tanh(b_i)): W::linear[1], `amount`, `slope`, `offset`, and W::rest, the sum of
 // a_i tanh(b_i).
 template <class W>
-struct TanhSum {
-  TAPEZOO_INLINE static vec at(vec x) noexcept {
+struct TanhSum : W {
+  TAPEZOO_INLINE vec at(vec x) const noexcept {
     vec sum = fma(x, fill(W::linear[0]), fill(-W::rest[0]));
     for (int i = 0; i < W::units; ++i) sum = fma(fill(W::amount[i]), tanh(fma(fill(W::slope[i]), x, fill(W::offset[i]))), sum);
     return sum;
@@ -13,8 +13,8 @@ struct TanhSum {
 
 // x + third tanh(second tanh(first x + first_bias) + second_bias) - rest
 template <class W>
-struct Perceptron {
-  TAPEZOO_INLINE static vec at(vec x) noexcept {
+struct Perceptron : W {
+  TAPEZOO_INLINE vec at(vec x) const noexcept {
     vec inner[W::units], sum = x - fill(W::rest[0]);
     for (int i = 0; i < W::units; ++i) inner[i] = tanh(fma(fill(W::first[i]), x, fill(W::first_bias[i])));
     for (int i = 0; i < W::units; ++i) {
@@ -27,6 +27,6 @@ struct Perceptron {
 };
 
 template <class Curve>
-void bend_along(float* row) noexcept {
-  for (int n = 0; n < CHUNK; n += LANES) store(row + n, Curve::at(load(row + n)));
+void bend_along(Curve curve, float* row) noexcept {
+  for (int n = 0; n < CHUNK; n += LANES) store(row + n, curve.at(load(row + n)));
 }

@@ -2,10 +2,10 @@
 // groups, then those of the offsets; `channels` are the features'.
 
 template <class W>
-class Film {
+class Film : public W {
  public:
   void play(const float* controls, bool still, float* rows, int samples) noexcept {
-    if (!(still && known_)) product<W>(controls, CHUNK, made_, CHUNK, still ? LANES : samples);
+    if (!(still && known_)) product<W>(*this, controls, CHUNK, made_, CHUNK, still ? LANES : samples);
     known_ = still;
     const float* offsets = made_ + whole_groups(W::channels) * CHUNK;
     for (int row = 0; row < W::channels * CHUNK; row += CHUNK)

@@ -20,7 +20,7 @@ inline void sum_taps(const float* x, const float* taps, int count, float bias, f
 }
 
 template <class W>
-class Filter {
+class Filter : public W {
  public:
   static constexpr int TAPS = W::length;
 

@@ -17,8 +17,8 @@ class GreyBox {
     input.play(knobs, still, row, samples);
     memory.play(knobs, newest, still, row, samples);
     for (int n = 0; n < samples; ++n) bent[n] = static_cast<float>(row[n]) + bias[n];
-    bend_along<typename W::Bend>(bent);
-    bend_along<typename W::Bend>(bias);
+    bend_along(typename W::Bend(), bent);
+    bend_along(typename W::Bend(), bias);
     for (int n = 0; n < samples; ++n) row[n] = bent[n] - bias[n];
     output.play(knobs, still, row, samples);
     for (int n = 0; n < samples; ++n) out[n] = static_cast<float>(after[n] * row[n]);

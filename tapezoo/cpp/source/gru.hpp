@@ -2,7 +2,7 @@
 // has r, z and that part. The sums of r and z come as `power_of_two` takes them.
 
 template <class W>
-class Gru {
+class Gru : public W {
  public:
   static constexpr int UNITS = whole_vectors(W::units), BLOCKS = (W::units + LANES - 1) / LANES, SUMS = 4 * UNITS;
 

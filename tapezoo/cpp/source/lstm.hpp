@@ -1,7 +1,7 @@
 // i, f, g, o as in PyTorch; the sums of i, f and o come as `power_of_two` takes them.
 
 template <class W>
-class Lstm {
+class Lstm : public W {
  public:
   static constexpr int UNITS = whole_vectors(W::units), BLOCKS = (W::units + LANES - 1) / LANES, SUMS = 4 * UNITS;
 

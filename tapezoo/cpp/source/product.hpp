@@ -60,13 +60,13 @@ TAPEZOO_INLINE void finish(const Tile<T>& sums, float* out, int stride) {
 
 // out = bias + W x: W::rows from W::columns; the rows of `out` are filled up to whole groups.
 template <class W>
-void product(const float* x, int stride, float* out, int out_stride, int samples) noexcept {
+void product(W w, const float* x, int stride, float* out, int out_stride, int samples) noexcept {
   each_tile(samples, [=](auto size, int n) {
     constexpr int T = size.vectors;
     for (int row = 0; row < W::rows; row += 4) {
       Tile<T> sums;
-      begin<T>(sums, W::bias + row);
-      accumulate<T>(sums, W::weight + row * W::columns, x + n, stride, W::columns);
+      begin<T>(sums, w.bias + row);
+      accumulate<T>(sums, w.weight + row * W::columns, x + n, stride, W::columns);
       finish<T>(sums, out + row * out_stride + n, out_stride);
     }
   });
@@ -74,10 +74,10 @@ void product(const float* x, int stride, float* out, int out_stride, int samples
 
 // One row: out = bias + sum_k w[k] x[k], added to what is there where `more`.
 template <class W>
-void mix_down(const float* x, int stride, float* out, bool more, int samples) noexcept {
+void mix_down(W w, const float* x, int stride, float* out, bool more, int samples) noexcept {
   for (int n = 0; n < samples; n += LANES) {
-    vec sum = more ? load(out + n) : fill(W::bias[0]);
-    for (int k = 0; k < W::columns; ++k) sum = fma(fill(W::weight[k]), load(x + k * stride + n), sum);
+    vec sum = more ? load(out + n) : fill(w.bias[0]);
+    for (int k = 0; k < W::columns; ++k) sum = fma(fill(w.weight[k]), load(x + k * stride + n), sum);
     store(out + n, sum);
   }
 }

@@ -43,21 +43,24 @@ TAPEZOO_APART void pass_on(const float* bias, const float* weight, const float* 
 }
 
 template <class W>
-class SkipLayer {
+class SkipLayer : public W::Mix, public W::Residual {
  public:
   typedef typename W::Dilated D;
+  typedef typename W::Mix M;
   typedef typename W::Residual R;
   typedef Convolution<D> Dilated;
   static constexpr int STRIDE = Dilated::STRIDE, MADE = W::gated ? 2 : 4;
 
   // Rows of z and head are CHUNK apart.
   void play(const float* signal, float* z, float* head, int samples) noexcept {
+    const float *const bias = dilated.bias, *const weight = dilated.weight, *const mix = M::weight;
+    const float* const y = dilated.past.past();
     each_tile(samples, [=](auto size, int n) {
       for (int row = 0; row < D::rows; row += 4) {
         const int at = row / 4 * MADE * CHUNK + n;
-        bend<size.vectors, D::columns, D::taps, W::Mix::columns, W::gated, W::summed>(
-            D::bias + row, D::weight + row * D::taps * D::columns, dilated.past.past() + n, STRIDE, D::dilation,
-            W::Mix::weight + row * W::Mix::columns, signal + n, z + at, W::summed ? head + at : nullptr);
+        bend<size.vectors, D::columns, D::taps, M::columns, W::gated, W::summed>(
+            bias + row, weight + row * D::taps * D::columns, y + n, STRIDE, D::dilation, mix + row * M::columns, signal + n,
+            z + at, W::summed ? head + at : nullptr);
       }
     });
   }
@@ -65,14 +68,17 @@ class SkipLayer {
   // y' into `next`, rows `stride` apart; then this layer's y is past.
   void pass(const float* z, float* next, int stride, int samples) noexcept {
     constexpr bool WIDE = D::columns > 1;
+    const float *const bias = R::bias, *const weight = R::weight, *const y = dilated.heard();
     each_tile(samples, [=](auto size, int n) {
       for (int row = 0; row < R::rows; row += 4)
-        pass_on<size.vectors, R::columns, WIDE>(R::bias + row, R::weight + row * R::columns, z + n,
-                                                dilated.heard() + (WIDE ? row * STRIDE : 0) + n, STRIDE,
-                                                next + row * stride + n, stride);
+        pass_on<size.vectors, R::columns, WIDE>(bias + row, weight + row * R::columns, z + n, y + (WIDE ? row * STRIDE : 0) + n,
+                                                STRIDE, next + row * stride + n, stride);
     });
     dilated.close(samples);
   }
+
+  // The tables of a grid's point.
+  void use(const float* of) noexcept { dilated.use(of), M::use(of), R::use(of); }
 
   Dilated dilated;
 };

@@ -7,7 +7,7 @@ struct Run {
 
 class Runs {
  public:
-  explicit Runs(const Run* run) noexcept : run_(run) {}
+  explicit Runs(const Run* run = nullptr) noexcept : run_(run) {}
   double next() noexcept {
     if (used_ == run_->count) ++run_, used_ = 0;
     ++used_;

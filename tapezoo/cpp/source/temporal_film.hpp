@@ -3,7 +3,7 @@
 // W::pooled, W::recurrent: columns of four gates (i, f, g, o), UNITS long each, sums as in `Lstm`; W::made: gains and offsets.
 
 template <class W>
-class TemporalFilm {
+class TemporalFilm : public W {
  public:
   static constexpr int UNITS = whole_vectors(W::channels), POOLED = 128;
 

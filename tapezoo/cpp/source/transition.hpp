@@ -6,7 +6,7 @@
 // its columns and its bias; the head; the head's bias; the limit.
 
 template <class W>
-class Transition {
+class Transition : public W {
  public:
   static constexpr int UNITS = (W::width + LANES - 1) / LANES * LANES, HEARD = W::inputs + 1 + W::controls;
   static constexpr int LAYER = (W::width + 1) * UNITS, HEAD = (HEARD + 1) * UNITS + (W::layers - 1) * LAYER;

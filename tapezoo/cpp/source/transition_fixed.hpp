@@ -3,7 +3,8 @@
 template <class W>
 class FixedTransition : public Transition<W> {
  public:
-  FixedTransition() noexcept {
+  // Its tables are others.
+  void forget() noexcept {
     for (int row = 0; row < Transition<W>::WEIGHTS / Transition<W>::UNITS; ++row)
       for (int unit = 0; unit < Transition<W>::UNITS; ++unit)
         weights_[row * Transition<W>::UNITS + unit] = unit < W::width ? W::weights[row * W::width + unit] : 0.0f;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tapezoo.bundle.play import Audio
 from tapezoo.controls import control_vector
 from tapezoo.export.cost import FIELDS, measure_costs
 from tapezoo.export.errors import GridError
+from tapezoo.export.grid.cpp import check_writable, write_grid_cpp
 from tapezoo.export.grid.error import describe_error, measure_errors
 from tapezoo.export.grid.gate import pass_gate, write_golden_cases
 from tapezoo.export.grid.refine import Cell, measure_cells, refine_axes
@@ -41,6 +43,7 @@ class GridPart:
         rule: See `GridIndex`.
         max_error: ESR that no cell's middle shall pass; None: the axes are taken as they are.
         max_points: Where refining ends with the error reached.
+        cpp: Whether the grid is also written as C++, see `tapezoo.export.grid.cpp`.
     """
 
     axes: tuple[GridAxis, ...]
@@ -48,17 +51,22 @@ class GridPart:
     rule: str = "weights"
     max_error: float | None = None
     max_points: int = 256
+    cpp: bool = False
 
     def check(self, net: Net) -> None:
         """Refuses, in no time, what `write` cannot do.
 
         Raises:
             UnfoldableError: The net's controls cannot become constants.
-            GridError: More points than `max_points`.
+            GridError: More points than `max_points`. A grid that cannot be written as C++.
         """
         if self.max_error is not None:
             check_size(self.axes, self.max_points)
         net.folded(torch.full((net.num_controls,), 0.5))
+        if self.cpp:
+            # at nearly one end and the other: at the ends themselves numbers may happen to be equal
+            ends = (net.folded(torch.full((net.num_controls,), at)) for at in (0.1, 0.8))
+            check_writable(list(ends), prod(len(axis.positions) for axis in self.axes))
 
     def write(
         self,
@@ -73,7 +81,7 @@ class GridPart:
         Raises:
             UnfoldableError, GridError: See `check`.
             GridError: The points do not share a graph. Mixed weights give no sound somewhere between points.
-            ParityError: A point does not sound like the net held there.
+            ParityError: A point does not sound like the net held there, or as C++ another grid than its player.
             ExportError: Nor could any graph: the net blows up rounding errors at that point.
         """
         self.check(net)
@@ -125,7 +133,12 @@ class GridPart:
             cost=_measure_cost(folder, index, manifest, programme[:1], samples[len(samples) // 2]),
         )
         (folder / INDEX).write_text(index.to_json(), encoding="utf-8")
-        return replace(manifest, grid=INDEX, cost={**manifest.cost, "grid": cost_of(index)})
+        manifest = replace(manifest, grid=INDEX, cost={**manifest.cost, "grid": cost_of(index)})
+        if self.cpp:
+            progress("comparing the grid as C++ with its player")
+            rows = write_grid_cpp(folder, manifest, index, samples, excerpt)
+            manifest = replace(manifest, parity=(*manifest.parity, *rows))
+        return manifest
 
 
 def cost_of(index: GridIndex) -> dict[str, Any]:

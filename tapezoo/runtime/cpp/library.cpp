@@ -87,18 +87,38 @@ static bool play(Job& job) {
   return well;
 }
 
+// A grid has no state as numbers.
+template <class M>
+constexpr auto values_of(int) -> decltype(M::state_values) {
+  return M::state_values;
+}
+template <class M>
+constexpr int values_of(long) {
+  return 0;
+}
+template <class M>
+auto restored(M* model, const double* from, int count) -> decltype(model->restore(from, count)) {
+  return model->restore(from, count);
+}
+static bool restored(...) { return false; }
+template <class M>
+auto saved(const M* model, double* to) -> decltype(model->save(to)) {
+  model->save(to);
+}
+static void saved(...) {}
+
 // all else stays inside: the linker would give two libraries one table where their names are the same
 #pragma GCC visibility push(default)
 extern "C" {
 int tapezoo_size() { return static_cast<int>(sizeof(Model)); }
 int tapezoo_alignment() { return static_cast<int>(alignof(Model)); }
-int tapezoo_state_values() { return Model::state_values; }
+int tapezoo_state_values() { return values_of<Model>(0); }
 int tapezoo_num_controls() { return Model::num_controls; }
 void tapezoo_make(void* memory) { new (memory) Model; }
 void tapezoo_reset(Model* model) { model->reset(); }
 void tapezoo_settle(Model* model, const float* controls) { model->settle(controls); }
-int tapezoo_restore(Model* model, const double* from, int count) { return model->restore(from, count); }
-void tapezoo_save(const Model* model, double* to) { model->save(to); }
+int tapezoo_restore(Model* model, const double* from, int count) { return restored(model, from, count); }
+void tapezoo_save(const Model* model, double* to) { saved(model, to); }
 int tapezoo_process(Model* model, const float* in, float* out, int samples, const float* controls) {
   return model->process(in, out, samples, controls);
 }

@@ -49,6 +49,7 @@ class Library:
             call.argtypes, call.restype = arguments, number if name in ANSWERS else None
         self.state_values: int = self._calls.tapezoo_state_values()
         self.num_controls: int = self._calls.tapezoo_num_controls()
+        self.model_bytes: int = self._calls.tapezoo_size()
 
     def make(self) -> Instance:
         """A channel at rest."""

@@ -120,13 +120,21 @@ def options(*words):
 def test_the_command_line_makes_the_part_that_was_asked_for():
     part = grid_part(
         options(
-            "--grid", "drive=0:10:3", "--grid-set", "bias=1", "--grid-rule", "outputs", "--max-error", "1e-3"
+            "--grid",
+            "drive=0:10:3",
+            "--grid-set",
+            "bias=1",
+            "--grid-rule",
+            "outputs",
+            "--max-error",
+            "1e-3",
+            "--grid-cpp",
         ),
         CONTROLS,
     )
     assert part.axes == parse_axes("drive=0:10:3", CONTROLS)
     assert (part.held, part.rule) == ({"speed": 200.0, "bias": 1.0}, "outputs")
-    assert (part.max_error, part.max_points) == (1e-3, 256)
+    assert (part.max_error, part.max_points, part.cpp) == (1e-3, 256, True)
     assert grid_part(options(), CONTROLS) is None
 
 
@@ -137,6 +145,7 @@ def test_the_command_line_makes_the_part_that_was_asked_for():
         ["--max-error", "1e-3"],
         ["--grid-rule", "outputs"],
         ["--max-points", "9"],
+        ["--grid-cpp"],
         ["--grid", "drive=0/1", "--max-points", "9"],
         ["--grid", "drive=0/1", "--max-error", "0"],
         ["--grid", "drive=0/1", "--max-error", "inf"],

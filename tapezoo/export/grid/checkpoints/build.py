@@ -26,6 +26,7 @@ from tapezoo.export.golden import golden_input
 from tapezoo.export.grid.checkpoints.index_file import GridFile
 from tapezoo.export.grid.checkpoints.points import TrainedPoint, load_points, sample_checkpoints
 from tapezoo.export.grid.checkpoints.reference import check_reference, measure_reference_error
+from tapezoo.export.grid.cpp import check_writable, write_grid_cpp
 from tapezoo.export.grid.error import mix_at
 from tapezoo.export.grid.gate import pass_gate
 from tapezoo.export.grid.part import cost_of
@@ -46,6 +47,7 @@ def build_grid(
     out: Path,
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda step: None,
+    cpp: bool = False,
 ) -> Verification:
     """Builds the bundle; the folder `out` appears only when everything passed.
 
@@ -54,6 +56,7 @@ def build_grid(
         out: The bundle's folder; its parent must exist.
         overwrite: Replace a bundle at `out`, after the new one was verified.
         progress: Called with each step's name.
+        cpp: Whether the grid is also written as C++, see `tapezoo.export.grid.cpp`.
 
     Returns:
         What verifying the finished bundle said, with its manifest.
@@ -61,8 +64,8 @@ def build_grid(
     Raises:
         GridError: See `load_points`.
         As `check_reference`.
-        GridError: Points whose graphs differ.
-        ParityError: A point that does not sound like its checkpoint.
+        GridError: Points whose graphs differ, or that cannot be written as C++.
+        ParityError: A point that does not sound like its checkpoint, or as C++ another grid than its player.
         OutputExistsError, NotReplaceableError, UnwritableOutputError: See `staged_folder`.
     """
 
@@ -71,6 +74,8 @@ def build_grid(
         points = load_points(file.points)
         net, sample_rate = points[0].net, points[0].sample_rate
         check_reference(file, sample_rate)
+        if cpp:
+            check_writable([point.net for point in points], len(points))
         excerpt = excerpt_of(golden_input(programme(sample_rate), net.hop_samples)[0], net.hop_samples)
         metadata = {"sample_rate": str(sample_rate), "architecture": points[0].architecture}
         samples = sample_checkpoints(points, excerpt, metadata, progress)
@@ -93,7 +98,12 @@ def build_grid(
         index = replace(index, cost=_measure_cost(folder, index, manifest, excerpt))
         index = replace(index, error=measure_reference_error(file, samples, sample_rate, progress))
         (folder / INDEX).write_text(index.to_json(), encoding="utf-8")
-        return replace(manifest, cost={"grid": cost_of(index)}), Played()
+        manifest = replace(manifest, cost={"grid": cost_of(index)})
+        if cpp:
+            progress("comparing the grid as C++ with its player")
+            rows = write_grid_cpp(folder, manifest, index, samples, excerpt)
+            manifest = replace(manifest, parity=rows)
+        return manifest, Played()
 
     return assemble(out, overwrite, write, {}, progress)
 

@@ -1,0 +1,77 @@
+"""Nets at the points of a grid as one program: what differs between them is packed, all else is written once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapezoo.cpp.program import Program, Table
+
+MOST_NUMBERS = 1 << 20  # of all points, as text: more take a compiler minutes
+ALIGNED = 16  # floats: the widest vector
+
+
+@dataclass(frozen=True)
+class GridProgram:
+    """The program of every point.
+
+    Args:
+        program: That of the first point.
+        places: Where numbers that differ begin in a point's row, by struct and member.
+        numbers: Of all points, (points, numbers); every table begins at a multiple of `ALIGNED`.
+    """
+
+    program: Program
+    places: Mapping[tuple[str, str], int]
+    numbers: NDArray[np.float32]
+
+
+def join_programs(programs: Sequence[Program], points: int) -> GridProgram | str:
+    """The program of a grid, or why there is none.
+
+    Args:
+        programs: Of its points, in their order; for an answer in advance of some of them, which differ.
+        points: How many there will be.
+    """
+    first = programs[0]
+    for program in programs[1:]:
+        if found := _difference(first, program):
+            return found
+    places: dict[tuple[str, str], int] = {}
+    parts: list[NDArray[np.float32]] = []
+    used = 0
+    for position, table in enumerate(first.tables):
+        for key in (*table.numbers, *table.tables):
+            stacked = np.stack([_row(program.tables[position], key) for program in programs])
+            if (stacked == stacked[0]).all():
+                continue
+            places[table.name, key] = used
+            parts.append(np.pad(stacked, ((0, 0), (0, -stacked.shape[1] % ALIGNED))))
+            used += parts[-1].shape[1]
+    if used * points > MOST_NUMBERS:
+        return f"{points} points of {used} numbers each, over {MOST_NUMBERS} altogether"
+    nothing = np.zeros((len(programs), ALIGNED), np.float32)
+    return GridProgram(first, places, np.concatenate(parts, axis=1) if parts else nothing)
+
+
+def _row(table: Table, key: str) -> NDArray[np.float32]:
+    values = table.numbers[key] if key in table.numbers else table.tables[key]
+    return np.asarray(values, np.float32).reshape(-1)
+
+
+def _difference(one: Program, other: Program) -> str | None:
+    """What is not the same in two programs besides their numbers."""
+    for field in fields(Program):
+        if field.name in ("weights", "tables"):
+            continue
+        if getattr(one, field.name) != getattr(other, field.name):
+            return f"other {field.name} at some points than at others"
+    for mine, its in zip(one.tables, other.tables, strict=True):
+        if (mine.name, mine.sizes) != (its.name, its.sizes):
+            return f"other sizes of {mine.name} at some points than at others"
+        if list(mine.others) != list(its.others):
+            return f"numbers in double precision ({mine.name}) that differ between points"
+    return None
