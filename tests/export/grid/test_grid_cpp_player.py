@@ -115,7 +115,7 @@ def place_of(positions):
 def test_in_any_blocks_with_controls_on_their_way_it_is_the_player(kind, tmp_path):
     player, channel, place = players(kind, tmp_path)
     random = np.random.default_rng(1)
-    audio = (0.5 * random.standard_normal(3300)).astype(np.float32)
+    audio = (0.5 * random.standard_normal(2800)).astype(np.float32)
     heard, wanted = np.empty_like(audio), np.empty_like(audio)
     stretches = Stretches("mean", place, 1024)
     at, done = np.full(3, 0.4, np.float32), 0
