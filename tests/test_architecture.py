@@ -48,8 +48,8 @@ def test_a_modulation_is_named_and_gone_once_folded(fold):
 
 
 def test_a_net_of_something_else_says_of_what():
-    with pytest.raises(UndescribableError, match="weights that a hyper-network makes"):
-        HyperLSTMNet(1, 4, 1, 1, 100.0, 0).described()
+    with pytest.raises(UndescribableError, match="a hyper-network without controls"):
+        HyperLSTMNet(0, 4, 1, 1, 100.0, 0).described()
 
 
 def test_folded_these_describe_the_plain_net():

@@ -9,6 +9,7 @@ from tapezoo.architecture.grey_box import (
     Numbers,
     PerceptronCurve,
 )
+from tapezoo.architecture.hyper import ControlledRecurrent
 from tapezoo.architecture.layers import Activation, Convolution, Dense, Modulation, Recurrent
 from tapezoo.architecture.net import VERSION, Architecture, Layer
 from tapezoo.architecture.shapes import Shape, Shapes
@@ -26,6 +27,7 @@ __all__ = [
     "Activation",
     "Architecture",
     "ControlledFilter",
+    "ControlledRecurrent",
     "ControlledTransition",
     "Convolution",
     "Curve",

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from tapezoo.architecture.filters import ControlledFilter, Curve
 from tapezoo.architecture.grey_box import GreyBoxChain
+from tapezoo.architecture.hyper import ControlledRecurrent
 from tapezoo.architecture.layers import Activation, Convolution, Dense, Modulation, Recurrent
 from tapezoo.architecture.shapes import Shapes, all_shapes, bias_shape
 from tapezoo.architecture.stacks import ResidualBlock, SkipLayer, SkipStack, StateSpaceBlock
@@ -31,6 +32,7 @@ Layer = (
     | Transition
     | ControlledTransition
     | GreyBoxChain
+    | ControlledRecurrent
 )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,11 @@ class GridProgram:
     """The program of every point.
 
     Args:
-        program: That of the first point.
-        places: Where numbers that differ begin in a point's row, by struct and member.
+        program: That of the first point; its tables say where numbers that differ begin in a point's row.
         numbers: Of all points, (points, numbers); every table begins at a multiple of `ALIGNED`.
     """
 
     program: Program
-    places: Mapping[tuple[str, str], int]
     numbers: NDArray[np.float32]
 
 
@@ -40,21 +38,24 @@ def join_programs(programs: Sequence[Program], points: int) -> GridProgram | str
     for program in programs[1:]:
         if found := _difference(first, program):
             return found
-    places: dict[tuple[str, str], int] = {}
+    tables: list[Table] = []
     parts: list[NDArray[np.float32]] = []
     used = 0
     for position, table in enumerate(first.tables):
+        places: dict[str, int] = {}
         for key in (*table.numbers, *table.tables):
             stacked = np.stack([_row(program.tables[position], key) for program in programs])
             if (stacked == stacked[0]).all():
                 continue
-            places[table.name, key] = used
+            places[key] = used
             parts.append(np.pad(stacked, ((0, 0), (0, -stacked.shape[1] % ALIGNED))))
             used += parts[-1].shape[1]
+        tables.append(replace(table, is_told=True, places=places))
     if used * points > MOST_NUMBERS:
         return f"{points} points of {used} numbers each, over {MOST_NUMBERS} altogether"
     nothing = np.zeros((len(programs), ALIGNED), np.float32)
-    return GridProgram(first, places, np.concatenate(parts, axis=1) if parts else nothing)
+    numbers = np.concatenate(parts, axis=1) if parts else nothing
+    return GridProgram(replace(first, tables=tables), numbers)
 
 
 def _row(table: Table, key: str) -> NDArray[np.float32]:

@@ -12,9 +12,9 @@ import numpy as np
 from tapezoo.bundle.grid.index import GridAxis, GridIndex
 from tapezoo.controls import Control
 from tapezoo.cpp.grid import GridProgram
-from tapezoo.cpp.header import FIRST, control_lines, joined, piece, state_lines, whole_text
-from tapezoo.cpp.program import CHUNK_SAMPLES, Table, indented
-from tapezoo.cpp.text import Numbers, braced, double_text, float_table, float_text, run_texts, runs, struct
+from tapezoo.cpp.header import FIRST, constant_text, control_lines, joined, piece, state_lines, whole_text
+from tapezoo.cpp.program import CHUNK_SAMPLES, indented
+from tapezoo.cpp.text import Numbers, braced, double_text, float_text, run_texts, runs
 
 PLAYERS = {"weights": "grid_weights.hpp", "outputs": "grid_outputs.hpp"}
 STRETCH_SAMPLES = 64  # as `bundle.grid.index.stretch_samples` for nets without a hop
@@ -69,7 +69,7 @@ def write_grid_header(grid: GridProgram, facts: GridFacts, model_bytes: int | No
         *(piece(name) for name in (*FIRST, *program.pieces)),
         "// ---- this grid",
         "\n".join(_facts(grid, facts)),
-        *(_table_text(table, grid.places) for table in program.tables),
+        *map(constant_text, program.tables),
         "\n".join(state_lines(program, list(facts.rest), constants, use)),
         *(piece(name) for name in ("grid_places.hpp", "grid_stretches.hpp", PLAYERS[facts.index.rule])),
         piece("grid_model.hpp"),
@@ -153,27 +153,6 @@ def _facts(grid: GridProgram, facts: GridFacts) -> Iterator[str]:
         yield indented(["{" + ",\n ".join(lines) + "},"])
     yield "};"
     yield "}  // namespace facts"
-
-
-def _table_text(table: Table, places: Mapping[tuple[str, str], int]) -> str:
-    constants = {key: value for key, value in table.numbers.items() if (table.name, key) not in places}
-    packed = {key: place for (name, key), place in places.items() if name == table.name}
-    numbers = [key for key in packed if key in table.numbers]
-    tables = [key for key in packed if key in table.tables]
-    calls = [f"{key} = of[{packed[key]}];" for key in numbers]
-    calls += [f"{key} = of + {packed[key]};" for key in tables]
-    return struct(
-        table.name,
-        [
-            *(f"static constexpr int {key} = {value};" for key, value in table.sizes.items()),
-            *(f"static constexpr float {key} = {float_text(value)};" for key, value in constants.items()),
-            *table.others,
-            *(float_table(key, value) for key, value in table.tables.items() if key not in packed),
-            *(f"float {key} = 0.0f;" for key in numbers),
-            *(f"const float* {key} = nullptr;" for key in tables),
-            f"void use(const float* of) noexcept {{ {' '.join(calls) or '(void)of;'} }}",
-        ],
-    )
 
 
 def _whole(values: Sequence[int]) -> str:

@@ -81,16 +81,23 @@ def piece(name: str) -> str:
 
 
 def constant_text(table: Table) -> str:
-    """A struct of constants."""
-    return struct(
-        table.name,
-        [
-            *(f"static constexpr int {key} = {value};" for key, value in table.sizes.items()),
-            *(f"static constexpr float {key} = {float_text(value)};" for key, value in table.numbers.items()),
-            *table.others,
-            *(float_table(key, value) for key, value in table.tables.items()),
-        ],
-    )
+    """A struct of constants, and of pointers to what is in `places`."""
+    members = [f"static constexpr int {key} = {value};" for key, value in table.sizes.items()]
+    members += [
+        f"static constexpr float {key} = {float_text(value)};"
+        for key, value in table.numbers.items()
+        if key not in table.places
+    ]
+    members += table.others
+    members += [float_table(key, value) for key, value in table.tables.items() if key not in table.places]
+    calls = []
+    for key, place in table.places.items():
+        is_number = key in table.numbers
+        members.append(f"float {key} = 0.0f;" if is_number else f"const float* {key} = nullptr;")
+        calls.append(f"{key} = of[{place}];" if is_number else f"{key} = of + {place};")
+    if table.is_told:
+        members.append(f"void use(const float* of) noexcept {{ {' '.join(calls) or '(void)of;'} }}")
+    return struct(table.name, members)
 
 
 def _title(facts: Facts) -> str:

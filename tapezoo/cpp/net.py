@@ -9,6 +9,7 @@ from tapezoo.architecture import (
     Activation,
     Architecture,
     ControlledFilter,
+    ControlledRecurrent,
     ControlledTransition,
     Convolution,
     Curve,
@@ -25,6 +26,7 @@ from tapezoo.architecture import (
 from tapezoo.cpp.blocks import add_bend, add_block, add_embedding, add_output
 from tapezoo.cpp.filters import add_controlled_filter, add_curve, add_filter, is_filter
 from tapezoo.cpp.grey_boxes import add_grey_box
+from tapezoo.cpp.hyper import add_hyper, unwritable_hyper
 from tapezoo.cpp.modulations import add_modulation, is_writable
 from tapezoo.cpp.program import Program, Rows, Sequenced, Signal
 from tapezoo.cpp.recurrent import add_readout, add_recurrent, spread
@@ -52,6 +54,8 @@ def unwritable(architecture: Architecture) -> str | None:
     for layer in architecture.layers:
         if isinstance(layer, GreyBoxChain) and len(architecture.layers) == 1:
             return None
+        if isinstance(layer, ControlledRecurrent):
+            return unwritable_hyper(layer, len(architecture.layers) == 1)
         if isinstance(layer, Transition | ControlledTransition):
             return unwritable_transition(layer, len(architecture.layers) == 1)
         if not _follows(layer, before, layer is architecture.layers[-1]):
@@ -144,6 +148,9 @@ def _add_knobs(program: Program, architecture: Architecture) -> None:
     if isinstance(first, ControlledTransition):
         program.use("stepped.hpp")
         program.knobs(f"Stepped<{sizes}, {first.step_samples}>")
+    elif isinstance(first, ControlledRecurrent):
+        program.use("stepped.hpp", "hyper.hpp")
+        program.knobs(f"GlideAndSteps<{sizes}, {first.step_samples}>")
     else:
         program.knobs(f"Glide<{sizes}>")
     program.remember(HISTORY, ("knobs", ""))
@@ -161,6 +168,8 @@ def _add(
         return add_transition(program, layer)
     if isinstance(layer, ControlledTransition):
         return add_controlled(program, layer)
+    if isinstance(layer, ControlledRecurrent):
+        return add_hyper(program, layer)
     if isinstance(layer, GreyBoxChain):
         add_grey_box(program, layer)
         return Rows("out", 1)

@@ -43,6 +43,8 @@ class Table:
         numbers: Its single numbers.
         tables: Its rows of numbers, in single precision.
         others: Its other members, as they are written.
+        is_told: Whether it has a member `use`, which is given a row of numbers.
+        places: Where in that row those of its numbers and tables begin that are no constants.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Table:
     numbers: Mapping[str, float]
     tables: Mapping[str, Numbers]
     others: Sequence[str]
+    is_told: bool = False
+    places: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass

@@ -14,8 +14,8 @@ WIDEST_LANES = 16
 LOGISTIC = -1 / math.log(2)  # of the arguments of the logistic function, which is played as a power of two
 
 
-def add_recurrent(program: Program, layer: Recurrent, before: Signal) -> Sequenced:
-    """One layer; the first one hears the rows of `before`, controls that stand still apart."""
+def add_recurrent(program: Program, layer: Recurrent, before: Signal, samples: str = "samples") -> Sequenced:
+    """One layer; the first one hears the rows of `before`, controls that stand still apart. `samples`: how many."""
     program.use("recurrent.hpp", f"{layer.kind}.hpp")
     index = sum(kind.startswith(("Lstm<", "Gru<")) for kind in program.members)
     name = f"layer_{index}"
@@ -34,7 +34,7 @@ def add_recurrent(program: Program, layer: Recurrent, before: Signal) -> Sequenc
         controls = layer.inputs - 1 if before.pointer == "signal" else 0
         moving = f"still ? {layer.inputs - controls} : {layer.inputs}" if controls else f"{layer.inputs}"
         heard = f"{before.pointer}, 1, CHUNK, {moving}"
-    program.say(f"{name}.play({heard}, samples);")
+    program.say(f"{name}.play({heard}, {samples});")
     for tensor, part in zip(layer.state, ("hidden", "cell"), strict=False):
         program.remember(tensor, (name, f"_{part}"))
     return Sequenced(name, layer.units)

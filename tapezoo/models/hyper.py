@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from tapezoo.architecture import Architecture
+from tapezoo.architecture import Architecture, ControlledRecurrent
 from tapezoo.layers.convolution import controlled_fir, identity_taps
-from tapezoo.layers.hyper import CODES, ControlCode, HyperRecurrence, HyperTensors, mix
+from tapezoo.layers.hyper import CODES, BlendCode, ControlCode, HyperRecurrence, HyperTensors, mix
 from tapezoo.layers.smoothing import samples_left, steps
 from tapezoo.models.arguments import (
     DEEPEST,
@@ -117,11 +117,30 @@ class HyperNet(Net):
         """The net without controls that has these weights, from `weights`."""
 
     def described(self) -> Architecture:
-        """See `Net.described`."""
-        raise UndescribableError(
-            self,
-            "weights that a hyper-network makes from the controls; folded at one setting, it can be described",
+        """See `Net.described`; without controls a hyper-network is of no use, and is not described."""
+        if not self.num_controls:
+            raise UndescribableError(self, "a hyper-network without controls")
+        readout, cell, memory = self.readout.corners, self.recurrence, self.recurrence.memory
+        corners = {name: f"readout.corners.{name}" for name in readout}
+        corners |= {name: f"recurrence.tensors.corners.{name}" for name in cell.tensors.corners}
+        taps = len(readout["taps"]) if "taps" in readout else 0
+        layer = ControlledRecurrent(
+            cell="lstm" if "cell" in memory else "gru",
+            layers=cell.num_layers,
+            units=cell.hidden_size,
+            taps=taps,
+            controls=self.num_controls,
+            bent=self.code.size - 1 - self.num_controls,
+            blend=isinstance(self.code, BlendCode),
+            corners=corners,
+            bend=() if self.code.bend is None else ("code.bend.weight", "code.bend.bias"),
+            state=memory,
+            past="past" if taps > 1 else None,
+            held="step_controls",
+            step_samples=STEP_SAMPLES,
         )
+        state = (*memory, *(["past"] if taps > 1 else []), "step_controls")
+        return Architecture((layer,), state, self.num_controls, self.smoothing_samples, "weights")
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:

@@ -13,8 +13,8 @@ from tapezoo.filtered import FilterBefore, FilterBeside
 from tapezoo.models.fir import FIRNet
 from tapezoo.models.gcn import GCNNet
 from tapezoo.models.grey_box import GreyBoxNet
-from tapezoo.models.gru import GRUNet
-from tapezoo.models.lstm import LSTMNet
+from tapezoo.models.gru import GRUNet, HyperGRUNet
+from tapezoo.models.lstm import HyperLSTMNet, LSTMNet
 from tapezoo.models.s4d import S4DNet
 from tapezoo.models.stn import STNNet
 from tapezoo.models.stn_grid import STNGridNet
@@ -74,6 +74,11 @@ _MAKERS = {
     "lstm, temporal film": lambda: LSTMNet(1, 5, 1, 1, 100.0, "temporal_film"),
     "gru, film_glu": lambda: GRUNet(2, 5, 1, 1, 100.0, "film_glu"),
     "gru, film_glu, folded": lambda: GRUNet(2, 5, 1, 1, 100.0, "film_glu").folded(POINT),
+    "lstm, hyper": lambda: HyperLSTMNet(2, 5, 1, 1, 100.0, 0),
+    "lstm, hyper, two layers, bent units": lambda: HyperLSTMNet(1, 18, 2, 3, 100.0, 2),
+    "lstm, hyper without a path, blended": lambda: HyperLSTMNet(2, 5, 1, 0, 100.0, 1, "hyper_blend"),
+    "gru, hyper, two layers": lambda: HyperGRUNet(2, 17, 2, 2, 100.0, 1),
+    "gru, hyper, beside a long filter": lambda: FilterBeside(HyperGRUNet(1, 5, 1, 1, 100.0, 0), 90),
     "fir": lambda: FIRNet(0, 33),
     "fir, two knobs": lambda: FIRNet(2, 200),
     "wiener hammerstein": lambda: WienerHammersteinNet(0, 33, 3),

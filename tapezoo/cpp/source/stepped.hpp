@@ -6,6 +6,17 @@ class Stepped : public Glide<K, N> {
   void follow(float* path, int stride, int samples) noexcept {
     const int passed = this->passed();
     Glide<K, N>::follow(path, stride, samples);
+    hold(path, stride, passed, samples);
+  }
+  template <class S>
+  void restore_held(S& source) noexcept {
+    read(source, held_, K);
+  }
+  void save_held(Sink& sink) const noexcept { write(sink, held_, K); }
+
+ protected:
+  // Makes steps of a path that began so many samples after the newest target.
+  void hold(float* path, int stride, int passed, int samples) noexcept {
     for (int k = 0; k < K; ++k) {
       float* row = path + k * stride;
       for (int n = 0; n < samples; ++n) {
@@ -18,11 +29,6 @@ class Stepped : public Glide<K, N> {
       }
     }
   }
-  template <class S>
-  void restore_held(S& source) noexcept {
-    read(source, held_, K);
-  }
-  void save_held(Sink& sink) const noexcept { write(sink, held_, K); }
 
  private:
   float held_[K] = {};

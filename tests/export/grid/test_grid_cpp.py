@@ -205,7 +205,7 @@ def test_only_numbers_that_differ_between_points_are_packed():
     nets = folded(lstm(2))
     grid = cpp_grid.join_programs([cpp._program_of(net) for net in nets], 2)
     # controls beside the input: folded in, they move the biases alone
-    assert [key for _, key in grid.places] == ["bias"]
+    assert [key for table in grid.program.tables for key in table.places] == ["bias"]
     assert grid.numbers.shape[1] % cpp_grid.ALIGNED == 0
 
 

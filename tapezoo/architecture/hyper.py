@@ -1,0 +1,75 @@
+"""Recurrent layers all of whose weights follow the controls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from tapezoo.architecture.shapes import Shape, Shapes
+
+
+@dataclass(frozen=True)
+class ControlledRecurrent:
+    """LSTM or GRU layers, an output layer and a linear path, with weights `W(p) = sum_d z_d(p) W_d`.
+
+    z = (1, p, tanh(V p + v)); with `blend` p are first divided by their sum where that is over 1. `corners` hold V_d
+    along their last axis: W_0 = V_0, W_k = V_k - V_0 for control k, and W_d = V_d beside a bent unit. Gates are in
+    PyTorch's order. The output layer and the linear path take z at every sample, the recurrent layers as it was at the
+    begin of every `step_samples` after a new target, until the controls stand still (`tapezoo.layers.smoothing.steps`).
+
+    Args:
+        cell: Which; an LSTM has one bias, a GRU also that of its candidate's hidden part.
+        layers: Stacked ones.
+        units: H of each.
+        taps: Of the linear path; 0: there is none.
+        controls: K, 1 or more.
+        bent: Bent units, U.
+        blend: See above.
+        corners: V by what they are: weight_ih_l0 (gates H, 1, D), weight_hh_l0 (gates H, H, D), bias_ih_l0
+            (gates H, D), of a GRU bias_m_l0 (H, D), and so for each layer, whose inputs from the second one on are H;
+            weight (H, D) and bias (D,) of the output; taps (taps, D), the last one meets the current sample.
+        bend: V (U, K) and v (U,); empty where U is 0.
+        state: The hidden state, and the cell of an LSTM, (layers, H) each.
+        past: The samples before the block, (1, taps - 1); None where there are none.
+        held: The controls that the recurrent layers' weights were taken at last, (K,).
+        step_samples: See above.
+    """
+
+    cell: Literal["lstm", "gru"]
+    layers: int
+    units: int
+    taps: int
+    controls: int
+    bent: int
+    blend: bool
+    corners: Mapping[str, str]
+    bend: tuple[str, ...]
+    state: tuple[str, ...]
+    past: str | None
+    held: str
+    step_samples: int
+    kind: Literal["controlled_recurrent"] = "controlled_recurrent"
+
+    @property
+    def components(self) -> int:
+        """D."""
+        return 1 + self.controls + self.bent
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        gates, units = (4 if self.cell == "lstm" else 3) * self.units, self.units
+        found: dict[str, Shape] = {"weight": (units,), "bias": ()}
+        if self.taps:
+            found["taps"] = (self.taps,)
+        for layer in range(self.layers):
+            found[f"weight_ih_l{layer}"] = gates, units if layer else 1
+            found[f"weight_hh_l{layer}"] = gates, units
+            found[f"bias_ih_l{layer}"] = (gates,)
+            if self.cell == "gru":
+                found[f"bias_m_l{layer}"] = (units,)
+        bends = ((self.bent, self.controls), (self.bent,))
+        return {
+            **{self.corners[name]: (*shape, self.components) for name, shape in found.items()},
+            **dict(zip(self.bend, bends, strict=False)),
+        }
