@@ -15,6 +15,7 @@ from tapezoo.models.lstm import HyperLSTMNet, LSTMNet
 from tapezoo.models.tcn import TCN, TCNNet
 from tapezoo.models.wavenet import WaveNet, WaveNetNet
 from tapezoo.net import Net, UndescribableError
+from tapezoo.testing.handover import expect_description_fits
 
 
 def test_a_description_is_plain_data_that_says_every_layers_kind():
@@ -50,6 +51,15 @@ def test_a_modulation_is_named_and_gone_once_folded(fold):
 def test_a_net_of_something_else_says_of_what():
     with pytest.raises(UndescribableError, match="a hyper-network without controls"):
         HyperLSTMNet(0, 4, 1, 1, 100.0, 0).described()
+
+
+@pytest.mark.parametrize(("conditioning", "taps"), [("hyper", 3), ("hyper_blend", 0)])
+def test_weights_that_follow_the_controls_are_described(conditioning, taps):
+    net = HyperLSTMNet(2, 4, 2, taps, 100.0, 1, conditioning)
+    expect_description_fits(net)
+    [layer] = net.described().layers
+    assert (layer.cell, layer.layers, layer.taps, layer.bent, layer.components) == ("lstm", 2, taps, 1, 4)
+    assert layer.blend == (conditioning == "hyper_blend")
 
 
 def test_folded_these_describe_the_plain_net():

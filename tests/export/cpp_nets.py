@@ -74,7 +74,7 @@ _MAKERS = {
     "lstm, temporal film": lambda: LSTMNet(1, 5, 1, 1, 100.0, "temporal_film"),
     "gru, film_glu": lambda: GRUNet(2, 5, 1, 1, 100.0, "film_glu"),
     "gru, film_glu, folded": lambda: GRUNet(2, 5, 1, 1, 100.0, "film_glu").folded(POINT),
-    "lstm, hyper": lambda: HyperLSTMNet(2, 5, 1, 1, 100.0, 0),
+    "lstm, hyper, small": lambda: HyperLSTMNet(2, 5, 1, 2, 100.0, 1),
     "lstm, hyper, two layers, bent units": lambda: HyperLSTMNet(1, 18, 2, 3, 100.0, 2),
     "lstm, hyper without a path, blended": lambda: HyperLSTMNet(2, 5, 1, 0, 100.0, 1, "hyper_blend"),
     "gru, hyper, two layers": lambda: HyperGRUNet(2, 17, 2, 2, 100.0, 1),

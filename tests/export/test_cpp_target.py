@@ -40,6 +40,13 @@ def test_cpp_is_the_net_from_any_state_in_any_blocks_with_controls_on_their_way(
 
 
 @needs_compiler
+def test_weights_that_follow_the_controls_follow_them_as_cpp(tmp_path):
+    net = NETS["lstm, hyper, small"]()
+    assert CppTarget().refusal(net) is None
+    follows(step_of(net, tmp_path / "model.hpp", CHEAP), net)
+
+
+@needs_compiler
 def test_two_models_in_one_process_have_their_own_weights(tmp_path):
     nets = [perturbed(LSTMNet(1, 4, 1, 3, 50.0), seed=seed).eval() for seed in (0, 1)]
     steps = [step_of(net, tmp_path / f"{index}.hpp", CHEAP) for index, net in enumerate(nets)]

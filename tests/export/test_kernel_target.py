@@ -17,7 +17,7 @@ from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.export.targets.target import graph_of
 from tapezoo.filtered import FilterBeside
 from tapezoo.models.gru import GRUNet
-from tapezoo.models.lstm import LSTMNet
+from tapezoo.models.lstm import HyperLSTMNet, LSTMNet
 from tapezoo.models.wavenet import WaveNetNet
 from tapezoo.runtime import EngineError, Stream, verify
 from tapezoo.runtime.kernels import KernelFile, read_kernel, write_kernel
@@ -87,6 +87,7 @@ def test_a_kernel_is_the_net_from_any_state_in_any_blocks_with_controls_on_their
     [
         (lambda: fir(), "FIRNet"),
         (lambda: HopNet(), "HopNet"),
+        (lambda: HyperLSTMNet(1, 4, 1, 1, 100.0, 0), "weights follow the controls"),
         (lambda: LSTMNet(1, 4, 1, 1, 100.0, "film"), "FiLM"),
         (lambda: GRUNet(1, 4, 1, 1, 100.0, "temporal_film"), "TemporalFiLM"),
         (lambda: WaveNetNet(1, [4], [1, 2], 2, "tanh", 1.0, "film_glu"), "FiLMGLU"),

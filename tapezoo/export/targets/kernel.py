@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tapezoo.architecture import ControlledRecurrent
 from tapezoo.bundle.targets import TARGETS
 from tapezoo.export.errors import ExportError
 from tapezoo.export.targets.kernel_forms import fit_kernel
@@ -31,6 +32,8 @@ class KernelTarget(Target):
             architecture = net.described()
         except UndescribableError as error:
             return f"a {type(net).__name__}: {error.found}", error.fix
+        if any(isinstance(layer, ControlledRecurrent) for layer in architecture.layers):
+            return f"a {type(net).__name__}, whose weights follow the controls", PLAIN
         form = fit_kernel(architecture)
         if form is None:
             kernels = f"there are kernels for LSTM, GRU, WaveNet and STN of up to {WIDEST_STEPS} units"

@@ -63,6 +63,7 @@ def points():
     found = []
     for _ in range(POINTS):
         own = {name: random.standard_normal(shape) for name, shape in SHAPES.items()} | {"weight_hh": same}
+        own["bias_ih"][UNITS : 2 * UNITS] += 4  # memories of 50 samples: what a point begins with is heard
         found.append({name: value.astype(np.float32) for name, value in own.items()})
     return found, 0.1 * random.standard_normal((POINTS, 1, UNITS)).astype(np.float32)
 
