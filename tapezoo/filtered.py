@@ -199,7 +199,7 @@ def _prefixed(part: Any, names: frozenset[str], prefix: str) -> Any:
     if isinstance(part, tuple):
         return tuple(_prefixed(each, names, prefix) for each in part)
     if isinstance(part, dict):
-        return {_prefixed(name, names, prefix): value for name, value in part.items()}
+        return {_prefixed(key, names, prefix): _prefixed(value, names, prefix) for key, value in part.items()}
     if dataclasses.is_dataclass(part) and not isinstance(part, type):
         changed = {
             field.name: _prefixed(getattr(part, field.name), names, prefix)

@@ -149,7 +149,7 @@ def _add_knobs(program: Program, architecture: Architecture) -> None:
         program.use("stepped.hpp")
         program.knobs(f"Stepped<{sizes}, {first.step_samples}>")
     elif isinstance(first, ControlledRecurrent):
-        program.use("stepped.hpp", "hyper.hpp")
+        program.use("stepped.hpp", "recurrent.hpp", "hyper.hpp")
         program.knobs(f"GlideAndSteps<{sizes}, {first.step_samples}>")
     else:
         program.knobs(f"Glide<{sizes}>")

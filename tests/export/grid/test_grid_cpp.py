@@ -126,11 +126,13 @@ def test_a_header_that_is_not_the_player_does_not_pass_the_gate(tmp_path):
     channel.reset()
     row = cpp._replayed(library, Replayed(controls, audio, wanted, 100, 1e-6), "-O1", [])
     assert (row["case"], row["max_abs_error"], row["tolerance"]) == ("changing_100", 0.0, 1e-6)
-    net = Sample((0.0,), lstm(0).eval(), None, {}, 0, None)
+    net = lstm(0).eval()
+    rest = {name: value[0].numpy() for name, value in net.rest_state(1).items()}
+    sample = Sample((0.0,), net, None, rest, 0, None)
     for wrong in (0.01, np.nan):
         channel.reset()
         with pytest.raises(ParityError, match=r"-O1.*blocks of 100.*the player of grids"):
-            cpp._replayed(library, Replayed(controls, audio, wanted + wrong, 100, 1e-6), "-O1", [net])
+            cpp._replayed(library, Replayed(controls, audio, wanted + wrong, 100, 1e-6), "-O1", [sample])
 
 
 SANITIZED = (

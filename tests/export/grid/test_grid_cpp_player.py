@@ -34,7 +34,7 @@ CONTROLS = (Control("drive", 0, 1, 0.4), Control("bias", 0, 1, 0.5), Control("to
 KINDS = {  # rule, kind, preroll, crossfade
     "weights": ("weights", "sampled", 0, 0),
     "outputs": ("outputs", "sampled", 0, 0),
-    "apart": ("outputs", "independent", 300, 64),
+    "apart": ("outputs", "independent", 300, 500),
 }
 
 
