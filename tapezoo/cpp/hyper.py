@@ -82,9 +82,18 @@ def _cell(program: Program, layer: ControlledRecurrent, weights: Mapping[str, Nu
     cell = Program(own, program.shapes, 0, pieces=["recurrent.hpp", f"{layer.cell}.hpp"])
     signal: Signal = Rows("signal + begin", 1)
     for index in range(layer.layers):
-        names = [f"{name}_l{index}" for name in CELL]
-        inputs = layer.units if index else 1
-        each = Recurrent(layer.cell, inputs, layer.units, *names, layer.state, index)
+        weight_ih, weight_hh, bias_ih, bias_hh = (f"{name}_l{index}" for name in CELL)
+        each = Recurrent(
+            layer.cell,
+            layer.units if index else 1,
+            layer.units,
+            weight_ih,
+            weight_hh,
+            bias_ih,
+            bias_hh,
+            layer.state,
+            index,
+        )
         signal = add_recurrent(cell, each, signal, "end - begin")
     return cell
 
