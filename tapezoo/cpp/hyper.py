@@ -13,23 +13,27 @@ from tapezoo.cpp.recurrent import add_recurrent, padded
 from tapezoo.cpp.text import Numbers
 
 CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+SUMS = 4  # of a unit, in both kinds of cells
 
 
 def unwritable_hyper(layer: ControlledRecurrent, alone: bool) -> str | None:
     """What of it has no C++ here; None: all of it has."""
     if not alone:
         return "layers with weights by controls beside other layers"
-    numbers = sum(int(np.prod(shape)) for shape in layer.shapes().values())
-    return None if numbers <= MOST_NUMBERS // 2 else f"{numbers} weights, over {MOST_NUMBERS // 2}"
+    columns = sum(1 + layer.units + (layer.units if index else 1) for index in range(layer.layers))
+    numbers = layer.components * columns * SUMS * len(padded(np.zeros((1, layer.units)))[0])
+    return None if numbers <= MOST_NUMBERS else f"tables of {numbers} numbers, over {MOST_NUMBERS}"
 
 
 def add_hyper(program: Program, layer: ControlledRecurrent) -> Rows:
     """The whole net, into `out`."""
     weights = {name: _apart(program.weights[key], layer.controls) for name, key in layer.corners.items()}
-    cells = [_cell(program, layer, weights, part) for part in range(layer.components)]
+    # and one of zeros: what is the same for all of the code is a constant only where it is 0
+    ended = {name: np.append(parts, 0 * parts[:1], axis=0) for name, parts in weights.items()}
+    cells = [_cell(program, layer, ended, part) for part in range(layer.components + 1)]
     joined = join_programs(cells, layer.components)
     assert not isinstance(joined, str)
-    cell = joined.program
+    cell, parts = joined.program, joined.numbers[:-1]
     program.use(*cell.pieces, "line.hpp", "filter.hpp", "controlled_filter.hpp", "rows.hpp", "hyper.hpp")
     program.tables += cell.tables
     program.members += cell.members
@@ -39,8 +43,8 @@ def add_hyper(program: Program, layer: ControlledRecurrent) -> Rows:
 
     bend = [program.weights[name] for name in layer.bend] or [np.zeros(1), np.zeros(1)]
     sizes = {"controls": layer.controls, "bent": layer.bent, "blend": int(layer.blend)}
-    tables = {"bend": bend[0], "bend_bias": bend[1], "parts": joined.numbers}
-    code = program.table("Code0", {**sizes, "numbers": joined.numbers.shape[1]}, tables)
+    tables = {"bend": bend[0], "bend_bias": bend[1], "parts": parts}
+    code = program.table("Code0", {**sizes, "numbers": parts.shape[1]}, tables)
     program.members += [f"Code<{code}> code;", f"Cells<{code}> cells;"]
     program.forgets += ["code.forget();", "cells.forget();"]
     head = program.table(
