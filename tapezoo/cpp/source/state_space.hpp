@@ -44,7 +44,7 @@ struct StateSpaceTables {
 };
 
 template <class W>
-class StateSpace {
+class StateSpace : public W {
  public:
   // Rows in place.
   void play(float* rows, int samples) noexcept {

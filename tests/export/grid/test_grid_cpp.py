@@ -57,7 +57,7 @@ def sampled(folder, rule, net=None, axes="drive=0/4/10"):
 
 def independent(folder, seeds=(0, 1)):
     """A grid of LSTMs along one knob."""
-    points = [({"gain": 10.0 * number}, f"runs/{number}/best.ckpt") for number in range(len(seeds))]
+    points = [({"gain": 5.0 * number}, f"runs/{number}/best.ckpt") for number in range(len(seeds))]
     for seed, (_, path) in zip(seeds, points, strict=True):
         save(trained_lstm(seed), folder / path)
     out = folder / "bundle"
