@@ -3,8 +3,8 @@
     taskset -c 0 python benchmarks/grid_cpp.py [--units 32] [--points 6] [--block 64]
 
 An LSTM with one knob beside its input and random weights, on which speed does not depend. Times real time at 44.1 kHz,
-one channel, one thread, by CPU time; medians of 9, measured in turn: at a point, between two points, and with a new value
-in every block.
+one channel, one thread, by CPU time; medians of 9, measured in turn: at a point, between two, and with a new value in
+every block.
 """
 
 from __future__ import annotations
