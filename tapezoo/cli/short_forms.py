@@ -25,6 +25,7 @@ NAMED = {
     "--model.objective.loss.help": "tapezoo.losses",
 }
 RECORDINGS = ("--data.dry", "--data.wet", "--data.pairs")
+OVERWRITE = "--overwrite"
 RECIPE_OPTIONS = ("--config", "-c")
 
 
@@ -77,6 +78,9 @@ def expand(arguments: list[str], tell: Callable[[str], None] = lambda line: None
         elif option in NAMED and _is_name(value):
             argument = f"{option}={NAMED[option]}.{value}"
         expanded.append(argument)
+        after = arguments[position + 1] if position + 1 < len(arguments) else "--"
+        if argument == OVERWRITE and after.startswith("-"):
+            expanded.append("true")  # the other verbs' form, and the one that errors ask for
         _check_value(arguments, position)
     recipe_path = _option(expanded, "--config") or _option(expanded, "-c")
     recipe = None if recipe_path is None else read_recipe(Path(recipe_path))

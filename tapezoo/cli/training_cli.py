@@ -45,7 +45,10 @@ from tapezoo.data import HysteresisCells, PairedAudio, VirtualDevices  # noqa: F
 from tapezoo.data.module import PairsDataModule
 from tapezoo.errors import OutputExistsError
 from tapezoo.measure.test_split import TestScore, score_test_split
+from tapezoo.report.run_page import write_run_page
+from tapezoo.report.summary import SUMMARY
 from tapezoo.screen import Screen
+from tapezoo.terminal import shell
 from tapezoo.tracking import Tracking, check_server, make_run_logger, tracking_uri
 from tapezoo.tracking.pictures import log_figures, log_pictures
 from tapezoo.training.effect import EffectModel
@@ -234,7 +237,10 @@ class TrainingCLI(LightningCLI):
             raise
         uri = tracking_uri(self.config_init[self.subcommand].tracking) if self.trainer.loggers else None
         tested = self._final_test(datamodule) if self.config_init[self.subcommand].final_test else None
-        say_result(self.console, self.run_dir, self.trainer, self.data_report.linear_floors, uri, tested)
+        said = shell("tapezoo", *self.line)
+        say_result(
+            self.console, self.run_dir, self.trainer, self.data_report.linear_floors, uri, tested, said
+        )
         for recorder in self._recorders():
             recorder.check()
         for register in registers(self.trainer):
@@ -266,6 +272,8 @@ class TrainingCLI(LightningCLI):
     def test(self, model: EffectModel, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Scores the checkpoint on the test split."""
         self.trainer.test(self._trained(model), datamodule=datamodule, verbose=False)
+        if (self.run_dir / "report" / SUMMARY).is_file():
+            self.console.say(f"written to {write_run_page(self.run_dir)}")
         if self._is_tracked():
             tested = checkpoint.read_checkpoint(Path(self.config[self.subcommand].ckpt_path))["tapezoo"]
             uri, run_id = self.config_init[self.subcommand].tracking.uri, tested["provenance"].get("run_id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,16 +18,21 @@ from tapezoo.callbacks.history import HISTORY, read_history
 from tapezoo.callbacks.steadiness import steadiness_check
 from tapezoo.cli.run_folder import belongs_to
 from tapezoo.data.module import PairsDataModule
+from tapezoo.errors import TapezooError
 from tapezoo.measure.steadiness import Steadiness
 from tapezoo.measure.test_split import TestScore
 from tapezoo.report.advice import Outcome, advice
 from tapezoo.report.floor import beside_floor_text
+from tapezoo.report.run_page import write_run_page
 from tapezoo.report.steadiness import refused_text, verdict_text
+from tapezoo.report.summary import Summary, write_summary
 from tapezoo.report.verdict import verdict_markdown
 from tapezoo.screen import Screen
 from tapezoo.terminal import shell
 from tapezoo.tracking import TrackedRun
 from tapezoo.training.effect import EffectModel
+
+log = logging.getLogger(__name__)
 
 
 def say_what_is_resumed(
@@ -58,8 +64,9 @@ def say_result(
     linear_floors: dict[int, float],
     store: str | None,
     tested: TestScore | None = None,
+    command: str = "",
 ) -> None:
-    """What came out of a training, and what to do with it; the same becomes the description of its run.
+    """What came out of a training, and what to do with it; the same becomes the description of its run, and its page.
 
     Args:
         console: Where to say it.
@@ -68,6 +75,7 @@ def say_result(
         linear_floors: The val_esr of the best filters, by their length.
         store: URI of what tracks the run; None: nothing does.
         tested: What the best checkpoint reached on the test split.
+        command: With which it was trained.
     """
     best = run_dir / checkpoint.BEST
     callback = best_and_last(trainer)
@@ -100,10 +108,17 @@ def say_result(
         updates = f"epoch {done} of {planned}, {updates}"
     ended = f"{updates}: {reason_of_end(trainer)}"
     lines.insert(0, f"ended after  {ended}")
+    steadiness = verdict_text(found) if found is not None else ""
     figures = {"validation": (score, floor)}
     if tested is not None:
         figures["test"] = (tested.esr, min(tested.linear_floors.values(), default=math.nan))
-    _describe_run(trainer, verdict_markdown(figures, ended, _recordings(trainer), advised))
+    recordings = _recordings(trainer)
+    _describe_run(trainer, verdict_markdown(figures, ended, recordings, advised))
+    shown = {split: (_known(esr), _known(least)) for split, (esr, least) in figures.items()}
+    name = type(trainer.lightning_module).__name__
+    summary = Summary(_title(trainer, run_dir), name, recordings, ended, shown, steadiness, advised, command)
+    if (page := _write_page(run_dir, summary, trainer)) is not None:
+        lines.append(f"report       {page}: listen and look, in a browser")
     if store is not None:
         served = store.startswith(("http://", "https://"))
         lines.append(
@@ -111,6 +126,31 @@ def say_result(
             f"{store if served else shell('mlflow', 'ui', '--backend-store-uri', store)}"
         )
     console.say(*lines)
+
+
+def _known(figure: float) -> float | None:
+    return figure if math.isfinite(figure) else None
+
+
+def _title(trainer: Trainer, run_dir: Path) -> str:
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    return f"{data.title}, {run_dir.name}" if isinstance(data, PairsDataModule) else run_dir.name
+
+
+def _write_page(run_dir: Path, summary: Summary, trainer: Trainer) -> Path | None:
+    """The run's page, in its folder and with its run; None where it could not be written, which fails no training."""
+    folder = run_dir / "report"
+    try:
+        folder.mkdir(exist_ok=True)
+        write_summary(summary, folder)
+        page = write_run_page(run_dir)
+    except (OSError, ValueError, TapezooError) as error:
+        log.warning("the run's page could not be written: %s", error)
+        return None
+    for logger in trainer.loggers:
+        if isinstance(logger, TrackedRun):
+            logger.log_file(page, "report")
+    return page
 
 
 def _describe_run(trainer: Trainer, text: str) -> None:

@@ -116,6 +116,13 @@ def test_jsonargparse_still_says_what_the_answer_is_made_of(
     assert "did you mean '--trainer.max_epochs'?" in " ".join(capsys.readouterr().err.split())
 
 
+def test_overwrite_needs_no_value_in_any_verb(recipe: str) -> None:
+    line = ["fit", "--config", recipe, "--overwrite"]
+    assert expand(line) == [*line, "true"]
+    assert expand([*line, "--run_dir", "x"])[3:] == ["--overwrite", "true", "--run_dir", "x"]
+    assert expand([*line, "false"])[3:] == ["--overwrite", "false"]
+
+
 def test_recordings_for_a_recipe_of_a_virtual_machine_need_other_data(recipe: str) -> None:
     with pytest.raises(UsageError, match=r"--data\.dry for a recipe .*; add --data PairedAudio"):
         expand(["fit", "--config", recipe, "--data.dry", "dry.wav"])

@@ -1,0 +1,28 @@
+"""`tapezoo report RUN`: the page of a run, written anew."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(verbs: Any) -> None:
+    """Adds the verb to the command line."""
+    parser = verbs.add_parser(
+        "report",
+        help="write a run's page to listen to and look at",
+        description="Writes RUN/report/report.html anew, as fit and test do at their end: verdict, players, pictures "
+        "and tables in one file that needs no network.",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a run that has ended")
+    parser.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Writes it and says where."""
+    from tapezoo.report.run_page import write_run_page
+    from tapezoo.terminal import say
+
+    say(f"written to {write_run_page(options.run)}")
+    return 0

@@ -1,0 +1,70 @@
+"""What came out of a training, as a file beside its pictures: what the report page says without asking the trainer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tapezoo.errors import TapezooError
+from tapezoo.staging import replaced_file
+
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A training in words and figures.
+
+    Args:
+        title: Of the run.
+        architecture: Name of the model's class.
+        recordings: What it was trained on.
+        ended: Why it ended, and after how much.
+        figures: By split: error energy over target energy, and the same of the best linear filter. None: not known.
+        steadiness: The verdict on it; "": it was not checked.
+        advice: What holds the model back.
+        command: With which it was trained.
+    """
+
+    title: str
+    architecture: str
+    recordings: str
+    ended: str
+    figures: Mapping[str, tuple[float | None, float | None]]
+    steadiness: str = ""
+    advice: list[str] = field(default_factory=list)
+    command: str = ""
+
+
+def write_summary(summary: Summary, folder: Path) -> Path:
+    """Writes it into the folder of a report.
+
+    Raises:
+        UnwritableOutputError: The file cannot be written, or the disk is full.
+    """
+    path = folder / SUMMARY
+    with replaced_file(path) as part:
+        part.write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def read_summary(folder: Path) -> Summary:
+    """Reads it.
+
+    Raises:
+        TapezooError: There is none, or it is no summary.
+    """
+    path = folder / SUMMARY
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        figures = {name: (pair[0], pair[1]) for name, pair in content.pop("figures").items()}
+        return Summary(figures=figures, **content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise TapezooError(
+            str(path),
+            found=f"no summary of a training ({type(error).__name__}: {error})",
+            expected="what `tapezoo fit` writes when a training has ended",
+            fix="Name the folder of a run that has ended, such as runs/LSTM-...",
+        ) from error

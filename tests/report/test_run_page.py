@@ -1,0 +1,119 @@
+"""The page of a run: one file with everything in it, that plays in a browser."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tapezoo.errors import TapezooError
+from tapezoo.report.figures import new_figure, write_png
+from tapezoo.report.run_page import write_run_page
+from tapezoo.report.summary import Summary, read_summary, write_summary
+
+RATE = 16000
+EXCERPTS = (
+    "files,recording,kind,start_s,end_s,validation_from_s,validation_to_s,validation_esr\r\n"
+    "a_typical,a <b>.wav,typical,2,2.5,2,2.5,0.0125\r\n"
+)
+SUMMARY = Summary(
+    "a, LSTM-1",
+    "LSTM",
+    "a <b>.wav",
+    "8 updates: all 2 epochs are done",
+    {"validation": (0.01, 0.05), "test": (0.2, 0.1), "none": (None, None)},
+    "steady: no figure is near its limit",
+    ["record <more>"],
+    "tapezoo fit --config lstm",
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    report = tmp_path / "report"
+    report.mkdir()
+    time_s = np.arange(RATE // 2) / RATE
+    for name, level in (("input", 0.5), ("target", 1.3), ("output", 1.2)):
+        tone = (level * np.sin(2 * np.pi * 440 * time_s)).astype(np.float32)
+        soundfile.write(report / f"a_typical_{name}.wav", tone, RATE, subtype="FLOAT")
+    (report / "excerpts.csv").write_text(EXCERPTS)
+    (report / "test_clips.csv").write_text("clip,test_esr\r\na <b>,0.2\r\n")
+    (tmp_path / "config.yaml").write_text("model: <LSTM>\n")
+    figure = new_figure(2, 1)
+    figure.subplots().plot([0, 1])
+    write_png(figure, report / "learning_curve.png")
+    write_summary(SUMMARY, report)
+    return tmp_path
+
+
+def test_the_page_holds_everything_and_links_nothing(run: Path) -> None:
+    page = write_run_page(run).read_text()
+    assert not re.search(r'(?:src|href)="(?!data:)', page)
+    assert "ESR <b>0.01000</b>, 5.0 times better than the best linear filter" in page
+    assert "ESR <b>0.20000</b>, worse than the best linear filter" in page
+    assert page.count("<img ") == 1
+    for text in ("a &lt;b&gt;", "record &lt;more&gt;", "model: &lt;LSTM&gt;", "tapezoo fit --config lstm"):
+        assert text in page
+    assert "a <b>" not in page, "what others named is no markup"
+
+
+def test_signals_keep_their_levels_among_each_other_and_do_not_clip(run: Path) -> None:
+    page = write_run_page(run).read_text()
+    packed = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page)[1])
+    played = {name: soundfile.read(io.BytesIO(base64.b64decode(data)))[0] for name, data in packed.items()}
+    peaks = {name: float(np.abs(signal).max()) for name, signal in played.items()}
+    assert peaks["target"] == pytest.approx(0.98, abs=0.001)
+    assert peaks["output"] / peaks["target"] == pytest.approx(1.2 / 1.3, abs=0.001)
+    assert f"played {20 * np.log10(1.3 / 0.98):.1f} dB quieter" in page
+
+
+def test_a_summary_is_read_as_it_was_written_and_its_absence_is_named(run: Path) -> None:
+    assert read_summary(run / "report") == SUMMARY
+    (run / "report" / "summary.json").write_text("{}")
+    with pytest.raises(TapezooError, match="no summary of a training"):
+        write_run_page(run)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
+def test_it_loads_plays_and_switches_without_a_network(run: Path) -> None:
+    page = write_run_page(run)
+    script = """<script>
+      addEventListener("error", (event) => { document.body.dataset.error = event.message; });
+      addEventListener("unhandledrejection", (event) => { document.body.dataset.error = String(event.reason); });
+      (async () => {
+        const player = players[0], seen = [];
+        await player.loaded;
+        seen.push(player.buffers.difference.getChannelData(0).reduce((most, x) => Math.max(most, Math.abs(x)), 0));
+        await player.toggle();
+        seen.push(player.root.dataset.playing);
+        player.choose("output");
+        seen.push(player.root.dataset.heard, player.level("output"), player.level("target"));
+        player.toggleBlind();
+        seen.push([...player.root.querySelectorAll("[data-signal]")].map((each) => each.textContent).sort().join());
+        player.toggleBlind();
+        await player.seek(0.5);
+        seen.push(player.offset > 0.2, player.switches.target.textContent);
+        player.stop();
+        seen.push(player.root.dataset.playing);
+        document.body.dataset.seen = JSON.stringify(seen);
+      })();
+    </script></body>"""
+    tried = page.with_name("tried.html")
+    tried.write_text(page.read_text().replace("</body>", script))
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--timeout=8000", "--dump-dom"]
+    command += ["--autoplay-policy=no-user-gesture-required", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    done = subprocess.run([*command, tried.as_uri()], capture_output=True, text=True, timeout=60)
+    assert "data-error" not in done.stdout
+    seen = json.loads(re.search(r'data-seen="(.*?)"', done.stdout)[1].replace("&quot;", '"'))
+    scale = 0.98 / 1.3
+    assert seen[0] == pytest.approx(0.1 * scale, abs=0.001)
+    assert seen[1:] == ["true", "output", 1, 0, "A,B,Difference,Input", True, "Target", "false"]
