@@ -182,7 +182,9 @@ class Player {
 }
 
 const players = [...document.querySelectorAll(".player")].map((root) => new Player(root));
-addEventListener("resize", () => players.forEach((player) => player.draw()));
+// also when a frame, such as MLflow's, gets its size after the page has run
+const sizes = new ResizeObserver(() => players.forEach((player) => player.draw()));
+players.forEach((player) => sizes.observe(player.canvas));
 addEventListener("keydown", (event) => {
   const name = NAMES[Number(event.key) - 1];
   if (playing && name) playing.choose(name);
