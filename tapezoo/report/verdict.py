@@ -26,4 +26,5 @@ def verdict_markdown(
     ]
     lines += [f"- trained on {recordings}", f"- ended after {ended}"]
     lines += [f"- advice: {text}" for text in advice]
+    lines.append("- listen and look: `report/report.html` among the artifacts")
     return "\n".join(lines)
