@@ -1,9 +1,12 @@
 """Metrics over a set of rows of different loudness and length."""
 
+import pytest
 import torch
 
 from tapezoo.metrics import metric_collection
 from tapezoo.metrics.energy_ratio import ESR
+from tapezoo.metrics.level_difference import CrestDifference, LevelDifference
+from tapezoo.metrics.log_spectral_distance import LogSpectralDistance
 
 
 def test_esr_of_a_set_is_total_over_total_not_a_mean_of_ratios():
@@ -35,3 +38,56 @@ def test_rows_too_short_for_the_spectral_distance_are_left_out_of_it():
     metrics.update(row[:, :100] * 0.5, row[:, :100])
     metrics.update(row, row)
     assert metrics.compute()["val_mrstft"] < 1e-5
+
+
+def noise(samples: int = 20000) -> torch.Tensor:
+    return torch.randn(1, samples, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("gain_db", [-12.0, 0.0, 3.0])
+def test_the_log_spectral_distance_of_a_gain_is_that_gain(gain_db):
+    metric = LogSpectralDistance()
+    metric.update(10 ** (gain_db / 20) * noise(), noise())
+    metric.update(10 ** (gain_db / 20) * noise()[:, :9000], noise()[:, :9000])
+    assert float(metric.compute()) == pytest.approx(abs(gain_db), abs=1e-3)
+
+
+def test_the_log_spectral_distance_hears_a_missing_treble_that_the_esr_does_not():
+    time = torch.arange(20000) / 44100
+    low, high = torch.sin(2 * torch.pi * 200 * time)[None], 1e-3 * noise()
+    without, with_treble = low, low + high
+    distance, ratio = LogSpectralDistance(), ESR()
+    for metric in (distance, ratio):
+        metric.update(without, with_treble)
+    assert float(ratio.compute()) < 1e-5
+    assert float(distance.compute()) > 20
+
+
+def test_silence_and_rows_shorter_than_a_frame_are_left_out_of_the_log_spectral_distance():
+    metric = LogSpectralDistance()
+    metric.update(noise(), torch.zeros(1, 20000))
+    metric.update(noise()[:, :2000], noise()[:, :2000] * 9)
+    assert torch.isnan(metric.compute())
+    half = torch.cat([torch.zeros(1, 20000), noise()], dim=-1)
+    metric.update(2 * half, half)
+    assert float(metric.compute()) == pytest.approx(6.02, abs=0.05)
+
+
+def test_levels_and_crest_factors_differ_by_what_closed_forms_say():
+    time = torch.arange(44100) / 44100
+    sine = torch.sin(2 * torch.pi * 100 * time)[None]
+    square = torch.sign(sine)
+    found = {}
+    for made in (LevelDifference(), CrestDifference()):
+        made.update(square[:, :20000], 0.5 * sine[:, :20000])
+        made.update(square[:, 20000:], 0.5 * sine[:, 20000:])
+        found[type(made)] = float(made.compute())
+    # a sine of amplitude a has an RMS of a / sqrt 2, a square of a
+    assert found[LevelDifference] == pytest.approx(6.0206 + 3.0103, abs=0.02)
+    assert found[CrestDifference] == pytest.approx(3.0103, abs=0.02)
+
+
+def test_levels_of_silence_are_no_figure():
+    metric = LevelDifference()
+    metric.update(torch.zeros(1, 10), torch.ones(1, 10))
+    assert torch.isnan(metric.compute())

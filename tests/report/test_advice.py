@@ -69,4 +69,5 @@ def test_a_run_is_described_in_words() -> None:
         "- trained on a.wav",
         "- ended after 8 updates: time",
         "- advice: record more",
+        "- listen and look: `report/report.html` among the artifacts",
     ]
