@@ -100,12 +100,12 @@ template <class M>
 auto restored(M* model, const double* from, int count) -> decltype(model->restore(from, count)) {
   return model->restore(from, count);
 }
-static bool restored(...) { return false; }
+[[maybe_unused]] static bool restored(...) { return false; }
 template <class M>
 auto saved(const M* model, double* to) -> decltype(model->save(to)) {
   model->save(to);
 }
-static void saved(...) {}
+[[maybe_unused]] static void saved(...) {}
 
 // all else stays inside: the linker would give two libraries one table where their names are the same
 #pragma GCC visibility push(default)
