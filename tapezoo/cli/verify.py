@@ -50,5 +50,9 @@ def run(options: argparse.Namespace) -> int:
         if not target.results and target.target in TARGETS and TARGETS[target.target].compiles:
             line += ": it is source code; --compile compiles and runs it"
         lines.append(line)
+    if any(row["target"] == "grid_cpp" for row in manifest.parity):
+        lines.append(
+            "grid as C++  grid/cpp/model.hpp not replayed: compile model_test.cpp beside it, which does that"
+        )
     say(*lines)
     return 0

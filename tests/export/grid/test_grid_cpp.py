@@ -17,6 +17,7 @@ from export.test_independent_grid import write as write_index
 
 from tapezoo.bundle import Manifest, read_manifest
 from tapezoo.bundle.grid.index import GridAxis, GridIndex, GridPoint
+from tapezoo.cli import main
 from tapezoo.controls import control_vector
 from tapezoo.cpp import Replayed
 from tapezoo.cpp import grid as cpp_grid
@@ -29,6 +30,7 @@ from tapezoo.export.grid.checkpoints import build_grid, read_grid_file
 from tapezoo.export.grid.cpp import check_writable
 from tapezoo.export.grid.sample import Sample
 from tapezoo.models.s4d import S4DNet
+from tapezoo.runtime import verify
 from tapezoo.runtime.cpp import compiler as compilers
 from tapezoo.runtime.cpp import open_library
 from tapezoo.runtime.grid.engine import GridEngine
@@ -40,6 +42,7 @@ CHEAP = ("-O1",)
 @pytest.fixture(autouse=True)
 def _cheaply(monkeypatch):
     monkeypatch.setattr(cpp, "BUILDS", (CHEAP,))
+    monkeypatch.setattr(cpp, "MOST_SAMPLES", 1 << 12)
 
 
 def sampled(folder, rule, net=None, axes="drive=0/4/10"):
@@ -65,7 +68,7 @@ def independent(folder, seeds=(0, 1)):
     return out
 
 
-def follows(out, manifest, samples=3300):
+def follows(out, manifest, samples=2400):
     """In any blocks, turned in mid-stretch, from rest elsewhere and after a reset it plays what the player plays."""
     engine = GridEngine(out, manifest)
     channel = open_library(out / cpp.HEADER, CHEAP).make()
@@ -101,7 +104,7 @@ def follows(out, manifest, samples=3300):
 
 
 @needs_compiler
-def test_points_trained_apart_as_cpp_are_the_player_and_the_bundle_says_so(tmp_path):
+def test_points_trained_apart_as_cpp_are_the_player_and_the_bundle_says_so(tmp_path, monkeypatch, capsys):
     out = independent(tmp_path)
     manifest = read_manifest(out)
     follows(out, manifest)
@@ -113,6 +116,9 @@ def test_points_trained_apart_as_cpp_are_the_player_and_the_bundle_says_so(tmp_p
     head = (out / cpp.HEADER).read_text().split("\n\n")[0]
     assert "at 2 points" in head
     assert "KiB of constants, one Model" in head
+    monkeypatch.setattr("tapezoo.runtime.verify", lambda bundle, openers: verify(bundle))  # in this process
+    assert main(["verify", str(out)]) == 0
+    assert "grid/cpp/model.hpp not replayed" in capsys.readouterr().out
 
 
 @needs_compiler
