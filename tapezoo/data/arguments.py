@@ -1,4 +1,4 @@
-"""What the arguments of data modules may be: each within its range, and all together within what a machine holds."""
+"""Limits of the data modules' arguments: a range for each, and a limit on the memory that all need together."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def check_epoch(batches: int, batch_size: int) -> None:
 
 
 def in_bytes(count: float) -> str:
-    """A size for people: "1.1 GB"."""
+    """A size as text: "1.1 GB"."""
     thousands = min(6, int(math.log10(count) // 3)) if count >= 1 else 0
     unit = ("B", "kB", "MB", "GB", "TB", "PB", "EB")[thousands]
     return f"{count / 1000**thousands:.3g} {unit}"

@@ -71,7 +71,7 @@ def header_findings(path: Path) -> list[Finding]:
 
 
 def warn_of_header(path: Path) -> None:
-    """Logs `header_findings`, for those who read one file and keep no list of findings."""
+    """Logs `header_findings`, for callers that read one file and keep no list of findings."""
     for finding in header_findings(path):
         log.warning("%s", finding)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 LEAST_DELAY_SAMPLES = 16
-"""What a given delay is at least: reading between samples takes so many on either side, and none of them lies ahead."""
+"""Smallest delay given to a model: interpolation needs this many samples on either side, all of them in the past."""
 
 
 class Batch(NamedTuple):

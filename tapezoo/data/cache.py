@@ -37,7 +37,7 @@ CHUNK_BYTES = 1 << 24
 BUILDING, READING, DAMAGED = "building-", "reading-", "damaged-"  # folders beside the entries, while at work
 LEFTOVER_S = (
     24 * 3600.0
-)  # a folder at work that nobody has written to for so long belongs to a process that was killed
+)  # a working folder without a write for this long belongs to a process that was killed
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class StoredRow:
 
     @property
     def gives_delay(self) -> bool:
-        """Whether the steady input is the model's, which is told the delay."""
+        """Whether the model gets the steady input together with the delay."""
         return self.signals > DELAY
 
 
@@ -162,7 +162,7 @@ def remove_leftovers(root: Path) -> None:
 
 @contextmanager
 def scratch(root: Path) -> Iterator[Path]:
-    """A folder for what is decoded on the way, gone afterwards.
+    """A temporary folder for decoded audio, removed afterwards.
 
     Raises:
         CacheError: It cannot be made.

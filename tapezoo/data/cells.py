@@ -13,7 +13,7 @@ from tapezoo.data.segments import Chosen
 
 
 def cell_positions(axes: Mapping[str, int]) -> NDArray[np.float32]:
-    """Net positions of the cells in C order, the last axis fastest; single, as nets hear them.
+    """Net positions of the cells in C order, the last axis fastest; in single precision, as nets get them.
 
     Args:
         axes: Number of evenly spaced positions 0..1 of each control, 2 or more.
@@ -26,14 +26,14 @@ def cell_positions(axes: Mapping[str, int]) -> NDArray[np.float32]:
 
 
 def wave_order(shape: Sequence[int], cells: range | None = None, seed: int = 0) -> NDArray[np.int64]:
-    """Cells from the middle of a grid outwards, by the number of steps from cell to cell that lead there.
+    """Cells from the middle of a grid outwards, ordered by the number of steps from the middle.
 
     So every cell of a whole grid, or of a slab of one, but the first stands next to one that came before it.
 
     Args:
         shape: Of the grid.
         cells: A part of it, counted in C order; None: all of it.
-        seed: Of the order among cells that are equally far from the middle, at least 0.
+        seed: Seed of the order among cells that are equally far from the middle, at least 0.
 
     Returns:
         Numbers of the cells of the grid in C order, (cells,).

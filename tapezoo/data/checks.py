@@ -132,7 +132,7 @@ def check_region(
         segment_samples: As given to the DataModule.
         burn_in_samples: As given to the DataModule.
         sample_rate: In Hz, for the message.
-        longer_audio: How the user gets by without other segments, as half a sentence.
+        longer_audio: What the user can do other than change the segments, as half a sentence.
     """
     needed = burn_in_samples + (segment_samples if split == "train" else 1)
     if samples >= needed:
@@ -200,7 +200,7 @@ def count_clipped(samples: NDArray[np.float32], level: float) -> tuple[int, int]
             lengths[0] += open_run
         else:
             close(np.array([open_run]))
-        open_run = int(lengths[-1]) if there[-1] else 0  # goes on in the next block
+        open_run = int(lengths[-1]) if there[-1] else 0  # the run continues in the next block
         close(lengths[:-1] if there[-1] else lengths)
     close(np.array([open_run]))
     return runs, flat

@@ -1,4 +1,4 @@
-"""What a user claims about recordings, held against the audio: a given delay, and which wet belongs where."""
+"""Checks of the user's statements against the audio: a given delay, and which wet belongs where."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tapezoo.data.pairs import Pair, PairsFile
 from tapezoo.data.settings import setting_text
 from tapezoo.data.timing_findings import Fact
 
-EARLY_SAMPLES = 1  # by so much a claim may lie before the leading edge
+EARLY_SAMPLES = 1  # a given delay may lie this far before the leading edge
 
 
 def shared_samples(dry: Header, wet: Header, offset_samples: int) -> int:
-    """What dry and wet share once `offset_samples` are taken off.
+    """Number of samples that dry and wet share once `offset_samples` are taken off.
 
     Raises:
         DataError: They share nothing.
@@ -86,11 +86,11 @@ def repeated_findings(file: PairsFile, hashes: Mapping[Path, str], names: Sequen
 
 
 def offset_facts(claimed_samples: int, heard: ChannelTiming, claim: str) -> list[Fact]:
-    """Whether the audio bears out a given delay.
+    """Whether the audio confirms a given delay.
 
     Args:
         claimed_samples: The delay that was taken off.
-        heard: What the audio says of the whole delay.
+        heard: The whole delay as measured from the audio.
         claim: How the delay was given.
     """
     if not heard.found:

@@ -41,7 +41,7 @@ def has_mp3_length(path: Path) -> bool:
 
 
 def mp3_bytes(path: Path) -> tuple[int, int] | None:
-    """Bytes of audio as a Xing header says, and as lie there; None where it does not say."""
+    """Bytes of audio that a Xing header declares and that the file holds; None where the header declares none."""
     with path.open("rb") as file:
         start = _id3_bytes(file)
         file.seek(start)
@@ -58,7 +58,7 @@ def mp3_bytes(path: Path) -> tuple[int, int] | None:
 
 
 def ogg_streams(path: Path) -> tuple[int, bool]:
-    """How many logical streams begin in an Ogg file, and whether its last page says that it is the last."""
+    """How many logical streams begin in an Ogg file, and whether its last page is marked as the last."""
     streams, is_closed = 0, False
     size = path.stat().st_size
     with path.open("rb") as file:

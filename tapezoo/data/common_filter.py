@@ -63,7 +63,7 @@ def _fit(pairs: Sequence[Pair], taps: int, lead_samples: int) -> LinearFilter:
 
 
 def _gain(filter: LinearFilter, pair: Pair) -> float:
-    """Of the recording, against the filter's output."""
+    """Gain of the recording against the filter's output."""
     both = power = 0.0
     for output, target in _outputs(filter, pair):
         both += float(output @ target)

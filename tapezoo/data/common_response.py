@@ -1,9 +1,9 @@
-"""Several recordings of one machine: their delays are moved until one response explains all of them.
+"""Aligns several recordings of one machine: their delays are moved until one response explains all of them.
 
-Where the response of a device begins is told from each recording within a few samples, and differently where the
-programme differs. A filter that is fitted to recordings that lie a few samples apart is none of the machine's: on five
-clips of a tape, each at its own onset, the median error of a filter on the clip it never saw was .085, and .012 where
-they lay on each other.
+One recording shows the onset of a device's response to within a few samples, and the error depends on the programme
+material. A filter fitted to recordings that lie a few samples apart is not the machine's. On five clips of a tape, the
+median error of a filter on the clip it was not fitted to was 0.085 with each clip at its own onset, and 0.012 with the
+clips aligned to one another.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ EXCERPT_S = 20.0  # of each recording, from its middle
 ALL_EXCERPTS_S = 300.0  # of all recordings together, but
 LEAST_EXCERPT_S = 3.0  # of each
 TAPS = 193
-LEAD_SAMPLES = 24  # by so much the response may begin before where it was heard
-REACH_SAMPLES = 20  # no two onsets are told further apart
+LEAD_SAMPLES = 24  # the response may begin this much before its measured onset
+REACH_SAMPLES = 20  # largest difference between two measured onsets
 STEPS = 8
 STILL_SAMPLES = 0.03
 
@@ -46,7 +46,7 @@ class Excerpt:
     delay: NDArray[np.float64]
 
     def read(self, shift_samples: float) -> tuple[Signal, Signal]:
-        """Dry read along the delay and so much more, and wet; dry leads by `LEAD_SAMPLES`."""
+        """Dry read `shift_samples` beyond the delay, and wet; dry leads by `LEAD_SAMPLES`."""
 
         def delay(start: int, stop: int) -> NDArray[np.float64]:
             return self.delay[start:stop] + (shift_samples - LEAD_SAMPLES)
@@ -76,7 +76,7 @@ def take_excerpt(dry: Signal, wet: Signal, trajectory: DelayTrajectory, recordin
 
 
 def match_responses(excerpts: Sequence[Excerpt]) -> list[float] | None:
-    """What to add to each recording's delay, 0 or less: no sound is taken from before its own onset.
+    """What to add to each recording's delay, 0 or less, so that nothing is cut off after its own onset.
 
     One filter is fitted to all, each recording moved to where it fits best, and so on. None: that explains them no
     better than they are, as with recordings of different machines.
@@ -101,7 +101,7 @@ def match_responses(excerpts: Sequence[Excerpt]) -> list[float] | None:
 
 
 def _misfit(filter: LinearFilter, input: Signal, target: Signal) -> float:
-    """By how many samples target is later than what the filter says, told from the slopes: the highs know best."""
+    """By how many samples target lags the filter's output, from the slopes, which weight high frequencies most."""
     said = np.diff(oaconvolve(input.astype(np.float64), filter.taps)[: len(input)])
     heard = np.diff(target.astype(np.float64))
     size = next_fast_len(len(said) + REACH_SAMPLES, real=True)

@@ -1,4 +1,4 @@
-"""What a sound file's container says about its audio, held against the bytes that lie there.
+"""Compares the length that a sound file's container declares with the bytes that the file holds.
 
 libsndfile takes the shorter of what the header says and what the file holds, and is silent about the difference.
 Here only the length field and the place of the audio are found; decoding stays libsndfile's.
@@ -126,7 +126,7 @@ def audio_bytes(path: Path) -> AudioBytes | None:
 
 
 def is_w64(path: Path) -> bool:
-    """Whether a file says that it is a W64 file."""
+    """Whether a file begins as a W64 file does."""
     with path.open("rb") as file:
         head = file.read(40)
     return head[:4] == b"riff" and head[24:28] == b"wave"

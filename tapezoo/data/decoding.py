@@ -1,7 +1,7 @@
 """How many samples of a sound file really decode: the one place that opens sound files for reading.
 
-What decodes counts. Where a header contradicts the file, the audio is used and that is said if the file is plainly
-whole (a recorder that never completed its header, a length counted modulo 4 GiB); else it is refused, with both
+What decodes counts. A header may contradict its file. If the file is plainly whole (a recorder that never completed
+its header, a length counted modulo 4 GiB), the audio is used and the user is told. Any other file is refused with both
 figures.
 """
 
@@ -88,7 +88,7 @@ def native_path(path: Path) -> str | bytes:
 
 
 def survey(path: Path) -> Source:
-    """Looks at a sound file without decoding it, and settles what its header is worth.
+    """Examines a sound file without decoding it, and decides whether its header can be trusted.
 
     Raises:
         SoundFileError: libsndfile does not know the format, or header and content contradict each other.
@@ -181,7 +181,7 @@ def _open(path: Path, prefix: bytes, start: int, is_endless: bool) -> Iterator[S
 
 
 def _contradiction(path: Path, audio: AudioBytes) -> str:
-    """What to tell about a header that is wrong where the audio is plainly whole; refuses any other."""
+    """The note on a wrong header of a file whose audio is plainly whole; raises for any other."""
     if audio.is_unfinished or audio.is_wrapped:
         why = "was never completed" if audio.is_unfinished else "is limited to 4 GiB"
         return (

@@ -35,7 +35,7 @@ class Aligned:
     Args:
         input: See `PreparedRow`.
         target: See `PreparedRow`.
-        taken_samples: How much of dry was cut off its front.
+        taken_samples: Number of samples cut off the front of dry.
         steady_input: See `PreparedRow`.
         delay: See `PreparedRow`.
     """
@@ -116,7 +116,7 @@ def give_delay(dry: Signal, wet: Signal, delay: Delay, scratch: Path | None) -> 
 
 
 def _heard_length(dry: Signal, delay: Delay, first: int, length: int) -> int:
-    """So much of `length` samples of wet as answers what dry has."""
+    """How many of `length` samples of wet answer samples that dry has."""
     if length == 0:
         return 0
     last = first + length - 1

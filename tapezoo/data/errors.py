@@ -20,7 +20,7 @@ class CacheError(TapezooError):
 
     @classmethod
     def from_os(cls, root: Path, error: OSError) -> CacheError:
-        """What the system says of a folder of the cache."""
+        """The error for what the operating system reports about a cache folder."""
         return cls(
             str(root),
             found=f"a cache folder that cannot be written ({error.strerror or error})",

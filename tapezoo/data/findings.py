@@ -1,4 +1,4 @@
-"""What the checks saw and did not refuse: the lines a user reads before training."""
+"""What the checks found without refusing the data: the lines a user reads before training."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Frames:
-    """One value per frame; what is left after the last whole frame is in none.
+    """One value per frame; samples after the last whole frame are left out.
 
     Args:
         peak: Highest magnitude.

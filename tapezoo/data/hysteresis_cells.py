@@ -205,9 +205,9 @@ class HysteresisCells(PairsDataModule):
         size = self._rows[split], self._samples[split], self.sample_rate
         if split == "train":
             fields = training_fields(*size, self._program_seed)
-        else:  # the two share no seed, whatever the program's
+        else:  # validation and test never share a seed, whatever `program_seed` is
             fields = unseen_fields(*size, 2 * self._program_seed + (split == "test"))
-        # the solver hears what the nets hear
+        # the solver gets exactly the input that the nets get
         return fields._replace(H=fields.H.astype(np.float32).astype(np.float64))
 
     def _inputs(self) -> dict[Split, NDArray[np.float32]]:
@@ -230,7 +230,7 @@ class HysteresisCells(PairsDataModule):
 
 
 def _stretched(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Columns moved so that they reach from 0 to 1: a knob is often at an end, and no net knows what it never heard."""
+    """Columns moved so that they reach from 0 to 1: knobs are often at an end, which a net must have seen in training."""
     low, high = values.min(axis=0), values.max(axis=0)
     return values if len(values) < 2 else np.asarray((values - low) / (high - low))
 

@@ -17,11 +17,11 @@ LINEAR_FLOOR_TAPS = 257
 BLOCK_SAMPLES = 1 << 20  # a longer recording is summed up block by block
 
 FIRST_RIDGE = 1e-3  # of the input's energy: where the search for the ridge begins
-LEAST_RIDGE = 1e-9  # of it: recordings are band-limited, which leaves the equations nearly singular
+LEAST_RIDGE = 1e-9  # of the input's energy: recordings are band-limited, so the equations are nearly singular
 CORRECTION_RIDGE = 0.75  # of the input's energy: heavy
 RIDGE_STEPS = 6  # after which it moves by a few per cent
 
-HEAVIEST_RIDGE = 100.0  # of it, for a part of the filter: such taps are as good as 0
+HEAVIEST_RIDGE = 100.0  # of the input's energy, for a part of the filter: such taps are practically 0
 SHORTEST_PART = 64  # taps that share a ridge
 
 Signals = Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]]
@@ -60,7 +60,7 @@ def least_squares_fir(pairs: Signals, taps: int = LINEAR_FLOOR_TAPS) -> LinearFi
 
 
 def gather(pairs: Signals, taps: int) -> NormalEquations:
-    """What `fit_filter` needs to know of (input, target) arrays of equal length."""
+    """The normal equations of (input, target) arrays of equal length, for `fit_filter`."""
     equations = NormalEquations(taps)
     for input, target in pairs:
         equations.add(filter_blocks(input, target, taps))
@@ -77,7 +77,7 @@ def fit_filter(equations: NormalEquations) -> LinearFilter:
         if not size:
             break
         noise = equations.error_energy(found) / equations.samples
-        # above the input's own energy it would fade out what there is
+        # a ridge above the input's own energy would suppress the filter itself
         ridge = min(max(taps * noise / size, LEAST_RIDGE * equations.power), equations.power)
         found, offset = equations.solve(ridge, found)
     if taps > SHORTEST_PART:
@@ -99,7 +99,7 @@ def _ridges(equations: NormalEquations, found: NDArray[np.float64], least: float
 
 
 def look_ahead(pairs: Signals, lead_samples: int) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Every input that much earlier against its target; both as long as what is left."""
+    """Every input, read `lead_samples` ahead of its target; both cut to what they share."""
     return [(input[lead_samples:], target[: len(target) - lead_samples]) for input, target in pairs]
 
 
@@ -109,7 +109,7 @@ def correct_filter(pairs: Signals, filter: LinearFilter) -> LinearFilter:
     Its change has a ridge of three quarters of the input's mean power: what the input hardly excites stays as it is.
 
     Args:
-        pairs: (input, target) arrays of equal length, that much earlier as the filter looks ahead.
+        pairs: (input, target) arrays of equal length, the input earlier by the filter's lead.
         filter: Where to begin.
     """
     taps = len(filter.taps)

@@ -78,7 +78,7 @@ class PairsDataModule(LightningDataModule, ABC):
         batches_per_epoch: Length of an epoch; None: as many batches as cover the training audio once.
         burn_in_samples: Unscored samples before each segment, at least 0.
         seed: Of the choice of segments, at least 0.
-        balance_energy: Whether the loss hears rows divided by the RMS of their setting's training target.
+        balance_energy: Whether the loss gets rows divided by the RMS of their setting's training target.
         silent_share: Largest share of training rows that are silent in dry and wet, 0 to 1.
         cache_dir: Folder of the memory maps; None: TAPEZOO_CACHE, else the user's cache folder.
         held_out: Settings of the controls whose rows are in the test split alone.
@@ -151,7 +151,7 @@ class PairsDataModule(LightningDataModule, ABC):
         return {"dataset_hash": self.dataset_hash, "recordings": ", ".join(names[:NAMED_RECORDINGS]) + more}
 
     def other_findings(self) -> list[Finding]:
-        """What the user should know that is no matter of the prepared audio."""
+        """Findings for the user that do not concern the prepared audio."""
         return []
 
     @abstractmethod

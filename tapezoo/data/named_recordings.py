@@ -37,7 +37,7 @@ def named_pairs(dry: str | None, wet: str | None, pairs: str | None) -> PairsFil
 
 
 def read_headers(file: PairsFile) -> list[tuple[Header, Header]]:
-    """Those of dry and wet of each pair, which fit together.
+    """The headers of dry and wet of each pair, checked against each other.
 
     Raises:
         SoundFileError: A missing or unreadable file.

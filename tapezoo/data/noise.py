@@ -1,4 +1,4 @@
-"""How much noise wet holds, told where dry is silent; a tail that still decays there is not taken for noise."""
+"""How much noise wet holds, measured where dry is silent; a tail that still decays there is not taken for noise."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tapezoo.data.streams import energy
 
 SILENT_DRY = 1e-4  # -80 dBFS peak
 TAIL_S = 0.3  # after dry falls silent the device still rings and releases
-LEAST_FRAMES = 5  # 0.1 s: less says nothing
+LEAST_FRAMES = 5  # 0.1 s: fewer are too short to judge
 STEADY_DB_S = 1.0  # a fall that is slower takes a minute to vanish: noise
-CLEAR_DB_S = 30.0  # where a fall of so much could hide in the scatter, nothing can be told
+CLEAR_DB_S = 30.0  # if the scatter could hide a fall this fast, no verdict is given
 LIKELY, CERTAIN = 2.0, 3.0  # standard errors
 LOWEST_POWER = 1e-16  # -160 dBFS: digital silence stands still
 

@@ -84,7 +84,7 @@ class NormalEquations:
 
     @property
     def power(self) -> float:
-        """Energy of all inputs: the mean of R's diagonal, but for the ends. A ridge is small against it, or is not."""
+        """Energy of all inputs: the mean of R's diagonal, but for the ends. Ridges are relative to it."""
         return float(self._of_input[0])
 
     def solve(self, ridge: float | Vector, start: Vector | None = None) -> tuple[Vector, float]:
@@ -136,7 +136,7 @@ class NormalEquations:
         return unit * h, self._offset(unit * h)
 
     def error_energy(self, g: Vector) -> float:
-        """Of the filter with these taps and the best offset for them, over all recordings."""
+        """Error energy of the filter with these taps and the best offset for them, over all recordings."""
         explained = 2 * float(g @ self._right()) - float(g @ self._operator()(g))
         own = self._target_energy - self._target_sum**2 / max(self.samples, 1)
         return max(own - explained, 0.0)

@@ -1,4 +1,4 @@
-"""The timing of one channel: its lag however far, its clock, its steps, its wander, anchored at the onset."""
+"""The timing of one channel: its lag at any distance, clock, steps and wander, anchored at the response's onset."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.devices.transport import read_delayed
 
 MAX_DELAY_S = 0.6  # tape machines with separate heads: about 0.16 s at 7.5 ips, 0.35 s at 3.75
-SURE = 3.0  # below this confidence a lag beyond the near search may be better
-FASTER = 2.0  # times as confident a lag at another speed must be
-FAR_S = 0.25  # searched finely around a coarse lag
-AGREES = 0.4  # of the windows, to take their common lag for that of the pair
-STILL_SAMPLES = 0.5  # a spread of the windows' delays below this is no wander
-BESIDE_CLOCK_SAMPLES = 2.0  # nor below this around the line of two clocks: distortion spreads them by one
+SURE = 3.0  # below this confidence, lags beyond the near search are tried too
+FASTER = 2.0  # a lag at another speed must be this many times as confident
+FAR_S = 0.25  # half-width of the fine search around a coarse lag
+AGREES = 0.4  # share of the windows that must agree before their common lag is taken for the pair's
+STILL_SAMPLES = 0.5  # a smaller spread of the windows' delays is not wander
+BESIDE_CLOCK_SAMPLES = 2.0  # the same around the line of two clocks; distortion alone spreads delays by 1 sample
 CLOCK_SIGMAS = 6.0
-CLOCK_SHARE = 0.8  # of the delay's variance that a line must explain to be two clocks
+CLOCK_SHARE = 0.8  # share of the delay's variance that a line must explain to count as two clocks
 LEAST_DRIFT_SAMPLES = 0.3
 LEAST_PIECE_S = 0.3
 EXCERPT_S = 20.0
 LEAD_SAMPLES = 64
-ROUNDS = 3  # of looking for steps that windows did not see
+ROUNDS = 3  # of the search for steps that the windows missed
 
 NO_DELAYS = LocalDelays(np.zeros(0), np.zeros(0), 0, 1)
 
 
 @dataclass(frozen=True)
 class Channel:
-    """What is known of one channel.
+    """The measured timing of one channel.
 
     Args:
         constant: The best constant delay.
-        wander: The whole delay over time; None where it stands still.
+        wander: The whole delay over time; None where it is constant.
         steps: Lost and repeated samples.
         clock_ratio: Samples of wet per sample of dry.
     """
@@ -54,7 +54,7 @@ class Channel:
 
 
 def measure_channel(dry: Signal, wet: Signal, sample_rate: int) -> Channel:
-    """All of it, from the audio.
+    """Measures a channel's timing from the audio.
 
     Args:
         dry: (samples,).
@@ -83,7 +83,7 @@ def measure_channel(dry: Signal, wet: Signal, sample_rate: int) -> Channel:
         steps = united([*steps, *missed])
         wander = _wander(dry, wet, sample_rate, local, steps, slope)
     else:
-        # steps that do not explain what made them necessary
+        # these steps do not explain the delays that made them necessary
         return Channel(constant, None, tuple(steps or missed), 1.0)
     if wander is None:
         return Channel(constant, None, (), 1.0)
@@ -120,18 +120,18 @@ def _search_far(
         ratio, frame = speed_of(dry_onsets, wet_onsets)
         other = _at_speed(dry, wet, sample_rate, ratio, frame * hop) if ratio != 1.0 else None
     if other is not None and other[0].confidence > FASTER * best.confidence:
-        return other[0], NO_DELAYS, other[1]  # at the wrong speed a lag fits a moment here and there
+        return other[0], NO_DELAYS, other[1]  # at the wrong speed a lag fits only isolated moments
     if best.found:
         local = local_delays(dry, wet, sample_rate, round(best.delay_samples))
         if best is near:
             return best, local, 1.0
-        # a loop that repeats fits itself one turn later, the better the less of it is left to hold a step
+        # a repeating loop also fits one repeat later, and fits better the less audio remains that could hold a step
         beside = local_delays(dry, wet, sample_rate, round(near.delay_samples))
         shares = [_shared_share(dry, wet, round(one.delay_samples)) for one in (near, best)]
         if beside.agreement < AGREES or beside.agreement * shares[0] < local.agreement * shares[1]:
             return best, local, 1.0
         return (near if near.found else _of_windows(near, beside)), beside, 1.0
-    # no constant delay: lines and steps, which the windows see each on its own
+    # no constant delay: look for lines and steps in the windows' own delays
     tried = [local_delays(dry, wet, sample_rate, lag) for lag in (round(near.delay_samples), *lags)]
     local = max(tried, key=lambda one: one.agreement)
     if local.agreement >= AGREES:
@@ -140,13 +140,13 @@ def _search_far(
 
 
 def _shared_share(dry: Signal, wet: Signal, lag: int) -> float:
-    """How much of the shorter recording the other one answers at this lag."""
+    """Share of the shorter recording that overlaps the other one at this lag."""
     shared = min(len(dry), len(wet) - lag) - max(0, -lag)
     return max(0, shared) / min(len(dry), len(wet))
 
 
 def _of_windows(alignment: Alignment, local: LocalDelays) -> Alignment:
-    """The constant in the middle of what the windows say."""
+    """The alignment at the median of the windows' delays."""
     middle = float(np.median(local.delay_samples))
     confidence = max(CONFIDENT, 1 / (1.001 - min(local.agreement, 1.0)))
     return replace(alignment, delay_samples=middle, correction_samples=round(middle), confidence=confidence)
@@ -165,7 +165,7 @@ def _find_around(dry: Signal, wet: Signal, lag: int, reach: int) -> Alignment:
 def _at_speed(
     dry: Signal, wet: Signal, sample_rate: int, ratio: float, lag: int
 ) -> tuple[Alignment, float] | None:
-    """Whether wet, played at another speed, is found in dry; and at which speed exactly."""
+    """Whether wet matches dry at another playing speed, and the exact speed."""
     up, down = _fraction(ratio)
     length = round(EXCERPT_S * sample_rate)
     start = max(0, -lag)
@@ -189,7 +189,7 @@ def _fraction(ratio: float) -> tuple[int, int]:
 
 
 def _slope(local: LocalDelays) -> float:
-    """The usual growth of the delay per sample of wet, blind to steps."""
+    """The typical growth of the delay per sample of wet, ignoring steps."""
     if len(local.delay_samples) < 6:
         return 0.0
     grown, passed = np.diff(local.delay_samples), np.diff(local.at_samples)
@@ -197,14 +197,14 @@ def _slope(local: LocalDelays) -> float:
     if sane.sum() < 4:
         return 0.0
     rough = float(np.median(grown[sane] / passed[sane]))
-    span = max(1, len(grown) // 8)  # neighbours are noisy: pairs further apart, and again the middle one
+    span = max(1, len(grown) // 8)  # neighbours are too noisy: use pairs further apart, then the median again
     wide, time = (values[span:] - values[:-span] for values in (local.delay_samples, local.at_samples))
     near = np.abs(wide - rough * time) < 1 + local.window_samples / 512
     return float(np.median(wide[near] / time[near])) if near.any() else rough
 
 
 def _clock(local: LocalDelays, steps: list[Step]) -> tuple[float, bool]:
-    """The growth of the delay per sample of wet, and whether it is that of two clocks."""
+    """The growth of the delay per sample of wet, and whether two clocks explain it."""
     delays = _without(local, steps)
     at = local.at_samples
     if len(delays) < 6:
@@ -251,7 +251,7 @@ def _lines(
     level = (
         float(np.median(_without(local, steps) - slope * local.at_samples)) if len(local.at_samples) else 0.0
     )
-    level = level if slope else round(level)  # whole samples, as far as the onset does not say otherwise
+    level = level if slope else round(level)  # whole samples, until the onset shows otherwise
     times, delays = [], []
     for start, stop in pieces(steps, samples):
         for edge in (start, stop):
@@ -262,7 +262,7 @@ def _lines(
 
 
 def _tracked(dry: Signal, wet: Signal, sample_rate: int, lines: DelayTrajectory) -> DelayTrajectory | None:
-    """The wandering delay, tracked between the steps; None where it stands still in all of them."""
+    """The wandering delay, tracked between the steps; None where it is constant between all of them."""
     parts, is_any = [], False
     for first in range(0, len(lines.times_s), 2):
         times, delays = lines.times_s[first : first + 2], lines.delay_samples[first : first + 2]
@@ -298,7 +298,7 @@ def _tracked(dry: Signal, wet: Signal, sample_rate: int, lines: DelayTrajectory)
 
 
 def _as_stepped(steps: list[Step], wander: DelayTrajectory) -> list[Step]:
-    """The steps by as much as the trajectory steps there: between windows it may have moved as well."""
+    """The steps with the trajectory's own sizes: between windows the delay may also have moved."""
     twice = np.flatnonzero(np.diff(wander.times_s) == 0)
     if len(twice) != len(steps):
         return steps
@@ -307,7 +307,7 @@ def _as_stepped(steps: list[Step], wander: DelayTrajectory) -> list[Step]:
 
 
 def _anchored(dry: Signal, wet: Signal, wander: DelayTrajectory) -> tuple[DelayTrajectory, Alignment]:
-    """The trajectory moved to the onset of what the device makes of dry read along it."""
+    """The trajectory, moved to the onset of the device's response to dry read along it."""
     start, stop = _excerpt(dry, wet, wander)
     past = _read(dry, wander, start, stop, LEAD_SAMPLES)
     found = find_delay(past, cut(wet, start, stop), 8 * LEAD_SAMPLES)
@@ -317,7 +317,7 @@ def _anchored(dry: Signal, wet: Signal, wander: DelayTrajectory) -> tuple[DelayT
 
 
 def _excerpt(dry: Signal, wet: Signal, wander: DelayTrajectory) -> tuple[int, int]:
-    """Twenty seconds of wet, or all of it, in which dry plays."""
+    """Up to 20 s of wet in which dry is playing."""
     low = max(0, int(np.ceil(wander.delay_samples.max())))
     high = min(len(wet), len(dry) + int(np.floor(wander.delay_samples.min())))
     length = min(round(EXCERPT_S * wander.sample_rate), max(0, high - low))
@@ -327,7 +327,7 @@ def _excerpt(dry: Signal, wet: Signal, wander: DelayTrajectory) -> tuple[int, in
 
 
 def _read(dry: Signal, wander: DelayTrajectory, start: int, stop: int, later_samples: int) -> Real:
-    """Dry at the times that wet answers from `start` to `stop`, less the delay, so that wet lags it."""
+    """Dry along the delay for wet's samples `start` to `stop`, read `later_samples` later so that wet lags it."""
     delay = wander.at(start + later_samples, stop + later_samples)
     base = int(np.floor((start + later_samples) - delay.max())) - 64
     end = int(np.ceil((stop + later_samples) - delay.min())) + 64

@@ -14,26 +14,26 @@ from tapezoo.data.align.onset import measure_onset
 WINDOW_SAMPLES = 32768
 MAX_WINDOWS = 24
 DRIFT_WINDOW_SAMPLES = 16384  # a third of a second: short enough to follow wow below 2 Hz
-NEIGHBOUR_SAMPLES = 64  # lags this near the winner belong to it: a filter or a wander of the tape smears it
-CONFIDENT = 1.5  # measured on the recordings of PEERS.md: right 1.9 and more, no constant delay 1.3 and less
+NEIGHBOUR_SAMPLES = 64  # lags this near the best one belong to it: filters and tape wander smear the peak
+CONFIDENT = 1.5  # measured: correct delays have 1.9 or more, pairs without a constant delay 1.3 or less
 LEAST_FRACTION = 0.02  # a sharp response nearer than this to a whole sample needs no resampling
-SHARPENED = 20.0  # what resampling must take off the error that earlier lags would explain
+SHARPENED = 20.0  # factor by which resampling must reduce the share of the error that earlier lags explain
 DRIFT_SAMPLES = 4.0  # a level-dependent phase (klon) spreads window delays by up to 3 without any movement
 MAX_WANDER_SAMPLES = 128
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """How wet lies against dry; positive delays: wet comes later.
+    """The delay of wet against dry; positive: wet is later.
 
     Args:
-        delay_samples: Estimated delay, with its fraction; of a drifting pair, the middle.
-        correction_samples: Whole samples to take off: the onset of the device's response, or before it where
-            noise hides it. A causal model can delay but cannot look ahead.
-        fraction_samples: Where wet is dry resampled by a part of a sample (its response is a sinc, half of which
-            lies before any onset): what dry is to be delayed by beyond the correction, 0 to 1. Where the device is
-            a filter 0: the model's own.
-        confidence: How far the best lag stands out from all others; 1 is nothing.
+        delay_samples: Estimated delay, with its fraction; the median for a drifting pair.
+        correction_samples: Whole samples to take off: the onset of the device's response, or earlier where
+            noise hides the onset. A causal model can delay but cannot look ahead.
+        fraction_samples: How far to delay dry beyond the correction, 0 to 1 samples, where wet is dry resampled by a
+            fraction of a sample (the response is then a sinc, half of which precedes any onset). 0 where the device
+            is a filter, which the model learns itself.
+        confidence: How far the best lag stands out from all others; 1: not at all.
         inverted: Whether wet is upside down.
         drift_samples: Spread (10th to 90th percentile) of the delay over the file; 0 when steady.
     """
@@ -97,7 +97,7 @@ def find_delay(dry: Signal, wet: Signal, max_delay_samples: int) -> Alignment:
 
 
 def causal_delay(dry: Signal, wet: Signal, delay_samples: float) -> tuple[int, float]:
-    """Whole samples of delay that no causal model misses, and what dry is to be resampled by beyond them.
+    """Whole samples that can be taken off without harming a causal model, and the fraction to delay dry by after that.
 
     Args:
         dry: (samples,).
@@ -109,7 +109,7 @@ def causal_delay(dry: Signal, wet: Signal, delay_samples: float) -> tuple[int, f
     fraction = delay_samples - below
     if whole.is_certain or not LEAST_FRACTION < fraction < 1 - LEAST_FRACTION:
         return whole.lag_samples, 0.0
-    # dry resampled by a fraction has a sinc for its response, half of it before the onset; a filter has not
+    # a fractional delay responds with a sinc, half of it before the onset; a causal filter does not
     resampled = measure_onset(dry, wet, below, fraction)
     if resampled.before_peak * SHARPENED < whole.before_peak and resampled.lag_samples >= below - 1:
         return below, fraction

@@ -22,7 +22,7 @@ Signal = NDArray[np.floating[Any]]  # of any length: slices of it become float64
 
 @dataclass(frozen=True)
 class Spectra:
-    """Cross-spectra of windows; lag `low` of the search is index 0 of their inverse transforms.
+    """Cross-spectra of windows; index 0 of their inverse transforms is the lag `low`.
 
     Args:
         cross: One per window, energy-normalized.
@@ -45,12 +45,12 @@ def cross_spectra(
     Args:
         dry: (samples,).
         wet: (samples,).
-        starts: Of the windows, in dry.
-        window_samples: Their length.
+        starts: First samples of the windows, in dry.
+        window_samples: Length of a window.
         low: Earliest lag.
         high: Latest lag.
     """
-    # wet windows reach over the whole lag range, so that no lag is at a disadvantage
+    # wet's windows cover the whole range of lags, so that no lag is at a disadvantage
     fft_samples = next_fast_len(2 * window_samples + high - low, real=True)
     taper = np.hanning(window_samples)
     cross = []
@@ -81,13 +81,13 @@ def correlation(spectra: Spectra, floor: float) -> Real:
 
 
 def spaced(dry: Signal, length: int, window_samples: int, most: int) -> list[int]:
-    """Where up to `most` windows begin: the loudest tell most, those within 40 dB of the loudest, spread over the file.
+    """Where up to `most` windows begin, spread over the windows within 40 dB of the loudest one.
 
     Args:
         dry: (samples,).
-        length: Of the part that is looked at.
+        length: Length of the part to choose from, in samples.
         window_samples: Length of a window, at most `length`.
-        most: At most so many.
+        most: Largest number of windows.
     """
     grid = np.unique(np.linspace(0, length - window_samples, 4 * most).astype(int))
     if length < 4 * most * window_samples // 2:
@@ -100,14 +100,14 @@ def spaced(dry: Signal, length: int, window_samples: int, most: int) -> list[int
 
 
 def cut(signal: Signal, start: int, stop: int) -> Real:
-    """`signal[start:stop]` in double precision, silence where the signal has not begun or is over."""
+    """`signal[start:stop]` in double precision, with zeros outside the signal."""
     inside = np.asarray(signal[max(0, start) : max(0, stop)], dtype=np.float64)
     before = min(max(0, -start), stop - start)
     return np.pad(inside, (before, stop - start - before - len(inside)))
 
 
 def refine(values: Real, peak: int) -> float:
-    """The top of the band-limited interpolation around a peak; a parabola is off by up to .2 samples."""
+    """The top of the band-limited interpolation around a peak; a parabola would be off by up to 0.2 samples."""
     indices = np.arange(max(0, peak - 64), min(len(values), peak + 65))
     around = peak + np.linspace(-1, 1, 101)
     height = np.abs(np.sinc(around[:, None] - indices) @ values[indices])

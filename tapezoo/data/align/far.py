@@ -1,4 +1,4 @@
-"""Coarse lags over whole recordings, however far apart, from when each begins to sound, band by band.
+"""Coarse lags over whole recordings, at any distance, from the onsets in each frequency band.
 
 Onsets survive distortion, filters and compressors, need a few hundred values per second, and do not repeat with the
 period of a tone. What they propose is searched finely afterwards.
@@ -19,8 +19,8 @@ EDGES_HZ = (60.0, 200.0, 500.0, 1200.0, 3000.0, 7000.0, 18_000.0)
 BLOCK_FRAMES = 4096
 CANDIDATES = 4
 APART_S = 0.05
-STRETCH_S = 300.0  # of a recording that is compared at other speeds
-# of the rates that recorders have; wet played at another one is that much longer or shorter
+STRETCH_S = 300.0  # longest part of a recording that is compared at other speeds
+# rates that recorders offer; wet played at the wrong one is longer or shorter by their ratio
 STANDARD_RATES_HZ = (32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
 
 
@@ -28,7 +28,7 @@ def onsets(signal: Signal, sample_rate: int) -> Real:
     """How much louder each band grows from frame to frame, in nepers, normalized.
 
     Shape:
-        returns: (bands, frames), a frame each 4 ms.
+        returns: (bands, frames), one frame per 4 ms.
     """
     hop = max(1, round(FRAME_S * sample_rate))
     size = next_fast_len(2 * hop, real=True)
@@ -81,7 +81,7 @@ def far_lags(dry: Real, wet: Real) -> tuple[list[int], float]:
 
 
 def speed_of(dry: Real, wet: Real) -> tuple[float, int]:
-    """Which ratio of two standard sample rates wet was stretched by, and at which lag, in frames of dry; 1: by none.
+    """The ratio of two standard sample rates by which wet is stretched (1: not at all), and the lag in frames of dry.
 
     Args:
         dry: `onsets` of dry.

@@ -21,7 +21,7 @@ from tapezoo.devices.transport import read_delayed
 
 BLOCK_S = 0.002
 TAPS = 64
-SIDE_S = 0.35  # how far around a step the waveform is looked at
+SIDE_S = 0.35  # how much of the waveform is examined on each side of a step
 EVIDENCE = 25.0  # log-likelihood on each side, of blocks that count as one observation each
 MOVED_S = 0.00034  # 15 samples at 44.1 kHz: between two windows no transport moves so far
 SMALL_SAMPLES = 0.75
@@ -29,8 +29,8 @@ SPREADS = 6.0
 WHOLE = 0.3
 STILL_SAMPLES = 0.5
 STEADY_WINDOWS = 4  # on each side of a small step
-REST_WINDOWS = 2.0  # a longer gap between two windows is a rest of the programme
-SPEED_DEVIATION = 0.002  # what a transport may move in one: wow of .1 % rms peaks there
+REST_WINDOWS = 2.0  # a longer gap between two windows is a rest in the music
+SPEED_DEVIATION = 0.002  # relative speed deviation that a transport may have: the peak of 0.1 % rms wow
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Step:
     """A change of the delay from one sample to the next.
 
     Args:
-        at_samples: Where, in wet.
-        window_samples: How surely: it lies within half of this.
-        samples: By how much.
+        at_samples: Position in wet.
+        window_samples: Uncertainty of the position: the step lies within half of this on either side.
+        samples: Change of the delay.
     """
 
     at_samples: float
@@ -56,7 +56,7 @@ def find_steps(dry: Signal, wet: Signal, sample_rate: int, local: LocalDelays, s
         wet: (samples,).
         sample_rate: In Hz.
         local: The delays of the windows.
-        slope: By how much the delay grows per sample of wet: that of two clocks.
+        slope: Growth of the delay per sample of wet that two clocks cause.
     """
     delays = local.delay_samples - slope * local.at_samples
     if len(delays) < 3:
@@ -72,7 +72,7 @@ def find_steps(dry: Signal, wet: Signal, sample_rate: int, local: LocalDelays, s
             continue
         gap = float(local.at_samples[i + 1] - local.at_samples[i])
         if gap > REST_WINDOWS * local.window_samples and abs(change) <= SPEED_DEVIATION * gap:
-            continue  # nobody hears how it got there
+            continue  # in a rest it does not matter when the delay changed
         step = _confirm(dry, wet, sample_rate, local, i, large)
         if step is not None:
             steps.append(step)
@@ -103,7 +103,7 @@ def _confirm(
     before = _extended(times, local.at_samples[i::-1], local.delay_samples[i::-1], large)
     after = _extended(times, local.at_samples[i + 1 :], local.delay_samples[i + 1 :], large)
     target = cut(wet, start, stop)
-    target = np.diff(target, prepend=target[:1])  # treble tells more of time
+    target = np.diff(target, prepend=target[:1])  # high frequencies locate a step in time more sharply
     columns = [np.diff(_read(dry, times[0], delay)) for delay in (before, after)]
     first, second = _errors(columns, target, block, between, start)
     energy = np.square(target).reshape(-1, block).sum(axis=1)
@@ -124,12 +124,12 @@ def _confirm(
     middle = round((low + high) / 2) - int(times[0])
     samples = float(after[middle] - before[middle])
     if abs(samples - round(samples)) < WHOLE:
-        samples = float(round(samples))  # recorders lose whole ones
+        samples = float(round(samples))  # recorders lose whole samples
     return Step((low + high) / 2, high - low + 2 * block + 2 * abs(samples) * (samples < 0), samples)
 
 
 def _extended(times: NDArray[np.int64], at: Real, delays: Real, large: float) -> Real:
-    """The delay on one side of a step, carried on beyond it: from the nearest window outwards."""
+    """The delay on one side of a step, extrapolated beyond it from the nearest windows."""
     known = 1 + int(np.argmax(np.append(np.abs(np.diff(delays)) > large, True)))
     at, delays = at[:known], delays[:known]
     if np.ptp(delays[:3]) < STILL_SAMPLES:
@@ -160,7 +160,7 @@ def _errors(
     between: tuple[float, float],
     start: int,
 ) -> tuple[Real, Real]:
-    """Energy of what the device's filter leaves of each block, at either delay."""
+    """Error energy of the device's filter in each block, at either delay."""
     edges = (
         slice(0, max(4 * block, round(between[0] - start))),
         slice(min(len(target) - 4 * block, max(0, round(between[1] - start))), len(target)),
@@ -177,7 +177,7 @@ def _errors(
 
 
 def _merged(steps: list[Step], window_samples: int) -> list[Step]:
-    # one step may be proposed by two pairs of windows
+    # two pairs of windows may propose the same step
     merged: list[Step] = []
     for step in steps:
         if merged and step.at_samples - merged[-1].at_samples < window_samples / 8:
@@ -195,7 +195,7 @@ def _merged(steps: list[Step], window_samples: int) -> list[Step]:
 
 
 def united(steps: list[Step]) -> list[Step]:
-    """Steps of several searches, each relative to those before: what lies at one place is one step."""
+    """Steps of successive searches, each relative to the earlier ones; steps at the same place are added up."""
     found: list[Step] = []
     for step in sorted(steps, key=lambda one: one.at_samples):
         last = found[-1] if found else None
@@ -208,6 +208,6 @@ def united(steps: list[Step]) -> list[Step]:
 
 
 def pieces(steps: list[Step], samples: int) -> list[tuple[int, int]]:
-    """What lies between the steps."""
+    """The stretches between the steps, as (start, stop) in samples."""
     edges = [0, *(round(step.at_samples) for step in steps), samples]
     return list(itertools.pairwise(edges))

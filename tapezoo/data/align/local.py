@@ -1,4 +1,4 @@
-"""The delay of one short window after another, each on its own: what steps, lines and wandering are seen in."""
+"""The delay of each short window on its own: the data from which steps, clock drift and wander are told."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tapezoo.data.align.correlation import Real, Signal, cross_spectra, cut, ref
 from tapezoo.data.streams import release
 
 WINDOW_S = 0.186
-MOST_WINDOWS = 320  # of a long recording: it still shows every step that lasts
+MOST_WINDOWS = 320  # enough in a long recording to show every lasting step
 REACH_S = 0.093
 CLEAR = 2.0  # how far a window's best lag must stand above all others
 NEAR_S = 0.0004
@@ -20,13 +20,13 @@ SPECTRA = 24
 
 @dataclass(frozen=True)
 class LocalDelays:
-    """Delays of the windows with a clear one.
+    """Delays of the windows that have a clear best lag.
 
     Args:
-        at_samples: Middle of each window, in the time of wet.
-        delay_samples: Its delay.
-        heard: How many windows were loud enough to have one.
-        window_samples: Their length.
+        at_samples: Middle of each window, in samples of wet.
+        delay_samples: Delay of each window.
+        heard: Number of windows that were loud enough to be searched.
+        window_samples: Length of a window.
 
     Shape:
         at_samples, delay_samples: (clear windows,).
@@ -39,7 +39,7 @@ class LocalDelays:
 
     @property
     def agreement(self) -> float:
-        """Share of the loud windows that are clear and lie within a millisecond or so of the one before."""
+        """Share of the loud windows that are clear and lie within about a millisecond of the previous one."""
         if len(self.delay_samples) < 3:
             return 0.0
         near = np.abs(np.diff(self.delay_samples)) <= self.window_samples / 128
@@ -56,7 +56,7 @@ def local_delays(
         wet: (samples,), of any length.
         sample_rate: In Hz.
         around_samples: Middle of the search.
-        reach_s: How far it goes, to either side.
+        reach_s: How far the search goes on either side, in seconds.
     """
     first, last = max(0, -around_samples), min(len(dry), len(wet) - around_samples)
     window = min(round(WINDOW_S * sample_rate), last - first)

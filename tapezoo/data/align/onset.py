@@ -1,10 +1,11 @@
 """Where a device's response begins: the most delay that can be taken off without robbing a causal model.
 
-The peak of a response and its group delay lie after its onset, by three samples for a fourth-order low-pass at
-5 kHz. What counts is which past of dry a causal filter needs. Least squares answers that for all lags at once: with
-the columns of the normal equations in order from late lags to early ones, the triangular solve of the Cholesky
-factorisation gives how much each earlier lag takes off the error (Golub and Van Loan, "Matrix Computations", 4.2).
-Before the onset that is noise, at the onset it rises.
+The peak of a response and its group delay come after its onset, by three samples for a fourth-order low-pass at
+5 kHz. What counts is how recent a sample of dry a causal filter needs. Least squares answers that for all lags at
+once: with the columns of the normal equations in order from late lags to early ones, the triangular solve of the
+Cholesky factorisation gives how much each earlier lag reduces the error (Golub and Van Loan, "Matrix Computations",
+4.2).
+Before the onset this is only noise; at the onset it rises.
 
 Where noise or distortion hides the foot of a slow rise, the measured magnitude bounds it: no causal response is
 earlier than the minimum-phase one of its magnitude (Oppenheim and Schafer, "Discrete-Time Signal Processing", 5.6).
@@ -31,19 +32,19 @@ Signal = NDArray[np.floating[Any]]
 SECTION_SAMPLES = 32768
 SECTIONS = 6
 EARLY_SAMPLES, LATE_SAMPLES = 160, 240  # lags before and after the peak, and four times the rise
-LONGEST_RISE_SAMPLES = 256  # a longer one is no filter's, and the equations grow with its cube
-RIDGE = 1e-11  # of dry's power: below what 24 bits resolve
-EARLIER_FROM = 0.3  # of the early lags: these only show how high noise reaches
-RISES = 4.0  # a lag counts when it takes off so many times more than any before it
-COUNTS = 1e-9  # of wet's energy: what no earlier lag takes off does not matter
-CERTAIN = 1e5  # so far above all before it, it is the first: a first tap hidden below noise has a smaller second one
-QUIET = 1e-13  # of wet's energy: rounding
+LONGEST_RISE_SAMPLES = 256  # no filter rises more slowly, and the cost grows with the cube
+RIDGE = 1e-11  # relative to dry's power: below the resolution of 24 bits
+EARLIER_FROM = 0.3  # share of the early lags that only measure how high noise reaches
+RISES = 4.0  # a lag counts when it reduces the error this many times more than any before it
+COUNTS = 1e-9  # of wet's energy: smaller reductions of the error do not matter
+CERTAIN = 1e5  # this far above all earlier lags it is the first tap: after a first tap hidden in noise the second is smaller
+QUIET = 1e-13  # of wet's energy: smaller values are rounding errors
 SEGMENT_SAMPLES = 4096
 LEAST_COHERENCE = 0.3
-HEARD = 0.01  # of the error that is left
-RISE_MARGIN = 0.75  # of the minimum phase found, for what noise hid of it
+HEARD = 0.01  # of the remaining error
+RISE_MARGIN = 0.75  # of the minimum-phase delay found, because noise may have hidden part of it
 LONGEST_INNOVATION_SAMPLES = 16
-SHARP = 0.3  # of its highest value: where the innovation of dry has arrived
+SHARP = 0.3  # of its highest value: here the innovation of dry counts as arrived
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class Onset:
     """The beginning of a response.
 
     Args:
-        lag_samples: The latest lag at which every causal part of the response is still ahead.
-        is_certain: Whether it stands clear of noise, or was bounded.
-        before_peak: Share of wet's energy that lags before the peak take off the error.
+        lag_samples: The latest lag that does not come after any part of the response.
+        is_certain: True where it stands clear of noise, False where it is a bound.
+        before_peak: By how much lags before the peak reduce the error, as a share of wet's energy.
     """
 
     lag_samples: int
@@ -88,7 +89,7 @@ def measure_onset(dry: Signal, wet: Signal, peak_samples: int, fraction_samples:
         resolution = int(np.argmax(beginning >= SHARP * beginning.max()))
         margin = math.ceil(RISE_MARGIN * rise_samples) + 1 if rise_samples else 0
         lag = min(lag, undone_peak - margin) - resolution
-        if lag < 0 <= peak_samples:  # most likely no delay at all: unless what lies between is heard
+        if lag < 0 <= peak_samples:  # probably no delay at all, unless the lags between matter
             between = gains[max(0, lag - peak_samples + early) : early - peak_samples]
             if between.sum() <= HEARD * (1 - gains.sum()):
                 lag = 0
@@ -96,7 +97,7 @@ def measure_onset(dry: Signal, wet: Signal, peak_samples: int, fraction_samples:
 
 
 def least_delay(dry: Signal, wet: Signal, peak_samples: int) -> tuple[int, int]:
-    """Where the response peaks once its minimum phase is undone, and by how much that is earlier than with it.
+    """Where the response peaks once its minimum phase is undone, and how much earlier that is than the original peak.
 
     Both whitened, over the frequencies at which wet follows dry.
 
@@ -150,9 +151,9 @@ def _highest(values: Real) -> int:
 
 
 def _gains(dry: Signal, wet: Signal, low: int, high: int, fraction: float) -> tuple[Real, Real]:
-    """What each lag from `low` to `high` takes off the error, of wet's energy, given all later ones.
+    """By how much each lag from `low` to `high` reduces the error beyond all later lags, as a share of wet's energy.
 
-    And the innovation: what a response of one sample at `low` would give there.
+    Also the innovation: the reductions that a response of one sample at `low` would give.
     """
     length = min(len(dry), len(wet))
     samples = min(SECTION_SAMPLES, length)
@@ -193,7 +194,7 @@ def _delayed_by(dry: Signal, start: int, stop: int, fraction: float) -> Real:
 
 @compiled
 def _covariance(past: Real, first: Real, samples: int) -> NDArray[np.float64]:
-    """Products of all pairs of columns `past[j : j + samples]`, from those with column 0."""
+    """Products of all pairs of columns `past[j : j + samples]`, computed from the products with column 0."""
     lags = first.size
     products = np.empty((lags, lags))
     for j in range(lags):

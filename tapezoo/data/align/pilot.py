@@ -1,4 +1,4 @@
-"""A pilot: a pulse train or a tone on another track of the same tape, which tells the delay whatever the music."""
+"""A pilot: a pulse train or tone on another track of the same tape, which shows the delay whatever the music is."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from scipy.ndimage import uniform_filter1d
 Real = NDArray[np.float64]
 Channel = NDArray[np.floating[Any]]
 
-LOOK_S = 8.0  # how much of a channel is looked at
+LOOK_S = 8.0  # how much of a channel is examined
 LOWEST_PULSES_HZ, HIGHEST_PULSES_HZ = 20.0, 500.0
 LOWEST_TONE_HZ = 500.0
-SHORT_ENERGY = 0.7  # of a train's energy lies in a fifth of its period
-EVEN = 0.4  # the weakest pulses' energy, over the usual one's
+SHORT_ENERGY = 0.7  # share of a pulse train's energy within a fifth of its period
+EVEN = 0.4  # energy of the weakest pulses over that of the typical one
 TONE_ENERGY = 0.7  # a tone's share of all energy above LOWEST_TONE_HZ
 
 
 @dataclass(frozen=True)
 class PulseTrain:
-    """Short pulses at equal distances.
+    """Equally spaced short pulses.
 
     Args:
-        period_samples: From one to the next.
+        period_samples: Distance from one pulse to the next.
     """
 
     period_samples: float
@@ -66,7 +66,7 @@ def _tone(own: Real, sample_rate: int) -> Tone | None:
     bin_hz = sample_rate / len(own)
     spectrum[: int(LOWEST_TONE_HZ / bin_hz)] = 0
     peak = int(np.argmax(spectrum))
-    # a wow of .3 % moves the tone to both sides
+    # 0.3 % wow spreads the tone to both sides
     width = max(4, round(0.004 * peak))
     near = slice(max(0, peak - width), peak + width + 1)
     if spectrum[near].sum() < TONE_ENERGY * spectrum.sum() or peak < 1:
@@ -75,14 +75,14 @@ def _tone(own: Real, sample_rate: int) -> Tone | None:
     loud = np.sqrt(np.mean(own[: len(own) // block * block].reshape(-1, block) ** 2, axis=1))
     sounding = loud[loud > 0.25 * loud.max()]
     if len(sounding) < len(loud) / 2 or np.percentile(sounding, 10) < 0.7 * np.percentile(sounding, 90):
-        return None  # a note
+        return None  # a musical note
     bins = np.arange(len(spectrum))[near]
     return Tone(float(np.sum(bins * spectrum[near]) / spectrum[near].sum() * bin_hz))
 
 
 def _pulse_train(own: Real, sample_rate: int) -> PulseTrain | None:
     raw = own
-    own = np.diff(own)  # hum is no pulse
+    own = np.diff(own)  # suppresses hum, which is not a pulse
     fft_samples = next_fast_len(2 * len(own), real=True)
     height = np.abs(own)
     height -= height.mean()
@@ -95,21 +95,21 @@ def _pulse_train(own: Real, sample_rate: int) -> PulseTrain | None:
         return None
     period = low + int(np.argmax(band >= 0.9 * band.max()))
     period += int(np.argmax(smooth[period : period + 8]))
-    # many periods on, the fraction shows
+    # over many periods the fraction of the period shows
     exact = float(period)
     for periods in (8, 64):
         around = round(exact * periods)
         if around + 3 < len(alike):
             exact = (around - 3 + int(np.argmax(smooth[around - 3 : around + 4]))) / periods
-    # without hum, yet not the slope, which makes a pulse of a sawtooth
+    # removes hum; differentiating would turn a sawtooth into pulses
     flat = raw - uniform_filter1d(raw, period)
     return PulseTrain(exact) if _has_pulses(np.square(flat), exact, sample_rate) else None
 
 
 def _has_pulses(energy: Real, period: float, sample_rate: int) -> bool:
-    """Whether each period holds one pulse, at the phase where the periods around it have theirs, and nothing else."""
+    """Whether each period holds one pulse, at the same phase as in the neighbouring periods, and nothing else."""
     phases = 50
-    periods = max(4, round(sample_rate / period))  # a second: slow enough for any transport
+    periods = max(4, round(sample_rate / period))  # one second: a transport moves slowly enough for that
     table = []
     phase = (np.arange(len(energy)) % period / period * phases).astype(int)
     turn = (np.arange(len(energy)) / period).astype(int)

@@ -1,9 +1,9 @@
-"""Lost and repeated samples that windows are too coarse for: moments at which another lag explains wet as usual.
+"""Lost and repeated samples that windows are too coarse for: moments after which another lag explains wet.
 
-What the device's filter makes of dry is laid over wet, one block after the other, at every lag that lost samples may
-have left. The likeliest course of the lag that stands still but for a few steps is Viterbi's (Forney, "The Viterbi
-algorithm", Proc. IEEE 61, 1973): a step costs so much that no accident of a block or two pays for it, so that it is
-found wherever enough of the programme lies on either side, at the very ends of a recording too.
+Dry through the device's filter is compared with wet, block by block, at every lag that lost samples may have left.
+Viterbi's algorithm (Forney, "The Viterbi algorithm", Proc. IEEE 61, 1973) finds the likeliest course of the lag,
+constant but for a few steps. A step costs so much that chance in one or two blocks cannot pay for it. So a step is
+found wherever enough music lies on either side, also at the very ends of a recording.
 """
 
 from __future__ import annotations
@@ -29,36 +29,36 @@ from tapezoo.data.streams import release
 SCAN_S = 0.04
 LEAST_BLOCK_S = 0.006  # at the very end
 CHUNK_S = 20.0
-LEAST_HEARD_S = 2.0  # to tell what a stretch holds
-LEAST_BANDS = 6.0  # in single tones, 5.5, a distortion's lag is any; the narrowest music has 6.7
+LEAST_HEARD_S = 2.0  # shortest stretch whose content can be judged
+LEAST_BANDS = 6.0  # with single tones (5.5 bands) a distortion fits any lag; the narrowest music has 6.7
 REACH_SAMPLES = 1100  # recorders lose a buffer or less
 LEAST_STEP_SAMPLES = 10
-PLAY_SAMPLES = 3  # a phase that depends on the level moves a lag by so much
+PLAY_SAMPLES = 3  # a level-dependent phase moves a lag by this much
 STEP_COST = 30.0  # in log-likelihood
-MOST_EVIDENCE = 60.0  # of one block
-GAIN = 4.0  # a device's gain rises by so much with level and time; falls by any: a dropout is no step
-USUAL = 0.02  # of a block's energy: what no model explains anyway
-SIDE_BLOCKS = 12  # around a step, in which it is located
+MOST_EVIDENCE = 60.0  # from one block
+GAIN = 4.0  # a device's gain may rise by this factor over level and time, and fall by any: a dropout is not a step
+USUAL = 0.02  # of a block's energy: the part that no model explains
+SIDE_BLOCKS = 12  # around a step, examined to locate it
 SECTIONS = 6
 SECTION_S = 3.0
 LEAST_SECTION_S = 0.3
-EXPLAINED = 0.35  # of all blocks: a step may leave less than half to the filter of one side
-ALIKE = 4.0  # times as much left as by the best
+EXPLAINED = 0.35  # of all blocks: a step may leave less than half for the filter of one side
+ALIKE = 4.0  # a section is alike if at most this many times the best section's error is left
 RIDGE = 1e-6
-QUIET = 1e-7  # of the loudest section: what need not be told apart
-LEFT_FLOOR = 1e-3  # of the spectrum of what is left
-HALO = 128  # samples that the whitening reaches to either side
+QUIET = 1e-7  # of the loudest section's energy: differences below do not matter
+LEFT_FLOOR = 1e-3  # floor of the residual's spectrum
+HALO = 128  # samples that the whitening filter reaches on either side
 
 
 @dataclass(frozen=True)
 class Model:
-    """What makes the device's answer of dry, both whitened.
+    """Predicts wet from dry, both whitened.
 
     Args:
         white: Whitening FIR, zero phase.
-        taps: From dry to wet; tap `room` is the delay's own moment.
-        room: Taps before it.
-        floor: Energy per sample of what it leaves at best.
+        taps: FIR from dry to wet; tap `room` is at the delay itself.
+        room: Number of taps before that one.
+        floor: Lowest error energy per sample.
     """
 
     white: Real
@@ -68,7 +68,7 @@ class Model:
 
 
 def find_shifts(dry: Signal, wet: Signal, curve: DelayTrajectory) -> list[Step]:
-    """Steps of the delay that `curve` does not have, in order.
+    """Steps of the delay that `curve` lacks, in order.
 
     Args:
         dry: (samples,).
@@ -86,7 +86,7 @@ def find_shifts(dry: Signal, wet: Signal, curve: DelayTrajectory) -> list[Step]:
     changes = np.flatnonzero(np.abs(np.diff(lags)) >= LEAST_STEP_SAMPLES).tolist()
     for change in changes:
         before, after = (int(lags[change]), int(lags[change + 1]))
-        # as far as neither neighbour's step
+        # up to the steps on either side
         low = max([0] + [other + 1 for other in changes if other < change])
         high = min([len(spans)] + [other + 1 for other in changes if other > change])
         near = spans[max(low, change - SIDE_BLOCKS) : min(high, change + 1 + SIDE_BLOCKS)]
@@ -95,7 +95,7 @@ def find_shifts(dry: Signal, wet: Signal, curve: DelayTrajectory) -> list[Step]:
 
 
 def tells_steps(dry: Signal, sample_rate: int) -> bool:
-    """Whether lost samples can be told anywhere: sweeps and single tones hold too little at once.
+    """Whether lost samples could be detected anywhere; sweeps and single tones sound too few frequencies at once.
 
     Shape:
         dry: (samples,).
@@ -105,14 +105,14 @@ def tells_steps(dry: Signal, sample_rate: int) -> bool:
 
 
 def _tells(dry: Signal, start: int, stop: int, sample_rate: int) -> bool:
-    """Whether this stretch tells them, with what is before it where it is short."""
+    """Whether lost samples could be detected in this stretch; a short one is judged with the audio before it."""
     stop = max(0, min(stop, len(dry)))
     start = max(0, min(start, stop - round(LEAST_HEARD_S * sample_rate)))
     return bands_at_once(cut(dry, start, stop), sample_rate) >= LEAST_BANDS
 
 
 def _shared(dry: Signal, wet: Signal, curve: DelayTrajectory) -> tuple[int, int]:
-    """Where wet may answer dry, whatever steps there are."""
+    """First and last sample of wet that dry can explain, whatever the steps."""
     low = max(0, int(np.floor(curve.delay_samples.min())) - REACH_SAMPLES)
     return low, max(low, min(len(wet), len(dry) + int(np.ceil(curve.delay_samples.max())) + REACH_SAMPLES))
 
@@ -123,7 +123,7 @@ def _read(dry: Signal, curve: DelayTrajectory, room: int, start: int, stop: int)
 
 
 def _learn(dry: Signal, wet: Signal, curve: DelayTrajectory, first: int, last: int) -> Model | None:
-    """The filter of the section that explains most of all others, then of all sections that it explains."""
+    """The filter of the section that explains most other sections, fitted again to all sections that it explains."""
     rate_hz = curve.sample_rate
     room, taps = filter_lengths(rate_hz)
     length = round(float(np.clip((last - first) / SECTIONS / rate_hz, LEAST_SECTION_S, SECTION_S)) * rate_hz)
@@ -146,7 +146,7 @@ def _learn(dry: Signal, wet: Signal, curve: DelayTrajectory, first: int, last: i
     good = _explained(xs, ys, taps, round(SCAN_S * rate_hz))
     chosen = [pair for pair, is_good in zip(zip(pasts, targets, strict=True), good, strict=True) if is_good]
     rough = _fitted([xs[i] for i in np.flatnonzero(good)], [ys[i] for i in np.flatnonzero(good)], taps)
-    # what no model explains tells how much each frequency says
+    # the residual shows how much each frequency can be trusted
     left = [(target - oaconvolve(past, rough)[: len(target)])[taps:] for past, target in chosen]
     white = whitening(np.concatenate(left), LEFT_FLOOR)
     xs, ys = _whitened([past for past, _ in chosen], [target for _, target in chosen], white, taps)
@@ -164,7 +164,7 @@ def _whitened(
 
 
 def _explained(xs: list[Real], ys: list[Real], taps: int, block: int) -> NDArray[np.bool_]:
-    """Which sections one section's filter explains, of the filter that explains most."""
+    """Which sections are explained by the one section's filter that explains most."""
     shares = []
     for own_x, own_y in zip(xs, ys, strict=True):
         filter = _fitted([own_x], [own_y], taps)
@@ -177,7 +177,7 @@ def _explained(xs: list[Real], ys: list[Real], taps: int, block: int) -> NDArray
 
 
 def _fitted(xs: list[Real], ys: list[Real], taps: int) -> Real:
-    """The causal FIR of all sections, which weigh alike."""
+    """The causal FIR of all sections, equally weighted."""
     normal, right = np.zeros(taps), np.zeros(taps)
     for past, target in zip(xs, ys, strict=True):
         own = _normal(past, target, taps)
@@ -187,7 +187,7 @@ def _fitted(xs: list[Real], ys: list[Real], taps: int) -> Real:
 
 
 def _normal(past: Real, target: Real, taps: int) -> tuple[Real, Real]:
-    """Autocorrelation of what was played and its correlation with what came back, over the energy of that."""
+    """Autocorrelation of dry and its cross-correlation with wet, both divided by wet's energy."""
     fft_samples = next_fast_len(len(past) + taps, real=True)
     spectrum = rfft(past, fft_samples)
     other = rfft(np.concatenate([np.zeros(len(past) - len(target)), target]), fft_samples)
@@ -199,7 +199,7 @@ def _normal(past: Real, target: Real, taps: int) -> tuple[Real, Real]:
 
 
 def _shares(past: Real, target: Real, filter: Real, block: int) -> Real:
-    """What share of each block's energy the filter leaves."""
+    """Share of each block's energy that the filter does not explain."""
     model = oaconvolve(past, filter)[len(past) - len(target) : len(past)]
     left, energy = (
         np.square(own[: len(own) // block * block]).reshape(-1, block).sum(axis=1)
@@ -211,7 +211,7 @@ def _shares(past: Real, target: Real, filter: Real, block: int) -> Real:
 def _scan(
     dry: Signal, wet: Signal, curve: DelayTrajectory, model: Model, first: int, last: int
 ) -> Iterator[tuple[int, int, Real]]:
-    """Each block, first sample and the one after its last, with the log-likelihoods of all lags."""
+    """(start, stop, log-likelihoods of all lags) of each block."""
     rate_hz = curve.sample_rate
     block = round(SCAN_S * rate_hz)
     per_chunk = round(CHUNK_S * rate_hz) // block
@@ -240,7 +240,7 @@ def _scan(
 def _answer(
     dry: Signal, wet: Signal, curve: DelayTrajectory, model: Model, start: int, stop: int
 ) -> tuple[Real, Real]:
-    """What the model makes of dry, REACH_SAMPLES longer at both ends, and wet; both whitened."""
+    """The model's output from dry, REACH_SAMPLES longer at both ends, and wet; both whitened."""
     taps = len(model.taps)
     before = REACH_SAMPLES + taps + HALO
     played = oaconvolve(
@@ -252,7 +252,7 @@ def _answer(
 
 
 def _likelihoods(answer: Real, heard: Real, block: int, count: int, model: Model, rate_hz: float) -> Real:
-    """Of `count` blocks, at all lags, the earliest first; 0 is each block's highest."""
+    """Log-likelihoods of `count` blocks at all lags, the earliest first; each block's highest is 0."""
     wide, lags = block + 2 * REACH_SAMPLES, 2 * REACH_SAMPLES + 1
     fft_samples = next_fast_len(wide, real=True)
     around = np.lib.stride_tricks.sliding_window_view(answer, wide)[: count * block : block]
@@ -288,7 +288,7 @@ def _course(blocks: Iterator[tuple[int, int, Real]]) -> tuple[list[tuple[int, in
     lags = np.zeros(len(spans), dtype=np.int64)
     if not spans:
         return spans, lags
-    # of several that are equal, the one nearest to none
+    # among equal ones, the smallest shift
     best = int(min(np.flatnonzero(score == 0), key=lambda one: abs(one - REACH_SAMPLES)))
     for row in range(len(spans) - 1, -1, -1):
         lags[row] = best
@@ -306,7 +306,7 @@ def _located(
     edge: int,
     lags: tuple[int, int],
 ) -> Step:
-    """Where between two blocks the lag changes, and by how much exactly."""
+    """Where between two blocks the lag changes, and by exactly how much."""
     start, stop = spans[0][0], spans[-1][1]
     answer, heard = _answer(dry, wet, curve, model, start, stop)
     exact = []

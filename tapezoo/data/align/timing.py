@@ -11,7 +11,7 @@ from tapezoo.data.align.shifts import tells_steps
 from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.data.audio import Audio
 
-SHARED_SAMPLES = 2.0  # by so much one clock's delay may seem to differ between two channels
+SHARED_SAMPLES = 2.0  # on one clock, measured delays of two channels may drift apart by this much
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Jump:
     """Where a recorder lost or repeated samples.
 
     Args:
-        time_s: When, in the time of wet: the middle of the window it was located to.
-        window_s: How wide that window is.
-        samples: By how much the delay steps there: below 0 samples of wet are missing, above 0 there are too many.
+        time_s: Time in wet, in seconds: the middle of the window in which it was located.
+        window_s: Width of that window.
+        samples: Change of the delay there. Below 0, samples of wet are missing; above 0, there are too many.
     """
 
     time_s: float
@@ -35,13 +35,13 @@ class ChannelTiming:
 
     Args:
         constant_samples: Whole samples of delay that can be taken off: never past the onset of the device's response.
-        fraction_samples: What dry is delayed by beyond that, 0 to 1, where wet was resampled; else 0.
+        fraction_samples: Delay of dry beyond that, 0 to 1, where wet was resampled; else 0.
         inverted: Whether wet is upside down.
         confidence: How far the delay stands out from all others; 1 is nothing.
         found: Whether a delay explains the pair at all.
         wander: The whole delay over time, anchored at the device's onset; None where the delay stands still.
         jumps: Lost and repeated samples, also part of `wander`.
-        tells_jumps: Whether the programme would tell them: sweeps and single tones do not.
+        tells_jumps: Whether the programme material could reveal them; sweeps and single tones cannot.
     """
 
     constant_samples: int

@@ -20,13 +20,13 @@ Real = NDArray[np.float64]
 
 SECTION_S = 15.0
 OVERLAP_S = 1.0
-# how far from the constant delay the first search looks, and the second one; and what speed it expects
+# distance from the constant delay that the first and the second search cover, and the speed each expects
 NEAR_S, NEAR_SPEED = 0.006, 0.007
 FAR_S, FAR_SPEED = 0.18, 0.015
-SURE_SHARE = 0.2  # of the windows with a clear lag; below, the path may lie elsewhere
+SURE_SHARE = 0.2  # of the windows with a clear lag; with fewer, the true path may lie outside the search
 PATH_RATE_HZ = 22_050
-ERROR_LEFT = 0.9  # by a trajectory that is one
-SURE_SAMPLES = 0.5  # a standard deviation with which a point has confidence one half
+ERROR_LEFT = 0.9  # a true trajectory leaves at most this share of the error
+SURE_SAMPLES = 0.5  # standard deviation at which a point's confidence is 0.5
 
 
 def track_delay(
@@ -35,18 +35,18 @@ def track_delay(
     sample_rate: int,
     around_samples: float | Sequence[float],
 ) -> DelayTrajectory | None:
-    """The delay of wet against dry over time, 200 points per second; None where it stands still.
+    """The delay of wet against dry over time, 200 points per second; None where it is constant.
 
-    It is right up to a constant, which the device's own phase hides. A trajectory is one if reading dry along it brings
-    a linear filter nearer to wet in stretches that had no part in it (`track_check`). A programme of one tone at a
-    time, such as a sweep, tells none: there a filter's phase looks the same.
+    It is right up to a constant, which the device's own phase hides. A trajectory is accepted if reading dry along it
+    brings a linear filter nearer to wet in stretches that were not used to find it (`track_check`). Material of one
+    tone at a time, such as a sweep, gives none: there a filter's phase looks the same.
 
     Args:
         dry: What went into the device.
         wet: What came out of it.
         sample_rate: Of both, in Hz.
-        around_samples: The constant part of the delay; of each channel, where there are several. The trajectory is
-            that of the first channel, the others' differ from it by a constant.
+        around_samples: The constant part of the delay; one per channel, where there are several. The trajectory is
+            that of the first channel; the others differ from it by a constant.
 
     Shape:
         dry, wet: (samples,) or (channels, samples) with a shared clock, of any two lengths.
@@ -72,7 +72,7 @@ def track_delay(
 
 def _section_starts(samples: int, sample_rate: int) -> list[tuple[int, int]]:
     step, overlap = round(SECTION_S * sample_rate), round(OVERLAP_S * sample_rate)
-    # no short rest: the last section takes it along
+    # no short remainder: the last section includes it
     starts = list(range(0, max(1, samples - step // 2), step))
     return [
         (max(0, start - overlap), samples if start == starts[-1] else start + step + overlap)
@@ -81,7 +81,7 @@ def _section_starts(samples: int, sample_rate: int) -> list[tuple[int, int]]:
 
 
 def _liveliness(dry: NDArray[Any]) -> float:
-    """How much a section tells of the delay: the high frequencies, not of its loudest moment alone."""
+    """How well a section shows the delay: its energy at high frequencies, not in its loudest moment alone."""
     value = float(np.sqrt(np.abs(np.diff(dry.astype(np.float64)))).sum())
     release(dry)
     return value
@@ -113,7 +113,7 @@ def _track_section(
     section = Section(own_dry, own_wet, 0, own_wet.shape[1], float(sample_rate))
     coefficients = _first_curve(section, delay_in_section, device, learn)
     curve = evaluate(coefficients, own_wet.shape[1], section.hop)
-    # where every channel's dry has begun and is not over
+    # where dry has audio in every channel
     position = start + np.arange(own_wet.shape[1]) - curve - shift[:, None]
     inside = np.flatnonzero(((position >= 0) & (position < dry.shape[1])).all(axis=0))
     if inside.size:
@@ -145,7 +145,7 @@ def _first_curve(section: Section, delay: float, device: Device, learn: bool) ->
         paths.append(likeliest_path(dry, wet, rate_hz, round(delay / decimation), reach, speed))
         if paths[0].clear_share >= SURE_SHARE:
             break
-    # the farther search has more to choose from, so that noise alone makes it a little clearer
+    # the wider search has more lags to choose from, so noise alone makes it look a little clearer
     path = paths[-1] if paths[-1].clear_share > paths[0].clear_share + 0.05 else paths[0]
     return _smoothed(path, decimation, section, delay, device)
 
@@ -162,7 +162,7 @@ def _smoothed(path: Path, decimation: int, section: Section, delay: float, devic
     for _ in range(8):
         curve = evaluate(coefficients, samples, section.hop)
         left = path.lags * decimation - curve[at]
-        # Student's t: a lag far off the others is an accident
+        # Student's t weights: a lag far from the others is an outlier
         trust = clear / (1 + (left / (2 * decimation)) ** 2)
         weight, residual = np.zeros(samples), np.zeros(samples)
         weight[at], residual[at] = trust / (0.5 * decimation) ** 2, left

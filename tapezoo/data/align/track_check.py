@@ -1,8 +1,8 @@
-"""Whether a trajectory is one: does reading dry along it bring a linear filter nearer to wet, where it was not fitted?
+"""Tests whether a trajectory is real: does reading dry along it help a linear filter on audio it was not fitted to?
 
-A distortion, a level-dependent phase or a compressor makes the fit of a trajectory find something, too; it then
-predicts nothing. Measured on whitened audio, so that the highest frequencies, which a wander hurts most, count as much
-as the loudest ones. Of the error, akai4000d keeps .09 to .55, klon, cl1b and chowtape's static pairs .96 and more.
+A distortion, a level-dependent phase or a compressor also yields a trajectory, but one that predicts nothing. The error
+is measured on whitened audio, so that the highest frequencies, which a wander affects most, count as much as the
+loudest ones. 0.09 to 0.55 of the error is left on akai4000d, 0.96 or more on klon, cl1b and chowtape's static pairs.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def has_many_bands(dry: Real, sample_rate: int) -> bool:
 
 
 def bands_at_once(dry: Real, sample_rate: int) -> float:
-    """How many third octaves sound in the median of the moments that are no silence; 0: all are.
+    """Median number of third-octave bands that sound at once, over all moments that are not silent; 0 if all are silent.
 
     Shape:
         dry: (samples,).
@@ -69,12 +69,12 @@ def bands_at_once(dry: Real, sample_rate: int) -> float:
 
 
 def error_left(section: Section, coefficients: Real, device: Device) -> float:
-    """Error of the best filter along the curve, over its error along the curve's mean; 1 where nothing is gained.
+    """Error of the best filter along the curve, over its error along the curve's mean; 1: no improvement.
 
     Args:
-        section: As it was refined.
-        coefficients: Of the refined curve.
-        device: As it was learnt.
+        section: The section that was refined.
+        coefficients: Coefficients of the refined curve.
+        device: What was learnt of the device.
     """
     decimation = min(device.listeners)
     hop = section.hop / decimation
@@ -108,7 +108,7 @@ def error_left(section: Section, coefficients: Real, device: Device) -> float:
 
 
 def _error(dry: Real, wet: Real, delay: Real, heard: NDArray[np.bool_], rate_hz: float) -> float:
-    """Share of whitened wet that the best linear filter of dry along `delay` leaves."""
+    """Share of whitened wet's energy that the best linear filter of dry along `delay` does not explain."""
     room, taps = filter_lengths(rate_hz)
     inside = np.flatnonzero(heard)
     part = slice(int(inside[0]), int(inside[-1]) + 1)

@@ -1,4 +1,4 @@
-"""A delay as a cubic B-spline, and what is known of tape before it is heard: how fast its speed can change."""
+"""A delay as a cubic B-spline, with a prior on how fast the speed of tape can change."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def _information(slope: Real, residual: Real, weight: Real, hop: float, points: 
 
 
 def information(slope: Real, residual: Real, weight: Real, hop: float, points: int) -> tuple[Real, Real]:
-    """What the samples say of the curve's coefficients: `normal @ change = right`, for residual = slope * change.
+    """The normal equations of the curve's coefficients: `normal @ change = right`, for residual = slope * change.
 
     Args:
-        slope: How each sample of the model answers to one sample more of delay.
-        residual: What is left of wet.
+        slope: Change of each sample of the model for one sample more of delay.
+        residual: Wet less the model.
         weight: 1 over its variance; 0 leaves a sample out.
         hop: Samples from knot to knot.
         points: Number of coefficients, `coefficients_of(samples, hop)`.
@@ -109,7 +109,7 @@ def _differences(points: int, order: int) -> Real:
 
 @dataclass(frozen=True)
 class Posterior:
-    """What prior and samples say together.
+    """The estimate from prior and samples together.
 
     Args:
         change: Of the coefficients, the most probable one.

@@ -11,8 +11,8 @@ from tapezoo.data.errors import DataError
 
 Real = NDArray[np.float64]
 
-PULSE_REACH_S = 7e-4  # of a pulse, to each side
-SURE_LIKENESS = 0.5  # correlation of a pulse with the usual one; below, it is carried over
+PULSE_REACH_S = 7e-4  # half-width of a pulse
+SURE_LIKENESS = 0.5  # correlation of a pulse with the typical one; below it, the delay is carried over from the neighbours
 TONE_WINDOW_S = 0.01  # flutter of 25 Hz keeps .97 of its depth
 TONE_POINTS_HZ = 500.0
 MAX_SPEED = 0.03
@@ -77,7 +77,7 @@ def crosstalk_db(music: Channel, pilot_wet: Channel, sample_rate: int, pilot: Pi
         return None
     power = float(np.sum(np.abs(own) ** 2)) + 1e-30
     ratio = np.sum(other * np.conj(own)) / power
-    # music that has nothing to do with the pilot averages out, but for this much
+    # music is unrelated to the pilot and averages out, up to this error
     accident = float(np.sqrt(np.sum(np.abs(other - ratio * own) ** 2 * np.abs(own) ** 2)) / power)
     return float(20 * np.log10(abs(ratio))) if abs(ratio) > 3 * accident else None
 
@@ -93,7 +93,7 @@ def _follow_pulses(
     sure = likeness >= SURE_LIKENESS
     if not sure.any():
         return times, delay, likeness
-    # the machine's own pulse is narrower to place than the one that was played
+    # the pulse as the machine returned it gives a more precise position than the pulse that was played
     found = np.round(times[sure][:500]).astype(int)
     found = found[(found >= reach) & (found < len(wet) - reach)]
     own = _mean_pulse(wet, found, reach)
@@ -128,7 +128,7 @@ def _match(wet: Channel, peaks: Real, shape: Real, period: float, around: float)
             expected = low + best + half + float(fraction[int(np.argmax(fine))]) - peak
             search = narrow
         else:
-            search = min(search + narrow, 0.45 * period)  # it may have moved on meanwhile
+            search = min(search + narrow, 0.45 * period)  # the delay may have moved on meanwhile
         delay[number] = expected
     return peaks + delay, delay, likeness
 
@@ -147,7 +147,7 @@ def _pulse_peaks(channel: Channel, period: float) -> Real:
         start = max(0, round(place) - low)
         found = start + int(np.argmax(sign * own[start : round(place) + low + 1]))
         peaks.append(found)
-        # follows a slow drift, and is not led astray by one click
+        # follows a slow drift, but not a single click
         place += period + 0.2 * (found - place)
     return np.asarray(peaks, dtype=np.float64)
 
@@ -182,7 +182,7 @@ def _follow_tone(
     )
     loud = np.abs(played) > 0.5 * np.abs(played).max()
     turns = np.unwrap(np.angle(played[loud]))
-    # the tone's own phase at any time: a line, since what was played is a machine's tone
+    # the phase of the tone that was played is a straight line: a machine generated it
     line = np.polyfit(np.arange(0, len(dry), sample_rate / TONE_POINTS_HZ)[loud], turns, 1)
     per_sample = 2 * np.pi * pilot.frequency_hz / sample_rate + line[0]
     phase = np.angle(found * np.exp(-1j * np.polyval(line, centres)))

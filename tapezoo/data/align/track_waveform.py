@@ -2,9 +2,9 @@
 
 Wet is modelled as a linear filter of dry that is read along the delay. Filter and delay are found in turns: the
 filter by least squares, the delay by Gauss-Newton, since one sample more of delay changes the model by minus its slope.
-Both are whitened by the spectrum of what is left of wet, so that every frequency counts by what it tells, and the delay
-is a Gaussian process with the speed of a transport (`track_curve`): the maximum a posteriori estimate, with its
-deviation. From low sample rates to high ones, because a step must stay below a period of what is compared.
+Both are whitened by the residual's spectrum, so that every frequency counts by the information it holds. The delay is a
+Gaussian process with the speed of a transport (`track_curve`); the result is the maximum a posteriori estimate with its
+deviation. The search goes from low sample rates to high ones, because a step must stay below a period of the signal.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ DECIMATIONS = (16, 8, 4, 2, 1)
 FILTER_S = 0.0116  # 512 taps at 44.1 kHz
 ROOM_S = 0.00145  # of the filter before the delay: the curve may lie late, and a filter's own phase early
 MAX_STEPS = 6
-STEP_SAMPLES = 0.02  # smaller ones end a level
+STEP_SAMPLES = 0.02  # smaller steps end the iteration at one sample rate
 NOISE_WINDOW_S = 0.05
-NOISE_FLOOR = 0.1  # of its mean: a quiet passage has hiss
-# what is left of wet is partly distortion, which repeats with the signal: a fifth of it is taken as independent.
-# On akai4000d 1 let the curve follow it (.7 samples rms beside the pilot), 5 does not (.3)
+NOISE_FLOOR = 0.1  # of the mean noise: quiet passages have hiss too
+# the residual is partly distortion, which repeats with the signal: only a fifth of it is taken as independent.
+# On akai4000d the curve follows the distortion with 1 (0.7 samples rms from the pilot) but not with 5 (0.3)
 DEPENDENCE = 5.0
 MIN_SPEED, MAX_SPEED = 1e-6, 0.02
 
@@ -41,7 +41,7 @@ class Listener:
     """What has been learnt of one channel's device at one sample rate.
 
     Args:
-        whitening: Zero-phase FIR that makes what is left of wet white; None before the first look.
+        whitening: Zero-phase FIR that whitens the residual of wet; None before the first estimate.
         taps: The filter from dry to wet, beginning ROOM_S early.
     """
 
@@ -51,10 +51,10 @@ class Listener:
 
 @dataclass
 class Device:
-    """What the section that was learnt from says of all.
+    """What was learnt from one section and holds for all.
 
     Args:
-        speed: Relative deviation of it.
+        speed: Relative deviation of the transport's speed.
         wanders: Whether there is a trajectory at all.
         listeners: By decimation, one per channel.
     """
@@ -100,9 +100,9 @@ def refine(section: Section, coefficients: Real, device: Device, learn: bool) ->
     """Better coefficients, and the standard deviation of each, in samples.
 
     Args:
-        section: What is listened to.
+        section: The stretch to work on.
         coefficients: Of the curve so far, right to some ten samples.
-        device: What is known of it; filled where `learn`.
+        device: What is known of the device; filled in if `learn`.
         learn: Whether filters, whitening and speed are learnt here, else taken from `device` as they are, so that
             all sections have one filter and no section hides a constant in its own.
     """
@@ -143,7 +143,7 @@ def listen(
     listener: Listener,
     learn: bool,
 ) -> tuple[Real, Real, Real]:
-    """By how much each whitened sample answers to a sample of delay, what is left of it, and its weight."""
+    """Each whitened sample's change per sample of delay, its residual and its weight."""
     rate_hz = section.rate_hz / decimation
     room, taps = filter_lengths(rate_hz)
     # the filter's tap `room` is the delay's own moment: there the curve is to be read at its own time
@@ -187,7 +187,7 @@ def decimated(audio: Real, decimation: int) -> Real:
 
 
 def whitening(left: Real, floor: float) -> Real:
-    """Zero-phase FIR with the inverse of a signal's spectrum; what lies below `floor` of its peak is no signal."""
+    """Zero-phase FIR with the inverse of a signal's spectrum; bins below `floor` of its peak are not signal."""
     segment = min(1024, len(left))
     power = signal.welch(left, nperseg=segment)[1]
     power = signal.medfilt(power, 9)
@@ -199,7 +199,7 @@ def whitening(left: Real, floor: float) -> Real:
 
 
 def least_squares(x: Real, y: Real, taps: int) -> Real:
-    """The causal FIR from x to y by the autocorrelation method: what leaves the stretch is lost, which is little."""
+    """The causal FIR from x to y by the autocorrelation method: the little that rings past the stretch is ignored."""
     fft_samples = next_fast_len(len(x) + taps, real=True)
     spectrum, other = rfft(x, fft_samples), rfft(y, fft_samples)
     normal = irfft(np.abs(spectrum) ** 2, fft_samples)[:taps]

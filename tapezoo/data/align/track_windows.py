@@ -1,8 +1,8 @@
 """A first, rough trajectory: the whitened correlation of short windows, and the likeliest path through their lags.
 
 Generalised cross-correlation (Knapp and Carter, IEEE Trans. ASSP 24(4), 1976) of windows of 0.1 s, and Viterbi's
-search for the path of greatest height whose speed stays that of a transport. At half the usual sample rates: what
-this leaves, the waveform itself corrects (`track_waveform`).
+search for the path of greatest height whose speed stays that of a transport. At half the usual sample rates: `track_waveform`
+corrects the remaining error from the waveform itself.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Real = NDArray[np.float64]
 
 WINDOW_S = 0.1
 HOP_S = 0.025
-MAX_SPEED = 0.03  # of a simulated, badly worn machine; real ones stay below 0.01
+MAX_SPEED = 0.03  # relative deviation of a simulated, badly worn machine; real ones stay below 0.01
 CLEAR = 1.0  # heights above it are rare in noise
 HEIGHT_OF_NOISE = 8.0  # times the median over all lags
-MAX_HEIGHT = 3.0  # no single window outvotes its neighbours
+MAX_HEIGHT = 3.0  # keeps a single window from outvoting its neighbours
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Path:
     Args:
         centres: Middles of the windows, in samples.
         lags: Whole samples.
-        heights: Of the correlation there; CLEAR and more is no accident.
+        heights: Height of the correlation there; CLEAR or more is not chance.
     """
 
     centres: Real
@@ -40,7 +40,7 @@ class Path:
 
     @property
     def clear_share(self) -> float:
-        """Share of the windows whose lag is no accident."""
+        """Share of the windows whose lag is not chance."""
         return float(np.mean(self.heights >= CLEAR))
 
 
@@ -53,7 +53,7 @@ def likeliest_path(dry: Real, wet: Real, rate_hz: float, lag: int, reach: int, u
         rate_hz: Of both.
         lag: Where to look.
         reach: How far on either side.
-        usual_speed: Deviation of the speed that costs a path nothing to speak of.
+        usual_speed: Deviation of the speed that costs a path almost nothing.
 
     Shape:
         dry, wet: (channels, samples), with a shared clock.

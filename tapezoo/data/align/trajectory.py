@@ -12,7 +12,7 @@ from scipy.interpolate import CubicSpline
 
 Real = NDArray[np.float64]
 
-# what a natural spline feels of a point falls to .27 from each to the next: 32 away it is below double precision
+# a point's effect on a natural spline falls to 0.27 from point to point: 32 away it is below double precision
 NEIGHBOUR_POINTS = 32
 
 
@@ -47,7 +47,7 @@ class DelayTrajectory:
         return self.at_times(np.arange(start, stop) / self.sample_rate)
 
     def at_times(self, times_s: NDArray[Any]) -> Real:
-        """The delay at any times of wet, in samples; costs what the points between them cost, not all there are."""
+        """The delay at any times of wet, in samples; the cost grows only with the points between them."""
         asked = np.asarray(times_s, dtype=np.float64)
         if asked.size == 0:
             return np.empty(asked.shape)
