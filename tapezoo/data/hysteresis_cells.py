@@ -230,7 +230,7 @@ class HysteresisCells(PairsDataModule):
 
 
 def _stretched(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Columns moved so that they reach from 0 to 1: knobs are often at an end, which a net must have seen in training."""
+    """Columns stretched to reach from 0 to 1: knobs are often at an end, which a net must have seen in training."""
     low, high = values.min(axis=0), values.max(axis=0)
     return values if len(values) < 2 else np.asarray((values - low) / (high - low))
 

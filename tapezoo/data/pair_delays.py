@@ -42,7 +42,7 @@ from tapezoo.data.timing_findings import (
 Align = Literal["auto", "off"]
 MakeScratch = Callable[[], AbstractContextManager[Path]]
 
-LEAST_EXCERPT_SAMPLES = 4096  # a shorter one tells no response
+LEAST_EXCERPT_SAMPLES = 4096  # a shorter excerpt does not show the response
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class ChannelDelay:
 
     Args:
         constant_samples: Whole samples that are taken off where the delay is kept.
-        fraction_samples: What dry is resampled by beyond that, 0 to 1.
-        trajectory: The whole delay over the time of wet; None: it stands still.
-        is_heard: Whether the constant was told from the recording, which is sure within a few samples.
+        fraction_samples: Fraction of a sample by which dry is delayed beyond that, 0 to 1.
+        trajectory: The whole delay over the time of wet; None: it is constant.
+        is_heard: Whether the constant was measured from the recording, which is accurate to a few samples.
     """
 
     constant_samples: int
@@ -144,7 +144,7 @@ def _loudest_found(timing: PairTiming, wet: Audio) -> int:
 
 
 def _claimed(pair: Pair, timing: PairTiming, mode: DelayMode) -> tuple[list[ChannelDelay], list[Finding]]:
-    """A constant that the user gives; what wanders about it is measured all the same."""
+    """The delay with the user's constant; a wander around it is still measured."""
     claimed = pair.offset_samples or 0
     claim = f"offset_samples {claimed}" if pair.offset_samples is not None else "'align: off', a delay of 0,"
     delays: list[ChannelDelay] = []
@@ -168,7 +168,7 @@ def _from_file(
     mode: DelayMode,
     scratch: Path,
 ) -> tuple[list[ChannelDelay], list[Finding]]:
-    """A file states the whole delay; where the response of the device begins is heard in the audio."""
+    """The whole delay as a file states it; the onset of the device's response is measured in the audio."""
     stated = read_trajectory(path, sample_rate)
     delays, facts = [], []
     for own_dry, own_wet in zip(dry, wet, strict=True):
@@ -187,7 +187,7 @@ def _from_file(
 
 
 def _over_time(own: ChannelDelay, sample_rate: int) -> DelayTrajectory | None:
-    """What may be moved; None: the user's word, or a channel in which nothing was found."""
+    """The delay if it may be moved; None: the user stated it, or none was found in the channel."""
     if own.trajectory is None and own.is_heard:
         whole = np.array([own.constant_samples + own.fraction_samples])
         return DelayTrajectory(np.zeros(1), whole, np.ones(1), sample_rate)

@@ -150,7 +150,7 @@ class PairedAudio(PairsDataModule):
         return _unique_names(self._file.pairs)
 
     def prepared_samples(self) -> int:
-        """By the headers; what they decode to on the way is as long again."""
+        """From the headers; decoding needs as much again for temporary files."""
         return round(2 * self._samples * SIGNALS[self._delay] / SIGNALS["keep"])
 
     def other_findings(self) -> list[Finding]:
@@ -263,7 +263,7 @@ def _unique_names(pairs: list[Pair]) -> list[str]:
     named: list[str] = []
     for number, name in enumerate(long, start=1):
         unique = f"{name} ({number})" if count[name] > 1 else name
-        while unique in named or (unique != name and unique in count):  # a file may be called just so
+        while unique in named or (unique != name and unique in count):  # a file may already have that name
             unique = f"{unique} ({number})"
         named.append(unique)
     return named

@@ -110,7 +110,7 @@ def read_pairs(path: Path) -> PairsFile:
     controls = _read_controls(path, declared) if declared else _infer_controls(path, pairs)
     file = PairsFile(controls, pairs, _numbers_of(path, switches, controls))
     for pair in pairs:
-        file.positions(pair)  # a value out of range is said now, not in the middle of preparing
+        file.positions(pair)  # reports a value out of range now, not in the middle of preparing
     _check_held_out(path, file)
     return file
 

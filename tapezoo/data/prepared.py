@@ -27,9 +27,9 @@ class PreparedRow:
         findings: What the user should know.
         idle: Controls that change nothing in this row (knobs of a machine that is not selected).
         steady_input: (samples,) the dry signal with only a constant delay taken off; None: `input` is that.
-        delay: (samples,) what `target` is late by against `steady_input`, in samples, at least
+        delay: (samples,) delay of `target` against `steady_input`, in samples, at least
             `LEAST_DELAY_SAMPLES`; None: the model is not told.
-        spread: Controls of which every row has a value of its own, so that they are no part of a setting.
+        spread: Controls with a different value in every row, which are therefore not part of a setting.
     """
 
     name: str

@@ -15,7 +15,7 @@ from tapezoo.devices.device import fill_defaults
 Values = float | list[float]
 Settings = Mapping[str, Values | Mapping[str, Values]]
 
-MAX_RENDERINGS = 256  # beyond it a slip of the pen would render for days
+MAX_RENDERINGS = 256  # a typing error could otherwise cause days of rendering
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _control(prefix: str, knob: Control, values: Sequence[float]) -> Control:
 
 
 def _exact_text(value: float) -> str:
-    """Without losing a digit: two settings must not share a name."""
+    """A number with all its digits: two settings must not share a name."""
     short = f"{value:g}"
     return short if float(short) == value else repr(float(value))
 

@@ -19,7 +19,7 @@ from tapezoo.data.silence import Pieces
 from tapezoo.data.splits import Split
 from tapezoo.data.streams import LARGE_SAMPLES, release
 
-MAX_ROWS = 16  # of a batch of whole regions, of up to LARGE_SAMPLES in all: bounds memory
+MAX_ROWS = 16  # of a batch of whole regions, which holds up to LARGE_SAMPLES: bounds memory
 # of a row: recurrent nets pay for the longest row of a batch and hardly for the number of rows
 MAX_PADDING = 0.75
 
@@ -49,8 +49,8 @@ def regions_of(
 ) -> list[Region]:
     """Every row's part in `split`, in the order of the rows; named by row, split and time.
 
-    Rows at the settings `held_out` have a part in the test split only, and there the one they have anyway, so
-    that neither their programme nor their setting is heard in training.
+    Rows at the settings `held_out` have a part in the test split only, the same part as otherwise, so that
+    training includes neither their programme material nor their setting.
     """
     found = []
     for row in store.rows:

@@ -1,4 +1,4 @@
-"""Silence in training: rows that are silent in dry and wet teach little, and a share of them is enough."""
+"""Silence in training: a small share of rows that are silent in dry and wet is enough, since little is learnt there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tapezoo.data.frames import cut_frames, frame_samples, runs_of
 from tapezoo.data.noise import rest_of
 
 SILENT_POWER = 1e-8  # -80 dBFS
-BELOW_LOUDEST = 1e-6  # -60 dB, as a boundary between splits sees silence
+BELOW_LOUDEST = 1e-6  # -60 dB, the same limit as for boundaries between splits
 NOISE_MARGIN = 4.0  # 6 dB: noise scatters from frame to frame
 
 Stretch = tuple[int, int]
@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 def silent_stretches(dry: NDArray[np.float32], wet: NDArray[np.float32], sample_rate: int) -> list[Stretch]:
     """Where dry is silent and wet is at rest: at -80 dBFS, 60 dB below its loudest, or at its steady noise.
 
-    What still decays is no rest, nor is a level that still returns to where it stands in silence.
+    Wet is not at rest while it still decays or while its mean level still returns to its value in silence.
 
     Args:
         dry: (samples,).

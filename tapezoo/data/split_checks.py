@@ -16,7 +16,7 @@ from tapezoo.data.splits import Split
 from tapezoo.data.streams import deviation
 
 SILENT_RMS = 1e-4  # -80 dBFS
-GRID_SAMPLES = 64  # how densely a delay is looked at: it moves by hundredths of a sample meanwhile
+GRID_SAMPLES = 64  # spacing at which a delay is checked: it moves by hundredths of a sample in between
 
 
 def check_not_empty(regions: Mapping[Split, Sequence[Region]]) -> None:
@@ -57,7 +57,7 @@ def silent_split_findings(store: Store, regions: Mapping[Split, Sequence[Region]
 def check_given_delay(
     store: Store, regions: Sequence[Region], burn_in_samples: int, segment_samples: int
 ) -> None:
-    """Raises DataError where a model that is given its delay would have to hear from before its burn-in.
+    """Raises DataError where a model that is given its delay would need input from before its burn-in.
 
     Args:
         store: Of the prepared audio.

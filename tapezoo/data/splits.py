@@ -24,7 +24,7 @@ def split_by_time(dry: NDArray[np.float32], sample_rate: int) -> Regions:
     """80/10/10 in the order of time, each boundary moved into a silence of `dry` if there is one near.
 
     Shares are of what lies between the first and the last sound, so that no split is all silence. They depend
-    on `dry` alone, so pairs that share a dry file share the boundaries: nothing heard in training comes back
+    on `dry` alone, so pairs that share a dry file share the boundaries: nothing used in training comes back
     in validation at another control setting.
 
     Args:

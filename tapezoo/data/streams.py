@@ -1,4 +1,4 @@
-"""Long recordings in constant memory: decoded once into a file, looked at as slices of its memory map."""
+"""Long recordings in constant memory: decoded once into a file, read as slices of its memory map."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def blocks(samples: NDArray[Any], block_samples: int = BLOCK_SAMPLES) -> Iterato
 
 
 def release(samples: NDArray[Any]) -> None:
-    """Lets go of the pages of a read-only memory map; the system still holds them while it has room."""
+    """Releases the pages of a read-only memory map; the system may keep them cached."""
     mapped = getattr(samples, "_mmap", None)
     if mapped is not None and sys.platform == "linux":
         mapped.madvise(mmap.MADV_DONTNEED)
@@ -96,7 +96,7 @@ def extremes(samples: NDArray[Any]) -> tuple[float, float]:
 
 
 def _check(path: Path, audio: Audio, sample_rate: int) -> None:
-    # whole files are looked at only where one is refused anyway: those checks need several times its memory
+    # checks of a whole file need several times its memory: they run only where the file is refused anyway
     if not all(np.isfinite(block).all() for block in blocks(audio)):
         check_finite(path, audio, sample_rate)
     for channel in audio:

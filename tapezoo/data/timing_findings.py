@@ -15,11 +15,11 @@ Fact = tuple[Severity, str, str]
 """Severity, kind and text of a finding, without its subject."""
 
 WRONG_RATE = 2e-3  # no two clocks are that far apart: a sample rate is labelled wrong
-FAR_SAMPLES = 32  # a trajectory that misses the audio by so much is hardly that of this take
+FAR_SAMPLES = 32  # a trajectory that differs from the audio by this much is probably from another take
 NO_JUMPS_TOLD = (
     "the audio has too few frequencies at once to detect lost samples: sweeps and single tones are not enough"
 )
-COVERED_S = 1.0  # a trajectory may end so much before or after its recording
+COVERED_S = 1.0  # a trajectory may end this much before or after its recording
 
 
 def check_clock(wet: Path, timing: PairTiming, sample_rate: int) -> None:
@@ -121,8 +121,8 @@ def file_facts(
 
     Args:
         file: Its name.
-        stated: What it says.
-        left: The timing of wet against dry warped along it; None: it was not asked for.
+        stated: The delay it states.
+        left: The timing of wet against dry warped along it; None: not measured.
         samples: Length of wet.
         mode: What becomes of the delay.
     """
@@ -168,7 +168,7 @@ def name_channels(name: str, count: int) -> list[str]:
 
 
 def unite_facts(name: str, facts: Sequence[Sequence[Fact]]) -> list[Finding]:
-    """Findings on a file: what holds for all of its channels is said once, the rest names its channel.
+    """Findings on a file: what holds for all channels is reported once, the rest names its channel.
 
     Args:
         name: The file's.

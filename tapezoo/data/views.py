@@ -1,4 +1,4 @@
-"""A file as it should be: other bytes in front, other ends, without a copy."""
+"""A corrected view of a file: another beginning or end, without a copy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class View(io.RawIOBase):
         path: The file.
         prefix: Stands before its bytes.
         start: The first of its bytes that is read.
-        is_endless: Show a length that nobody can estimate anything from; reading ends where the file does.
+        is_endless: Report a length too large to estimate from; reading ends where the file does.
     """
 
     def __init__(self, path: Path, prefix: bytes = b"", start: int = 0, is_endless: bool = False) -> None:

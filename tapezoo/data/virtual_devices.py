@@ -30,9 +30,9 @@ from tapezoo.devices import Device, DeviceError, Excerpt
 from tapezoo.screen import Screen, bar
 
 REVISION = 2  # raise it when preparation changes what comes out
-MOST_SECONDS = 3600.0  # the programme lies in memory while it is played
+MOST_SECONDS = 3600.0  # the audio is in memory while it is rendered
 MOST_BYTES = 1 << 36  # 64 GiB of renderings at all settings
-LEAST_SECONDS = 10.0  # below it the rarer kinds of programme are too short to be split
+LEAST_SECONDS = 10.0  # shorter, and the rarer kinds of audio are too short to split
 
 
 class VirtualDevices(PairsDataModule):
@@ -103,7 +103,7 @@ class VirtualDevices(PairsDataModule):
         hold_out: HoldOut | None = None,
         cache_dir: str | None = None,
     ) -> None:
-        # off is every device's default and is not passed on, so that devices without tape transport take it
+        # off is every device's default and is not passed on, so that devices without a tape transport accept it
         self._options: dict[str, Any] = {}
         if wow_flutter != 0.0:
             self._options["wow_flutter"] = wow_flutter
@@ -173,7 +173,7 @@ class VirtualDevices(PairsDataModule):
         }
 
     def other_findings(self) -> list[Finding]:
-        """Whether a delay is to be taken out that no machine has."""
+        """A finding where the user asks to remove or give a delay that no device has."""
         wanders = any(device.replay_delay(1, self.sample_rate, 0) is not None for device in self._devices)
         if self._delay == "keep" or wanders:
             return []
@@ -200,7 +200,7 @@ class VirtualDevices(PairsDataModule):
             samples = sum(excerpt.audio.size for excerpt in excerpts)
             progress.update(task, total=samples * len(self._renderings))
             regions = [split_by_time(excerpt.audio, self.sample_rate) for excerpt in excerpts]
-            # numba's loops let go of the interpreter; one setting at a time bounds the memory
+            # numba's loops release the GIL; one setting at a time bounds the memory
             with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
                 for rendering in self._renderings:
                     wets = pool.map(
@@ -242,7 +242,7 @@ class VirtualDevices(PairsDataModule):
         return rendering.device.render(excerpt.audio, self.sample_rate, rendering.values, self._seed(number))
 
     def _seed(self, number: int) -> int:
-        # each excerpt has its own hiss, so that none heard in training comes back in validation
+        # each excerpt has its own hiss, so that none used in training comes back in validation
         return self._program_seed + 1000 * number
 
 
@@ -288,7 +288,7 @@ def _with_options(names: Sequence[str], options: dict[str, Any]) -> list[Device]
 
 
 def sources_hash(devices: Sequence[Device]) -> str:
-    """SHA-256 of the sources of `tapezoo.devices` and of a plugin's devices: none meets a rendering of its past."""
+    """SHA-256 of the sources of `tapezoo.devices` and of a plugin's devices: a change invalidates renderings."""
     paths = sorted(Path(tapezoo.devices.__file__).parent.glob("*.py"))
     modules = {type(device).__module__ for device in devices}
     foreign = [

@@ -1,4 +1,4 @@
-"""What a blend has that its neighbours have not: all that can be said of it without a ground truth."""
+"""Compares a blend with its neighbours, since it has no ground truth of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tapezoo.render.automation import Constant
 
 Signal = NDArray[np.float64]  # (samples,)
 
-LOUDNESS_TOLERANCE_DB = 0.5  # passes: a difference that is hardly heard
+LOUDNESS_TOLERANCE_DB = 0.5  # limit to pass: a barely audible difference
 BAND_HZ = 100.0
 EMPTY_DB, STRAY_DB = -80.0, -60.0
 WAY_HZ = 0.5
@@ -103,7 +103,7 @@ def measure_ways(net: Net, sample_rate: int, blends: Sequence[Blend]) -> dict[Po
 
 
 def compare_with_neighbours(blend: Signal, others: Sequence[Signal], sample_rate: int) -> BlendComparison:
-    """What the output of a blend has that its neighbours' outputs for the same input have not.
+    """Compares the output of a blend with its neighbours' outputs for the same input.
 
     Loudness: `loudness` of each; a blend is expected between the quietest and the loudest neighbour.
 

@@ -1,4 +1,4 @@
-"""Blends: positions of the controls that no machine has, and those that they lie between."""
+"""Blends: control positions between machines or knob settings, and the neighbouring positions around each."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def positions_name(positions: Positions) -> str:
 def choose_blends(roles: Roles, at: Sequence[Positions] = ()) -> list[Blend]:
     """The settings worth listening to.
 
-    Of switches: quarters of one, the paper's triplets of three; of other numbers all machines alike, and each over
-    the others; knobs stand at 0.5, and each machine is also heard alone beside the ends of its knobs. Of knobs
-    alone: quarters of one, else the centre, and all corners or, of more than 16, those with all controls at one end
-    or one control alone at the other.
+    With switches: one is blended in quarters, three as in the paper's triplets; for other numbers, all machines in
+    equal parts, and each predominant in turn. Knobs stand at 0.5, and each machine is also played alone beside the
+    ends of its knobs. With knobs alone: one in quarters; several at the centre and at all corners or, if there are
+    more than 16, at those with all controls at one end or one control alone at the other.
 
     Args:
         roles: Of the controls, one or more.

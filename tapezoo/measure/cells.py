@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from tapezoo.controls import Control
 from tapezoo.layers.weight_table import WeightTable
 
-FAR_OFF = 4.0  # times the median: a net that did not get where the others did
+FAR_OFF = 4.0  # times the median error: a net that was not fitted as well as the others
 
 
 @dataclass(frozen=True)
 class CellErrors:
-    """Of every cell of a grid.
+    """The errors of every cell of a grid.
 
     Args:
         controls: That have axes, in the order of the axes.
@@ -38,7 +38,7 @@ class CellErrors:
         return [self.controls[axis].denormalize(float(position)) for position in positions]
 
     def place(self, cell: Sequence[int]) -> str:
-        """A cell for people: saturation=0.5, bias=1."""
+        """A cell as text: saturation=0.5, bias=1."""
         parts = []
         for axis, step in enumerate(cell):
             control = self.controls[axis]
@@ -57,6 +57,6 @@ class CellErrors:
 
 
 def cell_errors(weights: WeightTable, controls: Sequence[Control]) -> CellErrors:
-    """Of a table whose controls are these."""
+    """The errors of a table of weights that has these controls."""
     errors = weights.errors.double().numpy().reshape(weights.shape)
     return CellErrors(tuple(controls[control] for control in weights.on_axes), errors)

@@ -1,4 +1,4 @@
-"""What a comparison of recipes measures: the figures of every row, its learning, and who is beaten by nobody."""
+"""What a comparison of recipes measures: each row's figures, its learning curve, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-UNDISTURBED = 0.9  # CPU time over clock time of training steps; less, and something else used the processor
+UNDISTURBED = 0.9  # CPU time over clock time of training steps; below it, something else used the processor
 
 
 @dataclass(frozen=True)

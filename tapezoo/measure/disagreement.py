@@ -108,7 +108,7 @@ def play_at(model: EffectModel, settings: Sequence[Setting], excerpts: Signals) 
 
 
 def disagreement(outputs: NDArray[np.floating]) -> float:
-    """Variance of the outputs over the energy of their mean: 0 where all agree, NaN of fewer than two.
+    """Variance of the outputs over the energy of their mean: 0 where all agree, NaN for fewer than two.
 
     sum_t mean_m (y_m - y)^2 / sum_t y^2, where y is the mean of the y_m.
 

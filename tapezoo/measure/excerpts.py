@@ -15,8 +15,8 @@ from tapezoo.net import Net
 Signal = NDArray[np.float64]  # (samples,), full scale is +-1
 
 PREROLL_S = 1.0  # played before an excerpt and dropped, so that the net's memory is filled
-MOST_CANDIDATES = 8  # of one recording: an hour need not be played
-QUIETEST = 1e-3  # of the loudest candidate's energy: 30 dB below it there is little to hear
+MOST_CANDIDATES = 8  # of one recording: bounds the time for long ones
+QUIETEST = 1e-3  # of the loudest candidate's energy: more than 30 dB below it, little is audible
 TYPICAL, WORST = "typical", "worst"
 
 

@@ -25,8 +25,8 @@ from tapezoo.esr import esr
 class LinearFloor:
     """One causal least-squares filter with an offset per trained setting, and one for all of them.
 
-    A model with controls must beat the filters of the single settings: one filter for several machines would
-    be beaten by telling the machines apart.
+    A model with controls must beat the filters of the single settings: to beat one filter for several machines, it
+    would be enough to tell the machines apart.
 
     Args:
         filters: By setting of the controls.
@@ -62,7 +62,7 @@ def fit_floor(train: Sequence[Row], taps: int = LINEAR_FLOOR_TAPS, lead_samples:
         every = [(row.input, row.target) for row in train]
         return LinearFloor(filters, _only(filters) or fit_common_filter(every, taps, lead_samples))
     filters = {}
-    together = NormalEquations(taps)  # nothing is heard twice
+    together = NormalEquations(taps)  # the joined equations are reused, so each recording is read once
     for setting, own in pairs.items():
         equations = gather(own, taps)
         filters[setting] = fit_filter(equations)

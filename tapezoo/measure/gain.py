@@ -1,4 +1,4 @@
-"""The gain of a machine over frequency, from whatever it was given: the linear part of input to output."""
+"""The gain of a machine over frequency from any input: the linear part of its response."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tapezoo.measure.playing import play
 from tapezoo.net import Net
 
 WINDOW_S = 0.1
-BANDS_PER_OCTAVE = 12  # music has lines, and between them nothing to measure with
+BANDS_PER_OCTAVE = 12  # music has energy at discrete lines and little between them
 LOWEST_HZ = 20.0
-QUIET_DB = 70.0  # below its loudest frequency the input says nothing
+QUIET_DB = 70.0  # more than this below its loudest frequency, the input is too weak to measure with
 NOISE_DB, NOISE_S, SETTLE_S = -40.0, 4.0, 0.5
 
 
@@ -64,7 +64,7 @@ def gain_between(
 
 
 def small_signal_gain(net: Net, sample_rate: int, controls: Sequence[float]) -> Gain:
-    """Of white noise at -40 dB RMS re full scale, where most machines are linear.
+    """The gain for white noise at -40 dB RMS re full scale, where most machines are linear.
 
     Args:
         net: The effect; its latency is taken out.

@@ -23,7 +23,7 @@ class HarmonicLevels:
     Args:
         input_db: (levels,), peaks of the sine.
         output_db: (levels, harmonics), of the net, the fundamental first.
-        target_db: The same of the machine; None: it cannot be asked.
+        target_db: The same of the machine; None: it cannot be played.
     """
 
     input_db: NDArray[np.float64]

@@ -75,6 +75,6 @@ class LfoResult:
 
 
 def measure_lfo(sound: str, path: ControlLfo, output: NDArray[np.float64]) -> LfoResult:
-    """What can be said of an output (samples,) without a ground truth."""
+    """What can be measured on an output (samples,) without a ground truth."""
     finite = bool(np.isfinite(output).all())
     return LfoResult(sound, path, finite, float(np.abs(output).max()) if finite else float("nan"))

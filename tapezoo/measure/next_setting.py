@@ -16,8 +16,8 @@ from tapezoo.measure.disagreement import Signals, disagreement, play_at
 from tapezoo.training.effect import EffectModel
 
 MAX_MIDPOINTS = 64  # settings that are proposed beyond the held-out ones
-MAX_DRAWN = 4096  # of a grid too large to be looked at point by point
-LEAST_FOR_A_RANK = 4  # settings; below it a rank correlation says nothing
+MAX_DRAWN = 4096  # from a grid too large to examine point by point
+LEAST_FOR_A_RANK = 4  # settings; with fewer a rank correlation means nothing
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Foresight:
-    """How well the scores foretold the errors that were measured.
+    """How well the scores predicted the measured errors.
 
     Args:
         settings: Those with both a score and an ESR.
@@ -95,7 +95,7 @@ def rank_by_ensemble(
     """Where models that differ in nothing but their seeds disagree, highest score first.
 
     Lakshminarayanan, Pritzel, Blundell, "Simple and scalable predictive uncertainty estimation using deep
-    ensembles", NeurIPS 2017: the variance of such models grows where training said little.
+    ensembles", NeurIPS 2017: the variance of such models grows where there was little training data.
 
     Args:
         members: Two or more.
@@ -195,7 +195,7 @@ def _nearest(setting: Setting, others: NDArray[np.float64]) -> float:
     missing = np.isnan(squares)
     neither = np.isnan(others) & np.array([at is None for at in setting])
     squares[missing] = np.where(neither, 0.0, math.inf)[missing]
-    # summed in more digits, so that equal distances along other controls stay equal
+    # summed in extended precision, so that equal distances along different controls stay equal
     return float(np.sqrt(squares.astype(np.longdouble).sum(axis=1).astype(np.float64).min()))
 
 

@@ -50,7 +50,7 @@ def play_moving(
         input: Full scale is +-1; held in memory as a whole.
         paths: One per row; time 0 is the first sample of the output, latency taken out.
         sample_rate: Of the net, Hz.
-        step_samples: The net is told where the controls are once per so many samples, rounded up to its hop.
+        step_samples: Distance between two updates of the net's controls, rounded up to its hop.
 
     Shape:
         input: (rows, samples); the result has the same shape.

@@ -85,8 +85,8 @@ def find_roles(controls: Sequence[Control]) -> tuple[Roles, bool]:
 def choose_sweeps(roles: Roles) -> list[tuple[Positions, Positions]]:
     """What a model is swept between: any two machines alone, then every knob from end to end.
 
-    Of many machines, each and the next. A knob is swept where it is heard: at its machine, or at every one where its
-    name does not say whose it is. Knobs that are not swept stand at 0.5.
+    With many machines, only each and the next. A knob is swept where it has an effect: at its own machine, or at every
+    machine if its name does not show which one it belongs to. Knobs that are not swept stand at 0.5.
     """
     machines = roles.machines()
     pairs = []

@@ -1,4 +1,4 @@
-"""Errors by setting of the controls: the rows of a test taken together, and named by how they lie to the training."""
+"""Errors by setting of the controls: the rows of a test pooled, and classified relative to the trained settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sweep smoothness: what a moving control adds to the sound beside what the control is for."""
+"""Sweep smoothness: how much unwanted sound a moving control adds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PARTIAL_LEVELS = (0.25, 0.12, 0.06)  # peaks; together 7 dB under full scale
 GUARD_HZ = 40.0  # beside the window's main lobe: sidebands of a 5 Hz sweep up to the eighth
 OCCUPIED_DB = -90.0
 LEAST_S, CONSTANT_S, SETTLING_S = 4.0, 1.5, 0.25
-SMOOTH_DB = -60.0  # passes: under what is heard beside the tones
+SMOOTH_DB = -60.0  # limit to pass: inaudible beside the tones
 FLOOR_MARGIN_DB = 3.0
 
 
@@ -102,7 +102,7 @@ def measure_sweeps(
         sample_rate: Of the net, Hz.
         pairs: Positions at the two ends of each sweep; all are played as rows of one batch.
         rate_hz: Sweeps from one end to the other and back, per second; 5 Hz or less.
-        step_samples: Between two changes of the controls that the net is told.
+        step_samples: Distance between two updates of the net's controls.
 
     Returns:
         One per pair.

@@ -18,10 +18,10 @@ POWER_WINDOW_S, POWER_WINDOW_BETA = (
     14.0,
 )  # Kaiser: sidelobes under -100 dB, main lobe +-4.6 bins of 10 Hz
 WINDOW_SAMPLES, PITCH_WINDOW_SAMPLES = 2048, 4096  # the longer one tells bass notes apart
-MOST_FRAMES = 1600  # more than the pixels of a picture are not seen, and cost seconds to draw
+MOST_FRAMES = 1600  # more frames than a picture has pixels do not show, and cost seconds to draw
 LOWEST_HZ, PITCH_ROWS = 40.0, 360
 MOST_HARMONICS = 40
-LEAST = 1e-10  # magnitude; -200 dB stand for silence
+LEAST = 1e-10  # magnitude: silence is shown as -200 dB
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How steady a net is: rounding, a nudged state, material unlike what it was trained on, and silence after it.
 
-A recurrent net is a nonlinear system in a loop, and may amplify what it should forget. Trained on one recording it
-can then follow it closely, run away on the next, and be another effect on every processor.
+A recurrent net is a nonlinear system in a feedback loop, and may amplify what it should forget. Such a net can match
+the recording it was trained on, become unstable on the next, and sound different on every processor.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ ROUNDING_SAMPLES = 4096
 HALF_LIFE_STEP = 128
 NUDGE = 1e-3  # of the RMS of each tensor of the state
 NUDGE_SEED = 0
-GAIN_TAPS = 129  # of the filter that says what a net's own gain allows
-RING_S = 1.0  # after so much silence nothing of an honest memory should be left
+GAIN_TAPS = 129  # of the filter that models the net's own gain
+RING_S = 1.0  # after this much silence a fading memory should be empty
 WORST_FIGURE, EXTREME_DB = 10.0, 300.0
 SILENT = 1e-20  # energy per sample
 
@@ -41,15 +41,15 @@ RINGING_DB = (-80.0, -40.0)
 
 @dataclass(frozen=True)
 class Steadiness:
-    """What a net makes of little disturbances. All levels are relative to its output on validation material.
+    """How a net reacts to small disturbances. All levels are relative to its output on validation material.
 
     Args:
         rounding_db: RMS of what single precision changes.
-        growth_db: What is left of a nudge of the state, over the nudge (both relative): negative where it fades.
+        growth_db: The remaining deviation over the nudge of the state (both relative): negative where it fades.
         excess_db: Output energy on the worst unlike material over what the net's own gain allows.
-        ringing_db: What it would go on playing after `RING_S` of silence.
+        ringing_db: Level that it would still play after `RING_S` of silence.
         excess_by_material: `excess_db` of each kind of material.
-        half_life_samples: After which a nudge of the state is halved; None: it was not.
+        half_life_samples: Time after which a nudge of the state is halved; None: it never was.
     """
 
     rounding_db: float
@@ -158,7 +158,7 @@ class _Played:
     after: NDArray[np.float64]  # of the silence after it
     at_rest: NDArray[
         np.float64
-    ]  # of the net that heard nothing but silence, one row per stretch, at the same time
+    ]  # of the net on silence alone, one row per stretch, at the same time
     last: (
         State  # of every row, at the end of that silence: the material's, the nudged ones', the silent ones'
     )
@@ -225,7 +225,7 @@ def _nudge(net: Net, state: State, rows: slice) -> State:
 
 
 def _rounding_db(net: Net, material: Material, output: NDArray[np.float64]) -> float:
-    """RMS of single less double precision over the output's; as good as can be where the net knows no doubles.
+    """RMS of single less double precision over the output's; a lower bound if the net has no double precision.
 
     Of the first plain row, and no more of it than `ROUNDING_SAMPLES`: recurrent layers in double precision are slow.
     """
@@ -292,11 +292,11 @@ def _growth(played: _Played, level: float) -> tuple[float, float | None]:
 
 @torch.no_grad()
 def _ringing_db(net: Net, played: _Played, material: Material, level: float) -> float:
-    """The level after `RING_S` of silence: expected from the silence that was played, or heard where that counts.
+    """The level after `RING_S` of silence: extrapolated from the played silence, or measured if it would count.
 
-    Expected is what falls on at the rate of the last two quarters. A tail may swell before it falls: rows whose level
-    would count are played to the end. What the net does that heard nothing at all is taken for its offset, as
-    far as it stands still; where it `remains` wherever it is, what every stretch has left behind.
+    The extrapolation continues the decay of the last two quarters. A tail may swell before it falls: rows whose level
+    would count are played to the end. The output of the net after silence alone is taken for its offset, as far as it
+    is constant; for a net that `remains` where it is, the offset is what each stretch left behind.
     """
     part = played.after.shape[-1] // 4
     if part == 0:
@@ -311,7 +311,7 @@ def _ringing_db(net: Net, played: _Played, material: Material, level: float) -> 
     suspect = np.flatnonzero(np.array(expected) > RINGING_DB[0])
     if not len(suspect):
         return max(expected)
-    rest_of_all = len(played.controls) - material.plain  # where the rows begin that heard nothing
+    rest_of_all = len(played.controls) - material.plain  # first of the rows that played silence only
     own = np.where(suspect < len(played.after), suspect, suspect - len(played.after) + rest_of_all)
     chosen = torch.from_numpy(np.concatenate([own, np.arange(rest_of_all, len(played.controls))]))
     chosen = chosen.to(played.controls.device)
@@ -349,7 +349,7 @@ def _rms(signal: NDArray[np.float64]) -> float:
 
 
 def _decibels(value: float, reference: float) -> float:
-    """20 log10 of the ratio, within what a figure can show; nothing over nothing is nothing."""
+    """20 log10 of the ratio, within what a figure can show; 0 over 0 counts as none."""
     if not (math.isfinite(value) and math.isfinite(reference)):
         return EXTREME_DB
     if value <= math.sqrt(SILENT):

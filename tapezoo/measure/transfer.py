@@ -43,7 +43,7 @@ def transfer_loops(
         frequency_hz: Of the sine, Hz.
         levels_db: Peaks, dB relative to full scale.
         settle_periods: Periods played before the one that is kept.
-        machine: What the net was trained on, (samples,) to (samples,), where it can be asked.
+        machine: What the net was trained on, (samples,) to (samples,), where it can be played.
 
     Returns:
         One loop per level, with targets where there is a machine.

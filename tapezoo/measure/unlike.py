@@ -15,7 +15,7 @@ STRETCHES, STRETCH_S, SILENCE_S = 2, 0.18, 0.09
 LOW_PASS_HZ, HIGH_PASS_HZ = 200.0, 2000.0
 TILT_POLE = 0.8  # one pole: -14 dB at the top against the bottom, or the reverse
 PITCH = (4, 3)  # five semitones
-MOST_GAIN = 4.0  # by which filtered material is brought back to its level: 12 dB
+MOST_GAIN = 4.0  # largest gain that brings filtered material back to its level: 12 dB
 
 PLAIN = "plain"
 QUIETER = ("20 dB quieter", "40 dB quieter")
@@ -55,7 +55,7 @@ class Material:
 def choose_material(rows: Sequence[Row], sample_rate: int) -> Material:
     """The loudest 0.18 s of two regions, evenly over their order; the kinds are made of them in turn.
 
-    Short, since it is played in every epoch that may be the best: a training can spare 3 % of its time.
+    Short, since it is played in every epoch that may be the best; it may take 3 % of the training time.
 
     Args:
         rows: Of the validation split, one or more.

@@ -18,11 +18,11 @@ FRAME_S = 0.004
 AROUND_S = 0.6  # the level around a frame is the median of so long
 LONGEST_S = 0.25  # a longer loss is no dropout: a mute, a gate, a compressor
 LOST_DB = 9.0  # a compressor takes less in so short a time, and gives it back more slowly
-LOUD_DB = 40.0  # below the loudest frame by more, noise decides
-EXPLAINED = 4.0  # what is expected must be so much more than what the filter usually misses, in power
+LOUD_DB = 40.0  # frames further below the loudest one are dominated by noise
+EXPLAINED = 4.0  # the expected power must exceed the filter's usual error by this factor
 LEAST_SHARE = 0.02  # of the frames must be so clear
 LEAST_FRAMES = 2
-STRANGE_ESR = 0.3  # of the filter: a machine that bends the wave more has quiet moments of its own
+STRANGE_ESR = 0.3  # of the filter: a machine that distorts more has quiet moments of its own
 
 
 @dataclass(frozen=True)

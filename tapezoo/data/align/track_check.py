@@ -1,7 +1,7 @@
 """Tests whether a trajectory is real: does reading dry along it help a linear filter on audio it was not fitted to?
 
-A distortion, a level-dependent phase or a compressor also yields a trajectory, but one that predicts nothing. The error
-is measured on whitened audio, so that the highest frequencies, which a wander affects most, count as much as the
+A distortion, a level-dependent phase or a compressor also yields a trajectory, but one that predicts nothing. The
+error is measured on whitened audio, so that the highest frequencies, which a wander affects most, count as much as the
 loudest ones. 0.09 to 0.55 of the error is left on akai4000d, 0.96 or more on klon, cl1b and chowtape's static pairs.
 """
 
@@ -49,7 +49,7 @@ def has_many_bands(dry: Real, sample_rate: int) -> bool:
 
 
 def bands_at_once(dry: Real, sample_rate: int) -> float:
-    """Median number of third-octave bands that sound at once, over all moments that are not silent; 0 if all are silent.
+    """Median number of third-octave bands that sound at once, over all moments that are not silent; 0 if all are.
 
     Shape:
         dry: (samples,).

@@ -12,7 +12,7 @@ from tapezoo.data.errors import DataError
 Real = NDArray[np.float64]
 
 PULSE_REACH_S = 7e-4  # half-width of a pulse
-SURE_LIKENESS = 0.5  # correlation of a pulse with the typical one; below it, the delay is carried over from the neighbours
+SURE_LIKENESS = 0.5  # correlation with the typical pulse; below it, the delay is carried over
 TONE_WINDOW_S = 0.01  # flutter of 25 Hz keeps .97 of its depth
 TONE_POINTS_HZ = 500.0
 MAX_SPEED = 0.03

@@ -1,8 +1,8 @@
 """A first, rough trajectory: the whitened correlation of short windows, and the likeliest path through their lags.
 
 Generalised cross-correlation (Knapp and Carter, IEEE Trans. ASSP 24(4), 1976) of windows of 0.1 s, and Viterbi's
-search for the path of greatest height whose speed stays that of a transport. At half the usual sample rates: `track_waveform`
-corrects the remaining error from the waveform itself.
+search for the path of greatest height whose speed stays that of a transport. At half the usual sample rates:
+`track_waveform` corrects the remaining error from the waveform itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an excitation was made from, as 40 bits: they are played in its first mark, so that the sound alone tells."""
+"""What an excitation was made from, as 40 bits. They are played in its first mark, so the sound alone identifies it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of an excitation is where: the types that those who measure work with."""
+"""Where each part of an excitation is: the types that the measuring code works with."""
 
 from __future__ import annotations
 

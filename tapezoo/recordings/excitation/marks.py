@@ -3,7 +3,7 @@
 A chirp whose frequency rises exponentially keeps its shape when time is stretched; stretching only shifts its match.
 Rising and falling ones shift in opposite directions, so the middle of a pair is where it is at any speed of the
 tape. The first pair rises and falls, the last falls and rises; after the first one the design is played, a rising
-chirp for each 1 and a falling one for each 0. Their magnitude is looked at alone: polarity does not matter.
+chirp for each 1 and a falling one for each 0. Only the magnitude of a match is used, so polarity does not matter.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tapezoo.recordings.excitation.design import CODE_BITS, Design, encode
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-LOW_HZ, HIGH_HZ = 400.0, 9000.0  # what a cassette, a pedal and a telephone line let through in large part
+LOW_HZ, HIGH_HZ = 400.0, 9000.0  # a band that a cassette, a pedal and a telephone line mostly pass
 PAIR_CHIRP_S, PAIR_SPACING_S = 0.1, 0.12  # length of each of a pair; from start to start
 BIT_CHIRP_S, BIT_SPACING_S = 0.04, 0.05
 PAIR_S = PAIR_CHIRP_S + PAIR_SPACING_S
@@ -68,7 +68,7 @@ def end_mark(sample_rate: int) -> Real:
 
 
 def middle_of_pair(sample_rate: int) -> float:
-    """From the first sample of a mark to the middle of its pair, in samples: where a mark is said to be."""
+    """From the first sample of a mark to the middle of its pair, in samples: the position of a mark."""
     first = round(PAIR_SPACING_S * sample_rate)
     return (first + round(PAIR_CHIRP_S * sample_rate) - 1) / 2
 

@@ -21,7 +21,7 @@ from tapezoo.recordings.excitation.signals import fade
 Real = NDArray[np.float64]
 
 BLOCK_SAMPLES = 1 << 18
-LEAST_S = 10.0  # of a piece: a tenth of it is all that one split hears
+LEAST_S = 10.0  # of a piece: validation and test get a tenth of it each
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Piece:
     peak: float
 
     def region(self, split: Split) -> tuple[int, int]:
-        """What of it a split hears: the first 80 %, the next 10 % and the last, so that no split hears another's."""
+        """The part of it that a split uses: the first 80 %, the next 10 % or the last, so that splits share nothing."""
         first, second = (round(len(self.audio) * share) for share in (TRAIN_SHARE, TRAIN_SHARE + VAL_SHARE))
         return {"train": (0, first), "val": (first, second), "test": (second, len(self.audio))}[split]
 

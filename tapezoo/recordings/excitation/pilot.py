@@ -1,4 +1,4 @@
-"""What the second channel holds while the first plays: a signal whose delay is told at any time, whatever the music.
+"""The pilot in the second channel: a signal that shows the delay at any time, whatever the first channel plays.
 
 Both kinds are so weak or so rare that their crosstalk into the first channel of a tape machine (some -45 dB) lies
 below its hiss or near it, and neither keeps step with the mains at 50 or 60 Hz.

@@ -15,7 +15,7 @@ from tapezoo.recordings.excitation.marks import END_MARK_S, START_MARK_S, middle
 
 LEAD_S = 1.0  # silence before the first mark and after the last
 GAP_S = 0.1  # after each segment
-SWEEP_GAP_S = 0.2  # a sweep's harmonics and a room's answer come late
+SWEEP_GAP_S = 0.2  # a sweep's harmonics and a room's reverberation come late
 MARK_GAP_S = 0.4
 BOUNDARY_GAP_S = 0.3
 SWEEP_HZ = (20.0, 20_000.0)
@@ -139,7 +139,7 @@ def _short_signals(length_s: float) -> list[_Wish]:
 
 
 def _music(left_s: float, has_music: bool) -> list[_Wish]:
-    # two thirds of the slots are the user's own: the made-up programme knows what that music may lack
+    # two thirds of the slots are the user's own; the synthetic programme covers what that music may lack
     turns: tuple[Kind, ...] = ("music", "programme", "music") if has_music else ("programme",)
     slots = max(round(left_s / SLOT_S), 2 if has_music else 1)
     seconds = left_s / slots - GAP_S
