@@ -156,9 +156,7 @@ class _Played:
 
     output: NDArray[np.float64]  # of the material
     after: NDArray[np.float64]  # of the silence after it
-    at_rest: NDArray[
-        np.float64
-    ]  # of the net on silence alone, one row per stretch, at the same time
+    at_rest: NDArray[np.float64]  # of the net on silence alone, one row per stretch, at the same time
     last: (
         State  # of every row, at the end of that silence: the material's, the nudged ones', the silent ones'
     )
