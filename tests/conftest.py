@@ -1,5 +1,7 @@
 """One thread: two test workers on two cores, and losses that do not depend on the machine."""
 
+from __future__ import annotations
+
 import functools
 import gc
 import importlib
@@ -17,20 +19,17 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TAPEZOO_KERNEL", "numba")  # tests of C++ ask for it: compiling takes seconds
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
-import torch
 from made_once import asked_once, made_once, session_folder
 
 from tapezoo import registry
-from tapezoo.bundle import Verification
-from tapezoo.data.align.timing import measure_timing
-from tapezoo.devices.program import program_material
-from tapezoo.runtime import verify
-from tapezoo.tracking.database import _create_database as _make_database
 
-torch.set_num_threads(1)
+if TYPE_CHECKING:
+    from tapezoo.bundle import Verification
+
+# heavy imports are inside functions: the process that hands the tests to the workers reads this file as well
 gc.disable()  # until everything is collected and frozen: imports leave no garbage
 
 # what else is installed here: tests see it no more than they would elsewhere, only what they install themselves
@@ -54,6 +53,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Whoever collects gets Lightning as the verbs have it: the rest takes as long again, and few tests ask for it."""
+    if getattr(session.config.option, "numprocesses", None) is None:
+        from tapezoo.cli.lean import import_lightning
+
+        import_lightning()
 
 
 def pytest_collection_finish() -> None:
@@ -99,12 +106,16 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     """The same noise whichever tests ran before: tolerances must not depend on luck."""
+    import torch
+
     torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)
 def _private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or fills the user's cache or tracking; one cache per session saves rendering again."""
+    import torch
+
     torch.set_num_threads(1)  # a recipe of the test before may have asked for more
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # mlflow itself sets it
     monkeypatch.setenv("TAPEZOO_CACHE", str(session_folder(tmp_path_factory) / "cache"))
@@ -120,6 +131,9 @@ QUICK_EXPORTS = {
     "cost.REPEATS": 1,
 }
 WHOLE_EXPORTS: dict[str, object] = {}
+# of the sines through a run's best net and its machine, where nobody sees the pictures made of them
+FEW_LEVELS = {"BELOW_PEAK_DB": (-24.0, 0.0), "HARMONICS_STEP_DB": 36.0}
+WHOLE_LEVELS: dict[str, object] = {}
 TESTS = Path(__file__).parent
 
 
@@ -147,6 +161,9 @@ def _asked_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
     Not in the tests of streams, which ask for the same in other blocks; those in `tests/data/align` measure themselves.
     """
+    from tapezoo.data.align.timing import measure_timing
+    from tapezoo.devices.program import program_material
+
     once = functools.partial(asked_once, tmp_path_factory)
     with pytest.MonkeyPatch.context() as patch:
         for module in ("devices", "export.trained", "sweep.sounds"):
@@ -159,12 +176,15 @@ def _asked_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 @pytest.fixture
 def timed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Timing is measured in this test, whoever measured it before."""
+    from tapezoo.data.align.timing import measure_timing
+
     monkeypatch.setattr("tapezoo.data.pair_delays.measure_timing", measure_timing)
 
 
 @pytest.fixture
 def verified_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Verbs verify in this process: one for each bundle would import torch anew where there is TorchScript."""
+    from tapezoo.runtime import verify
 
     def verified(bundle: Path, openers: str, seal_sha256: str | None) -> Verification:
         return verify(bundle, resolve_name(openers)() if openers else None, seal_sha256)
@@ -184,15 +204,23 @@ def _quick_steadiness(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _blank_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Pictures stay blank, and those of a run are not even composed, except in the folder of their own tests."""
+    """Pictures stay blank, and those of a run are not even composed, except in the folder of their own tests.
+
+    What a run's pictures would show is measured at few levels: half of the time of a short run.
+    """
     with pytest.MonkeyPatch.context() as patch:
         if request.path.parent != TESTS / "report":
+            from tapezoo.callbacks import run_report
+
             blank = _blank_png()
             _drawing()
             for module in ("figures", "comparison_picture"):
                 patch.setattr(f"tapezoo.report.{module}.arrange", lambda figure: None)
             for name in _draws_of_a_run():
                 patch.setattr(f"tapezoo.callbacks.run_report.{name}", lambda *given, **named: _blank_figure())
+            for name, few in FEW_LEVELS.items():
+                WHOLE_LEVELS[name] = getattr(run_report, name)
+                patch.setattr(run_report, name, few)
             patch.setattr(
                 "matplotlib.figure.Figure.savefig",
                 lambda self, path, **options: Path(path).write_bytes(blank),
@@ -206,6 +234,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     arrange, savefig = _drawing()
     for name, draw in _draws_of_a_run().items():
         monkeypatch.setattr(f"tapezoo.callbacks.run_report.{name}", draw)
+    for name, whole in WHOLE_LEVELS.items():
+        monkeypatch.setattr(f"tapezoo.callbacks.run_report.{name}", whole)
     for module in ("figures", "comparison_picture"):
         monkeypatch.setattr(f"tapezoo.report.{module}.arrange", arrange)
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", savefig)
@@ -253,10 +283,11 @@ def _copied_databases(
     """
     if request.path.name == "test_database.py":
         return
+    from tapezoo.tracking.database import _create_database as make_database
 
     def copied(path: Path) -> None:
         part = path.with_name(f".{path.name}.part")
-        shutil.copy(made_once(tmp_path_factory, "tables.db", _make_database), part)
+        shutil.copy(made_once(tmp_path_factory, "tables.db", make_database), part)
         part.rename(path)
 
     monkeypatch.setattr("tapezoo.tracking.database._create_database", copied)
