@@ -1,5 +1,6 @@
 """Every registered architecture, small, with every conditioning it takes."""
 
+import copy
 import functools
 import inspect
 from typing import get_args
@@ -32,6 +33,17 @@ def conditionings(name):
     if "conditioning" not in inspect.signature(models.resolve(name)).parameters:
         return [None]
     return list(get_args(Conditioning)) if name in ("LSTM", "GRU") else list(CONDITIONERS)
+
+
+_MADE = {}
+
+
+def perturbed(model_class, controls, **arguments):
+    """What `testing.perturbed` makes, made once: a copy for each law. Settling takes longer than most laws."""
+    key = model_class, repr((controls, sorted(arguments.items())))
+    if key not in _MADE:
+        _MADE[key] = testing.perturbed(model_class, controls, **arguments)
+    return copy.deepcopy(_MADE[key])
 
 
 @functools.cache

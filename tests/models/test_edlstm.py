@@ -5,6 +5,7 @@ import pytest
 import torch
 from gliding import glide
 from numpy_cells import count, lstm_step
+from small_nets import perturbed
 
 from tapezoo import testing
 from tapezoo.models.edlstm import EDLSTM, EDLSTMNet
@@ -142,10 +143,10 @@ class Smaller(EDLSTM):
 def test_exported_graphs_work_in_chunks_too(monkeypatch):
     # the gate plays blocks of 1 to 1024 samples
     monkeypatch.setattr("tapezoo.models.edlstm.CHUNK_WINDOWS", 100)
-    testing.CHECKS["export"](testing.perturbed(Smaller, testing.CONTROLS))
+    testing.CHECKS["export"](perturbed(Smaller, testing.CONTROLS))
 
 
 @pytest.mark.parametrize("name", ["streaming", "pure", "causal", "gradients"])
 @pytest.mark.usefixtures("few_splits")
 def test_a_smaller_net_keeps_the_laws(name):
-    testing.CHECKS[name](testing.perturbed(Smaller, testing.CONTROLS))
+    testing.CHECKS[name](perturbed(Smaller, testing.CONTROLS))

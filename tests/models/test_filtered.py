@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import torch
+from small_nets import perturbed
 
 from tapezoo import models, testing
 from tapezoo.filtered import FilterBefore, FilterBeside
@@ -45,7 +46,7 @@ def test_law(name: str, kind: str, law: str) -> None:
     controls = (
         [] if law == "export" else testing.CONTROLS
     )  # what export does with controls, its own tests say
-    testing.CHECKS[law](testing.perturbed(models.resolve(name), controls, **arguments))
+    testing.CHECKS[law](perturbed(models.resolve(name), controls, **arguments))
 
 
 def played(net: Net, x: torch.Tensor, blocks: list[int]) -> torch.Tensor:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from gliding import glide, played
+from small_nets import perturbed
 from torch import nn
 
 from tapezoo import testing
@@ -85,4 +86,4 @@ def test_the_parameter_formula_of_the_docstring(controls):
 @pytest.mark.parametrize("law", ["streaming", "pure", "causal", "gradients", "controls", "rest", "export"])
 @pytest.mark.usefixtures("few_splits")
 def test_variants_keep_the_laws(variant, law):
-    testing.CHECKS[law](testing.perturbed(GCN, testing.CONTROLS, **variant))
+    testing.CHECKS[law](perturbed(GCN, testing.CONTROLS, **variant))

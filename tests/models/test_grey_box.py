@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from gliding import glide
+from small_nets import perturbed
 
 from tapezoo import testing
 from tapezoo.layers.responses import Explained
@@ -98,7 +99,7 @@ def test_its_responses_are_what_its_blocks_do(memory):
     ids=str,
 )
 def test_variants_keep_the_laws(variant, law):
-    testing.CHECKS[law](testing.perturbed(GreyBox, testing.CONTROLS, **variant))
+    testing.CHECKS[law](perturbed(GreyBox, testing.CONTROLS, **variant))
 
 
 def test_equalisers_that_are_turned_far_at_once_do_not_click():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from small_nets import perturbed
 
 from tapezoo import testing
 from tapezoo.layers.gru import run_gru_for_training
@@ -101,7 +102,7 @@ def test_the_gradient_written_by_hand_is_that_of_pytorch(layers, samples):
 @pytest.mark.parametrize("name", ["streaming", "pure", "gradients", "rest"])
 @pytest.mark.usefixtures("few_splits")
 def test_variants_keep_the_laws(variant, name):
-    testing.CHECKS[name](testing.perturbed(GRU, testing.CONTROLS, **variant))
+    testing.CHECKS[name](perturbed(GRU, testing.CONTROLS, **variant))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_variants_keep_the_laws(variant, name):
 )
 def test_conditionings_keep_the_laws(name, law):
     units = 2 if name.startswith("hyper") else 0
-    model = testing.perturbed(GRU, testing.CONTROLS, hidden_size=4, conditioning=name, hyper_units=units)
+    model = perturbed(GRU, testing.CONTROLS, hidden_size=4, conditioning=name, hyper_units=units)
     testing.CHECKS[law](model)
 
 

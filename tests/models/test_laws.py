@@ -1,12 +1,11 @@
 """Every registered model of this distribution keeps the laws, and the laws can tell."""
 
-import copy
 import functools
 import inspect
 
 import pytest
 import torch
-from small_nets import small
+from small_nets import perturbed, small
 
 from tapezoo import models, registry, testing
 from tapezoo.layers import CONDITIONERS
@@ -27,20 +26,10 @@ QUICK_LAWS = [law for name, law in ALL_LAWS if law.name != "export" or name not 
 WHOLE_LAWS = [law for _, law in ALL_LAWS if law.name in ("streaming", "export")]
 
 
-@functools.cache
-def perturbed_once(model_class, num_controls, arguments):
-    return testing.perturbed(model_class, testing.CONTROLS[:num_controls], **dict(arguments))
-
-
 @pytest.fixture
 def settled_once(monkeypatch):
-    """A copy for each law of one perturbed model: settling it takes longer than most laws."""
-    monkeypatch.setattr(
-        "tapezoo.testing.law.perturbed",
-        lambda model_class, controls, **arguments: copy.deepcopy(
-            perturbed_once(model_class, len(controls), tuple(sorted(arguments.items())))
-        ),
-    )
+    """A copy for each law of one perturbed model."""
+    monkeypatch.setattr("tapezoo.testing.law.perturbed", perturbed)
 
 
 def expect_kept(law):
@@ -76,7 +65,7 @@ def test_a_small_one_passes_the_gate(name, num_controls):
 )
 @pytest.mark.parametrize("name", ["streaming", "pure", "gradients", "rest", "export"])
 def test_lstm_variants_keep_the_laws(variant, name):
-    testing.CHECKS[name](copy.deepcopy(perturbed_once(LSTM, 2, tuple(sorted(variant.items())))))
+    testing.CHECKS[name](perturbed(LSTM, testing.CONTROLS, **variant))
 
 
 # what is smallest for each; every conditioner but the default, which the laws above check

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_nets import perturbed
 
 from tapezoo import testing
 from tapezoo.models.arguments import ModelArgumentError
@@ -119,7 +120,7 @@ LAWS = {
 @pytest.mark.parametrize(("name", "law"), [(name, law) for name, laws in LAWS.items() for law in laws])
 def test_every_conditioning_keeps_the_laws(name, law):
     units = 2 if name.startswith("hyper") else 0
-    model = testing.perturbed(LSTM, testing.CONTROLS, hidden_size=4, conditioning=name, hyper_units=units)
+    model = perturbed(LSTM, testing.CONTROLS, hidden_size=4, conditioning=name, hyper_units=units)
     testing.CHECKS[law](model)
 
 
@@ -127,7 +128,7 @@ def test_every_conditioning_keeps_the_laws(name, law):
 @pytest.mark.parametrize("name", LAWS)
 def test_every_conditioning_does_without_controls(name, law):
     units = 2 if name.startswith("hyper") else 0
-    model = testing.perturbed(LSTM, [], hidden_size=4, conditioning=name, hyper_units=units)
+    model = perturbed(LSTM, [], hidden_size=4, conditioning=name, hyper_units=units)
     testing.CHECKS[law](model)
 
 

@@ -5,6 +5,7 @@ import onnx
 import pytest
 import torch
 from export.nets import knobs as knobs_of
+from small_nets import perturbed
 
 from tapezoo import testing
 from tapezoo.export import export_bundle, load_targets
@@ -160,7 +161,7 @@ def test_at_a_higher_rate_it_plays_the_same_and_below_the_trained_one_it_is_refu
 @pytest.mark.usefixtures("few_splits")
 def test_variants_keep_the_laws(variant, name):
     try:
-        testing.CHECKS[name](testing.perturbed(STN, testing.CONTROLS, **variant))
+        testing.CHECKS[name](perturbed(STN, testing.CONTROLS, **variant))
     except UnfoldableError as error:
         pytest.fail(str(error))
 
@@ -207,7 +208,7 @@ def test_a_net_wider_than_the_kernels_vector_is_refused_with_what_works():
 
 
 def test_it_passes_the_gate_as_onnx_torchscript_and_kernel(tmp_path):
-    model = testing.perturbed(STN, testing.CONTROLS, size="2x2")
+    model = perturbed(STN, testing.CONTROLS, size="2x2")
     audio = noise_and_tone(1, LEAST_SAMPLES)[0, 0].numpy().astype(np.float32)
     report = export_bundle(
         model.net,

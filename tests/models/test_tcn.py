@@ -3,6 +3,7 @@
 import pytest
 import torch
 from gliding import glide, played
+from small_nets import perturbed
 from torch import nn
 
 from tapezoo import testing
@@ -83,4 +84,4 @@ def test_the_parameter_formula_of_the_docstring(activation, controls):
 )
 @pytest.mark.parametrize("law", ["streaming", "pure", "causal", "gradients", "controls", "rest", "export"])
 def test_variants_keep_the_laws(variant, law):
-    testing.CHECKS[law](testing.perturbed(TCN, testing.CONTROLS, **variant))
+    testing.CHECKS[law](perturbed(TCN, testing.CONTROLS, **variant))
