@@ -20,8 +20,19 @@ OURS = [found.name for found in registry.registrations("models") if found.distri
 # at their own sizes these play for half a minute in the blocks of the gate; small ones take a tenth of that
 LONG_EXPORTS = ("GCN", "GreyBox", "S4D", "TCN", "WaveNet")
 ALL_LAWS = [(name, law) for name in OURS for law in testing.laws(models.resolve(name))]
-# test_stn.py takes a small one through the gate
-QUICK_LAWS = [law for name, law in ALL_LAWS if law.name != "export" or name not in (*LONG_EXPORTS, "STN")]
+# the graph with controls takes ten seconds, and holds what the one without has
+CONTROLLED_EXPORTS = ("STNGrid", "STNPolynomial")
+
+
+def is_quick(name, law):
+    if law.name != "export":
+        return True
+    if name in CONTROLLED_EXPORTS:
+        return bool(law.controls)
+    return name not in (*LONG_EXPORTS, "STN")  # test_stn.py takes a small one through the gate
+
+
+QUICK_LAWS = [law for name, law in ALL_LAWS if is_quick(name, law)]
 # those whose length is cut here, as `tapezoo check` has them: minutes
 WHOLE_LAWS = [law for _, law in ALL_LAWS if law.name in ("streaming", "export")]
 
@@ -54,8 +65,14 @@ def test_law_at_its_whole_length(law):
     expect_kept(law)
 
 
-@pytest.mark.parametrize("num_controls", [0, 2])
-@pytest.mark.parametrize("name", LONG_EXPORTS)
+SMALL_EXPORTS = [
+    pytest.param(name, controls, marks=pytest.mark.slow if (name, controls) == ("GreyBox", 0) else ())
+    for name in LONG_EXPORTS
+    for controls in (0, 2)
+]
+
+
+@pytest.mark.parametrize(("name", "num_controls"), SMALL_EXPORTS)
 def test_a_small_one_passes_the_gate(name, num_controls):
     testing.CHECKS["export"](small(name, None, num_controls))
 
@@ -98,8 +115,15 @@ def test_other_conditionings_keep_the_laws(name, conditioning, law):
     testing.CHECKS[law](conditioned(name, conditioning, 2))
 
 
-@pytest.mark.parametrize("law", ["streaming", "fading_memory", "export"])
-@pytest.mark.parametrize("name", SMALL)
+# the graph of the memory is the same in each: one convolutional net and, in test_lstm.py, a recurrent one show it
+MEMORIES = [
+    pytest.param(name, law, marks=pytest.mark.slow if law == "export" and name != "GCN" else ())
+    for law in ("streaming", "fading_memory", "export")
+    for name in SMALL
+]
+
+
+@pytest.mark.parametrize(("name", "law"), MEMORIES)
 def test_a_conditioning_with_a_memory_keeps_the_laws_of_memories(name, law):
     testing.CHECKS[law](conditioned(name, "temporal_film", 2))
 
