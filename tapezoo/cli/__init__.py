@@ -81,9 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             expand(split_allowed(arguments)[0], say if page == SHORT_PAGE else lambda line: None)
             if page == SHORT_PAGE:
                 make_parser().parse_args([arguments[0], "--help"])
-            from tapezoo.cli.lean import import_lightning
+            from tapezoo.cli.lean import import_filters, import_lightning
 
             import_lightning()
+            import_filters()
             from tapezoo.cli import training
 
             return training.run(arguments)

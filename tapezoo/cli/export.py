@@ -44,12 +44,13 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exports the best checkpoint and says what the gates measured."""
-    from tapezoo.cli.lean import import_lightning
+    from tapezoo.cli.lean import import_filters, import_lightning
     from tapezoo.run_files import best_checkpoint, check_present
 
     path = best_checkpoint(options.checkpoint)
     check_present(path)
     import_lightning()
+    import_filters()
     import torch
 
     from tapezoo.checkpoint import load_model

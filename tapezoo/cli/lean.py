@@ -3,7 +3,8 @@
 `import lightning.pytorch` takes four times as long as `import torch`. Most of the difference are torch's compiler, of
 which Lightning names one class and an optimizer two functions that do nothing while nothing is compiled; matplotlib's
 pyplot, of which torchmetrics names three classes and a decorator; and scipy's signal and optimize, of which it names
-two functions. Here they are stood in for, and are loaded for real as soon as anything else is asked of them.
+two functions. Here they are stood in for, and are loaded for real as soon as anything else is asked of them. So are
+scipy's statistics, a third of the import of `scipy.signal`, which names one function of them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 COMPILER = "torch._dynamo"
 PLOTTING = ("matplotlib", "matplotlib.axes", "matplotlib.pyplot")
 FILTERING = ("scipy.optimize", "scipy.signal")
+STATISTICS = "scipy.stats"
 
 
 def import_lightning() -> None:
@@ -36,6 +38,20 @@ def import_lightning() -> None:
             sys.meta_path.insert(0, _PartsOfTheCompiler())
         with _without_plotting(), _without_filtering():
             import lightning.pytorch  # noqa: F401
+
+
+def import_filters() -> None:
+    """Imports `scipy.signal` without scipy's statistics; nothing where either is there already."""
+    if any(name in sys.modules for name in ("scipy.signal", STATISTICS)):
+        return
+    late = _late_function(STATISTICS, "scoreatpercentile")
+    sys.modules[STATISTICS] = _StandIn(STATISTICS, scoreatpercentile=late)
+    try:
+        with collected_later():
+            import scipy.signal  # noqa: F401
+    finally:
+        if isinstance(sys.modules.get(STATISTICS), _StandIn):
+            del sys.modules[STATISTICS]
 
 
 @contextmanager

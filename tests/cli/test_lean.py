@@ -5,10 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 # stand-ins while nothing is compiled or drawn; the real things as soon as something is
 STOOD_IN = """
 import json, sys
-from tapezoo.cli.lean import import_lightning
+from tapezoo.cli.lean import import_filters, import_lightning
 
 import_lightning()
 import torch, torchmetrics
@@ -35,7 +37,13 @@ from torchmetrics.functional.audio import permutation_invariant_training, scale_
 voices = torch.randn(1, 3, 50)
 heard = voices[:, [2, 0, 1]] + 0.1  # three, so that scipy is asked who is who
 _, order = permutation_invariant_training(heard, voices, scale_invariant_signal_noise_ratio)
+import_filters()
 import scipy.signal
+
+counted = "scipy.stats" in sys.modules
+hill = torch.sin(torch.arange(0.0, 3.14, 0.05)).numpy()
+peaks = scipy.signal.find_peaks_cwt(hill, range(1, 10))  # above a percentile of the noise
+from scipy.stats import spearmanr
 
 before = {"SGD": stepped(torch.optim.SGD), "Adam": stepped(torch.optim.Adam)}
 mean = torchmetrics.MeanMetric()
@@ -60,6 +68,9 @@ print(json.dumps({
     "filtering": filtering,
     "order": order.tolist(),
     "filtered": scipy.signal.lfilter([0.5], [1.0], [2.0]).tolist(),
+    "counted": counted,
+    "peaks": peaks.tolist(),
+    "ranked": float(spearmanr([1, 2, 3], [3, 5, 9]).statistic),
     "plain": plain,
     "part": part is torch._dynamo.config and torch._dynamo.__file__ is not None,
     "compiled": isinstance(net, OptimizedModule) and isinstance(net, torch._dynamo.OptimizedModule),
@@ -91,6 +102,9 @@ def test_the_compiler_pyplot_and_filters_are_stood_in_for_until_something_asks_f
     assert found["filtering"] == []
     assert found["order"] == [[1, 2, 0]]
     assert found["filtered"] == [1.0]
+    assert not found["counted"]
+    assert found["peaks"] == [32]
+    assert found["ranked"] == pytest.approx(1.0)
     assert not found["plain"]
     assert found["before"]["SGD"] == [[1.0 - 2 * 0.5 * 2.0, 1.0 - 2 * 0.5 * 3.0]]
     assert found["after"] == found["before"]
