@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from tapezoo.data.settings import Setting, positions_on, setting_of, sort_settings
 from tapezoo.measure.disagreement import Signals, disagreement, play_at
@@ -149,6 +148,9 @@ def compare_scores(candidates: Iterable[Candidate], measured: Mapping[Setting, f
         return Foresight(len(known), None, None)
     worst_third = sorted(errors, reverse=True)[: math.ceil(len(errors) / 3)]
     _, error_at_top = max(known, key=lambda pair: pair[0])
+    # here: every training imports this file, and the statistics take half a second
+    from scipy.stats import spearmanr
+
     correlation = float(spearmanr(scores, errors).statistic)
     return Foresight(len(known), correlation, error_at_top >= worst_third[-1])
 
