@@ -10,7 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tapezoo import __version__
 from tapezoo.cli import (
@@ -114,7 +114,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, but a fault in the line is said as every other."""
+    """argparse, but a fault in the line is said as every other, and no option is taken for a longer one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **kwargs})
 
     def error(self, message: str) -> NoReturn:
         raise ArgumentsError(self.prog, _with_nearest(message))

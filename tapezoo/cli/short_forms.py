@@ -185,6 +185,11 @@ def is_said(arguments: list[str], name: str) -> bool:
     return _option(arguments, name) is not None
 
 
+def has_option(arguments: Sequence[str], name: str) -> bool:
+    """Whether the line has an option that needs no value."""
+    return any(argument.partition("=")[0] == name for argument in arguments)
+
+
 def _option(arguments: list[str], name: str) -> str | None:
     for position, argument in enumerate(arguments):
         if argument == name and position + 1 < len(arguments):

@@ -13,11 +13,12 @@ from lightning.pytorch import LightningDataModule
 
 from tapezoo.cli.allowed_imports import allow_imports
 from tapezoo.cli.errors import RecipeError
-from tapezoo.cli.short_forms import expand, split_allowed
+from tapezoo.cli.short_forms import expand, has_option, split_allowed
 from tapezoo.cli.stopping import stoppable
 from tapezoo.cli.training_cli import ReadingCLI, TrainingCLI
+from tapezoo.cli.training_options import PRINT_CONFIG
 from tapezoo.errors import TapezooError
-from tapezoo.terminal import say
+from tapezoo.terminal import complain, say
 from tapezoo.training.effect import EffectModel
 from tapezoo.yamltext import parse_yaml
 
@@ -80,6 +81,6 @@ def start(cli_class: type[TrainingCLI], arguments: list[str]) -> TrainingCLI:
             "devices": 1,
             "use_distributed_sampler": False,  # the batch sampler is a function of seed and epoch
         },
-        args=expand(arguments, say),
+        args=expand(arguments, complain if has_option(arguments, PRINT_CONFIG) else say),
         parser_kwargs={"prog": "tapezoo"},
     )

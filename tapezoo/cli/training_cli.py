@@ -36,10 +36,10 @@ from tapezoo.cli.faults import as_user_errors
 from tapezoo.cli.memory import keep_memory
 from tapezoo.cli.recipe_text import read_recipes_strictly
 from tapezoo.cli.run_folder import belongs_to, claim_folder, clear, run_dir_of
-from tapezoo.cli.short_forms import is_said
+from tapezoo.cli.short_forms import has_option, is_said
 from tapezoo.cli.stopping import EXIT_TERMINATED
 from tapezoo.cli.training_arguments import DECLARED_BY_DATA, check_agreement, check_arguments, check_optimizer
-from tapezoo.cli.training_options import ALLOW_IMPORT, ENSEMBLE, OWN
+from tapezoo.cli.training_options import ALLOW_IMPORT, ENSEMBLE, OWN, PRINT_CONFIG
 from tapezoo.cli.training_report import registers, say_result, say_what_is_left, say_what_is_resumed
 from tapezoo.data import HysteresisCells, PairedAudio, VirtualDevices  # noqa: F401  (the line may name them alone)
 from tapezoo.data.module import PairsDataModule
@@ -95,7 +95,8 @@ class TrainingCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parses, with faults said plainly."""
-        self.console = Screen()
+        # nothing but the recipe on standard output
+        self.console = Screen(stderr=has_option(list(args), PRINT_CONFIG))
         if self._verb == "test":
             self._parser("test").add_argument(
                 "--ensemble",
@@ -110,6 +111,8 @@ class TrainingCLI(LightningCLI):
             as_user_errors(command, self._parser(self._verb)),
             read_recipes_strictly(self.console.say),
         ):
+            if has_option(self.line, PRINT_CONFIG):
+                self.parser.parse_args(self.line)  # prints and ends, which only the uppermost parser does
             # the verb's own parser: the one above it would check every value once more
             config: Any = self._parser(self._verb).parse_args(self.line[1:])
         self.config = Namespace(subcommand=self._verb, **{self._verb: config})  # type: ignore[no-untyped-call]
@@ -122,8 +125,11 @@ class TrainingCLI(LightningCLI):
             return self._parser(self._verb).parse_args(self.line[1:], defaults=False)
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-        """Faults are raised, for `as_user_errors`; the parser's own way out prints forty lines of usage."""
-        return super().init_parser(**{"exit_on_error": False, **kwargs})
+        """Faults are raised, for `as_user_errors`; the parser's own way out prints forty lines of usage.
+
+        An option is written out: `--trainer.max_epoch` is a mistake that `with_nearest_option` answers.
+        """
+        return super().init_parser(**{"exit_on_error": False, "allow_abbrev": False, **kwargs})
 
     def instantiate_classes(self) -> None:
         """As Lightning does, with faults said plainly."""

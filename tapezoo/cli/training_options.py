@@ -20,6 +20,7 @@ VERBS = {
     "predict": "process the test split with a checkpoint and write WAV files",
 }
 ALLOW_IMPORT = "--allow-import"
+PRINT_CONFIG = "--print_config"
 SHORT_PAGE, FULL_PAGE = "short", "full"
 
 # tapezoo's own, beside Lightning's; what they take is said where LightningCLI is told of them (training_cli.py)
