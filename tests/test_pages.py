@@ -8,6 +8,8 @@ import pytest
 import soundfile
 from tracking.stores import make_bundles
 
+from tapezoo.runtime import Stream
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 LINK = re.compile(r"\]\(([^)#\s]+)\)|src=\"([^\"]+)\"")
@@ -29,10 +31,27 @@ def test_the_front_page_stays_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
 
 
-def test_the_lines_of_python_on_the_front_page_play_a_file(tmp_path, tmp_path_factory, monkeypatch):
-    [lines] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+@pytest.fixture
+def lines(tmp_path, tmp_path_factory, monkeypatch):
+    """Of Python on the front page, in a folder with a bundle at 44.1 kHz."""
+    [found] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     Path("bundle").symlink_to(make_bundles(tmp_path_factory)["plain"])
-    soundfile.write("in.wav", 0.1 * np.random.default_rng(0).standard_normal(1000), 44100)
-    exec(compile(lines, "README.md", "exec"), {})
-    assert soundfile.info("out.wav").frames == 1000
+    return compile(found, "README.md", "exec")
+
+
+def test_the_lines_of_python_on_the_front_page_play_all_channels_of_a_file_and_do_not_clip(lines):
+    dry = 9 * np.random.default_rng(0).standard_normal((1000, 2)).astype(np.float32)
+    soundfile.write("in.wav", dry, 44100, subtype="FLOAT")
+    exec(lines, {})
+    played, rate = soundfile.read("out.wav", dtype="float32")
+    assert rate == 44100
+    assert np.abs(played).max() > 1
+    np.testing.assert_allclose(played, Stream("bundle").process(dry.T).T, atol=1e-4)
+
+
+def test_the_lines_of_python_on_the_front_page_refuse_another_sample_rate(lines):
+    soundfile.write("in.wav", np.zeros(1000), 48000)
+    with pytest.raises(ValueError, match="48000 Hz, the model 44100"):
+        exec(lines, {})
+    assert not Path("out.wav").exists()

@@ -69,8 +69,8 @@ def check_layout(rows: Audio, name: str = "a block") -> None:
     if channels > max(FEW_CHANNELS, samples) and samples:
         raise NoSignalError(
             f"{name} of {channels} channels with {samples} samples each",
-            "rows are channels, columns are samples; of (samples, channels), as soundfile reads them, give the "
-            f"transpose; more than {FEW_CHANNELS} channels begin with a block of at least as many samples",
+            "rows are channels: pass the transpose (block.T) of (samples, channels), which is how soundfile reads; "
+            f"more than {FEW_CHANNELS} channels begin with a block of at least as many samples",
         )
 
 

@@ -226,7 +226,7 @@ def test_bad_blocks_and_controls_are_refused_before_the_state_moves(bundles):
         (np.zeros(64, "datetime64[s]"), "datetime64"),
         (np.zeros(64, object), "object"),
         (["a"], "float32"),
-        (np.zeros((512, 2), np.float32), "transpose"),
+        (np.zeros((512, 2), np.float32), "rows are channels: pass the transpose (block.T)"),
         (np.float32(0.5), "shape ()"),
         (np.full(64, 1e300), "infinity"),
     ],
