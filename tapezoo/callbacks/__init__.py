@@ -11,6 +11,7 @@ from tapezoo.callbacks.recorder import RunRecorder
 from tapezoo.callbacks.register import Register
 from tapezoo.callbacks.settings import SettingsReport
 from tapezoo.callbacks.steadiness import SteadinessCheck
+from tapezoo.callbacks.stopping import StopAfterBatch
 
 __all__ = [
     "HISTORY",
@@ -25,5 +26,6 @@ __all__ = [
     "RunRecorder",
     "SettingsReport",
     "SteadinessCheck",
+    "StopAfterBatch",
     "WritePredictions",
 ]

@@ -7,23 +7,48 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
+class Stop:
+    """What a signal asked for: raised where the signal arrives, and kept.
+
+    Python prints and drops an exception in `__del__` or in the callback of a weak reference. A long loop therefore
+    calls `raise_again` between its steps.
+    """
+
+    def __init__(self) -> None:
+        self._asked: int | None = None
+
+    def answer(self, signum: int, frame: FrameType | None = None) -> None:
+        """Raises KeyboardInterrupt for SIGINT, SystemExit(143) for SIGTERM; a signal's handler."""
+        self._asked = signum
+        self.raise_again()
+
+    def raise_again(self) -> None:
+        """Raises what the last signal asked for; nothing where none came."""
+        if self._asked == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self._asked is not None:
+            raise SystemExit(EXIT_TERMINATED)
+
+
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Inside, SIGTERM raises SystemExit(143), so that every `finally` runs; only the main thread gets signals."""
+def stoppable() -> Iterator[Stop]:
+    """Inside, SIGTERM raises SystemExit(143), so that every `finally` runs, and both signals are remembered.
+
+    Only the main thread gets signals. Where SIGINT is ignored or answered by somebody else it stays so.
+    """
+    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield stop
         return
-    before = signal.signal(signal.SIGTERM, _stop)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, stop.answer)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, stop.answer)
     try:
-        yield
+        yield stop
     finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _stop(signum: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(EXIT_TERMINATED)
+        for number, handler in before.items():
+            signal.signal(number, handler)

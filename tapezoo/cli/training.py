@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import Callback, LightningDataModule
 
+from tapezoo.callbacks import StopAfterBatch
 from tapezoo.cli.allowed_imports import allow_imports
 from tapezoo.cli.errors import RecipeError
 from tapezoo.cli.short_forms import expand, has_option, split_allowed
@@ -25,8 +26,8 @@ from tapezoo.yamltext import parse_yaml
 
 def run(arguments: list[str]) -> int:
     """Runs one training verb; returns 0, or raises what stopped it."""
-    with stoppable():
-        start(TrainingCLI, arguments)
+    with stoppable() as stop:
+        start(TrainingCLI, arguments, [StopAfterBatch(stop.raise_again)])
     return 0
 
 
@@ -52,8 +53,10 @@ def resolved_recipe(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     return content
 
 
-def start(cli_class: type[TrainingCLI], arguments: list[str]) -> TrainingCLI:
-    """Sets the process up for a training and runs `cli_class` on a command line."""
+def start(
+    cli_class: type[TrainingCLI], arguments: list[str], callbacks: Sequence[Callback] = ()
+) -> TrainingCLI:
+    """Sets the process up for a training and runs `cli_class` on a command line; `callbacks` go beside the recipe's."""
     arguments, trusted = split_allowed(arguments)
     for chatty in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -80,6 +83,7 @@ def start(cli_class: type[TrainingCLI], arguments: list[str]) -> TrainingCLI:
             "log_every_n_steps": 1,  # nothing is logged per step; this silences a warning on short epochs
             "devices": 1,
             "use_distributed_sampler": False,  # the batch sampler is a function of seed and epoch
+            "callbacks": list(callbacks),
         },
         args=expand(arguments, complain if has_option(arguments, PRINT_CONFIG) else say),
         parser_kwargs={"prog": "tapezoo"},

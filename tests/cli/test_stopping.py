@@ -1,4 +1,4 @@
-"""SIGTERM in the middle of a verb."""
+"""SIGTERM and Ctrl-C in the middle of a verb."""
 
 import os
 import signal
@@ -6,7 +6,9 @@ import time
 
 import pytest
 
+from tapezoo.callbacks import StopAfterBatch
 from tapezoo.cli import main, verify
+from tapezoo.cli.stopping import stoppable
 from tapezoo.staging import staged_folder
 
 
@@ -28,3 +30,35 @@ def test_sigterm_leaves_no_half_written_folder_and_another_handler_as_it_was(tmp
         signal.signal(signal.SIGTERM, mine)
     assert stopped.value.code == 143
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def ctrl_c_answered():
+    """As in a terminal; a shell has what it starts in the background ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("end", ["on_train_batch_end", "on_validation_batch_end"])
+def test_ctrl_c_that_a_del_swallows_ends_the_training_after_that_batch(ctrl_c_answered, end):
+    class Dying:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    with stoppable() as stop:
+        after_batch = getattr(StopAfterBatch(stop.raise_again), end)
+        after_batch(None, None, None, None, 0)  # nothing was asked for
+        Dying()
+        with pytest.raises(KeyboardInterrupt):
+            after_batch(None, None, None, None, 1)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_ends_a_verb_at_once_and_stays_ignored_where_it_was(ctrl_c_answered):
+    with stoppable(), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with stoppable():
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
