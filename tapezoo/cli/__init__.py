@@ -75,10 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             page, arguments = split_help(arguments)
             if page == FULL_PAGE:
                 arguments.append("--help")
-            from tapezoo.cli.short_forms import expand, split_allowed
+            from tapezoo.cli.short_forms import check_complete, expand, split_allowed
 
             # what is wrong with the line is said before anything is imported
-            expand(split_allowed(arguments)[0], say if page == SHORT_PAGE else lambda line: None)
+            line = expand(split_allowed(arguments)[0], say if page == SHORT_PAGE else lambda line: None)
+            if not page:
+                check_complete(line)
             if page == SHORT_PAGE:
                 make_parser().parse_args([arguments[0], "--help"])
             from tapezoo.cli.lean import import_filters, import_lightning

@@ -63,21 +63,21 @@ def run(options: argparse.Namespace) -> int:
     import sys
 
     from tapezoo.bundle import find_bundle, verify_hashes
-    from tapezoo.errors import OutputExistsError, UnwritableOutputError, UsageError
+    from tapezoo.errors import ArgumentsError, OutputExistsError, UnwritableOutputError
     from tapezoo.runtime.bench import BLOCKS_SAMPLES, LOAD_LIMIT, bench
 
     out: Path | None = options.out
     if not 0 < options.seconds <= 3600:
-        raise UsageError(
+        raise ArgumentsError(
             "tapezoo bench", f"--seconds is {options.seconds}; it must be above 0 and at most 3600"
         )
     blocks = options.block or BLOCKS_SAMPLES
     if not all(1 <= block <= LONGEST_BLOCK for block in blocks):
-        raise UsageError("tapezoo bench", f"--block {min(blocks)}; 1 to {LONGEST_BLOCK} samples")
+        raise ArgumentsError("tapezoo bench", f"--block {min(blocks)}; 1 to {LONGEST_BLOCK} samples")
     bundle = find_bundle(options.bundle)
     if out is not None:
         if out.resolve().is_relative_to(bundle.resolve()):
-            raise UsageError(
+            raise ArgumentsError(
                 "tapezoo bench", f"--out {out} is inside the bundle, which is sealed; choose another"
             )
         if out.exists() and not options.overwrite:
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
         if out.is_dir():
             raise UnwritableOutputError(out, "a folder")
         if not out.parent.is_dir():
-            raise UsageError("tapezoo bench", f"--out {out}: there is no folder {out.parent}")
+            raise ArgumentsError("tapezoo bench", f"--out {out}: there is no folder {out.parent}")
     manifest, seal = verify_hashes(bundle)
     if sys.stderr.isatty():
         rows = bench(bundle, options.engine, options.seconds, blocks, progress=passing, tell=say)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tapezoo.errors import TapezooError, UsageError
+from tapezoo.errors import ArgumentsError, TapezooError
 
 if TYPE_CHECKING:
     from tapezoo.report.tables import Table
@@ -57,13 +57,13 @@ def run(options: argparse.Namespace) -> int:
     """Prints the table and what there is to say about it; returns 1 if anything is broken.
 
     Raises:
-        UsageError: Both names and --all, or neither.
+        ArgumentsError: Both names and --all, or neither.
         RegistrationError: A name asked for cannot be loaded; nothing was checked. With --all it is a
             line of the report.
     """
     if bool(options.names) == options.all:
         found = "both names and --all" if options.all else "neither a name nor --all"
-        raise UsageError("tapezoo check", found)
+        raise ArgumentsError("tapezoo check", found)
 
     import logging
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from jsonargparse import ArgumentParser
 
+from tapezoo.cli.nearest_classes import with_nearest_class
 from tapezoo.cli.nearest_options import with_nearest_option
 from tapezoo.errors import TapezooError, UsageError
 
@@ -40,7 +41,8 @@ def as_user_errors(command: str, parser: ArgumentParser | None = None) -> Iterat
         if ours is not None:
             raise ours from error
         options = [] if parser is None else list(parser.get_defaults(skip_validation=True).keys())
-        raise UsageError(command, with_nearest_option(plain(str(error)), options)) from error
+        said = with_nearest_class(with_nearest_option(plain(str(error)), options))
+        raise UsageError(command, said) from error
 
 
 def plain(message: str) -> str:

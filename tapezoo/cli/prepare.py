@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tapezoo.errors import UsageError
+from tapezoo.errors import ArgumentsError
 
 if TYPE_CHECKING:
     from tapezoo.data.pairs import PairsFile
@@ -79,16 +79,12 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prepares, writes, and says what was found; 2 where it is not usable."""
-    from tapezoo.cache_folder import cache_root
-    from tapezoo.recordings.recording import Wishes
-    from tapezoo.recordings.session import prepare
-    from tapezoo.report.preparation import preparation_lines
-    from tapezoo.screen import Screen
-
     if options.out is None and not options.check:
-        raise UsageError(
+        raise ArgumentsError(
             COMMAND, "no --out; name the folder of the data set, or pass --check to write nothing"
         )
+    from tapezoo.recordings.recording import Wishes
+
     recordings, file = _recordings(options)
     wishes = Wishes(
         sample_rate=_rate(options.sample_rate),
@@ -96,6 +92,12 @@ def run(options: argparse.Namespace) -> int:
         dry_channel=options.dry_channel,
         wet_channel=options.wet_channel,
     )
+    # what follows brings torch
+    from tapezoo.cache_folder import cache_root
+    from tapezoo.recordings.session import prepare
+    from tapezoo.report.preparation import preparation_lines
+    from tapezoo.screen import Screen
+
     console = Screen()
     with console.status("preparing") as status:
         if options.check:
@@ -150,22 +152,28 @@ def _recordings(options: argparse.Namespace) -> tuple[list[Recording], PairsFile
 
     if options.pairs is not None:
         if options.files:
-            raise UsageError(
+            raise ArgumentsError(
                 COMMAND, "files together with --pairs; name the recordings in one of the two ways"
             )
         file = read_pairs(options.pairs)
         if any(pair.delay is not None for pair in file.pairs):
             text = f"pairs with 'delay' in {options.pairs}; prepare measures it. Leave it out, or train on the file"
-            raise UsageError(COMMAND, text)
+            raise ArgumentsError(COMMAND, text)
     else:
         if not options.files or len(options.files) % 2:
-            raise UsageError(COMMAND, f"{len(options.files)} files; pairs of DRY and WET, or --pairs FILE")
+            raise ArgumentsError(
+                COMMAND, f"{len(options.files)} files; pairs of DRY and WET, or --pairs FILE"
+            )
+        if missing := [str(path) for path in options.files if not path.exists()]:
+            raise ArgumentsError(COMMAND, f"no file {', '.join(missing)}")
         pairs = [Pair(dry, wet, {}) for dry, wet in zip(options.files[::2], options.files[1::2], strict=True)]
         file = PairsFile([], pairs)
     pilots: list[tuple[Path, Path] | None] = [(dry, wet) for dry, wet in options.pilot]
     pilots = pilots or [None] * len(file.pairs)
     if len(pilots) != len(file.pairs):
-        raise UsageError(COMMAND, f"--pilot {len(pilots)} times for {len(file.pairs)} pairs; once per pair")
+        raise ArgumentsError(
+            COMMAND, f"--pilot {len(pilots)} times for {len(file.pairs)} pairs; once per pair"
+        )
     return [Recording(pair, pilot) for pair, pilot in zip(file.pairs, pilots, strict=True)], file
 
 
@@ -173,7 +181,9 @@ def _rate(sample_rate: int | None) -> int | None:
     from tapezoo.data.audio import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 
     if sample_rate is not None and not LOWEST_RATE_HZ <= sample_rate <= HIGHEST_RATE_HZ:
-        raise UsageError(COMMAND, f"--sample-rate {sample_rate}; {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz")
+        raise ArgumentsError(
+            COMMAND, f"--sample-rate {sample_rate}; {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz"
+        )
     return sample_rate
 
 

@@ -51,13 +51,13 @@ def run(options: argparse.Namespace) -> int:
     """Prints the table.
 
     Raises:
-        UsageError: Fewer than one run is asked for.
+        ArgumentsError: Fewer than one run is asked for.
         StoreError: A store does not answer.
     """
-    from tapezoo.errors import UsageError
+    from tapezoo.errors import ArgumentsError
 
     if options.most < 1:
-        raise UsageError("tapezoo runs", f"--most is {options.most}; 1 or more")
+        raise ArgumentsError("tapezoo runs", f"--most is {options.most}; 1 or more")
     uris = _stores(options.uri)
     if not uris:
         say("no tracked trainings yet: `tapezoo fit` keeps them in mlruns.db in the folder it runs in")

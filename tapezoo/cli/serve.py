@@ -35,19 +35,19 @@ def run(options: argparse.Namespace) -> int:
     """Serves until it is ended."""
     import sys
 
-    from tapezoo.errors import UsageError
+    from tapezoo.errors import ArgumentsError
     from tapezoo.runtime import Stream
     from tapezoo.serving.http import PATH, make_server
     from tapezoo.serving.served import Effect
     from tapezoo.terminal import say
 
     if not 0 <= options.port <= 65535:
-        raise UsageError("tapezoo serve", f"--port is {options.port}; 0 to 65535")
+        raise ArgumentsError("tapezoo serve", f"--port is {options.port}; 0 to 65535")
     effect = Effect(Stream(options.bundle))
     try:
         server = make_server(effect, options.host, options.port)
     except OSError as error:
-        raise UsageError(
+        raise ArgumentsError(
             "tapezoo serve", f"{options.host}:{options.port} cannot be used ({error})"
         ) from error
     with server:

@@ -104,6 +104,54 @@ def expand(arguments: list[str], tell: Callable[[str], None] = lambda line: None
     return _with_objective(expanded, recipe)
 
 
+def check_complete(arguments: list[str]) -> None:
+    """Refuses what names no model, no data, or recordings by half, before anything heavy is imported.
+
+    Args:
+        arguments: What `expand` returned, of a line that asks for no page of help.
+
+    Raises:
+        RecipeError: No model or no data, in the recipe or on the line.
+        DataError: Neither one pair nor a pairs file for PairedAudio.
+    """
+    options = [argument.partition("=")[0] for argument in arguments]
+    if any(option.endswith(".help") for option in options):
+        return
+    recipes = [
+        read_recipe(Path(arguments[at + 1]) if option == argument else Path(argument.partition("=")[2]))
+        for at, (option, argument) in enumerate(zip(options, arguments, strict=True))
+        if option in RECIPE_OPTIONS
+    ]
+    for section in ("model", "data"):
+        said = any(option in (f"--{section}", f"--{section}.class_path") for option in options)
+        if not said and not any(recipe.get(section) for recipe in recipes):
+            raise RecipeError(
+                " ".join(["tapezoo", *arguments[:1]]),
+                found=f"a recipe without {section}" if recipes else "no recipe",
+                expected="--config with a recipe, or --model NAME and --data CLASS",
+                fix="Pass a recipe, such as --config lstm; `tapezoo recipes` lists those of tapezoo.",
+            )
+    if len(recipes) < 2:  # else jsonargparse knows what comes of them
+        _check_pair_is_whole(arguments, recipes[0].get("data") if recipes else None)
+
+
+def _check_pair_is_whole(arguments: list[str], in_recipe: Any) -> None:
+    data = in_recipe if isinstance(in_recipe, Mapping) else {}
+    said = _option(arguments, "--data") or _option(arguments, "--data.class_path")
+    if (said or data.get("class_path")) not in ("PairedAudio", "tapezoo.data.PairedAudio"):
+        return
+    from tapezoo.data.named_recordings import named_pairs  # brings numpy and soundfile
+
+    # what another class has of these names it cannot mean
+    kept = data.get("init_args") or {} if str(data.get("class_path")).endswith("PairedAudio") else {}
+    values = []
+    for option in RECORDINGS:
+        _, _, name = option.rpartition(".")
+        value = _option(arguments, option) or _option(arguments, f"--data.init_args.{name}") or kept.get(name)
+        values.append(None if value in (None, "null") else str(value))
+    named_pairs(*values)
+
+
 def _check_recordings(arguments: list[str], recipe: Any) -> None:
     """Refuses recordings that are not there, do not fit together, or are for data that take none.
 

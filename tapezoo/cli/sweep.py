@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tapezoo.errors import UsageError
+from tapezoo.errors import ArgumentsError
 
 if TYPE_CHECKING:
     from tapezoo.measure.roles import Roles
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.run_files import best_checkpoint, check_present
 
     if not LEAST_S <= options.seconds <= MOST_S:
-        raise UsageError("tapezoo sweep", f"--seconds {options.seconds:g}; {LEAST_S:g} to {MOST_S:g}")
+        raise ArgumentsError("tapezoo sweep", f"--seconds {options.seconds:g}; {LEAST_S:g} to {MOST_S:g}")
     path = best_checkpoint(options.checkpoint)
     check_present(path)
     import_lightning()
@@ -112,7 +112,7 @@ def _read_switches(text: str, names: Sequence[str]) -> Roles:
 
     switches = [name.strip() for name in text.split(",") if name.strip()]
     if unknown := [name for name in switches if name not in names]:
-        raise UsageError("tapezoo sweep", f"--switches {unknown[0]}, which is none of {', '.join(names)}")
+        raise ArgumentsError("tapezoo sweep", f"--switches {unknown[0]}, which is none of {', '.join(names)}")
     return Roles(tuple(names), tuple(number for number, name in enumerate(names) if name in switches))
 
 
@@ -121,7 +121,7 @@ def _read_positions(text: str, names: Sequence[str]) -> tuple[float, ...]:
     try:
         positions = tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        raise UsageError("tapezoo sweep", f"--at {text}, which is not {expected}") from error
+        raise ArgumentsError("tapezoo sweep", f"--at {text}, which is not {expected}") from error
     if len(positions) != len(names) or not all(0 <= position <= 1 for position in positions):
-        raise UsageError("tapezoo sweep", f"--at {text}, which is not {expected}")
+        raise ArgumentsError("tapezoo sweep", f"--at {text}, which is not {expected}")
     return positions

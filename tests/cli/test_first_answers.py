@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from tapezoo.cli import main
+from tapezoo.cli import lean, main
 from tapezoo.cli.errors import RecipeError
 from tapezoo.cli.nearest_options import with_nearest_option
 from tapezoo.cli.recipes import _first_sentence
-from tapezoo.cli.short_forms import expand
+from tapezoo.cli.short_forms import check_complete, expand
 from tapezoo.data.errors import DataError
 from tapezoo.errors import UsageError
 
 PAIR = ["--data.dry", "dry.wav", "--data.wet", "wet.wav"]
 TAPE = "model: {class_path: tapezoo.models.FIR}\ndata: {class_path: tapezoo.data.VirtualDevices}\n"
+RECORDED = (
+    "model: {class_path: tapezoo.models.FIR}\n"
+    "data: {class_path: tapezoo.data.PairedAudio, init_args: {dry: dry.wav, wet: wet.wav}}\n"
+)
 
 
 @pytest.fixture
@@ -141,3 +146,73 @@ def test_recordings_for_a_recipe_of_a_virtual_machine_need_other_data(recipe: st
 )
 def test_a_recipe_is_listed_with_its_whole_first_sentence(text: str, sentence: str) -> None:
     assert _first_sentence(text) == sentence
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "tapezoo fit: found no recipe; expected --config with a recipe"),
+        (["--model", "LSTM"], "found no recipe"),
+        (["--config", "half.yaml"], "found a recipe without data"),
+        (
+            ["--config", "r.yaml", "--data", "PairedAudio", "--data.dry", "dry.wav"],
+            "PairedAudio: found --data.dry; expected --data.dry with --data.wet",
+        ),
+        (["--config", "r.yaml", "--data", "PairedAudio"], "PairedAudio: found none of the three"),
+    ],
+)
+def test_a_line_without_model_data_or_recordings_is_answered_before_anything_is_imported(
+    recipe: str,
+    options: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lean, "import_lightning", lambda: pytest.fail("imported"))
+    Path("half.yaml").write_text("model: {class_path: tapezoo.models.FIR}\n")
+    Path("pair.yaml").write_text(RECORDED)
+    assert main(["fit", *options]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_the_recipe_names_makes_a_pair_whole(recipe: str) -> None:
+    Path("pair.yaml").write_text(RECORDED)
+    check_complete(expand(["fit", "--config", "pair.yaml", "--data.wet", "other.wav"]))
+    check_complete(["fit", "--config", recipe])
+    check_complete(["fit", "--model.help", "LSTM"])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ([], "no --out; name the folder"),
+        (["dry.wav"], "1 files; pairs of DRY and WET"),
+        (["dry.wav", "gone.wav", "--out", "set"], "no file gone.wav"),
+    ],
+)
+def test_prepare_refuses_a_line_before_anything_is_imported_and_speaks_of_no_recipe(
+    recipe: str,
+    line: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "tapezoo.recordings.session", None)
+    assert main(["prepare", *(line or ["dry.wav", "dry.wav"]), *(["--check"] if len(line) == 1 else [])]) == 2
+    answer = capsys.readouterr().err
+    assert said in answer
+    assert "recipe" not in answer
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--data", "PairAudio"], "no class for data with the name 'PairAudio'; did you mean 'PairedAudio'?"),
+        (["--model.optimizer", "Adm"], "no class for optimizer with the name 'Adm'; did you mean 'Adam'?"),
+    ],
+)
+def test_a_mistyped_class_is_answered_with_the_nearest(
+    recipe: str, option: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", "--config", recipe, *option]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
