@@ -21,8 +21,8 @@ Detects and removes the delay of every wet, constant or wandering; corrects pola
 silence at both ends; resamples to one sample rate; chooses the splits; and measures noise, hum, clipping, dropouts,
 levels and the error of a linear filter. The verdict is good, usable or not usable, with reasons. Nothing is
 normalised, because the level matters to what the machine does. The data set is written unless a recording is not
-usable; then every fault is listed and the exit code is 2. To train on it: tapezoo fit --config RECIPE --data.pairs
-DATASET/pairs.yaml
+usable; then every fault is listed and the exit code is 2. To train on it: tapezoo fit --config lstm --data PairedAudio
+--data.pairs DATASET/pairs.yaml
 """
 
 
@@ -192,7 +192,7 @@ def _next_steps(out: Path, preparation: Preparation) -> list[str]:
     from tapezoo.terminal import shell
 
     has_wander = any(files.delay for pair in preparation.pairs for files in pair.files)
-    recipe = "recipes/tape.yaml" if has_wander else "RECIPE"
+    recipe = "tape" if has_wander else "lstm"
     line = ["tapezoo", "fit", "--config", recipe, "--data", "PairedAudio", "--data.pairs", out / PAIRS]
     line += ["--data.delay", "remove"] if has_wander else []
     return [f"{out}: {PAIRS}, audio, {REPORT} and pictures. Next:", f"  {shell(*line)}"]

@@ -183,6 +183,7 @@ def _advice(
             [error for _, error in validated],
             data.findings,
             trainer.max_epochs not in (None, -1) and trainer.current_epoch < trainer.max_epochs,
+            *(float(trainer.callback_metrics.get(name, math.nan)) for name in ("train_loss", "val_loss")),
         )
     )
 

@@ -27,6 +27,7 @@ from tapezoo.recordings.remarks import Remark
 from tapezoo.recordings.scratch import BLOCK_SAMPLES, Scratch
 from tapezoo.render.flow import resample
 
+APART_S = 1.0
 SAME_CHANNEL = 1e-9  # energy of the difference: -90 dB
 
 
@@ -192,6 +193,15 @@ def _is_any_silent(audio: Audio) -> bool:
 
 def _loudest(audio: Audio) -> int:
     return int(np.argmax([deviation(channel)[1] for channel in audio]))
+
+
+def length_remarks(taken: Intake, sample_rate: int) -> list[Remark]:
+    """Where dry and wet differ by more than a second: part of one of them has no counterpart."""
+    dry_s, wet_s = (signal.shape[-1] / sample_rate for signal in (taken.dry, taken.wet))
+    if abs(dry_s - wet_s) <= APART_S:
+        return []
+    text = f"dry is {dry_s:.1f} s long, wet {wet_s:.1f} s; only what both have is used"
+    return [Remark("note", "lengths", text, "check that both are the same take and that nothing was cut off")]
 
 
 def _read(path: Path, sample_rate: int, scratch: Scratch) -> Audio:

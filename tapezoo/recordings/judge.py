@@ -67,9 +67,18 @@ def _level_remarks(figures: ChannelFigures, at: str) -> list[Remark]:
     gain = f"{at}wet is {figures.gain_db:+.2f} dB against dry (RMS); it is kept"
     covered = (
         f"{at}dry peaks at {level_db(levels.peak)} dBFS, its blocks are between {levels.quietest_db:.0f} and "
-        f"{levels.loudest_db:.0f} dBFS"
+        f"{levels.loudest_db:.0f} dBFS; wet peaks at {level_db(figures.wet_levels.peak)} dBFS"
     )
-    return [Remark("note", "gain", gain), Remark("note", "levels", covered)]
+    remarks = [Remark("note", "gain", gain), Remark("note", "levels", covered)]
+    for name, peak in (("dry", levels.peak), ("wet", figures.wet_levels.peak)):
+        if peak > 1:
+            text = f"{at}{name} has samples over full scale, up to {level_db(peak)} dBFS; they are kept"
+            advice = (
+                "record it again with more headroom, or, if the file was made louder afterwards, use it as it was; "
+                "write what the model plays as float, since 16 or 24 bit would clip it"
+            )
+            remarks.append(Remark("note", "over_full_scale", text, advice))
+    return remarks
 
 
 def _fault_remarks(figures: ChannelFigures, at: str) -> list[Remark]:

@@ -35,7 +35,7 @@ def set_remarks(reports: Sequence[PairReport], file: PairsFile) -> list[Remark]:
     remarks = []
     for setting, seconds in sounding.items():
         at = f"at {setting_text(file.controls, setting)} " if file.controls else ""
-        text = f"{at}{seconds:.1f} s of audio"
+        text = f"{at}{seconds:.1f} s of sound, silence left out and all channels added up"
         if seconds < LEAST_S:
             advice = f"too little to learn from: record {ENOUGH_S:.0f} s or more"
             remarks.append(Remark("refused", "too_little", text, advice))
@@ -43,7 +43,7 @@ def set_remarks(reports: Sequence[PairReport], file: PairsFile) -> list[Remark]:
             advice = (
                 f"{ENOUGH_S:.0f} s would be enough for a small net, {LONG_S:.0f} s and more for a large one"
             )
-            remarks.append(Remark("limits", "too_little", f"{text} only", advice))
+            remarks.append(Remark("limits", "too_little", f"only {text}", advice))
         else:
             remarks.append(Remark("note", "enough", text))
     return [*remarks, *_level_remarks(usable), *_split_remarks(usable)]

@@ -20,7 +20,7 @@ from tapezoo.errors import TapezooError
 from tapezoo.filenames import unique_file_names
 from tapezoo.recordings.dataset import write_audio
 from tapezoo.recordings.figures import measure_channel
-from tapezoo.recordings.intake import Intake, take_in
+from tapezoo.recordings.intake import Intake, length_remarks, take_in
 from tapezoo.recordings.judge import figure_remarks
 from tapezoo.recordings.judge_set import set_remarks
 from tapezoo.recordings.judge_timing import timing_refusals, timing_remarks
@@ -101,6 +101,8 @@ def _prepare_pair(
     marked = replace(marked, intake=set_pilot_apart(marked.intake, sample_rate))
     taken = marked.intake
     remarks = list(taken.remarks)
+    if marked.layout is None:  # a session is recorded with time to spare
+        remarks += length_remarks(taken, sample_rate)
     timing = measure_marked(marked, sample_rate)
     known = PairReport(recording, name, tuple(remarks), timing, source=audio_hash(recording.pair.dry))
     refused = [

@@ -10,6 +10,7 @@ from tapezoo.data.findings import Finding
 
 ENOUGH_S = 120.0  # neural models of tape and preamps are trained on two minutes and more
 APART = 3.0  # errors of validation and test that differ more are of different material
+OVERFIT = 10.0  # val_loss over train_loss; quiet and loud passages alone make less difference
 GAINED = 0.05  # of the error, over the last fifth of the updates
 LIMITS = (
     "noise_floor",
@@ -19,6 +20,9 @@ LIMITS = (
     "over_full_scale",
 )  # kinds of findings, the gravest first
 MOST_LIMITS = 2
+ACTIONS = {  # where the finding itself does not say what to do
+    "over_full_scale": "play and record with more headroom, or, if the file was made louder afterwards, use it as recorded",
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Outcome:
         findings: Of the checks of the audio.
         is_cut_short: Whether the training ended before its planned epochs: where the learning rate falls to its end,
             the last epochs of a whole one improve most.
+        train_loss: Of the last epoch; NaN: not known.
+        val_loss: The same loss on the validation split.
     """
 
     train_s: float
@@ -45,6 +51,8 @@ class Outcome:
     val_errors: Sequence[float]
     findings: Sequence[Finding]
     is_cut_short: bool
+    train_loss: float = math.nan
+    val_loss: float = math.nan
 
 
 def advice(outcome: Outcome) -> Iterator[str]:
@@ -59,6 +67,11 @@ def advice(outcome: Outcome) -> Iterator[str]:
             f"there were only {outcome.train_s:.0f} s of audio to train on: recording {ENOUGH_S / 60:.0f} to 10 "
             "minutes would help more than any setting (`tapezoo excitation` writes what to play)"
         )
+    if outcome.train_loss > 0 and outcome.val_loss > OVERFIT * outcome.train_loss:
+        yield (
+            f"it fits the passages it was trained on {outcome.val_loss / outcome.train_loss:.0f} times better than "
+            "others (overfitting): record more, and more varied, material; until then try a smaller net"
+        )
     if outcome.is_cut_short and _is_still_improving(outcome):
         yield "it was still improving when it ended: a longer training would get further"
     if outcome.test_esr > APART * outcome.val_esr:
@@ -67,7 +80,10 @@ def advice(outcome: Outcome) -> Iterator[str]:
             "chosen on: more, and more varied, recordings would bring the two together"
         )
     for finding in _limits(outcome.findings):
-        yield f"{finding.subject}: {finding.text}"
+        same = [one.subject for one in outcome.findings if (one.severity, one.kind) == ("warning", finding.kind)]
+        others = f" (also {', '.join(same[1:])})" if len(same) > 1 else ""
+        action = f": {ACTIONS[finding.kind]}" if finding.kind in ACTIONS else ""
+        yield f"{finding.subject}: {finding.text}{others}{action}"
 
 
 def _is_still_improving(outcome: Outcome) -> bool:

@@ -36,7 +36,7 @@ def test_a_data_set_appears_whole_with_its_verdict_and_the_next_step(
     said = capsys.readouterr().out
     assert "wet lags dry by 300 samples" in said
     assert "verdict: usable, because" in said
-    assert "tapezoo fit --config RECIPE --data PairedAudio --data.pairs set/pairs.yaml" in said
+    assert "tapezoo fit --config lstm --data PairedAudio --data.pairs set/pairs.yaml" in said
     assert sorted(path.name for path in Path("set").iterdir()) == [
         *("levels.png", "pairs.yaml", "report.json", "take_dry.flac", "take_wet.flac"),
     ]

@@ -43,6 +43,14 @@ def refused(kind: str, *words: str) -> Callable[[PairReport], None]:
     return check
 
 
+def noted(kind: str, *words: str) -> Callable[[PairReport], None]:
+    def check(report: PairReport) -> None:
+        for word in words:
+            assert word in text(report, kind)
+
+    return check
+
+
 def wander_is(truth: np.ndarray, rms_samples: float) -> Callable[[PairReport], None]:
     """Trajectory and what was cut off are together the truth, but for two samples of constant, where dry plays.
 
@@ -184,7 +192,10 @@ FAULTS: dict[str, tuple[Take, list[Callable[[PairReport], None]]]] = {
     "delay 0.55 s": (Take(DRY, late(WET, 13200)), [delay_is(13200)]),
     "recorder started 0.9 s early": (Take(DRY, np.pad(WET, (21600, 0))), [delay_is(21600)]),
     "player started 0.9 s early": (Take(np.pad(DRY, (21600, 0)), WET), [delay_is(-21600)]),
-    "recorder started 2 s early": (Take(DRY, np.pad(WET, (48000, 0))), [delay_is(48000)]),
+    "recorder started 2 s early": (
+        Take(DRY, np.pad(WET, (48000, 0))),
+        [delay_is(48000), noted("lengths", "dry is 3.0 s long, wet 5.0 s")],
+    ),
     "delay 100.5": (Take(DRY, late(WET, 100.5)), [delay_is(100.5, 3.0)]),
     "low-pass of fourth order": (Take(DRY, late(LOW_PASSED, 200)), [delay_is(200, 4.0)]),
     "wow": (Take(DRY, read_delayed(WET, WOW + 40)), [wander_is(WOW + 40, 0.3)]),
@@ -195,7 +206,10 @@ FAULTS: dict[str, tuple[Take, list[Callable[[PairReport], None]]]] = {
     "inverted": (Take(DRY, -WET), [delay_is(0), turned(True)]),
     "inverted, kept": (Take(DRY, -WET, wishes={"keep_polarity": True}), [delay_is(0), turned(False)]),
     "gain -12 dB": (Take(DRY, WET / 4), [delay_is(0), gain_of(WET / 4)]),
-    "gain +6 dB": (Take(DRY, 2 * WET), [delay_is(0), gain_of(2 * WET)]),
+    "gain +6 dB": (
+        Take(DRY, 2 * WET),
+        [delay_is(0), gain_of(2 * WET), noted("over_full_scale", "wet has samples over full scale, up to")],
+    ),
     "offset": (Take(DRY, WET + 0.05), [delay_is(0), dc_is(0.05)]),
     "wet at 48 kHz": (
         Take(DRY, soxr.resample(late(WET, 300), RATE, 48000), wet_rate=48000, wishes={"sample_rate": RATE}),

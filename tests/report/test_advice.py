@@ -29,6 +29,7 @@ def test_a_good_result_needs_no_advice() -> None:
         ({"val_esr": 0.06}, "nothing that an equaliser cannot do"),
         ({"train_s": 8.4}, "only 8 s of audio"),
         ({"test_esr": 0.05}, "10.0 times harder"),
+        ({"train_loss": 0.0006, "val_loss": 0.038}, "63 times better than others (overfitting)"),
         ({"val_errors": [0.1, 0.09, 0.08, 0.07, 0.06, 0.05, 0.04, 0.03, 0.02, 0.01]}, "still improving"),
     ],
 )
@@ -45,7 +46,20 @@ def test_the_gravest_limits_of_the_recordings_are_said_once_each() -> None:
         Finding("note", "drift", "a.wav", "stands still"),
         Finding("warning", "over_full_scale", "a.wav", "loud"),
     ]
-    assert said(findings=findings).splitlines() == ["a.wav: noise floor -40 dBFS", "a.wav: clipped"]
+    assert said(findings=findings).splitlines() == [
+        "a.wav: noise floor -40 dBFS (also b.wav)",
+        "a.wav: clipped",
+    ]
+
+
+def test_samples_over_full_scale_come_with_what_to_do_and_with_every_file_that_has_them() -> None:
+    findings = [Finding("warning", "over_full_scale", name, "loud") for name in ("dry.wav", "wet.wav")]
+    (line,) = said(findings=findings).splitlines()
+    assert line.startswith("dry.wav: loud (also wet.wav): play and record with more headroom")
+
+
+def test_a_training_loss_a_little_below_that_of_validation_is_no_overfitting() -> None:
+    assert said(train_loss=0.004, val_loss=0.02) == ""
 
 
 def test_a_training_that_came_to_its_planned_end_is_not_told_to_go_on() -> None:
