@@ -111,7 +111,7 @@ def check_complete(arguments: list[str]) -> None:
         arguments: What `expand` returned, of a line that asks for no page of help.
 
     Raises:
-        RecipeError: No model or no data, in the recipe or on the line.
+        RecipeError: No recipe, and no model or no data.
         DataError: Neither one pair nor a pairs file for PairedAudio.
     """
     options = [argument.partition("=")[0] for argument in arguments]
@@ -122,12 +122,11 @@ def check_complete(arguments: list[str]) -> None:
         for at, (option, argument) in enumerate(zip(options, arguments, strict=True))
         if option in RECIPE_OPTIONS
     ]
-    for section in ("model", "data"):
-        said = any(option in (f"--{section}", f"--{section}.class_path") for option in options)
-        if not said and not any(recipe.get(section) for recipe in recipes):
+    for section in ("model", "data") if not recipes else ():  # what a recipe lacks its parser says
+        if not any(option in (f"--{section}", f"--{section}.class_path") for option in options):
             raise RecipeError(
                 " ".join(["tapezoo", *arguments[:1]]),
-                found=f"a recipe without {section}" if recipes else "no recipe",
+                found=f"no recipe and no --{section}",
                 expected="--config with a recipe, or --model NAME and --data CLASS",
                 fix="Pass a recipe, such as --config lstm; `tapezoo recipes` lists those of tapezoo.",
             )

@@ -80,7 +80,9 @@ def advice(outcome: Outcome) -> Iterator[str]:
             "chosen on: more, and more varied, recordings would bring the two together"
         )
     for finding in _limits(outcome.findings):
-        same = [one.subject for one in outcome.findings if (one.severity, one.kind) == ("warning", finding.kind)]
+        same = [
+            one.subject for one in outcome.findings if (one.severity, one.kind) == ("warning", finding.kind)
+        ]
         others = f" (also {', '.join(same[1:])})" if len(same) > 1 else ""
         action = f": {ACTIONS[finding.kind]}" if finding.kind in ACTIONS else ""
         yield f"{finding.subject}: {finding.text}{others}{action}"
