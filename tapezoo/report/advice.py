@@ -21,7 +21,9 @@ LIMITS = (
 )  # kinds of findings, the gravest first
 MOST_LIMITS = 2
 ACTIONS = {  # where the finding itself does not say what to do
-    "over_full_scale": "play and record with more headroom, or, if the file was made louder afterwards, use it as recorded",
+    "over_full_scale": (
+        "play and record with more headroom, or, if the file was made louder afterwards, use it as recorded"
+    ),
 }
 
 

@@ -43,14 +43,6 @@ def refused(kind: str, *words: str) -> Callable[[PairReport], None]:
     return check
 
 
-def noted(kind: str, *words: str) -> Callable[[PairReport], None]:
-    def check(report: PairReport) -> None:
-        for word in words:
-            assert word in text(report, kind)
-
-    return check
-
-
 def wander_is(truth: np.ndarray, rms_samples: float) -> Callable[[PairReport], None]:
     """Trajectory and what was cut off are together the truth, but for two samples of constant, where dry plays.
 
