@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
+from typing import Any
 
 from lightning.pytorch import Callback, LightningDataModule
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 _NO_CLASS = re.compile(r'(?:.*Parser key "([\w.]+)": )?.*?Expected a dot import path string: (\w+)')
-_BASES = {
+_BASES: dict[str, type[Any]] = {
     "data": LightningDataModule,
     "optimizer": Optimizer,
     "lr_scheduler": LRScheduler,
@@ -37,7 +38,7 @@ def with_nearest_class(message: str) -> str:
     return f"{said} (known: {', '.join(names)})" if len(names) <= MOST_SHOWN else said
 
 
-def _names_below(base: type) -> set[str]:
+def _names_below(base: type[Any]) -> set[str]:
     below: set[str] = set()
     for found in base.__subclasses__():
         below |= _names_below(found)
