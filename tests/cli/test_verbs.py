@@ -229,7 +229,7 @@ def test_export_then_verify(here: Path, tmp_path: Path, capsys: pytest.CaptureFi
     before = {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
     result = invoke(capsys, "verify", bundle)
     assert result.code == 0, result.err
-    assert result.out.count(" ok") == 2
+    assert result.out.count(" ok") == 3, "onnx, torchscript, kernel"
     assert {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()} == before
 
 
