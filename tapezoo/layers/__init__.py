@@ -1,4 +1,4 @@
-"""Building blocks shared by architectures; every one that remembers takes and returns its memory."""
+"""Building blocks shared by architectures. Every block with memory takes its state as an argument and returns it."""
 
 from tapezoo.layers.conditioner import Conditioner
 from tapezoo.layers.conditioning import CONDITIONERS, FiLM, SoftsignGLU, conditioner

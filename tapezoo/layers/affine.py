@@ -1,4 +1,4 @@
-"""What is left of a conditioner whose controls stand still: constants, which the layer beside them can take over."""
+"""What a conditioner becomes while its controls are constant: an affine map that the next layer can absorb."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tapezoo.layers.conditioner import Conditioner, State
 
 
 class Affine(Conditioner):
-    """Features mapped by constants, `M h + o`.
+    """An affine map of the features with constant coefficients, `M h + o`.
 
     Args:
         offset: o, (C,).
@@ -54,7 +54,7 @@ class Scaling(Affine):
 
 
 class Mixing(Affine):
-    """`M h + o`, every channel from all.
+    """`M h + o`: every output channel is a mix of all input channels.
 
     Args:
         weight: M, (C, C).

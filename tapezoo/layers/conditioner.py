@@ -1,4 +1,4 @@
-"""What every way of conditioning has in common."""
+"""The interface of all conditioning layers."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-State = dict[str, Tensor]  # name -> (batch, ...); empty for what remembers nothing
+State = dict[str, Tensor]  # name -> (batch, ...); empty for a layer without memory
 
 
 class Conditioner(nn.Module, ABC):
     """Features modulated by controls.
 
-    Its state is the net's to carry: `rest()` names what there is, the net registers it and hands it back.
+    The net carries its state: `rest()` names the tensors, the net registers them and passes them to `forward`.
 
     Shape:
         features, output: (batch, channels, samples);
-        controls: (batch, num_controls, samples), or (batch, num_controls, 1) where they stand still.
+        controls: (batch, num_controls, samples), or (batch, num_controls, 1) while they are constant.
     """
 
     receptive_field: int | None = 1
     """Samples of the features one output sample depends on; None: unbounded."""
 
     def rest(self) -> State:
-        """Its state at rest, without the batch dimension; empty where it remembers nothing."""
+        """The state at rest, without the batch dimension; empty for a conditioner without memory."""
         return {}
 
     def held(self, controls: Tensor) -> Conditioner | None:
-        """What it does for ever while the controls stand at (num_controls,), without any; it is not changed.
+        """The conditioner with its controls fixed at (num_controls,), as a module without any; `self` is unchanged.
 
-        None where that is no function of the controls alone, and for a conditioner that does not say.
+        None if the result depends on more than the controls, or if the conditioner does not implement this.
         """
         return None
 

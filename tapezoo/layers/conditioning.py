@@ -1,4 +1,4 @@
-"""How controls act on a net's features: four layers with one signature, chosen by name."""
+"""How controls modulate a net's features: four layers with one signature, chosen by name."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class FiLMGLU(Conditioner):
     """`FiLM` followed by `SoftsignGLU`, as in Simionato, Fasciani, "Hybrid neural audio effects", SMC 2024.
 
     Args:
-        num_controls: K, 0 or more; without controls the gated unit is left.
+        num_controls: K, 0 or more; without controls only the gated unit remains.
         channels: C; `2 C (C + 1)` parameters beside FiLM's.
     """
 
@@ -103,7 +103,7 @@ class FiLMGLU(Conditioner):
 
 
 class Concatenation(Conditioner):
-    """`W (h, controls) + b`: controls beside the features, through a layer of one tap.
+    """`W (h, controls) + b`: the controls are appended to the features, followed by a 1x1 convolution.
 
     The conditioning of van den Oord et al., "WaveNet: a generative model for raw audio", 2016, section 2.5, by a
     vector. Fresh weights are the identity on the features; without controls there are none.
@@ -128,13 +128,13 @@ class Concatenation(Conditioner):
             return features, {}
         channels = features.shape[1]
         of_features, of_controls = self.mix.weight[:, :channels], self.mix.weight[:, channels:]
-        # apart, since controls that stand still are one column
+        # kept separate because constant controls have only one column
         mixed = torch.matmul(of_features, features) + torch.matmul(of_controls, controls)
         return mixed + self.mix.bias.unsqueeze(-1), {}
 
     @torch.no_grad()
     def held(self, controls: Tensor) -> Conditioner:
-        """See `Conditioner.held`: the layer of one tap on the features alone."""
+        """See `Conditioner.held`: the 1x1 convolution of the features alone."""
         if self.mix is None:
             return self
         channels = self.mix.out_features
@@ -152,7 +152,7 @@ CONDITIONERS = tuple(_CLASSES)
 
 
 def conditioner(name: str, num_controls: int, channels: int) -> Conditioner:
-    """The conditioning layer of that name.
+    """The conditioning layer with this name.
 
     Args:
         name: One of `CONDITIONERS`.
@@ -160,7 +160,7 @@ def conditioner(name: str, num_controls: int, channels: int) -> Conditioner:
         channels: Channels of the features.
 
     Raises:
-        ValueError: No layer has that name.
+        ValueError: No layer has this name.
     """
     if name not in _CLASSES:
         raise ValueError(f"no conditioning layer {name!r}; there are {', '.join(CONDITIONERS)}")

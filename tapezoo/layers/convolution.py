@@ -22,13 +22,13 @@ def causal_convolution(
     Args:
         input: The block.
         past: The (taps - 1) * dilation input samples before it.
-        weight: Kernels; `weight[..., -1]` meets the current sample, `weight[..., 0]` the oldest.
+        weight: Kernels; `weight[..., -1]` multiplies the current sample, `weight[..., 0]` the oldest.
         bias: Added to every output channel.
         dilation: Samples between two taps, 1 or more.
         offset: Added to the output.
 
     Returns:
-        The output of the block's length, and the `past` for the next block.
+        The output, as long as the block, and the `past` for the next block.
 
     Shape:
         input: (batch, in_channels, samples); past: (batch, in_channels, (taps - 1) * dilation);
@@ -45,14 +45,14 @@ def causal_convolution(
 def controlled_fir(input: Tensor, controls: Tensor, past: Tensor, taps: Tensor) -> tuple[Tensor, Tensor]:
     """`y[n] = sum_k (g0[k] + sum_c p_c[n] g_c[k]) x[n - k]`: one FIR, its taps affine in the controls.
 
-    Exact while the controls move, at no cost: it is y_0[n] + sum_c p_c[n] y_c[n], with y_c the input filtered
-    by g_c.
+    Exact while the controls move, at no extra cost: it equals y_0[n] + sum_c p_c[n] y_c[n], where y_c is the input
+    filtered by g_c.
 
     Args:
         input: The block.
         controls: p, one setting per row, or one per row and sample.
         past: The samples before the block.
-        taps: g0, then one g_c per control; `taps[..., -1]` meets the current sample.
+        taps: g0, then one g_c per control; `taps[..., -1]` multiplies the current sample.
 
     Returns:
         The filtered block, and the `past` for the next one.
@@ -69,13 +69,13 @@ def controlled_fir(input: Tensor, controls: Tensor, past: Tensor, taps: Tensor) 
 
 
 def fold_taps(taps: Tensor, controls: Tensor) -> Tensor:
-    """The taps of a `controlled_fir` at one setting (K,), as those of one without controls: (1, 1, taps)."""
+    """The taps of a `controlled_fir` at one setting (K,), as taps of an FIR without controls: (1, 1, taps)."""
     of_controls: Tensor = torch.tensordot(controls, taps[1:], dims=1)
     return taps[:1] + of_controls
 
 
 def identity_taps(num_controls: int, taps: int) -> Tensor:
-    """Taps of a `controlled_fir` that changes nothing at any setting, (1 + num_controls, 1, taps)."""
+    """Taps of a `controlled_fir` that passes the input unchanged at any setting, (1 + num_controls, 1, taps)."""
     identity = torch.zeros(1 + num_controls, 1, taps)
     identity[0, 0, -1] = 1.0
     return identity
@@ -88,9 +88,9 @@ def convolution(
     dilation: int = 1,
     offset: Tensor | None = None,
 ) -> Tensor:
-    """`conv1d(context, weight, bias, dilation=dilation) + offset`, on the CPU as fast as its arithmetic.
+    """`conv1d(context, weight, bias, dilation=dilation) + offset`, faster than PyTorch's operator on a CPU.
 
-    With the few channels of audio nets a library's dilated convolution and its gradient are slower than their
+    With the few channels of audio nets, a library's dilated convolution and its gradient take longer than their
     arithmetic. Here each tap is one matrix product on a shifted view, and nothing is copied. A single input
     channel (a long FIR), exported graphs and other devices keep the library's operator.
 
@@ -119,7 +119,7 @@ class _ConvolutionByTaps(torch.autograd.Function):
         channels, _, taps = weight.shape
         samples = length - (taps - 1) * dilation
         start = context.new_zeros(batch, channels, samples) if offset is None else offset
-        output = start + (context.new_zeros(1) if bias is None else bias).unsqueeze(-1)  # ours to add to
+        output = start + (context.new_zeros(1) if bias is None else bias).unsqueeze(-1)  # new, so += is safe
         for tap in range(taps):
             kernel = weight[..., tap].contiguous().expand(batch, -1, -1)  # (batch, out_channels, in_channels)
             output.baddbmm_(kernel, context[..., tap * dilation : tap * dilation + samples])
@@ -139,7 +139,7 @@ class _ConvolutionByTaps(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             for_context = torch.empty_like(context)
             for_context[..., :newest] = 0.0
-            for tap in reversed(range(taps)):  # the last tap's view is the whole block: it overwrites
+            for tap in reversed(range(taps)):  # the last tap's view is the whole block, so it can overwrite
                 kernel = weight[..., tap].t().contiguous().expand(batch, -1, -1)
                 view = for_context[..., starts[tap] : starts[tap] + samples]
                 view.baddbmm_(kernel, gradient, beta=0.0 if tap == taps - 1 else 1.0)

@@ -1,8 +1,8 @@
-"""A delay that changes from sample to sample, as tape transports and whirling loudspeakers have; differentiable.
+"""A delay that changes from sample to sample, as in tape transports and rotating loudspeakers; differentiable.
 
-Reading a signal at a wandering time is Chowdhury's delay line ("Real-time physical modelling for analog tape machines",
-DAFx 2019); between samples it is read by a windowed sinc (Laakso, Valimaki, Karjalainen, Laine, "Splitting the unit
-delay", IEEE Signal Processing Magazine 13(1), 1996).
+Reading a signal at a time-varying delay follows Chowdhury's delay line ("Real-time physical modelling for analog tape
+machines", DAFx 2019). Values between samples come from a windowed sinc (Laakso, Valimaki, Karjalainen, Laine,
+"Splitting the unit delay", IEEE Signal Processing Magazine 13(1), 1996).
 """
 
 from __future__ import annotations
@@ -17,36 +17,38 @@ from torch.nn.functional import pad
 from tapezoo.blocks import blocks
 from tapezoo.data.batch import LEAST_DELAY_SAMPLES
 
-TAPS = 2 * LEAST_DELAY_SAMPLES  # a 10 kHz tone at 44.1 kHz keeps an error below -90 dB
-PHASES = 512  # table rows per sample, interpolated linearly
+TAPS = 2 * LEAST_DELAY_SAMPLES  # the error on a 10 kHz tone at 44.1 kHz is below -90 dB
+PHASES = 512  # table rows per sample, with linear interpolation between rows
 KAISER_BETA = 10.0
 
 
 def context_samples(delay: Tensor) -> int:
-    """How much of what came before `read_delayed` needs for this delay."""
+    """How many samples before the block `read_delayed` needs for this delay."""
     return math.ceil(float(delay.max())) + LEAST_DELAY_SAMPLES
 
 
 def read_delayed(signal: Tensor, delay: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-    """`signal[n - delay[n]]` for a block, and the context of the next one: streaming gives what one pass does.
+    """`signal[n - delay[n]]` for a block, and the context for the next block: streaming equals one pass.
 
     Gradients reach `signal` and `context`.
 
     Args:
         signal: One block.
-        delay: In samples, `LEAST_DELAY_SAMPLES` or more: the sinc reads that far ahead.
-        context: What came before the block, oldest first; `context_samples` of it or more, zeros before the start.
+        delay: In samples, at least `LEAST_DELAY_SAMPLES`, because the sinc reads that many samples ahead.
+        context: Samples before the block, oldest first, at least `context_samples` of them; zeros before the start.
 
     Shape:
         signal, delay: (batch, 1, samples); context: (batch, 1, context).
 
     Raises:
-        ValueError: A delay that reaches outside of block and context.
+        ValueError: A delay reaches outside the block and its context.
     """
     before = context.shape[-1]
     heard = torch.cat((context, signal), dim=-1)[:, 0]
     back = torch.ceil(delay[:, 0])
-    phase = (back - delay[:, 0]) * PHASES  # 0 <= phase < PHASES: how far after the sample `back` ago
+    phase = (
+        back - delay[:, 0]
+    ) * PHASES  # 0 <= phase < PHASES: the position after the sample `back` samples ago
     row = phase.long().clamp(max=PHASES - 1)
     blend = (phase - row)[..., None]
     table = _sinc_table().to(heard)
@@ -64,13 +66,13 @@ def read_delayed(signal: Tensor, delay: Tensor, context: Tensor) -> tuple[Tensor
 
 
 def read_whole(signal: Tensor, delay: Tensor, latency_samples: int, block_samples: int) -> Tensor:
-    """`read_delayed` over a whole signal that begins in silence, block by block.
+    """`read_delayed` over a whole signal that starts from silence, block by block.
 
     Args:
-        signal: What a net played, late by its latency.
-        delay: Of the target, whose first sample is the first of the net's input.
-        latency_samples: Of the net; the result is as late.
-        block_samples: Bounds the memory it takes.
+        signal: The net's output, delayed by the net's latency.
+        delay: Delay of the target, in samples; its first value belongs to the first sample of the net's input.
+        latency_samples: The net's latency; the result has the same latency.
+        block_samples: Block length, which bounds the memory used.
 
     Shape:
         signal, delay, returns: (batch, 1, samples).
@@ -87,7 +89,9 @@ def read_whole(signal: Tensor, delay: Tensor, latency_samples: int, block_sample
 @lru_cache
 def _sinc_table() -> Tensor:
     """Kaiser-windowed sinc for PHASES + 1 fractions of a sample, (PHASES + 1, TAPS); each row sums to 1."""
-    with torch.inference_mode(False):  # a validation may be the first to ask, a training step the next
+    with torch.inference_mode(
+        False
+    ):  # a validation may build this table first, and a training step then needs it
         fraction = torch.arange(PHASES + 1, dtype=torch.float64)[:, None] / PHASES
         offset = torch.arange(TAPS, dtype=torch.float64) - (TAPS // 2 - 1) - fraction
         inside = torch.sqrt(torch.clamp(1.0 - (offset / (TAPS / 2)) ** 2, min=0.0))

@@ -1,4 +1,4 @@
-"""Modules of PyTorch and conditioners as parts of an `Architecture`; names are those in the net's state dict."""
+"""PyTorch modules and conditioners as parts of an `Architecture`; tensor names are those in the net's state dict."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tapezoo.layers.conditioner import Conditioner
 
 
 def describe_dense(name: str, linear: nn.Linear) -> Dense:
-    """The linear layer that the net has as `name`."""
+    """The linear layer stored in the net as `name`."""
     bias = None if linear.bias is None else f"{name}.bias"
     return Dense(linear.in_features, linear.out_features, f"{name}.weight", bias)
 
 
 def describe_convolution(name: str, convolution: nn.Conv1d, state: str | None = None) -> Convolution:
-    """The causal convolution that the net has as `name`; its left context is in `state`."""
+    """The causal convolution stored in the net as `name`; its left context is in `state`."""
     return Convolution(
         convolution.in_channels,
         convolution.out_channels,
@@ -30,7 +30,7 @@ def describe_convolution(name: str, convolution: nn.Conv1d, state: str | None = 
 
 
 def describe_recurrent(name: str, layers: nn.LSTM | nn.GRU, state: Sequence[str]) -> Iterator[Recurrent]:
-    """The stacked recurrent layers that the net has as `name`, one by one; they remember `state`."""
+    """The stacked recurrent layers stored in the net as `name`, one entry per layer; their memory is in `state`."""
     for row in range(layers.num_layers):
         yield Recurrent(
             kind="lstm" if isinstance(layers, nn.LSTM) else "gru",
@@ -48,7 +48,7 @@ def describe_recurrent(name: str, layers: nn.LSTM | nn.GRU, state: Sequence[str]
 def describe_modulation(
     name: str, conditioner: Conditioner, channels: int, state: Sequence[str] = ()
 ) -> Modulation | None:
-    """The conditioner that the net has as `name`; None where it has no tensors: then it does nothing."""
+    """The conditioner stored in the net as `name`; None if it has no tensors, since it then does nothing."""
     tensors = {f"{name}.{key}": tuple(value.shape) for key, value in conditioner.state_dict().items()}
     if not tensors:
         return None

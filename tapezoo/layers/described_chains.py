@@ -1,4 +1,4 @@
-"""Equalisers, followers and curves as parts of an `Architecture`; names are those in the net's state dict."""
+"""Equalisers, followers and curves as parts of an `Architecture`; tensor names are those in the net's state dict."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tapezoo.layers.trained_numbers import HYPER_UNITS, HyperParameters
 
 
 def describe_numbers(name: str, numbers: HyperParameters) -> Numbers:
-    """The numbers that the net has as `name`."""
+    """The trained numbers stored in the net as `name`."""
     count, start = len(numbers.start), f"{name}.start"
     if numbers.hyper is None:
         return Numbers(count, start)
@@ -22,7 +22,7 @@ def describe_numbers(name: str, numbers: HyperParameters) -> Numbers:
 
 
 def describe_equaliser(name: str, equaliser: ParametricEQ, state: str) -> Equaliser:
-    """The equaliser that the net has as `name`."""
+    """The equaliser stored in the net as `name`."""
     return Equaliser(
         describe_numbers(f"{name}.raw", equaliser.raw),
         tuple(equaliser.lowest_hz.flatten().tolist()),
@@ -35,7 +35,7 @@ def describe_equaliser(name: str, equaliser: ParametricEQ, state: str) -> Equali
 
 
 def describe_followers(name: str, memory: followers.Followers, state: str) -> Followers:
-    """The followers that the net has as `name`."""
+    """The followers stored in the net as `name`."""
     return Followers(
         "lag" if isinstance(memory, followers.Lag) else "level",
         memory.followers,
@@ -48,7 +48,7 @@ def describe_followers(name: str, memory: followers.Followers, state: str) -> Fo
 
 
 def describe_curve(name: str, curve: nn.Module) -> Curve | DriveCurve | PerceptronCurve:
-    """The curve that the net has as `name`."""
+    """The curve stored in the net as `name`."""
     if isinstance(curve, AsymmetricTanh):
         return DriveCurve(f"{name}.log_drive", f"{name}.bias", REACH)
     if isinstance(curve, MLPCurve):

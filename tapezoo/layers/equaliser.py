@@ -25,21 +25,21 @@ LOWEST_Q = 0.3  # as in `equaliser_settings`
 
 
 class ParametricEQ(nn.Module):
-    """Low shelf, peaks, high shelf, one after the other; each with gain (dB), frequency (Hz) and Q.
+    """A low shelf, peaks and a high shelf in series, each with gain (dB), frequency (Hz) and Q.
 
-    The ranges keep every memory well below half a second: shelves 20-500 Hz and from 1.5 kHz, Q .3-1.4;
-    peaks 60 Hz-16 kHz, Q .3-4; gains +-15 dB. Frequencies stop at 0.45 of the sample rate.
+    The ranges keep every section's decay well below half a second: shelves 20-500 Hz and 1.5 kHz upwards, Q 0.3-1.4;
+    peaks 60 Hz-16 kHz, Q 0.3-4; gains +-15 dB. Frequencies are limited to 0.45 of the sample rate.
 
     While controls move, the coefficients follow them sample by sample.
 
     Args:
-        num_controls: Knobs, which move all parameters (`HyperParameters`).
-        peaks: How many, 0 or more; 3 (2 + peaks) numbers.
+        num_controls: Number of knobs; they move all parameters (`HyperParameters`).
+        peaks: Number of peaks, 0 or more; 3 (2 + peaks) numbers.
         sample_rate: Hz.
 
     Shape:
-        input, output: (batch, 1, samples); controls: (batch, num_controls), where they go;
-        trajectory: (batch, num_controls, 1 or samples), the way there; state: (batch, 2 + peaks, 2).
+        input, output: (batch, 1, samples); controls: (batch, num_controls), the newest setting;
+        trajectory: (batch, num_controls, 1 or samples), the path to it; state: (batch, 2 + peaks, 2).
     """
 
     lowest_hz: Tensor
@@ -76,7 +76,7 @@ class ParametricEQ(nn.Module):
             )
             return traced
         moved = (trajectory != controls.unsqueeze(-1)).any(1).any(0).nonzero()
-        way = int(moved[-1]) + 1 if len(moved) else 0  # samples until all rows are there
+        way = int(moved[-1]) + 1 if len(moved) else 0  # samples until all rows have arrived
         if not way:
             return run_chain(input, self.sections(controls), state, self.num_controls)
         output, state = play_moving(input[..., :way], trajectory[..., :way], state, *self._numbers())
@@ -86,7 +86,7 @@ class ParametricEQ(nn.Module):
         return output, state
 
     def hold(self, controls: Tensor) -> None:
-        """Turns what the controls do into constants, with them at (num_controls,)."""
+        """Fixes the controls at (num_controls,) and replaces them by constants."""
         self.raw, self.num_controls = self.raw.held(controls), 0
 
     def settings(self, controls: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -101,13 +101,13 @@ class ParametricEQ(nn.Module):
         return [self.lowest_hz, self.highest_hz, self.highest_q]
 
     def _numbers(self) -> tuple[list[Tensor], list[Tensor], list[Tensor], int, int]:
-        """What `play_moving` needs."""
+        """The arguments that `play_moving` needs."""
         bounds = [bound.unsqueeze(1) for bound in self._bounds()]
         count = 2 + self.peaks
         return self.raw.tensors(), bounds, chain_constants(count, bounds[0]), count, self.sample_rate
 
     def labels(self, controls: Tensor) -> list[str]:
-        """What a technician would write beside each section, for the first row."""
+        """The label of each section as a technician would write it, for the first row."""
         names = ["low shelf", *["peak"] * self.peaks, "high shelf"]
         values = torch.stack([value[:, 0] for value in self.settings(controls)], dim=1).tolist()
         return [

@@ -1,4 +1,4 @@
-"""Short memories that bend a signal by its own past: followers with time constants in milliseconds."""
+"""Envelope and signal followers with time constants in milliseconds, which change a signal by its own recent past."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from tapezoo.layers.sections import one_pole
 from tapezoo.layers.trained_numbers import HyperParameters
 
 SHORTEST_MS, LONGEST_MS = 0.01, 50.0  # ten times the longest is half a second: the memory fades
-GAIN_REACH = 4.0  # nepers, 35 dB: what a level turns the gain up or down at most
-LEVEL_REACH = 1.5  # how far curves are shown, in units of full scale
+GAIN_REACH = 4.0  # nepers, 35 dB: the most that the level can raise or lower the gain
+LEVEL_REACH = 1.5  # input range of the displayed curves, in units of full scale
 LEVEL_POINTS = 200
 
 
 class Followers(nn.Module, ABC):
-    """F followers `m_k[n] = p_k m_k[n-1] + (1 - p_k) s_k[n]`, `p_k = exp(-1 / tau_k)`, and what they do.
+    """F followers `m_k[n] = p_k m_k[n-1] + (1 - p_k) s_k[n]`, `p_k = exp(-1 / tau_k)`, and their effect on the signal.
 
-    A subclass says what follower k listens to (s_k) and how the m_k bend the signal. The time constants
+    A subclass defines the input of follower k (s_k) and how the m_k change the signal. The time constants
     tau_k are trained within 0.01 to 50 ms.
 
-    Of moving controls, the tau_k take the newest setting from the start of a block on, which m_k follows
-    without a jump; the other numbers follow sample by sample.
+    While controls move, the tau_k use the newest setting from the start of each block; m_k remains continuous.
+    The other numbers follow the controls sample by sample.
 
     Args:
-        num_controls: Knobs, which move all numbers (`HyperParameters`).
-        start: What each follower has beside its time constant, at the start, (numbers, F).
-        shortest_ms: The first follower's time constant at the start.
-        longest_ms: The last one's; the others are spread geometrically.
+        num_controls: Number of knobs; they move all numbers (`HyperParameters`).
+        start: Initial values of each follower's numbers other than its time constant, (numbers, F).
+        shortest_ms: Initial time constant of the first follower.
+        longest_ms: Initial time constant of the last follower; the others are spaced geometrically.
         sample_rate: Hz.
 
     Shape:
         input, output: (batch, 1, samples); controls: (batch, num_controls), the newest setting;
-        trajectory: (batch, num_controls, 1 or samples), the way there; state: (batch, F, 2).
+        trajectory: (batch, num_controls, 1 or samples), the path to it; state: (batch, F, 2).
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Followers(nn.Module, ABC):
     def forward(
         self, input: Tensor, controls: Tensor, trajectory: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The bent block, and the state after it."""
+        """The processed block, and the state after it."""
         time_ms, *_ = self.settings(controls)  # (rows, F, 1)
         # (rows, F, 1 or samples) each
         _, *numbers = torch.split(self.numbers.along(trajectory), self.followers, dim=1)
@@ -63,7 +63,7 @@ class Followers(nn.Module, ABC):
         return self.bend(input, heard, followed, *numbers), after
 
     def hold(self, controls: Tensor) -> None:
-        """Turns what the controls do into constants, with them at (num_controls,)."""
+        """Fixes the controls at (num_controls,) and replaces them by constants."""
         self.numbers, self.num_controls = self.numbers.held(controls), 0
 
     def settings(self, controls: Tensor) -> list[Tensor]:
@@ -82,19 +82,19 @@ class Followers(nn.Module, ABC):
 
     @abstractmethod
     def responses(self, controls: Tensor) -> list[Response]:
-        """What each follower does, at controls (1, num_controls)."""
+        """The behaviour of each follower, at controls (1, num_controls)."""
 
 
 class Lag(Followers):
     """`v = u + sum_k beta_k (m_k - s_k)`, `s_k = tanh(c_k u)`: the signal trails its own saturated past.
 
-    A lag that depends on the level, as the magnetisation of a tape or a core lags behind its field; zero for
-    slow signals, whose static curve is left to the nonlinearity. The followers start at 0.03 to 3 ms.
-    Hammerstein branches in parallel (Schetzen, "The Volterra and Wiener theories of nonlinear systems", 1980).
+    A level-dependent lag, as the magnetisation of a tape or a core lags behind its field. It is zero for slow
+    signals, whose static curve is left to the nonlinearity. The initial time constants are 0.03 to 3 ms.
+    Parallel Hammerstein branches (Schetzen, "The Volterra and Wiener theories of nonlinear systems", 1980).
 
     Args:
-        num_controls: Knobs.
-        followers: How many, F; 3 F numbers: tau_k, log c_k and beta_k.
+        num_controls: Number of knobs.
+        followers: Number of followers, F; 3 F numbers: tau_k, log c_k and beta_k.
         sample_rate: Hz.
     """
 
@@ -114,7 +114,7 @@ class Lag(Followers):
         return input + (amount * (followed - heard)).sum(dim=1, keepdim=True)
 
     def responses(self, controls: Tensor) -> list[Response]:
-        """What each follower takes away at once and gives back over tau: `beta_k tanh(c_k u)` over u."""
+        """What each follower subtracts at once and returns over tau: `beta_k tanh(c_k u)` against u."""
         time_ms, log_slope, amount = (number[0] for number in self.settings(controls))  # (F, 1) each
         level = torch.linspace(-LEVEL_REACH, LEVEL_REACH, LEVEL_POINTS, device=controls.device)
         curves = amount * torch.tanh(log_slope.exp() * level)  # (F, points)
@@ -122,16 +122,16 @@ class Lag(Followers):
 
 
 class Level(Followers):
-    """`v = u exp(g) + sum_k beta_k m_k`, `g = 4 tanh(sum_k kappa_k m_k / 4)`, `s_k = |u|`: a level-moved gain.
+    """`v = u exp(g) + sum_k beta_k m_k`, `g = 4 tanh(sum_k kappa_k m_k / 4)`, `s_k = |u|`: gain driven by the level.
 
-    The level moves gain and bias: a compressor (kappa < 0), or the bias shift of a stage whose supply or
-    coupling capacitor follows the level. Attack and release are one time constant per follower; several
-    followers give more than one. They start at 1 to 20 ms. The gain stays within 35 dB of 1, however loud the
-    input. Comunita, Steinmetz, Reiss 2025 drive such a gain and offset by a recurrent controller.
+    The level moves gain and bias: a compressor (kappa < 0), or the bias shift of a stage whose supply or coupling
+    capacitor follows the level. Attack and release of one follower share a time constant; several followers give
+    several time constants. The initial ones are 1 to 20 ms. The gain stays within 35 dB of 1, however loud the
+    input. Comunita, Steinmetz, Reiss 2025 drive such a gain and offset with a recurrent controller.
 
     Args:
-        num_controls: Knobs.
-        followers: How many, F; 3 F numbers: tau_k, kappa_k and beta_k.
+        num_controls: Number of knobs.
+        followers: Number of followers, F; 3 F numbers: tau_k, kappa_k and beta_k.
         sample_rate: Hz.
     """
 
@@ -148,7 +148,7 @@ class Level(Followers):
         return input * limit(gain, GAIN_REACH).exp() + bias
 
     def responses(self, controls: Tensor) -> list[Response]:
-        """Steady levels in, `u exp(g) + beta_k |u|` out with `kappa_k |u|` in g: each follower's own doing."""
+        """Output against steady input u: `u exp(g) + beta_k |u|` with `kappa_k |u|` in g, for each follower alone."""
         time_ms, gain, bias = (number[0] for number in self.settings(controls))  # (F, 1) each
         level = torch.linspace(-LEVEL_REACH, LEVEL_REACH, LEVEL_POINTS, device=controls.device)
         curves = level * limit(gain * level.abs(), GAIN_REACH).exp() + bias * level.abs()  # (F, points)

@@ -1,4 +1,4 @@
-"""How gates of recurrent layers start: units as memories of different length.
+"""Initial gate biases of recurrent layers: each unit starts with a different memory length.
 
 Tallec, Ollivier, "Can recurrent neural networks warp time?", ICLR 2018.
 """
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 
 def spread_lstm_memories(lstm: nn.LSTM, memory_samples: float) -> None:
-    """Opens forget gates for time constants from 2 to `memory_samples`, closes input gates as far.
+    """Sets forget gates to time constants from 2 to `memory_samples` samples, and input gates to match.
 
     Args:
-        lstm: Of any number of layers; its biases are overwritten.
-        memory_samples: The last unit's time constant, in samples, 2 or more; spread geometrically.
+        lstm: With any number of layers; its biases are overwritten.
+        memory_samples: The last unit's time constant, in samples, 2 or more; the others are spaced geometrically.
     """
     forget = _opening(lstm.hidden_size, memory_samples)
     others = torch.zeros(2 * lstm.hidden_size)
@@ -24,11 +24,11 @@ def spread_lstm_memories(lstm: nn.LSTM, memory_samples: float) -> None:
 
 
 def spread_gru_memories(gru: nn.GRU, memory_samples: float) -> None:
-    """Opens update gates for time constants from 2 to `memory_samples`; what is let in shares the gate.
+    """Sets update gates to time constants from 2 to `memory_samples` samples; the same gate controls the input.
 
     Args:
-        gru: As `spread_lstm_memories`.
-        memory_samples: As `spread_lstm_memories`.
+        gru: As in `spread_lstm_memories`.
+        memory_samples: As in `spread_lstm_memories`.
     """
     update = _opening(gru.hidden_size, memory_samples)
     zeros = torch.zeros_like(update)
@@ -36,7 +36,7 @@ def spread_gru_memories(gru: nn.GRU, memory_samples: float) -> None:
 
 
 def _opening(units: int, memory_samples: float) -> Tensor:
-    # sigmoid(b) = 1 - 1 / T is a time constant of T samples, for b = log(T - 1)
+    # b = log(T - 1) gives sigmoid(b) = 1 - 1 / T, a time constant of T samples
     return torch.linspace(0.0, math.log(memory_samples - 1), units)
 
 

@@ -1,4 +1,4 @@
-"""A GRU for training on a CPU: loops of its own, the gradient written by hand."""
+"""A GRU for training on a CPU: its own compiled loops and a hand-written gradient."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from tapezoo.layers.row_blocks import (
 )
 
 _GATES = 3  # r, z, m, as torch's
-_KEPT = 4  # r, z, m and what r is multiplied with
+_KEPT = 4  # r, z, m and the factor that r multiplies
 _HALVES = (0.5, 0.5, 1.0)
 
 
 def run_gru_for_training(
     input: Tensor, hidden: Tensor, weights: Sequence[Sequence[Tensor]]
 ) -> tuple[Tensor, Tensor]:
-    """A GRU as torch's, for speed on a CPU: see `tapezoo.layers.lstm.run_lstm_for_training`.
+    """A GRU equal to PyTorch's but faster on a CPU: see `tapezoo.layers.lstm.run_lstm_for_training`.
 
     Args:
         input: The signals.
-        hidden: Of the sample before.
-        weights: weight_ih, weight_hh, bias_ih and the candidate's part of bias_hh, of every layer; the gates' part
-            stands beside bias_ih and can be added to it.
+        hidden: The hidden state before the block.
+        weights: weight_ih, weight_hh, bias_ih and the candidate's part of bias_hh, of every layer. The gates' part of
+            bias_hh acts in the same place as bias_ih and can be added to it.
 
     Shape:
         input: (batch, samples, channels); hidden: (layers, batch, H); output: (batch, samples, H).
@@ -53,7 +53,7 @@ def run_gru_for_training(
 
 
 class _Passed(NamedTuple):
-    """What `gru_forward` fills, and what it was told."""
+    """The arrays that `gru_forward` fills, and its arguments."""
 
     signal: Tensor
     hidden: Tensor

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 
 class ControlCode(nn.Module):
-    """`z(p) = (1, p, tanh(V p + v))`: what weights are linear in.
+    """`z(p) = (1, p, tanh(V p + v))`: the vector in which the weights are linear.
 
-    1 and the controls themselves are enough for the corners of a hybrid, where each effect gets weights of its
-    own; the bent units bend the way between them.
+    1 and the controls alone suffice for the corners of a hybrid, where each effect gets weights of its own; the
+    tanh units bend the path between the corners.
 
     Args:
         num_controls: K, 0 or more.
-        hyper_units: Bent units, 0 or more; `hyper_units (K + 1)` parameters, none without controls.
+        hyper_units: Number of tanh units, 0 or more; `hyper_units (K + 1)` parameters, none without controls.
 
     Shape:
         controls: (batch, K, samples); code: (batch, D, samples), D = 1 + K + hyper_units, or 1 without controls.
@@ -44,13 +44,13 @@ class ControlCode(nn.Module):
 
 
 class BlendCode(ControlCode):
-    """The code of controls that choose among machines: above a sum of 1 they are shares of it.
+    """The code of controls that choose among machines: if they sum to more than 1, they are divided by their sum.
 
-    A machine's weights mixed with another's stay between them; 1 + 1 would lie as far outside.
+    A mix of two machines' weights then stays between them; a sum of 1 + 1 would lie outside them.
     """
 
     def forward(self, controls: Tensor) -> Tensor:
-        """The code z of the shares."""
+        """The code z of the normalised controls."""
         code: Tensor = super().forward(controls / controls.sum(dim=1, keepdim=True).clamp(min=1.0))
         return code
 
@@ -61,14 +61,14 @@ CODES: dict[str, type[ControlCode]] = {"hyper": ControlCode, "hyper_blend": Blen
 class HyperTensors(nn.Module):
     """Tensors `W(z) = sum_d z_d W_d`, by name.
 
-    What is trained are the tensors V_0 where all controls are 0 and V_k where control k alone is 1,
-    `W_0 = V_0, W_k = V_k - V_0`, so that the training of one corner of a hybrid does not disturb another; what
-    stands beside bent units is trained as it is. Kept as (*shape, D).
+    The trained tensors are V_0, where all controls are 0, and V_k, where control k alone is 1:
+    `W_0 = V_0, W_k = V_k - V_0`. Training one corner of a hybrid therefore does not disturb another. The tensors of
+    the tanh units are trained directly. Stored as (*shape, D).
 
     Args:
-        start: Fresh V_0 and V_k of each tensor, up to `reach`.
-        code: Of the controls, z.
-        reach: Fresh tensors are within it of `start`, those beside bent units of 0.
+        start: Initial V_0 and V_k of each tensor, up to `reach`.
+        code: Computes z from the controls.
+        reach: Fresh tensors differ from `start` by at most this; those of the tanh units differ from 0 by at most this.
 
     Shape:
         code: (rows, D); results: (rows, *shape).
@@ -99,7 +99,7 @@ class HyperTensors(nn.Module):
 
 
 def mix(apart: Tensor, code: Tensor) -> Tensor:
-    """What a linear layer with weights W(z) gives, from what its W_d give, sample by sample: `sum_d z_d y_d`.
+    """A linear layer with weights W(z), from the outputs y_d of its W_d, sample by sample: `sum_d z_d y_d`.
 
     Shape:
         apart: (batch, D, samples); code: (batch, D, 1 or samples); result: (batch, 1, samples).
@@ -108,18 +108,18 @@ def mix(apart: Tensor, code: Tensor) -> Tensor:
 
 
 class HyperRecurrence(nn.Module, ABC):
-    """A recurrent layer whose weights follow the controls; `memory` names what it remembers.
+    """A recurrent layer whose weights follow the controls; `memory` names its state tensors.
 
-    Rows at the same controls share weights and run as one batch; where weights change, the signal is cut.
+    Rows at the same controls share weights and run as one batch; the signal is cut where the weights change.
 
     Args:
         start: Weights of a fresh layer.
-        code: Of the controls, z.
+        code: Computes z from the controls.
         hidden_size: Units, H.
         num_layers: Stacked layers.
 
     Shape:
-        signal: (batch, samples, 1); code: (batch, D, samples), or (batch, D, 1) where the weights stand still;
+        signal: (batch, samples, 1); code: (batch, D, samples), or (batch, D, 1) while the weights are constant;
         memory: (layers, batch, H) each; output: (batch, samples, H).
     """
 
@@ -153,14 +153,14 @@ class HyperRecurrence(nn.Module, ABC):
         return torch.cat(outputs, dim=1), memory
 
     def _grouped(self, signal: Tensor, code: Tensor, memory: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """The layer with rows at the same code as one batch; code (batch, D)."""
+        """Runs rows with the same code as one batch; code (batch, D)."""
         if bool((code == code[:1]).all()):
             tensors = self.tensors(code[:1])
             return self.run(signal, memory, {name: value[0] for name, value in tensors.items()})
         _, kind = torch.unique(code.detach(), dim=0, return_inverse=True)
         order = torch.argsort(kind, stable=True)
         sizes = torch.bincount(kind).tolist()
-        first = order[torch.tensor([0, *sizes[:-1]], device=code.device).cumsum(0)]  # a row of each kind
+        first = order[torch.tensor([0, *sizes[:-1]], device=code.device).cumsum(0)]  # one row of each kind
         tensors = self.tensors(code.index_select(0, first))
         weights = [{name: value[index] for name, value in tensors.items()} for index in range(len(sizes))]
         signals = torch.split(signal.index_select(0, order), sizes)
@@ -184,7 +184,7 @@ class HyperRecurrence(nn.Module, ABC):
 
     @abstractmethod
     def traced(self, signal: Tensor, code: Tensor, memory: list[Tensor], layer: int) -> list[Tensor]:
-        """One layer in a graph for any number of rows and samples: output and memory."""
+        """One layer, written for an exported graph with any number of rows and samples: output and memory."""
 
 
 def _pieces(code: Tensor) -> list[tuple[int, int]]:
@@ -196,7 +196,7 @@ def _pieces(code: Tensor) -> list[tuple[int, int]]:
 
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
 def cuts(code: Tensor, row: int) -> tuple[Tensor, Tensor, Tensor]:
-    """For loops over a row's pieces in a graph: where each stops, and the row and sample of the piece after it.
+    """For loops over a row's pieces in a graph: the end of each piece, and the row and first sample of the next one.
 
     Shape:
         code: (batch, D, samples); results: (pieces,).

@@ -19,11 +19,11 @@ class HyperGRU(HyperRecurrence):
     """A GRU whose weights follow the controls: W, U, b and the candidate's inner bias c_m of every layer.
 
     Args:
-        code: Of the controls, z of length D; D times `3 H (H + 2) + H` parameters for the first layer,
-            `3 H (2 H + 1) + H` for each other.
+        code: Computes z, of length D; D times `3 H (H + 2) + H` parameters for the first layer,
+            `3 H (2 H + 1) + H` for each further layer.
         hidden_size: Units per layer, H.
         num_layers: Stacked layers.
-        memory_samples: Longest time constant of a unit at the start, see `spread_gru_memories`.
+        memory_samples: Longest time constant of a unit at the start, in samples, see `spread_gru_memories`.
     """
 
     memory = ("hidden",)
@@ -65,17 +65,17 @@ class HyperGRU(HyperRecurrence):
         return list(_gru_pieces(signal, code, memory[0], flat, first, self.hidden_size))
 
 
-# scripted so that its loops have as many steps as rows and changes of weights in a traced graph too
+# scripted, so that in a traced graph too its loops run once per row and weight change
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
 def _gru_pieces(
     signal: Tensor, code: Tensor, memory: Tensor, apart: list[Tensor], first: list[Tensor], units: int
 ) -> tuple[Tensor, Tensor]:
-    """A layer of `HyperGRU`, row by row, cut where the row's weights change; computed ahead as in `hyper_lstm`."""
+    """A layer of `HyperGRU`, row by row, cut where weights change; weights are computed ahead as in `hyper_lstm`."""
     batch, samples = signal.shape[0], signal.shape[1]
     outputs = torch.zeros([0, samples, units], dtype=signal.dtype, device=signal.device)
     hiddens = torch.zeros([1, 0, units], dtype=signal.dtype, device=signal.device)
     no_bias = torch.zeros([2 * units], dtype=signal.dtype, device=signal.device)
-    rows = torch.cat([code, code[:1]])  # a row behind the last one: what follows it is computed and not used
+    rows = torch.cat([code, code[:1]])  # one row after the last: its weights are computed but not used
     u, w, bias, inner = first[0], first[1], first[2], first[3]
     row = 0
     while row < batch:

@@ -19,11 +19,11 @@ class HyperLSTM(HyperRecurrence):
     """An LSTM whose weights follow the controls: W_ih, W_hh and one bias per layer.
 
     Args:
-        code: Of the controls, z of length D; D times `4 H (H + 2)` parameters for the first layer, `4 H (2 H + 1)` for
-            each other.
+        code: Computes z, of length D; D times `4 H (H + 2)` parameters for the first layer, `4 H (2 H + 1)` for
+            each further layer.
         hidden_size: Units per layer, H.
         num_layers: Stacked layers.
-        memory_samples: Longest time constant of a unit at the start, see `spread_lstm_memories`.
+        memory_samples: Longest time constant of a unit at the start, in samples, see `spread_lstm_memories`.
     """
 
     memory = ("hidden", "cell")
@@ -61,22 +61,22 @@ class HyperLSTM(HyperRecurrence):
         return list(_lstm_pieces(signal, code, memory, flat, first, self.hidden_size))
 
 
-# scripted so that its loops have as many steps as rows and changes of weights in a traced graph too
+# scripted, so that in a traced graph too its loops run once per row and weight change
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
 def _lstm_pieces(
     signal: Tensor, code: Tensor, memory: list[Tensor], apart: list[Tensor], first: list[Tensor], units: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A layer of `HyperLSTM`, row by row, cut where the row's weights change.
 
-    Weights are computed one turn of the loop ahead, the `first` outside: the ONNX exporter must know their shapes,
-    and it knows those of what a loop is given, but not of what is computed inside.
+    Weights are computed one turn of the loop ahead, the `first` ones outside the loop. The ONNX exporter must infer
+    their shapes, which it can do for values passed into a loop but not for values computed inside it.
     """
     batch, samples = signal.shape[0], signal.shape[1]
     outputs = torch.zeros([0, samples, units], dtype=signal.dtype, device=signal.device)
     hiddens = torch.zeros([1, 0, units], dtype=signal.dtype, device=signal.device)
     cells = torch.zeros([1, 0, units], dtype=signal.dtype, device=signal.device)
     no_bias = torch.zeros([4 * units], dtype=signal.dtype, device=signal.device)
-    rows = torch.cat([code, code[:1]])  # a row behind the last one: what follows it is computed and not used
+    rows = torch.cat([code, code[:1]])  # one row after the last: its weights are computed but not used
     u, w, bias = first[0], first[1], first[2]
     row = 0
     while row < batch:

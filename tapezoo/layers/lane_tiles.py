@@ -1,7 +1,7 @@
-"""Tiles of vectors: products of matrices, the sums of which stay in registers.
+"""Tiles of vectors: matrix products whose sums stay in registers.
 
-A tile is a tuple of rows, each a tuple of vectors (`tapezoo.layers.lanes`); registers have room for twelve sums beside
-what they are made of.
+A tile is a tuple of rows, each a tuple of vectors (`tapezoo.layers.lanes`). The registers hold twelve sums and the
+factors being multiplied.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tapezoo.layers.lanes import CONTRACT, Lanes, data_of, instruction, splat, v
 
 
 def tile_loader(rows: int, vectors: int) -> Any:
-    """An instruction `(array, start, step) -> tile`: of each row the vectors behind array[start + row step]."""
+    """An instruction `(array, start, step) -> tile`: row `row` holds the vectors from array[start + row step] on."""
 
     def load_rows(typing: Any, array: Any, start: Any, step: Any) -> Any:
         kind = Lanes(array.dtype)
@@ -44,7 +44,7 @@ def tile_loader(rows: int, vectors: int) -> Any:
 
 @instruction
 def store_tile(typing: Any, array: Any, start: Any, step: Any, tile: Any) -> Any:
-    """The tile's rows go to array[start + row step] and behind."""
+    """Stores the tile's rows from array[start + row step] on."""
     kind = tile[0][0].kind
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -74,8 +74,8 @@ def add_products(
 ) -> Any:
     """`sums[r][k] + sum_j heard[heard_at + r heard_step + j heard_row] w[k][j]`, over j < count.
 
-    `w[k][j]` is the vector at `weights[weights_at + k weights_step + j weights_row]`. A tile of a product of matrices:
-    as many rows, and vectors in each, as `sums`, a tuple of tuples, has; registers have room for twelve vectors.
+    `w[k][j]` is the vector at `weights[weights_at + k weights_step + j weights_row]`. One tile of a matrix product.
+    `sums` is a tuple of tuples and sets the number of rows and of vectors per row; the registers hold twelve vectors.
     """
     rows, vectors = len(sums), len(sums[0])
     kind = sums[0][0].kind
@@ -106,7 +106,7 @@ def add_products(
                 product = builder.fmul(factor, terms, flags=CONTRACT)
                 builder.store(builder.fadd(product, builder.load(sum_at), flags=CONTRACT), sum_at)
 
-            if rows <= vectors:  # the fewer of both wait in registers, the others come one by one
+            if rows <= vectors:  # the smaller side stays in registers, the other is loaded vector by vector
                 factors = [factor(place) for place in heards]
                 for vector, spot in enumerate(spots):
                     terms = vector_at(builder, spot, kind)
@@ -140,7 +140,7 @@ def add_dots(
     right_step: Any,
     count: Any,
 ) -> Any:
-    """`sums[r][k] + sum_n left[r][n] right[k][n]`, over the n-th vectors of `count`; see `total`.
+    """`sums[r][k] + sum_n left[r][n] right[k][n]`, over n < `count` vectors; see `total`.
 
     `left[r][n]` is the vector at `left[left_at + r left_step + n lanes]`, `right[k][n]` likewise.
     """

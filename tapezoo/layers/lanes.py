@@ -1,9 +1,9 @@
-"""As many numbers as a register of the processor holds, in one variable of a numba function: float32 or float64.
+"""Vectors in numba functions: one variable holds as many float32 or float64 numbers as a processor register.
 
-Left to itself the compiler keeps the sums of a matrix product in memory, since it cannot know that two arrays do not
-overlap; here they stay in registers. Vectors exist inside compiled functions alone, and add, subtract and multiply as
-numbers do. The functions take flat arrays and do not check where they read. numba's cache watches the file of the
-cached function alone: after a change here, remove `__pycache__` of this folder.
+The compiler by itself keeps the sums of a matrix product in memory, because it cannot rule out that two arrays
+overlap; here the sums stay in registers. Vectors exist only inside compiled functions, where they add, subtract and
+multiply like numbers. The functions take flat arrays and do no bounds checks. numba's cache tracks only the file of
+the cached function: after a change here, remove this folder's `__pycache__`.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from numba.extending import intrinsic, models, overload, register_model
 
 BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
 
-CONTRACT = ("contract",)  # products may be rounded with the sum they go into
-# tanh(x) = c x (x^2 + a_1)(x^2 + a_2)(x^2 + a_3) / ((x^2 + b_1) ... (x^2 + b_4)) for |x| <= 8, within 1.5e-7 of itself,
-# the largest error as small as it gets (Lawson's weights); beyond, tanh(8) is within 2.3e-7 of 1
+CONTRACT = ("contract",)  # a product may be fused with the addition that follows it, with one rounding
+# tanh(x) = c x (x^2 + a_1)(x^2 + a_2)(x^2 + a_3) / ((x^2 + b_1) ... (x^2 + b_4)) for |x| <= 8, within 1.5e-7 of tanh,
+# a minimax fit (Lawson's weights); beyond 8, tanh(8) is within 2.3e-7 of 1
 _REACH = 8.0
 _FACTOR = 46.472030801
 _OVER = np.polynomial.polynomial.polyfromroots([-9.8797965, -43.16674235, -205.17225549]) * _FACTOR
 _UNDER = np.polynomial.polynomial.polyfromroots([-2.4674656, -22.52785847, -85.01229233, -860.50793334])
-# for float64, of x / 16 by Lambert's continued fraction, then doubled four times
+# for float64: tanh of x / 16 by Lambert's continued fraction, then four doublings of the argument
 _REACH_DOUBLE = 20.0
 _HALVINGS = 4
 _LAMBERT_TERMS = 9
 
 
 def _lambert() -> tuple[list[float], list[float]]:
-    """Of tanh(y) = y / (1 + y^2 / (3 + y^2 / (5 + ...))), as polynomials in y^2; within 1e-16 up to 20 / 16."""
+    """Lambert's tanh(y) = y / (1 + y^2 / (3 + y^2 / (5 + ...))) as polynomials in y^2; within 1e-16 up to 20 / 16."""
     over, under = np.array([1.0]), np.array([2.0 * _LAMBERT_TERMS - 1])
     for odd in range(2 * _LAMBERT_TERMS - 3, 0, -2):  # odd + y^2 / (under / over)
         over, under = under, np.polynomial.polynomial.polyadd(odd * under, np.append(0.0, over))
@@ -41,12 +41,12 @@ def _lambert() -> tuple[list[float], list[float]]:
 
 
 def lanes_of(dtype: Any) -> int:
-    """How many numbers of a numpy type a vector holds."""
+    """How many numbers of this numpy type a vector holds."""
     return BYTES // int(np.dtype(dtype).itemsize)
 
 
 class Lanes(types.Type):
-    """The type of a vector, to numba."""
+    """The type of a vector in numba."""
 
     def __init__(self, number: Any) -> None:
         self.number = number
@@ -55,7 +55,7 @@ class Lanes(types.Type):
 
     @property
     def kind(self) -> Any:
-        """The type of a vector, to the compiler."""
+        """The type of a vector in LLVM."""
         return ir.VectorType(ir.FloatType() if self.number == types.float32 else ir.DoubleType(), self.count)
 
 
@@ -66,7 +66,7 @@ class _LanesModel(models.PrimitiveModel):
 
 
 def instruction(function: Callable[..., Any]) -> Any:
-    """`function` says how a call of its name looks in the compiler's language; numba's types do not know that."""
+    """Makes `function`, which returns the LLVM code of a call, an intrinsic; numba's types cannot express that."""
     return intrinsic(function)
 
 
@@ -75,7 +75,7 @@ def _constant(like: Any, value: float) -> ir.Constant:
 
 
 def splat(builder: Any, value: Any, kind: Any) -> Any:
-    """A vector that holds one number in all places."""
+    """A vector with the same number in all places."""
     index, nothing = ir.IntType(32), ir.Constant(kind, ir.Undefined)
     first = builder.insert_element(nothing, value, ir.Constant(index, 0))
     return builder.shuffle_vector(
@@ -92,7 +92,7 @@ def data_of(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
 
 
 def vector_at(builder: Any, place: Any, kind: Any) -> Any:
-    """What lies at a number's address and behind it, in the compiler's language as all that takes a `builder`."""
+    """The vector that starts at a number's address. Like all functions that take a `builder`, it emits LLVM code."""
     return builder.load(builder.bitcast(place, kind.as_pointer()), align=_number_bytes(kind))
 
 
@@ -102,7 +102,7 @@ def vector_to(builder: Any, place: Any, value: Any) -> None:
 
 
 def _number_bytes(kind: Any) -> int:
-    return BYTES // int(kind.count)  # what numpy aligns arrays to
+    return BYTES // int(kind.count)  # the alignment of numpy's arrays
 
 
 def _polynomial(builder: Any, x: Any, coefficients: Any) -> Any:
@@ -114,7 +114,7 @@ def _polynomial(builder: Any, x: Any, coefficients: Any) -> Any:
 
 def _clamped(builder: Any, x: Any, reach: float) -> Any:
     for sign, bound in (("<", reach), (">", -reach)):
-        # a NaN passes: both comparisons are true for it
+        # NaN passes through: both comparisons are true for NaN
         x = builder.select(builder.fcmp_unordered(sign, x, _constant(x, bound)), x, _constant(x, bound))
     return x
 
@@ -151,7 +151,7 @@ def load(typing: Any, array: Any, start: Any) -> Any:
 
 @instruction
 def store(typing: Any, array: Any, start: Any, value: Any) -> Any:
-    """The vector goes to array[start : ...]."""
+    """Stores the vector in array[start : ...]."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         place = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
@@ -175,7 +175,7 @@ def spread(typing: Any, array: Any, start: Any) -> Any:
 
 @instruction
 def where_positive(typing: Any, x: Any, then: Any, otherwise: Any) -> Any:
-    """`then` where x is above zero, else `otherwise`, also where x is not a number."""
+    """`then` where x > 0, else `otherwise`, also where x is NaN."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.select(builder.fcmp_ordered(">", args[0], _constant(args[0], 0.0)), args[1], args[2])
@@ -205,7 +205,7 @@ def zeros(typing: Any, like: Any) -> Any:
 
 @instruction
 def tanh(typing: Any, x: Any) -> Any:
-    """Of x: float32 within 6e-7 of itself, float64 to rounding."""
+    """The tanh of x: float32 within 6e-7, float64 to rounding."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _tanh(builder, args[0])
@@ -215,7 +215,7 @@ def tanh(typing: Any, x: Any) -> Any:
 
 @instruction
 def sigmoid_of_twice(typing: Any, x: Any) -> Any:
-    """1 / (1 + exp(-2 x)) = (1 + tanh(x)) / 2: who calls it halves the weights before."""
+    """1 / (1 + exp(-2 x)) = (1 + tanh(x)) / 2: the sigmoid, if the caller has halved the weights."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         half = _constant(args[0], 0.5)
@@ -227,7 +227,7 @@ def sigmoid_of_twice(typing: Any, x: Any) -> Any:
 
 @instruction
 def total(typing: Any, x: Any) -> Any:
-    """The sum of a vector's numbers, in any order."""
+    """The sum of a vector's numbers; the order of summation is not defined."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = args[0].type

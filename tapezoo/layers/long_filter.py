@@ -1,4 +1,4 @@
-"""A causal filter of thousands of taps: by FFT where a block is long, by its sum where it is short."""
+"""A causal filter of thousands of taps: by FFT for long blocks, by direct summation for short ones."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from tapezoo.layers.convolution import identity_taps
 
 MOST_TAPS = 1 << 16  # 1.5 s at 44.1 kHz
-# one row, 2048 taps, one thread: 32 samples .13 ms directly and .14 by FFT, 64 .31 and .11, 1024 of 32 rows 36 and .5
+# one row, 2048 taps, one thread, ms direct, by FFT: 32 samples .13 and .14, 64 .31 and .11, 1024 of 32 rows 36 and .5
 DIRECT_PRODUCTS = 1 << 16
-"""Taps times samples of a block that are summed directly."""
+"""Largest number of taps times samples per block that is summed directly."""
 
 
 def long_convolution(context: Tensor, taps: Tensor) -> Tensor:
@@ -26,22 +26,22 @@ def long_convolution(context: Tensor, taps: Tensor) -> Tensor:
     length = taps.shape[-1]
     size = scipy.fft.next_fast_len(context.shape[-1], real=True)
     spectrum = torch.fft.rfft(context, size) * torch.fft.rfft(taps.flip(-1), size)
-    # what wraps around falls on the first samples, which are context
+    # the circular wrap-around falls on the first samples, which are context and discarded
     output: Tensor = torch.fft.irfft(spectrum, size)[..., length - 1 : context.shape[-1]]
     return output
 
 
 class LongFilter(nn.Module):
-    """`y[n] = offset + sum_k g[k] x[n - delay - k]`; the identity at the start.
+    """`y[n] = offset + sum_k g[k] x[n - delay - k]`; starts as the identity.
 
     Args:
         taps: Length of g, 2 to 65536.
-        delay_samples: For a net beside it that is so late itself.
-        has_offset: Whether there is one: a machine's DC, which no tap can make.
+        delay_samples: Extra delay, to match a net in parallel with this latency.
+        has_offset: Whether to add an offset: a machine's DC, which no tap can produce.
     """
 
     fitted: Tensor
-    """Whether `fit` was ever called, also before this training: travels with the weights."""
+    """Whether `fit` was ever called, in this training or an earlier one; saved with the weights."""
 
     def __init__(self, taps: int, delay_samples: int = 0, *, has_offset: bool) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class LongFilter(nn.Module):
 
     @torch.no_grad()
     def fit(self, taps: NDArray[np.float64], offset: float) -> None:
-        """Starts from a filter of this length, the current sample's coefficient first."""
+        """Sets the taps to a filter of this length, the current sample's coefficient first."""
         self.taps.copy_(torch.from_numpy(taps[::-1].copy()).reshape(self.taps.shape))
         if self.offset is not None:
             self.offset.fill_(offset)

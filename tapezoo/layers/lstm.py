@@ -1,4 +1,4 @@
-"""An LSTM for training on a CPU: loops of its own, the gradient written by hand."""
+"""An LSTM for training on a CPU: its own compiled loops and a hand-written gradient."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ _HALVES = (0.5, 0.5, 1.0, 0.5)
 def run_lstm_for_training(
     input: Tensor, hidden: Tensor, cell: Tensor, weights: Sequence[Sequence[Tensor]]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """An LSTM as torch's, for speed on a CPU: see `tapezoo.layers.recurrent_loops`.
+    """An LSTM equal to PyTorch's but faster on a CPU: see `tapezoo.layers.recurrent_loops`.
 
-    Everything a sample waits for is one compiled loop, forwards and back; the gradient of the weights is a product of
-    matrices per sample, while its factors lie in the cache. Without a gradient nothing is kept for one. Features
-    are laid out by samples, as torch's are. `benchmarks/train.py` compares the whole net with one on `nn.LSTM`.
+    Everything that depends on the previous sample is one compiled loop, forward and backward. The gradient of the
+    weights is a matrix product per sample, taken while its factors are in the cache. If no gradient is needed, nothing
+    is stored for it. Features lie in memory sample by sample, as PyTorch's do. `benchmarks/train.py` compares the whole
+    net with one built on `nn.LSTM`.
 
     Args:
         input: The signals.
-        hidden: Of the sample before.
-        cell: Likewise.
+        hidden: The hidden state before the block.
+        cell: The cell state before the block.
         weights: weight_ih, weight_hh and the sum of both biases, of every layer.
 
     Shape:
@@ -58,7 +59,7 @@ def run_lstm_for_training(
 
 
 class _Passed(NamedTuple):
-    """What `lstm_forward` fills, and what it was told."""
+    """The arrays that `lstm_forward` fills, and its arguments."""
 
     signal: Tensor
     hidden: Tensor
