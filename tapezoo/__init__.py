@@ -4,6 +4,6 @@ import os
 
 __version__ = "0.1.0"
 
-# both report usage unless told not to, and read this while they are imported, by whichever module comes first
+# both packages report usage by default, and read this when first imported, whichever module imports them
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

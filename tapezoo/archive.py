@@ -1,4 +1,4 @@
-"""The zip archive that a PyTorch checkpoint is: looked at before it is unpacked, and before its content is used."""
+"""Checks of the zip archive in a PyTorch checkpoint, before it is unpacked and before its content is used."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ MOST_MEMBERS = (
 LARGEST_PICKLE_BYTES = (
     1 << 24
 )  # the structure without the tensors; objects take up to 60 times as much memory
-EXPANDED_BYTES = 1 << 24  # what a tensor may claim beyond what is stored of it
+EXPANDED_BYTES = 1 << 24  # how much larger than its stored bytes a tensor may claim to be
 
 
 def fault_in(file: BinaryIO) -> str | None:
-    """What is wrong with the archive, or None: its directory first, then every checksum, at some GB per second.
+    """What is wrong with the archive, or None. Checks its directory first, then every checksum, at some GB per second.
 
-    PyTorch stores its members as they are, and compares no checksum when it loads them: what is compressed can
-    only be meant to fill the memory, and a bit that flipped on a disk would pass for a weight.
+    PyTorch stores its members uncompressed and checks no checksum on loading. A compressed member can only be an
+    attempt to fill the memory, and a bit flipped on disk would otherwise pass as a weight.
 
     Args:
-        file: Open for reading; left anywhere.
+        file: Open for reading; its position afterwards is undefined.
     """
     length = file.seek(0, 2)
     try:
@@ -65,13 +65,13 @@ def _fault_in_content(archive: zipfile.ZipFile) -> str | None:
 
 
 def oversize_fault(content: Any, file_bytes: int) -> str | None:
-    """What is wrong with the tensors that were unpacked, or None, before anything looks at their values.
+    """What is wrong with the unpacked tensors, or None; called before anything reads their values.
 
-    A few stored bytes can claim to be a tensor of any size; the first look at it would fill the memory.
+    A few stored bytes can claim to be a tensor of any size; reading it would fill the memory.
 
     Args:
-        content: As `torch.load` gives it.
-        file_bytes: Of the file.
+        content: The result of `torch.load`.
+        file_bytes: Size of the file.
     """
     stored: dict[int, int] = {}
     for tensor in _tensors(content):

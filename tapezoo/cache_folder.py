@@ -1,4 +1,4 @@
-"""Where everything that can be made again is kept: prepared audio, compiled libraries."""
+"""Where everything that can be regenerated is kept: prepared audio, compiled libraries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def cache_root(cache_dir: str | None = None) -> Path:
     The XDG rules say that a relative or empty XDG_CACHE_HOME does not count.
 
     Raises:
-        RuntimeError: Nobody has a home here, and nothing else says where.
+        RuntimeError: The user has no home folder, and neither argument nor environment names a cache folder.
     """
     if cache_dir:
         return Path(cache_dir).expanduser()

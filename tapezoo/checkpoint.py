@@ -23,7 +23,7 @@ from tapezoo.training.effect import EffectModel
 
 SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
 NEVER_STORED = frozenset({"objective", "loss", "optimizer", "lr_scheduler"})  # they would be code
-OF_THE_OBJECTIVE = ("tbptt_samples", "gradient_clip_norm")  # stored as the model's arguments until they moved
+OF_THE_OBJECTIVE = ("tbptt_samples", "gradient_clip_norm")  # older versions stored these as arguments of the model
 
 
 class OtherDataError(CheckpointError):
@@ -68,9 +68,9 @@ def _content(file: BinaryIO, path: Path) -> Any:
     file.seek(0)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # of foreign pickles
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # from foreign pickles
             return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # what an unpickler makes of foreign bytes can be anything
+    except Exception as error:  # unpickling foreign bytes can raise anything
         raise _error(path, f"a file that is not a PyTorch checkpoint{_code_in(error)}") from error
 
 
@@ -130,7 +130,7 @@ def load_model(path: Path) -> EffectModel:
     model_class = models.resolve(content["tapezoo"]["architecture"])
     try:
         model = model_class(**content["tapezoo"]["arguments"])
-    except Exception as error:  # the arguments are a stranger's, and what a constructor makes of them
+    except Exception as error:  # the arguments may come from anyone, and a constructor can raise anything
         found = f"arguments that {model_class.__name__} as installed does not accept ({error})"
         raise _error(path, found) from error
     _load_weights(model, content, path)
@@ -196,7 +196,7 @@ def _is_whole(own: Any) -> bool:
         and isinstance(own.get("arguments"), dict)
         and isinstance(metrics, dict)
         and all(isinstance(name, str) and isinstance(value, int | float) for name, value in metrics.items())
-        and isinstance(provenance, dict)  # goes into manifests
+        and isinstance(provenance, dict)  # it is copied into manifests
         and all(isinstance(part, str | int | float | None) for item in provenance.items() for part in item)
     )
 
@@ -215,13 +215,13 @@ def _check_arguments(arguments: dict[str, Any], path: Path) -> None:
 
 
 def _code_in(error: Exception) -> str:
-    """What a pickle wanted to call, where torch refused it for that."""
+    """What a pickle tried to call, if torch refused to load it for that reason."""
     named = re.search(r"GLOBAL ([\w.]+)", str(error)) if isinstance(error, UnpicklingError) else None
     return f", but a pickle that names {named[1]}, which reading it would have run" if named else ""
 
 
 def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> None:
-    """Those of the net: nobody needs its objective's but a training that is resumed, and Lightning loads them."""
+    """Loads the net's weights. Only a resumed training needs the objective's, and Lightning loads those."""
     weights = {name: value for name, value in content["state_dict"].items() if name.startswith("net.")}
     unfitted = _errors_of_tables(model)
     for name, value in weights.items():
@@ -236,7 +236,7 @@ def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> No
     try:
         model.net.load_state_dict({name.removeprefix("net."): value for name, value in weights.items()})
     except (RuntimeError, TypeError, AttributeError) as error:
-        # torch lists every tensor: the first is enough
+        # torch lists every tensor; the first is enough
         mismatch = " ".join(" ".join(str(error).splitlines()[:2][-1:]).split())
         raise _error(
             path, f"weights that do not fit ({mismatch})", "weights of the same architecture and size"
@@ -244,7 +244,7 @@ def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> No
 
 
 def _errors_of_tables(model: EffectModel) -> set[str]:
-    """Tensors in which infinity says that a net was never fitted: those of a shard, or of a training cut short."""
+    """Tensors in which infinity marks a net that was never fitted, as in a shard or a training that was cut short."""
     modules = model.net.named_modules(prefix="net")
     return {f"{name}.errors" for name, module in modules if isinstance(module, WeightsByControls)}
 

@@ -15,18 +15,18 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def compiled(function: Function) -> Function:
-    """`function` compiled to machine code; a read-only installation compiles anew in each process.
+    """`function` compiled to machine code. In a read-only installation it is compiled again in each process.
 
-    It lets go of the interpreter while it runs, so that threads render side by side. Division by zero follows
-    IEEE 754 instead of raising, which keeps a test out of every division.
+    It releases the GIL while it runs, so that threads render in parallel. Division by zero follows
+    IEEE 754 instead of raising, which avoids a test at every division.
     """
     return _compile(function, fastmath=False)
 
 
 def compiled_freely(function: Function) -> Function:
-    """As `compiled`, with sums in any order and products rounded with them: loops over rows become vectors.
+    """Like `compiled`, but sums may be reordered and fused with products, so that loops over rows are vectorised.
 
-    NaN and infinity stay what they are.
+    NaN and infinity are still handled correctly.
     """
     return _compile(function, fastmath={"reassoc", "contract", "nsz", "arcp"})
 
@@ -42,7 +42,7 @@ def _compile(function: Function, fastmath: bool | set[str]) -> Function:
 
 
 def _follow_callees(found: Any, function: Function) -> None:
-    """Numba looks for changes in the file of the function alone; what it calls is compiled into it and changes too."""
+    """Numba checks only the function's own file for changes; this includes the functions that are compiled into it."""
     files = {code.co_filename for code in _codes_called(cast(FunctionType, function), set())}
     stats = [Path(file).stat() for file in sorted(files)]
     index = found._cache._cache_file
@@ -50,7 +50,7 @@ def _follow_callees(found: Any, function: Function) -> None:
 
 
 def _codes_called(function: FunctionType, known: set[CodeType]) -> set[CodeType]:
-    """Of the compiled functions and intrinsics that it calls, and those that these call."""
+    """The code of the compiled functions and intrinsics that it calls, directly or indirectly."""
     for name in function.__code__.co_names:
         used = function.__globals__.get(name)
         inner = getattr(used, "py_func", getattr(used, "_defn", None))
@@ -62,7 +62,7 @@ def _codes_called(function: FunctionType, known: set[CodeType]) -> set[CodeType]
 
 @contextmanager
 def _absolute_folders() -> Iterator[None]:
-    """Numba unpickles, that is runs, what lies in its cache: never one in the working directory of the moment."""
+    """Makes cache paths absolute: numba unpickles, that is runs, its cache; a relative path is unsafe."""
     xdg, own = os.environ.get("XDG_CACHE_HOME"), numba.config.CACHE_DIR  # type: ignore[attr-defined]
     try:
         if xdg is not None and not Path(xdg).is_absolute():

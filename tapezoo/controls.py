@@ -99,7 +99,7 @@ def control_vector(controls: Sequence[Control], values: Mapping[str, float]) -> 
                 expected=f"one of {', '.join(known)}" if known else "no control: this model has none",
                 fix="Correct the name.",
             )
-        # text from a form, None, True, a complex number: callers are not all typed
+        # text from a form, None, True, a complex number: not every caller is typed
         given: Any = value
         if isinstance(given, bool) or not isinstance(given, Real):
             raise ControlError(

@@ -6,8 +6,8 @@ import errno
 
 from tapezoo.terminal import plain
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the disk, of the user's share, of one file
-PART_CHARACTERS = 2000  # no cause, however it is nested, fills a screen
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk full, quota used up, file too large
+PART_CHARACTERS = 2000  # so that no nested cause fills the screen
 
 
 class TapezooError(Exception):
@@ -23,7 +23,7 @@ class TapezooError(Exception):
     """
 
     def __init__(self, subject: str, *, found: str, expected: str, fix: str) -> None:
-        # one paragraph, whatever a parser's message or a stranger's file name brings along
+        # one paragraph, whatever line breaks a parser's message or a file name contains
         subject, found, expected, fix = (_shorten(part) for part in (subject, found, expected, fix))
         super().__init__(f"{subject}: found {found}; expected {expected}. {fix}")
         self.subject, self.found, self.expected, self.fix = subject, found, expected, fix

@@ -11,10 +11,10 @@ def esr(error_energy: float, target_energy: float) -> float:
 
 
 def comparable_esr(error_energy: float, target_energy: float) -> float:
-    """The ESR for whoever holds it against a limit or looks for the largest: never NaN.
+    """The ESR for comparing with a limit or finding the largest: never NaN.
 
-    Nothing wrong is 0, also where the target is silent; anything else there is infinite, and so is an error that
-    is no number.
+    Without any error it is 0, even if the target is silent. With an error and a silent target it is infinite, as it is
+    if the error is NaN.
     """
     if error_energy == 0:
         return 0.0

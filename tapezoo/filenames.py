@@ -1,4 +1,4 @@
-"""Names of files and folders that are called after something else: a recording, a setting, a block, a recipe."""
+"""File and folder names made from other names: of a recording, a setting, a block, a recipe."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ MOST_BYTES = (
     120  # in UTF-8, so that a prefix and an ending still fit the 255 (some systems: 143) of a file's name
 )
 MARK_LETTERS = 8
-OTHERS_KEPT = "-._+=,@~"  # harmless in shells, addresses and on every file system
+OTHERS_KEPT = "-._+=,@~"  # safe in shells, in URLs and on every file system
 DEVICES = frozenset(
     ("con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)))
-)  # no file on Windows can be called so, whatever its ending
+)  # reserved on Windows, whatever the suffix
 
 
 def unique_file_names(names: Sequence[str], taken: Collection[str] = ()) -> list[str]:
-    """One name of a file or folder for each of `names`, in their order, no two of them the same anywhere.
+    """One file or folder name for each of `names`, in order, all different on every file system.
 
-    Letters and digits of any script stay, every run of anything else becomes `_`. What would then be the same,
-    also where upper and lower case or composed and decomposed letters are one, or would be too long, ends in a
-    mark made of the whole original; a name that needed no change goes without. So a name does not depend on the
-    order of the others. Equal names are numbered from the second on.
+    Letters and digits of any script stay; every run of other characters becomes `_`. If two names would then be equal
+    (also if only case or Unicode composition differs), or a name would be too long, it gets a suffix that is a hash of
+    the whole original; a name that needed no change gets none. So a name does not depend on the order of the others.
+    Equal names are numbered from the second on.
 
     Args:
         names: Any text.
@@ -56,7 +56,7 @@ def unique_file_names(names: Sequence[str], taken: Collection[str] = ()) -> list
 
 
 def _add_numbers(names: Sequence[str]) -> list[str]:
-    """The names; an equal one again is `name 2`, `name 3`, or the next number that is no other's."""
+    """The names, with repeated ones as `name 2`, `name 3`, skipping any that another name already has."""
     known, seen, result = set(names), set(), []
     for name in names:
         number, unique = 2, name
@@ -73,7 +73,7 @@ def _replace_odd(name: str) -> str:
         for letter in unicodedata.normalize("NFC", name)
     )
     text = re.sub("_+", "_", text).strip("_")
-    # a leading dot hides, a leading dash is an option, Windows drops a dot at the end
+    # a leading dot hides a file, a leading dash reads as an option, Windows drops a final dot
     text = re.sub(r"^[-.~]+", "_", text).rstrip(".")
     if text.partition(".")[0].casefold() in DEVICES:
         text = f"_{text}"
@@ -95,5 +95,5 @@ def _add_mark(name: str, text: str, used: Collection[str]) -> str:
 
 
 def _key(name: str) -> str:
-    """Equal for names that some file system takes for one."""
+    """Equal for names that some file system treats as the same."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())

@@ -1,4 +1,4 @@
-"""Any net with a long linear filter beside or before it: what a tape machine does is mostly that filter."""
+"""Any net with a long linear filter in parallel or in series: most of what a tape machine does is such a filter."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tapezoo.net import Net, State, UndescribableError
 
 
 class Filtered(Net):
-    """A net and a filter, each with its part of the state.
+    """A net and a filter, each with its own part of the state.
 
-    The filter is one for all settings of the controls: what differs between them is the net's.
+    The filter is the same at all settings of the controls; only the net follows them.
 
     Args:
-        net: Any net; its state keeps its names.
-        filter: Beside or before it.
-        receptive_field: Of both.
+        net: Any net; its state tensors keep their names.
+        filter: In parallel with the net, or before it.
+        receptive_field: Of net and filter together, in samples.
         past: Name of the filter's left context in the state.
     """
 
@@ -31,7 +31,7 @@ class Filtered(Net):
     """Where the filter is, for titles."""
 
     def __init__(self, net: Net, filter: LongFilter, receptive_field: int | None, past: str) -> None:
-        super().__init__(net.num_controls, receptive_field, smoothing_samples=0)  # the net has the knobs
+        super().__init__(net.num_controls, receptive_field, smoothing_samples=0)  # the controls belong to the net
         self.smoothing_samples = net.smoothing_samples
         self.latency_samples, self.hop_samples = net.latency_samples, net.hop_samples
         self.max_block_samples, self.remains = net.max_block_samples, net.remains
@@ -66,16 +66,16 @@ class Filtered(Net):
         return held
 
     def responses(self, sample_rate: int, controls: Tensor) -> list[Response]:
-        """The filter's, then what the net shows; see `tapezoo.layers.responses.Explained`."""
+        """The filter's response, then the net's responses; see `tapezoo.layers.responses.Explained`."""
         own = fir_magnitude(f"filter {self.place} the net", self.filter.coefficients(), sample_rate)
         return [own, *(self.net.responses(sample_rate, controls) if isinstance(self.net, Explained) else [])]
 
     def _split(self, state: State) -> tuple[State, Tensor]:
-        """The net's part, and the filter's."""
+        """The net's part of the state, and the filter's."""
         return {name: value for name, value in state.items() if name != self.past}, state[self.past]
 
     def _described_net(self) -> Architecture:
-        """The net's own description with names as they are here."""
+        """The net's own description, with the tensor names they have here."""
         described = self.net.described()
         # a filter before hears what a filter beside it does not
         if described.beside is not None or (self.place == "before" and described.before is not None):
@@ -92,17 +92,18 @@ class Filtered(Net):
 
 
 class FilterBeside(Filtered):
-    """`y[n] = c + sum_k g[k] x[n - L - k] + a net(x)[n - lead]`, L the net's latency; late by L + lead.
+    """`y[n] = c + sum_k g[k] x[n - L - k] + a net(x)[n - lead]`, L the net's latency; total latency L + lead.
 
-    The net adds what the filter leaves, and nothing at the start, so that a training that starts g and c from least
-    squares starts from the linear floor. Its output layer and its own linear path are 0 and a is 1; where the net does
-    not describe them, a is 0 (Bachlechner et al., "ReZero is all you need", UAI 2021), which trains more slowly.
+    The net models what the filter leaves. It adds nothing at the start, so a training that takes g and c from least
+    squares starts at the linear floor: the net's output layer and its own linear path are 0, and a is 1. If the net
+    does not describe these layers, a is 0 (Bachlechner et al., "ReZero is all you need", UAI 2021), which trains more
+    slowly.
 
     Args:
         net: Any net.
         taps: Length of g, 2 to 65536 samples.
-        lead_samples: How many of them lie ahead of the output, 0 to `taps` - 1: the model waits for them. The net hears
-            its input that much later, so that it has no delay to learn.
+        lead_samples: How many taps lie ahead of the output, 0 to `taps` - 1; the model's latency grows by as many. The
+            net's input is delayed by as much, so that it has no delay to learn.
     """
 
     place = "beside"
@@ -128,7 +129,7 @@ class FilterBeside(Filtered):
         return linear + self.gain * bent, {**after, self.past: past}
 
     def _wait(self, input: Tensor, past: Tensor) -> Tensor:
-        """The input `lead_samples` later."""
+        """The input delayed by `lead_samples`."""
         if not self.lead_samples:
             return input
         return torch.cat([past[..., past.shape[-1] - self.lead_samples :], input], dim=-1)[
@@ -178,7 +179,7 @@ def long_filters(net: Net) -> list[LongFilter]:
 
 
 def _output_tensors(net: Net) -> tuple[str, ...]:
-    """The weights without which the net gives nothing; none where it does not say which these are."""
+    """The weights that scale the net's output; empty if the net does not describe them."""
     try:
         described = net.described()
     except UndescribableError:
@@ -193,7 +194,7 @@ def _output_tensors(net: Net) -> tuple[str, ...]:
 
 
 def _prefixed(part: Any, names: frozenset[str], prefix: str) -> Any:
-    """The same with a prefix before every name of a tensor."""
+    """The same, with a prefix before every tensor name."""
     if isinstance(part, str):
         return prefix + part if part in names else part
     if isinstance(part, tuple):

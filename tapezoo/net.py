@@ -15,7 +15,7 @@ from tapezoo.layers.conditioner import State as State
 from tapezoo.layers.smoothing import fill_history, glide, moves
 
 KNOBS = "control_history"  # in the state of a net whose controls glide
-KNOBS_BEFORE = ("control_targets", "controls", "control_ramp")  # what held them in checkpoints before
+KNOBS_BEFORE = ("control_targets", "controls", "control_ramp")  # earlier names of it in checkpoints
 # 23 ms at 44.1 kHz: long enough for a jump of a gain not to click, short under a hand
 SMOOTHING_SAMPLES = 1024
 
@@ -66,10 +66,10 @@ class Net(nn.Module, ABC):
     max_block_samples: int | None = None
     """The longest block that is sensible where memory grows faster than the block; None: any."""
     remains: bool = False
-    """In silence the output stays wherever it is, as a magnetisation does: a constant is then what is remembered."""
+    """In silence the output stays at its last value, as a magnetisation does; a constant output is then memory."""
     num_controls: int
     cannot_keep: ClassVar[dict[str, str]] = {}
-    """Laws of `tapezoo.testing` that this architecture by its nature cannot keep: name of the law -> reason."""
+    """Laws of `tapezoo.testing` that this architecture cannot keep by design: name of the law -> reason."""
     dead_parameters: ClassVar[dict[str, str]] = {}
     """Parameters that by construction receive no gradient: name -> reason."""
 
@@ -209,7 +209,7 @@ class Net(nn.Module, ABC):
             self.get_buffer(f"rest_{name}").copy_(state[name][0])
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        """Takes weights from before `KNOBS` too: at rest both ways to glide are alike."""
+        """Also loads weights saved before `KNOBS` existed: at rest, the old and the new glide state mean the same."""
         told, *others = (f"{prefix}rest_{name}" for name in KNOBS_BEFORE)
         if self._glides and told in state_dict:
             at = state_dict.pop(told)

@@ -13,7 +13,7 @@ from tapezoo.errors import TapezooError
 from tapezoo.net import KNOBS, Net, State
 
 SETTLE_BLOCK_SAMPLES = 2048
-SETTLE_LIMIT_SAMPLES = 1 << 18  # about six seconds at 44.1 kHz: slower memories are left where they are
+SETTLE_LIMIT_SAMPLES = 1 << 18  # about six seconds at 44.1 kHz; slower memories are not fully settled
 
 ControlPath = Callable[[int, int], Iterable[tuple[slice, Tensor]]]
 """(first sample, samples) of a block -> pieces of the block, and the controls (rows or 1, K) held over each."""

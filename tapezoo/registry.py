@@ -136,7 +136,7 @@ def lazy_names(package: str, resolve_name: Callable[[str], T]) -> Callable[[str]
             found = resolve_name(name)
         except UnknownNameError as error:
             raise AttributeError(str(error), name=name) from error
-        setattr(sys.modules[package], name, found)  # a parse of a recipe asks some fifty times
+        setattr(sys.modules[package], name, found)  # parsing a recipe asks some fifty times
         return found
 
     return get_registered
@@ -148,7 +148,7 @@ def recipe_packages() -> set[str]:
 
 
 def import_own(kind: Kind) -> None:
-    """Imports what tapezoo itself registers: jsonargparse knows a class by its name alone only once it is imported."""
+    """Imports everything tapezoo itself registers: jsonargparse finds a class by bare name only after its import."""
     for entry in registrations(kind):
         if entry.distribution == "tapezoo":
             importlib.import_module(entry.module)
@@ -191,7 +191,7 @@ def _registration(kind: Kind, name: str) -> Registration:
 def _import(registered: Registration) -> object:
     try:
         return EntryPoint(registered.name, registered.target, f"tapezoo.{registered.kind}").load()
-    except (Exception, SystemExit) as error:  # a plugin can fail with anything; all of it is the plugin's
+    except (Exception, SystemExit) as error:  # a plugin can raise anything; whatever it raises is the plugin's fault
         raise RegistrationError(
             f"{KINDS[registered.kind]} {registered.name!r}",
             found=f"{registered.origin}, which fails to import ({type(error).__name__}: {error})",

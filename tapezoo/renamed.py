@@ -14,7 +14,7 @@ MODULES = {
 
 
 def describe_rename(error: BaseException) -> str:
-    """What the module is called now that an import did not find; nothing where the fault is another."""
+    """The new name of the module that an import did not find; empty if the import failed for another reason."""
     if isinstance(error, ModuleNotFoundError) and error.name in MODULES:
         return f"{error.name} is now called {MODULES[error.name]}. "
     return ""

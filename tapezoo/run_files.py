@@ -1,4 +1,4 @@
-"""What a training leaves in the folder of its run, by name; without torch, so that a wrong path is said at once."""
+"""The files that a training writes to its run folder; without torch, so that a wrong path is reported at once."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 from tapezoo.errors import TapezooError
 
 BEST, LAST = "best.ckpt", "last.ckpt"
-CONFIG = "config.yaml"  # the recipe, every default filled in
+CONFIG = "config.yaml"  # the recipe with every default filled in
 
 
 class CheckpointError(TapezooError):
-    """The file is no tapezoo checkpoint, or does not fit what it is asked for."""
+    """The file is not a tapezoo checkpoint, or does not fit the requested use."""
 
 
 def best_checkpoint(path: Path) -> Path:
-    """The best checkpoint of a run's folder; a file is taken as it is."""
+    """The best checkpoint in a run folder; the path of a file is returned as given."""
     return path / BEST if path.is_dir() else path
 
 

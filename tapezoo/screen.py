@@ -1,4 +1,4 @@
-"""The console of rich with nothing taken for markup: a file may be called `Amp [ch1].wav` or `takes[/b]`."""
+"""A rich console that interprets no markup, since a file may be called `Amp [ch1].wav` or `takes[/b]`."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ from tapezoo.terminal import plain
 
 
 class Screen(Console):
-    """Shows text as it is, in tables too, and what is no text as an escape (`tapezoo.terminal.plain`)."""
+    """Shows text literally, in tables too, and escapes other characters (`tapezoo.terminal.plain`)."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"highlight": False, **kwargs, "markup": False, "emoji": False})
 
     def render_str(self, text: str, **kwargs: Any) -> Text:
-        """Through which every string goes, those in tables and their titles too."""
+        """Every string passes through here, including those in tables and their titles."""
         lines = "\n".join(plain(line) for line in text.split("\n"))
         return super().render_str(lines, **{**kwargs, "markup": False, "emoji": False})
 
     def say(self, *lines: str) -> None:
-        """Lines, however long: a terminal wraps them, a file does not; a name cannot begin a line of its own."""
+        """Prints lines of any length: a terminal wraps them, a file does not. A name cannot start a new line."""
         for line in lines:
             self.print(_literal(line), soft_wrap=True)
 
     def status(self, status: Any, **kwargs: Any) -> Status:
-        """As the parent's; its `update` is as literal."""
+        """As the parent's; `update` shows text literally too."""
         return _Status(status, console=self, **kwargs)
 
 
 def bar(screen: Screen) -> Progress:
-    """A bar that is gone when its work is done; what its tasks are called is as literal."""
+    """A progress bar that disappears when the work is done; task names are shown literally."""
     columns = (TaskName(), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     return Progress(*columns, console=screen, transient=True)
 
 
 def wide_bar(screen: Screen) -> Progress:
-    """A bar over the whole width, with the time that has passed and that is left; it stays, and is as literal."""
+    """A full-width bar with the time elapsed and remaining; it stays on screen, and shows text literally."""
     columns = (
         TaskName(),
         BarColumn(bar_width=None),
@@ -63,7 +63,7 @@ def wide_bar(screen: Screen) -> Progress:
 
 
 class TaskName(ProgressColumn):
-    """What a task is called, as it is."""
+    """The name of a task, shown literally."""
 
     def render(self, task: Task) -> Text:
         """The name."""

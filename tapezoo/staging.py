@@ -1,4 +1,4 @@
-"""A result, folder or file, that appears whole or not at all."""
+"""A result, folder or file, that appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ PART = ".part"
 PART_STEM_BYTES = 100
 _PART_NAME = re.compile(r"\..*\.[0-9a-f]{8}\.part(\.[^.]*)?")
 NEW, OLD, MARK = "new", "old", "tapezoo-at-work"  # in a folder beside the result
-_STAGING_NAME = re.compile(r"\..+\.[a-z0-9_]{8}", re.DOTALL)  # as tempfile makes them
+_STAGING_NAME = re.compile(r"\..+\.[a-z0-9_]{8}", re.DOTALL)  # the form of tempfile's names
 
 
 class NotReplaceableError(TapezooError):
-    """What stands where the result should go is none of its kind; overwriting would delete somebody's work."""
+    """What is at the result's place is of another kind; overwriting it would delete somebody's work."""
 
 
 @contextmanager
 def staged_folder(out: Path, overwrite: bool, is_ours: Callable[[Path], bool], kind: str) -> Iterator[Path]:
     """Gives a new folder beside `out`; moves it to `out` at the end, or removes it on any exception.
 
-    What earlier ones left beside `out` whose process was killed is removed first, see `remove_left_behind`.
+    First removes what processes that were killed left beside `out`, see `remove_left_behind`.
 
     Args:
-        out: Where the result goes.
-        overwrite: Replace a result that is there already, once the new one is complete.
+        out: Path of the result.
+        overwrite: Replace an existing result once the new one is complete.
         is_ours: Whether an existing folder is such a result.
-        kind: What such a result is called.
+        kind: What to call such a result in messages.
 
     Raises:
         OutputExistsError: `out` exists and `overwrite` is False.
@@ -54,9 +54,9 @@ def staged_folder(out: Path, overwrite: bool, is_ours: Callable[[Path], bool], k
     mark = None
     try:
         mark = _read_mark(staging)
-        new.mkdir()  # mkdtemp's own folder is private; this one is as the user's others
+        new.mkdir()  # mkdtemp's own folder is private; this one gets the user's usual permissions
         yield new
-        _check_free(out, overwrite, is_ours, kind)  # minutes may have passed
+        _check_free(out, overwrite, is_ours, kind)  # check again: minutes may have passed
         try:
             if out.exists():
                 out.rename(old)
@@ -75,8 +75,8 @@ def staged_folder(out: Path, overwrite: bool, is_ours: Callable[[Path], bool], k
 def remove_left_behind(parent: Path) -> None:
     """Removes folders of `staged_folder` in `parent` whose process is gone, as after a power cut or kill -9.
 
-    Only what holds a mark of this machine that no process holds locked. A result that was moved aside, while the new
-    one had not come into its place, is moved back; where its name is taken, the folder stays.
+    Only folders with a mark made on this machine that no process holds locked. If a result had been moved aside and
+    its replacement was not yet in place, it is moved back; if its name is taken by then, the folder stays.
     """
     with suppress(OSError):
         for entry in list(os.scandir(parent)):
@@ -92,10 +92,10 @@ def _remove_if_left(staging: Path) -> None:
 
     mark = os.open(staging / MARK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)  # whoever is at work there holds it
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails if a live process holds the lock
         here = set(_here().split()[1:])
         if not here & set(os.read(mark, 4096).decode(errors="replace").split()):
-            return  # of another machine, whose locks this one may not see
+            return  # made on another machine, whose locks may be invisible here
         new, old = staging / NEW, staging / OLD
         if new.exists() and os.path.lexists(old):
             out = staging.with_name(staging.name[1:].rpartition(".")[0])
@@ -108,7 +108,7 @@ def _remove_if_left(staging: Path) -> None:
 
 
 def _read_mark(staging: Path) -> int | None:
-    """Marks a folder as this process's; the mark is locked until its descriptor is closed, or the process ends."""
+    """Marks a folder as this process's; the mark stays locked until its descriptor is closed or the process ends."""
     if sys.platform == "win32":
         return None
     import fcntl
@@ -118,15 +118,15 @@ def _read_mark(staging: Path) -> int | None:
     try:
         os.write(mark, _here().encode(errors="replace"))
         fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        part.rename(staging / MARK)  # locked already: nobody sees it free
-    except OSError:  # a file system without locks: nobody will ever say that it was left behind
+        part.rename(staging / MARK)  # already locked, so nobody can see it unlocked
+    except OSError:  # no locks on this file system: the folder will never be cleaned up automatically
         os.close(mark)
         return None
     return mark
 
 
 def _here() -> str:
-    """The machine, by its name and by its start: containers have new names, but the kernel's locks are common."""
+    """Identifies the machine by name and boot: containers get new names, but share the kernel's locks."""
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"tapezoo host:{platform.node()} boot:{boot}"
@@ -137,11 +137,11 @@ def _here() -> str:
 def replaced_file(path: Path) -> Iterator[Path]:
     """Gives the name of a new file beside `path`; moves it to `path` at the end, or removes it on any exception.
 
-    The new name keeps the suffix, from which libraries tell the format. A link is followed; a device such as
-    /dev/stdout is given as it is. Two processes that write the same file at once do not meet: the later wins.
+    The new name keeps the suffix, from which libraries infer the format. A link is followed; a device such as
+    /dev/stdout is used directly. If two processes write the same file at once, the later one wins.
 
     Args:
-        path: Where the result goes; what is there is replaced.
+        path: Path of the result; an existing file is replaced.
 
     Raises:
         UnwritableOutputError: Whatever OSError came out of the block, or of the move; a full disk is named.
@@ -159,7 +159,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
     try:
         yield part
         with part.open("rb") as written:
-            os.fsync(written.fileno())  # else the name may survive a power cut and the content not
+            os.fsync(written.fileno())  # otherwise a power cut could keep the name but lose the content
         if target.exists():
             shutil.copymode(target, part)
         part.replace(target)
@@ -171,14 +171,14 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
 
 def part_name(name: str) -> str:
-    """A hidden name beside `name` for what is not finished, different at every call."""
+    """A hidden name beside `name` for an unfinished file, different at every call."""
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 - of a name, not of a path
-    kept = os.fsencode(stem)[:PART_STEM_BYTES].decode("ascii", "ignore")  # file systems end at 255 bytes
+    kept = os.fsencode(stem)[:PART_STEM_BYTES].decode("ascii", "ignore")  # most file systems limit names to 255 bytes
     return f".{kept}.{secrets.token_hex(4)}{PART}{suffix}"
 
 
 def remove_parts(folder: Path) -> None:
-    """Removes what `replaced_file` left in `folder` when its process was killed; nobody else may be writing."""
+    """Removes what `replaced_file` left in `folder` when its process was killed; no other process may be writing."""
     for part in folder.glob(f".*{PART}*"):
         if _PART_NAME.fullmatch(part.name) and part.is_file():
             part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What reaches a terminal: every character as it is or as an escape, nothing that moves a cursor or turns a line."""
+"""Safe terminal output: every character is shown or escaped, and none can move the cursor or change the line."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import shlex
 import sys
 from collections.abc import Iterable
 
-SHOWN_CHARACTERS = 40  # of a value from a file: enough to find it, too little to read the file
+SHOWN_CHARACTERS = 40  # of a value from a file: enough to find it, too little to reveal the file
 
 
 def plain(text: str) -> str:
-    r"""What a terminal shows as it stands: everything else as a Python escape.
+    r"""The text with everything that is not printable as a Python escape.
 
     >>> plain("a\x1b[2J")
     'a\\x1b[2J'
@@ -22,7 +22,7 @@ def plain(text: str) -> str:
 
 
 def shown(value: object, most: int = SHOWN_CHARACTERS) -> str:
-    """A value from somebody's file, for a message: its beginning as Python writes it.
+    """The beginning of a value from somebody's file, as a Python literal, for a message.
 
     >>> shown("x" * 100, most=8)
     "'xxxxxxx..."
@@ -32,7 +32,7 @@ def shown(value: object, most: int = SHOWN_CHARACTERS) -> str:
 
 
 def shell(*parts: object) -> str:
-    r"""A command to be copied: parts are quoted where a shell would take them apart.
+    r"""A command to copy and paste: parts are quoted where a shell would split or expand them.
 
     >>> shell("tapezoo", "verify", "Amp [ch 1]")
     "tapezoo verify 'Amp [ch 1]'"
@@ -43,17 +43,17 @@ def shell(*parts: object) -> str:
 
 
 def say(*lines: str) -> None:
-    """Lines for standard output."""
+    """Writes lines to standard output."""
     sys.stdout.write(_join(lines))
 
 
 def complain(*lines: str) -> None:
-    """Lines for standard error."""
+    """Writes lines to standard error."""
     sys.stderr.write(_join(lines))
 
 
 def passing(step: str) -> None:
-    """A step on the last line of standard error, where the next takes its place; an empty one clears it."""
+    """Shows a progress step on the last line of standard error, replacing the previous one; an empty one clears it."""
     sys.stderr.write(f"\r\x1b[K{plain(step)}")
     sys.stderr.flush()
 
@@ -65,6 +65,6 @@ def _join(lines: Iterable[str]) -> str:
 def _quote(part: str) -> str:
     if part.isprintable():
         return shlex.quote(part)
-    raw = os.fsencode(part)  # bytes of a name that is no UTF-8 come out as they are on disk
+    raw = os.fsencode(part)  # bytes of a name that is not UTF-8 appear as they are on disk
     safe = (chr(b) if 0x20 <= b < 0x7F and chr(b) not in "'\\" else f"\\x{b:02x}" for b in raw)
     return f"$'{''.join(safe)}'"

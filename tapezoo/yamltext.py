@@ -1,7 +1,7 @@
-"""YAML that says one thing: no key twice, no number that is none in decimal, no `on` for true, bounded in size.
+"""Unambiguous YAML: no duplicate keys, no numbers other than decimal, no `on` for true, bounded in size.
 
-YAML 1.1 takes 9:00 for 540, 010 for 8, 1_0 for 10 and `no` for false. Whoever wrote that meant something else;
-it is refused, with its place.
+YAML 1.1 reads 9:00 as 540, 010 as 8, 1_0 as 10 and `no` as false. The author meant something else, so these are
+refused, with line and column.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tapezoo.terminal import plain, shown
 
 SIZE_LIMIT_BYTES = 1 << 20
 DEPTH_LIMIT = 100
-REPEATED_LIMIT = 100_000  # values that aliases add; a few anchors at hundreds of pairs stay far below
+REPEATED_LIMIT = 100_000  # values that aliases may add; a few anchors used by hundreds of pairs stay far below
 
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {f"{_TAG}{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map", "merge")}
@@ -35,11 +35,11 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class YamlError(ValueError):
-    """Text that is no YAML, or that says something else than it seems to.
+    """Text that is not YAML, or whose meaning differs from what it seems to say.
 
     Args:
-        found: What is there, and where.
-        expected: What would have been right.
+        found: What was found, and where.
+        expected: What would have been correct.
         fix: What to do, as a full sentence.
     """
 
@@ -49,7 +49,7 @@ class YamlError(ValueError):
 
 
 class _Loader(_Base):  # type: ignore[misc]
-    """A safe loader in which 1e-3 is a number, and a day is text."""
+    """A safe loader that reads 1e-3 as a number and a date as text."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -64,20 +64,20 @@ def read_yaml(path: Path) -> Any:
 
     Raises:
         OSError: It cannot be read.
-        YamlError: It is not YAML in UTF-8, is too large, or says something else than it seems to.
+        YamlError: It is not YAML in UTF-8, is too large, or is ambiguous.
     """
     return parse_yaml(read_text(path))
 
 
 def read_text(path: Path) -> str:
-    """The text of a file that somebody could have written.
+    """The text of a file small enough to have been written by hand.
 
     Raises:
         OSError: It cannot be read.
-        YamlError: It is too large, or no UTF-8.
+        YamlError: It is too large, or not UTF-8.
     """
     with path.open("rb") as stream:
-        content = stream.read(SIZE_LIMIT_BYTES + 1)  # whatever its size says: /dev/zero has none
+        content = stream.read(SIZE_LIMIT_BYTES + 1)  # a file's stated size is not trusted: /dev/zero reports none
     if len(content) > SIZE_LIMIT_BYTES:
         raise YamlError(f"more than {SIZE_LIMIT_BYTES >> 20} MiB", "a file of ordinary length")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -89,10 +89,10 @@ def read_text(path: Path) -> str:
 
 
 def parse_yaml(text: str) -> Any:
-    """What the text says.
+    """The content of YAML text.
 
     Raises:
-        YamlError: It is not YAML, or says something else than it seems to.
+        YamlError: It is not YAML, or is ambiguous.
     """
     try:
         _check_depth(text)
@@ -111,17 +111,17 @@ def parse_yaml(text: str) -> Any:
         raise YamlError(f"text that is not YAML ({place}{_shorten(error.problem or '')})") from error
     except yaml.YAMLError as error:
         raise YamlError("text that is not YAML (it contains a forbidden character)") from error
-    except ValueError as error:  # a number of thousands of digits, an `!!int` that is none
+    except ValueError as error:  # a number of thousands of digits, or an invalid `!!int`
         if isinstance(error, YamlError):
             raise
         raise YamlError("a number that cannot be read", "numbers that fit a float") from error
 
 
 def check_scalar(node: yaml.ScalarNode) -> None:
-    """Refuses a number or truth value in one of the forms that only YAML takes for one.
+    """Refuses a number or truth value in a form that only YAML reads as one.
 
     Raises:
-        YamlError: Says what YAML takes it for.
+        YamlError: The message says how YAML would read it.
     """
     tag, text = node.tag.removeprefix(_TAG), node.value
     forms = {"int": _DECIMAL, "float": _FRACTION, "bool": re.compile("true|false", re.IGNORECASE)}
@@ -142,7 +142,7 @@ def check_scalar(node: yaml.ScalarNode) -> None:
 
 
 def kind_of(content: Any) -> str:
-    """What a file holds, in a word that says nothing of its content."""
+    """What a file holds, in one word that reveals nothing of its content."""
     if content is None:
         return "nothing"
     if isinstance(content, bool):
@@ -156,7 +156,7 @@ def kind_of(content: Any) -> str:
 
 
 def _check_depth(text: str) -> None:
-    # event by event: to compose 100,000 open brackets overflows the stack of libyaml's binding, and the process dies
+    # event by event: composing 100,000 open brackets overflows the stack in libyaml's binding and kills the process
     depth = 0
     for event in yaml.parse(text, _Loader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -172,10 +172,10 @@ def _too_deep(mark: Any) -> YamlError:
 
 
 def _size(node: yaml.Node, depth: int, sizes: dict[int, int]) -> int:
-    """How many values the node stands for with its aliases written out; checks all of them on the way."""
+    """The number of values in the node with its aliases expanded; checks all of them on the way."""
     if id(node) in sizes:
         return sizes[id(node)]
-    if depth > DEPTH_LIMIT:  # an alias of what it stands in has no end either
+    if depth > DEPTH_LIMIT:  # an alias that contains itself never ends
         raise _too_deep(node.start_mark)
     if node.tag not in _KINDS:
         raise YamlError(
