@@ -23,7 +23,7 @@ from tapezoo.training.effect import EffectModel
 
 SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
 NEVER_STORED = frozenset({"objective", "loss", "optimizer", "lr_scheduler"})  # they would be code
-OF_THE_OBJECTIVE = ("tbptt_samples", "gradient_clip_norm")  # older versions stored these as arguments of the model
+OF_THE_OBJECTIVE = ("tbptt_samples", "gradient_clip_norm")  # formerly stored as the model's
 
 
 class OtherDataError(CheckpointError):

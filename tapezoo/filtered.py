@@ -31,7 +31,7 @@ class Filtered(Net):
     """Where the filter is, for titles."""
 
     def __init__(self, net: Net, filter: LongFilter, receptive_field: int | None, past: str) -> None:
-        super().__init__(net.num_controls, receptive_field, smoothing_samples=0)  # the controls belong to the net
+        super().__init__(net.num_controls, receptive_field, smoothing_samples=0)  # the net has the controls
         self.smoothing_samples = net.smoothing_samples
         self.latency_samples, self.hop_samples = net.latency_samples, net.hop_samples
         self.max_block_samples, self.remains = net.max_block_samples, net.remains

@@ -191,7 +191,7 @@ def _registration(kind: Kind, name: str) -> Registration:
 def _import(registered: Registration) -> object:
     try:
         return EntryPoint(registered.name, registered.target, f"tapezoo.{registered.kind}").load()
-    except (Exception, SystemExit) as error:  # a plugin can raise anything; whatever it raises is the plugin's fault
+    except (Exception, SystemExit) as error:  # a plugin can raise anything, all its own fault
         raise RegistrationError(
             f"{KINDS[registered.kind]} {registered.name!r}",
             found=f"{registered.origin}, which fails to import ({type(error).__name__}: {error})",

@@ -173,7 +173,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
 def part_name(name: str) -> str:
     """A hidden name beside `name` for an unfinished file, different at every call."""
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 - of a name, not of a path
-    kept = os.fsencode(stem)[:PART_STEM_BYTES].decode("ascii", "ignore")  # most file systems limit names to 255 bytes
+    kept = os.fsencode(stem)[:PART_STEM_BYTES].decode("ascii", "ignore")  # names end at 255 bytes
     return f".{kept}.{secrets.token_hex(4)}{PART}{suffix}"
 
 

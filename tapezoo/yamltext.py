@@ -18,7 +18,7 @@ from tapezoo.terminal import plain, shown
 
 SIZE_LIMIT_BYTES = 1 << 20
 DEPTH_LIMIT = 100
-REPEATED_LIMIT = 100_000  # values that aliases may add; a few anchors used by hundreds of pairs stay far below
+REPEATED_LIMIT = 100_000  # values that aliases may add; hundreds of pairs with a few anchors stay far below
 
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {f"{_TAG}{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map", "merge")}
@@ -77,7 +77,7 @@ def read_text(path: Path) -> str:
         YamlError: It is too large, or not UTF-8.
     """
     with path.open("rb") as stream:
-        content = stream.read(SIZE_LIMIT_BYTES + 1)  # a file's stated size is not trusted: /dev/zero reports none
+        content = stream.read(SIZE_LIMIT_BYTES + 1)  # the stated size is not trusted: /dev/zero has none
     if len(content) > SIZE_LIMIT_BYTES:
         raise YamlError(f"more than {SIZE_LIMIT_BYTES >> 20} MiB", "a file of ordinary length")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

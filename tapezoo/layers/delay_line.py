@@ -46,9 +46,7 @@ def read_delayed(signal: Tensor, delay: Tensor, context: Tensor) -> tuple[Tensor
     before = context.shape[-1]
     heard = torch.cat((context, signal), dim=-1)[:, 0]
     back = torch.ceil(delay[:, 0])
-    phase = (
-        back - delay[:, 0]
-    ) * PHASES  # 0 <= phase < PHASES: the position after the sample `back` samples ago
+    phase = (back - delay[:, 0]) * PHASES  # 0 <= phase < PHASES: offset from the sample `back` samples ago
     row = phase.long().clamp(max=PHASES - 1)
     blend = (phase - row)[..., None]
     table = _sinc_table().to(heard)
@@ -89,9 +87,7 @@ def read_whole(signal: Tensor, delay: Tensor, latency_samples: int, block_sample
 @lru_cache
 def _sinc_table() -> Tensor:
     """Kaiser-windowed sinc for PHASES + 1 fractions of a sample, (PHASES + 1, TAPS); each row sums to 1."""
-    with torch.inference_mode(
-        False
-    ):  # a validation may build this table first, and a training step then needs it
+    with torch.inference_mode(False):  # a validation may build the table that a training step needs later
         fraction = torch.arange(PHASES + 1, dtype=torch.float64)[:, None] / PHASES
         offset = torch.arange(TAPS, dtype=torch.float64) - (TAPS // 2 - 1) - fraction
         inside = torch.sqrt(torch.clamp(1.0 - (offset / (TAPS / 2)) ** 2, min=0.0))
