@@ -1,4 +1,4 @@
-"""What a model's arguments may be: one error, raised by a net before it builds anything."""
+"""Limits of the models' arguments: one error, raised by a net before it builds anything."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from numbers import Integral, Real
 
 from tapezoo.errors import TapezooError
 
-# no machine or paper asks for more; beyond them a slip of the pen would fill the memory before anyone is told
+# no machine or paper needs more; without limits a typing error could fill the memory before any message appears
 WIDEST = 4096
 """Channels, units and kernel taps of a layer, at most."""
 DEEPEST = 256
 """Layers, blocks and sections in series, at most."""
 LONGEST_SAMPLES = 1 << 20
-"""What a net hears at most where that is finite, and the longest time constant: 24 s at 44.1 kHz."""
+"""The longest finite receptive field, and the longest time constant: 24 s at 44.1 kHz."""
 
 INPUT_SCALES = 0.01, 1000.0
-"""Factors on fresh input weights: from nearly no signal to units that only switch."""
+"""Factors on initial input weights: from nearly no signal to units that only switch."""
 
 
 class ModelArgumentError(TapezooError):
-    """An argument of a model that describes no net.
+    """A model's argument has a value from which no net can be built.
 
     Args:
         name: The argument, as a recipe's `model` section calls it.
         found: Its value.
-        expected: What would have been right.
+        expected: What would have been correct.
     """
 
     def __init__(self, name: str, found: str, expected: str) -> None:
@@ -67,7 +67,7 @@ def require_one_of(name: str, value: object, known: Sequence[object]) -> None:
 
 
 def require_reach(name: str, value: object, receptive_field: int) -> None:
-    """Raises ModelArgumentError, about the argument `name`, where a net would hear more than LONGEST_SAMPLES."""
+    """Raises ModelArgumentError, naming the argument `name`, if the receptive field would exceed LONGEST_SAMPLES."""
     if receptive_field > LONGEST_SAMPLES:
         raise ModelArgumentError(
             name,

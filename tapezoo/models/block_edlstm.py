@@ -18,10 +18,10 @@ from tapezoo.training.effect import EffectModel
 class BlockEDLSTMNet(Net):
     """`h, c = encoder(the hop before)` once per hop; the decoder runs from there through the hop.
 
-    The affordable sibling of `EDLSTMNet`, after the same group's compressor models: Simionato, Fasciani, "Deep
-    learning conditioned modeling of optical compression", DAFx 2022 (an encoder LSTM over the past of a
-    window, whose final state starts the decoder LSTM), and "Fully conditioned and low-latency black-box
-    modeling of analog compression", DAFx 2023 (one encoding per block, of the block before it). With U units,
+    A cheaper relative of `EDLSTMNet`, after the same group's compressor models: Simionato, Fasciani, "Deep
+    learning conditioned modeling of optical compression", DAFx 2022 (an encoder LSTM reads the past part of a
+    window, and its final state starts the decoder LSTM), and "Fully conditioned and low-latency black-box
+    modeling of analog compression", DAFx 2023 (one encoding per block, of the previous block). With U units,
     hops of T samples and the control vector p, for hop m with samples i = 0 .. T-1:
 
         h, c[-1]   = LSTM_encoder(x[(m-1) T], ..., x[m T - 1];  0, 0)
@@ -30,28 +30,27 @@ class BlockEDLSTMNet(Net):
         y[m T + i] = w . ((V f[i] + v) softsign(S f[i] + s)) + o GLU with a softsign gate, output layer
 
     Two recurrent steps per sample instead of EDLSTM's 64: training takes about a twenty-fourth of its time,
-    streaming a tenth (blocks of 64) to a twenty-eighth (2048). As in both papers the decoder's state at the
-    start of a hop is the encoder's alone, so hops are independent given the input and train side by side.
-    Other than in 2023, the encoder is the LSTM of 2022 (theirs is a convolution as long as the block), and
-    every output is made from the decoder's state at its own sample (theirs makes the whole block's output from
-    the last state, so that its first sample hears the block's last).
+    streaming a tenth (blocks of 64) to a twenty-eighth (2048). As in both papers, the decoder's state at the start of
+    a hop comes from the encoder alone, so hops are independent given the input and train in parallel. Unlike the 2023
+    paper, the encoder is the LSTM of 2022 (theirs is a convolution as long as the block), and every output is made
+    from the decoder's state at its own sample (theirs makes the whole block's output from the last state, so that its
+    first sample depends on the block's last).
 
-    What it sounds like: the first sample of a hop hears T + 1 samples, the last one 2 T. The decoder's state
-    jumps from hop to hop, from one that has read the whole past of the hop to a fresh summary of its last T
-    samples, so the error is periodic with the hop: a faint tone at sample_rate / T and its multiples (689 Hz
-    at 44.1 kHz and T = 64), and a signal shifted by less than a hop is not processed quite alike. After a
-    minute's training on the virtual tape (ESR .012): -65 to -72 dB re full scale of that tone in silence, 3e-4
-    of the energy changed by a shift of half a hop, 1.1 to 1.2 times the mean squared error at a hop's first
-    sample.
+    Audible effects: the first sample of a hop depends on T + 1 samples, the last one on 2 T. At each hop the decoder's
+    state jumps from one that has read the whole previous hop to a fresh summary of its last T samples, so the error is
+    periodic with the hop: a faint tone at sample_rate / T and its multiples (689 Hz at 44.1 kHz and T = 64). A signal
+    shifted by less than a hop is processed slightly differently. After a minute's training on the virtual tape
+    (ESR 0.012): that tone is at -65 to -72 dB re full scale in silence, a shift by half a hop changes 3e-4 of the
+    energy, and the mean squared error at a hop's first sample is 1.1 to 1.2 times the average.
 
-    Receptive field: 2 T. Latency: 0, beside the hop a host has to gather. Parameters: as `EDLSTMNet`, 825 at
+    Receptive field: 2 T. Latency: 0, apart from the hop that a host has to gather. Parameters: as `EDLSTMNet`, 825 at
     one control and 857 at three with one bias per gate, 64 more in PyTorch.
 
     Args:
-        num_controls: Number of knobs, given to the conditioning layer behind the decoder.
+        num_controls: Number of knobs, passed to the conditioning layer after the decoder.
         hidden_size: Units of encoder and decoder, U.
         hop_samples: Samples that share one encoder pass, T, 2 or more; blocks are multiples of it.
-        conditioning: "film_glu", the paper's, or another of `tapezoo.layers.CONDITIONERS`, as in `EDLSTMNet`.
+        conditioning: "film_glu", as in the paper, or another of `tapezoo.layers.CONDITIONERS`, as in `EDLSTMNet`.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -99,7 +98,7 @@ class BlockEDLSTMNet(Net):
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:
-        """See `Net.folded`: FiLM becomes part of the gated unit, other conditioning of the output layer."""
+        """See `Net.folded`: FiLM is folded into the gated unit, other conditioning into the output layer."""
         net = self.without_knobs()
         left = fold_into_head(net.modulation, controls, net.head)
         net.modulation = FiLM(0, net.head.in_features) if left is None else left

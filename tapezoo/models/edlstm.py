@@ -16,7 +16,7 @@ CHUNK_WINDOWS = 8192  # encoded at once; bounds the memory of a long block, 66 M
 
 
 class EDLSTMNet(Net):
-    """For every sample: `h, c = encoder(x[n-63] .. x[n-1])` from zeros, one step of the decoder from there.
+    """For every sample: `h, c = encoder(x[n-63] .. x[n-1])`, started from zeros, then one decoder step from h and c.
 
     Simionato, Fasciani, "Hybrid neural audio effects", SMC 2024. With U units, a window of T samples and the
     control vector p:
@@ -30,24 +30,24 @@ class EDLSTMNet(Net):
     and tanhs; training takes about twenty times an LSTM-32's time per sample on a CPU. All windows of a block
     run side by side, as rows of T - 1 steps.
 
-    Where we follow the text and not the authors' program: there the encoder is "stateful", so that within
-    their batches of 600 consecutive windows each window starts from where the one 600 samples earlier ended.
-    The state of a net must not depend on a batch size, so a window starts from zeros here. The output depends on
-    nothing older than the window: 1.5 ms at 44.1 kHz.
+    One departure follows the paper's text and not the authors' program: their encoder is "stateful", so that within
+    their batches of 600 consecutive windows each window starts where the one 600 samples earlier ended. The state of a
+    net must not depend on a batch size, so here a window starts from zeros. The output depends on nothing older than
+    the window: 1.5 ms at 44.1 kHz.
 
-    Units start as memories of different length, spread geometrically from 2 samples to the window (see
-    `LSTMNet`). The paper's framework starts all forget gates at 1, a memory of four samples, and had twice the
-    error after 500 updates on the virtual tape (.028, .015).
+    Units start with different memory lengths, spread geometrically from 2 samples to the window (see `LSTMNet`).
+    The paper's framework starts all forget gates at 1, a memory of four samples, and had twice the error after 500
+    updates on the virtual tape (ESR 0.028 against 0.015).
 
     Receptive field: T. Latency: 0. Parameters with one bias per gate, as the paper's framework counts, at
     U = 8: encoder 320, decoder 320, FiLM 32 at one control and 64 at three, GLU 144, output 9: 825 and 857
     (793 without controls). PyTorch's LSTM has a second, redundant bias: 64 more in all.
 
     Args:
-        num_controls: Number of knobs, given to the conditioning layer behind the decoder.
+        num_controls: Number of knobs, passed to the conditioning layer after the decoder.
         hidden_size: Units of encoder and decoder, U.
         window_samples: Samples in the window, T: the current one and those before it, 2 or more.
-        conditioning: "film_glu", the paper's, or another of `tapezoo.layers.CONDITIONERS` in the place of both its
+        conditioning: "film_glu", as in the paper, or another of `tapezoo.layers.CONDITIONERS` in place of both its
             layers: "film" and "concat" without the gated unit, "temporal_film" with an unbounded receptive field.
 
     Raises:
@@ -90,7 +90,7 @@ class EDLSTMNet(Net):
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:
-        """See `Net.folded`: FiLM becomes part of the gated unit, other conditioning of the output layer."""
+        """See `Net.folded`: FiLM is folded into the gated unit, other conditioning into the output layer."""
         net = self.without_knobs()
         left = fold_into_head(net.modulation, controls, net.head)
         net.modulation = FiLM(0, net.head.in_features) if left is None else left
@@ -98,16 +98,16 @@ class EDLSTMNet(Net):
 
 
 def _lstm(input: Tensor, start: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    # biases, layers, dropout, train (as a gradient on a GPU needs it; else it changes nothing), directions, layout
+    # biases, layers, dropout, train (needed for a gradient on a GPU, no effect elsewhere), directions, layout
     return torch.lstm(input, start, weights, True, 1, 0.0, True, False, False)
 
 
-# scripted so that its loop has as many steps as the block asks for in a traced graph too
+# scripted, so that in a traced graph too its loop runs as often as the block requires
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
 def _decode(
     context: Tensor, input: Tensor, encoder: list[Tensor], decoder: list[Tensor], chunk_windows: int
 ) -> Tensor:
-    """What the decoder gives for every sample (d), a bounded number of windows at once.
+    """The decoder's output for every sample (d), computed for a bounded number of windows at once.
 
     Shape:
         context: (batch, 1, T - 1 + samples); input: (batch, 1, samples); result: (batch, U, samples).
@@ -120,7 +120,7 @@ def _decode(
     while start < samples:
         now = input[:, :, start : start + chunk]
         count = now.shape[2]
-        # step k of every window is the context, k samples on
+        # step k of every window is the context shifted by k samples
         step = torch.arange(steps, device=input.device)
         sample = torch.arange(count, device=input.device)
         index = (start + step.unsqueeze(1) + sample).flatten()  # (T - 1, count)

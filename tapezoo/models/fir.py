@@ -1,4 +1,4 @@
-"""FIR: one causal filter, the smallest model; its closed form is the linear floor of a data set."""
+"""FIR: one causal filter, the smallest model; its least-squares solution is the linear floor of a data set."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class FIRNet(Net):
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:
-        """See `Net.folded`: one filter."""
+        """See `Net.folded`: one filter without controls."""
         net = self.without_knobs()
         net.taps = nn.Parameter(fold_taps(self.taps, controls))
         return net
 
 
 class FIR(EffectModel):
-    """Trains a `FIRNet` by gradient, as every other model; `least_squares_fir` is its closed form."""
+    """Trains a `FIRNet` by gradient descent, like every other model; `least_squares_fir` gives its closed form."""
 
     net_class = FIRNet

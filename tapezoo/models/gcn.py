@@ -1,4 +1,4 @@
-"""GCN: a gated convolutional network, all of whose layers are mixed into the output."""
+"""GCN: a gated convolutional network whose output mixes all of its layers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Layer(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, State]:
         """(h', z, past, the modulation's own state) from h (batch, in_channels, samples).
 
-        A single channel is added to all of h'.
+        If h has a single channel, it is added to every channel of h'.
         """
         u, past = causal_convolution(h, past, self.dilated.weight, self.dilated.bias, self.dilation)
         filter, gate = u.chunk(2, dim=1)  # (batch, channels, samples) each
@@ -53,9 +53,9 @@ class Layer(nn.Module):
 
     @torch.no_grad()
     def hold(self, controls: Tensor) -> Conditioner:
-        """Turns what the controls do into constants, of M where it can take them over; returns the conditioner held.
+        """Fixes the controls, folds the conditioner into M if possible, and returns the conditioner held.
 
-        Where it is `Affine`, this layer's z no longer has it, and whoever else hears z must take it over.
+        If that is `Affine`, this layer's z no longer includes it, and other users of z must apply it themselves.
         """
         constant = hold_conditioner(self.modulation, controls)
         self.modulation = constant
@@ -94,8 +94,8 @@ class GCNNet(Net):
         num_layers: Layers of each block.
         kernel_size: Taps of each convolution, k, 2 or more.
         dilation_growth: Ratio of the dilations of two successive layers, 1 or more.
-        conditioning: Of every layer's z: "film", or another of `tapezoo.layers.CONDITIONERS`; "temporal_film" is the
-            paper's GCNTF.
+        conditioning: Modulation of each layer's z: "film", or another of `tapezoo.layers.CONDITIONERS`;
+            "temporal_film" gives the paper's GCNTF.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -128,13 +128,13 @@ class GCNNet(Net):
         super().__init__(num_controls, receptive_field)
         self.layers, layers = nn.ModuleDict(), []
         for index, dilation in enumerate(dilations):
-            name = "last" if index == len(dilations) - 1 else str(index)  # so called at every depth
+            name = "last" if index == len(dilations) - 1 else str(index)  # named alike at every depth
             in_channels = channels if index else 1
             layer = Layer(num_controls, in_channels, channels, kernel_size, dilation, conditioning)
             self.layers[name] = layer
             layers.append((name, layer.modulation))
         self.output = nn.Conv1d(len(dilations) * channels, 1, 1)  # o
-        # two tensors, however many layers: each further one costs a stream more than its samples
+        # two state tensors for all layers: each further one would cost more in streaming than its samples do
         self.past_samples = [(kernel_size - 1) * dilation for dilation in dilations]
         self.register_rest("past_input", torch.zeros(1, self.past_samples[0]))
         if len(dilations) > 1:
@@ -148,7 +148,7 @@ class GCNNet(Net):
         h, features, new_state = input, [], knobs
         layers = {name: layer for name, layer in self.layers.items() if isinstance(layer, Layer)}
         if later is not None and self.plays_compiled(layers, input, later):
-            first, *rest = layers.values()  # the first one alone has another width
+            first, *rest = layers.values()  # only the first layer has another width
             h, z, new_state["past_input"], _ = first(h, trajectory, state["past_input"], {})
             skips, new_state["past_layers"] = self._run_compiled(rest, h, later)
             return convolution(torch.cat([z, skips], dim=1), self.output.weight, self.output.bias), new_state
@@ -168,7 +168,7 @@ class GCNNet(Net):
         return output, new_state
 
     def plays_compiled(self, layers: dict[str, Layer], signal: Tensor, past: Tensor) -> bool:
-        """Whether layers but the first go at once through `run_skip_stack`: in training, where nothing modulates z."""
+        """Whether all layers but the first run at once in `run_skip_stack`: in training, when nothing modulates z."""
         plain = all(is_identity(layer.modulation) for layer in layers.values())
         return plain and (self.training or torch.is_grad_enabled()) and runs_stack(signal, past)
 
@@ -201,7 +201,7 @@ class GCNNet(Net):
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:
-        """See `Net.folded`: what modulates z becomes part of M and o; a gated unit stays."""
+        """See `Net.folded`: the modulation of z is folded into M and o; a gated unit remains."""
         net = self.without_knobs()
         columns, bias = list(net.output.weight.chunk(len(net.layers), dim=1)), net.output.bias
         assert bias is not None

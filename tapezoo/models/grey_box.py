@@ -1,4 +1,4 @@
-"""GreyBox: equaliser, memory, curve, equaliser; every number in it has a unit and a name."""
+"""GreyBox: equaliser, memory, curve, equaliser; every number has a name and a unit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FollowersName = Literal["lag", "level"]
 NonlinearityName = Literal["tanh", "tanh_sum", "mlp"]
 FOLLOWERS: dict[str, Callable[[int, int, int], Followers]] = {"lag": Lag, "level": Level}
 CURVE_UNITS = 8
-CURVE_REACH = 1.5  # how far the static curve is shown, in units of full scale
+CURVE_REACH = 1.5  # input range of the displayed static curve, in units of full scale
 CURVE_POINTS = 301
 
 
@@ -45,13 +45,13 @@ class GreyBoxNet(Net):
 
     Nercessian, Sarroff, Werner, "Lightweight and interpretable neural modeling of an audio distortion effect
     using hyperconditioned differentiable biquads", ICASSP 2021, whose chain is EQ, curve, EQ; Comunita,
-    Steinmetz, Reiss, "Differentiable black-box and gray-box modeling of nonlinear audio effects", 2025, who
-    let a controller move gain and bias in time, which `Level` does. Controls move every number but the
+    Steinmetz, Reiss, "Differentiable black-box and gray-box modeling of nonlinear audio effects", 2025, in which
+    a controller moves gain and bias over time, as `Level` does. Controls move every number except the
     curve's (`HyperParameters`). The filters run exactly, in the time domain, not by frequency sampling.
 
-    While a knob moves, gains, bias, both equalisers and all numbers of the memory but its time constants follow it
-    sample by sample. Time constants take the setting the knob is going to as soon as it is heard of: followers go
-    on from where they are.
+    While a knob moves, gains, bias, both equalisers and all numbers of the memory except its time constants follow it
+    sample by sample. Time constants change to the knob's new setting at once; the followers continue from their
+    current values.
 
     Silence gives silence. G_out may be negative: a machine that inverts.
     Receptive field: unbounded. Latency: 0. Parameters with P peaks, F followers, K controls: N numbers, and
@@ -64,7 +64,7 @@ class GreyBoxNet(Net):
         followers: One-pole followers of the memory, F, 1 or more.
         memory: "lag": the signal lags behind its own past, as with hysteresis; "level": its level changes
             gain and bias, as a sagging supply does.
-        nonlinearity: "tanh": drive and bias; "tanh_sum": any smooth curve; "mlp": the same, deeper.
+        nonlinearity: "tanh": drive and bias; "tanh_sum": any smooth curve; "mlp": any smooth curve, by a deeper net.
         sample_rate: Hz; declared by the data.
 
     Raises:
@@ -105,7 +105,7 @@ class GreyBoxNet(Net):
         return gain_out * y, {"input_eq": input_eq, "memory": memory, "output_eq": output_eq, **knobs}
 
     def folded(self, controls: Tensor) -> Net:
-        """See `Net.folded`: the same chain with fixed numbers; filters need no coefficients per row any more."""
+        """See `Net.folded`: the same chain with fixed numbers; the filters no longer need coefficients per row."""
         net = self.without_knobs()
         for block in (net.input_eq, net.memory, net.output_eq):
             block.hold(controls)
@@ -162,7 +162,7 @@ def _curve(name: NonlinearityName) -> nn.Module:
 def _equaliser(
     block: str, eq: ParametricEQ, gain: float, sample_rate: int, controls: Tensor
 ) -> list[Response]:
-    """The whole equaliser with its gain, then each section."""
+    """The response of the whole equaliser with its gain, then of each section."""
     x = audible_hz(sample_rate)
     each = magnitudes(eq.sections(controls), x, sample_rate)
     total = f"all, gain {decibels(np.array(abs(gain))):+.1f} dB" + (", inverted" if gain < 0 else "")

@@ -31,9 +31,9 @@ class GRUNet(RecurrentNet):
 
     Their residual path is `g[0] = 1`; here it is trained, and may be longer (see `LSTMNet`).
 
-    Units start as memories of different length: update gates open for time constants spread geometrically
+    Units start with different memory lengths: update gates are open for time constants spread geometrically
     from 2 samples to `memory_samples` (Tallec, Ollivier, "Can recurrent neural networks warp time?", ICLR
-    2018). What is kept and what is let in share the gate, so nothing else needs to be set.
+    2018). The update gate sets both what is kept and what is let in, so nothing else needs to be set.
 
     Receptive field: unbounded. Latency: 0. Parameters for one layer of H units, K controls, L taps:
     `3 H (1 + K + H) + 6 H + H + 1 + L`; 3394 at H = 32, K = 0, L = 1.
@@ -65,7 +65,7 @@ class GRUNet(RecurrentNet):
 
 
 def layer_weights(gru: nn.GRU) -> list[list[Tensor]]:
-    """The weights of every layer as `run_gru_for_training` takes them."""
+    """The weights of every layer, in the form that `run_gru_for_training` takes."""
     weights = []
     for layer in range(gru.num_layers):
         W, U, b, c = (
@@ -77,7 +77,7 @@ def layer_weights(gru: nn.GRU) -> list[list[Tensor]]:
 
 
 class HyperGRUNet(HyperNet):
-    """The net of `GRUNet` with all its weights following the controls: see `HyperNet`.
+    """`GRUNet` with all of its weights following the controls: see `HyperNet`.
 
     `W(p) = sum_d z_d(p) W_d`, z = (1, p, bent units) (`HyperTensors`), for W, U, b and c_m of every layer, the
     output layer and the linear path.
@@ -98,7 +98,7 @@ class HyperGRUNet(HyperNet):
         gates = 2 * cell.hidden_size
         for name, parameter in net.gru.named_parameters():
             kind, layer = name.rsplit("_", 1)
-            if kind == "bias_hh":  # the gates' part stands in bias_ih
+            if kind == "bias_hh":  # the gates' part is included in bias_ih
                 parameter.copy_(nn.functional.pad(weights[f"bias_m_{layer}"], (gates, 0)))
             else:
                 parameter.copy_(weights[name])
@@ -110,7 +110,7 @@ class GRU(EffectModel):
     """Trains a `GRUNet`, or a `HyperGRUNet`.
 
     Args:
-        hyper_units: Bent units between controls and weights; of "hyper" and "hyper_blend" alone.
+        hyper_units: Tanh units between controls and weights; only for "hyper" and "hyper_blend".
     """
 
     net_class = GRUNet

@@ -1,4 +1,4 @@
-"""A recurrent net all of whose weights follow the controls."""
+"""A recurrent net in which all weights follow the controls."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from tapezoo.models.arguments import (
 from tapezoo.net import KNOBS, Net, State, UndescribableError
 
 Conditioning = Literal["concat", "film", "film_glu", "temporal_film", "hyper", "hyper_blend"]
-"""How controls reach a recurrent net."""
+"""The ways in which controls reach a recurrent net."""
 
-STEP_SAMPLES = 32  # of the cell's weights while controls move
-FRESH = 2.0  # memory_samples of a net that is given its weights
+STEP_SAMPLES = 32  # between two updates of the cell's weights while controls move
+FRESH = 2.0  # placeholder memory_samples for a net whose weights are set afterwards
 REACH = 0.01  # of fresh weights that follow the controls, where those beside 1 are given
 
 
@@ -36,21 +36,21 @@ class HyperNet(Net):
     """`y[n] = w(p) . h[n] + b(p) + sum_k g_k(p) x[n - k]`, h from a cell with weights W(p).
 
     Ha, Dai, Le, "HyperNetworks", ICLR 2017; Yeh, Hsiao, Yang, "Hyper recurrent neural network: condition
-    mechanisms for black-box audio effect modeling", DAFx 2024. Theirs may be recurrent; this one is affine in the
-    controls and bent units. Each corner of a hybrid has a net of its own; between
-    them all weights are blended. `weights` gives those of a plain net at fixed controls. Where all controls are 0 a
-    fresh net passes the signal, and goes on doing so if nothing is trained there.
+    mechanisms for black-box audio effect modeling", DAFx 2024. Their hyper-network may be recurrent; this one is affine
+    in the controls and in tanh units. Each corner of a hybrid has a net of its own; between corners all weights are
+    blended. `weights` gives those of a plain net at fixed controls. Where all controls are 0, a fresh net passes the
+    signal, and continues to do so if nothing is trained there.
 
-    While controls move, the output layer and the linear path follow sample by sample, the cell in steps of 32
-    samples from each new target on: 32 small ones for a lone one, since each costs a product of all its
-    weights. Batch rows at the same controls run together, so training costs little more than without controls as
-    long as a batch holds few settings.
+    While controls move, the output layer and the linear path follow sample by sample, and the cell in steps of 32
+    samples from each new target on. A single change takes 32 small steps; each step costs a product of all the cell's
+    weights. Batch rows at the same controls run together, so training costs little more than without controls as long
+    as a batch holds few settings.
 
-    A subclass makes its `cell`.
+    A subclass implements `cell`.
 
     Args:
         num_controls, hidden_size, num_layers, linear_taps, memory_samples: As `RecurrentNet`'s.
-        hyper_units: Nonlinear units between controls and weights, U, 0 or more.
+        hyper_units: Tanh units between controls and weights, U, 0 or more.
         conditioning: "hyper", or "hyper_blend" for controls that choose among machines (`BlendCode`).
         input_scale: As `RecurrentNet`'s.
 
@@ -101,10 +101,10 @@ class HyperNet(Net):
     @staticmethod
     @abstractmethod
     def cell(code: ControlCode, hidden_size: int, num_layers: int, memory_samples: float) -> HyperRecurrence:
-        """The recurrent layers, fresh."""
+        """The recurrent layers, with initial weights."""
 
     def weights(self, controls: Tensor) -> dict[str, Tensor]:
-        """All weights at fixed controls (K,): of a cell without controls, "weight", "bias" and "taps" around it."""
+        """All weights at fixed controls (K,): a plain cell's, and "weight", "bias" and "taps" around it."""
         code = self.code(controls.reshape(1, -1, 1))[..., 0]
         return {
             name: value[0]
@@ -114,10 +114,10 @@ class HyperNet(Net):
 
     @abstractmethod
     def plain(self, weights: dict[str, Tensor]) -> Net:
-        """The net without controls that has these weights, from `weights`."""
+        """The net without controls that has these `weights`."""
 
     def described(self) -> Architecture:
-        """See `Net.described`; without controls a hyper-network is of no use, and is not described."""
+        """See `Net.described`; a hyper-network without controls serves no purpose, and is not described."""
         if not self.num_controls:
             raise UndescribableError(self, "a hyper-network without controls")
         readout, cell, memory = self.readout.corners, self.recurrence, self.recurrence.memory
@@ -146,7 +146,7 @@ class HyperNet(Net):
     def folded(self, controls: Tensor) -> Net:
         """See `Net.folded`: the plain net with the weights at that point."""
         weights = self.weights(controls)
-        with torch.random.fork_rng(devices=[]):  # a fresh net draws weights, which nobody hears
+        with torch.random.fork_rng(devices=[]):  # keeps the random state unchanged
             net = self.plain(weights).to(weights["weight"].device).train(self.training)
         net.store_rest(self.rest_state(1))
         return net
@@ -184,7 +184,7 @@ def load_readout(weights: dict[str, Tensor], head: nn.Linear, linear_path: Tenso
 
 
 def refuse_units_without_hyper(hyper_units: int, conditioning: Conditioning) -> None:
-    """Raises ModelArgumentError where units of a hyper-network are asked for and there is none."""
+    """Raises ModelArgumentError if units of a hyper-network are requested without a hyper-network."""
     if hyper_units:
         raise ModelArgumentError(
             "hyper_units", f"{hyper_units} beside conditioning {conditioning!r}", "0, or hyper"

@@ -24,14 +24,14 @@ class LSTMNet(RecurrentNet):
     their net has one layer and adds the input to the output (`g[0] = 1`); here that path is trained, and
     may be longer, since a machine's linear part costs a recurrent net many units.
 
-    Units start as memories of different length: forget gates open for time constants spread geometrically
-    from 2 samples to `memory_samples`, input gates closed as far (Tallec, Ollivier, "Can recurrent neural
+    Units start with different memory lengths: forget gates are open for time constants spread geometrically
+    from 2 samples to `memory_samples`, and input gates are closed to match (Tallec, Ollivier, "Can recurrent neural
     networks warp time?", ICLR 2018). PyTorch's own start, with gates half open, has a time constant of about
     two samples.
 
     Receptive field: unbounded. Latency: 0. Parameters for one layer of H units, K controls, L taps:
-    `4 H (1 + K + H) + 8 H + H + 1 + L`; 4514 at H = 32, K = 0, L = 1. Where controls are not concatenated, they
-    need no column of the first term, but the conditioning layer's parameters.
+    `4 H (1 + K + H) + 8 H + H + 1 + L`; 4514 at H = 32, K = 0, L = 1. If controls are not concatenated, K drops out
+    of the first term, and the conditioning layer adds its own parameters.
 
     Args: See `RecurrentNet`.
     """
@@ -60,7 +60,7 @@ class LSTMNet(RecurrentNet):
 
 
 def layer_weights(lstm: nn.LSTM) -> list[list[Tensor]]:
-    """The weights of every layer as `run_lstm_for_training` takes them."""
+    """The weights of every layer, in the form that `run_lstm_for_training` takes."""
     weights = []
     for layer in range(lstm.num_layers):
         W, U, b, c = (
@@ -71,7 +71,7 @@ def layer_weights(lstm: nn.LSTM) -> list[list[Tensor]]:
 
 
 class HyperLSTMNet(HyperNet):
-    """The net of `LSTMNet` with all its weights following the controls: see `HyperNet`.
+    """`LSTMNet` with all of its weights following the controls: see `HyperNet`.
 
     `W(p) = sum_d z_d(p) W_d`, z = (1, p, bent units) (`HyperTensors`), for W_ih, W_hh and one bias of every layer, the
     output layer and the linear path.
@@ -90,7 +90,7 @@ class HyperLSTMNet(HyperNet):
         cell = self.recurrence
         net = LSTMNet(0, cell.hidden_size, cell.num_layers, len(weights.get("taps", ())), FRESH)
         for name, parameter in net.lstm.named_parameters():
-            parameter.copy_(weights.get(name, torch.zeros_like(parameter)))  # one bias: the second one is 0
+            parameter.copy_(weights.get(name, torch.zeros_like(parameter)))  # the second bias is 0
         load_readout(weights, net.head, net.linear_path)
         return net
 
@@ -99,7 +99,7 @@ class LSTM(EffectModel):
     """Trains an `LSTMNet`, or a `HyperLSTMNet`.
 
     Args:
-        hyper_units: Nonlinear units between controls and weights; only for "hyper" and "hyper_blend".
+        hyper_units: Tanh units between controls and weights; only for "hyper" and "hyper_blend".
     """
 
     net_class = LSTMNet

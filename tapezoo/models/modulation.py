@@ -1,4 +1,4 @@
-"""Conditioners in a net, by name: whose part of its state is whose, and what they do to its receptive field."""
+"""A net's conditioners by name: how their state is stored in the net's, and their effect on its receptive field."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ FOLDABLE = tuple(name for name in CONDITIONERS if name != "temporal_film")
 
 
 def require_conditioning(conditioning: str) -> None:
-    """Raises ModelArgumentError unless there is a conditioner of that name."""
+    """Raises ModelArgumentError unless there is a conditioner with this name."""
     require_one_of("conditioning", conditioning, CONDITIONERS)
 
 
 class Modulations:
-    """Declares the state of a net's conditioners, and finds each one's part in the net's state again.
+    """Declares the state of a net's conditioners, and extracts each one's part from the net's state.
 
-    Tensor `name` of the conditioner in `layer` is "modulation_`layer`_`name`" in the net's state. Most
-    have none. One that remembers without bound makes the net's receptive field unbounded.
+    Tensor `name` of the conditioner in `layer` is called "modulation_`layer`_`name`" in the net's state. Most
+    conditioners have no state. One with unbounded memory makes the net's receptive field unbounded.
 
     Args:
-        net: In which the rests are registered.
-        conditioners: (layer, its conditioner).
+        net: The net in which the rest states are registered.
+        conditioners: Pairs (layer, its conditioner).
     """
 
     def __init__(self, net: Net, conditioners: Iterable[tuple[str, Conditioner]]) -> None:
@@ -44,20 +44,20 @@ class Modulations:
                 net.receptive_field = None
 
     def state_names(self, layer: str) -> list[str]:
-        """What the layer's own state is called in the net's."""
+        """The names of the layer's state tensors in the net's state."""
         return [f"modulation_{layer}_{name}" for name in self.names[layer]]
 
     def own_state(self, layer: str, state: State) -> State:
-        """The layer's own state, from the net's."""
+        """The layer's own state, extracted from the net's."""
         return {name: state[f"modulation_{layer}_{name}"] for name in self.names[layer]}
 
     def net_state(self, layer: str, own: State) -> State:
-        """The layer's own state as the net's state calls it."""
+        """The layer's own state under the names it has in the net's."""
         return {f"modulation_{layer}_{name}": own[name] for name in self.names[layer]}
 
 
 def is_identity(conditioner: Conditioner) -> bool:
-    """Whether it leaves the features as they are: an affine one for no controls."""
+    """Whether it leaves the features unchanged: an affine conditioner without controls."""
     return (isinstance(conditioner, FiLM) and conditioner.affine is None) or (
         isinstance(conditioner, Concatenation) and conditioner.mix is None
     )
@@ -67,7 +67,7 @@ def hold_conditioner(conditioner: Conditioner, controls: Tensor) -> Conditioner:
     """The conditioner with its controls held at (num_controls,).
 
     Raises:
-        UnfoldableError: What it does is no function of the controls alone.
+        UnfoldableError: Its effect depends on more than the controls.
     """
     constant = conditioner.held(controls)
     if constant is None:
@@ -84,7 +84,7 @@ def hold_conditioner(conditioner: Conditioner, controls: Tensor) -> Conditioner:
 
 
 def fold_into_head(conditioner: Conditioner, controls: Tensor, head: nn.Linear) -> Conditioner | None:
-    """Holds the controls of what stands before `head`, and lets that take over what it can; returns what is left.
+    """Fixes the controls of the layer before `head` and folds what it can into `head`; returns the rest.
 
     Raises:
         UnfoldableError: See `hold_conditioner`.
@@ -98,7 +98,7 @@ def fold_into_head(conditioner: Conditioner, controls: Tensor, head: nn.Linear) 
 
 
 def accept_old_names(net: Net, old: str, new: str) -> None:
-    """Lets checkpoints load in which the parameters below `new` still have the names below `old`."""
+    """Lets checkpoints load in which the parameters under `new` still have their names under `old`."""
     net.register_load_state_dict_pre_hook(partial(_rename, old, new))  # type: ignore[no-untyped-call]
 
 

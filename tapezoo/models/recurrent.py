@@ -1,4 +1,4 @@
-"""What the LSTM and the GRU have in common: controls, output layer and linear path around a recurrent layer."""
+"""The parts that the LSTM and the GRU share: controls, output layer and linear path around a recurrent layer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tapezoo.net import Net, State
 
 
 class RecurrentNet(Net):
-    """`y[n] = w . h[n] + b + sum_k g[k] x[n - k]`, h from a recurrent layer that a subclass makes.
+    """`y[n] = w . h[n] + b + sum_k g[k] x[n - k]`, h from a recurrent layer that a subclass provides.
 
     Args:
         num_controls: Number of knobs.
@@ -43,14 +43,14 @@ class RecurrentNet(Net):
             (`tapezoo.layers.conditioning`). "hyper" and, for the selector of a hybrid, "hyper_blend": a
             hyper-network makes all weights (`tapezoo.models.hyper.HyperNet`).
         input_scale: Factor on the weights of the signal at the start of training, 0.01 to 1000. New units are nearly
-            linear at low levels; beside a fitted linear filter that leaves them nothing to learn.
+            linear at low levels; with a fitted linear filter in parallel, that leaves them nothing to learn.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
 
     layer_name: ClassVar[str]
-    """What the layer is called among the net's modules."""
+    """The layer's name among the net's modules."""
     memory: ClassVar[tuple[str, ...]]
     """Names of the state tensors of the layer, each (layers, units)."""
 
@@ -93,7 +93,7 @@ class RecurrentNet(Net):
     @staticmethod
     @abstractmethod
     def make_layer(input_size: int, hidden_size: int, num_layers: int) -> nn.LSTM | nn.GRU:
-        """The recurrent layers, fresh."""
+        """The recurrent layers, with initial weights."""
 
     @staticmethod
     @abstractmethod
@@ -109,9 +109,9 @@ class RecurrentNet(Net):
         """
 
     def plays_compiled(self, signal: Tensor) -> bool:
-        """Whether the layer takes this block in the loops for training; what is only played keeps torch's operators.
+        """Whether the training loops run this block; blocks that are only played keep PyTorch's operators.
 
-        In double precision, which tells how far rounding takes a net, torch's take 30 times as long as the loops.
+        In double precision, which serves to measure rounding errors, PyTorch's operators take 30 times as long.
         """
         exact = signal.dtype == torch.float64
         return (exact or self.training or torch.is_grad_enabled()) and runs_compiled(signal)
@@ -138,7 +138,7 @@ class RecurrentNet(Net):
         tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
         if tracing or not by_samples.is_contiguous():
             output: Tensor = self.head(features).transpose(1, 2)
-        else:  # as recurrent layers leave them: nothing has to be copied
+        else:  # the layout that recurrent layers leave: nothing has to be copied
             output = self.head(by_samples).permute(1, 2, 0)
         return output
 
@@ -167,7 +167,7 @@ class RecurrentNet(Net):
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:
-        """See `Net.folded`: the same layer without controls, with the gated unit of "film_glu" behind it."""
+        """See `Net.folded`: the same layer without controls, followed by the gated unit of "film_glu"."""
         net = self.without_knobs()
         if net.conditioner is None:
             layer = fold_controls(getattr(self, self.layer_name), controls)
@@ -180,7 +180,7 @@ class RecurrentNet(Net):
 def make_plain_or_hyper(
     plain: type[RecurrentNet], hyper: type[HyperNet], num_controls: int, hyper_units: int, **arguments: Any
 ) -> Net:
-    """A hyper-net where `conditioning` asks for one, else a plain net.
+    """A hyper-net if `conditioning` asks for one, otherwise a plain net.
 
     Raises:
         ModelArgumentError: An argument is out of its range.

@@ -35,7 +35,7 @@ from tapezoo.models.modulation import Modulations, hold_conditioner, is_identity
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
-BLOCK_SAMPLES = [2**power for power in range(11)]  # a filter's tables are that long, squared
+BLOCK_SAMPLES = [2**power for power in range(11)]  # a filter's tables grow with the square of this
 
 
 class DiagonalStateSpaces(nn.Module):
@@ -47,8 +47,8 @@ class DiagonalStateSpaces(nn.Module):
 
         Ab = exp(dt A)   Bb = (Ab - 1) / A B   x[k] = Ab x[k-1] + Bb u[k]   y[k] = 2 Re(C x[k]) + D u[k]
 
-    One filter per block and channel, F = P H in all, in one bank since their tables cost the same together as
-    those of one block would.
+    One filter per block and channel, F = P H in all. They form one bank, because tables for all blocks together take
+    no longer than those of one block.
 
     A mode starts with a time constant of 1 / (dt |Re A|) = 2 / dt samples, and at n / 2 of its channel's
     frequency step, dt cycles per sample; so dt is spread evenly in its logarithm between the channels, from
@@ -60,8 +60,8 @@ class DiagonalStateSpaces(nn.Module):
         modes: N, conjugate pairs per filter.
         shortest_memory_samples: Time constant of the fastest channel at the start of training; above
             2 (modes - 1) no mode starts beyond the Nyquist frequency.
-        longest_memory_samples: Of the slowest one.
-        block_samples: Length of the blocks it is computed in; changes the speed, not the sound.
+        longest_memory_samples: Time constant of the slowest channel.
+        block_samples: Length of the blocks used in the computation; changes the speed, not the sound.
     """
 
     def __init__(
@@ -84,11 +84,11 @@ class DiagonalStateSpaces(nn.Module):
         self.block_samples = block_samples
 
     def tables(self) -> BlockTables:
-        """The discretised filters, in real arithmetic: complex numbers do not reach ONNX."""
+        """The discretised filters in real arithmetic, because ONNX has no complex numbers."""
         decay, real, imag = self._transition()
         transition = torch.stack([torch.stack([real, -imag], -1), torch.stack([imag, real], -1)], -2)
         b_real, b_imag = self._enter(decay, real, imag)
-        # x[k] already holds Bb u[k], so what is heard of the state before u[k] is 2 Re(C Ab x)
+        # x[k] already includes Bb u[k], so the contribution of the state before u[k] is 2 Re(C Ab x)
         c_real, c_imag = self.C[0], self.C[1]
         heard_real = c_real * real - c_imag * imag
         heard_imag = c_real * imag + c_imag * real
@@ -148,8 +148,8 @@ class S4DBlock(nn.Module):
 
 
 def _cut_back(filtered: Tensor, pieces: Pieces) -> Tensor:
-    """Without what `fill` put behind the block."""
-    # the gradient of a slice is a copy, also where nothing is cut; a traced graph must not remember that
+    """Removes the padding that `fill` added after the block."""
+    # the gradient of a slice is a copy, even if nothing is cut; but a traced graph must always slice
     if torch.jit.is_tracing() or pieces.last < pieces.length:  # type: ignore[attr-defined,no-untyped-call]
         return filtered[..., : pieces.samples]
     return filtered
@@ -172,10 +172,10 @@ class S4DNet(Net):
         modes: Conjugate pairs of poles per filter, N (the paper's state size is 2 N), 1 or more.
         num_blocks: Blocks in series, P, 1 or more.
         shortest_memory_samples: Time constant of the fastest filters at the start of training, in samples.
-        longest_memory_samples: Of the slowest filters, in samples. The net forgets within ten to twenty times this.
-        block_samples: Length of the blocks the filters are computed in, a power of two up to 1024; changes the speed,
+        longest_memory_samples: Time constant of the slowest filters. The net forgets within ten to twenty times this.
+        block_samples: Length of the blocks used to compute the filters, a power of two up to 1024; changes the speed,
             not the sound.
-        conditioning: "film", the paper's, or another of `tapezoo.layers.CONDITIONERS`.
+        conditioning: "film", as in the paper, or another of `tapezoo.layers.CONDITIONERS`.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -225,8 +225,8 @@ class S4DNet(Net):
         if self.plays_compiled(input, state["modes"]):
             output, modes = run_state_spaces(input, state["modes"], self._weights())
             return output, {"modes": modes}
-        # (channels, batch, samples) throughout: then a filter's rows, and a matrix product's columns, are
-        # contiguous and nothing is copied
+        # (channels, batch, samples) throughout, so that a filter's rows and a matrix product's columns are contiguous
+        # and nothing is copied
         signal, tables = input.transpose(0, 1), self.filters.tables()
         pieces = cut(signal, tables)
         features = signal * self.lift.weight.unsqueeze(-1) + self.lift.bias[:, None, None]
@@ -244,7 +244,7 @@ class S4DNet(Net):
         return output, {"modes": torch.stack(after).permute(2, 0, 1, 3, 4), **new_state}
 
     def plays_compiled(self, input: Tensor, modes: Tensor) -> bool:
-        """Whether all goes at once through `run_state_spaces`: in training, where nothing modulates."""
+        """Whether everything runs at once in `run_state_spaces`: in training, when nothing modulates."""
         plain = all(is_identity(block.modulation) for block in self.blocks if isinstance(block, S4DBlock))
         return plain and (self.training or torch.is_grad_enabled()) and runs_state_spaces(input, modes)
 
@@ -292,9 +292,9 @@ class S4DNet(Net):
         return self.describe_layers(lift, *blocks, head, controls_at="modulation")
 
     def folded(self, controls: Tensor) -> Net:
-        """See `Net.folded`: constants behind each block's filters.
+        """See `Net.folded`: constants after each block's filters.
 
-        These stay the same at every point: tables of filters that changed with it would be made anew every block.
+        The filters stay the same at every point: if they changed, their tables would be recomputed in every block.
         """
         net = self.without_knobs()
         for block in net.modules():
