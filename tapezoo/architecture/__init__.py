@@ -1,4 +1,4 @@
-"""What a net is made of, as data: a format that lists layers and weights is written from this and a state dict."""
+"""What a net is made of, as data: formats that list layers and weights are written from this and a state dict."""
 
 from tapezoo.architecture.filters import ControlledFilter, Curve
 from tapezoo.architecture.grey_box import (

@@ -13,7 +13,7 @@ class ControlledFilter:
     """`y[n] = sum_k (W[0, k] + sum_c p_c[n] W[c, k]) x[n - (kernel_size - 1 - k)]`, p the controls; one channel.
 
     Args:
-        controls: K, 1 or more.
+        controls: Number of controls, K, 1 or more.
         kernel_size: Taps.
         weight: W, (1 + K, 1, kernel_size).
         state: The last (1, kernel_size - 1) samples of x.
@@ -35,7 +35,7 @@ class Curve:
     """`y = l x + sum_i a_i (tanh(c_i x + b_i) - tanh(b_i))`, of one channel.
 
     Args:
-        units: How many tanh.
+        units: Number of tanh units.
         linear: l, (1,).
         amount: a, (units,).
         slope: c, (units,).

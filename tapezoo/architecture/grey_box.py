@@ -16,10 +16,10 @@ class Numbers:
     Args:
         count: N.
         start: (N,).
-        first: (units, K); None, as the next two: there are no controls.
+        first: (units, K); this and the next two are None without controls.
         first_bias: (units,).
         last: (N, units).
-        units: Of the small net; 0 without controls.
+        units: Units of the small net; 0 without controls.
         controls: K.
     """
 
@@ -44,7 +44,7 @@ class Numbers:
 class Equaliser:
     """A low shelf, peaks and a high shelf in series, trapezoidal state-variable filters.
 
-    Of its numbers r, first those of the gains, then of the frequencies, then of the Q: gain `15 tanh(r)` dB, the others
+    Its numbers r are first those of the gains, then of the frequencies, then of the Q: gain `15 tanh(r)` dB, the others
     `lowest (highest / lowest)^sigmoid(r)`. A section is `v1 = a1 s1 + a2 (x - s2)`, `v2 = s2 + a2 s1 + a3 (x - s2)`,
     `y = m0 x + m1 v1 + m2 v2`, then `s1' = 2 v1 - s1`, `s2' = 2 v2 - s2`; `a1 = 1 / (1 + g (g + k))`, `a2 = g a1`,
     `a3 = g a2`, with `w = tan(pi frequency / sample_rate)` and `A = 10^(gain / 40)`:
@@ -82,21 +82,21 @@ class Equaliser:
 class Followers:
     """F followers `m_k[n] = p_k m_k[n-1] + (1 - p_k) s_k[n]`, `p_k = exp(-1000 / (time_ms sample_rate))`, from u to v.
 
-    Of its numbers r, `time_ms = shortest_ms (longest_ms / shortest_ms)^sigmoid(r)` of the first F; two more of each
-    follow, c and d. "lag": `s_k = tanh(exp(c_k) u)`, `v = u + sum_k d_k (m_k - s_k)`. "level": `s_k = |u|`,
-    `v = u exp(4 tanh(sum_k c_k m_k / 4)) + sum_k d_k m_k`.
+    Its numbers r are three per follower. The first F give `time_ms = shortest_ms (longest_ms /
+    shortest_ms)^sigmoid(r)`; F numbers c and F numbers d follow. "lag": `s_k = tanh(exp(c_k) u)`, `v = u + sum_k d_k
+    (m_k - s_k)`. "level": `s_k = |u|`, `v = u exp(4 tanh(sum_k c_k m_k / 4)) + sum_k d_k m_k`.
 
-    While controls move, the times take the newest setting from the start of a block on, the others follow sample by
+    While controls move, the times use the newest setting from the start of each block; the others follow sample by
     sample.
 
     Args:
-        does: See above.
+        does: "lag" or "level", see above.
         followers: F.
         numbers: 3 F.
         shortest_ms: See above.
         longest_ms: See above.
         sample_rate: Hz.
-        state: Of each follower m, and a number that means nothing, (F, 2).
+        state: m of each follower and an unused number, (F, 2).
     """
 
     does: Literal["lag", "level"]
@@ -173,7 +173,7 @@ class GreyBoxChain:
         input: Equaliser before the curve.
         followers: See there.
         curve: f.
-        output: Equaliser behind it.
+        output: Equaliser after the curve.
     """
 
     levels: Numbers

@@ -1,4 +1,4 @@
-"""Recurrent layers all of whose weights follow the controls."""
+"""Recurrent layers in which all weights follow the controls."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from tapezoo.architecture.shapes import Shape, Shapes
 class ControlledRecurrent:
     """LSTM or GRU layers, an output layer and a linear path, with weights `W(p) = sum_d z_d(p) W_d`.
 
-    z = (1, p, tanh(V p + v)); with `blend` p are first divided by their sum where that is over 1. `corners` hold V_d
-    along their last axis: W_0 = V_0, W_k = V_k - V_0 for control k, and W_d = V_d beside a bent unit. Gates are in
-    PyTorch's order. The output layer and the linear path take z at every sample, the recurrent layers as it was at the
-    begin of every `step_samples` after a new target, until the controls stand still (`tapezoo.layers.smoothing.steps`).
+    z = (1, p, tanh(V p + v)); with `blend`, p is first divided by its sum if that exceeds 1. `corners` hold V_d along
+    their last axis: W_0 = V_0, W_k = V_k - V_0 for control k, and W_d = V_d for a tanh unit. Gates are in PyTorch's
+    order. The output layer and the linear path use z at every sample; the recurrent layers use z from the start of
+    every `step_samples` after a new target, until the controls are constant (`tapezoo.layers.smoothing.steps`).
 
     Args:
-        cell: Which; an LSTM has one bias, a GRU also that of its candidate's hidden part.
-        layers: Stacked ones.
-        units: H of each.
-        taps: Of the linear path; 0: there is none.
-        controls: K, 1 or more.
-        bent: Bent units, U.
+        cell: Kind of cell; an LSTM has one bias, a GRU also that of its candidate's hidden part.
+        layers: Number of stacked layers.
+        units: Units of each layer, H.
+        taps: Length of the linear path; 0: there is none.
+        controls: Number of controls, K, 1 or more.
+        bent: Number of tanh units, U.
         blend: See above.
-        corners: V by what they are: weight_ih_l0 (gates H, 1, D), weight_hh_l0 (gates H, H, D), bias_ih_l0
-            (gates H, D), of a GRU bias_m_l0 (H, D), and so for each layer, whose inputs from the second one on are H;
-            weight (H, D) and bias (D,) of the output; taps (taps, D), the last one meets the current sample.
+        corners: V by the name of the weight: weight_ih_l0 (gates H, 1, D), weight_hh_l0 (gates H, H, D), bias_ih_l0
+            (gates H, D), for a GRU bias_m_l0 (H, D); likewise for each further layer, which has H inputs;
+            weight (H, D) and bias (D,) of the output; taps (taps, D), the last one multiplies the current sample.
         bend: V (U, K) and v (U,); empty where U is 0.
         state: The hidden state, and the cell of an LSTM, (layers, H) each.
-        past: The samples before the block, (1, taps - 1); None where there are none.
-        held: The controls that the recurrent layers' weights were taken at last, (K,).
+        past: The samples before the block, (1, taps - 1); None if taps is below 2.
+        held: The controls at which the recurrent layers' weights were last computed, (K,).
         step_samples: See above.
     """
 

@@ -1,4 +1,4 @@
-"""Layers that many nets have."""
+"""Layers common to many nets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Dense:
     Args:
         inputs: Channels of x.
         outputs: Channels of y.
-        weight: W, (outputs, inputs). As all names of tensors here, it is the one in the net's state dict.
+        weight: W, (outputs, inputs). Like all tensor names here, this is the name in the net's state dict.
         bias: b, (outputs,).
     """
 
@@ -32,7 +32,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class Convolution:
-    """`y[n] = b + sum_k W[k] x[n - (kernel_size - 1 - k) dilation]`: causal, the last tap meets the current sample.
+    """`y[n] = b + sum_k W[k] x[n - (kernel_size - 1 - k) dilation]`: causal, the last tap is the current sample's.
 
     Args:
         inputs: Channels of x.
@@ -41,8 +41,8 @@ class Convolution:
         weight: W, (outputs, inputs, kernel_size).
         bias: b, (outputs,).
         dilation: Samples from one tap to the next.
-        state: The last (inputs, (kernel_size - 1) dilation) samples of x; None where there are none, or where the
-            layer around it has them.
+        state: The last (inputs, (kernel_size - 1) dilation) samples of x; None if there are none, or if the enclosing
+            layer holds them.
     """
 
     inputs: int
@@ -64,10 +64,10 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Recurrent:
-    """An LSTM or a GRU of one layer with PyTorch's equations, order of gates and two biases.
+    """One layer of an LSTM or a GRU, with PyTorch's equations, gate order and two biases.
 
     Args:
-        kind: Which; it has 4 or 3 gates.
+        kind: Which of the two; an LSTM has 4 gates, a GRU 3.
         inputs: Channels of its input.
         units: H.
         weight_ih: (gates H, inputs).
@@ -104,9 +104,9 @@ class Activation:
     """A function of every value.
 
     Args:
-        function: "prelu" has a slope below 0 per channel.
+        function: Name of the function; "prelu" has a slope per channel for negative values.
         channels: Of input and output.
-        weight: The slopes, (channels,); of "prelu" alone.
+        weight: The slopes, (channels,); only for "prelu".
     """
 
     function: Literal["tanh", "sigmoid", "relu", "prelu"]
@@ -121,13 +121,13 @@ class Activation:
 
 @dataclass(frozen=True)
 class Modulation:
-    """What a conditioner does to features: a format has to know it by name.
+    """The effect of a conditioner on features; a format must support the conditioner by name.
 
     Args:
         by: The conditioner's class.
         channels: Of the features.
         tensors: All of its tensors, and their shapes.
-        state: What it remembers.
+        state: The names of its state tensors.
     """
 
     by: str

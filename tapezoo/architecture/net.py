@@ -40,23 +40,23 @@ Layer = (
 class Architecture:
     """A net: layers in series from the signal (one channel) to the output (one channel), and a linear path beside them.
 
-    `output = gain (scale layers(v) + linear_path(v)) + beside(input)`, `v = before(input)`; without a gain
-    it is 1, without `before` v is the input.
+    `output = gain (scale layers(v) + linear_path(v)) + beside(input)`, `v = before(input)`. If there is no gain it is
+    1; if there is no `before`, v is the input.
 
     Args:
-        layers: In order; each gets what the one before gives.
-        state: All tensors of the net's state but the glide of its controls.
-        num_controls: Knobs, in 0..1.
+        layers: In order; each takes the previous one's output.
+        state: All tensors of the net's state, except those of the control glide.
+        num_controls: Number of knobs, in 0..1.
         smoothing_samples: See `tapezoo.net.Net`.
-        controls_at: Where the controls come in: "input": as channels after the signal in the first layer, and in the
-            `mix` of every skip layer; "modulation"; "weights": in what the weights are; None: there are none.
-        embedding: What the controls pass before the modulations.
+        controls_at: Where the controls enter: "input": as channels after the signal in the first layer, and in the
+            `mix` of every skip layer; "modulation"; "weights": the weights depend on them; None: there are no controls.
+        embedding: Layers that the controls pass before the modulations.
         linear_path: From the signal to the output.
         scale: Factor on the output of the layers.
-        gain: Trained factor on all of the net but `beside`, (1,).
-        before: What all of the net but `beside` hears the input through.
+        gain: Trained factor on the whole net except `beside`, (1,).
+        before: A long filter through which the input passes, except to `beside`.
         beside: A long filter from the signal to the output.
-        left_out: Parameters that are no part of any layer, and why.
+        left_out: Parameters that belong to no layer, and why.
     """
 
     layers: tuple[Layer, ...]
@@ -74,12 +74,12 @@ class Architecture:
     version: int = VERSION
 
     def shapes(self) -> Shapes:
-        """All tensors it mentions, by their names in the state dict, and their shapes."""
+        """All tensors in the description, by their names in the state dict, and their shapes."""
         filters = self.linear_path, self.before, self.beside
         return {**all_shapes(*self.embedding, *self.layers, *filters), **bias_shape(self.gain, 1)}
 
     def modulations(self) -> Iterator[Modulation]:
-        """All of them, in order."""
+        """All modulations, in order."""
         for layer in self.layers:
             for part in layer.layers if isinstance(layer, SkipStack) else (layer,):
                 if isinstance(part, Modulation):
@@ -91,7 +91,7 @@ class Architecture:
                     yield part.modulation
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain dictionaries; every layer says its kind."""
+        """As plain dictionaries; every layer includes its kind."""
         return dataclasses.asdict(self)
 
     def to_json(self) -> str:

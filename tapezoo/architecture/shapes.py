@@ -18,10 +18,10 @@ class Part(Protocol):
 
 
 def all_shapes(*parts: Part | None) -> Shapes:
-    """Of all parts that there are."""
+    """The shapes of all the parts that are not None."""
     return {name: shape for part in parts if part is not None for name, shape in part.shapes().items()}
 
 
 def bias_shape(name: str | None, channels: int) -> Shapes:
-    """Of one number for each channel, if there is such a tensor."""
+    """The shape of a bias, one number per channel, if there is such a tensor."""
     return {} if name is None else {name: (channels,)}

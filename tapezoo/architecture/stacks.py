@@ -11,14 +11,14 @@ from tapezoo.architecture.shapes import Shapes, all_shapes
 
 @dataclass(frozen=True)
 class SkipLayer:
-    """`u = convolution(y) + mix(x, controls)`, `z = modulation(f(u))`, `y' = y + residual(z)`; z is heard outside.
+    """`u = convolution(y) + mix(x, controls)`, `z = modulation(f(u))`, `y' = y + residual(z)`; z also goes to the head.
 
     Args:
         convolution: From y to u.
         activation: f: "tanh", or "gated": tanh of the first half of the channels, times the sigmoid of the second.
-        residual: Of one tap. A y of one channel is added to all of them.
-        mix: Of one tap, from the net's input and, where the controls stand beside it, the controls.
-        modulation: None: there is none.
+        residual: 1x1. If y has one channel, it is added to every channel of the result.
+        mix: 1x1, from the net's input and, if the controls are appended to it, the controls.
+        modulation: None: there is no modulation.
     """
 
     convolution: Convolution
@@ -35,17 +35,17 @@ class SkipLayer:
 
 @dataclass(frozen=True)
 class SkipStack:
-    """Layers that follow each other after `widen`; `head` mixes the z of all of them.
+    """Layers in series after `widen`; `head` mixes the z of all of them.
 
-    Where a stack follows another, its y begins with the last y before `widen`, and its sum of z with what the head
-    before it gave.
+    If a stack follows another, its y starts from the last y of that stack, passed through `widen`, and its sum of z
+    starts from the output of that stack's head.
 
     Args:
         layers: In order.
-        head: Of one tap, from the z.
-        skips: What the head gets: the sum of all z, or all z side by side.
-        state: The y before every layer's block, as in `Convolution.state`, one layer after the other along time.
-        widen: Of one tap, from the y before; None: y as it is.
+        head: 1x1, from the z.
+        skips: What the head receives: the sum of all z, or all z side by side.
+        state: The y before the block of every layer, as in `Convolution.state`, one layer after another along time.
+        widen: 1x1, from the previous y; None: y unchanged.
     """
 
     layers: tuple[SkipLayer, ...]
@@ -65,10 +65,10 @@ class ResidualBlock:
     """`y = activation(modulation(convolution(x))) + gain x`.
 
     Args:
-        convolution: With the state.
-        activation: Of the features.
-        gain: Per channel, (channels, 1).
-        modulation: None: there is none.
+        convolution: Includes the state.
+        activation: Applied to the features.
+        gain: One per channel, (channels, 1).
+        modulation: None: there is no modulation.
     """
 
     convolution: Convolution
@@ -89,12 +89,12 @@ class StateSpaceBlock:
 
     `s[n] = a s[n-1] + b u[n]`, `(S u)[n] = 2 Re(sum over modes C s[n]) + D u[n]`, with
     `A = -exp(decay) + i frequency`, `a = exp(dt A)`, `b = (a - 1) / A`, `dt = exp(log_dt)`. The tensors
-    hold the filters of several blocks, one behind the other.
+    hold the filters of several blocks, one after another.
 
     Args:
         mix: From x to u.
         filters: Of all blocks, F.
-        first: The filter of this block's first channel.
+        first: Index of the filter of this block's first channel.
         modes: Complex numbers in s, N.
         log_dt: (F,).
         decay: (F, N).
@@ -103,7 +103,7 @@ class StateSpaceBlock:
         D: (F,).
         state: s of all blocks, real and imaginary part, (blocks, channels, N, 2), in double precision.
         state_row: Which of these blocks it is.
-        modulation: None: there is none.
+        modulation: None: there is no modulation.
     """
 
     mix: Dense

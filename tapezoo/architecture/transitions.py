@@ -11,29 +11,29 @@ from tapezoo.architecture.shapes import Shapes, all_shapes, bias_shape
 
 @dataclass(frozen=True)
 class Transition:
-    """`M[n] = M[n-1] + s[n] head(hidden(first(u[n])))`, a tanh after `first` and each of `hidden`; it gives M.
+    """`M[n] = M[n-1] + s[n] head(hidden(first(u[n])))`, a tanh after `first` and each of `hidden`; the output is M.
 
-    M is held within +-limit before it is given and heard.
+    M is limited to +-limit before it is output and fed back.
 
     u is H (the input), `slope_scale H'`, both one sample earlier; with `inputs` "sign" or "anhysteretic"
     `H' / sqrt(H'^2 + still^2)`; with "anhysteretic" `coth(b H) - 1 / (b H)`; then M[n-1]; then the controls.
-    `H'[n] = (1 + alpha) rise (H[n] - H[n-1]) - alpha H'[n-1]`. s is `increment / rise`, or, where there is no
-    increment, `(H'[n] + H'[n-1]) / (2 rise)`. With "mirrored" inputs all of u but the controls is
-    multiplied by D: 1 where `H'[n] + H'[n-1] >= 0`, else -1; there is no increment then.
+    `H'[n] = (1 + alpha) rise (H[n] - H[n-1]) - alpha H'[n-1]`. s is `increment / rise`, or, without an
+    increment, `(H'[n] + H'[n-1]) / (2 rise)`. With "mirrored" inputs, all of u except the controls is
+    multiplied by D: 1 if `H'[n] + H'[n-1] >= 0`, else -1; there is no increment then.
 
     Args:
-        first: From u.
+        first: Layer that takes u.
         hidden: The layers after it.
-        head: To one number.
+        head: Layer that gives one number.
         limit: (1,).
         inputs: See above.
-        bend: b, (1,); of "anhysteretic" alone.
+        bend: b, (1,); only with "anhysteretic".
         increment: See above.
         alpha: See above.
-        rise: Sample rate it is played at over the one it was trained at.
+        rise: Playback sample rate divided by the trained one.
         slope_scale: See above.
         still: See above.
-        state: H, H' and M of the sample before, (1,) each.
+        state: H, H' and M of the previous sample, (1,) each.
     """
 
     first: Dense
@@ -58,18 +58,18 @@ class Transition:
 
 @dataclass(frozen=True)
 class TableWeights:
-    """Vectors w(c), mixed multilinearly from those of a table's points around c.
+    """Weight vectors w(c), interpolated multilinearly between the points of a table around c.
 
-    `place = c (positions - 1)` on every axis; the vectors of the 2^axes points around it count with the products of how
-    near they are, and so do limits and scales. What stands behind the net's own P numbers in a row are W numbers for
-    each control that is no axis: times that control they are added to the first layer's biases.
+    `place = c (positions - 1)` on every axis. The vectors of the 2^axes surrounding points are weighted by the products
+    of their nearness on each axis; limits and scales likewise. After the net's own P numbers, a row of the table has W
+    numbers for each control without an axis; they are multiplied by that control and added to the first layer's biases.
 
     Args:
-        axes: Of every control its positions, evenly spaced over 0..1; 0: no axis.
+        axes: Number of positions of every control, evenly spaced over 0..1; 0: no axis.
         table: (points, P + W inputs), points in C order of the axes.
-        shape: Of the table.
-        limits: What M is held within at each point, over the scale, (points,).
-        scales: Of M: a number, and one for each control that is no axis, which are added times that control,
+        shape: Shape of the table.
+        limits: Limit of M at each point, divided by the scale, (points,).
+        scales: Scale of M: a constant, and for each control without an axis a coefficient that is multiplied by it,
             (points, 1 + inputs).
     """
 
@@ -91,10 +91,10 @@ class PolynomialWeights:
     """Vectors w(c) = C f(c), limits l f(c) and scales s f(c), f the products of powers of `2 c - 1`.
 
     Args:
-        exponents: Of every term the power of each control.
+        exponents: For every term, the power of each control.
         coefficients: C, (P, terms).
-        shape: Of C.
-        limits: l, (terms,): what M is held within over its scale.
+        shape: Shape of C.
+        limits: l, (terms,): coefficients of the limit of M, divided by its scale.
         scales: s, (terms,).
     """
 
@@ -116,26 +116,26 @@ WeightsOf = TableWeights | PolynomialWeights
 
 @dataclass(frozen=True)
 class ControlledTransition:
-    """A `Transition` without controls among its inputs, whose weights are functions of them.
+    """A `Transition` whose weights are functions of the controls, which are not among its inputs.
 
-    All weights as one vector: first.weight (W, inputs + 1) by rows, M last; first.bias (W,); for each further layer its
-    weight (W, W) by rows and bias (W,); head.weight (W,); head.bias (1,). The net hears M over a scale, and gives it in
-    that scale: with M itself, the first layer's column of M is divided by the scale, and the head, its bias and the
-    limit are multiplied by it. All are taken at the controls where they stand at the begin of every `step_samples`
-    after a new target, until they stand still (`tapezoo.layers.smoothing.steps`).
+    All weights form one vector: first.weight (W, inputs + 1) by rows, M last; first.bias (W,); for each further layer
+    its weight (W, W) by rows and bias (W,); head.weight (W,); head.bias (1,). Inside the net, M is divided by a scale.
+    To use M itself instead, divide the first layer's column of M by the scale, and multiply the head, its bias and the
+    limit by it. All are evaluated at the controls at the start of every `step_samples` after a new target, until the
+    controls are constant (`tapezoo.layers.smoothing.steps`).
 
     Args:
-        layers: With a tanh, 1 or more.
+        layers: Number of layers with a tanh, 1 or more.
         width: W.
         weights: See above.
-        inputs: See `Transition`; none of them has a parameter of its own.
+        inputs: See `Transition`; only inputs without parameters of their own.
         increment: See there.
         alpha: See there.
         rise: See there.
         slope_scale: See there.
         still: See there.
         state: See there.
-        held: The controls that the weights were taken at last, (K,); None without controls.
+        held: The controls at which the weights were last evaluated, (K,); None without controls.
         step_samples: See above.
     """
 

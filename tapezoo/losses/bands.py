@@ -14,17 +14,17 @@ class BandESR(Loss):
     """Mean of the error-to-signal ratios of octave bands, each over its own energy.
 
     Music has most of its energy in the lowest octaves, so `ESR` hardly reacts to errors in the upper octaves. Here a
-    decibel of error counts equally in every band. A first-order
-    pre-emphasis, `ESR(pre_emphasis)`, is the gentle form of this.
+    decibel of error counts equally in every band. A first-order pre-emphasis, `ESR(pre_emphasis)`, has a similar,
+    weaker effect.
 
     Bands are counted from the top: with 4 of them and at 44.1 kHz they end at 2.8, 5.5, 11 and 22 kHz. Energies are
     those of the block's spectrum under a Hann window. If a band has less energy than `floor_db` relative to
     the block, its error is divided by that energy instead, since such a band has only noise.
 
     Args:
-        bands: Number of bands, 2 or more; the lowest one includes everything below.
-        floor_db: Level below that of the block, in dB, below 0.
-        weight: Weight of the bands' mean, above 0, up to 1; the plain ratio has the rest.
+        bands: Number of bands, 2 or more; the lowest one includes all frequencies below it.
+        floor_db: Level relative to the block, in dB, below 0.
+        weight: Weight of the mean over bands, above 0, up to 1; the plain ratio has the remaining weight.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -37,7 +37,7 @@ class BandESR(Loss):
                 f"bands {bands}, floor_db {floor_db:g}, weight {weight:g}; 2 or more, below 0, above 0 up to 1"
             )
         self.bands, self.floor_db, self.weight = bands, floor_db, weight
-        self.min_samples = 8 << bands  # the second band from below is then some bins wide
+        self.min_samples = 8 << bands  # so that the second-lowest band is several bins wide
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """(batch, 1, samples) twice -> scalar."""
@@ -53,7 +53,7 @@ class BandESR(Loss):
         samples = signal.shape[-1]
         window = torch.hann_window(samples, dtype=signal.dtype, device=signal.device)
         power = torch.fft.rfft(signal * window).abs().square()
-        power[..., 1:] *= 2  # what a real signal has at negative frequencies
+        power[..., 1:] *= 2  # the energy at negative frequencies of a real signal
         power = power.mean(dim=(0, 1)) / (samples * window.square().sum())
         half = samples // 2
         edges = [0, *(half >> octave for octave in range(self.bands - 1, 0, -1)), half + 1]

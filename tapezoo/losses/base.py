@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-# a chunk of silence has no energy to divide by: -90 dB per sample, below 16-bit noise
+# a chunk of silence has no energy to divide by; this floor is -90 dB per sample, below 16-bit noise
 ENERGY_FLOOR = 1e-9
 
 

@@ -1,4 +1,4 @@
-"""Means over the samples of the error."""
+"""Means of the error over all samples."""
 
 from __future__ import annotations
 

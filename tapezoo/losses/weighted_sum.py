@@ -9,7 +9,7 @@ from tapezoo.losses.base import Loss
 
 
 class WeightedSum(Loss):
-    """Several losses, each times its weight.
+    """The weighted sum of several losses.
 
     Args:
         losses: The terms.

@@ -16,7 +16,7 @@ ALWAYS = ("esr", "mae", "si_sdr", "mrstft")  # si_sdr in dB, mean over rows
 
 def resolve(name: str) -> type[Metric]:
     """The class registered as `name`. Raises RegistrationError like `tapezoo.registry.resolve`."""
-    # the class may be torchmetrics' own, which has a name of its own
+    # the class may be torchmetrics' own, under a different name
     return registry.resolve("metrics", name, Metric, own_name=lambda _: name)  # type: ignore[type-abstract]
 
 

@@ -1,4 +1,4 @@
-"""How much louder, and how much more peaky, the output is than the target."""
+"""Differences between output and target in level and in crest factor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torchmetrics import Metric
 
 
 class _Levels(Metric):
-    """Energies and peaks of output and target over the whole set; silence, whatever else there is, counts as it is."""
+    """Energies and peaks of output and target over the whole set, silent passages included."""
 
     is_differentiable = False
     higher_is_better = False
@@ -39,7 +39,7 @@ class LevelDifference(_Levels):
 class CrestDifference(_Levels):
     """By how many dB the crest factor, peak over RMS, of the output differs from the target's; never negative.
 
-    A model that rounds off transients, or a compressor that does not hold them, changes it and hardly the ESR.
+    A model that rounds off transients, or a compressor model that misses them, changes this but hardly the ESR.
     """
 
     def compute(self) -> Tensor:

@@ -8,7 +8,7 @@ from torchmetrics import Metric
 
 WINDOW_SAMPLES, HOP_SAMPLES = 2048, 512
 RANGE_DB = (
-    100.0  # under the loudest bin of the target's row: what lies deeper is inaudible, and counts as that deep
+    100.0  # dB below the loudest bin of the target's row; anything deeper is inaudible, and set to this
 )
 
 
@@ -47,7 +47,7 @@ class LogSpectralDistance(Metric):
         self.frames += sounds.sum()
 
     def compute(self) -> Tensor:
-        """The mean so far, dB; NaN if no frame was heard."""
+        """The mean so far, dB; NaN if the target was silent in every frame."""
         return (self.distance / self.frames).float()
 
 

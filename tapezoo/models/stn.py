@@ -1,4 +1,4 @@
-"""STN: a state transition net, one tiny feed-forward net from sample to sample of a hysteresis."""
+"""STN: a state transition net; one tiny feed-forward net computes each sample of a hysteresis from the previous one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ InputsName = Literal["plain", "mirrored", "sign", "anhysteretic"]
 StepName = Literal["increment", "slope"]
 SIZE = re.compile(r"([1-9][0-9]{0,2})x([1-9][0-9]{0,3})")
 FASTEST = 0.999
-STEP = 0.1  # of full scale per sample at the trained rate: what an output of 1 moves M by
+STEP = 0.1  # of full scale per sample at the trained rate: the change of M for an output of 1
 
 
 class STNNet(Net):
@@ -40,15 +40,15 @@ class STNNet(Net):
     sizes, inputs and derivative these are: H' is the alpha transform's, `(1 + alpha)/T (H - H_1) - alpha H'_1`, here
     in units of the trained rate. A layer is `a = tanh(W x + b)`, the last one has no tanh.
 
-    With the step "increment" it is the same at every sample, as published. With "slope" it is the mean of H' and H'_1:
-    the net is then dM/dH, and M stands still when the field does, as the equation of Jiles and Atherton says
-    (dM/dt is proportional to dH/dt) and as the trapezoidal rule integrates it.
+    With the step "increment", the step is the same at every sample, as published. With "slope" it is the mean of H' and
+    H'_1: the net is then dM/dH, and M is constant while the field is constant, as in the equation of Jiles and Atherton
+    (dM/dt is proportional to dH/dt) and in its integration by the trapezoidal rule.
 
-    **Sample rates.** A net knows the distance from sample to sample at the rate it was trained at. `at_rate` gives one
-    for a higher rate: its slopes are in the same units, its step is shorter by the ratio. Below the trained rate such
-    nets oscillate by themselves (a published one: ESR 4.5 at half the rate), and are refused.
+    **Sample rates.** A net is trained for the time step of its sample rate. `at_rate` gives one for a higher rate: its
+    slopes are in the same units, and its step is shorter by the ratio. Below the trained rate such nets oscillate by
+    themselves (a published one: ESR 4.5 at half the rate), so lower rates are refused.
 
-    A fresh net draws M back to a curve of H, whatever its other weights are. Controls are further inputs of the first
+    A fresh net pulls M back to a curve of H, whatever its other weights are. Controls are further inputs of the first
     layer.
 
     Receptive field: unbounded. Latency: 0. Parameters of L layers of W units with I = 5, 6 or 7 inputs and K controls:
@@ -56,13 +56,13 @@ class STNNet(Net):
 
     Args:
         num_controls: Number of knobs, K.
-        size: Layers and units of each, such as 2x4, 2x8, 3x4.
+        size: Number of layers and units per layer, such as 2x4, 2x8, 3x4.
         step: "increment" or "slope", see above.
-        inputs: "plain"; "mirrored": the same along the way of the field, which makes the net odd, as a hysteresis is
-            (with the step "slope" alone); with the "sign" of H'; with it and the "anhysteretic" value, Langevin's
-            function of H: what helps where a loop turns (`tapezoo.layers.transition_inputs`).
-        alpha: Of the transform, 0 (a difference) to 0.999.
-        sample_rate: Hz, at which it is trained; declared by the data.
+        inputs: "plain"; "mirrored": the same inputs with their signs turned while the field falls, which makes the net
+            odd, as a hysteresis is (only with the step "slope"); "sign": also the sign of H'; "anhysteretic": also the
+            sign and Langevin's function of H. The last two help at turning points (`tapezoo.layers.transition_inputs`).
+        alpha: Coefficient of the alpha transform, 0 (a difference) to 0.999.
+        sample_rate: Hz, of the training; declared by the data.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -100,10 +100,10 @@ class STNNet(Net):
 
     @torch.no_grad()
     def _draw_back(self) -> None:
-        """Along every way from M_1 to the output the product of the weights is negative.
+        """Makes the product of the weights along every path from M_1 to the output negative.
 
-        The fresh net then falls with M_1 and is 0 somewhere: it cannot run away. With the signs of its units turned it
-        is a net of positive weights, which says nothing of how it hears the field.
+        The output of the fresh net then falls with M_1 and has a zero, so the net cannot run away. Apart from the signs
+        of its units, it is a net of positive weights; this leaves its dependence on the field free.
         """
         signs = torch.sign(torch.randn(self.head.in_features))
         column = self.first.weight[:, self.inputs.count]
@@ -129,7 +129,7 @@ class STNNet(Net):
         return output, {**after, "output": output[:, :, -1]}
 
     def forced(self, input: Tensor, controls: Tensor, state: State, before: Tensor) -> Tensor:
-        """The output where every sample hears the true output of the sample before: all samples at once.
+        """The output if every sample receives the true previous output: all samples at once.
 
         Shape:
             input, before, output: (batch, 1, samples).
@@ -146,22 +146,22 @@ class STNNet(Net):
         return (M + hearing.step * change).t().unsqueeze(1)
 
     def with_output(self, state: State, output: Tensor) -> State:
-        """`state`, but that the last output was `output` (batch, 1)."""
+        """`state` with the last output replaced by `output` (batch, 1)."""
         return {**state, "output": output}
 
     @torch.no_grad()
     def hold_within(self, peak: float) -> None:
-        """Limits M to little more than the largest true output that training has seen."""
+        """Limits M to slightly more than the largest true output seen in training."""
         known = float(self.limit) if float(self.limit) < UNLIMITED else 0.0
         self.limit.fill_(max(HEADROOM * peak, known))
 
     @property
     def layers(self) -> list[nn.Linear]:
-        """Those between the first one and the head."""
+        """The layers between the first one and the head."""
         return [layer for layer in self.hidden if isinstance(layer, nn.Linear)]
 
     def fitted(self, input: Tensor, controls: Tensor, state: State, before: Tensor, target: Tensor) -> Heard:
-        """What the net is fitted on, see `tapezoo.training.LevenbergMarquardt`."""
+        """The data that the net is fitted on, see `tapezoo.training.LevenbergMarquardt`."""
         hearing = self._hear(input, state)
         trajectory, _ = self.smoothed(controls, state, input.shape[-1])
         M = torch.zeros_like(hearing.heard[:1])
@@ -178,26 +178,26 @@ class STNNet(Net):
         )
 
     def fitted_shape(self) -> tuple[int, int]:
-        """Width and layers."""
+        """Width and number of layers."""
         return self.head.in_features, 1 + len(self.hidden)
 
     def fitted_parameters(self) -> list[nn.Parameter]:
-        """All but what the inputs have of their own."""
+        """All parameters except those of the inputs."""
         return [p for layer in (self.first, *self.layers, self.head) for p in layer.parameters()]
 
     def vector(self) -> Tensor:
-        """All but what the inputs have of their own, see `tapezoo.layers.transition_weights.NetSize`, (P,)."""
+        """All parameters except those of the inputs, see `tapezoo.layers.transition_weights.NetSize`, (P,)."""
         weights = torch.nn.utils.parameters_to_vector(self.fitted_parameters()).detach()
         return torch.cat([weights, self.limit])
 
     @torch.no_grad()
     def load_vector(self, vector: Tensor) -> None:
-        """Takes what `vector` says."""
+        """Loads the values of a `vector`."""
         torch.nn.utils.vector_to_parameters(vector[:-1], self.fitted_parameters())
         self.limit.copy_(vector[-1:])
 
     def weights(self) -> Weights:
-        """What the loops take, for one net."""
+        """The weights in the form that the loops take, for one net."""
         width = self.head.in_features
         return Weights(
             self.first.weight[None, :, self.inputs.count],
@@ -213,7 +213,7 @@ class STNNet(Net):
         )
 
     def _prepare(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, Hearing, State]:
-        """The first layer's sums but for M (W, samples, batch), what was heard, and the knobs' state after."""
+        """The first layer's sums without M (W, samples, batch), the other inputs, and the knobs' state afterwards."""
         hearing = self._hear(input, state)
         trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
         weight, count = self.first.weight, self.inputs.count
@@ -232,7 +232,7 @@ class STNNet(Net):
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:
-        """See `Net.folded`: the controls' part of the first layer becomes part of its bias."""
+        """See `Net.folded`: the controls' part of the first layer is folded into its bias."""
         net, heard = self.without_knobs(), self.inputs.count + 1
         net.first = nn.Linear(heard, self.first.out_features, device="meta").to_empty(device="cpu")
         net.first.weight.copy_(self.first.weight[:, :heard])
@@ -270,7 +270,7 @@ def at_rate(net: _N, sample_rate: int) -> _N:
     """A copy of a state transition net that plays at `sample_rate` Hz, the trained one or higher, and sounds the same.
 
     Raises:
-        ModelArgumentError: A lower rate.
+        ModelArgumentError: The rate is lower than the trained one.
     """
     if sample_rate < net.trained_rate:
         raise ModelArgumentError(
@@ -289,15 +289,15 @@ class STN(EffectModel):
     net_class = STNNet
 
     def build_net(self, **arguments: Any) -> Net:
-        """See `EffectModel.build_net`; the net knows the rate it is trained at."""
+        """See `EffectModel.build_net`; the net needs the rate it is trained at."""
         return STNNet(self.num_controls, sample_rate=self.sample_rate, **arguments)
 
 
 def parse_size(size: object) -> tuple[int, int]:
-    """Layers and units of "2x4".
+    """Number of layers and units of a size such as "2x4".
 
     Raises:
-        ModelArgumentError: It is not so, or larger than any net here.
+        ModelArgumentError: The size has another form, or exceeds the largest net allowed.
     """
     match = SIZE.fullmatch(size) if isinstance(size, str) else None
     layers, width = (int(part) for part in match.groups()) if match else (0, 0)

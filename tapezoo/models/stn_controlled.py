@@ -1,4 +1,4 @@
-"""A state transition net all of whose weights follow the controls: what grids of nets and one net for all share."""
+"""A state transition net in which all weights follow the controls: the base of STNGrid and STNPolynomial."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from tapezoo.net import KNOBS, Net, State
 
 PlainInputs = Literal["plain", "mirrored", "sign"]
 STEP_SAMPLES = (
-    16  # of the weights while controls move: at 64 a sweep at 5 Hz is heard as images at their rate
+    16  # between updates of the weights; at 64, a sweep at 5 Hz causes audible images at their rate
 )
 
 
 class ControlledSTNNet(Net):
     """`M[n] = M[n-1] + step[n] net(H[n], H'[n], H[n-1], H'[n-1], M[n-1])`, see `STNNet`; the net follows the controls.
 
-    While controls glide, the weights are changed every 16 samples. The output is M itself, which only the steps move:
-    it is continuous however the weights jump, so that a moving knob makes no clicks. A row of weights runs as it is,
-    there is no mixing of outputs: between two nets it costs what one net costs.
+    While controls glide, the weights change every 16 samples. The output is M itself, which changes only by the steps,
+    so it stays continuous however the weights jump, and a moving knob makes no clicks. Outputs are not mixed: each row
+    of weights runs alone, so a point between two nets costs as much as one net.
 
     Args:
         num_controls: K.
@@ -38,7 +38,7 @@ class ControlledSTNNet(Net):
         step: See there.
         inputs: See there.
         alpha: See there.
-        sample_rate: Hz, at which it is trained.
+        sample_rate: Hz, of the training.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -74,11 +74,11 @@ class ControlledSTNNet(Net):
 
     @abstractmethod
     def make_weights(self, start: Tensor) -> WeightsByControls:
-        """The weights by controls, all like those of a fresh net, (P,)."""
+        """The weights as a function of the controls, initially everywhere those of a fresh net, (P,)."""
 
     @abstractmethod
     def weights_of(self) -> WeightsOf:
-        """What `described` says of them."""
+        """The weights as `described` states them."""
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
@@ -90,7 +90,7 @@ class ControlledSTNNet(Net):
         return output, {**after, "output": output[:, :, -1]}
 
     def _hear(self, input: Tensor, controls: Tensor, state: State) -> tuple[Hearing, Tensor, State]:
-        """What is heard, the controls as the weights follow them (batch, K, 1 or samples), and the state after."""
+        """The inputs, the controls that the weights follow (batch, K, 1 or samples), and the state after the block."""
         path, after = self.smoothed(controls, state, input.shape[-1])
         stepped = path
         if self.num_controls:
@@ -101,14 +101,14 @@ class ControlledSTNNet(Net):
         return hearing, stepped, {**after, **hearing.after}
 
     def fresh_vectors(self, count: int) -> list[Tensor]:
-        """Weights of fresh nets, (P,) each."""
+        """Weights of freshly initialised nets, (P,) each."""
         rate = self.trained_rate
         return [STNNet(0, sample_rate=rate, **self.plain_arguments).vector() for _ in range(count)]  # type: ignore[arg-type]
 
     def heard_rows(self, input: Tensor, controls: Tensor, state: State, target: Tensor) -> Heard:
-        """What rows that stand still at their controls are fitted on, from the second sample on.
+        """Fitting data from rows whose controls are constant, from the second sample on.
 
-        The true output of the first sample is where they begin.
+        Each row starts from the true output of its first sample.
 
         Shape:
             input, target: (batch, 1, samples).
@@ -135,7 +135,7 @@ class ControlledSTNNet(Net):
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:
         """See `Net.folded`: the plain net with the weights at that point."""
-        with torch.random.fork_rng(devices=[]):  # a fresh net draws weights, which nobody hears
+        with torch.random.fork_rng(devices=[]):  # keeps the random state unchanged
             net = STNNet(0, sample_rate=self.trained_rate, **self.plain_arguments)  # type: ignore[arg-type]
         net.rise = self.rise
         net.load_vector(self.by_controls(controls.unsqueeze(0))[0])

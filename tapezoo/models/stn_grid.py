@@ -21,22 +21,22 @@ MOST_NETS = 1 << 15
 class STNGridNet(ControlledSTNNet):
     """See `ControlledSTNNet`: between the points of the grid the weights are interpolated multilinearly.
 
-    Chowdhury, "Tape emulation with neural networks", 2020, has 200 nets, 20 saturations by 10 biases, drive as a
-    further input, and plays the nearest. Nets that were trained from one another (`tapezoo.training.
-    CellLevenbergMarquardt`) have hidden units that mean the same, so that there is a net between two nets.
+    Chowdhury, "Tape emulation with neural networks", 2020, has 200 nets, 20 saturations by 10 biases, with drive as a
+    further input, and plays the nearest net. If nets are trained from one another (`tapezoo.training.
+    CellLevenbergMarquardt`), their hidden units correspond, so that interpolated weights form a working net.
 
-    Receptive field: unbounded. Latency: 0. Parameters: those of an `STNNet` (49 at 2x4), and a layer's width for each
+    Receptive field: unbounded. Latency: 0. Parameters: those of an `STNNet` (49 at 2x4), plus a layer's width for each
     control that is an input, times the number of nets.
 
     Args:
         num_controls: Number of knobs, K.
-        axes: For each control in their order the number of positions at which there are nets, evenly spaced over its
-            range, 2 to 64; 0: it is an input of every net. By default 3 for each.
+        axes: For each control, in order, the number of positions with a net, evenly spaced over its range, 2 to 64;
+            0: the control is an input of every net. Default: 3 for each.
         size: See `STNNet`.
         step: See there.
         inputs: "plain", "mirrored" or "sign", see there.
         alpha: See there.
-        sample_rate: Hz, at which it is trained; declared by the data.
+        sample_rate: Hz, of the training; declared by the data.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -77,15 +77,15 @@ class STNGrid(EffectModel):
     net_class = STNGridNet
 
     def build_net(self, **arguments: Any) -> Net:
-        """See `EffectModel.build_net`; the net knows the rate it is trained at."""
+        """See `EffectModel.build_net`; the net needs the rate it is trained at."""
         return STNGridNet(self.num_controls, sample_rate=self.sample_rate, **arguments)
 
 
 def check_axes(axes: list[int] | None, num_controls: int) -> list[int]:
-    """The positions of each control.
+    """The number of positions of each control.
 
     Raises:
-        ModelArgumentError: Not one number for each control, out of its range, or too many nets.
+        ModelArgumentError: Not one number per control, a number out of range, or too many nets.
     """
     found = [3] * num_controls if axes is None else list(axes)
     are_counts = all(type(count) is int and (count == 0 or 2 <= count <= MOST_POSITIONS) for count in found)

@@ -1,4 +1,4 @@
-"""STNPolynomial: one state transition net for all controls, whose weights are polynomials of them."""
+"""STNPolynomial: one state transition net for all controls; its weights are polynomials of the controls."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ HIGHEST_DEGREE = 8
 class STNPolynomialNet(ControlledSTNNet):
     """See `ControlledSTNNet`: every weight is a polynomial of all controls together.
 
-    One net for the whole cube of drive, saturation and bias, which Chowdhury ("Tape emulation with neural networks",
-    2020) could not train with the controls as further inputs. A hyper-network (Ha, Dai, Le, ICLR 2017) without units of
-    its own: what is trained are the coefficients, in which the weights are linear.
+    One net for the whole cube of drive, saturation and bias; Chowdhury ("Tape emulation with neural networks", 2020)
+    could not train one with the controls as further inputs. It is a hyper-network (Ha, Dai, Le, ICLR 2017) without
+    hidden units: only the coefficients are trained, and the weights are linear in them.
 
     Receptive field: unbounded. Latency: 0. Parameters: those of an `STNNet` (49 at 2x4) times the number of terms,
-    `(K + degree)! / (K! degree!)`: 20 of degree 3 in 3 controls.
+    `(K + degree)! / (K! degree!)`: 20 terms of degree 3 in 3 controls.
 
     Args:
         num_controls: Number of knobs, K.
-        degree: Highest power of the controls together, 1 to 8.
+        degree: Highest total power of the controls, 1 to 8.
         size: See `STNNet`.
         step: See there.
         inputs: "plain", "mirrored" or "sign", see there.
         alpha: See there.
-        sample_rate: Hz, at which it is trained; declared by the data.
+        sample_rate: Hz, of the training; declared by the data.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -77,5 +77,5 @@ class STNPolynomial(EffectModel):
     net_class = STNPolynomialNet
 
     def build_net(self, **arguments: Any) -> Net:
-        """See `EffectModel.build_net`; the net knows the rate it is trained at."""
+        """See `EffectModel.build_net`; the net needs the rate it is trained at."""
         return STNPolynomialNet(self.num_controls, sample_rate=self.sample_rate, **arguments)

@@ -48,7 +48,7 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.dilation = dilation
-        # the modulation has an offset of its own; without controls there is none, and W gets the bias
+        # the modulation has its own offset; without controls there is no modulation, and W gets the bias
         self.dilated = nn.Conv1d(in_channels, channels, kernel_size, dilation=dilation, bias=not cond_dim)
         self.modulation = conditioner(conditioning, cond_dim, channels)
         self.activation = nn.PReLU(channels) if activation == "prelu" else FastTanh()
@@ -61,7 +61,7 @@ class Block(nn.Module):
         return torch.addcmul(self.activation(u), h, self.residual), past, own
 
     def weights(self) -> LayerWeights:
-        """W, b, the slope of f and r, where nothing modulates."""
+        """W, b, the slope of f, and r, for a block without modulation."""
         weight, bias = self.dilated.weight, self.dilated.bias
         assert bias is not None
         slope = self.activation.weight if isinstance(self.activation, nn.PReLU) else bias.new_empty(0)
@@ -69,7 +69,7 @@ class Block(nn.Module):
 
     @torch.no_grad()
     def hold(self, cond: Tensor) -> None:
-        """Turns what the embedding (cond_dim,) does into constants of W; a gated unit stays."""
+        """Folds the effect of the embedding (cond_dim,) into W as constants; a gated unit remains."""
         constant = hold_conditioner(self.modulation, cond)
         weight, bias = self.dilated.weight, self.dilated.bias
         if isinstance(constant, Affine):
@@ -84,14 +84,14 @@ class TCNNet(Net):
     """`h_{l+1} = f(g_l W_l * h_l + b_l) + r_l h_l`, `h_0 = x`, output `= tanh(o . h_L + o_0)`.
 
     `*` is a causal convolution with dilation `dilation_growth^l`, f a PReLU per channel (or tanh), `r_l` a
-    weight per channel. FiLM: `g_l, b_l` are affine in an embedding of the controls, made by three layers of
-    16, `cond_dim` and `cond_dim` ReLUs and shared by all blocks.
+    weight per channel. FiLM: `g_l, b_l` are affine in an embedding of the controls, which three layers of
+    16, `cond_dim` and `cond_dim` ReLUs compute and all blocks share.
 
     Steinmetz, Reiss, "Efficient neural networks for real-time modeling of analog dynamic range
-    compression", AES 152, 2022: few blocks of long kernels with fast growing dilation. One departure: the
-    paper normalises u over the batch before FiLM, which would make rows depend on each other and the
-    output on the batch; it has no trained weights, so the counts are the paper's. Without controls there is no
-    FiLM, and b is the convolution's.
+    compression", AES 152, 2022: few blocks of long kernels with fast growing dilation. One departure: before FiLM, the
+    paper normalises u over the batch, which would make rows depend on each other and the output on the batch. That
+    normalisation has no trained weights, so the parameter counts are the paper's. Without controls there is no FiLM,
+    and b is the convolution's bias.
 
     Receptive field: `1 + (kernel_size - 1) sum_l dilation_growth^l`, with "temporal_film" unbounded. Latency: 0.
     The paper's nets, with 32 channels, growth 10 and two controls:
@@ -112,7 +112,7 @@ class TCNNet(Net):
         dilation_growth: Ratio of the dilations of two successive blocks.
         activation: "prelu" with a slope per channel, or "tanh".
         cond_dim: Size of the controls' embedding, D; unused without controls.
-        conditioning: "film", the paper's, or another of `tapezoo.layers.CONDITIONERS`: how the embedding acts on
+        conditioning: "film", as in the paper, or another of `tapezoo.layers.CONDITIONERS`: how the embedding acts on
             u = W * h of every block.
 
     Raises:
@@ -172,7 +172,7 @@ class TCNNet(Net):
         return torch.tanh(convolution(h, self.output.weight, self.output.bias)), after
 
     def rest_state(self, rows: int) -> State:
-        """See `Net.rest_state`; the pasts sample after sample, so that `run_residual_stack` need not turn them."""
+        """See `Net.rest_state`; the pasts lie sample by sample, so `run_residual_stack` need not transpose them."""
         state = {}
         for name, rest in super().rest_state(1).items():
             turned = rest.transpose(1, 2).contiguous() if name.startswith("past_") else rest
@@ -181,7 +181,7 @@ class TCNNet(Net):
         return state
 
     def plays_compiled(self, input: Tensor, pasts: list[Tensor]) -> bool:
-        """Whether all blocks go at once through `run_residual_stack`: in training, where nothing modulates."""
+        """Whether all blocks run at once in `run_residual_stack`: in training, when nothing modulates."""
         plain = all(is_identity(block.modulation) for block in self.blocks if isinstance(block, Block))
         return plain and (self.training or torch.is_grad_enabled()) and runs_residual_stack(input, pasts)
 
@@ -222,7 +222,7 @@ class TCNNet(Net):
 
     @torch.no_grad()
     def folded(self, controls: Tensor) -> Net:
-        """See `Net.folded`: no embedding, and its modulation part of the convolutions."""
+        """See `Net.folded`: without embedding, its modulation folded into the convolutions."""
         net = self.without_knobs()
         cond = controls if self.embedding is None else self.embedding(controls)
         net.embedding = None

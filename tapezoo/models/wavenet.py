@@ -27,7 +27,7 @@ from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
 Activation = Literal["tanh", "gated"]
-NATIVE = "concat"  # the controls beside the raw input, which every layer hears
+NATIVE = "concat"  # the controls accompany the raw input, which every layer receives
 NAM_DILATIONS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
 
 
@@ -50,7 +50,7 @@ class Layer(nn.Module):
         beside_input = num_controls if conditioning == NATIVE else 0
         self.dilated = nn.Conv1d(channels, width, kernel_size, dilation=dilation)  # W, b
         self.mix = nn.Conv1d(1 + beside_input, width, 1, bias=False)  # V
-        # the controls being in V already, a concatenation without controls: the identity, without parameters
+        # with the controls in V, the modulation is a concatenation without controls: the identity, without parameters
         self.modulation = conditioner(conditioning, num_controls - beside_input, channels)
         self.residual = nn.Conv1d(channels, channels, 1)  # R, r
         self.past_samples = (kernel_size - 1) * dilation
@@ -60,7 +60,7 @@ class Layer(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, State]:
         """(y', z, past, the modulation's own state) from y (batch, channels, samples)."""
         mixed = self.mix.weight[:, :1, 0] * input  # V c, (batch, width, samples)
-        if self.mix.in_channels > 1:  # apart, since controls that stand still are one column
+        if self.mix.in_channels > 1:  # kept separate because constant controls have only one column
             mixed = mixed + torch.matmul(self.mix.weight[:, 1:, 0], controls)
         u, past = causal_convolution(
             y, past, self.dilated.weight, self.dilated.bias, self.dilation, offset=mixed
@@ -75,7 +75,7 @@ class Layer(nn.Module):
 
     @torch.no_grad()
     def hold(self, controls: Tensor) -> None:
-        """Turns what the controls do into constants: of b where they are in c, else behind f."""
+        """Folds constant controls into b if they are in c, otherwise into constants after f."""
         if self.mix.in_channels > 1:
             assert self.dilated.bias is not None
             weight = self.mix.weight
@@ -122,7 +122,7 @@ class Array(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, list[State]]:
         """(y, head, past, owns) after all layers.
 
-        `past` holds every layer's left context, one after another; `owns` is what each modulation carries.
+        `past` holds the left context of all layers, one after another; `owns` holds the state of each modulation.
         """
         y = convolution(y, self.widen.weight)  # (batch, channels, samples)
         if self.plays_compiled(y, past):
@@ -141,7 +141,7 @@ class Array(nn.Module):
         return y, convolution(head, self.head.weight, self.head.bias), torch.cat(pasts, dim=-1), after
 
     def plays_compiled(self, y: Tensor, past: Tensor) -> bool:
-        """Whether all layers go at once through `run_skip_stack`: in training, where nothing modulates z."""
+        """Whether all layers run at once in `run_skip_stack`: in training, when nothing modulates z."""
         plain = all(is_identity(modulation) for _, modulation in self.conditioners)
         return plain and (self.training or torch.is_grad_enabled()) and runs_stack(y, past)
 
@@ -158,7 +158,7 @@ class Array(nn.Module):
 
 
 def name_parts(count: int) -> list[str]:
-    """Names of stacked parts: "0", "1", ..., "last", so that the last one is called so at every depth."""
+    """Names of stacked parts: "0", "1", ..., "last", so that the last part has the same name at every depth."""
     return [*map(str, range(count - 1)), "last"]
 
 
@@ -166,17 +166,17 @@ class WaveNetNet(Net):
     """`z_l = f(W_l * y_l + b_l + V_l c)`, `y_{l+1} = y_l + R_l z_l + r_l`, output `= scale H(sum_l z_l)`.
 
     `*` is a causal convolution with dilation, `c = (x, controls)` the raw input and the knobs, `f` tanh or
-    the gated `tanh(u_1) sigmoid(u_2)`. Layers of one width form an array: it starts with a 1x1 `y = E y`
-    from the width before, its head H mixes the sum of z by a 1x1 to the width of the next array, whose sum
-    starts there; the last head makes the output.
+    the gated `tanh(u_1) sigmoid(u_2)`. Layers of one width form an array. It starts with a 1x1 `y = E y` from the
+    previous width. Its head H is a 1x1 that maps the sum of z to the width of the next array, whose own sum starts
+    from the result; the last head gives the output.
 
     Damskägg, Juvela, Thuillier, Välimäki, "Deep learning for tube amplifier emulation", ICASSP 2019. The
     paper's post-processing gives every layer its own mixing weights; summing first is from Neural Amp
     Modeler (Atkinson), whose "standard" shape is the default here. NAM's scale is a constant, no parameter.
 
-    That c is the paper's conditioning, "concat", and the default: through V the knobs shift every layer's u. The
-    other conditioners take the knobs out of c and stand behind f in every layer, so that z is modulated both
-    on its way to the head and to the next layer, as FiLM is in the same group's gated nets (see `GCNNet`).
+    In the paper's conditioning, "concat", the default, c contains the controls: through V they shift every layer's u.
+    The other conditioners take the knobs out of c and follow f in every layer, so that z is modulated both on its way
+    to the head and to the next layer, like FiLM in the same group's gated nets (see `GCNNet`).
 
     Receptive field: `1 + sum (kernel_size - 1) dilation` over all layers, with "temporal_film" unbounded.
     Latency: 0. Parameters with "concat" of an array of
@@ -294,7 +294,7 @@ class WaveNetNet(Net):
         )
 
     def folded(self, controls: Tensor) -> Net:
-        """See `Net.folded`: "concat" into the biases; else z keeps constants, since the sum of z is mixed as one."""
+        """See `Net.folded`: "concat" goes into the biases; otherwise z keeps them, as the head takes the sum of z."""
         net = self.without_knobs()
         for layer in net.modules():
             if isinstance(layer, Layer):

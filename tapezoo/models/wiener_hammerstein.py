@@ -17,15 +17,15 @@ from tapezoo.models.modulation import hold_conditioner
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
 
-CURVE_REACH = 1.5  # how far the static curve is shown, in units of full scale
+CURVE_REACH = 1.5  # input range of the displayed static curve, in units of full scale
 CURVE_POINTS = 301
 
 
 class ControlledFIR(nn.Module):
-    """A `controlled_fir` with its taps; the identity at the start.
+    """A `controlled_fir` with its taps; starts as the identity.
 
     Args:
-        num_controls: Knobs, K.
+        num_controls: Number of knobs, K.
         taps: Length in samples, 2 or more; `taps (1 + K)` parameters.
     """
 
@@ -39,7 +39,7 @@ class ControlledFIR(nn.Module):
 
     @torch.no_grad()
     def hold(self, controls: Tensor) -> None:
-        """Makes it one filter, the one at (num_controls,)."""
+        """Fixes the controls at (num_controls,), which leaves one filter."""
         self.taps = nn.Parameter(fold_taps(self.taps, controls))
 
     def at(self, controls: Tensor) -> Tensor:
@@ -55,18 +55,18 @@ class WienerHammersteinNet(Net):
         z[n] = l w[n] + sum_i a_i (tanh(c_i w[n] + b_i) - tanh(b_i))
         y[n] = sum_k h[k] z[n - k]
 
-    with g, gamma, beta and h at the controls of sample n, also while these move.
+    with g, gamma, beta and h at the controls of sample n, also while the controls move.
 
     Billings, Fakhouri, "Identification of systems containing linear dynamic and static nonlinear elements",
-    Automatica 18, 1982; Schetzen, "The Volterra and Wiener theories of nonlinear systems", 1980. Fitted by
-    gradient instead of by correlation. All taps are affine in the controls, gamma and beta are a FiLM. How
-    the gain is shared between g, the curve and h is not determined; nothing depends on it.
+    Automatica 18, 1982; Schetzen, "The Volterra and Wiener theories of nonlinear systems", 1980. Fitted by gradient
+    descent instead of by correlation. All taps are affine in the controls; gamma and beta are a FiLM. How the gain is
+    shared among g, the curve and h is arbitrary; the output does not depend on it.
 
     Receptive field: `2 taps - 1` samples. Latency: 0. Parameters with K controls, U tanh units:
-    `2 taps (1 + K) + 3 U + 1`, and `2 (1 + K)` of the FiLM where K > 0; 539 at taps = 257, U = 8, K = 0.
+    `2 taps (1 + K) + 3 U + 1`, plus `2 (1 + K)` for the FiLM if K > 0; 539 at taps = 257, U = 8, K = 0.
 
     Args:
-        num_controls: Knobs, K.
+        num_controls: Number of knobs, K.
         taps: Length of each of the two filters in samples, 2 or more.
         units: Tanh units of the static curve, 1 or more.
 
@@ -110,7 +110,7 @@ class WienerHammersteinNet(Net):
         return Convolution(1, 1, taps, weight, state=f"{name}_past")
 
     def folded(self, controls: Tensor) -> Net:
-        """See `Net.folded`: two filters, and the curve's drive as two constants."""
+        """See `Net.folded`: two filters, and the curve's gain and offset as two constants."""
         net = self.without_knobs()
         net.first.hold(controls)
         net.second.hold(controls)
@@ -119,7 +119,7 @@ class WienerHammersteinNet(Net):
 
     @torch.no_grad()
     def responses(self, sample_rate: int, controls: Tensor) -> list[Response]:
-        """Both filters and the curve (with the controls' drive); see `tapezoo.layers.responses.Explained`."""
+        """Both filters and the curve, at these controls; see `tapezoo.layers.responses.Explained`."""
         level = torch.linspace(-CURVE_REACH, CURVE_REACH, CURVE_POINTS, device=controls.device)
         driven, _ = self.drive(level.reshape(1, 1, -1), controls.unsqueeze(-1), {})
         bent = self.curve(driven).reshape(-1)

@@ -1,4 +1,4 @@
-"""What the laws share: signals, control positions, tolerances, and how a broken law is reported."""
+"""Shared by the laws: signals, control positions, tolerances, and the error for a broken law."""
 
 from __future__ import annotations
 

@@ -22,18 +22,18 @@ from tapezoo.testing.conditions import (
 )
 from tapezoo.training.effect import EffectModel
 
-# from any state: the knobs have to stand still, memories need not
+# from any state: the controls must be constant, other memory need not be settled
 FOLDED_SETTLE_SAMPLES = 2 * SMOOTHING_SAMPLES
 
 
 def check_folded(model: EffectModel) -> None:
-    """With its controls folded into its weights the net continues from any state like the original held there.
+    """With its controls folded into its weights, the net continues from any state like the original at those controls.
 
     Checked at the corners, the middle and random positions. All points have the same graph, and the original is
     unchanged.
 
     Raises:
-        UnfoldableError: The net gives the reason why it cannot be folded; the table shows it.
+        UnfoldableError: The net's reason why it cannot be folded; the table shows it.
     """
     net = model.net
     before = deepcopy(net.state_dict())
@@ -60,7 +60,7 @@ def check_folded(model: EffectModel) -> None:
 
 
 def expect_same_form(points: list[Net], rest: State) -> None:
-    """One class, names, shapes and graph at all points, no controls, and a state that is part of the net's."""
+    """All points have the same class, names, shapes and graph, no controls, and a state that is part of the net's."""
     forms = []
     for point in points:
         if point.num_controls:
@@ -79,9 +79,9 @@ def expect_same_form(points: list[Net], rest: State) -> None:
 def _graph(net: Net) -> str:
     graph = graph_of(net, {})
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # what a trace says of Python conditions
+        warnings.simplefilter("ignore")  # the tracer's warnings about Python conditions
         traced = torch.jit.trace(graph.net.eval(), graph.example, check_trace=False)  # type: ignore[no-untyped-call]
-    return re.sub(r"___torch_mangle_\d+\.", "", str(traced.inlined_graph))  # which the tracer counts up
+    return re.sub(r"___torch_mangle_\d+\.", "", str(traced.inlined_graph))  # the tracer numbers these
 
 
 def _positions(model: EffectModel) -> Tensor:
@@ -92,7 +92,7 @@ def _positions(model: EffectModel) -> Tensor:
 
 
 def _programme(hop_samples: int) -> list[Tensor]:
-    """Noise, then a struck tone that dies away, in blocks of several lengths, (1, 1, samples) each."""
+    """Noise, then a struck tone that decays, in blocks of several lengths, (1, 1, samples) each."""
     lengths = [-(-samples // hop_samples) * hop_samples for samples in (1, 64, 333, 1000)]
     samples = sum(lengths)
     time = torch.arange(samples) / SAMPLE_RATE_HZ

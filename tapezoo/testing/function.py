@@ -19,7 +19,7 @@ from tapezoo.testing.conditions import (
 from tapezoo.training.effect import EffectModel
 
 SPLITS_SAMPLES = (1, 7, 64, 333)
-SPLIT_BLOCKS = 128  # as many of each to both sides of the moment when controls change: short blocks take long
+SPLIT_BLOCKS = 128  # of each length, on either side of the control change; short blocks take long
 
 
 def check_streaming(model: EffectModel) -> None:

@@ -63,7 +63,7 @@ def check_described(model: EffectModel) -> None:
     """The description names existing tensors with their shapes, and covers all parameters.
 
     Raises:
-        UndescribableError: The net gives the reason why it cannot be described; the table shows it.
+        UndescribableError: The net's reason why it cannot be described; the table shows it.
     """
     expect_description_fits(model.net)
     if model.num_controls:

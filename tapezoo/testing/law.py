@@ -34,7 +34,7 @@ CONTROLLED_ONLY = frozenset({"controls", "folded"})
 
 
 class DeclarationError(TapezooError):
-    """A declaration in a place where it is not read."""
+    """A declaration in a class where it is not read."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def laws(model_class: ModelClass, **arguments: Any) -> list[Law]:
 def outcomes(
     model_class: ModelClass, before: Callable[[str], None] = lambda name: None
 ) -> Iterator[tuple[Law, str, str]]:
-    """Runs every law: (law, "kept" | "broken" | "declared", detail); `before` hears each one's name first."""
+    """Runs every law: (law, "kept" | "broken" | "declared", detail); calls `before` with each law's name first."""
     for law in laws(model_class):
         before(law.name)
         try:
@@ -103,7 +103,7 @@ def outcomes(
             yield law, "declared", f"not foldable: {error}"
         except UndescribableError as error:
             yield law, "declared", f"not describable: {error}"
-        except Exception as error:  # a model under test can fail with anything; that is the outcome
+        except Exception as error:  # a model under test can raise anything; that is the outcome
             yield law, "broken", f"{type(error).__name__}: {error}"
         else:
             yield law, "kept", ""

@@ -50,5 +50,5 @@ def dead_parameters(model_class: ModelClass) -> dict[str, str]:
     """Parameters that the net declares to receive no gradient, name -> reason; empty if no net can be built."""
     try:
         return fresh(model_class, CONTROLS).net.dead_parameters
-    except Exception:  # a model under test can fail with anything: then every law says so
+    except Exception:  # a model under test can raise anything; then every law reports it
         return {}

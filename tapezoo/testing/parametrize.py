@@ -1,4 +1,4 @@
-"""The laws as tests of pytest."""
+"""The laws as pytest tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tapezoo.testing.models import ModelClass
 
 
 class SkippingLaw(Law):
-    """A law as a test; skipped with the reason if the net declares that it cannot keep it."""
+    """A law as a test; skipped, with the reason, if the net declares that it cannot keep it."""
 
     def __call__(self) -> None:
         """See `Law.__call__`."""

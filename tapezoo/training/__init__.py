@@ -1,4 +1,4 @@
-"""How a net is trained: objectives by name, whoever ships them, the module around a net, the recipes' schedule.
+"""How a net is trained: objectives by name, from any distribution; the module around a net; learning-rate schedules.
 
 `class_path: tapezoo.training.Supervised` in a recipe and `from tapezoo.training import Supervised` both ask the
 registry.
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tapezoo.training.objective import Objective
 
 OWN_MODULES = {"CosineDecay": "schedules", "EffectModel": "effect", "Objective": "objective", "SOAP": "soap"}
-"""Names that are no objectives, and where they are defined."""
+"""Names that are not objectives, and where they are defined."""
 
 
 def resolve(name: str) -> type[Objective]:

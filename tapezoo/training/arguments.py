@@ -9,11 +9,11 @@ def require(name: str, value: object, is_in_range: bool, expected: str, of: str 
     """Raises TrainingError unless `is_in_range`.
 
     Args:
-        name: Of the argument, as recipes spell it.
-        value: What it was given.
-        is_in_range: The comparison; it is False for NaN if it asks for what is allowed.
+        name: Name of the argument, as in recipes.
+        value: The value it was given.
+        is_in_range: The comparison, written as what is allowed, so that it is False for NaN.
         expected: The range in words.
-        of: Whose argument it is, as recipes spell it.
+        of: The object whose argument it is, as in recipes.
     """
     if not is_in_range:
         raise TrainingError(

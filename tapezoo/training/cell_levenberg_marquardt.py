@@ -27,35 +27,35 @@ SCRATCH = (
     (32, 20),
     (128, 20),
     (512, 20),
-)  # roll-outs and steps of a net that starts from nothing
-NEAR = ((64, 3), (512, 4))  # of one that starts from a neighbour
-BETTER = 2.0  # a neighbour that missed so much less is worth a second start
+)  # roll-out lengths and numbers of steps for a net with untrained weights
+NEAR = ((64, 3), (512, 4))  # for a net that starts from a neighbour's weights
+BETTER = 2.0  # a neighbour with an error this many times smaller is worth a second start
 
 
 @runtime_checkable
 class WeightsFollowControls(Protocol):
-    """A net whose weights are linear in coefficients, in blocks."""
+    """A net whose weights are linear in coefficients, grouped in blocks."""
 
     by_controls: WeightsByControls
 
     def fresh_vectors(self, count: int) -> list[Tensor]:
-        """Weights of fresh nets, (P,) each."""
+        """Weights of freshly initialised nets, (P,) each."""
 
     def heard_rows(self, input: Tensor, controls: Tensor, state: State, target: Tensor) -> Heard:
-        """What rows are fitted on; all audio (batch, 1, samples)."""
+        """The data that rows are fitted on; all audio (batch, 1, samples)."""
 
 
 class CellLevenbergMarquardt(Objective):
     """Fits every net of a grid to its own rows, or one net to all rows, free-running over whole segments.
 
-    Nets of a batch are fitted side by side on all cores; none uses another's rows, so a cell that does not
-    converge does not affect the others. The first starts from several untrained nets, with one step at a time
-    (teacher forcing) and then on its own output over growing lengths, up to the segment; every other one from the
-    nearest finished net, with long roll-outs at once. Its hidden units then mean what the neighbour's do, and weights
-    may be interpolated between them. Every epoch visits every cell once more: it continues from its own weights, and
-    from those of a neighbour with a much smaller error, and keeps the better. The method is
-    `tapezoo.training.LevenbergMarquardt`'s; for one net whose weights are functions of the controls, the equations of
-    the cells are added.
+    The nets of a batch are fitted in parallel on all cores. None uses another's rows, so a cell that does not
+    converge does not affect the others. The first cell starts from several untrained nets, first one step at a time
+    (teacher forcing) and then on its own output over growing lengths, up to the segment. Every other cell starts from
+    the nearest finished net, with long roll-outs at once. Its hidden units then correspond to the neighbour's, so that
+    weights can be interpolated between the two. Every epoch visits every cell once more: the fit continues from the
+    cell's own weights and from those of a neighbour with a much smaller error, and the better result is kept. The
+    method is that of `tapezoo.training.LevenbergMarquardt`; for one net whose weights are functions of the controls,
+    the equations of the cells are added.
 
     The last error of each cell is stored in the net (`WeightsByControls.errors`), so that finished cells are kept when
     a training is resumed. The recipe's optimizer is not used.
@@ -101,7 +101,7 @@ class CellLevenbergMarquardt(Objective):
         self.loss = ESR()
 
     def optimized_parameters(self, net: Net) -> dict[str, Sequence[torch.nn.Parameter]]:  # type: ignore[override]
-        """See `Objective.optimized_parameters`. Raises TrainingError for a net of another kind."""
+        """See `Objective.optimized_parameters`. Raises TrainingError for another kind of net."""
         if not isinstance(net, WeightsFollowControls):
             raise TrainingError(
                 "--model.objective",
@@ -120,12 +120,12 @@ class CellLevenbergMarquardt(Objective):
         with torch.no_grad():
             heard = net.heard_rows(input, controls, step.net.initial_state(controls), target)
         rows = CellRows(weights.block_of(controls), controls, input, target, heard)
-        # counted as a step of the optimizer, which has nothing to do: the gradient is 0
+        # counted as an optimizer step; the optimizer itself does nothing, because the gradient is 0
         step.update(torch.stack([p.sum() for p in step.net.parameters()]).sum() * 0.0)
         numbers = rows.numbers()
         known = [int(cell) for cell in torch.isfinite(weights.errors).nonzero()]
         with ThreadPoolExecutor(self.workers) as pool:
-            if not known:  # the first cell; the others start from it
+            if not known:  # the first cell, from which the others start
                 known = [int(rows.cells[0])]
                 self._fit_first(step.net, rows, known[0], pool)
                 numbers.remove(known[0])
@@ -159,7 +159,7 @@ class CellLevenbergMarquardt(Objective):
         return {"val_loss": self.loss(output, target)} if target.shape[-1] >= self.loss.min_samples else {}
 
     def progress_text(self, net: Net) -> str | None:
-        """See `Objective.progress_text`: cells that are done, and how much of their rows' energy they missed."""
+        """See `Objective.progress_text`: the number of cells done, and the median and worst of their errors."""
         assert isinstance(net, WeightsFollowControls)
         errors = net.by_controls.errors
         done = errors[torch.isfinite(errors)]
@@ -171,7 +171,7 @@ class CellLevenbergMarquardt(Objective):
         )
 
     def _decay(self, weights: WeightsByControls, number: int, known: Sequence[int]) -> Decay:
-        """Towards nothing and towards the mean of the neighbours that are done, as one."""
+        """Weight decay and the pull towards the mean of the finished neighbours, combined into one decay."""
         neighbours = [
             weights.block(cell)[weights.free] for cell in weights.neighbours(number) if cell in known
         ]
@@ -194,12 +194,12 @@ class CellLevenbergMarquardt(Objective):
             weights.size,
             weights.free.numpy(),
             weights.block(number).double().numpy(),
-            pool.map if len(weights.errors) == 1 else map,  # one net has the pool for its rows
+            pool.map if len(weights.errors) == 1 else map,  # a single net uses the pool for its rows
             self._decay(weights, number, known),
         )
 
     def _fit_first(self, net: Net, rows: CellRows, number: int, pool: ThreadPoolExecutor) -> None:
-        """The best of several fresh nets; then it says what the scale should have been, and goes on with that."""
+        """The best of several fresh nets, fitted again after its scale has been corrected from the first fit."""
         assert isinstance(net, WeightsFollowControls)
         weights = net.by_controls
         rows.fit_scale(weights, number)
@@ -220,7 +220,7 @@ class CellLevenbergMarquardt(Objective):
 
     @staticmethod
     def _starts(weights: WeightsByControls, number: int, known: Sequence[int]) -> list[tuple[Fit, bool]]:
-        """Where a cell starts from, and whether it is a neighbour's place."""
+        """The starting points of a cell, and whether each is a neighbour's."""
 
         def of(cell: int) -> Fit:
             return Fit(weights.block(cell)[weights.free].double().numpy(), float(weights.errors[cell]))
@@ -234,12 +234,12 @@ class CellLevenbergMarquardt(Objective):
         return [(of(number), False), *([] if near is None else [(of(near), True)])]
 
     def _visit(self, squares: LeastSquares, starts: Sequence[tuple[Fit, bool]]) -> Fit:
-        """The best of what comes of the starts."""
+        """The best result over all starting points."""
         fits = [self._fit(squares, start, NEAR if is_new else ()) for start, is_new in starts]
         return min(fits, key=lambda fit: fit.error + fit.penalty)
 
     def _fit(self, squares: LeastSquares, fit: Fit, rollouts: Sequence[tuple[int, int]]) -> Fit:
-        """Over roll-outs that grow to whole segments."""
+        """Fits with roll-outs that grow to whole segments."""
         longest = squares.longest_samples
         shorter = [(rollout, steps) for rollout, steps in rollouts if rollout < longest]
         for rollout, steps in [*shorter, (longest, self.iterations)]:

@@ -1,4 +1,4 @@
-"""The rows of a batch by the cells they belong to, and what they say about a cell's scale and limit."""
+"""The rows of a batch by cell, and the scale and limit that follow from them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tapezoo.training.least_squares import Rows
 
 
 class CellRows(NamedTuple):
-    """Of a batch.
+    """The rows of a batch.
 
     Args:
-        cells: Which cell each row belongs to, (rows,).
+        cells: The cell that each row belongs to, (rows,).
         controls: (rows, K).
         input: (rows, 1, samples).
         target: (rows, 1, samples).
-        heard: What the nets are fitted on; M itself, in no scale.
+        heard: The data that the nets are fitted on, with M unscaled.
     """
 
     cells: Tensor
@@ -33,16 +33,16 @@ class CellRows(NamedTuple):
     heard: Heard
 
     def numbers(self) -> list[int]:
-        """The cells that have rows here."""
+        """The cells that have rows in this batch."""
         return [int(cell) for cell in torch.unique(self.cells)]
 
     def fit_scale(self, weights: WeightsByControls, number: int, other: int | None = None) -> None:
-        """Sets the scale of a cell by how much its rows change; it stays where none does.
+        """Sets the scale of a cell from how much its rows change; if none does, the scale is left as it is.
 
         Args:
-            weights: Of all cells.
-            number: Of the cell.
-            other: Whose scale it takes a multiple of; None: nobody's.
+            weights: The weights of all cells.
+            number: The cell.
+            other: The cell whose scale is multiplied; None: the scale is fitted anew.
         """
         changes = (_energy(self.target.diff()) / (_energy(self.input.diff()) + 1e-30)).sqrt()
         own = (self.cells == number) & (changes > 0)
@@ -54,13 +54,13 @@ class CellRows(NamedTuple):
             weights.take_scale(number, other, self.controls[own], changes[own])
 
     def mend_scale(self, weights: WeightsByControls, number: int, net: Net) -> None:
-        """Moves the scale of a cell to where its rows and the net that was trained on them say."""
+        """Corrects the scale of a cell from its rows and the net that was trained on them."""
         own = self.cells == number
         controls, input, target = self.controls[own], self.input[own], self.target[own]
         with torch.no_grad():
             _, state = net(input[..., :1], controls, net.initial_state(controls))
             played, _ = net(input[..., 1:], controls, {**state, "output": target[..., 0]})
-        # changes: what a row began with follows no scale
+        # changes, since the initial value of a row is independent of the scale
         true, found = target[..., 1:].diff().double(), played.diff().double()
         both = (true * found).sum(dim=(1, 2))
         ratios = both / (_energy(found) + 1e-30)
@@ -70,12 +70,12 @@ class CellRows(NamedTuple):
             weights.mend_scale(number, controls[sure], ratios[sure], alike[sure])
 
     def hold_within(self, weights: WeightsByControls, number: int) -> None:
-        """Limits M of a cell."""
+        """Sets the limit of M of a cell."""
         own = self.cells == number
         weights.hold_within(number, self.controls[own], self.target[own].abs().amax(dim=(1, 2)))
 
     def fitted(self, weights: WeightsByControls, number: int, quiet_share: float) -> list[Rows]:
-        """What a cell is fitted on, in its scale."""
+        """The data that a cell is fitted on, in its scale."""
         own = (self.cells == number).numpy()
         controls = self.controls[self.cells == number]
         scale = weights.scale(controls).double().numpy()
@@ -84,10 +84,10 @@ class CellRows(NamedTuple):
 
 
 def rows_of(heard: Heard, features: NDArray[np.float64], quiet_share: float) -> list[Rows]:
-    """Rows of a cell, those at the same controls together, weighted so that an error of 1 is all of their energy.
+    """Rows of a cell, grouped by controls, and weighted so that an error of 1 equals their whole energy.
 
     Args:
-        heard: Of the rows.
+        heard: The data of the rows.
         features: (rows, F).
         quiet_share: See `tapezoo.training.CellLevenbergMarquardt`.
     """
@@ -100,16 +100,16 @@ def rows_of(heard: Heard, features: NDArray[np.float64], quiet_share: float) -> 
 
 
 def some_rows(heard: Heard, chosen: NDArray[np.bool_]) -> Heard:
-    """Some rows of all.
+    """A selection of rows.
 
     Args:
-        heard: All.
-        chosen: Which, (rows,).
+        heard: All rows.
+        chosen: Which rows to select, (rows,).
     """
     inputs, place, *others = heard
     return Heard(inputs[chosen], place, *(part[chosen] for part in others))
 
 
 def _energy(signals: Tensor) -> Tensor:
-    """Of each row."""
+    """The energy of each row."""
     return signals.double().square().sum(dim=(1, 2))

@@ -1,4 +1,4 @@
-"""The constructor of an architecture that names its net and nothing else."""
+"""The constructor of an architecture class that only names its net."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Constructor = Callable[..., None]
 
 
 def make_constructor(model_class: type, net_class: type, build_net: Callable[..., Any]) -> Constructor:
-    """An `__init__` that takes the net's arguments, by position or name, and those of the training by name.
+    """An `__init__` that takes the net's arguments by position or name, and those of the training by name.
 
-    Names, types and defaults are the net's, followed by those `build_net` adds and those of the constructor of the
-    model's base class. Its docstring is the net's, so that help texts, recipes and stored arguments know them all.
+    Names, types and defaults are the net's, followed by those that `build_net` adds and those of the constructor of
+    the model's base class. Its docstring is the net's, so help texts, recipes and stored arguments include all of them.
 
     Args:
         model_class: A subclass of EffectModel.
-        net_class: Of its net.
-        build_net: Its method of that name.
+        net_class: The class of its net.
+        build_net: Its method `build_net`.
     """
     documented = next(base for base in net_class.__mro__ if "__init__" in vars(base))
     trained = next(
@@ -28,7 +28,7 @@ def make_constructor(model_class: type, net_class: type, build_net: Callable[...
     )
     train, make = vars(trained)["__init__"], vars(documented)["__init__"]
     training = _parameters(train)
-    # the model fills in what the data declares
+    # the model supplies what the data declares
     of_net = {
         name: parameter
         for name, parameter in (_parameters(make) | _parameters(build_net)).items()
@@ -54,7 +54,7 @@ def make_constructor(model_class: type, net_class: type, build_net: Callable[...
 
 
 def _parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
-    """The parameters that have a name, but `self`, their types resolved."""
+    """The named parameters except `self`, with their types resolved."""
     types = get_type_hints(function)
     return {
         name: parameter.replace(annotation=types.get(name, parameter.annotation))

@@ -37,7 +37,7 @@ from tapezoo.training.supervised import Supervised
 
 OF_THE_TRAINING = ("objective", "optimizer", "lr_scheduler", "metrics", "filter_learning_rate")
 VALIDATION_BLOCK_SAMPLES = 16384
-# silence fed before a validation; a net that drifts longer than this starts from where it got to
+# silence fed before a validation; a net that settles more slowly starts from the state reached by then
 VALIDATION_SETTLE_SAMPLES = 1 << 15
 
 
@@ -72,7 +72,7 @@ class EffectModel(LightningModule):
     """
 
     net_class: ClassVar[type[Net]]
-    """What the constructor builds, given the number of controls and the arguments of its own."""
+    """The net that the constructor builds, given the number of controls and the constructor's own arguments."""
     net: Net
     provenance: dict[str, str]
     """Where the weights come from (data set hash, versions); RunRecorder sets it, checkpoints store it."""
@@ -95,7 +95,7 @@ class EffectModel(LightningModule):
         filter_learning_rate: float = 0.003,
     ) -> None:
         super().__init__()
-        # of the training, not of the model: who loads a checkpoint needs none of them
+        # these belong to the training: loading a checkpoint must not require them
         self.save_hyperparameters(ignore=OF_THE_TRAINING, logger=False)
         # several optimizer steps per batch
         self.automatic_optimization = False
@@ -135,7 +135,7 @@ class EffectModel(LightningModule):
 
     @property
     def num_controls(self) -> int:
-        """How many knobs the net has."""
+        """The number of knobs of the net."""
         return len(self.controls)
 
     def default_controls(self) -> Tensor:
@@ -175,7 +175,7 @@ class EffectModel(LightningModule):
         return losses["train_loss"]
 
     def on_train_epoch_end(self) -> None:
-        """Steps the schedulers, which manual optimization leaves to us; stops before a broken net is saved."""
+        """Steps the schedulers, since optimization is manual; stops the training before a broken net is saved."""
         for name in ("val_esr", self.objective.monitor):
             figure = self._figure(name)
             if figure is not None and not torch.isfinite(figure):
@@ -202,7 +202,7 @@ class EffectModel(LightningModule):
         output = self.run(batch.input, batch.controls, batch.delay)
         if (
             batch.steady_input is not None and self.trainer.state.fn != "fit"
-        ):  # not epoch after epoch: it costs as much
+        ):  # not in every epoch: it costs as much
             self._score_kept_delay(batch)
         for row in self.scored_rows(output, batch):
             for row_output, row_target in in_pieces(*row):
@@ -216,14 +216,14 @@ class EffectModel(LightningModule):
         self._log_kept_delay("val")
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """As validation; returns what tables by clip and by setting need of each row.
+        """Like `validation_step`; returns what the tables by clip and by setting need for each row.
 
         Returns:
             energies: (rows, 2), of the error and of the target.
-            mrstft: (rows,), distance over windows of 256, 512 and 1024 samples, of pieces the mean by length;
-                NaN for shorter rows.
-            samples: (rows,), how many were scored.
-            energies_delay_kept: As energies, with only a constant delay removed; present if the delay is removed.
+            mrstft: (rows,), distance over windows of 256, 512 and 1024 samples; for rows scored in pieces, the mean
+                weighted by length; NaN for shorter rows.
+            samples: (rows,), the number of scored samples.
+            energies_delay_kept: Like `energies`, with only a constant delay removed; present if the delay is removed.
         """
         output = self.run(batch.input, batch.controls, batch.delay)
         kept = {} if batch.steady_input is None else {"energies_delay_kept": self._score_kept_delay(batch)}
@@ -268,7 +268,7 @@ class EffectModel(LightningModule):
         return read_whole(output, delay, self.net.latency_samples, VALIDATION_BLOCK_SAMPLES)
 
     def _score_kept_delay(self, batch: Batch) -> Tensor:
-        """(rows, 2): energies of error and target of each row where only a constant delay is taken off."""
+        """(rows, 2): energies of error and target of each row, with only a constant delay removed."""
         assert batch.steady_input is not None
         output = self.run(batch.steady_input, batch.controls)
         energies = torch.stack(
@@ -311,13 +311,13 @@ class EffectModel(LightningModule):
         start_filters(self.net, self.filter_taps, self.trainer.datamodule)  # type: ignore[attr-defined]
 
     def on_train_start(self) -> None:
-        """Determines what ends the training, and how far a resumed one is."""
+        """Determines which limit ends the training, and how far a resumed one has got."""
         self._length = training_length(self.trainer)
         self._length.choose_limit(self.current_epoch)
         self._move_cosines(self.current_epoch)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Moves schedules that span the training."""
+        """Advances the schedules that span the whole training."""
         self._move_cosines(self.current_epoch + (batch_idx + 1) / self.trainer.num_training_batches)
 
     def _move_cosines(self, epochs_done: float) -> None:
@@ -342,7 +342,7 @@ class EffectModel(LightningModule):
         optimizer.step()
 
     def _figure(self, name: str) -> Tensor | None:
-        """A figure of the validation; None before there was one."""
+        """A figure of the last validation; None before the first one."""
         figures: Mapping[str, Tensor] = self.trainer.callback_metrics
         if name not in figures and "val_esr" in figures:
             raise TrainingError(

@@ -1,4 +1,4 @@
-"""What goes wrong with a training: both are caught, by callers and by the recorder of a run."""
+"""Errors of a training; callers and the recorder of a run catch both."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tapezoo.errors import TapezooError
 
 
 class TrainingError(TapezooError):
-    """A training that cannot begin, go on or end as it was asked for."""
+    """A training cannot begin, continue or end as requested."""
 
 
 class NonFiniteLossError(TrainingError):

@@ -1,4 +1,4 @@
-"""Training of nets with their last output as an input: first on true outputs, then on their own."""
+"""Training of nets that take their last output as an input: first with true outputs, then with their own."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ class HearsItself(Protocol):
     """A net whose next output depends on its last one."""
 
     def forced(self, input: Tensor, controls: Tensor, state: State, before: Tensor) -> Tensor:
-        """The output where every sample hears the true output of the sample before, (batch, 1, samples) all."""
+        """The output if every sample receives the true previous output; all (batch, 1, samples)."""
 
     def with_output(self, state: State, output: Tensor) -> State:
-        """`state`, but that the last output was `output` (batch, 1)."""
+        """`state` with the last output replaced by `output` (batch, 1)."""
 
     def hold_within(self, peak: float) -> None:
-        """Tells the largest true output of a batch: what it gives may be limited to little more."""
+        """Reports the largest true output of a batch; the net may limit its output to slightly more than that."""
 
 
 class FreeRunning(Supervised):
     """Trains one sample at a time first, then over growing roll-outs, then as `Supervised` does.
 
-    1. One step: every sample gets the true output before it (teacher forcing; Williams, Zipser, "A learning algorithm
-       for continually running fully recurrent neural networks", 1989), and what is compared are the changes from there.
-       It is fast and has no local minima of long memories; alone it drifts, since the net never gets its own errors
-       (exposure bias; Peussa et al., "Exposure bias and state matching in recurrent neural network virtual analog
-       models", DAFx 2021).
-    2. Roll-outs: the net runs on its own output for `shortest_samples`, growing to `tbptt_samples`, and starts each
-    time
-       from the true output.
+    1. One step: every sample receives the true previous output (teacher forcing; Williams, Zipser, "A learning
+    algorithm
+       for continually running fully recurrent neural networks", 1989), and the changes from there are compared. It is
+       fast, and has no local minima from long memories. On its own it gives nets that drift, since the net never
+       receives its own errors (exposure bias; Peussa et al., "Exposure bias and state matching in recurrent neural
+       network virtual analog models", DAFx 2021).
+    2. Roll-outs: the net runs on its own output for `shortest_samples`, growing to `tbptt_samples`, and each roll-out
+       starts from the true output.
     3. Free: as `Supervised`, from the state it reached by itself.
 
     Args:
-        one_step_share: Share of the training in stage 1, 0 to 1.
-        rollout_share: Share in stage 2; the rest is stage 3.
+        one_step_share: Share of the training spent in stage 1, 0 to 1.
+        rollout_share: Share spent in stage 2; the rest is stage 3.
         shortest_samples: Shortest roll-out, 1 or more.
         supervised: The rest of the training, see `Supervised`.
 
@@ -70,7 +70,7 @@ class FreeRunning(Supervised):
         self.shortest_samples = shortest_samples
 
     def optimized_parameters(self, net: Net) -> dict[str, Any]:
-        """See `Objective.optimized_parameters`. Raises TrainingError for a net that does not hear itself."""
+        """See `Objective.optimized_parameters`. Raises TrainingError for a net without its last output as an input."""
         if not isinstance(net, HearsItself) or net.latency_samples or net.hop_samples != 1:
             raise TrainingError(
                 "--model.objective",
@@ -81,11 +81,11 @@ class FreeRunning(Supervised):
         return super().optimized_parameters(net)
 
     def rollout_samples(self, progress: Progress, longest: int) -> int | None:
-        """How long the net hears itself alone: 0 one step, None all along.
+        """Length of the roll-outs: 0 for one step at a time, None for no limit.
 
         Args:
-            progress: Of the training.
-            longest: The last roll-outs.
+            progress: Progress of the training.
+            longest: Length of the last roll-outs.
         """
         done = progress.fraction_done - self.one_step_share
         if done < 0:
@@ -106,7 +106,7 @@ class FreeRunning(Supervised):
         if rollout is None or step.batch.delay is not None:
             return super().step(step)
         net, (input, target, controls, *_) = step.net, step.batch
-        first = max(step.burn_in_samples, 1)  # the sample before is known
+        first = max(step.burn_in_samples, 1)  # so that the previous sample exists
         with torch.no_grad():
             _, state = net(input[..., :first], controls, net.initial_state(controls))
         before = target[..., first - 1 : -1]
@@ -115,7 +115,7 @@ class FreeRunning(Supervised):
         losses: list[Tensor] = []
         for chunk in blocks(input.shape[-1], longest):
             if losses and chunk.stop - chunk.start < self.loss.min_samples:
-                continue  # a last chunk too short to be judged
+                continue  # too short for the loss
             heard, known = input[..., chunk], before[..., chunk]
             if rollout:
                 output, state = self._roll_out(net, heard, controls, state, known, rollout)
@@ -134,7 +134,7 @@ class FreeRunning(Supervised):
     def _roll_out(
         net: Any, input: Tensor, controls: Tensor, state: State, before: Tensor, samples: int
     ) -> tuple[Tensor, State]:
-        """The output of pieces of so many samples, each begun from the true output, and the state after the last."""
+        """The output in pieces of this length, each started from the true output, and the state after the last one."""
         parts = []
         for piece in blocks(input.shape[-1], samples):
             state = net.with_output(state, before[..., piece.start])

@@ -1,4 +1,4 @@
-"""Levenberg's and Marquardt's method for nets in a loop, whose weights are linear in what is fitted."""
+"""The method of Levenberg and Marquardt for nets with feedback whose weights are linear in the fitted coefficients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEAST_DAMPING, MOST_DAMPING = 1e-10, 1e6
 START_DAMPING = 1e-2
 LONG_STEP = 1e-3
 EASED, STIFFENED = 0.3, 4.0
-RIDGE = 1e-9  # of the mean of the diagonal: parameters that nothing depends on yet
+RIDGE = 1e-9  # relative to the mean of the diagonal, for parameters without any effect yet
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Rows:
     """Rows at the same controls.
 
     Args:
-        heard: Of the rows.
-        features: f of their controls: their weights are `C f`, (F,).
+        heard: The data of the rows.
+        features: f of their controls; their weights are `C f`, (F,).
     """
 
     heard: Heard
@@ -38,31 +38,31 @@ class Rows:
 
 @dataclass(frozen=True)
 class Decay:
-    """What coefficients are drawn to, beside what the rows say.
+    """A pull on the coefficients, added to the error of the rows.
 
     Args:
-        strength: Factor of the squared distance in what is made least, 0 or more.
-        towards: Where it is least, (free,).
+        strength: Factor of the squared distance in the minimised sum, 0 or more.
+        towards: The coefficients at which the pull is zero, (free,).
     """
 
     strength: float
     towards: Array
 
     def penalty(self, coefficients: Array) -> float:
-        """What it adds to the error."""
+        """The amount added to the error."""
         away = coefficients - self.towards
         return self.strength * float(away @ away)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Where a fit got to.
+    """The result of a fit so far.
 
     Args:
-        coefficients: The free ones of C, in C order, (free,).
-        error: Sum of the squared errors of the last roll-out; infinite where the path was not finite.
-        damping: To go on with.
-        penalty: What decay adds to the error.
+        coefficients: The free elements of C, in C order, (free,).
+        error: Sum of the squared errors of the last roll-out; infinite if the path was not finite.
+        damping: The damping to continue with.
+        penalty: The amount that decay adds to the error.
     """
 
     coefficients: Array
@@ -71,23 +71,23 @@ class Fit:
     penalty: float = 0.0
 
     def stiffened(self) -> Fit:
-        """For another length of roll-outs: steps that were far at the last one are tried shorter."""
+        """For another roll-out length: after large damping, the next steps start shorter."""
         return replace(self, damping=max(self.damping, LONG_STEP))
 
 
 class LeastSquares:
-    """The coefficients C of `weights = C features` that make the nets' paths least wrong.
+    """The coefficients C of `weights = C features` that minimise the error of the nets' paths.
 
     Args:
-        rows: What is fitted on.
-        size: Of the net.
-        free: Which of C are fitted.
-        fixed: C, of which the others are taken.
+        rows: The data to fit.
+        size: The size of the net.
+        free: Which elements of C are fitted.
+        fixed: C, from which the other elements are taken.
         each: Maps over the rows: the built-in map, or a thread pool's.
-        decay: Of the fitted coefficients; None: none.
+        decay: Decay of the fitted coefficients; None: none.
 
     Shape:
-        free, fixed: (P, F), as `NetSize` has them; what M is held within is never fitted.
+        free, fixed: (P, F), in the order of `NetSize`; the limit of M is never fitted.
     """
 
     def __init__(
@@ -103,13 +103,13 @@ class LeastSquares:
         self._decay = decay or Decay(0.0, np.zeros(int(free.sum())))
 
     def improve(self, start: Fit, rollout: int, iterations: int, least_gain: float = 1e-3) -> Fit:
-        """Steps at one length of roll-outs, each taken only if the error falls.
+        """Takes steps at one roll-out length, each only if the error falls.
 
         Args:
-            start: Where to begin; its error is measured anew.
+            start: Where to begin; its error is measured again.
             rollout: See `tapezoo.layers.transition_fit.normal_equations`.
-            iterations: At most.
-            least_gain: A step that lowers the error by a smaller share is the last.
+            iterations: Largest number of steps.
+            least_gain: The fit stops after a step that lowers the error by a smaller share than this.
         """
         place: Any = start.coefficients
         damping = start.damping
@@ -133,11 +133,11 @@ class LeastSquares:
 
     @property
     def longest_samples(self) -> int:
-        """Of the rows."""
+        """Length of the longest row, in samples."""
         return max(int(rows.heard.target.shape[1]) for rows in self._rows)
 
     def _penalised(self, coefficients: Array, rollout: int) -> tuple[float, Array, Array]:
-        """`equations`, of the error and the decay together."""
+        """`equations` of the error and the decay combined."""
         error, matrix, slope = self.equations(coefficients, rollout)
         decay = self._decay
         return (
@@ -147,15 +147,15 @@ class LeastSquares:
         )
 
     def whole(self, coefficients: Array) -> Array:
-        """C, (P, F), of its free coefficients."""
+        """C, (P, F), with these free coefficients."""
         C: Array = self._fixed.copy()
         C[self._free] = coefficients
         return C
 
     def equations(self, coefficients: Array, rollout: int) -> tuple[float, Array, Array]:
-        """Error, J'J and J'(target - path) by the free coefficients."""
+        """Error, J'J and J'(target - path) with respect to the free coefficients."""
         C = self.whole(coefficients)
-        weights, features = len(C) - 1, C.shape[1]  # the last one is what M is held within
+        weights, features = len(C) - 1, C.shape[1]  # the last weight is the limit of M
 
         def of(rows: Rows) -> Any:
             *parameters, limit = C @ rows.features
@@ -164,10 +164,10 @@ class LeastSquares:
 
         found = list(self._each(of, self._rows))
         f = np.stack([rows.features for rows in self._rows])
-        # a row's J by C is its J by the weights, times the features: J'J by C is a Kronecker product
+        # a row's J with respect to C is its J with respect to the weights, times the features: a Kronecker product
         squares = (f[:, :, None] * f[:, None, :]).reshape(len(f), -1)
         inner = np.stack([one.matrix for one in found]).reshape(len(f), -1)
-        with np.errstate(over="ignore", invalid="ignore"):  # of a path that ran away, which is refused
+        with np.errstate(over="ignore", invalid="ignore"):  # from a diverged path, rejected later
             both = (squares.T @ inner).reshape(features, features, weights, weights)
             slope: Any = np.stack([one.slope for one in found]).T @ f
         matrix = both.transpose(2, 0, 3, 1).reshape(weights * features, weights * features)
@@ -177,7 +177,7 @@ class LeastSquares:
 
 
 def _move(matrix: Array, slope: Array, damping: float) -> Array:
-    """The step that is shortest for what it brings; none where the equations are not finite."""
+    """The damped Gauss-Newton step; zeros if the equations are not finite."""
     diagonal = np.diag(matrix)
     if not (np.isfinite(matrix).all() and np.isfinite(slope).all()):
         return np.zeros_like(slope)

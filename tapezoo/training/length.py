@@ -1,4 +1,4 @@
-"""How long a training is, whatever ends it."""
+"""The length of a training, whichever limit ends it."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from lightning.pytorch.callbacks import Timer
 
 from tapezoo.training.errors import TrainingError
 
-# two limits closer than this are taken to end together: a clock must not decide where a count does
+# limits closer than this count as a tie, so that the clock does not decide where a count can
 TIE = 1e-3
 
 
 @runtime_checkable
 class EndsTraining(Protocol):
-    """A callback that ends the training, and knows how much of it is done."""
+    """A callback that ends the training, and can report what share of it is done."""
 
     def fraction_done(self) -> float:
         """0 at the start, 1 at the end."""
 
 
 Limit = Callable[[float], float]
-"""Epochs done (their fraction included) -> share of the training that is done, by one of its limits."""
+"""Epochs done (including fractions) -> share of the training done, by one of its limits."""
 
 
 class TrainingLength:
-    """How much of a training is done, by the limit that ends it first.
+    """The share of a training that is done, by the limit that ends it first.
 
     Args:
-        limits: Where there is none, the training has no end.
+        limits: The limits; if empty, the training has no end.
     """
 
     def __init__(self, limits: Sequence[Limit]) -> None:
@@ -38,12 +38,12 @@ class TrainingLength:
         self._leading = self.limits[0] if limits else _endless
 
     def choose_limit(self, epochs_done: int) -> None:
-        """Finds the limit that is furthest; between epochs, since that can change. A tie goes to the first one."""
+        """Chooses the limit that is furthest along; called between epochs, as it can change. The first wins a tie."""
         if self.limits:
             self._leading = max(self.limits, key=lambda limit: round(limit(epochs_done) / TIE))
 
     def fraction_done(self, epochs_done: float) -> float:
-        """0 to 1, by the limit that was chosen last.
+        """0 to 1, by the limit chosen last.
 
         Raises:
             TrainingError: Nothing ends the training.

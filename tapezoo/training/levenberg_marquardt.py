@@ -1,4 +1,4 @@
-"""Training of very small nets with feedback of their output, by the method of Levenberg and Marquardt."""
+"""Training of very small nets with output feedback, by the method of Levenberg and Marquardt."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ class HasFewParameters(Protocol):
     """A net that provides what `normal_equations` needs."""
 
     def fitted(self, input: Tensor, controls: Tensor, state: State, before: Tensor, target: Tensor) -> Heard:
-        """What it is fitted on; all audio (batch, 1, samples)."""
+        """The data it is fitted on; all audio (batch, 1, samples)."""
 
     limit: Tensor
-    """What its output is held within, (1,)."""
+    """The limit of its output, (1,)."""
 
     def fitted_shape(self) -> tuple[int, int]:
-        """Width and layers."""
+        """Width and number of layers."""
 
     def fitted_parameters(self) -> list[torch.nn.Parameter]:
-        """Those that are fitted, in the order of `normal_equations`."""
+        """The fitted parameters, in the order of `normal_equations`."""
 
 
 class LevenbergMarquardt(FreeRunning):
     """Trains a state transition net by least squares instead of gradient steps, with roll-outs as in `FreeRunning`.
 
-    With some fifty parameters the matrix of second derivatives that Gauss and Newton take, J'J, is small, and a step
-    with it is worth hundreds of steps down the gradient: weights of a hysteresis differ by orders of magnitude in what
-    they do. Levenberg, "A method for the solution of certain non-linear problems in least squares", 1944;
+    With some fifty parameters, the approximate matrix of second derivatives of Gauss and Newton, J'J, is small, and a
+    step with it is worth hundreds of gradient steps: the weights of a hysteresis differ by orders of magnitude in their
+    effect. Levenberg, "A method for the solution of certain non-linear problems in least squares", 1944;
     Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", 1963.
 
-    Every batch makes `iterations` steps, each taken only if the batch's error falls, else damped more. The squared
-    error of the output is minimised, in the first stage that of its changes. Batches should be large, some ten
-    thousand samples or more, and no more than a few hundred are needed. The recipe's optimizer is not used.
+    Every batch takes `iterations` steps. A step is kept only if the batch's error falls; otherwise the damping
+    increases. The squared error of the output is minimised, in the first stage that of its changes. Batches should be
+    large, some ten thousand samples or more; a few hundred batches suffice. The recipe's optimizer is not used.
 
     Args:
         iterations: Steps per batch, 1 or more.
@@ -83,7 +83,7 @@ class LevenbergMarquardt(FreeRunning):
         net: Any = step.net
         input, target, controls, *_ = step.batch
         net.hold_within(float(target.abs().max()))
-        first = max(step.burn_in_samples, 1)  # the sample before is known
+        first = max(step.burn_in_samples, 1)  # so that the previous sample exists
         samples = input.shape[-1] - first
         longest = min(self.tbptt_samples or samples, samples)
         rollout = self.rollout_samples(step.progress, longest)
@@ -97,7 +97,7 @@ class LevenbergMarquardt(FreeRunning):
         fitted = net.fitted_parameters()
         vector = torch.nn.utils.parameters_to_vector(fitted).detach().double().numpy()
         length = samples if rollout is None else max(rollout, 1)
-        # counted as a step of the optimizer, which has nothing to do: the gradient is 0
+        # counted as an optimizer step; the optimizer itself does nothing, because the gradient is 0
         step.update(torch.stack([parameter.sum() for parameter in net.parameters()]).sum() * 0.0)
         width, layers = net.fitted_shape()
         size, free = NetSize(heard.inputs.shape[2] - 1, layers, width), np.ones((len(vector) + 1, 1), bool)

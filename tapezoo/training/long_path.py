@@ -1,4 +1,4 @@
-"""Long linear filters around a net in training: built, started from least squares, and moved more slowly."""
+"""Long linear filters around a net in training: built, started from least squares, and trained more slowly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tapezoo.training.errors import TrainingError
 
 
 class FilterTaps(NamedTuple):
-    """Lengths of the filters around a net, in samples; 0: none. And how far the one beside it looks ahead."""
+    """Lengths of the filters around a net, in samples (0: none), and the lead of the parallel one."""
 
     beside: int
     before: int
@@ -28,7 +28,7 @@ class FilterTaps(NamedTuple):
 
 
 def check_filter_taps(beside: int, before: int, lead: int) -> FilterTaps:
-    """Raises TrainingError unless each is 0, or 2 to 65536, and the lead is shorter than the filter beside the net."""
+    """Raises TrainingError unless each length is 0, or 2 to 65536, and the lead is shorter than the parallel filter."""
     for place, taps in (("beside", beside), ("before", before)):
         if isinstance(taps, bool) or not (taps == 0 or 2 <= taps <= MOST_TAPS):
             raise TrainingError(
@@ -48,7 +48,7 @@ def check_filter_taps(beside: int, before: int, lead: int) -> FilterTaps:
 
 
 def check_filter_rate(share: float) -> float:
-    """Raises TrainingError unless it is 0 to 1."""
+    """Raises TrainingError unless the rate is 0 to 1."""
     if not 0 <= share <= 1:
         raise TrainingError(
             "--model.filter_learning_rate",
@@ -69,19 +69,19 @@ def add_filters(net: Net, taps: FilterTaps) -> Net:
 
 
 def start_filters(net: Net, taps: FilterTaps, data: Any) -> None:
-    """Makes every filter that was never fitted the one that the recordings of the training split have in common.
+    """Sets every filter that was never fitted to the least-squares filter of the training split's recordings.
 
-    All settings of the controls share it.
+    It is the same for all settings of the controls.
 
     Args:
-        net: Of the training.
-        taps: What was asked for.
+        net: The net in training.
+        taps: The requested filters.
         data: The DataModule.
 
     Raises:
-        TrainingError: A net without the filters, or no recordings to start them from.
+        TrainingError: The net lacks the filters, or there are no recordings to fit them to.
     """
-    # here: who plays a trained net fits no filter, and scipy's take as long to import as torch
+    # imported here: playing a trained net fits no filter, and this scipy import takes as long as torch's
     from tapezoo.data.common_filter import fit_common_filter
     from tapezoo.data.module import PairsDataModule
 
@@ -112,9 +112,9 @@ def start_filters(net: Net, taps: FilterTaps, data: Any) -> None:
 def make_optimizer(
     make: Callable[[Any], torch.optim.Optimizer], net: Net, parameters: Iterable[nn.Parameter], share: float
 ) -> torch.optim.Optimizer:
-    """The recipe's optimizer, with long filters at a share of its rate; at 0 they are none of its parameters.
+    """The recipe's optimizer, with long filters at a share of its rate; at 0 they are not optimized.
 
-    Thousands of taps would each move by the whole rate in Adam's first step: a fitted filter would be lost at once.
+    In Adam's first step each of thousands of taps would move by the whole rate, which would ruin a fitted filter.
     """
     slow = {parameter for filter in long_filters(net) for parameter in filter.parameters()}
     given = list(parameters)

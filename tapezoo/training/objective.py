@@ -15,7 +15,7 @@ from tapezoo.net import Net
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is, for stages and for weights that change over time.
+    """How far a training has progressed, for stages and for weights that change over time.
 
     Args:
         epoch: The current epoch, counted from 0.
@@ -39,7 +39,7 @@ class Update(Protocol):
     """One optimizer step: clears the gradients, backpropagates `loss`, clips, steps."""
 
     def __call__(self, loss: Tensor, name: str = "net", clip_norm: float | None = None) -> None:
-        """Moves the parameters that `Objective.optimized_parameters` calls `name`.
+        """Updates the parameters that `Objective.optimized_parameters` calls `name`.
 
         Args:
             loss: Scalar.
@@ -56,7 +56,7 @@ class Step:
         net: The net to train.
         batch: Segments of paired audio.
         burn_in_samples: Unscored samples at the start of every segment.
-        progress: How far the training is.
+        progress: How far the training has progressed.
         update: Makes an optimizer step; may be called any number of times per batch.
     """
 
@@ -76,16 +76,16 @@ class Objective(nn.Module, ABC):
     """
 
     monitor: str = "val_esr"
-    """The figure by which the best checkpoint is chosen: `val_` with the name of a metric, which is then computed, or a
-    name that `validation_losses` gives."""
+    """The figure that selects the best checkpoint: `val_` plus the name of a metric, which is then computed, or a
+    name that `validation_losses` returns."""
     mode: Literal["min", "max"] = "min"
     """Whether a lower or a higher figure is better."""
     reads_delay: ClassVar[bool] = False
-    """Whether `step` reads the output along `Batch.delay` before it compares it with the target; one that does not is
-    refused where the data give a delay."""
+    """Whether `step` applies `Batch.delay` to the output before comparing it with the target. Those that do not are
+    refused if the data give a delay."""
 
     def optimized_parameters(self, net: Net) -> dict[str, Iterable[nn.Parameter]]:
-        """Name -> parameters, one optimizer for each; called before the data are read, and may refuse the net."""
+        """Name -> parameters, one optimizer for each name; called before the data are read, and may refuse the net."""
         return {"net": net.parameters()}
 
     @abstractmethod
@@ -100,8 +100,8 @@ class Objective(nn.Module, ABC):
     def validation_losses(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Scalars of one row of the validation, (1, 1, samples) twice, to be averaged by length.
 
-        One of them is "val_loss", which should mean the same in every epoch; a row that is too short for the loss
-        has none.
+        One of them is "val_loss", which should mean the same in every epoch; it is absent for a row that is too short
+        for the loss.
         """
 
     def progress_text(self, net: Net) -> str | None:

@@ -1,4 +1,4 @@
-"""Learning-rate schedules that know how long the training is."""
+"""Learning-rate schedules that follow the length of the training."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CosineDecay(LRScheduler):
         super().__init__(optimizer)
 
     def reach(self, fraction_done: float) -> None:
-        """Sets the rates of this share of the training; EffectModel calls it for the batch to come.
+        """Sets the rates for this share of the training; EffectModel calls it before each batch.
 
         Args:
             fraction_done: 0 to 1; see `TrainingLength`.

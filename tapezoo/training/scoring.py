@@ -10,20 +10,20 @@ from torch import Tensor
 from tapezoo.blocks import blocks
 from tapezoo.data.batch import Batch
 
-# of a row, a minute and a half: a longer one is scored in pieces, which bounds memory
+# 95 s of one row at 44.1 kHz; longer rows are scored in pieces, which bounds memory
 SCORED_SAMPLES = 1 << 22
 
 
 def scored_rows(
     output: Tensor, batch: Batch, start_samples: int, latency_samples: int
 ) -> list[tuple[Tensor, Tensor]]:
-    """Output and target of each row, (1, samples), without the beginning and the padding, latency removed.
+    """Output and target of each row, (1, samples), without the start and the padding, with the latency removed.
 
     Args:
         output: (batch, 1, samples), of whole regions.
-        batch: With the targets.
-        start_samples: How many samples at the start of a region are not scored.
-        latency_samples: By how much the output is late.
+        batch: The batch with the targets.
+        start_samples: Number of samples at the start of a region that are not scored.
+        latency_samples: Latency of the output.
     """
     rows = []
     for row, valid_samples in enumerate(batch.valid_samples.tolist()):
@@ -34,7 +34,7 @@ def scored_rows(
 
 
 def in_pieces(output: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """The two, (1, samples), in pieces short enough to be scored at once."""
+    """Output and target, (1, samples), in pieces short enough to be scored at once."""
     for piece in blocks(target.shape[-1], SCORED_SAMPLES):
         yield output[..., piece], target[..., piece]
 

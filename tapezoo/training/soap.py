@@ -1,4 +1,4 @@
-"""SOAP: Adam along the axes of the gradient's covariance, for small nets that are hard to fit."""
+"""SOAP: Adam in the eigenbasis of the gradient's covariance, for small nets that are hard to fit."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from torch.optim import Optimizer
 
 from tapezoo.training.arguments import require
 
-NOTHING = 1e-30  # energy of a gradient that has none
+NOTHING = 1e-30  # gradient energy below which a gradient counts as zero
 
 
 class SOAP(Optimizer):
     """Adam, run in the eigenvectors of the gradient's covariance over rows and over columns of each weight.
 
     Vyas, Morwani, Zhao, Kwun, Shapira, Brandfonbrener, Janson, Kakade, "SOAP: Improving and stabilizing Shampoo using
-    Adam", ICLR 2025. Weights of a recurrent net act together over many samples: along the axes of the weights Adam
-    needs small steps, along these not. A step takes about a millisecond more than Adam's. The first gradient only sets
-    up the axes.
+    Adam", ICLR 2025. The weights of a recurrent net act together over many samples: Adam needs small steps along the
+    weights' own axes, but not along these eigenvectors. A step takes about a millisecond more than Adam's. The first
+    gradient only initialises the axes.
 
-    A weight of more than two dimensions is taken as a matrix, (first, all others); an axis longer than
+    A weight with more than two dimensions is treated as a matrix, (first, all others); an axis longer than
     `longest_axis` is not rotated.
 
     Args:
-        params: As for every optimizer.
+        params: As in every PyTorch optimizer.
         lr: Learning rate, above 0.
         betas: Decay of the means of the gradient and of its square, 0 to below 1.
         covariance_beta: Decay of the mean covariance, 0 to below 1.
@@ -59,7 +59,7 @@ class SOAP(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Moves every parameter that has a gradient."""
+        """Updates every parameter that has a gradient."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -82,7 +82,7 @@ def _move(parameter: Tensor, state: dict[str, Any], group: dict[str, Any]) -> No
                 state[f"covariance_{axis}"] = matrix.new_zeros(size, size)
         _follow(state, matrix, group["covariance_beta"])
         for axis in _turned_axes(state):
-            covariance = torch.nan_to_num(state[f"covariance_{axis}"])  # who trains says what is wrong
+            covariance = torch.nan_to_num(state[f"covariance_{axis}"])  # the training itself reports NaN
             scale = covariance.diagonal().mean() + NOTHING
             state[f"basis_{axis}"] = torch.linalg.eigh(covariance / scale).eigenvectors.flip(1)
         return

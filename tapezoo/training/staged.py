@@ -65,7 +65,7 @@ class Staged(Supervised):
 
 @contextmanager
 def _only(net: Net, patterns: list[str]) -> Iterator[None]:
-    """Inside, no parameter but the named ones has a gradient: optimizers leave the others alone."""
+    """Within this context only the named parameters get a gradient, so optimizers leave the others unchanged."""
     held = [
         parameter
         for name, parameter in net.named_parameters()

@@ -13,8 +13,8 @@ from tapezoo.net import Net, State
 from tapezoo.training.arguments import require
 from tapezoo.training.supervised import Supervised
 
-NUDGE = 1e-2  # of the RMS of each tensor of the state: large against rounding, small against what the net remembers
-ROWS_SHARE = 4  # one of so many rows is played a second time
+NUDGE = 1e-2  # of the RMS of each state tensor: large against rounding, small against the state
+ROWS_SHARE = 4  # one row in this many is played a second time
 LEAST_RATIO = 1e-6
 
 
@@ -68,16 +68,16 @@ class Steady(Supervised):
         return input + self.input_noise * size * torch.randn_like(input), state
 
     def penalty(self, net: Net, input: Tensor, controls: Tensor, state: State, after: State) -> Tensor | None:
-        """See `Supervised.penalty`: `growth`, with its weight."""
+        """See `Supervised.penalty`: `growth` times its weight."""
         if not self.growth_weight:
             return None
         return self.growth_weight * self.growth(net, input, controls, state)
 
     def growth(self, net: Net, input: Tensor, controls: Tensor, state: State) -> Tensor:
-        """By how much, in nepers, a nudge of the state is more than `forget` of itself later; mean of the rows.
+        """By how many nepers a state disturbance later exceeds `forget` times its start; mean over rows.
 
         Args:
-            net: What is trained.
+            net: The net in training.
             input: A chunk, (batch, 1, samples).
             controls: (batch, num_controls).
             state: Before the chunk.
@@ -107,10 +107,10 @@ class Steady(Supervised):
 
 
 def _remembered(net: Net, state: State) -> list[str]:
-    """What the net remembers in real numbers, but the glide of its controls."""
+    """The floating-point state tensors, except the control glide."""
     return [name for name in net.state_names if state[name].is_floating_point()]
 
 
 def _distance(one: Tensor, other: Tensor) -> Tensor:
-    """Mean square of the difference, by row."""
+    """Mean square of the difference, per row."""
     return (one - other).square().flatten(start_dim=1).mean(dim=1)

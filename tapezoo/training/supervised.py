@@ -45,7 +45,7 @@ class Supervised(Objective):
         self.loss = loss or ESR()
         self.tbptt_samples = tbptt_samples
         self.gradient_clip_norm = gradient_clip_norm
-        # below 0 it would turn gradients around
+        # a negative norm would reverse gradients
         is_limit = gradient_clip_norm is None or gradient_clip_norm > 0
         require("gradient_clip_norm", gradient_clip_norm, is_limit, "a number above 0, or null for no limit")
         if tbptt_samples is not None and tbptt_samples < self.loss.min_samples:
@@ -57,7 +57,7 @@ class Supervised(Objective):
             )
 
     def step(self, step: Step) -> dict[str, Tensor]:
-        """See `Objective.step`: an optimizer step per `tbptt_samples`."""
+        """See `Objective.step`: one optimizer step per `tbptt_samples`."""
         net, (input, target, controls, *_) = step.net, step.batch
         state = net.initial_state(controls)
         hop, latency = net.hop_samples, net.latency_samples
@@ -68,7 +68,7 @@ class Supervised(Objective):
             with torch.no_grad():
                 heard, state = net(input[..., :unscored], controls, state)
         input = input[..., unscored : unscored + scored]
-        target = target[..., unscored - latency : unscored - latency + scored]  # the output is that late
+        target = target[..., unscored - latency : unscored - latency + scored]  # the output is late by it
         scale = 1.0 if step.batch.scale is None else step.batch.scale[:, None, None]
         delay = step.batch.delay
         if delay is not None:
@@ -80,7 +80,7 @@ class Supervised(Objective):
         penalties: list[Tensor] = []
         for chunk in blocks(scored, whole_hops(self.tbptt_samples or scored, hop)):
             if losses and chunk.stop - chunk.start < self.loss.min_samples:
-                continue  # a last chunk too short to be judged
+                continue  # too short for the loss
             heard, before = self.disturbed(net, input[..., chunk], state)
             output, state = net(heard, controls, before)
             if delay is not None:
@@ -99,7 +99,7 @@ class Supervised(Objective):
         """The input chunk and state that the net receives in training; here unchanged.
 
         Args:
-            net: What is trained.
+            net: The net in training.
             input: (batch, 1, samples).
             state: Before the chunk.
         """
@@ -109,8 +109,8 @@ class Supervised(Objective):
         """A term that a subclass adds to the loss of a chunk; None: nothing.
 
         Args:
-            net: What is trained.
-            input: What it was given, (batch, 1, samples).
+            net: The net in training.
+            input: Its input, (batch, 1, samples).
             controls: (batch, num_controls).
             state: Before the chunk.
             after: After the chunk, with its gradient.
