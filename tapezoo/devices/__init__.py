@@ -1,4 +1,4 @@
-"""Virtual analog machines: the built-in ground truth, and programme material to play through them."""
+"""Virtual analog machines: the built-in ground truth, and program material to play through them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def resolve(name: str) -> type[Device]:
 
 
 def device(name: str, **options: Any) -> Device:
-    """The virtual device of this name.
+    """The virtual device with this name.
 
     Args:
         name: As `tapezoo list devices` shows it.
         options: Construction options of that device.
 
     Raises:
-        RegistrationError: No device has this name; the message has the nearest and all.
-        DeviceError: The device has no such option, or refuses its value.
+        RegistrationError: No device has this name; the message has the nearest and all known names.
+        DeviceError: The device lacks one of the options, or refuses its value.
     """
     found = resolve(name)
     known = inspect.signature(found).parameters

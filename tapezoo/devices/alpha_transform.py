@@ -1,4 +1,4 @@
-"""The time derivative of a sampled field, as the time-stepping solvers of hysteresis take it."""
+"""The time derivative of a sampled field, as the time-stepping solvers of hysteresis use it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from tapezoo.compiled import compiled
 
 ALPHA = 0.75  # 1 is the trapezoidal rule, whose ringing at Nyquist never ends; 0 is the backward difference
-# in 1/s, far below what the smallest float32 changes by: in silence the recursion would creep on among
-# denormals, which are slow
+# in 1/s, far below the derivative of the smallest float32 step: without it, the recursion would continue in silence
+# with denormals, which are slow
 _NOTHING = 1e-60
 
 
@@ -42,12 +42,12 @@ def alpha_derivative(
     """dH/dt of every sample by the alpha transform.
 
     H' = (1.75/T)(H - H_1) - 0.75 H'_1, Chowdhury, "Real-time physical modelling for analog tape machines", DAFx
-    2019. It is exact on a straight line and of first order elsewhere: at an angular frequency w it is late by
-    T/14. A change of direction rings on at Nyquist, 2.5 dB weaker with every sample.
+    2019. It is exact on a straight line and of first order elsewhere: it is delayed by T/14.
+    A change of direction rings at Nyquist and decays by 2.5 dB per sample.
 
     Args:
-        field: Of any unit.
-        H: Sample before the first of each row.
+        field: In any unit.
+        H: The field one sample before the start of each row.
         dH: Derivative at that sample, per second.
         sample_rate: In Hz.
 

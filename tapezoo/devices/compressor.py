@@ -27,18 +27,17 @@ class Compressor(Device):
     optical cell (`tapezoo.devices.opto`). The defaults are those of Simionato and Fasciani, "Hybrid neural
     audio effects", SMC 2024.
 
-    `threshold`: below threshold - 3 dB nothing happens, to the bit; above threshold + 3 dB a steady level ends
-    at threshold + (level - threshold) / ratio. On a sine "level" is the peak; the detector ends up to 0.2 dB
-    below it above 100 Hz at the default times.
+    `threshold`: below threshold - 3 dB the output equals the input bit for bit; above threshold + 3 dB a steady level
+    settles at threshold + (level - threshold) / ratio. For a sine, "level" is the peak; the detector settles up to
+    0.2 dB below it above 100 Hz at the default times.
     `attack`: 1 - 1/e of the reduction in dB is reached this long after a step from below the threshold.
-    `release`: 1 - 1/e of it is gone this long after a short burst. The longer the cell was lit, the more of it,
-    at most half, goes in a tail with time constants of 0.2 and 2 s instead: at 50 ms, 90 % are gone after
-    0.12 s (burst of 5 ms), 0.55 s (1 s) or 1.9 s (10 s).
+    `release`: 1 - 1/e of the reduction is gone this long after a short burst. The longer the cell was lit, the larger
+    the share, at most half, that decays in a tail with time constants of 0.2 and 2 s instead: at 50 ms, 90 % are gone
+    after 0.12 s (burst of 5 ms), 0.55 s (1 s) or 1.9 s (10 s).
 
-    The change, wet - dry, is what is resampled: where the cell is dark the dry signal passes untouched, and
-    the resamplers' ripple precedes the change by less than 36 samples. At the default times a sine 3 dB below
-    full scale has aliases below -97 dB up to 12 kHz and -83 dB at 15 kHz; at the base rate they would reach
-    -72 dB.
+    Only the change, wet - dry, is resampled: while the cell is dark the dry signal passes untouched, and the
+    resamplers' ripple precedes the change by less than 36 samples. At the default times, a sine 3 dB below full scale
+    has aliases below -97 dB up to 12 kHz and -83 dB at 15 kHz; without oversampling they would reach -72 dB.
 
     At the default settings the linear floor (ESR of the causal 257-tap FIR fitted by least squares) is 0.083
     on `program_material(60, 44100, 0)`, fitted and scored on all of it, and 0.029 on its music alone; fitted
@@ -61,7 +60,7 @@ class Compressor(Device):
     def render(
         self, dry: NDArray[np.float32], sample_rate: int, settings: Mapping[str, float], seed: int
     ) -> NDArray[np.float32]:
-        """See `Device.render`; nothing here is random, `seed` is not used."""
+        """See `Device.render`; nothing here is random, so `seed` is unused."""
         values = fill_defaults(self.controls, settings)
         signal = check_signal(self.name, dry, sample_rate)
         rate_hz = float(OVERSAMPLING * sample_rate)
@@ -77,7 +76,7 @@ class Compressor(Device):
 
 
 def wanted_reduction(signal: NDArray[np.float64], threshold_db: float, ratio: float) -> NDArray[np.float64]:
-    """Reduction in dB that the static curve asks for, sample by sample: level in minus level out.
+    """Reduction in dB that the static curve demands, sample by sample: level in minus level out.
 
     The soft knee of Giannoulis, Massberg and Reiss (see `Compressor`), `KNEE_DB` wide and
     centred on the threshold.
@@ -85,7 +84,7 @@ def wanted_reduction(signal: NDArray[np.float64], threshold_db: float, ratio: fl
     Args:
         signal: Full scale +-1; its level is that of the rectified sample, 0 dB at 1.
         threshold_db: In dB of full scale.
-        ratio: Change of level in over change of level out, 1 or more.
+        ratio: Change of input level divided by change of output level, 1 or more.
 
     Shape:
         signal (samples,) -> (samples,).

@@ -50,9 +50,9 @@ class Device(ABC):
         """
 
     def replay_delay(self, samples: int, sample_rate: int, seed: int) -> NDArray[np.float64] | None:
-        """The wandering delay of `render`; None: the device has none.
+        """The time-varying delay of `render`; None: the device has none.
 
-        With it the delay can be removed from the wet signal, or given to a model.
+        It allows the delay to be removed from the wet signal, or to be applied to a model's output.
 
         Args:
             samples: Length of the signal.
@@ -60,19 +60,19 @@ class Device(ABC):
             seed: As given to `render`.
 
         Shape:
-            returns: (samples,), in samples around 0; positive where wet is late.
+            returns: (samples,), in samples around 0; positive where wet is later than dry.
         """
         return None
 
 
 def fill_defaults(controls: tuple[Control, ...], settings: Mapping[str, float]) -> dict[str, float]:
-    """Every control's value in user units, defaults filled in. Raises ControlError like `control_vector`."""
+    """Every control's value in user units, with defaults filled in. Raises ControlError like `control_vector`."""
     control_vector(controls, settings)
     return {control.name: float(settings.get(control.name, control.default)) for control in controls}
 
 
 def check_signal(name: str, dry: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
-    """`dry` in float64, or a DeviceError in the name of the device."""
+    """`dry` in float64; raises a DeviceError that names the device."""
     if dry.ndim != 1:
         raise DeviceError(
             f"device {name!r}",

@@ -1,8 +1,8 @@
 """Record and replay equalisation of a tape machine, by the time constants of the NAB standard.
 
-NAB, "Magnetic tape recording and reproducing (reel-to-reel)", 1965; the same figures in IEC 60094-1. The
-standard fixes the flux on the tape, falling at 6 dB/octave above 1 / (2 pi T_HIGH) = 3183 Hz and rising below
-1 / (2 pi T_LOW) = 50 Hz, and so the replay amplifier, its inverse. The record amplifier is free: whatever
+NAB, "Magnetic tape recording and reproducing (reel-to-reel)", 1965; the same figures in IEC 60094-1. The standard
+fixes the flux on the tape, which falls at 6 dB/octave above 1 / (2 pi T_HIGH) = 3183 Hz and rises below
+1 / (2 pi T_LOW) = 50 Hz; the replay amplifier is its inverse. The record amplifier is free: it is whatever
 makes the machine flat with its tape.
 """
 
@@ -17,7 +17,7 @@ from scipy import signal as scipy_signal
 
 T_LOW_S = 3180e-6
 T_HIGH_S = 50e-6
-# the record amplifier's bass boost ends here, or it would record rumble at any level
+# the record amplifier's bass boost stops here; otherwise it would amplify rumble without limit
 RECORD_BASS_END_HZ = 5.0
 ALIGNMENT_HZ = (1_000.0, 10_000.0)
 
@@ -28,13 +28,13 @@ def replay_treble(frequency_hz: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def replay_bass(signal: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
-    """The replay amplifier's bass fall, s T_LOW / (1 + s T_LOW): what the tape holds at 0 Hz is not heard."""
+    """The replay amplifier's bass fall, s T_LOW / (1 + s T_LOW): flux at 0 Hz is not reproduced."""
     numerator, denominator = scipy_signal.bilinear([T_LOW_S, 0.0], [T_LOW_S, 1.0], fs=sample_rate)
     return np.asarray(scipy_signal.lfilter(numerator, denominator, signal), dtype=np.float64)
 
 
 def record_bass(signal: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
-    """The record amplifier's bass rise, (1 + s T_LOW) / (s T_LOW), levelled off below RECORD_BASS_END_HZ."""
+    """The record amplifier's bass rise, (1 + s T_LOW) / (s T_LOW), flat below RECORD_BASS_END_HZ."""
     end = 2.0 * math.pi * RECORD_BASS_END_HZ * T_LOW_S
     numerator, denominator = scipy_signal.bilinear([T_LOW_S, 1.0], [T_LOW_S, end], fs=sample_rate)
     return np.asarray(scipy_signal.lfilter(numerator, denominator, signal), dtype=np.float64)
@@ -46,14 +46,13 @@ def record_treble(frequency_hz: NDArray[np.float64], time_constant_s: float) -> 
 
 
 def treble_alignment(response: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> float:
-    """Time constant in s of the record treble rise that makes 10 kHz as loud as 1 kHz, 0 where it is louder
-    already.
+    """Time constant in s of the record treble rise that makes 10 kHz as loud as 1 kHz; 0 if 10 kHz is already louder.
 
-    The alignment step of every machine's manual: record treble is adjusted last, at 10 kHz, against 1 kHz.
+    This is the alignment step in every machine's manual: record treble is adjusted last, at 10 kHz, against 1 kHz.
     With r = |R(1 kHz) / R(10 kHz)|^2 of the rest of the machine, 1 + (w10 T)^2 = r (1 + (w1 T)^2).
 
     Args:
-        response: Frequencies in Hz -> linear gain of everything but the record treble.
+        response: Frequencies in Hz -> linear gain of the machine without the record treble.
     """
     omega = 2.0 * np.pi * np.array(ALIGNMENT_HZ)
     low, high = response(np.array(ALIGNMENT_HZ))

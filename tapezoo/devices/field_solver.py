@@ -1,4 +1,4 @@
-"""Hysteresis integrated along the field: what the virtual tape plays by default."""
+"""Hysteresis integrated along the field: the solver that the virtual tape uses by default."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tapezoo.devices.solver import Magnetised, Solver
 
 
 class Magnetic(NamedTuple):
-    """State of the tape: the last field and the magnetisation it left."""
+    """State of the tape: the last field and magnetisation."""
 
     H: float
     M: float
@@ -45,14 +45,14 @@ def magnetise(
 
     The model is rate independent (the paper's dM/dt is proportional to dH/dt), so it is integrated as dM/dH
     along the straight line between two samples of the field. This needs no numerical dH/dt, whose own error
-    dominates the paper's time-stepping solvers, and the direction of the field is exact. Each line is one
-    step of the explicit midpoint rule: music, noise and sweeps at 16 times 44.1 kHz stay within an ESR of
-    3e-8 of RK4 at 64 times, and RK4 (7e-9) or smaller steps would spend their time better on a higher rate,
-    which also aliases less.
+    dominates the paper's time-stepping solvers, and the direction of the field is exact. Each line is one step of the
+    explicit midpoint rule. At 16 times 44.1 kHz, music, noise and sweeps have an ESR below 3e-8 against RK4 at 64
+    times. RK4 would reach 7e-9, but its extra time, or that of smaller steps, is better spent on a higher rate, which
+    also reduces aliasing.
 
     Args:
         field: Magnetic field, full scale +-1.
-        state: Where the last call ended; `DEMAGNETISED` for fresh tape.
+        state: State after the previous call; `DEMAGNETISED` for fresh tape.
         tape: Constants of the model.
 
     Shape:
@@ -65,7 +65,7 @@ def magnetise(
 
 
 class FieldSolver(Solver):
-    """`magnetise`, for many tapes."""
+    """`magnetise` for many tapes at once."""
 
     name = "field"
 
@@ -76,7 +76,7 @@ class FieldSolver(Solver):
         tapes: NDArray[np.float64],
         sample_rate: float,
     ) -> tuple[NDArray[np.float64], Magnetised]:
-        """See `Solver.solve`; the sample rate changes nothing."""
+        """See `Solver.solve`; independent of the sample rate."""
         if field.shape[1] == 0:
             return np.empty((tapes.shape[0], 0)), start
         rows = np.broadcast_to(field, (tapes.shape[0], field.shape[1]))

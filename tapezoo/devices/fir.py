@@ -1,4 +1,4 @@
-"""FIR filters that realise a wanted magnitude with the least delay."""
+"""FIR filters with a given magnitude response and the least delay."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-_GRID = 8192  # frequency points; the cepstrum of smooth curves has died out long before
+_GRID = 8192  # frequency points; the cepstrum of smooth curves has decayed long before
 _FLOOR = 1e-5  # -100 dB: the logarithm of a notch must stay finite
 
 
@@ -22,7 +22,7 @@ def minimum_phase_fir(
     Args:
         magnitude: Frequencies in Hz -> linear gain.
         sample_rate: In Hz.
-        taps: Length of the filter; what the ideal response holds after that is cut off.
+        taps: Length of the filter; the rest of the ideal response is cut off.
 
     Shape:
         (taps,).

@@ -1,4 +1,4 @@
-"""Magnetic hysteresis alone: what a state transition network learns."""
+"""Magnetic hysteresis alone: the system that a state transition network learns."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from tapezoo.devices.solver import Magnetised, constants, demagnetised
 from tapezoo.devices.solvers import find_solver
 
 MOST_OVERSAMPLING = 64
-MOST_FIELD = 1e100  # its derivative is then still far from overflow
+MOST_FIELD = 1e100  # far enough from overflow that its derivative is finite too
 
 
 class Hysteresis(Device):
-    """The magnetisation of a tape under the signal as its field: no filter, no bias current, no make-up gain.
+    """The magnetisation of a tape whose field is the signal: no filter, no bias current, no make-up gain.
 
     Jiles-Atherton hysteresis in the parametrisation of Chowdhury, "Real-time physical modelling for analog tape
     machines", DAFx 2019: the ground truth of "Tape emulation with neural networks" (Chowdhury, 2020). The output
-    is M itself, up to 2 in size at a saturation of 0, and some 1/300 of the signal at a drive of 0. Without
-    oversampling it aliases, as what it is compared with does. A tape starts demagnetised; nothing is random.
+    is M itself, up to 2 in magnitude at a saturation of 0, and about 1/300 of the signal at a drive of 0. Without
+    oversampling it aliases, like the networks it is compared with. A tape starts demagnetised; nothing is random.
 
     Args:
         solver: "NR8", "NR4", "RK4", "RK2" step in time, "field" integrates along the field (`tapezoo.devices.solvers`).
-        oversampling: Whole number, 1 to 64: the equation is solved at that many times the sample rate.
+        oversampling: Whole number, 1 to 64: factor on the sample rate at which the equation is solved.
 
     Raises:
-        DeviceError: No such solver, or oversampling out of range.
+        DeviceError: There is no such solver, or oversampling is out of range.
     """
 
     name = "hysteresis"
@@ -75,12 +75,12 @@ class Hysteresis(Device):
 
 
 def tape_at(drive: float, saturation: float, bias: float) -> JilesAtherton:
-    """The tape at three knobs 0..1; the more bias, the narrower its loop."""
+    """The tape at three knobs 0..1; more bias makes its loop narrower."""
     return parameters(drive, saturation, 1.0 - bias)
 
 
 class States(NamedTuple):
-    """What a solver went through, sample by sample: pairs of neighbours are what a state transition maps.
+    """The states that a solver passed through, sample by sample; a state transition maps each one to the next.
 
     Args:
         H: Field.
@@ -103,23 +103,23 @@ def hysteresis_states(
     solver: str = "NR8",
     start: Magnetised | None = None,
 ) -> tuple[States, Magnetised]:
-    """Field, derivative and magnetisation at many settings at once, and the states to go on from.
+    """Field, derivative and magnetisation at many settings at once, and the states to continue from.
 
-    Everything lies in memory as float64: take long fields in blocks, which give the same to the bit.
+    Everything is held in memory as float64: split long fields into blocks, which give the same result bit for bit.
 
     Args:
-        field: One for all points, or one for each.
-        points: Drive, saturation and bias of each, 0..1.
+        field: One row for all points, or one for each.
+        points: Drive, saturation and bias of each point, 0..1.
         sample_rate: In Hz.
-        solver: As the device's.
-        start: Where the last block ended; None: fresh tapes in no field.
+        solver: As for the device.
+        start: States after the previous block; None: demagnetised tapes without a field.
 
     Shape:
         field (samples,) or (points, samples), points (points, 3).
 
     Raises:
         ControlError: A setting outside 0..1.
-        DeviceError: No such solver, arrays that do not fit together, or a field that is not finite.
+        DeviceError: There is no such solver, the arrays do not fit together, or the field is not finite.
     """
     chosen = find_solver(Hysteresis.name, solver)
     tapes = constants([tape_at(*point) for point in _checked_points(points)])

@@ -1,9 +1,9 @@
-"""Magnetic fields that a state transition net is trained and tested with: what leads a tape through all its states.
+"""Magnetic fields for training and testing state transition nets; they lead a tape through all of its states.
 
-Music alone stays near a few loops. A net that goes on from its own output also comes to states where no tape ever was,
-and must come back from them: sweeps, noise, small loops on the flanks of large ones, decaying fields, and rows that
-begin at any magnetisation. What a net does beyond what it was trained on is anybody's guess: levels and drives lie
-denser at their ends. Test fields are music and sweeps of another seed, from a demagnetised tape.
+Music alone stays near a few loops. A net that runs on its own output also reaches states that no tape is ever in,
+and must return from them. So the training fields include sweeps, noise, small loops on the flanks of large ones,
+decaying fields, and rows that start at any magnetisation. A net is unpredictable outside its training range, so
+levels and drives are denser at the ends. Test fields are music and sweeps with another seed, from a demagnetised tape.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ Phrase = Callable[[float, int, np.random.Generator], NDArray[np.float64]]
 Spread = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 
 LEVEL_RANGE_DB = 40.0
-_HOT_DB = 12.0  # every other row peaks within this of full scale, as programme material does
+_HOT_DB = 12.0  # every other row peaks within this of full scale, as program material does
 _GOLDEN = 0.6180339887498949
-_QUIET_START = 0.3  # of the reach: how far a tape under a quiet field is magnetised at most
-_TRAINING, _TEST = 0, 1  # so that no seed of one gives a signal of the other
+_QUIET_START = 0.3  # of the reach: the largest magnetisation that a tape under a quiet field starts with
+_TRAINING, _TEST = 0, 1  # so that no seed of one set repeats a signal of the other
 
 
 class Fields(NamedTuple):
-    """Rows of a field, and what else tells them apart.
+    """Rows of a field, with their drives and starting points.
 
     Args:
-        kinds: What each row is.
+        kinds: The kind of each row.
         H: Field, full scale +-1.
-        drives: 0..1, for nets that hear the drive: each row has its own.
-        starts: Magnetisation before the first sample over the anhysteretic one of a field of full scale, -1..1.
+        drives: 0..1, one for each row, for nets with the drive as an input.
+        starts: Magnetisation before the first sample, relative to the anhysteretic one at full scale, -1..1.
 
     Shape:
         H (rows, samples), drives (rows,), starts (rows,).
@@ -49,7 +49,7 @@ class Fields(NamedTuple):
 
 
 def small_loops(seconds: float, sample_rate: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """A slow large sine around an offset, and a fast small one that turns the field many times on its flanks."""
+    """A slow large sine around an offset, and a fast small one that reverses the field many times on its flanks."""
     time_s = np.arange(round(seconds * sample_rate)) / sample_rate
     slow_hz = 15.0 * 20.0 ** random.random()
     fast_hz = min(slow_hz * 10.0 ** random.uniform(0.6, 1.8), 0.4 * sample_rate)
@@ -61,7 +61,7 @@ def small_loops(seconds: float, sample_rate: int, random: np.random.Generator) -
 
 
 def decaying_tone(seconds: float, sample_rate: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """A tone that dies away by 20 to 60 dB around an offset: it leaves the tape on its anhysteretic curve."""
+    """A tone around an offset that decays by 20 to 60 dB: it leaves the tape on its anhysteretic curve."""
     time_s = np.arange(round(seconds * sample_rate)) / sample_rate
     tone_hz = 60.0 * 50.0 ** random.random()
     decay = 10.0 ** (-random.uniform(1.0, 3.0) * time_s / max(seconds, 1e-9))
@@ -90,16 +90,17 @@ _TESTED: tuple[tuple[str, Phrase], ...] = (
 
 
 def training_fields(rows: int, samples: int, sample_rate: int, seed: int) -> Fields:
-    """Fields that cover the states of a tape; half of the hot and of the quiet rows begin at a random magnetisation.
+    """Fields that cover the states of a tape; half of the hot and of the quiet rows start at a random magnetisation.
 
-    A tape under a quiet field is seldom magnetised far, and would dominate what is learned from it. Two rows begin at
-    the end of the reach.
+    A tape under a quiet field is seldom strongly magnetised, so such starts would dominate the training if they reached
+    as far as those of hot rows. Two rows start at the ends of the reach.
 
     Args:
-        rows: How many; nine in turn are of every kind, 36 in turn of every kind, hot and quiet, begun either way.
-        samples: Of each row; short ones come to more levels, and to more random beginnings.
+        rows: Number of rows. Nine in a row cover every kind; 36 in a row cover every kind, hot and quiet, with both
+            kinds of start.
+        samples: Length of each row; for the same total, shorter rows give more levels and more random starts.
         sample_rate: In Hz.
-        seed: Another one gives other signals.
+        seed: Another seed gives other signals.
     """
     random = np.random.default_rng([seed, _TRAINING, rows])
     numbers = np.arange(rows)
@@ -112,13 +113,13 @@ def training_fields(rows: int, samples: int, sample_rate: int, seed: int) -> Fie
 
 
 def unseen_fields(rows: int, samples: int, sample_rate: int, seed: int) -> Fields:
-    """Music, percussion, speech and sweeps that no training field repeats, on demagnetised tapes.
+    """Music, percussion, speech and sweeps that appear in no training field, on demagnetised tapes.
 
     Args:
-        rows: How many; five in turn are of every kind.
-        samples: Of each row.
+        rows: Number of rows; five in a row cover every kind.
+        samples: Length of each row.
         sample_rate: In Hz.
-        seed: Another one gives other signals.
+        seed: Another seed gives other signals.
     """
     return _fields(_TESTED, rows, samples, sample_rate, [seed, _TEST], np.zeros(rows), as_they_are)
 
@@ -142,23 +143,23 @@ def _fields(
         peak = max(float(np.abs(found).max(initial=0.0)), 1e-9)
         H[row, : found.size] = found * (10.0 ** (levels_db[row] / 20.0) / peak)
         names.append(name)
-    # neighbours in drive are not neighbours in level: the two sequences share no ratio
+    # two sequences without a common ratio, so that rows with similar drives have different levels
     drives = (0.5 + np.arange(rows) * np.sqrt(2.0)) % 1.0
     return Fields(tuple(names), H, drives, starts)
 
 
 def to_ends(shares: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Numbers spread evenly over 0..1, moved to where cosines of them would be: denser at both ends."""
+    """Numbers spread evenly over 0..1, mapped by a cosine so that they are denser at both ends."""
     return np.asarray((1.0 - np.cos(np.pi * shares)) / 2.0)
 
 
 def as_they_are(shares: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Numbers spread evenly."""
+    """Evenly spread numbers."""
     return shares
 
 
 def _levels_db(rows: int, spread: Spread) -> NDArray[np.floating]:
-    """Peaks of the rows: hot and quiet in turn, each spread by the golden ratio, the hot ones also by `spread`."""
+    """Peak levels of the rows: alternately hot and quiet, spread by the golden ratio, the hot ones also by `spread`."""
     numbers = np.arange(rows)
     shares = numbers // 2 * _GOLDEN % 1.0
     quiet = -_HOT_DB - (LEVEL_RANGE_DB - _HOT_DB) * shares

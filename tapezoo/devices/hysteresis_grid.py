@@ -1,4 +1,4 @@
-"""The magnetisation of many tapes under the same fields: what the nets of a grid are trained and tested on."""
+"""The magnetisation of many tapes under the same fields: training and test data for the nets of a grid."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tapezoo.devices.hysteresis_fields import Fields
 from tapezoo.devices.jiles_atherton import langevin
 from tapezoo.devices.solver import Magnetised
 
-_CELLS_AT_ONCE = 16  # of one thread: their float64 is let go of before the next are solved
+_CELLS_AT_ONCE = 16  # per thread: their float64 results are freed before the next cells are solved
 _BYTES_PER_SAMPLE = 4
 
 
 def with_drives(cells: NDArray[np.floating], drives: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Points of cells whose nets hear the drive: in each cell every row of the fields has its own drive.
+    """Points of cells whose nets have the drive as an input: in each cell every row of the fields has its own drive.
 
     Args:
-        cells: Saturation and bias of each, 0..1.
-        drives: Of each row, 0..1 (`Fields.drives`).
+        cells: Saturation and bias of each cell, 0..1.
+        drives: Drive of each row, 0..1 (`Fields.drives`).
 
     Shape:
         cells (cells, 2), drives (rows,) -> (cells, rows, 3): drive, saturation, bias.
@@ -43,23 +43,23 @@ def render_cells(
 ) -> NDArray[np.float32]:
     """Magnetisation of every cell under every field.
 
-    All cells hear the same fields, so H is there once, whatever the number of cells. What is returned takes 4 bytes per
-    cell, row and sample; beside it lie 8 bytes per sample of 16 cells of one row for each thread. `cell_blocks` cuts a
-    grid into parts of bounded size.
+    All cells share the same fields, so H is stored once, whatever the number of cells. The result takes 4 bytes per
+    cell, row and sample; in addition, each thread needs 8 bytes per sample for one row of 16 cells. `cell_blocks`
+    splits a grid into parts of bounded size.
 
     Args:
-        fields: Rows, with the magnetisation each begins with.
-        points: Drive, saturation and bias, 0..1; of a cell, or of a cell in each row (`with_drives`).
+        fields: Rows, with the magnetisation at which each starts.
+        points: Drive, saturation and bias, 0..1, for each cell, or for each cell and row (`with_drives`).
         sample_rate: In Hz.
-        solver: As the device's.
-        threads: None: one for each core.
+        solver: As for the device.
+        threads: Number of threads; None: one per core.
 
     Shape:
         points (cells, 3) or (cells, rows, 3) -> (cells, rows, samples).
 
     Raises:
         ControlError: A setting outside 0..1.
-        DeviceError: No such solver, or points of another number of rows.
+        DeviceError: There is no such solver, or points and fields have different numbers of rows.
     """
     rows, samples = fields.H.shape
     every, starts = _every_point(points, rows), start_magnetisation(fields, points)
@@ -80,13 +80,13 @@ def render_cells(
 
 
 def start_magnetisation(fields: Fields, points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Magnetisation of every cell before the first sample of every field: where a net's own M begins, with H and H' 0.
+    """Magnetisation of every cell before the first sample of every field: a net's own M starts here, with H and H' 0.
 
     Shape:
         points (cells, 3) or (cells, rows, 3) -> (cells, rows).
     """
     every = _every_point(points, len(fields.H))
-    reach = np.empty(every.shape[:2])  # at a low drive no field of full scale comes near saturation
+    reach = np.empty(every.shape[:2])  # at a low drive, no full-scale field comes near saturation
     for place in np.ndindex(reach.shape):
         tape = tape_at(*every[place])
         reach[place] = tape.Ms * langevin(1.0 / tape.a)[0]
@@ -102,26 +102,26 @@ def one_step(
     sample_rate: int,
     solver: str = "NR8",
 ) -> NDArray[np.float64]:
-    """Where one tape goes in one sample from each of many states, on its trajectories or beside them.
+    """The next state of one tape from each of many states, on its trajectories or beside them.
 
-    A net that is taught from true states alone never sees its own errors. With `M_1` of a trajectory and an error
-    added, this is the true answer to such a state.
+    A net trained from true states only never sees its own errors. With `M_1` from a trajectory plus an error, this
+    gives the true answer to such a state.
 
     Args:
         H: Field.
-        H_1: Field a sample earlier.
-        dH_1: Its derivative then, per second.
-        M_1: Magnetisation then.
+        H_1: Field one sample earlier.
+        dH_1: Derivative of the field one sample earlier, per second.
+        M_1: Magnetisation one sample earlier.
         point: Drive, saturation and bias of the tape, 0..1.
         sample_rate: In Hz.
-        solver: As the device's.
+        solver: As for the device.
 
     Shape:
         H, H_1, dH_1, M_1 (states,), point (3,) -> M (states,).
 
     Raises:
         ControlError: A setting outside 0..1.
-        DeviceError: No such solver, or arrays of different lengths or not finite.
+        DeviceError: There is no such solver, or the arrays differ in length or are not finite.
     """
     points = np.broadcast_to(np.asarray(point, dtype=np.float64), (len(H), len(point)))
     start = Magnetised(*(np.asarray(part, dtype=np.float64) for part in (H_1, dH_1, M_1)))
@@ -130,7 +130,7 @@ def one_step(
 
 
 def cell_blocks(cells: int, fields: Fields, most_bytes: int) -> Iterator[slice]:
-    """Parts of a grid whose magnetisation takes at most so many bytes each; at least a cell at a time."""
+    """Parts of a grid whose magnetisation takes at most this many bytes each; at least one cell per part."""
     at_once = max(1, most_bytes // max(1, _BYTES_PER_SAMPLE * fields.H.size))
     for first in range(0, cells, at_once):
         yield slice(first, min(first + at_once, cells))

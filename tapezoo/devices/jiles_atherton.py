@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tapezoo.compiled import compiled
 
-# below this the closed form loses digits to 1/x - 1/x; the series then has an error below 1e-15
+# below this, the closed form loses digits to cancellation; the series then has an error below 1e-15
 _SERIES_LIMIT = 0.3
 
 
@@ -44,7 +44,7 @@ def parameters(drive: float, saturation: float, width: float) -> JilesAtherton:
         width: 0..1, width of the loop; a well biased tape has a narrow one.
     """
     Ms = 0.5 + 1.5 * (1.0 - saturation)
-    # the published formula ends at -0.01, a tape that answers quiet signals upside down
+    # the published formula ends at -0.01, which would give a tape that inverts quiet signals
     c = max(math.sqrt(1.0 - width) - 0.01, 0.0)
     return JilesAtherton(Ms=Ms, a=Ms / (0.01 + 6.0 * drive), alpha=1.6e-3, k=0.47875, c=c)
 
@@ -114,7 +114,7 @@ def susceptibility(M: float, H: float, delta: float, tape: JilesAtherton) -> flo
     difference = tape.Ms * L - M
     reversible = tape.c * tape.Ms / tape.a * dL
     irreversible = 0.0
-    if difference * delta > 0.0:  # delta_M: domain walls are never driven backwards
+    if difference * delta > 0.0:  # delta_M: domain walls never move against the field
         free = 1.0 - tape.c
         irreversible = free * difference / (free * delta * tape.k - tape.alpha * difference)
     return (irreversible + reversible) / (1.0 - tape.alpha * reversible)
@@ -122,7 +122,7 @@ def susceptibility(M: float, H: float, delta: float, tape: JilesAtherton) -> flo
 
 @compiled
 def within_saturation(M: float, last_M: float, tape: JilesAtherton) -> float:
-    """M, held within +-Ms, where the equation's own solution lies; the last M where a step had no finite end."""
+    """M limited to +-Ms, as in the equation's exact solution; the previous M if a step gave no finite result."""
     if tape.Ms < M:
         return tape.Ms
     if -tape.Ms > M:

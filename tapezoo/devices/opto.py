@@ -1,25 +1,25 @@
-"""An optical attenuator: how the reduction of a compressor follows the light that its side chain makes.
+"""An optical attenuator: how the reduction of a compressor follows the light in its side chain.
 
-The attenuator of an optical compressor is a photoresistor lit by a luminescent panel. It darkens in two stages:
-a quick one, then a tail of up to several seconds that weighs more the longer and brighter the light has been
-on (Universal Audio, LA-610 Mk II manual, on the T4 cell: 40 to 80 ms, then seconds). In a photoconductor the
+The attenuator of an optical compressor is a photoresistor lit by a luminescent panel. Its release has two stages:
+a quick one, then a tail of up to several seconds whose share grows with the duration and brightness of the light
+(Universal Audio, LA-610 Mk II manual, on the T4 cell: 40 to 80 ms, then seconds). In a photoconductor the
 tail is charge in traps that fill and empty at rates of their own (Rose, "Concepts in photoconductivity and
-allied problems", 1963). Here two traps act on the branching log-domain detector of Giannoulis, Massberg and
+allied problems", 1963). Here two traps extend the branching log-domain detector of Giannoulis, Massberg and
 Reiss, "Digital dynamic range compressor design - a tutorial and analysis", JAES 60, 2012. With c the reduction
-asked for, e the light, m_i the filling of trap i and r the reduction given, all in dB:
+demanded, e the light, m_i the filling of trap i and r the actual reduction, all in dB:
 
     e = c where c > e, else de/dt = -e / AFTERGLOW_S
     dm_i/dt = (e - m_i) / TRAP_TIMES_S[i]
     target = c + sum_i TRAP_SHARES[i] max(m_i - c, 0)
     dr/dt = (target - r) / attack    where target > r, else (target - r) / release
 
-The afterglow lets the traps see the peaks of a wave, not its mean. A rested cell under a constant c has
+The afterglow makes the traps follow the peaks of a wave, not its mean. A rested cell under a constant c has
 m_i <= c, so its attack is the paper's, r = c (1 - exp(-t / attack)). A cell lit for T s holds
-m_i = c (1 - exp(-T / TRAP_TIMES_S[i])) when the light goes out: after a short burst it is released as
-exp(-t / release); after many seconds the traps hold half of r, and only the other half goes at that rate. In
-the dark every part of r is an exponential of release, AFTERGLOW_S or TRAP_TIMES_S, so no tail is slower than
-2 s or the release, whichever is longer. Under a constant c, r ends at c. A larger c never gives a smaller r,
-because the shares add up to less than 1.
+m_i = c (1 - exp(-T / TRAP_TIMES_S[i])) when the light goes out. After a short burst, r decays as exp(-t / release);
+after many seconds of light the traps hold half of r, and only the other half decays at that rate. In the dark, every
+part of r is an exponential of release, AFTERGLOW_S or TRAP_TIMES_S, so no tail is slower than 2 s or the release,
+whichever is longer. Under a constant c, r settles at c. A larger c never gives a smaller r, because the shares add
+up to less than 1.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TRAP_TIMES_S = (0.2, 2.0)
 
 
 class Cell(NamedTuple):
-    """State of the attenuator, all in dB of reduction: given, asked for by the light, held by the traps."""
+    """State of the attenuator, all in dB: the actual reduction, the light, and the filling of the traps."""
 
     reduction_db: float
     light_db: float
@@ -60,13 +60,13 @@ class _Steps(NamedTuple):
 def follow(
     wanted_db: NDArray[np.float64], state: Cell, attack_s: float, release_s: float, rate_hz: float
 ) -> tuple[NDArray[np.float64], Cell]:
-    """The reduction that the cell gives for the one asked for, and its state afterwards.
+    """The cell's actual reduction for the reduction demanded, and its state afterwards.
 
-    Each equation is stepped by its exact exponential for one sample, the others held.
+    Each equation advances by its exact exponential over one sample, with the others held constant.
 
     Args:
         wanted_db: c, 0 or more.
-        state: Where the last call ended; `RESTED` for a cell that has long been dark.
+        state: State after the previous call; `RESTED` for a cell that has been dark for long.
         attack_s: Time constant of a growing reduction, in s.
         release_s: Time constant of the quick stage of the release, in s.
         rate_hz: Samples per second of `wanted_db`.

@@ -11,11 +11,11 @@ from scipy import signal as scipy_signal
 
 Carry = TypeVar("Carry")
 
-# per side, in samples at the base rate; with a Kaiser window for 100 dB the filter passes 0.4535 of the rate
-# (20 kHz at 44.1 kHz) and stops at its mirror image 0.5465
+# per side, in samples at the base rate; with a Kaiser window for 100 dB, the filter's passband ends at 0.4535 of the
+# rate (20 kHz at 44.1 kHz) and its stopband starts at the mirror image, 0.5465
 _REACH_SAMPLES = 36
 _STOPBAND_DB = 100.0
-_BLOCK_SAMPLES = 7680  # of the base rate: the transforms of one block then fit a core's cache
+_BLOCK_SAMPLES = 7680  # at the base rate: one block's transforms then fit a core's cache
 
 
 def lowpass(factor: int) -> NDArray[np.float64]:
@@ -49,7 +49,7 @@ def run_oversampled(
     reach, samples = _REACH_SAMPLES, signal.size
     padded = np.concatenate([np.zeros(reach), signal, np.zeros(2 * reach)])
     output = np.zeros(samples + 3 * reach + 1)
-    # the process runs `reach` samples past the end, so that the last output samples see it go on
+    # the process runs `reach` samples past the end, since the last output samples depend on them
     for start in range(0, samples + reach, _BLOCK_SAMPLES):
         length = min(_BLOCK_SAMPLES, samples + reach - start)
         stuffed = np.zeros((length + 2 * reach) * factor)

@@ -38,22 +38,22 @@ def wave_number(frequency_hz: NDArray[np.float64], transport: Transport) -> NDAr
 
 
 def spacing_loss(k: NDArray[np.float64], transport: Transport) -> NDArray[np.float64]:
-    """exp(-k d): 54.6 dB per wavelength of distance."""
+    """exp(-k d): 54.6 dB for a distance of one wavelength."""
     return np.exp(-k * transport.spacing_m)
 
 
 def thickness_loss(k: NDArray[np.float64], transport: Transport) -> NDArray[np.float64]:
-    """(1 - exp(-k delta)) / (k delta): deep layers are far from the head."""
+    """(1 - exp(-k delta)) / (k delta): deeper layers are further from the head."""
     argument = np.maximum(k * transport.thickness_m, 1e-12)  # 1 at 0 Hz
     return -np.expm1(-argument) / argument
 
 
 def gap_loss(k: NDArray[np.float64], transport: Transport) -> NDArray[np.float64]:
-    """|sin(k g / 2) / (k g / 2)|: the gap averages over its length."""
+    """|sin(k g / 2) / (k g / 2)|: the gap averages the flux over its length."""
     return np.abs(np.sinc(k * transport.gap_m / (2.0 * np.pi)))
 
 
 def replay_loss(frequency_hz: NDArray[np.float64], transport: Transport) -> NDArray[np.float64]:
-    """The three losses together, linear gain, 1 at 0 Hz."""
+    """The product of the three losses, linear gain, 1 at 0 Hz."""
     k = wave_number(frequency_hz, transport)
     return spacing_loss(k, transport) * thickness_loss(k, transport) * gap_loss(k, transport)

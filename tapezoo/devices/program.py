@@ -1,7 +1,7 @@
-"""Programme material made from nothing: what is played through the virtual devices.
+"""Synthetic program material, to be played through the virtual devices.
 
-Six kinds, each a chain of phrases at levels spread over 40 dB with silences between them, so that a model
-meets every level, register and transient, and a data set can be cut between phrases.
+Six kinds, each a series of phrases at levels spread over 40 dB with silences between them. A model thus
+meets every level, register and transient, and a data set can be split between phrases.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ Phrase = Callable[[float, int, np.random.Generator], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class _Kind:
-    share: float  # of the time
+    share: float  # of the total time
     shortest_s: float
     longest_s: float
-    hot_db: float  # every other phrase peaks within this of full scale, the rest lie below
+    hot_db: float  # every other phrase peaks within this of full scale, the others lower
     swell: float  # probability that a phrase is a crescendo or decrescendo
     phrase: Phrase
 
 
-# steady signals at full scale carry so much energy that a few would outweigh all the music in an ESR:
-# their levels are spread further and mostly swell
+# steady signals at full scale carry so much energy that a few would outweigh all the music in an ESR, so their levels
+# are spread further, and most of them swell
 _KINDS = {
     "music": _Kind(0.45, 1.2, 2.4, 12.0, 0.25, music_phrase),
     "percussion": _Kind(0.20, 1.0, 2.2, 12.0, 0.1, percussion_phrase),
@@ -47,15 +47,15 @@ LEVEL_RANGE_DB = 40.0
 _SILENCE_S = (0.08, 0.3)
 _SWELL_DB = 30.0
 _FADE_S = 0.004
-# band limit as a share of the sample rate: above it a device's linear-phase resampler is not causal,
-# and no causal model could follow it
+# band limit as a share of the sample rate: above it, a device's linear-phase resampler is not causal,
+# so that no causal model could match it
 _BAND = 0.42
 _GOLDEN = 0.6180339887498949
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """One piece of programme material.
+    """One piece of program material.
 
     Args:
         kind: One of `KINDS`.
@@ -67,12 +67,12 @@ class Excerpt:
 
 
 def program_material(seconds: float, sample_rate: int, seed: int) -> list[Excerpt]:
-    """One excerpt per kind; together about `seconds` long, deterministic by seed.
+    """One excerpt per kind, about `seconds` long in total; deterministic for a given seed.
 
     Args:
         seconds: Total length in s; below 10 the rarer kinds shrink to a single phrase.
         sample_rate: In Hz.
-        seed: Different seeds play different music.
+        seed: Each seed gives different material.
     """
     return [
         Excerpt(name, _excerpt(kind, seconds * kind.share, sample_rate, np.random.default_rng([seed, index])))
@@ -101,9 +101,9 @@ def _excerpt(
 
 
 def _level_db(number: int, hot_db: float) -> float:
-    """Peak level of a phrase: hot and quiet in turn, so that the end of an excerpt is never only quiet.
+    """Peak level of a phrase: alternately hot and quiet, so that the end of an excerpt is never only quiet.
 
-    The golden ratio spreads the levels of any few neighbours evenly; phrase 0 reaches full scale.
+    The golden ratio spreads the levels of neighbouring phrases evenly; phrase 0 reaches full scale.
     """
     spread = number // 2 * _GOLDEN % 1.0
     return -hot_db * spread if number % 2 == 0 else -hot_db - (LEVEL_RANGE_DB - hot_db) * spread
@@ -112,7 +112,7 @@ def _level_db(number: int, hot_db: float) -> float:
 def _shape(
     phrase: NDArray[np.float64], level_db: float, swell: float, sample_rate: int, random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Faded at both ends, sometimes a crescendo or decrescendo, peak at `level_db`."""
+    """The phrase with fades at both ends, sometimes a crescendo or decrescendo, and its peak at `level_db`."""
     if random.random() < swell:
         swell_db = np.linspace(-_SWELL_DB, 0.0, phrase.size)
         phrase = phrase * 10.0 ** (swell_db[:: random.choice([-1, 1])] / 20.0)

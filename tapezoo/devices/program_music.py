@@ -19,7 +19,7 @@ _CHORDS = ((0, 4, 7), (0, 3, 7), (0, 4, 7, 11), (0, 3, 7, 10), (0, 5, 7), (0, 4,
 
 
 def music_phrase(seconds: float, sample_rate: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """Some of strummed chords, sustained chords, bass and melody, in one key and tempo."""
+    """A random selection of strummed chords, sustained chords, bass and melody, in one key and tempo."""
     samples = round(seconds * sample_rate)
     root = int(random.integers(36, 48))  # MIDI note
     beat_s = 60.0 / random.uniform(70.0, 150.0)
@@ -135,15 +135,15 @@ def _blown(
 def _pluck(
     samples: int, sample_rate: int, pitch_hz: float, brightness: float, random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Karplus-Strong string; `brightness` 0..1 is how much of the pick's noise stays unsmoothed."""
-    # the averaging filter delays by its second tap's weight; near 0 or 1 it would not damp
+    """Karplus-Strong string; `brightness` 0..1 is the share of the pick's noise that stays unsmoothed."""
+    # the averaging filter delays by its second tap's weight; with a weight near 0 or 1 it would not damp
     period = sample_rate / pitch_hz
     whole = max(int(period - 0.2), 2)
     weight = min(max(period - whole, 0.05), 0.95)
     pick = random.uniform(-1.0, 1.0, whole)
     pick = brightness * pick + (1.0 - brightness) * (np.roll(pick, 1) + pick + np.roll(pick, -1)) / 3.0
     pick -= pick.mean()
-    # 20 dB per second at any pitch; the averaging filter damps high strings and partials further
+    # 20 dB per second at any pitch; the averaging filter adds damping to high strings and partials
     loss = math.exp(-2.3 / pitch_hz)
     return _string(pick, weight, loss, samples)
 

@@ -26,7 +26,7 @@ def percussion_phrase(seconds: float, sample_rate: int, random: np.random.Genera
             if played and start < samples:
                 hit = drum(sample_rate, random)[: samples - start]
                 audio[start : start + hit.size] += gains[index] * random.uniform(0.5, 1.0) * hit
-    # a drum bus is compressed; without it the peaks leave everything else 20 dB down
+    # a drum bus is compressed; otherwise the peaks would leave everything else 20 dB lower
     return np.tanh(2.0 * audio / max(float(np.abs(audio).max()), 1e-9))
 
 
@@ -41,7 +41,7 @@ def _time(seconds: float, sample_rate: int) -> NDArray[np.float64]:
 
 
 def _kick(sample_rate: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """A sine that falls from about 200 Hz to about 50 Hz, with a click."""
+    """A sine that falls from about 200 Hz to about 50 Hz, with a click at the start."""
     time = _time(0.35, sample_rate)
     end_hz, start_hz, fall_s = random.uniform(42, 62), random.uniform(140, 260), random.uniform(0.02, 0.05)
     phase = end_hz * time + (start_hz - end_hz) * fall_s * (1.0 - np.exp(-time / fall_s))
@@ -74,7 +74,7 @@ def _hat(sample_rate: int, random: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _tom(sample_rate: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """A falling sine between kick and snare."""
+    """A falling sine with a pitch between kick and snare."""
     time = _time(0.4, sample_rate)
     end_hz = random.uniform(80, 200)
     phase = end_hz * (time + 0.3 * 0.05 * (1.0 - np.exp(-time / 0.05)))

@@ -39,13 +39,13 @@ def tone_phrase(seconds: float, sample_rate: int, random: np.random.Generator) -
     highest_hz = min(10_000.0, 0.4 * sample_rate)
     frequencies_hz = 40.0 * (highest_hz / 40.0) ** random.random(random.integers(1, 5))
     phases = random.uniform(0.0, 2.0 * np.pi, frequencies_hz.size)
-    # treble is rarer and weaker than bass in anything people record
+    # in real recordings treble is rarer and weaker than bass
     gains = random.uniform(0.3, 1.0, frequencies_hz.size) * (1.0 + frequencies_hz / 1000.0) ** -0.5
     return np.asarray(gains @ np.sin(2.0 * np.pi * np.outer(frequencies_hz, time) + phases[:, None]))
 
 
 def _pink(white: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
-    """-3 dB per octave above 30 Hz, nothing below, by the spectrum."""
+    """Noise with -3 dB per octave above 30 Hz and nothing below, shaped in the spectrum."""
     frequency_hz = np.fft.rfftfreq(white.size, 1.0 / sample_rate)
     spectrum = np.fft.rfft(white) * (frequency_hz > 30.0) / np.sqrt(np.maximum(frequency_hz, 30.0))
     return np.fft.irfft(spectrum, white.size)

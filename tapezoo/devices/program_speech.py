@@ -59,7 +59,7 @@ def _consonant(sample_rate: int, random: np.random.Generator) -> NDArray[np.floa
 def _vowel(
     pitch_hz: float, tract: float, sample_rate: int, random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Pulses with vibrato, jitter and breath through four resonances that stand still for one syllable."""
+    """Pulses with vibrato, jitter and breath through four resonances that stay fixed for one syllable."""
     samples = round(random.uniform(0.08, 0.24) * sample_rate)
     time = np.arange(samples) / sample_rate
     glide = 1.0 + random.uniform(-0.15, 0.15) * time / 0.2 + 0.01 * np.sin(2.0 * np.pi * 5.5 * time)

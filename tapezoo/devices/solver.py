@@ -1,4 +1,4 @@
-"""What solves the hysteresis equation: a field in, the magnetisation it leaves out, many tapes at once."""
+"""The contract of the solvers of the hysteresis equation: field in, magnetisation out, for many tapes at once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Magnetised(NamedTuple):
     """State of several tapes after a sample.
 
     Args:
-        H: Field, of each row of fields.
-        dH: Its derivative per second as the solver took it; 0 where the solver needs none.
-        M: Magnetisation, of each tape.
+        H: Field, for each row of fields.
+        dH: Its derivative per second, as used by the solver; 0 if the solver needs none.
+        M: Magnetisation, for each tape.
 
     Shape:
         H (rows,), dH (rows,), M (tapes,).
@@ -30,21 +30,20 @@ class Magnetised(NamedTuple):
 
 
 def demagnetised(rows: int, tapes: int) -> Magnetised:
-    """Fresh tapes in no field."""
+    """Demagnetised tapes without a field."""
     return Magnetised(np.zeros(rows), np.zeros(rows), np.zeros(tapes))
 
 
 def constants(tapes: Sequence[JilesAtherton]) -> NDArray[np.float64]:
-    """The constants of several tapes as the solvers take them, (tapes, 5)."""
+    """The constants of several tapes in the form that the solvers take, (tapes, 5)."""
     return np.array(tapes, dtype=np.float64).reshape(len(tapes), len(JilesAtherton._fields))
 
 
 class Solver(ABC):
-    """A way to solve the equation. Blocks of any length give what one pass gives, to the bit, and so does each
-    tape alone.
+    """A way to solve the equation. Any block length, and any other tapes beside one, give the same result bit for bit.
 
     Args:
-        name: As recipes write it.
+        name: Its name in recipes.
     """
 
     name: str
@@ -61,8 +60,8 @@ class Solver(ABC):
 
         Args:
             field: One row for all tapes, or one for each; finite.
-            start: The state to go on from.
-            tapes: Of `constants`.
+            start: The state to continue from.
+            tapes: Result of `constants`.
             sample_rate: In Hz.
 
         Shape:

@@ -1,4 +1,4 @@
-"""The solvers of the hysteresis equation by the names recipes write."""
+"""The solvers of the hysteresis equation, by their names in recipes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SOLVERS = {solver.name: solver for solver in _ALL}
 
 
 def find_solver(device: str, name: str) -> Solver:
-    """The solver of this name. Raises DeviceError, in the name of the device, if there is none."""
+    """The solver with this name. Raises a DeviceError that names the device if there is none."""
     if name not in SOLVERS:
         raise DeviceError(
             f"device {device!r}, option 'solver'",

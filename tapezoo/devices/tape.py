@@ -29,7 +29,7 @@ from tapezoo.devices.transport import read_delayed, replay_delay
 
 OVERSAMPLING = 16  # hot tones up to 15 kHz then alias below -78 dB; 8 would leave -63 dB
 FIR_TAPS = 192
-LEVEL_HZ = 1_000.0  # where the replay level is aligned
+LEVEL_HZ = 1_000.0  # frequency at which the replay level is aligned
 _INCH_M = 0.0254
 
 
@@ -55,13 +55,13 @@ class Tape(Device):
         spacing_um: Distance between replay head and coating in micrometres, 0 to 20.
         thickness_um: Thickness of the coating in micrometres, 1 to 50.
         gap_um: Replay gap in micrometres, 0 to 20.
-        wow_flutter: RMS deviation of the speed in percent, unweighted; good machines reach 0.05. 0 is off.
-        hiss_db: RMS level of the hiss in dBFS, None is off.
+        wow_flutter: RMS speed deviation in percent, unweighted; good machines reach 0.05. 0: off.
+        hiss_db: RMS level of the hiss in dBFS; None: off.
         solver: Solver of the hysteresis: "field" integrates along the field; "RK2", "RK4", "NR4" and "NR8" step in time
             (`tapezoo.devices.solvers`), slower and less accurate, as the published plug-in does.
 
     Raises:
-        DeviceError: An option outside its range, or no such solver.
+        DeviceError: An option is out of its range, or there is no such solver.
     """
 
     name = "tape"
@@ -145,13 +145,13 @@ class Tape(Device):
 
 
 def makeup(tape: JilesAtherton) -> float:
-    """Gain after the hysteresis: 1 over the initial susceptibility that this tape has at optimum bias."""
+    """Gain after the hysteresis: 1 divided by the initial susceptibility of this tape at optimum bias."""
     aligned = tape._replace(c=parameters(0.0, 0.0, loop_width(1.0)).c)
     return 1.0 / initial_susceptibility(aligned)
 
 
 def hiss(samples: int, replay: NDArray[np.float64], level_db: float, seed: int) -> NDArray[np.float64]:
-    """White noise of the particles, coloured by the replay filter, at an RMS level in dB of full scale."""
+    """White particle noise, shaped by the replay filter, at an RMS level in dB of full scale."""
     random = np.random.default_rng([seed, 2])
     noise = _causal(random.standard_normal(samples), replay)
     # the variance of filtered white noise is the energy of the filter

@@ -1,14 +1,14 @@
-"""The published solvers of hysteresis: step by step in time, over the alpha transform's derivative of the field.
+"""The published solvers of hysteresis: step by step in time, with the field's derivative from the alpha transform.
 
     RK2        explicit midpoint rule
     RK4        four stages
     NR4, NR8   trapezoidal rule, at most 4 or 8 iterations of Newton's method
 
-Their steps are of order 2, 4 and 2, but the derivative they are given is of first order
-(`tapezoo.devices.alpha_transform`), and so is the result on a sampled signal. At 48 kHz it is not the equation's own
-solution (ESR .002 for NR8 with the knobs in the middle, .02 on the widest loop); it is what the published plug-in plays
-and what networks were trained on. With oversampling, integrating along the field (`tapezoo.devices.field_solver`) is
-nearer to the equation by far: at 16 times 48 kHz 4e-9 against 1e-5.
+Their steps are of order 2, 4 and 2, but the derivative they receive is of first order
+(`tapezoo.devices.alpha_transform`), and so is the result on a sampled signal. At 48 kHz it differs from the
+equation's exact solution (ESR 0.002 for NR8 with the knobs in the middle, 0.02 on the widest loop), but it is what
+the published plug-in plays and what networks were trained on. With oversampling, integration along the field
+(`tapezoo.devices.field_solver`) is much closer to the equation: at 16 times 48 kHz an ESR of 4e-9 against 1e-5.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Rows = NDArray[np.float64]
 def solve_rk2(
     field: Rows, derivative: Rows, H: Rows, dH: Rows, M: Rows, tapes: Rows, T: float, magnetisation: Rows
 ) -> None:
-    """`rk2_step` along every row; the last argument is written."""
+    """`rk2_step` along every row; the result goes to the last argument."""
     for tape in range(tapes.shape[0]):
         row = tape if field.shape[0] > 1 else 0
         own = JilesAtherton(tapes[tape, 0], tapes[tape, 1], tapes[tape, 2], tapes[tape, 3], tapes[tape, 4])
@@ -46,7 +46,7 @@ def solve_rk2(
 def solve_rk4(
     field: Rows, derivative: Rows, H: Rows, dH: Rows, M: Rows, tapes: Rows, T: float, magnetisation: Rows
 ) -> None:
-    """`rk4_step` along every row; the last argument is written."""
+    """`rk4_step` along every row; the result goes to the last argument."""
     for tape in range(tapes.shape[0]):
         row = tape if field.shape[0] > 1 else 0
         own = JilesAtherton(tapes[tape, 0], tapes[tape, 1], tapes[tape, 2], tapes[tape, 3], tapes[tape, 4])
@@ -70,7 +70,7 @@ def solve_newton(
     iterations: int,
     tolerance: float,
 ) -> None:
-    """`newton_step` along every row; `magnetisation` is written."""
+    """`newton_step` along every row; the result goes to `magnetisation`."""
     for tape in range(tapes.shape[0]):
         row = tape if field.shape[0] > 1 else 0
         own = JilesAtherton(tapes[tape, 0], tapes[tape, 1], tapes[tape, 2], tapes[tape, 3], tapes[tape, 4])
@@ -102,7 +102,7 @@ class TimeSolver(Solver):
     def integrate(
         self, field: Rows, derivative: Rows, start: Magnetised, tapes: Rows, sample_rate: float
     ) -> Rows:
-        """Magnetisation of every tape under a field whose derivative is known.
+        """Magnetisation of every tape under a field with a known derivative.
 
         Shape:
             field, derivative (rows, samples) -> (tapes, samples).
@@ -110,7 +110,7 @@ class TimeSolver(Solver):
 
 
 class RK2(TimeSolver):
-    """Runge-Kutta of second order."""
+    """Second-order Runge-Kutta."""
 
     name = "RK2"
 
@@ -124,7 +124,7 @@ class RK2(TimeSolver):
 
 
 class RK4(TimeSolver):
-    """Runge-Kutta of fourth order."""
+    """Fourth-order Runge-Kutta."""
 
     name = "RK4"
 
@@ -138,11 +138,12 @@ class RK4(TimeSolver):
 
 
 class Newton(TimeSolver):
-    """Newton's method on the trapezoidal rule. It stops early where M no longer moves.
+    """Newton's method on the trapezoidal rule. It stops early when M no longer changes.
 
     Args:
-        iterations: At most this many for a sample.
-        tolerance: Of the saturation magnetisation: the last move of M. Below 0 it never stops early.
+        iterations: Largest number of iterations per sample.
+        tolerance: Last change of M at which to stop, relative to the saturation magnetisation; below 0: never stop
+            early.
     """
 
     def __init__(self, iterations: int, tolerance: float = TOLERANCE) -> None:

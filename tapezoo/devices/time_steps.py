@@ -1,7 +1,7 @@
-"""One step in time of the hysteresis equation, by Runge-Kutta and by Newton's method.
+"""One time step of the hysteresis equation, by Runge-Kutta and by Newton's method.
 
-dM/dt = H' * susceptibility(M, H, sign H'), from one sample to the next. H and H' are known at both; between them
-they are taken as straight lines. The four published steps are those of Chowdhury, "Real-time physical modelling for
+dM/dt = H' * susceptibility(M, H, sign H'), from one sample to the next. H and H' are known at both samples; between
+them they are interpolated linearly. The four published steps are those of Chowdhury, "Real-time physical modelling for
 analog tape machines", DAFx 2019, and Holters and Zoelzer, DAFx 2016 (Newton on the trapezoidal rule).
 """
 
@@ -18,7 +18,7 @@ from tapezoo.devices.jiles_atherton import (
     within_saturation,
 )
 
-# of the saturation magnetisation. What is left after a move is about its square: a move this small was the last
+# of the saturation magnetisation; the error after a step is about its square, so no further step is needed
 TOLERANCE = 1e-8
 
 
@@ -30,7 +30,7 @@ def rate(M: float, H: float, dH: float, tape: JilesAtherton) -> float:
 
 @compiled
 def rate_and_slope(M: float, H: float, dH: float, tape: JilesAtherton) -> tuple[float, float]:
-    """dM/dt, and its derivative by M."""
+    """dM/dt, and its derivative with respect to M."""
     delta = math.copysign(1.0, dH)
     Q = (H + tape.alpha * M) / tape.a
     L, dL = langevin(Q)
@@ -64,7 +64,7 @@ def rk2_step(
 def rk4_step(
     M: float, last_H: float, last_dH: float, H: float, dH: float, T: float, tape: JilesAtherton
 ) -> float:
-    """Classical rule of four stages."""
+    """The classical fourth-order rule."""
     middle_H, middle_dH = 0.5 * (H + last_H), 0.5 * (dH + last_dH)
     first = T * rate(M, last_H, last_dH, tape)
     second = T * rate(M + 0.5 * first, middle_H, middle_dH, tape)
@@ -85,7 +85,7 @@ def newton_step(
     iterations: int,
     tolerance: float,
 ) -> float:
-    """Trapezoidal rule, solved for M by at most `iterations` of Newton's method."""
+    """Trapezoidal rule, solved for M by at most `iterations` Newton iterations."""
     known = M + 0.5 * T * rate(M, last_H, last_dH, tape)
     after = M
     for _ in range(iterations):

@@ -1,6 +1,6 @@
-"""Wow and flutter: the replay time wanders, and the signal is read between its samples.
+"""Wow and flutter: the replay time varies, and the signal is interpolated between its samples.
 
-Reading a signal at a wandering time is Chowdhury's delay line (DAFx 2019); the rates are those
+Reading a signal at a time-varying delay follows Chowdhury's delay line (DAFx 2019); the rates are those
 measured on reel-to-reel machines (wow near 0.5 and 2.7 Hz, flutter near 8 Hz, and a random part below 20 Hz).
 """
 
@@ -14,12 +14,12 @@ from scipy import signal as scipy_signal
 
 from tapezoo.compiled import compiled
 
-# rate in Hz and share of the variance of the speed
+# rate in Hz, and share of the variance of the speed
 _LINES = ((0.5, 0.25), (2.7, 0.25), (8.0, 0.3))
 _RANDOM_SHARE = 0.2
 _RANDOM_BELOW_HZ = 20.0
-_TAPS = 32  # windowed sinc; a 10 kHz tone at 44.1 kHz keeps an error below -90 dB
-_PHASES = 512  # table rows per sample, interpolated linearly
+_TAPS = 32  # windowed sinc; the error on a 10 kHz tone at 44.1 kHz is below -90 dB
+_PHASES = 512  # table rows per sample, with linear interpolation between rows
 
 
 def replay_delay(
@@ -28,10 +28,10 @@ def replay_delay(
     """Delay of the replayed signal in samples, around 0; its slope is the relative speed deviation.
 
     Args:
-        samples: Length.
+        samples: Length of the signal.
         sample_rate: In Hz.
         speed_deviation_percent: Root mean square of the speed's deviation, unweighted, in percent.
-        seed: Phases of the lines and the random part.
+        seed: Seed of the phases and of the random part.
 
     Shape:
         (samples,).
@@ -49,10 +49,10 @@ def replay_delay(
 def _wander(
     samples: int, sample_rate: int, speed_rms: float, random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Random delay in samples whose slope is noise between 0.5 and 20 Hz of a given RMS: made at 200 Hz."""
+    """Random delay in samples; its slope is 0.5 to 20 Hz noise with a given RMS. Computed at 200 Hz."""
     rate_hz = 200.0
     points = int(samples / sample_rate * rate_hz) + 8
-    settling = 400  # two seconds: the high-pass has forgotten its start
+    settling = 400  # two seconds, after which the high-pass has settled
     band = scipy_signal.butter(2, [0.5, _RANDOM_BELOW_HZ], btype="bandpass", fs=rate_hz, output="sos")
     # the band-passed noise's variance is the energy of the filter's impulse response
     response = scipy_signal.sosfilt(band, np.eye(1, 4000)[0])

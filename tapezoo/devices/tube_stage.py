@@ -17,9 +17,9 @@ coupling capacitor Co into the load RL. Capacitances of the tube itself are left
     Ck dvk/dt = Ik - vk / Rk
     Co dvo/dt = (Va - vo) / RL                = (Vb - Va) / Ra - Ia
 
-with Vg = Vgk + vk and Va = Vak + vk. A loud passage drives the grid into conduction, which charges Ci
-through Rs quickly; it discharges through Rs + Rg only, and until then the stage is biased towards cut-off:
-blocking distortion.
+with Vg = Vgk + vk and Va = Vak + vk. A loud passage drives the grid into conduction, which quickly charges Ci
+through Rs. Ci discharges through Rs + Rg only, and until then the stage is biased towards cut-off: blocking
+distortion.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from numpy.typing import NDArray
 
 from tapezoo.compiled import compiled
 
-# Newton stops after a step this small: with a curvature of Cg / 2 at most, 1e-7 V is left at worst
+# Newton stops after a step this small; with a curvature of at most Cg / 2, the remaining error is below 1e-7 V
 _STEP_V = 1e-4
-_FLOOR = -600.0  # exp() of this is still a normal number, and no current
-_MAX_STEPS = 100  # reached only where rounding hides the tolerance, at voltages no circuit has
+_FLOOR = -600.0  # exp() of this is still a normal number, and no current flows
+_MAX_STEPS = 100  # reached only at voltages that no circuit has, where rounding errors exceed the tolerance
 
 
 class Stage(NamedTuple):
     """Tube and circuit of one stage in the papers' symbols: V, A, ohm, F.
 
-    The defaults are the paper's fit of its tube RSD-1, a 12AX7, in the usual surroundings; Rs is a preceding
-    stage behind its mixing resistor.
+    The defaults are the paper's fit of its tube RSD-1, a 12AX7, in a usual circuit; Rs is a preceding stage with its
+    mixing resistor.
     """
 
     G: float = 2.242e-3
@@ -65,7 +65,7 @@ class Stage(NamedTuple):
 
 
 class Charge(NamedTuple):
-    """State of a stage: its capacitors' voltages, their slopes in V/s, and the last solution, in V."""
+    """State of a stage: its capacitors' voltages and their slopes in V/s, and the last solution in V."""
 
     vi: float
     vk: float
@@ -92,8 +92,8 @@ def power_softplus(x: float, scale: float, sharpness: float, exponent: float) ->
 def grid_to_cathode(start: float, E: float, Z: float, stage: Stage) -> tuple[float, float]:
     """Vgk of Vgk + Z Ig(Vgk) = E, and Ig.
 
-    The left side is convex with a slope of 1 or more, so that Newton converges from any start: from the first
-    step on, all iterates lie right of the only root and fall towards it.
+    The left side is convex with a slope of 1 or more, so Newton converges from any start: after the first step, all
+    iterates lie to the right of the only root and decrease towards it.
     """
     Vgk = start
     Ig = slope = step = 0.0
@@ -125,7 +125,7 @@ def rest(stage: Stage) -> Charge:
 
     Newton on Vgk + Rg Ig(Vgk) + Rk Ik(u(Vgk)) = 0 with u + (Ra + Rk) / mu Ik(u) = Vgk + (Vb + Ra Ig) / mu.
     Ik is convex and increasing in the right side of the second equation (it is what a convex function leaves
-    of it), which is convex and increasing in Vgk: the first is convex again.
+    of it), and that side is convex and increasing in Vgk: the first equation is convex too.
     """
     Vgk = u = Ig = Ik = 0.0
     Z = stage.Ra + stage.Rk
@@ -144,7 +144,7 @@ def rest(stage: Stage) -> Charge:
 
 
 def midband_gain(stage: Stage) -> float:
-    """Small-signal gain at rest with all capacitors short circuits: below 0, the stage inverts."""
+    """Small-signal gain at rest with all capacitors as short circuits: below 0, since the stage inverts."""
     charge = rest(stage)
     dIg = power_softplus(charge.Vgk, stage.Gg, stage.Cg, stage.xi)[1]
     dIk = power_softplus(charge.u, stage.G, stage.C, stage.gamma)[1]
@@ -170,7 +170,7 @@ def _integrate(
     Za = share * stage.Ra
     last_Vgk, last_u = Vgk, u
     for n in range(source.size):
-        # both iterations start on the straight line through the last two solutions
+        # both iterations start from a linear extrapolation of the last two solutions
         start, last_Vgk = 2.0 * Vgk - last_Vgk, Vgk
         Vgk, Ig = grid_to_cathode(start, divider * (source[n] - vi) - vk, Zg, stage)
         open_anode = share * stage.Vb + (1.0 - share) * vo
@@ -192,16 +192,15 @@ def amplify(
 ) -> tuple[NDArray[np.float64], Charge]:
     """Voltage across the load, and the state after it.
 
-    With the capacitors' voltages known, the resistors and the tube are two equations, one after the other,
-    each solved by a Newton iteration that cannot fail. The capacitors take one step of the second-order
-    Adams-Bashforth rule: none of the circuit's time constants is below 2 ms, so that nothing is stiff at the
-    rates of audio. A 1 kHz sine of 1 to 80 V at 16 times 44.1 kHz stays within an ESR of 1e-11 of the same
-    at 64 times.
+    With the capacitors' voltages known, the resistors and the tube give two equations, one after the other, each solved
+    by a Newton iteration that always converges. The capacitors advance by the second-order Adams-Bashforth rule: none
+    of the circuit's time constants is below 2 ms, so nothing is stiff at audio rates. A 1 kHz sine of 1 to 80 V at 16
+    times 44.1 kHz has an ESR below 1e-11 against the same at 64 times.
 
     Args:
         source: Voltage of the source, in V.
         sample_rate: In Hz.
-        charge: Where the last call ended; `rest(stage)` at first.
+        charge: State after the previous call; `rest(stage)` at first.
         stage: The circuit.
 
     Shape:
