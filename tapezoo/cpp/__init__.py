@@ -1,4 +1,4 @@
-"""A net as one C++17 header: pieces of runtime from `source/`, tables of its weights, and what joins them."""
+"""A net as one C++17 header: parts of the runtime from `source/`, tables of weights, and the code that joins them."""
 
 from tapezoo.cpp.beside import Replayed, write_beside, write_beside_grid
 from tapezoo.cpp.grid import GridProgram, join_programs

@@ -1,4 +1,4 @@
-"""What stands beside the header in a bundle: its test, the golden samples that the test replays, how to build it."""
+"""Files that accompany the header in a bundle: its test, the golden samples for that test, and how to build it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tapezoo.bundle.play import Audio
 FILES = ("model_test.cpp", "CMakeLists.txt", "README.md")
 GRID_FILES = (*FILES[:2], "GRID.md")
 GOLDEN = "golden.bin"
-LONGEST_SAMPLES = 1 << 13  # of a case in C++; export and `tapezoo verify --compile` replay all of it
+LONGEST_SAMPLES = 1 << 13  # longest case in C++; export and `tapezoo verify --compile` replay all samples
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Replayed:
     """A golden case.
 
     Args:
-        controls: Positions by block, row and control, (blocks, rows, num_controls); the last ones hold on.
+        controls: Positions by block, row and control, (blocks, rows, num_controls); the last ones stay until the end.
         input: (rows, samples).
-        output: Expected, (rows, samples).
-        block_samples: How it is played.
-        tolerance: How far a sample may be from what is expected.
+        output: Expected output, (rows, samples).
+        block_samples: Length of the blocks in which it is played.
+        tolerance: Largest allowed difference of a sample from the expected one.
     """
 
     controls: Audio
@@ -41,18 +41,18 @@ class Replayed:
 
 
 def write_beside(root: Path, place: str, manifest: Manifest) -> None:
-    """Writes these files into the folder `place` of the bundle.
+    """Writes the accompanying files to the folder `place` of the bundle.
 
     Args:
         root: The bundle's folder, with its golden files.
         place: Bundle path of the header's folder.
-        manifest: Of the bundle.
+        manifest: The bundle's manifest.
     """
     _write(root / place, FILES, list(_golden_cases(root, manifest)))
 
 
 def write_beside_grid(folder: Path, cases: Sequence[Replayed]) -> None:
-    """Writes the same beside the header of a grid, in its folder."""
+    """Writes the same files for the header of a grid, to its folder."""
     _write(folder, GRID_FILES, cases)
 
 
@@ -64,9 +64,9 @@ def _write(folder: Path, names: Sequence[str], cases: Sequence[Replayed]) -> Non
 
 
 def golden_bytes(cases: Sequence[Replayed]) -> bytes:
-    """The golden cases' first samples, little endian: their count (int32), then for each of them
+    """The first samples of the golden cases, little endian: the number of cases (int32), then for each case
 
-    rows, samples, block, settings, controls (int32), tolerance (float32); then float32: the settings by row and
+    rows, samples, block, settings, controls (int32), tolerance (float32); then as float32: the settings by row and
     control, the input by row, the output by row.
     """
     parts = [struct.pack("<i", len(cases))]

@@ -1,4 +1,4 @@
-"""Residual blocks, as of a TCN, and the layers behind them."""
+"""Residual blocks, such as a TCN's, and the layers after them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tapezoo.cpp.program import Program, Rows
 
 
 def add_block(program: Program, block: ResidualBlock, index: int, before: Rows) -> Rows:
-    """One block; what it gives stands in a buffer of its own."""
+    """One block; its output goes to a buffer of its own."""
     program.use("product.hpp", "line.hpp", "convolution.hpp", "residual_block.hpp", "rows.hpp")
     name, convolution = f"block_{index}", block.convolution
     rows, columns, taps = convolution.outputs, convolution.inputs, convolution.kernel_size
@@ -61,7 +61,7 @@ def add_block(program: Program, block: ResidualBlock, index: int, before: Rows) 
 
 
 def add_output(program: Program, layer: Convolution | Dense, before: Rows) -> Rows:
-    """A layer of one tap that gives the output."""
+    """A 1x1 layer that gives the output."""
     table = add_mix_down(program, "Output", *one_tap(program, layer))
     program.say(f"mix_down({program.held(table)}, {before.pointer}, CHUNK, out, false, samples);")
     return Rows("out", 1)
@@ -75,7 +75,7 @@ def add_bend(program: Program) -> Rows:
 
 
 def add_embedding(program: Program, layers: tuple[Dense | Activation, ...]) -> None:
-    """What controls pass on their way to the modulations, computed anew while they move."""
+    """The embedding of the controls for the modulations, recomputed while the controls move."""
     program.use("product.hpp", "rows.hpp")
     source = program.controls
     program.members.append("bool embedded = false;")

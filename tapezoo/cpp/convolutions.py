@@ -1,4 +1,4 @@
-"""Tables of matrix products and convolutions, and where their pasts stand in the state."""
+"""Tables of matrix products and convolutions, and the positions of their pasts in the state."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tapezoo.architecture import Convolution, Dense
 from tapezoo.cpp.program import Program
 from tapezoo.cpp.text import Numbers
 
-GROUP = 4  # rows of a product at a time
+GROUP = 4  # rows of a product that are computed together
 
 
 @dataclass(frozen=True)
 class Past:
-    """The left context of a convolution: the member that has it, its rows and its samples."""
+    """The left context of a convolution: the member that holds it, its number of rows and of samples."""
 
     member: str
     channels: int
@@ -24,13 +24,13 @@ class Past:
 
 
 def grouped(matrix: Numbers) -> Numbers:
-    """(rows, columns) -> (groups, columns, GROUP), filled up with rows of zeros."""
+    """(rows, columns) -> (groups, columns, GROUP), padded with rows of zeros."""
     rows = np.pad(matrix, ((0, -len(matrix) % GROUP), (0, 0)))
     return rows.reshape(-1, GROUP, matrix.shape[1]).transpose(0, 2, 1)
 
 
 def add_product(program: Program, name: str, weight: Numbers, bias: Numbers, **sizes: int) -> str:
-    """The tables of a product of one tap, as `product.hpp` takes them, with further sizes; the struct's name."""
+    """The tables of a 1x1 product in the form of `product.hpp`, with further sizes; returns the struct's name."""
     program.use("product.hpp")
     rows, columns = weight.shape
     tables = {"bias": padded_rows(bias), "weight": grouped(weight) if columns else np.zeros(1)}
@@ -38,13 +38,13 @@ def add_product(program: Program, name: str, weight: Numbers, bias: Numbers, **s
 
 
 def add_mix_down(program: Program, name: str, weight: Numbers, bias: Numbers) -> str:
-    """The tables of a product with one row, as `mix_down` takes them."""
+    """The tables of a product with one row, in the form of `mix_down`."""
     program.use("product.hpp")
     return program.table(name, {"columns": weight.shape[1]}, {"bias": bias.reshape(1), "weight": weight})
 
 
 def add_convolution(program: Program, name: str, weight: Numbers, bias: Numbers, dilation: int) -> str:
-    """The tables of a convolution, as `convolution.hpp` takes them.
+    """The tables of a convolution, in the form of `convolution.hpp`.
 
     Shape:
         weight: (rows, columns, taps); bias: (rows,).
@@ -57,19 +57,19 @@ def add_convolution(program: Program, name: str, weight: Numbers, bias: Numbers,
 
 
 def padded_rows(values: Numbers) -> Numbers:
-    """Filled up with zeros to whole groups."""
+    """The rows padded with zeros to whole groups."""
     return np.pad(values, (0, -len(values) % GROUP))
 
 
 def one_tap(program: Program, layer: Convolution | Dense) -> tuple[Numbers, Numbers]:
-    """Weight (rows, columns) and bias of a layer that hears the current sample alone."""
+    """Weight (rows, columns) and bias of a 1x1 layer."""
     return program.weight(layer.weight, (layer.outputs, layer.inputs)), program.weight(
         layer.bias, (layer.outputs,)
     )
 
 
 def remember_pasts(program: Program, tensors: Sequence[str], pasts: Sequence[Past]) -> None:
-    """Tensors of the state that hold pasts, one after another along time, as many rows as the first one has."""
+    """State tensors that hold pasts, one after another along time, each with as many rows as the first past."""
     left = [past for past in pasts if past.samples]
     for tensor in tensors:
         channels, samples = program.shapes[tensor]
@@ -87,5 +87,5 @@ def remember_pasts(program: Program, tensors: Sequence[str], pasts: Sequence[Pas
 
 
 def whole_groups(rows: int) -> int:
-    """As in `product.hpp`."""
+    """The number of groups, as in `product.hpp`."""
     return -(-rows // GROUP) * GROUP

@@ -1,4 +1,4 @@
-"""The filters around and beside a net's layers."""
+"""The filters before and in parallel with a net's layers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def add_filter(
     """A filter from one channel to one; `target` may be `source`.
 
     Args:
-        program: Grows by it.
-        name: Of the member.
-        filter: Of one channel, without dilation.
-        source: Row that it hears.
-        target: Row that it writes.
-        gain: Factor on what it gives.
+        program: The program to extend.
+        name: Name of the member.
+        filter: With one channel and without dilation.
+        source: Row to read.
+        target: Row to write.
+        gain: Factor on the output.
     """
     program.use("line.hpp", "filter.hpp")
     taps = gain * program.weight(filter.weight, (-1,))
@@ -48,13 +48,13 @@ def add_controlled_filter(
 
 
 def add_curve(program: Program, curve: Curve, row: str) -> None:
-    """Bends a row in place."""
+    """Applies the curve to a row in place."""
     program.use("curve.hpp")
     program.say(f"bend_along({program.held(curve_table(program, curve))}, {row});")
 
 
 def curve_table(program: Program, curve: Curve) -> str:
-    """Writes its numbers; returns its type."""
+    """Writes the curve's numbers; returns the type."""
     names = {"linear": curve.linear, "amount": curve.amount, "slope": curve.slope, "offset": curve.offset}
     tables = {key: program.weights[name] for key, name in names.items()}
     tables["rest"] = np.array([tables["amount"] @ np.tanh(tables["offset"])])
@@ -62,7 +62,7 @@ def curve_table(program: Program, curve: Curve) -> str:
 
 
 def is_filter(convolution: Convolution | None) -> bool:
-    """Whether `add_filter` plays it; so for none."""
+    """Whether `add_filter` can play it; True for None."""
     if convolution is None:
         return True
     one = convolution.inputs == convolution.outputs == convolution.dilation == 1

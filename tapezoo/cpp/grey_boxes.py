@@ -1,4 +1,4 @@
-"""Chains of equalisers, followers and a curve, as of a GreyBox net."""
+"""Chains of equalisers, followers and a curve, such as a GreyBox net's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tapezoo.cpp.text import double_table
 
 
 def add_grey_box(program: Program, chain: GreyBoxChain) -> None:
-    """Plays the signal to the output."""
+    """Plays the signal through the chain to the output."""
     program.use("curve.hpp", "numbers.hpp", "equaliser.hpp", "followers.hpp", "grey_box.hpp")
     table = program.table(
         "Chain",

@@ -1,4 +1,4 @@
-"""Nets at the points of a grid as one program: what differs between them is packed, all else is written once."""
+"""Nets at the points of a grid as one program: numbers that differ are stored per point, everything else once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tapezoo.cpp.program import Program, Table
 
-MOST_NUMBERS = 1 << 20  # of all points, as text: more take a compiler minutes
+MOST_NUMBERS = 1 << 20  # of all points together, as text: compiling more takes minutes
 ALIGNED = 16  # floats: the widest vector
 
 
@@ -19,8 +19,8 @@ class GridProgram:
     """The program of every point.
 
     Args:
-        program: That of the first point; its tables say where numbers that differ begin in a point's row.
-        numbers: Of all points, (points, numbers); every table begins at a multiple of `ALIGNED`.
+        program: The first point's program; its tables state where numbers that differ start in a point's row.
+        numbers: The differing numbers of all points, (points, numbers); every table starts at a multiple of `ALIGNED`.
     """
 
     program: Program
@@ -28,11 +28,11 @@ class GridProgram:
 
 
 def join_programs(programs: Sequence[Program], points: int) -> GridProgram | str:
-    """The program of a grid, or why there is none.
+    """The program of a grid, or the reason why there is none.
 
     Args:
-        programs: Of its points, in their order; for an answer in advance of some of them, which differ.
-        points: How many there will be.
+        programs: The points' programs, in order; for a decision in advance, those of some points that differ.
+        points: Number of points that the grid will have.
     """
     first = programs[0]
     for program in programs[1:]:
@@ -64,7 +64,7 @@ def _row(table: Table, key: str) -> NDArray[np.float32]:
 
 
 def _difference(one: Program, other: Program) -> str | None:
-    """What is not the same in two programs besides their numbers."""
+    """The difference between two programs other than their numbers, if any."""
     for field in fields(Program):
         if field.name in ("weights", "tables"):
             continue

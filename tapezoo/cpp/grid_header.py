@@ -1,4 +1,4 @@
-"""The header of a grid: that of a net whose tables are a point's or a mix, with a player that moves between points."""
+"""The header of a grid: a net whose tables are those of a point or a mix, and a player that moves between points."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ NUMBERS_A_LINE = 8
 
 @dataclass(frozen=True)
 class GridFacts:
-    """What the header of a grid says of it.
+    """The facts about a grid in its header.
 
     Args:
         architecture: The model's registered name.
         sample_rate: Hz.
-        latency_samples: Of the output against the input.
+        latency_samples: Delay of the output against the input.
         controls: In the manifest's order.
-        index: Of the grid.
-        defaults: Where the controls that are axes stand at first, (axes,), within the axes.
-        rests: The state at rest of every point, by tensor, in one order.
-        rest: That at which a player of mixed weights begins; in the same order.
+        index: The grid's index.
+        defaults: Initial positions of the controls that are axes, (axes,), within the axes.
+        rests: The rest state of every point, by tensor, always in the same order.
+        rest: The rest state from which a player of mixed weights starts; in the same order.
     """
 
     architecture: str
@@ -50,9 +50,9 @@ def write_grid_header(grid: GridProgram, facts: GridFacts, model_bytes: int | No
     """The header's text.
 
     Args:
-        grid: Its code.
-        facts: About it.
-        model_bytes: `sizeof(Model)` where it was compiled; None: not known yet.
+        grid: Code of the grid.
+        facts: Facts about it.
+        model_bytes: `sizeof(Model)` from a compilation; None: not known yet.
     """
     program = grid.program
     owners = [*program.constants, *program.owners]
@@ -78,9 +78,9 @@ def write_grid_header(grid: GridProgram, facts: GridFacts, model_bytes: int | No
 
 
 def most_voices(index: GridIndex) -> int:
-    """How many points can run at once, for rule "outputs": those around wherever the controls get in three stretches.
+    """How many points can run at once with rule "outputs": those around all positions reached in 3 stretches.
 
-    Faster than the glide no control moves; what comes in only for a moment more than that is heard in its neighbour.
+    Controls move no faster than the glide. If more points were briefly needed, a neighbouring point plays instead.
     """
     reach = 3 * STRETCH_SAMPLES / index.glide_samples(1)
     return prod(_most_near(axis, reach) for axis in index.axes)

@@ -1,4 +1,4 @@
-"""The header: a prelude, the pieces that the net needs, its tables, its state, and the class that plays it."""
+"""The header: a prelude, the runtime parts that the net needs, its tables, its state, and the class that plays it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ FIRST = ("vector.hpp", "activations.hpp", "guards.hpp", "state.hpp")
 
 @dataclass(frozen=True)
 class Facts:
-    """What the header says of the net beside its sound.
+    """The facts about a net in its header, other than its code.
 
     Args:
         architecture: The model's registered name.
         sample_rate: Hz.
-        latency_samples: Of the output against the input.
-        settle_samples: Silence after which it stands still at any controls.
-        smoothing_samples: What a control takes to a new place.
+        latency_samples: Delay of the output against the input.
+        settle_samples: Samples of silence after which it is at rest at any controls.
+        smoothing_samples: Samples that a control takes to a new position.
         controls: In the net's order.
     """
 
@@ -42,9 +42,9 @@ def write_header(program: Program, facts: Facts, rest: Mapping[str, Numbers]) ->
     """The header's text.
 
     Args:
-        program: Of the net.
-        facts: About it.
-        rest: Its state at rest, in the manifest's order, (no batch dimension).
+        program: The net's program.
+        facts: Facts about it.
+        rest: Its rest state, in the manifest's order, without the batch dimension.
     """
     constants = [f"static constexpr {kind} {name}{{}};" for name, kind in program.constants.items()]
     body = [
@@ -60,13 +60,13 @@ def write_header(program: Program, facts: Facts, rest: Mapping[str, Numbers]) ->
 
 
 def whole_text(title: str, body: Sequence[str]) -> str:
-    """A header.
+    """A complete header.
 
     Args:
-        title: Comments that it begins with.
-        body: What stands in its namespace, from the constant CHUNK on.
+        title: Comments at its beginning.
+        body: Contents of its namespace, from the constant CHUNK on.
     """
-    # a name of its own: else a host that loads two plug-ins may give both of them the weights of one
+    # a unique namespace: otherwise a host that loads two plug-ins may give both the weights of one
     digest = hashlib.sha256("".join(body).encode()).hexdigest()[:16]
     own = f"of_{digest}"
     begin = f"namespace TAPEZOO_MODEL {{\ninline namespace {own} {{"
@@ -81,7 +81,7 @@ def piece(name: str) -> str:
 
 
 def constant_text(table: Table) -> str:
-    """A struct of constants, and of pointers to what is in `places`."""
+    """A struct of constants, and of pointers for the tables in `places`."""
     members = [f"static constexpr int {key} = {value};" for key, value in table.sizes.items()]
     members += [
         f"static constexpr float {key} = {float_text(value)};"
@@ -121,7 +121,7 @@ def _facts(facts: Facts, rest: Mapping[str, Numbers]) -> Iterator[str]:
 
 
 def control_lines(controls: Sequence[Control]) -> Iterator[str]:
-    """What they are called and what their positions mean; nothing where there are none."""
+    """Names and ranges of the controls; empty if there are none."""
     if controls:
         yield "// value = least + position (most - least), position 0..1; `log`: least (most / least)^position"
         yield "struct Control {\n  const char *name, *unit;\n  double least, most, usual;\n  bool log;\n};"
@@ -136,7 +136,7 @@ def _control(control: Control) -> str:
 
 
 def joined(rest: Mapping[str, Numbers]) -> Numbers:
-    """All of it in a row; one zero where there is nothing, since a table cannot be empty."""
+    """The concatenation of all; a single zero if that is empty, since a table cannot be empty."""
     parts = [np.asarray(value, np.float64).reshape(-1) for value in rest.values()]
     return np.concatenate(parts) if parts else np.zeros(1)
 
@@ -147,10 +147,10 @@ def state_lines(
     """The struct that plays a net.
 
     Args:
-        program: Of the net.
-        tensors: Of its state, in their order.
-        constants: Its members for the program's `constants`.
-        others: Further members, before these.
+        program: The net's program.
+        tensors: State tensors, in order.
+        constants: The struct's members for the program's `constants`.
+        others: Further members, placed before these.
     """
     yield "struct State {"
     yield "  // One chunk, at most CHUNK samples: `signal` has the input and the controls' paths, rows of CHUNK."

@@ -1,4 +1,4 @@
-"""LSTM and GRU nets all of whose weights follow the controls."""
+"""LSTM and GRU nets in which all weights follow the controls."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tapezoo.cpp.recurrent import add_recurrent, padded
 from tapezoo.cpp.text import Numbers
 
 CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-SUMS = 4  # of a unit, in both kinds of cells
+SUMS = 4  # per unit, in both kinds of cells
 
 
 def unwritable_hyper(layer: ControlledRecurrent, alone: bool) -> str | None:
-    """What of it has no C++ here; None: all of it has."""
+    """The part that cannot be written in C++; None: all of it can."""
     if not alone:
         return "layers with weights by controls beside other layers"
     columns = sum(1 + layer.units + (layer.units if index else 1) for index in range(layer.layers))
@@ -26,9 +26,9 @@ def unwritable_hyper(layer: ControlledRecurrent, alone: bool) -> str | None:
 
 
 def add_hyper(program: Program, layer: ControlledRecurrent) -> Rows:
-    """The whole net, into `out`."""
+    """The whole net, with its output in `out`."""
     weights = {name: _apart(program.weights[key], layer.controls) for name, key in layer.corners.items()}
-    # and one of zeros: what is the same for all of the code is a constant only where it is 0
+    # plus one part of zeros: a part can be a constant for every code only if it is 0
     ended = {name: np.append(parts, 0 * parts[:1], axis=0) for name, parts in weights.items()}
     cells = [_cell(program, layer, ended, part) for part in range(layer.components + 1)]
     joined = join_programs(cells, layer.components)

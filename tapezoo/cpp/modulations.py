@@ -1,4 +1,4 @@
-"""Conditioners, by name: what they do to rows of features."""
+"""Conditioners, by name: their effect on rows of features."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Tensors = Mapping[str, Numbers]
 
 
 def is_writable(modulation: Modulation) -> bool:
-    """Whether `add_modulation` knows it."""
+    """Whether `add_modulation` supports it."""
     return modulation.by in _WRITERS
 
 
@@ -25,12 +25,12 @@ def add_modulation(program: Program, modulation: Modulation, name: str, rows: st
     """Modulates `rows` in place.
 
     Args:
-        program: Grows by it; its `controls` are what the modulation hears.
+        program: The program to extend; its `controls` are the input of the modulation.
         modulation: Of a kind that `is_writable`.
-        name: Of its member, where it needs one.
+        name: Name of its member, if it needs one.
         rows: The features, rows of CHUNK.
     """
-    # by the last two parts of their names, which are those in the conditioner
+    # by the last two parts of their names, which are the names within the conditioner
     tensors = {
         ".".join(key.split(".")[-2:]): program.weight(key, shape) for key, shape in modulation.tensors.items()
     }
@@ -103,7 +103,7 @@ def _add_temporal(program: Program, modulation: Modulation, tensors: Tensors, na
 
 
 def _halves(rows: Numbers) -> Numbers:
-    """Two halves of rows, each filled up to whole groups."""
+    """Two halves of rows, each padded to whole groups."""
     halves = np.split(rows, 2)
     if rows.ndim == 1:
         return np.concatenate([padded_rows(half) for half in halves])

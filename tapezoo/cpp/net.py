@@ -39,7 +39,7 @@ HISTORY = "control_history"
 
 
 def unwritable(architecture: Architecture) -> str | None:
-    """What of a description has no C++ here; None: all of it has."""
+    """The part of a description that cannot be written in C++; None: all of it can."""
     if architecture.version != VERSION:
         return f"a description of version {architecture.version}, not {VERSION}"
     if architecture.num_controls and not architecture.smoothing_samples:
@@ -66,7 +66,7 @@ def unwritable(architecture: Architecture) -> str | None:
 
 
 def _follows(layer: Layer, before: Layer | None, last: bool) -> bool:
-    """Whether a layer can be written behind that one."""
+    """Whether one layer can be written after the other."""
     if isinstance(layer, Recurrent):
         return isinstance(before, Recurrent | None)
     if isinstance(layer, Modulation):
@@ -99,12 +99,12 @@ def _follows(layer: Layer, before: Layer | None, last: bool) -> bool:
 def program_of(
     architecture: Architecture, weights: Mapping[str, Numbers], shapes: Mapping[str, tuple[int, ...]]
 ) -> Program:
-    """The code of a net; `unwritable` is None for its description.
+    """The code of a net whose description `unwritable` accepts.
 
     Args:
-        architecture: What it is made of.
+        architecture: The net's description.
         weights: Its state dict, in double precision.
-        shapes: Of its state's tensors.
+        shapes: Shapes of its state tensors.
     """
     knobs = architecture.num_controls
     program = Program(weights, shapes, knobs)

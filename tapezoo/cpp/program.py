@@ -1,4 +1,4 @@
-"""What is written of a net, piece by piece: tables, members of its state, the statements that play a chunk."""
+"""A net's code, assembled step by step: tables, members of its state, and the statements that play a chunk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Sequenced:
-    """What a recurrent layer gives, sample by sample: the member that has it, and how many units."""
+    """The output of a recurrent layer, sample by sample: the member that holds it, and the number of units."""
 
     member: str
     units: int
@@ -38,13 +38,13 @@ class Table:
     """A struct of constants.
 
     Args:
-        name: Of the struct.
-        sizes: Its whole numbers.
-        numbers: Its single numbers.
-        tables: Its rows of numbers, in single precision.
-        others: Its other members, as they are written.
-        is_told: Whether it has a member `use`, which is given a row of numbers.
-        places: Where in that row those of its numbers and tables begin that are no constants.
+        name: Name of the struct.
+        sizes: Its integers.
+        numbers: Its scalar numbers.
+        tables: Its arrays of numbers, in single precision.
+        others: Its other members, as C++ text.
+        is_told: Whether it has a member `use` that sets its numbers from a row.
+        places: Where the numbers and tables that are not constants start in that row.
     """
 
     name: str
@@ -58,21 +58,21 @@ class Table:
 
 @dataclass
 class Program:
-    """A net's code as it grows.
+    """A net's code while it is being written.
 
     Args:
-        weights: By their names in the state dict, as float64 arrays.
-        shapes: Of the state's tensors, by name.
-        num_controls: K; their paths are the rows of `signal` behind the first one.
-        controls: What modulations hear of them, rows of CHUNK.
+        weights: float64 arrays, by their names in the state dict.
+        shapes: Shapes of the state tensors, by name.
+        num_controls: K; their paths are the rows of `signal` after the first one.
+        controls: The input of the modulations, rows of CHUNK.
         pieces: Files of `source/`.
         tables: Its constants.
-        members: Its state, as it is declared, and room that is no part of it.
-        owners: Those members that read tables, by name.
+        members: Declarations of its state, and of buffers that are not part of it.
+        owners: The members that read tables, by name.
         constants: Tables that statements read, by name: the type.
-        statements: What happens in a chunk.
-        loads: How each tensor of the state is read, and `saves`, how it is written.
-        forgets: What follows where the state or the tables are others.
+        statements: The statements that play a chunk.
+        loads: Code that reads each state tensor; `saves`, code that writes it.
+        forgets: Code that runs after the state or the tables have been replaced.
     """
 
     weights: Mapping[str, Numbers]
@@ -90,7 +90,7 @@ class Program:
     forgets: list[str] = field(default_factory=list)
 
     def use(self, *pieces: str) -> None:
-        """Needs these files of `source/`, in this order behind those it has."""
+        """Adds these files of `source/`, in this order, after those already used."""
         self.pieces += [piece for piece in pieces if piece not in self.pieces]
 
     def table(
@@ -106,29 +106,29 @@ class Program:
         return name
 
     def held(self, kind: str) -> str:
-        """Tables of this type, or what plays with them and remembers nothing, as an argument of a call."""
+        """Tables of this type, or a player of them without memory, as an argument of a call."""
         name = re.sub("[^A-Za-z0-9]", "", kind)
         name = f"{name[0].lower()}{name[1:]}_numbers"
         self.constants[name] = kind
         return name
 
     def member(self, kind: str, name: str) -> str:
-        """Something that remembers, and reads the tables that it is made of; returns its name."""
+        """Adds a member with memory, which reads the tables it is built from; returns its name."""
         self.members.append(f"{kind} {name};")
         self.owners.append(name)
         return name
 
     def knobs(self, kind: str) -> None:
-        """What follows the controls."""
+        """Adds code that follows the controls."""
         self.members.append(f"{kind} knobs;")
 
     def buffer(self, name: str, rows: int) -> str:
-        """Rows of one chunk, in the state's room but no part of the state; returns its name."""
+        """Adds rows for one chunk, stored with the state but not part of it; returns its name."""
         self.members.append(f"alignas(64) float {name}[{rows} * CHUNK] = {{}};")
         return name
 
     def say(self, *statements: str) -> None:
-        """What happens next in a chunk."""
+        """Adds the next statement of a chunk."""
         self.statements += statements
 
     def remember(self, tensor: str, *calls: tuple[str, str]) -> None:
@@ -140,7 +140,7 @@ class Program:
             self.saves.setdefault(tensor, []).append(f"{member}.save{call}(sink{others});")
 
     def weight(self, name: str | None, shape: Sequence[int]) -> Numbers:
-        """A tensor of the state dict; zeros where there is none."""
+        """A tensor of the state dict; zeros if there is none."""
         return np.zeros(shape) if name is None else self.weights[name].reshape(shape)
 
 
@@ -148,5 +148,5 @@ Add = Callable[[Program, Signal], Signal]
 
 
 def indented(lines: Iterable[str], by: int = 2) -> str:
-    """Lines, moved to the right."""
+    """The lines, indented."""
     return "\n".join(" " * by + line for text in lines for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""LSTM and GRU layers, and the layer that reads them out."""
+"""LSTM and GRU layers, and the output layer after them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tapezoo.cpp.program import Program, Rows, Sequenced, Signal
 from tapezoo.cpp.text import Numbers
 
 WIDEST_LANES = 16
-LOGISTIC = -1 / math.log(2)  # of the arguments of the logistic function, which is played as a power of two
+LOGISTIC = -1 / math.log(2)  # factor on logistic arguments: the function is played as a power of two
 
 
 def add_recurrent(program: Program, layer: Recurrent, before: Signal, samples: str = "samples") -> Sequenced:
-    """One layer; the first one hears the rows of `before`, controls that stand still apart. `samples`: how many."""
+    """One layer; the first one reads the rows of `before`, with constant controls separate. `samples`: how many."""
     program.use("recurrent.hpp", f"{layer.kind}.hpp")
     index = sum(kind.startswith(("Lstm<", "Gru<")) for kind in program.members)
     name = f"layer_{index}"
@@ -41,7 +41,7 @@ def add_recurrent(program: Program, layer: Recurrent, before: Signal, samples: s
 
 
 def add_readout(program: Program, layer: Dense, before: Sequenced) -> None:
-    """The only output of a net, into `out`."""
+    """The output layer of a net, with its result in `out`."""
     program.use("readout.hpp")
     head = program.weight(layer.weight, (1, layer.inputs))
     bias = float(program.weight(layer.bias, (1,))[0])
@@ -64,7 +64,7 @@ def spread(program: Program, before: Sequenced) -> Rows:
 def lstm_tables(
     of_input: Numbers, of_hidden: Numbers, bias_ih: Numbers, bias_hh: Numbers
 ) -> dict[str, Numbers]:
-    """What `lstm.hpp` takes, from PyTorch's tensors in the order i, f, g, o."""
+    """The tables of `lstm.hpp`, from PyTorch's tensors in the order i, f, g, o."""
     factors = (LOGISTIC, LOGISTIC, 1.0, LOGISTIC)
     return {
         "bias": by_column((bias_ih + bias_hh)[:, np.newaxis], factors),
@@ -76,7 +76,7 @@ def lstm_tables(
 def gru_tables(
     of_input: Numbers, of_hidden: Numbers, bias_ih: Numbers, bias_hh: Numbers
 ) -> dict[str, Numbers]:
-    """What `gru.hpp` takes, from PyTorch's tensors in the order r, z, m: m's hidden part stands apart."""
+    """The tables of `gru.hpp`, from PyTorch's tensors in the order r, z, m; m's hidden part is separate."""
     units = of_hidden.shape[1]
     both, apart = bias_ih + bias_hh, bias_hh[2 * units :]
     bias = np.concatenate([both[: 2 * units], bias_ih[2 * units :], apart])
@@ -90,12 +90,12 @@ def gru_tables(
 
 
 def padded(rows: Numbers) -> Numbers:
-    """(rows, units) -> (rows, units and zeros up to whole vectors)."""
+    """(rows, units) -> (rows, units padded with zeros to whole vectors)."""
     return np.pad(rows, ((0, 0), (0, -rows.shape[1] % WIDEST_LANES)))
 
 
 def by_column(matrix: Numbers, factors: tuple[float, ...]) -> Numbers:
-    """(gates H, columns) -> (columns, gates, H and zeros), every gate times its factor."""
+    """(gates H, columns) -> (columns, gates, H padded with zeros), every gate times its factor."""
     gates = matrix.reshape(len(factors), -1, matrix.shape[1]) * np.reshape(factors, (-1, 1, 1))
     return padded(gates.transpose(2, 0, 1).reshape(-1, gates.shape[1])).reshape(
         matrix.shape[1], len(factors), -1

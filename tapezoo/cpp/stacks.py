@@ -21,14 +21,14 @@ from tapezoo.cpp.text import Numbers
 
 
 def add_stack(program: Program, stack: SkipStack, index: int, before: Rows, last: bool) -> Rows:
-    """One stack; the last one writes `out`.
+    """One stack; the last one writes to `out`.
 
     Args:
-        program: Grows by it.
-        stack: With a head of one row where it is the last one, or where z are side by side.
-        index: Of the stack in the net.
-        before: The y that it begins with.
-        last: Whether no other stack follows.
+        program: The program to extend.
+        stack: With a head of one row if it is the last one, or if the z are side by side.
+        index: Index of the stack in the net.
+        before: The y with which it starts.
+        last: Whether it is the last stack.
     """
     program.use("product.hpp", "line.hpp", "convolution.hpp", "skip_layer.hpp", "rows.hpp")
     names = [f"stack_{index}_{number}" for number in range(len(stack.layers))]
@@ -119,7 +119,7 @@ def _add_layer(program: Program, layer: SkipLayer, name: str, summed: bool) -> s
 
 
 def _interleaved(part: Numbers) -> Numbers:
-    """Rows a_0 .. a_C, b_0 .. b_C -> a_0, a_1, b_0, b_1, a_2 ..., the b as `power_of_two` takes them."""
+    """Rows a_0 .. a_C, b_0 .. b_C -> a_0, a_1, b_0, b_1, a_2 ..., the b scaled for `power_of_two`."""
     channels = len(part) // 2
     halves = part[:channels], LOGISTIC * part[channels:]
     even = [np.pad(half, [(0, channels % 2)] + [(0, 0)] * (part.ndim - 1)) for half in halves]

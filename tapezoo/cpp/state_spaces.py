@@ -1,4 +1,4 @@
-"""Blocks of diagonal state spaces, as of an S4D net."""
+"""Blocks of diagonal state spaces, such as an S4D net's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add_lift(program: Program, layer: Dense, before: Rows) -> Rows:
 
 
 def add_state_space(program: Program, block: StateSpaceBlock, index: int, before: Rows) -> Rows:
-    """One block, whose output takes the place of what it heard."""
+    """One block; its output replaces its input."""
     program.use("product.hpp", "rows.hpp", "state_space.hpp")
     name, channels = f"space_{index}", block.mix.outputs
     mix = add_product(program, f"Space{index}Mix", *one_tap(program, block.mix))

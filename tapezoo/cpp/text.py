@@ -39,7 +39,7 @@ def float_table(name: str, values: Numbers) -> str:
 
 
 def double_table(name: str, values: Numbers) -> str:
-    """As `float_table`, in double precision."""
+    """Like `float_table`, in double precision."""
     flat = np.asarray(values, np.float64).reshape(-1)
     if not np.isfinite(flat).all():
         raise ValueError(f"{name} holds values that are not finite")
@@ -47,12 +47,12 @@ def double_table(name: str, values: Numbers) -> str:
 
 
 def runs(values: Numbers) -> str:
-    """Numbers as {count, value} of equal ones in a row."""
+    """Numbers as {count, value} for each run of equal ones."""
     return braced(run_texts(values))
 
 
 def run_texts(values: Numbers) -> list[str]:
-    """The parts of `runs`."""
+    """The texts of `runs`."""
     flat = np.asarray(values, np.float64).reshape(-1)
     begins = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
     counts = np.diff(begins, append=len(flat))
@@ -60,7 +60,7 @@ def run_texts(values: Numbers) -> list[str]:
 
 
 def braced(parts: Any) -> str:
-    """Parts with commas in braces, over as many lines as it takes."""
+    """Parts separated by commas, in braces, over as many lines as needed."""
     return "{\n" + textwrap.fill(", ".join(parts), WIDTH, initial_indent="  ", subsequent_indent="  ") + "}"
 
 
@@ -70,7 +70,7 @@ def struct(name: str, members: Sequence[str]) -> str:
 
 
 def quoted(text: str) -> str:
-    """A string literal; what is no plain character is escaped as UTF-8 bytes."""
+    """A string literal; quotes, question marks and non-ASCII characters are escaped as UTF-8 bytes."""
     escaped = "".join(
         chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}"
         for byte in text.encode()

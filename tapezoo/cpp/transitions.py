@@ -9,11 +9,11 @@ from tapezoo.cpp.program import Program, Rows
 from tapezoo.cpp.text import Numbers, braced
 
 INPUTS = {"plain": 4, "mirrored": 4, "sign": 5, "anhysteretic": 6}
-MOST_NUMBERS = 1 << 20  # of a table, as text
+MOST_NUMBERS = 1 << 20  # in a table, as text
 
 
 def unwritable_transition(layer: Transition | ControlledTransition, alone: bool) -> str | None:
-    """What of it has no C++ here; None: all of it has."""
+    """The part that cannot be written in C++; None: all of it can."""
     if not alone:
         return "a state transition beside other layers"
     if isinstance(layer, Transition):
@@ -28,7 +28,7 @@ def unwritable_transition(layer: Transition | ControlledTransition, alone: bool)
 
 
 def add_transition(program: Program, layer: Transition) -> Rows:
-    """The net with the same weights always."""
+    """The net with constant weights."""
     program.use("transition.hpp", "transition_fixed.hpp")
     width, inputs = layer.first.outputs, INPUTS[layer.inputs]
     controls = layer.first.inputs - inputs - 1
@@ -118,7 +118,7 @@ def _dense(program: Program, layer: Dense) -> tuple[Numbers, Numbers]:
 
 
 def _turned(row: Numbers, layer: ControlledTransition, added: int) -> Numbers:
-    """A net's numbers as `transition.hpp` takes them, then the biases that controls add."""
+    """A net's numbers in the form of `transition.hpp`, then the biases that controls add."""
     width, heard = layer.width, INPUTS[layer.inputs] + 1
     parts, begin = [], 0
 

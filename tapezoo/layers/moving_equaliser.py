@@ -1,4 +1,4 @@
-"""An equaliser while its controls move: scripted where a graph is traced, so plain functions of tensors."""
+"""An equaliser while its controls move: scripted for traced graphs, and therefore plain functions of tensors."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tapezoo.layers.sections import (
 
 
 def chain_constants(count: int, like: Tensor) -> list[Tensor]:
-    """Constants that join `count` sections to one filter, whose state is all theirs and a 1.
+    """Constants that join `count` sections into one filter, whose state is the sections' states and a constant 1.
 
     Returns:
-        gaps (count + 1, 1 + count, count): 1 where the third, a section, lies before the first, one of them or what
-        leaves the last, and behind the second, the input or one of them.
-        earlier (count + 1, 1 + count): 1 where the second comes before the first.
-        diagonal (count, 1, count, 1): 1 where both are the same.
-        corner (2 count + 1, 2 count + 1): the 1 stays.
+        gaps (count + 1, 1 + count, count): 1 if a section (third index) lies between a destination (first index: each
+        section, then the output) and a source (second index: the input, then each section's state).
+        earlier (count + 1, 1 + count): 1 if the source comes before the destination.
+        diagonal (count, 1, count, 1): 1 where both indices are equal.
+        corner (2 count + 1, 2 count + 1): keeps the constant 1 in the state.
     """
     place = torch.arange(count + 1, device=like.device)
     after, source = place[:, None], place[None, :]
@@ -44,7 +44,7 @@ def equaliser_settings(numbers: Tensor, bounds: list[Tensor]) -> tuple[Tensor, T
     return (
         15.0 * torch.tanh(gain),
         tensors_to_range(frequency, bounds[0], bounds[1]),
-        tensors_to_range(q, torch.tensor(0.3), bounds[2]),  # LOWEST_Q: what is scripted knows no names
+        tensors_to_range(q, torch.tensor(0.3), bounds[2]),  # LOWEST_Q; scripts read no module constants
     )
 
 
@@ -77,7 +77,7 @@ def play_moving_or_still(
     count: int,
     sample_rate: int,
 ) -> tuple[Tensor, Tensor]:
-    """`play_moving` where any control moves in this block, else `still`: a graph decides as it plays."""
+    """`play_moving` if any control moves in this block, otherwise `still`; a graph decides during playback."""
     if bool((trajectory != controls.unsqueeze(-1)).any()):
         return play_moving(input, trajectory, state, hyper, bounds, chain, count, sample_rate)
     return still
@@ -93,17 +93,17 @@ def play_moving(
     count: int,
     sample_rate: int,
 ) -> tuple[Tensor, Tensor]:
-    """An equaliser whose coefficients are new at every sample, see `ParametricEQ.forward`.
+    """An equaliser with new coefficients at every sample, see `ParametricEQ.forward`.
 
-    Trapezoidal state-variable filters stay stable while they change: the transition of any of them is a contraction.
+    Trapezoidal state-variable filters stay stable while they change: each transition is a contraction.
 
     Shape:
-        trajectory: (batch, K, samples); the others as there.
+        trajectory: (batch, K, samples); the others as in `ParametricEQ.forward`.
     """
     bent = torch.tanh(torch.nn.functional.linear(trajectory.transpose(1, 2), hyper[1], hyper[2]))
     numbers = hyper[0] + torch.nn.functional.linear(bent, hyper[3])  # (batch, samples, 3 sections)
     sections = equaliser_sections(numbers.permute(2, 0, 1), bounds, sample_rate)
-    # what is before each section of the chain, and after the last one, of the input and of every section
+    # the gain from the input and from every section to the input of each section, and to the output
     gaps, earlier, diagonal, corner = chain[0], chain[1], chain[2], chain[3]
     passed = 1 + gaps * (sections.direct.permute(1, 2, 0).unsqueeze(2).unsqueeze(2) - 1)
     passed = passed.prod(-1) * earlier  # (batch, samples, count + 1, 1 + count)

@@ -1,4 +1,4 @@
-"""Memoryless curves with trained shapes; every one starts near the identity and maps 0 to 0."""
+"""Memoryless curves with trained shapes; each starts near the identity and maps 0 to 0."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import Tensor, nn
 
 from tapezoo.layers.ranges import limit
 
-REACH = 3.0  # of an AsymmetricTanh's log drive and bias: beyond it little is left to normalise in float32
+REACH = 3.0  # limit of an AsymmetricTanh's log drive and bias; beyond it float32 cannot normalise accurately
 
 
 class TanhSum(nn.Module):
     """`f(x) = l x + sum_i a_i (tanh(c_i x + b_i) - tanh(b_i))`: one hidden layer and a straight line.
 
-    Units with b_i = 0 are odd, the others bend one side more than the other: any smooth curve with f(0) = 0
-    (Cybenko, "Approximation by superpositions of a sigmoidal function", 1989). At the start f is the
+    Units with b_i = 0 are odd, the others bend one side more than the other; together they approximate any smooth curve
+    with f(0) = 0 (Cybenko, "Approximation by superpositions of a sigmoidal function", 1989). At the start f is the
     identity: a = 0, l = 1; the c_i are spread geometrically over 0.5 to 8, the b_i alternate around 0.
 
     Args:
-        units: How many tanh, 1 or more; `3 units + 1` parameters.
+        units: Number of tanh units, 1 or more; `3 units + 1` parameters.
 
     Shape:
         input, output: (batch, 1, samples).
@@ -46,9 +46,9 @@ class TanhSum(nn.Module):
 class AsymmetricTanh(nn.Module):
     """`f(x) = (tanh(d x + b) - tanh(b)) / (d (1 - tanh(b)^2))`: a saturation with two numbers.
 
-    The slope at 0 is 1. Drive d and bias b are what a technician would call them; b = 0 is symmetric, the
-    sign of b chooses the side that saturates first. Their trained numbers p and q have no bounds, but
-    `log d = 3 tanh(p / 3)` and `b = 3 tanh(q / 3)`: the divisor is never 0.
+    The slope at 0 is 1. d and b are drive and bias in a technician's sense; b = 0 is symmetric, and the sign of b
+    chooses the side that saturates first. The trained numbers p and q are unbounded:
+    `log d = 3 tanh(p / 3)` and `b = 3 tanh(q / 3)`, so the divisor is never 0.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Planes over the controls, above values or through them, that stay above 0: by linear programs."""
+"""Planes over the controls, above given values or fitted to them, that stay above 0: by linear programs."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from scipy import sparse
 from scipy.optimize import linprog
 from torch import Tensor
 
-LEAST = 1e-4  # of the largest value: a plane above some may fall far at a corner of the controls
-LEAST_SHARE = 0.1  # of the smallest value, of a plane through them
+LEAST = 1e-4  # of the largest value: the least height of a plane, even at a corner of the controls
+LEAST_SHARE = 0.1  # of the smallest value: the least height of a fitted plane at the edges
 
 
 def plane_above(features: Tensor, values: Tensor, edges: Tensor) -> Tensor:
-    """The coefficients c of the plane `features c` that is under no row's value, and as a share of the values least.
+    """The coefficients c of the lowest plane `features c` that is nowhere below the values, in relative terms.
 
     Args:
-        features: Of each row, (rows, F).
+        features: Features of each row, (rows, F).
         values: (rows,), 0 or more.
-        edges: Where the plane is above 0 as well, (edges, F).
+        edges: Features of further points at which the plane must be above 0, (edges, F).
     """
     planes = torch.cat([features.double(), edges.double()]).numpy()
     least = LEAST * max(float(values.max()), float(np.finfo(np.float32).tiny))
     heights = np.concatenate([values.double().clamp(min=least).numpy(), np.full(len(edges), least)])
-    # small values count as much as large ones, so that a knob that moves them by orders of magnitude is followed
+    # relative, so that small values count like large ones and a knob may scale them by orders of magnitude
     costs = (planes / heights[:, np.newaxis])[: len(values)].sum(axis=0)
     scale = float(heights.max())
     found = linprog(costs * scale, A_ub=-planes, b_ub=-heights / scale, bounds=(None, None))
@@ -31,19 +31,19 @@ def plane_above(features: Tensor, values: Tensor, edges: Tensor) -> Tensor:
 
 
 def plane_through(features: Tensor, values: Tensor, weights: Tensor, edges: Tensor) -> Tensor:
-    """The coefficients c of the plane `features c` that is nearest to values, as shares of them, and above 0 at edges.
+    """The coefficients c of the plane `features c` closest to the values, in relative terms, and above 0 at the edges.
 
-    What is least is the weighted sum of how far it is off: a value that is far off counts no more than it is.
+    Minimises the weighted sum of the relative errors; they are not squared, so outliers have little influence.
 
     Args:
-        features: Of each row, (rows, F).
+        features: Features of each row, (rows, F).
         values: (rows,), above 0.
-        weights: Of each row, (rows,), 0 or more.
-        edges: Where the plane is above 0 as well, (edges, F).
+        weights: Weight of each row, (rows,), 0 or more.
+        edges: Features of further points at which the plane must be above 0, (edges, F).
     """
     own = (features.double() / values.double().unsqueeze(1)).numpy()
     rows, count = own.shape
-    away = sparse.eye_array(rows)  # how far each is off: further unknowns
+    away = sparse.eye_array(rows)  # the error of each row: further unknowns
     within = sparse.block_array([[own, -away], [-own, -away], [-edges.double().numpy(), None]], format="csr")
     lowest = np.full(len(edges), -LEAST_SHARE * float(values[weights > 0].min()))
     found = linprog(

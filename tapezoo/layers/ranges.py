@@ -1,4 +1,4 @@
-"""Trained numbers without bounds, brought into a range, and back."""
+"""Maps between unbounded trained numbers and a range."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from torch import Tensor
 
 
 def limit(raw: Tensor, reach: float) -> Tensor:
-    """Any number to -`reach`..`reach`, nearly unchanged far below it: `reach tanh(raw / reach)`."""
+    """Limits any number to -`reach`..`reach`, almost linearly far below it: `reach tanh(raw / reach)`."""
     return reach * torch.tanh(raw / reach)
 
 
 def to_range(raw: Tensor, lowest: Tensor | float, highest: Tensor | float) -> Tensor:
-    """Any number to `lowest`..`highest` (both > 0), geometrically: `lowest (highest/lowest)^sigmoid(raw)`."""
+    """Maps any number to `lowest`..`highest` (both > 0), geometrically: `lowest (highest/lowest)^sigmoid(raw)`."""
     return tensors_to_range(raw, torch.as_tensor(lowest), torch.as_tensor(highest))
 
 
 def from_range(value: Tensor | float, lowest: Tensor | float, highest: Tensor | float) -> Tensor:
-    """The inverse of `to_range`, at most 98 % towards either end so that a gradient is left."""
+    """The inverse of `to_range`, limited to 98 % of the way to either end so that a gradient remains."""
     value, lowest, highest = (torch.as_tensor(v, dtype=torch.float32) for v in (value, lowest, highest))
     return torch.logit((torch.log(value / lowest) / torch.log(highest / lowest)).clamp(0.02, 0.98))
 
 
-# apart from `to_range`, since it is scripted where a graph is traced: a plain function of tensors
+# separate from `to_range`, because it is scripted in traced graphs: a plain function of tensors
 def tensors_to_range(raw: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
     return lowest * torch.exp(torch.log(highest / lowest) * torch.sigmoid(raw))

@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 class BlockTables(NamedTuple):
-    """What `recur` needs of a bank of filters, for blocks of up to L samples; made by `block_tables`."""
+    """The tables that `recur` needs for a bank of filters, for blocks of up to L samples; made by `block_tables`."""
 
     toeplitz: Tensor
     """(filters, L, L): response of output sample n to input sample j of the same block, at [j, n]."""
     write: Tensor
     """(filters, L, 2 modes): what input sample j leaves in the state at the end of a full block."""
     read: Tensor
-    """(filters, 2 modes, L): what the state at the start of a block gives to its output sample n."""
+    """(filters, 2 modes, L): contribution of the state at the start of a block to output sample n."""
     powers: Tensor
     """(filters, L + 1, modes, 2, 2): the transition over 0 to L samples."""
 
@@ -45,8 +45,8 @@ def recur(input: Tensor, tables: BlockTables, state: Tensor) -> tuple[Tensor, Te
         C = [m1 a1 + m2 a2, m2 (1 - a3) - m1 a2]               D = m0 + m1 a2 + m2 a3
 
     The block is cut into pieces of L samples (the duality of Dao, Gu, "Transformers are SSMs", ICML 2024,
-    section 6, for filters that stand still), the last one filled up with zeros: inside pieces and between state
-    and signal all pieces go at once through matrix products; the states at the pieces' starts follow from a scan
+    section 6, for time-invariant filters), the last one padded with zeros. Matrix products compute all pieces at once,
+    within the pieces and between state and signal; the states at the starts of the pieces come from a scan
     in log2(pieces) steps. Cost per sample and filter: L + 4 modes multiply-adds. Differentiable in everything;
     traces to TorchScript and ONNX (a Loop over the scan's steps) at any length. Nets that run several filters
     over one block cut it once, with `cut`, `fill`, `fit` and `recur_pieces`.
@@ -63,10 +63,11 @@ def recur(input: Tensor, tables: BlockTables, state: Tensor) -> tuple[Tensor, Te
 
     Args:
         input: The signals; rows of one filter share its coefficients.
-        tables: Of the filters, at the current coefficients.
-        state: At the start of the block; zeros for a filter that has heard nothing. It is computed in its own
-            type: float64 (then give `matrix_powers` A in float64 too) keeps what thousands of short blocks
-            round in float32, for poles that ring for 1000 samples and more some 1e-5 of the signal.
+        tables: Tables of the filters at the current coefficients.
+        state: State at the start of the block; zeros for a filter without past input. It is computed in its own type:
+            float64 (then also pass A in float64 to `matrix_powers`) avoids rounding errors that add up over thousands
+            of short blocks; in float32, for poles that ring for 1000 samples and more, they reach some 1e-5 of the
+            signal.
 
     Returns:
         The output and the state after the last sample.
@@ -86,14 +87,14 @@ class Pieces(NamedTuple):
     rows: int
     samples: int
     length: int
-    """Of a piece, L samples."""
+    """Length of a piece, L samples."""
     total: int
     last: int
     """Samples of the last piece that belong to the block, 1 to L."""
 
 
 class FittedTables(NamedTuple):
-    """A bank's tables for one way to cut a block; made by `fit`."""
+    """A bank's tables for one division of a block into pieces; made by `fit`."""
 
     toeplitz: Tensor
     """This and the next two as in `BlockTables`."""
@@ -102,7 +103,7 @@ class FittedTables(NamedTuple):
     step: Tensor
     """(filters, 2 modes, 2 modes): the transition over a piece, transposed."""
     last_write: Tensor
-    """(filters, last, 2 modes): what the last piece leaves in the state."""
+    """(filters, last, 2 modes): contribution of the last piece to the state."""
     last_step: Tensor
     """As `step`, over the last piece."""
 
@@ -116,15 +117,15 @@ def cut(input: Tensor, tables: BlockTables) -> Pieces:
 
 
 def fill(input: Tensor, pieces: Pieces) -> Tensor:
-    """`input` with zeros behind it, up to the end of the last piece."""
-    # without padding a copy less; but a traced graph must not remember that it needed none
+    """`input` padded with zeros to the end of the last piece."""
+    # without padding, this saves a copy; but a traced graph must not fix the choice
     if torch.jit.is_tracing() or pieces.last < pieces.length:  # type: ignore[attr-defined,no-untyped-call]
         return torch.nn.functional.pad(input, (0, pieces.length - pieces.last))
     return input
 
 
 def fit(tables: BlockTables, pieces: Pieces) -> FittedTables:
-    """What filters need of their tables for a block; of all filters at once, also where they run apart."""
+    """The tables that filters need for a block; computed for all filters at once, even if they run separately."""
     return FittedTables(
         toeplitz=tables.toeplitz,
         write=tables.write,
@@ -136,7 +137,7 @@ def fit(tables: BlockTables, pieces: Pieces) -> FittedTables:
 
 
 def recur_pieces(input: Tensor, tables: FittedTables, pieces: Pieces, state: Tensor) -> tuple[Tensor, Tensor]:
-    """`recur` on a block that `fill` has filled up; what stands behind its end reaches neither state nor output.
+    """`recur` on a block that `fill` has padded; the padding affects neither state nor output.
 
     Shape:
         input, output: (filters, rows, count L); state: (filters, rows, modes, 2).
@@ -145,12 +146,12 @@ def recur_pieces(input: Tensor, tables: FittedTables, pieces: Pieces, state: Ten
     size = int(tables.write.shape[2])  # 2 modes
     signal = input.reshape(-1, rows * count, length)  # (filters, rows count, L)
     written = torch.bmm(signal, tables.write).reshape(-1, rows, count, size).transpose(1, 2).to(state.dtype)
-    # what enters the scan: the given state, then what each piece but the last leaves to the next
+    # input of the scan: the given state, then what each piece except the last contributes to the next one
     given = state.reshape(-1, 1, rows, size)
     starts = _scan(torch.cat([given, written[:, : count - 1]], dim=1), tables.step.to(state.dtype))
     heard = starts.transpose(1, 2).reshape(-1, rows * count, size).to(input.dtype)
     output = torch.baddbmm(torch.bmm(heard, tables.read), signal, tables.toeplitz)
-    # what stands behind the end must not age the state: the last piece's own length decides
+    # the padding must not advance the state, so the last piece's own length counts
     left = torch.bmm(input[..., samples - last : samples], tables.last_write).to(state.dtype)
     after = torch.baddbmm(left, starts[:, -1], tables.last_step.to(state.dtype))
     return output.reshape(-1, rows, count * length), after.reshape(-1, rows, size // 2, 2)
@@ -160,14 +161,14 @@ def recur_changing(step: Tensor, read: Tensor, state: Tensor, size: int) -> tupl
     """`y[n] = read[n] . s[n]`, `s[n + 1] = step[n] s[n]`: a recurrence whose matrices change with every sample.
 
     The block is cut into pieces of 64 samples. Products of the steps over 2, 4, ... 64 samples lead from piece to
-    piece; halving what lies between, from there to every sample: some two products per sample. Written so that it
-    can be scripted, and that little of its graph is arithmetic of shapes.
+    piece; successive halving leads from there to every sample: about two products per sample. The code can be scripted,
+    and needs little shape arithmetic in its graph.
 
     Args:
-        step: Of every sample; an input is a column beside a state that stays 1.
-        read: Of every sample.
+        step: Transition matrix at every sample; an input is a column beside a state that stays 1.
+        read: Output vector at every sample.
         state: s before the block.
-        size: Of it.
+        size: Length of s.
 
     Returns:
         y, and s after the block.
@@ -189,7 +190,7 @@ def recur_changing(step: Tensor, read: Tensor, state: Tensor, size: int) -> tupl
     place = torch.arange(over64.shape[1], device=step.device).reshape(1, -1, 1)
     starts = state.unsqueeze(1).expand(-1, over64.shape[1], -1)  # (rows, pieces, size)
     piece = 1
-    while piece < over64.shape[1]:  # of one shape all along: runtimes warn of others
+    while piece < over64.shape[1]:  # the same shape in every pass: runtimes warn if it changes
         after = (over64[:, piece - 1] * starts[:, piece - 1 : piece]).sum(2)
         starts = torch.where(place >= piece, after.unsqueeze(1), starts)
         piece += 1
@@ -204,21 +205,21 @@ def recur_changing(step: Tensor, read: Tensor, state: Tensor, size: int) -> tupl
 
 
 def _over_twice(steps: Tensor) -> Tensor:
-    """(pieces, 2 count, size, size) -> (pieces, count, size, size): each two steps as one."""
+    """(pieces, 2 count, size, size) -> (pieces, count, size, size): each pair of steps as one."""
     earlier, later = steps[:, ::2], steps[:, 1::2]
-    # matrices as small as these are faster so than by matmul
+    # for matrices this small, this is faster than matmul
     return (later.unsqueeze(3) * earlier.transpose(2, 3).unsqueeze(2)).sum(4)
 
 
 def _halved(states: Tensor, steps: Tensor) -> Tensor:
-    """(pieces, count, size) -> (pieces, count, 2, size): each state, and one of the `steps` (2 count) later."""
+    """(pieces, count, size) -> (pieces, count, 2, size): each state, and that one of the `steps` (2 count) later."""
     return torch.stack([states, (steps[:, ::2] * states.unsqueeze(2)).sum(3)], dim=2)
 
 
 def matrix_powers(transition: Tensor, block_samples: int) -> Tensor:
     """A^0 to A^L of 2x2 matrices, by doubling: log2(L) products.
 
-    Computed in float64, since squaring doubles the relative error of float32 every time; of A's type again.
+    Computed in float64, since every squaring doubles the relative error of float32; the result has A's type.
 
     Args:
         transition: A.
@@ -243,7 +244,7 @@ def block_tables(powers: Tensor, enter: Tensor, leave: Tensor, direct: Tensor) -
     Args:
         powers: A^0 to A^L, from `matrix_powers` or in closed form.
         enter: B, how the input enters each mode.
-        leave: C, how each mode is heard.
+        leave: C, the contribution of each mode to the output.
         direct: D, the gain from input to output of the same sample.
 
     Shape:
@@ -268,8 +269,8 @@ def block_tables(powers: Tensor, enter: Tensor, leave: Tensor, direct: Tensor) -
 def _sizes(powers: Tensor) -> tuple[int, int]:
     """L and modes, as constants in a traced graph too.
 
-    Left to the graph they cost nodes; and onnxruntime 1.32 (GatherToSliceFusion) gets a gather over a
-    falling range of free length wrong, which `block_tables` would be.
+    Computed in the graph they would cost nodes; and onnxruntime 1.32 (GatherToSliceFusion) computes a gather over a
+    descending range of variable length, such as in `block_tables`, incorrectly.
     """
     return int(powers.shape[1]) - 1, int(powers.shape[2])
 
@@ -277,8 +278,8 @@ def _sizes(powers: Tensor) -> tuple[int, int]:
 def _toeplitz(kernel: Tensor, longest: int) -> Tensor:
     """(filters, L) -> (filters, L, L) with kernel[n - j] at [j, n], zero for n < j.
 
-    Repetitions of the kernel and L zeros, cut into rows one sample shorter than that period, shift by one
-    per row; unlike a gather, its gradient is a plain sum.
+    Builds rows from repetitions of the kernel and L zeros, cut one sample shorter than that period, so that each row
+    is shifted by one. Unlike with a gather, the gradient is a plain sum.
     """
     period = torch.cat([kernel, torch.zeros_like(kernel)], dim=1).unsqueeze(1)  # (filters, 1, 2 L)
     repeated = period.expand(-1, longest, -1).reshape(-1, longest * 2 * longest)
@@ -294,7 +295,7 @@ def _joined(matrices: Tensor) -> Tensor:
     return apart.reshape(-1, 2 * modes, 2 * modes)
 
 
-# scripted so that its loop has as many steps as the signal asks for in a traced graph too
+# scripted, so that in a traced graph too its loop runs as often as the signal requires
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
 def _scan(steps: Tensor, transition: Tensor) -> Tensor:
     """s[0] = steps[0], s[k] = s[k - 1] A + steps[k], in log2 of the length (Hillis, Steele, CACM 1986).

@@ -1,4 +1,4 @@
-"""What stands around the recurrent layer of a net: controls beside the signal, a linear path beside the net."""
+"""Parts around the recurrent layer of a net: controls appended to the signal, a linear path in parallel."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def append_controls(input: Tensor, controls: Tensor) -> Tensor:
 
 @torch.no_grad()
 def fold_controls(cell: Cell, controls: Tensor) -> Cell:
-    """The recurrent layer with `controls` (K,) beside the signal held: their columns become part of the bias.
+    """The recurrent layer with its controls fixed at `controls` (K,): their columns become part of the bias.
 
     Args:
-        cell: Its input is (signal, controls), `append_controls`.
-        controls: Where they are held.
+        cell: A layer with the input (signal, controls), see `append_controls`.
+        controls: The fixed positions.
     """
     first = cell.get_parameter("weight_ih_l0")
     signal = cell.input_size - len(controls)
-    with torch.random.fork_rng(devices=[]):  # a fresh layer draws weights, which nobody hears
+    with torch.random.fork_rng(devices=[]):  # keeps the random state unchanged
         held = type(cell)(signal, cell.hidden_size, cell.num_layers, batch_first=cell.batch_first).to(first)
     for name, parameter in held.named_parameters():
         parameter.copy_(first[:, :signal] if name == "weight_ih_l0" else cell.get_parameter(name))
@@ -47,10 +47,10 @@ def add_linear_path(
     """`output` plus the filtered input; the state after the filter.
 
     Args:
-        output: Of the net around which the path leads.
-        input: Of the same block.
+        output: Output of the net in parallel with the path.
+        input: Input of the same block.
         taps: The filter; None: no path.
-        state: Holds `past`, the filter's left context, where there is more than one tap.
+        state: Holds `past`, the filter's left context, if there is more than one tap.
 
     Shape:
         output, input: (batch, 1, samples); taps: (1, 1, taps); past: (batch, 1, taps - 1).
@@ -58,7 +58,7 @@ def add_linear_path(
     if taps is None:
         return output, {}
     tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-    if taps.shape[-1] == 1 and not tracing:  # a convolution takes thirty times as long
+    if taps.shape[-1] == 1 and not tracing:  # a convolution would take thirty times as long
         return output + input * taps, {}
     linear, past = causal_convolution(input, state.get("past", input[..., :0]), taps)
     return output + linear, {"past": past} if "past" in state else {}

@@ -1,8 +1,8 @@
-"""The compiled loops of the LSTM and the GRU: a block of many rows forwards, and back with the gradient.
+"""The compiled loops of the LSTM and the GRU: a block of many rows, forward, and backward with the gradient.
 
-A few rows are computed at once, all gates of as many units as a register holds, so that neither a product's sums nor
-what bends them leave the registers. All arrays are flat and contiguous. Units are padded with zeros to whole registers;
-`units` counts the padding, U, `size` does not. Gates lie one after another in a row, each U long.
+A few rows are computed at once, with all gates of as many units as a register holds, so that the sums of the products
+and the activations stay in registers. All arrays are flat and contiguous. Units are padded with zeros to whole
+registers; `units` counts the padding, U, `size` does not. The gates of a row follow one another, each U long.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tapezoo.compiled import compiled_freely
 from tapezoo.layers.lane_tiles import add_products
 from tapezoo.layers.lanes import load, ones, sigmoid_of_twice, store, tanh, zeros
 
-# what numba makes of a function has no type that mypy could follow
+# no type describes numba's compiled functions to mypy
 compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = compiled_freely
 inlined: Callable[[Callable[..., Any]], Callable[..., Any]] = numba.njit(inline="always")
 
@@ -63,17 +63,17 @@ def lstm_forward(  # type: ignore[no-untyped-def]
     last,
     kept,
 ):
-    """Fills `hidden` (samples + 1, rows, U), `cells` as long, and `gates` (samples, rows, 4 U), after their start.
+    """Fills `hidden` (samples + 1, rows, U), `cells` (same length) and `gates` (samples, rows, 4 U) after their starts.
 
     Shape:
-        signal: With 1 behind its channels, (samples, rows, channels + 1).
-        into: Weights of the signal, (channels, 4 U); of i, f and o halved (`sigmoid_of_twice`).
+        signal: With a 1 after its channels, (samples, rows, channels + 1).
+        into: Weights of the signal, (channels, 4 U); those of i, f and o halved (`sigmoid_of_twice`).
         recurrent: Weights of the units, (size, 4 U), halved likewise.
         bias: (4 U,), halved likewise.
-        hidden, cells, gates: What is filled.
+        hidden, cells, gates: The arrays to fill.
         channels, size, units, lanes, samples, rows: Sizes.
         first, last: The rows to compute, `last` excluded.
-        kept: 1, or 0 where no gradient is wanted: `cells` (rows, U) and `gates` (rows, 4 U) then hold one sample.
+        kept: 1, or 0 if no gradient is wanted: `cells` (rows, U) and `gates` (rows, 4 U) then hold one sample.
     """
     width = 4 * units
     for n in range(samples):
@@ -102,7 +102,7 @@ def lstm_forward(  # type: ignore[no-untyped-def]
 
 @inlined
 def _add_turned(sums, at, d_gates, d_at, width, weights, count, units, lanes):  # type: ignore[no-untyped-def]
-    """Adds the gradient of a row's gates, through their weights (count, U), to `sums` (U)."""
+    """Adds the gradient of a row's gates, multiplied by their weights (count, U), to `sums` (U)."""
     u = 0
     while u + 4 * lanes <= units:
         (one,) = add_products(
@@ -120,7 +120,7 @@ def _add_turned(sums, at, d_gates, d_at, width, weights, count, units, lanes):  
 
 @inlined
 def _add_turned_of_three(sums, at, d_gates, d_at, width, weights, count, units, lanes):  # type: ignore[no-untyped-def]
-    """As `_add_turned`, of three rows."""
+    """Like `_add_turned`, for three rows."""
     u = 0
     while u + 4 * lanes <= units:
         start = (
@@ -148,7 +148,7 @@ def _add_turned_of_three(sums, at, d_gates, d_at, width, weights, count, units, 
 
 @compiled
 def _add_all_turned(sums, at, d_gates, d_at, width, weights, count, units, lanes, rows):  # type: ignore[no-untyped-def]
-    """As `_add_turned`, of one to three rows."""
+    """Like `_add_turned`, for one to three rows."""
     if rows == 3:
         _add_turned_of_three(sums, at, d_gates, d_at, width, weights, count, units, lanes)
     else:
@@ -214,16 +214,16 @@ def lstm_backward(  # type: ignore[no-untyped-def]
 
     Shape:
         given: Gradient of the output, (samples, rows, U).
-        signal, hidden, cells, gates: Of `lstm_forward`.
-        back: Weights of the units, (4 U, U), as they are.
+        signal, hidden, cells, gates: As in `lstm_forward`.
+        back: Weights of the units, (4 U, U), not halved.
         through: Weights of the signal, (4 U, wide).
-        d_hidden, d_cell: (rows, U), of the state after the last sample; afterwards, of that before the first.
-        d_gates: (rows, 4 U), a place to work in.
+        d_hidden, d_cell: (rows, U), gradient of the state after the last sample; on return, of that before the first.
+        d_gates: (rows, 4 U), workspace.
         for_units: (U, 4 U), to which the gradient of the units' weights is added.
-        for_inputs: (channels + 1, 4 U), likewise of the signal's weights and the bias.
-        for_signal: (samples, rows, wide), to which the signal's is added.
-        channels: Of the signal.
-        wide: They, padded to whole registers; 0 where the signal needs no gradient.
+        for_inputs: (channels + 1, 4 U), to which the gradient of the signal's weights and the bias is added.
+        for_signal: (samples, rows, wide), to which the gradient of the signal is added.
+        channels: Channels of the signal.
+        wide: `channels` padded to whole registers; 0 if the signal needs no gradient.
         units, lanes, samples, rows: Sizes.
         first, last: The rows to compute, `last` excluded.
     """
@@ -294,11 +294,11 @@ def gru_forward(  # type: ignore[no-untyped-def]
     """Fills `hidden` (samples + 1, rows, U) after its start, and `gates` (samples, rows, 4 U): r, z, m, U_m h + c_m.
 
     Shape:
-        signal: With 1 behind its channels, (samples, rows, channels + 1).
-        into: Weights of the signal, (channels, 3 U); of r and z halved (`sigmoid_of_twice`).
+        signal: With a 1 after its channels, (samples, rows, channels + 1).
+        into: Weights of the signal, (channels, 3 U); those of r and z halved (`sigmoid_of_twice`).
         recurrent: Weights of the units, (size, 3 U), halved likewise.
         bias: b_r, b_z, b_m and c_m, (4 U,), halved likewise.
-        hidden, gates, channels, size, units, lanes, samples, rows, first, last, kept: As `lstm_forward`.
+        hidden, gates, channels, size, units, lanes, samples, rows, first, last, kept: As in `lstm_forward`.
     """
     width = 3 * units
     for n in range(samples):
@@ -368,12 +368,12 @@ def gru_backward(  # type: ignore[no-untyped-def]
 
     Shape:
         given: Gradient of the output, (samples, rows, U).
-        signal, hidden, gates: Of `gru_forward`.
-        back: Weights of the units, (3 U, U), as they are.
+        signal, hidden, gates: As in `gru_forward`.
+        back: Weights of the units, (3 U, U), not halved.
         through: Weights of the signal, (3 U, wide), of m, r and z.
-        d_hidden, d_gates, for_units, for_inputs, for_signal: As `lstm_backward`; `for_units` means nothing for
-            the first gate, nor `for_inputs` for the last but the bias.
-        channels, wide, units, lanes, samples, rows, first, last: As `lstm_backward`.
+        d_hidden, d_gates, for_units, for_inputs, for_signal: As in `lstm_backward`. The first gate of `for_units` is
+            unused, and so is the last one of `for_inputs` except for the bias.
+        channels, wide, units, lanes, samples, rows, first, last: As in `lstm_backward`.
     """
     width = 4 * units
     begin = width - -(-3 * units // (4 * lanes)) * 4 * lanes

@@ -1,4 +1,4 @@
-"""The compiled loops of `tapezoo.layers.residual_loops` backwards: the gradient of one layer of some rows."""
+"""The compiled loops of `tapezoo.layers.residual_loops`, backward: the gradient of one layer for some rows."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _straighten(  # type: ignore[no-untyped-def]
 def _convolve_back_to_one(  # type: ignore[no-untyped-def]
     d_u, weights, d_h, rows, padded, width, lanes, dilation, taps, samples
 ):  # fmt: skip
-    """As `convolve_back`, where the layer's input has one channel: it goes to the first of `d_h`."""
+    """Like `convolve_back`, for a layer whose input has one channel; the result goes to the first channel of `d_h`."""
     for row in range(rows):
         u_at = row * (padded + SAMPLES)
         for t in range(samples):
@@ -82,15 +82,16 @@ def layer_backward(  # type: ignore[no-untyped-def]
     past_row, reach, near, own, stride, context_row, padded, width, lanes, dilation, products, far, inputs, apart,
     samples, taps, wanted, rows,
 ):  # fmt: skip
-    """From the gradient of a layer's output that of its weights, to which is added, and of its input, in its place.
+    """From the gradient of a layer's output, adds that of its weights and replaces `d_h` by that of its input.
 
     Shape:
-        backwards: W, (taps, own, P): the outputs of a tap as rows; not read where `own` is 1.
-        d_h: (rows, padded, P), of the output, then of the input where that is `wanted`, less what `d_after` brings.
-        d_u: (rows, padded + SAMPLES, P), a place to work in, zeros behind `samples`.
-        d_after: (rows, reach, own), of what the layer leaves of its context, or (0,).
+        backwards: W, (taps, own, P): the outputs of a tap as rows; unused if `own` is 1.
+        d_h: (rows, padded, P), of the output; on return of the input if that is `wanted`, without the part of
+            `d_after`.
+        d_u: (rows, padded + SAMPLES, P), workspace, zeros after `samples`.
+        d_after: (rows, reach, own), gradient of the context left for the next block, or (0,).
         d_weights: (products, inputs in whole fours, P); d_bias, d_slope, d_residual: (P,).
-        others: As `layer_forward`.
+        others: As in `layer_forward`.
     """
     _straighten(
         d_h, u, slope, context, residual, d_u, d_bias, d_slope, d_residual, rows, near, own, stride, context_row,
@@ -108,7 +109,7 @@ def layer_backward(  # type: ignore[no-untyped-def]
         convolve_back(d_u, backwards, d_h, rows, padded, width, lanes, dilation, taps, own, samples)
     if d_after.size:
         for row in range(rows):
-            for n in range(max(0, reach - samples), reach):  # what is older is not of this block
+            for n in range(max(0, reach - samples), reach):  # older samples belong to the previous block
                 for c in range(own):
                     d_h[(row * padded + samples - reach + n) * width + c] += d_after[
                         (row * reach + n) * own + c

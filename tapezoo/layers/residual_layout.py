@@ -1,4 +1,4 @@
-"""How a residual stack's arrays lie in memory: what its compiled loops need to know of each layer."""
+"""The memory layout of a residual stack's arrays: what its compiled loops need to know about each layer."""
 
 from __future__ import annotations
 
@@ -10,51 +10,49 @@ from torch import Tensor
 from tapezoo.layers.row_blocks import lanes_like, pad_units
 from tapezoo.layers.sample_products import INPUTS, SAMPLES, VECTORS
 
-_CACHED = (
-    2**16
-)  # numbers: what the rows that go together leave of each layer, a quarter of a common second cache
+_CACHED = 2**16  # numbers per layer for the rows that run together: a quarter of a typical level-2 cache
 
 
 class LayerWeights(NamedTuple):
-    """Of `u = W * h + b`, `h' = f(u) + r h`."""
+    """Weights of `u = W * h + b`, `h' = f(u) + r h`."""
 
     dilated: Tensor
     """W, (C, inputs, taps)."""
     bias: Tensor
     """b, (C,)."""
     slope: Tensor
-    """Of a PReLU, (C,); or (0,), and f is tanh."""
+    """Slopes of a PReLU, (C,); or (0,) if f is tanh."""
     residual: Tensor
     """r, (C,)."""
 
 
 class Layout(NamedTuple):
-    """Of one layer; the loops take all of it, in this order (`tapezoo.layers.residual_loops.layer_forward`)."""
+    """Layout of one layer; the loops take all fields in this order (`tapezoo.layers.residual_loops.layer_forward`)."""
 
     past_row: int
-    """Numbers from a row's past to the next one's; 0 where all are the same."""
+    """Numbers from one row's past to the next; 0 if all rows share one."""
     reach: int
     """Samples of the past."""
     near: int
-    """Of these, so many are copied before the block."""
+    """How many of these are copied before the block."""
     own: int
     """Channels of the input."""
     stride: int
-    """Numbers from a sample of the context to the next one."""
+    """Numbers from one sample of the context to the next."""
     context_row: int
-    """Numbers of a row's context."""
+    """Numbers in a row's context."""
     padded: int
-    """Samples of the block, in whole tiles."""
+    """Samples of the block, padded to whole tiles."""
     width: int
-    """Channels of the output, in whole tiles: P."""
+    """Channels of the output, padded to whole tiles: P."""
     lanes: int
     dilation: int
     products: int
-    """Products of matrices that the convolution is: one for each tap, or one that hears all taps of one channel."""
+    """Matrix products in the convolution: one per tap, or one for all taps if the input has one channel."""
     far: int
-    """Of these, so many hear the past alone."""
+    """How many of these read only the past."""
     inputs: int
-    """Rows of a product's matrix."""
+    """Rows of each product's matrix."""
     apart: int
     """Numbers between two inputs of a product."""
     samples: int
@@ -72,14 +70,14 @@ def _layout_of(weights: LayerWeights, dilation: int, past_row: int, stride: int,
     channels, own, taps = weights.dilated.shape
     lanes, samples, reach = lanes_like(input), input.shape[-1], (taps - 1) * dilation
     width = up_to(channels, VECTORS * lanes)
-    padded = up_to(samples + 1, SAMPLES)  # one more: tiles of the inputs read some numbers on
+    padded = up_to(samples + 1, SAMPLES)  # one more, because tiles of the inputs read slightly past the end
     if own == 1:
         near, far, products, inputs, apart = reach, 0, 1, taps, dilation * stride
     else:
         products, inputs, apart = taps, own, 1
         far = sum((taps - 1 - tap) * dilation >= padded for tap in range(taps))
         near = max(0, taps - 1 - far) * dilation
-    behind = (INPUTS - 1) * dilation if own == 1 else 0  # as `padded`, where inputs are taps
+    behind = (INPUTS - 1) * dilation if own == 1 else 0  # padding as in `padded`, where taps are the inputs
     row = (near + padded + behind) * stride
     return Layout(
         past_row, reach, near, own, stride, row, padded, width, lanes, dilation, products, far, inputs, apart, samples
@@ -92,14 +90,14 @@ def up_to(count: int, multiple: int) -> int:
 
 
 def by_sample(past: Tensor) -> tuple[Tensor, int]:
-    """(batch, inputs, reach) sample after sample, and its `past_row`: nothing is copied of what the loops left."""
-    if past.shape[0] == 1 or past.stride(0) == 0:  # a rest, the same for all rows
+    """(batch, inputs, reach) stored sample by sample, and its `past_row`; copies nothing that the loops left."""
+    if past.shape[0] == 1 or past.stride(0) == 0:  # a rest state shared by all rows
         return past[0].t().contiguous(), 0
     return past.transpose(1, 2).contiguous(), past[0].numel()
 
 
 def pad_weights(weights: LayerWeights, layout: Layout) -> LayerWeights:
-    """As the loops take them: channels padded to P, W as (taps, inputs, P)."""
+    """The weights as the loops take them: channels padded to P, W as (taps, inputs, P)."""
     width, slope = layout.width, weights.slope
     return LayerWeights(
         pad_units(weights.dilated.permute(2, 1, 0), width),
@@ -110,12 +108,12 @@ def pad_weights(weights: LayerWeights, layout: Layout) -> LayerWeights:
 
 
 def pad_backwards(weights: LayerWeights, layout: Layout) -> Tensor:
-    """W as the gradient of the input takes it, (taps, C, inputs padded to P)."""
+    """W as the gradient of the input needs it, (taps, C, inputs padded to P)."""
     return pad_units(weights.dilated.permute(2, 0, 1), layout.width)
 
 
 def room_for_gradients(shares: int, weights: LayerWeights, layout: Layout) -> LayerWeights:
-    """Zeros, of every share, to which the loops add the gradient of what `pad_weights` gave."""
+    """Zeros for every share of the rows, to which the loops add the gradients of the results of `pad_weights`."""
     dilated, *others = weights
     rows = up_to(layout.inputs, INPUTS)
     return LayerWeights(
@@ -125,25 +123,25 @@ def room_for_gradients(shares: int, weights: LayerWeights, layout: Layout) -> La
 
 
 def cut_gradients(found: LayerWeights, weights: LayerWeights, layout: Layout) -> LayerWeights:
-    """The sum over all shares of what `room_for_gradients` gave, shaped as the weights."""
+    """The sum over all shares of `room_for_gradients`, in the shapes of the weights."""
     channels, own, taps = weights.dilated.shape
     dilated, *others = (each.sum(dim=0)[..., :channels] for each in found)
     return LayerWeights(dilated[:, : layout.inputs].reshape(taps, own, channels).permute(2, 1, 0), *others)
 
 
 class Room(NamedTuple):
-    """What is computed forwards of some rows, and needed backwards."""
+    """Forward results of some rows that the backward pass needs."""
 
     contexts: list[Tensor]
-    """Of each layer, (rows, context_row): its input and the near past before it."""
+    """For each layer, (rows, context_row): its input, preceded by the near past."""
     bent: list[Tensor]
-    """Of each layer, (rows, padded, P): u, or where f is tanh its tanh."""
+    """For each layer, (rows, padded, P): u, or tanh(u) if f is tanh."""
     last: Tensor
     """(rows, padded, P): h after all layers."""
 
 
 def room_for(rows: int, layouts: list[Layout], like: Tensor) -> Room:
-    """Of that many rows, not filled."""
+    """An uninitialised `Room` for this many rows."""
     padded, width = layouts[-1].padded, layouts[-1].width
     return Room(
         [like.new_empty(rows, layout.context_row) for layout in layouts],
@@ -153,12 +151,12 @@ def room_for(rows: int, layouts: list[Layout], like: Tensor) -> Room:
 
 
 def groups(first: int, last: int, layout: Layout) -> Iterator[tuple[int, int]]:
-    """The first and the last row, excluded, of as many as go together."""
+    """The first row and the last row, excluded, of each group that runs together."""
     count = rows_together(layout)
     for row in range(first, last, count):
         yield row, min(row + count, last)
 
 
 def rows_together(layout: Layout) -> int:
-    """So many rows that what a layer leaves of them lies in the cache when the next one reads it."""
+    """The number of rows for which one layer's results are still in the cache when the next layer reads them."""
     return max(1, _CACHED // (layout.padded * layout.width))

@@ -1,10 +1,10 @@
-"""The compiled loops of dilated convolutions with weighted residuals, forwards: one layer of some rows.
+"""The compiled loops of dilated convolutions with weighted residuals, forward: one layer for some rows.
 
-    u = W * h + b,   h' = f(u) + r h,   f a PReLU per channel or tanh;   behind the last one o . h + o_0
+    u = W * h + b,   h' = f(u) + r h,   f a PReLU per channel or tanh;   after the last layer o . h + o_0
 
-Channels lie side by side, sample after sample (`tapezoo.layers.sample_products`), so that of a large dilation whole
-lines of memory are read. What a layer hears, its context, is its input with that part of its past before it that a tap
-hears in one tile with the block; taps that reach back further read the past itself, which is never copied then. All
+Channels lie side by side, sample by sample (`tapezoo.layers.sample_products`), so that whole cache lines are read even
+with a large dilation. A layer reads its context: its input, preceded by the part of its past that some tap reads in one
+tile with the block. Taps that reach back further read the past itself, which is then never copied. All
 arrays are flat and contiguous.
 """
 
@@ -18,7 +18,7 @@ from tapezoo.layers.sample_products import compiled, convolve
 def _hear_past(  # type: ignore[no-untyped-def]
     past, context, rows, past_row, reach, near, own, stride, context_row
 ):  # fmt: skip
-    """The newest `near` samples of the past, before the block."""
+    """Copies the newest `near` samples of the past to before the block."""
     for row in range(rows):
         for n in range(near):
             at, to = row * past_row + (reach - near + n) * own, row * context_row + n * stride
@@ -30,7 +30,7 @@ def _hear_past(  # type: ignore[no-untyped-def]
 def _leave_past(  # type: ignore[no-untyped-def]
     past, context, after, rows, past_row, reach, near, own, stride, context_row, samples
 ):  # fmt: skip
-    """The newest `reach` samples after the block."""
+    """Stores the newest `reach` samples after the block."""
     old = max(0, reach - samples)
     for row in range(rows):
         at, to = row * past_row + (reach - old) * own, row * reach * own
@@ -76,17 +76,17 @@ def layer_forward(  # type: ignore[no-untyped-def]
     past, context, weights, bias, slope, residual, u, following, after, past_row, reach, near, own, stride,
     context_row, padded, width, lanes, dilation, products, far, inputs, apart, samples, to, to_row, rows,
 ):  # fmt: skip
-    """Fills `u`, `after` and, from where the block begins there, `following`, the context of the next layer.
+    """Fills `u`, `after`, and `following`, the context of the next layer, from the start of the block.
 
     Shape:
-        past, after: (rows, reach, own); a past that all rows share, where `past_row` is 0, (reach, own).
-        context: (rows, near + padded and more, stride), the layer's input from `near` on.
-        weights: W, (products, inputs, P): a product of matrices per tap, or where there is one channel, `own`, one
-            product that hears all taps, numbers `apart`.
+        past, after: (rows, reach, own); if `past_row` is 0, `past` is shared by all rows, (reach, own).
+        context: (rows, near + padded and more, stride), with the layer's input from `near` on.
+        weights: W, (products, inputs, P): one matrix product per tap or, if `own` is one channel, one product for all
+            taps, whose inputs are `apart` numbers apart.
         bias: (P,); slope: (P,), or (0,) for tanh; residual: (P,).
-        u: (rows, padded, P); of tanh what it was bent to.
+        u: (rows, padded, P); for tanh, its result.
         following: Sample t of row n begins at `to + n to_row + t P`.
-        far: So many taps are heard in the past alone.
+        far: The number of taps that read only the past.
     """
     _hear_past(past, context, rows, past_row, reach, near, own, stride, context_row)
     convolve(

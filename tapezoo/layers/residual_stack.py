@@ -1,4 +1,4 @@
-"""Dilated convolutions with weighted residuals, for training on a CPU: compiled loops, the gradient written by hand."""
+"""Dilated convolutions with weighted residuals for training on a CPU: compiled loops and a hand-written gradient."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def run_residual_stack(
 ) -> tuple[Tensor, list[Tensor]]:
     """Layers of `u = W * h + b`, `h' = f(u) + r h` with `h = input` before the first, and `o . h + o_0` of the last h.
 
-    Faster than the same made of matrix products, gradient included: see `tapezoo.layers.residual_loops`;
-    `benchmarks/train.py` compares whole nets. No gradient reaches the `pasts` given, see `runs_residual_stack`.
+    Faster than the same in matrix products, gradient included: see `tapezoo.layers.residual_loops`;
+    `benchmarks/train.py` compares whole nets. No gradient is computed for the `pasts`, see `runs_residual_stack`.
 
     Args:
         input: One channel: the first layer has 1 input, the others have C.
-        pasts: Of every layer, the (taps - 1) dilation samples of its input before the block.
-        layers: Their weights.
-        dilations: Of the layers.
+        pasts: For every layer, the (taps - 1) dilation samples of its input before the block.
+        layers: Weights of the layers.
+        dilations: Dilations of the layers.
         head: o.
         head_bias: o_0.
 
@@ -63,7 +63,7 @@ def run_residual_stack(
 
 
 def runs_residual_stack(input: Tensor, pasts: Sequence[Tensor]) -> bool:
-    """Whether `run_residual_stack` is to take it: float32 on a CPU, not as a graph, no gradient of a past wanted."""
+    """Whether `run_residual_stack` applies: float32 on a CPU, not in a traced graph, no gradient of a past wanted."""
     fits = all(past.dtype == torch.float32 and not past.requires_grad for past in pasts)
     return fits and input.dtype == torch.float32 and runs_compiled(input)
 
@@ -77,7 +77,7 @@ def _flats(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
 
 
 class _Pasts(NamedTuple):
-    """Of each layer, sample after sample."""
+    """Left context of each layer, stored sample by sample."""
 
     arrays: list[NDArray[Any]]
     layouts: list[Layout]

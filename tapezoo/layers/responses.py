@@ -1,4 +1,4 @@
-"""What a net with parts one can name says about each of them: data to draw, no drawing."""
+"""The responses of a net whose parts have names, as data to draw; no drawing here."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Response:
     """One block's behaviour at one setting of the controls.
 
     Args:
-        block: The block's name; responses of the same block are drawn together.
-        label: What this line is within its block.
+        block: Name of the block; responses of the same block are drawn together.
+        label: Label of this line within its block.
         kind: "magnitude": x in Hz, y in dB; "curve": x and y are amplitudes, full scale is 1.
         x: (points,)
         y: (points,)
@@ -31,7 +31,7 @@ class Response:
 
 @runtime_checkable
 class Explained(Protocol):
-    """A net whose blocks can be shown one by one."""
+    """A net whose blocks can be displayed one by one."""
 
     def responses(self, sample_rate: int, controls: Tensor) -> list[Response]:
         """Every block's response, in the order of the signal; controls (1, num_controls) in 0..1."""
@@ -41,12 +41,12 @@ def fir_magnitude(block: str, taps: Tensor, sample_rate: int, points: int = 400)
     """The magnitude response of an FIR.
 
     Args:
-        block: Name.
+        block: Name of the block.
         taps: (taps,), in either order.
         sample_rate: Hz.
-        points: Frequencies, log-spaced.
+        points: Number of frequencies, log-spaced.
     """
-    import scipy.signal  # here: its import takes as long as torch's, and who plays a net draws nothing
+    import scipy.signal  # imported here: it takes as long as torch to import, and playing a net draws nothing
 
     frequencies_hz = audible_hz(sample_rate, points)
     coefficients = taps.detach().cpu().double().numpy()
@@ -61,6 +61,6 @@ def audible_hz(sample_rate: int, points: int = 400) -> NDArray[np.float64]:
 
 
 def decibels(magnitude: NDArray[np.float64]) -> NDArray[np.float64]:
-    """20 log10, not below -200 dB."""
+    """20 log10, limited to -200 dB."""
     level: NDArray[np.float64] = 20 * np.log10(np.maximum(magnitude, 1e-10))
     return level

@@ -1,4 +1,4 @@
-"""Compiled products of a block's samples with matrices: convolutions whose channels lie side by side, and gradients.
+"""Compiled products of a block's samples with matrices: convolutions with channels side by side, and their gradients.
 
 Channels are padded to a multiple of two vectors, P: six samples of two vectors of channels are one product of matrices
 whose sums stay in registers.
@@ -12,12 +12,12 @@ from typing import Any
 from tapezoo.compiled import compiled_freely
 from tapezoo.layers.lane_tiles import add_products, store_tile, tile_loader
 
-SAMPLES = 6  # of a tile
-VECTORS = 2  # of a tile
-INPUTS = 4  # of a tile of the weights' gradient
-BLOCK_SAMPLES = 96  # of both factors of that: they stay in the fastest cache while others pass by
+SAMPLES = 6  # rows of a tile
+VECTORS = 2  # vectors in a row of a tile
+INPUTS = 4  # inputs in a tile of the weights' gradient
+BLOCK_SAMPLES = 96  # per pass over both factors of that gradient, so that they stay in the level-1 cache
 
-# what numba makes of a function has no type that mypy could follow
+# no type describes numba's compiled functions to mypy
 compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = compiled_freely
 load_tile = tile_loader(SAMPLES, VECTORS)
 load_inputs = tile_loader(INPUTS, VECTORS)
@@ -52,7 +52,7 @@ def correlate(  # type: ignore[no-untyped-def]
     past, context, d_u, d_weights, rows, past_row, reach, near, own, stride, context_row, padded, width, lanes,
     dilation, products, far, inputs, apart, samples,
 ):  # fmt: skip
-    """Adds to the gradient of W the sum over the block of what a tap heard times `d_u`, (rows, padded + SAMPLES, P)."""
+    """Adds to the gradient of W the sum over the block of a tap's inputs times `d_u`, (rows, padded + SAMPLES, P)."""
     fours = -(-inputs // INPUTS) * INPUTS
     for row in range(rows):
         newest, old = row * context_row + near * stride, row * past_row
@@ -81,7 +81,7 @@ def correlate(  # type: ignore[no-untyped-def]
 def convolve_back(  # type: ignore[no-untyped-def]
     d_u, backwards, d_h, rows, padded, width, lanes, dilation, taps, own, samples
 ):  # fmt: skip
-    """Adds to the gradient of h, (rows, padded, P), what `d_u` brings; `backwards` is W as (taps, own, P)."""
+    """Adds to the gradient of h, (rows, padded, P), the part from `d_u`; `backwards` is W as (taps, own, P)."""
     for row in range(rows):
         u_at = row * (padded + SAMPLES)
         for t in range(0, padded, SAMPLES):
@@ -90,7 +90,7 @@ def convolve_back(  # type: ignore[no-untyped-def]
                 tile = load_tile(d_h, at, width)
                 for tap in range(taps - 1, -1, -1):
                     later = t + (taps - 1 - tap) * dilation
-                    if later >= samples:  # what is read behind the block is zero
+                    if later >= samples:  # everything after the block is zero
                         break
                     tile = add_products(
                         tile, d_u, (u_at + later) * width, width, 1,

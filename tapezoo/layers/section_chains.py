@@ -1,4 +1,4 @@
-"""Second-order filters over a block, in series or side by side, with carried state."""
+"""Second-order filters over a block, in series or in parallel, with carried state."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ TABLE_SAMPLES = 64  # longest piece that `recur` handles by one matrix product
 
 def join_tables(sections: Sections) -> BlockTables:
     """The tables of all sections at once: filter `i rows + j` is section i for row j."""
-    # not `flatten`, whose ONNX form fixes the number of rows
+    # not `flatten`, which would fix the number of rows in ONNX
     powers = matrix_powers(sections.transition.reshape(-1, 1, 2, 2), TABLE_SAMPLES)
     enter, leave = sections.enter.reshape(-1, 1, 2), sections.leave.reshape(-1, 1, 2)
     return block_tables(powers, enter, leave, sections.direct.reshape(-1))
 
 
 def run_chain(input: Tensor, sections: Sections, state: Tensor, num_controls: int) -> tuple[Tensor, Tensor]:
-    """All sections over a block, one after the other.
+    """All sections over a block, in series.
 
     Args:
         input: The block.
         sections: In the order of the signal.
         state: (s1, s2) of every section before the block.
-        num_controls: 0: the whole batch shares the coefficients; else each row has its own.
+        num_controls: 0: the whole batch shares the coefficients; otherwise each row has its own.
 
     Shape:
         input, output: (batch, 1, samples); state: (batch, sections, 2).
     """
     count, rows = sections.transition.shape[0], sections.transition.shape[1]
     tables = join_tables(sections)
-    # (filters, rows, samples): the batch is the filters where it has coefficients of its own, else the rows
+    # (filters, rows, samples): the batch is the filters if it has its own coefficients, otherwise the rows
     across = 2 if num_controls else 1
     before = state.transpose(0, 1).unsqueeze(across).unsqueeze(3)  # (sections, filters, rows, 1, 2)
     signal = input if num_controls else input.transpose(0, 1)
@@ -64,13 +64,13 @@ def run_chain(input: Tensor, sections: Sections, state: Tensor, num_controls: in
 def run_followers(
     signals: Tensor, sections: Sections, state: Tensor, num_controls: int
 ) -> tuple[Tensor, Tensor]:
-    """Each section over a signal of its own.
+    """Each section over its own signal.
 
     Args:
         signals: The block, one channel per section.
-        sections: As many as channels.
-        state: Before the block.
-        num_controls: As for `run_chain`.
+        sections: One per channel.
+        state: State before the block.
+        num_controls: As in `run_chain`.
 
     Shape:
         signals, output: (batch, sections, samples); state: (batch, sections, 2).

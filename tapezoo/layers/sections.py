@@ -1,4 +1,4 @@
-"""Second-order filters in units people know: shelves, peaks, followers, and how they respond."""
+"""Second-order filters in familiar units: shelves, peaks, followers, and their responses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StateVariable(NamedTuple):
 
 
 def discretise(filters: StateVariable) -> Sections:
-    """State-variable filters by the discretise rule, which is the bilinear transform.
+    """State-variable filters by the discretise rule, which equals the bilinear transform.
 
     Simper, "Solving the continuous SVF equations using discretise integration and equivalent currents",
     Cytomic 2013. Stable for every g, k > 0, whether the poles are real or a pair, and well conditioned at low

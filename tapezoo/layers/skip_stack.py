@@ -1,4 +1,4 @@
-"""A stack of dilated convolutions with skips, for training on a CPU: loops of its own, the gradient written by hand."""
+"""A stack of dilated convolutions with skips for training on a CPU: compiled loops and a hand-written gradient."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tapezoo.layers.stack_gradients import stack_backward
 from tapezoo.layers.stack_loops import stack_forward
 from tapezoo.layers.stack_tiles import CHANNELS, VECTORS
 
-_LINE = 16  # numbers: what memory is fetched in, or a multiple of it
+_LINE = 16  # numbers in a cache line, or a multiple of it
 
 
 class StackWeights(NamedTuple):
-    """Of all layers, one after another."""
+    """The weights of all layers, one after another."""
 
     dilated: Tensor
-    """W, (layers, width, C, taps); width is C, or 2 C where tanh is multiplied with a sigmoid, which stand behind."""
+    """W, (layers, width, C, taps); width is C, or 2 C if gated: the channels of the tanh, then those of the sigmoid."""
     mix: Tensor
     """V, (layers, width, K)."""
     bias: Tensor
@@ -38,18 +38,18 @@ class StackWeights(NamedTuple):
 def run_skip_stack(
     y: Tensor, told: Tensor, past: Tensor, weights: StackWeights, dilations: list[int], summed: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Layers of `z = f(W * y + V c + b)`, `y' = y + R z + r`, f tanh or, where W is that wide, gated.
+    """Layers of `z = f(W * y + V c + b)`, `y' = y + R z + r`, f tanh or, if W has twice the channels, gated.
 
-    Faster than the same made of matrix products, gradient included: see `tapezoo.layers.stack_loops`;
-    `benchmarks/train.py` compares whole nets. No gradient reaches the `past` that is given, see `runs_stack`.
+    Faster than the same in matrix products, gradient included: see `tapezoo.layers.stack_loops`;
+    `benchmarks/train.py` compares whole nets. No gradient is computed for the `past`, see `runs_stack`.
 
     Args:
-        y: Of the first layer.
-        told: c, which every layer hears.
+        y: Input of the first layer.
+        told: c, the input that every layer receives.
         past: Every layer's left context, (taps - 1) dilation samples each, one after another.
-        weights: Of the layers.
+        weights: Weights of the layers.
         dilations: One per layer.
-        summed: The sum of z over the layers, or every layer's z, one after another.
+        summed: Whether to return the sum of z over the layers, or every layer's z, one after another.
 
     Returns:
         y after the last layer, z, and `past` for the next block.
@@ -63,14 +63,14 @@ def run_skip_stack(
 
 
 def runs_stack(y: Tensor, past: Tensor) -> bool:
-    """Whether `run_skip_stack` can take it: on a CPU, not as a graph, and nobody wants the gradient of `past`."""
+    """Whether `run_skip_stack` applies: on a CPU, not in a traced graph, and no gradient of `past` wanted."""
     return runs_compiled(y) and past.dtype == y.dtype and not past.requires_grad
 
 
 def stack_weights(
     dilated: Sequence[nn.Conv1d], residual: Sequence[nn.Conv1d], mix: Sequence[nn.Conv1d] = ()
 ) -> StackWeights:
-    """The weights of layers of one width, from what holds them; all convolutions but `mix` have a bias."""
+    """The weights of layers of one width, from their modules; all convolutions except `mix` have a bias."""
     weights = torch.stack([each.weight for each in dilated])
     layers, width = weights.shape[:2]
     return StackWeights(
@@ -106,7 +106,7 @@ class _Sizes(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """Sizes, and where each layer's context lies."""
+    """Sizes, and the position of each layer's context."""
 
     places: NDArray[np.int64]
     dilations: NDArray[np.int64]
@@ -118,7 +118,7 @@ def _up_to(count: int, multiple: int) -> int:
 
 
 def _apart(count: int) -> int:
-    """Whole lines, an odd number of them: channels that far apart share no place of the cache."""
+    """Rounds up to an odd number of cache lines: channels at this distance do not compete for the same cache sets."""
     lines = -(-count // _LINE)
     return _LINE * (lines + 1 - lines % 2)
 
@@ -153,7 +153,7 @@ def _plan(y: Tensor, told: Tensor, weights: StackWeights, dilations: list[int], 
 
 
 def _with_ones(told: Tensor, columns: int, padded: int) -> Tensor:
-    """c, with zeros and a last column of ones: the bias is its weight."""
+    """c, padded with zeros, and a last column of ones whose weight is the bias."""
     batch, count, samples = told.shape
     wider = told.new_zeros(batch, columns, padded)
     wider[:, :count, :samples] = told
@@ -162,7 +162,7 @@ def _with_ones(told: Tensor, columns: int, padded: int) -> Tensor:
 
 
 def _pad_width(weights: Tensor, sizes: _Sizes) -> Tensor:
-    """(layers, width, ...) -> every half padded to C; where gated, tanh and sigmoid in turn."""
+    """(layers, width, ...) -> every half padded to C; if gated, rows of the tanh and the sigmoid alternate."""
     halves, own = sizes.width // sizes.channels, sizes.own_channels
     apart = weights.reshape(sizes.layers, halves, own, -1)
     apart = pad(apart, (0, 0, 0, sizes.channels - own)).transpose(1, 2)
@@ -170,14 +170,14 @@ def _pad_width(weights: Tensor, sizes: _Sizes) -> Tensor:
 
 
 def _cut_width(weights: Tensor, sizes: _Sizes) -> Tensor:
-    """What `_pad_width` was given, from its result."""
+    """The inverse of `_pad_width`."""
     halves, own = sizes.width // sizes.channels, sizes.own_channels
     apart = weights.reshape(sizes.layers, sizes.channels, halves, -1)[:, :own].transpose(1, 2)
     return apart.reshape(sizes.layers, halves * own, *weights.shape[2:])
 
 
 class _Padded(NamedTuple):
-    """The weights as the loops take them."""
+    """The weights in the form that the loops take."""
 
     into: Tensor
     weights: Tensor

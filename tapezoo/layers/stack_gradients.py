@@ -1,4 +1,4 @@
-"""The compiled loops of `tapezoo.layers.stack_loops` backwards: the gradient, row by row."""
+"""The compiled loops of `tapezoo.layers.stack_loops`, backward: the gradient, row by row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tapezoo.layers.stack_tiles import (
     times,
 )
 
-LONGEST_DOT = 128  # vectors: four channels of them stay in the fastest cache while others pass by
+LONGEST_DOT = 128  # vectors: four channels of this length stay in the level-1 cache
 
 
 @compiled
@@ -25,7 +25,7 @@ def _add_correlations(  # type: ignore[no-untyped-def]
     result, result_at, result_step, left, left_at, left_step, rows, right, right_at, right_step, columns, vectors,
     lanes,
 ):  # fmt: skip
-    """Adds `sum_t left[r, t] right[k, t]` to `result` (rows, columns); rows in fours, columns in twos."""
+    """Adds `sum_t left[r, t] right[k, t]` to `result` (rows, columns); rows in groups of four, columns of two."""
     for t in range(0, vectors, LONGEST_DOT):
         count = min(LONGEST_DOT, vectors - t)
         for r in range(0, rows, 4):
@@ -59,7 +59,7 @@ def _through_tanh(gradient, z):  # type: ignore[no-untyped-def]
 
 @inlined
 def _through_sigmoid(gradient, s):  # type: ignore[no-untyped-def]
-    """By what a sigmoid of twice its argument is told."""
+    """The gradient with respect to the sigmoid's argument before it is halved (`sigmoid_of_twice`)."""
     one = ones(s[0])
     return (
         gradient[0] * s[0] * (one - s[0]),
@@ -73,7 +73,7 @@ def _straighten(  # type: ignore[no-untyped-def]
     layer, begin, end, d_heads, d_heads_at, residual, d_y, d_y_at, heard, z, z_at, bent, bent_at, d_u, d_u_at, wide,
     channels, lanes, gated,
 ):  # fmt: skip
-    """The gradient of u from `begin` to `end`, from those of the skip and, where it was `heard`, of y'."""
+    """The gradient of u from `begin` to `end`, from those of the skip and, if `heard`, of y'."""
     for i in range(0, channels, 4):
         for t in range(begin, end, VECTORS * lanes):
             tile = load_tile(d_heads, d_heads_at + i * wide + t, wide)
@@ -113,15 +113,15 @@ def stack_backward(  # type: ignore[no-untyped-def]
     """The gradient, row by row, from the last layer back to the first.
 
     Shape:
-        given_y: Gradient of y after the last layer, (rows, own_channels, samples); not read where not `heard`.
-        given_after: Of each layer's context after the block, as `past`; not read where not `carried`.
-        given_heads: Of the sum of z, (rows, own_channels, samples), or of every layer's z where not `summed`,
+        given_y: Gradient of y after the last layer, (rows, own_channels, samples); unused unless `heard`.
+        given_after: Gradient of each layer's context after the block, like `past`; unused unless `carried`.
+        given_heads: Gradient of the sum of z, (rows, own_channels, samples), or unless `summed` of every layer's z,
             (rows, layers own_channels, samples).
-        d_y, d_heads: (shares, C, wide), places to work in; d_u: (shares, width, wide), zeros behind `samples`.
-        for_into, for_weights, for_residual, for_offset: (shares, ...) as the weights, to which is added.
+        d_y, d_heads: (shares, C, wide), workspace; d_u: (shares, width, wide), zeros after `samples`.
+        for_into, for_weights, for_residual, for_offset: (shares, ...) like the weights; gradients are added to them.
         for_input: (rows, C, wide), the gradient of y before the first layer.
-        for_told: (rows, columns, padded), to which that of c is added, where `wanted`.
-        others: As `stack_forward`.
+        for_told: (rows, columns, padded), to which the gradient of c is added, if `wanted`.
+        others: As in `stack_forward`.
     """
     step = VECTORS * lanes
     d_y_at, d_heads_at, d_u_at = share * channels * wide, share * channels * wide, share * width * wide
@@ -181,7 +181,7 @@ def stack_backward(  # type: ignore[no-untyped-def]
                         tile = load_tile(d_y, d_y_at + i * wide + t, wide)
                         for tap in range(taps - 1, -1, -1):
                             later = t + (taps - 1 - tap) * dilations[layer]
-                            if later < samples:  # what is read behind the block is zero
+                            if later < samples:  # everything after the block is zero
                                 tile = add_products(
                                     tile, weights, (layer * taps + tap) * width * channels + i, 1, channels,
                                     d_u, d_u_at + later, lanes, wide, width,
@@ -211,7 +211,7 @@ def stack_backward(  # type: ignore[no-untyped-def]
                 begin -= reach
                 for c in range(own_channels):
                     at = row_after + c * after_samples + begin
-                    for n in range(max(0, reach - samples), reach):  # what is older is not of this block
+                    for n in range(max(0, reach - samples), reach):  # older ones are not in this block
                         d_y[d_y_at + c * wide + samples - reach + n] += given_after[at + n]
             reached = 1
         at = row * channels * wide

@@ -1,12 +1,12 @@
-"""The compiled loops of a stack of dilated convolutions with skips: a row forwards.
+"""The compiled loops of a stack of dilated convolutions with skips: forward, row by row.
 
     u = W * y + V c,   z = tanh(u) or tanh(u_1) sigmoid(u_2),   y' = y + R z + r
 
-Rows of the batch are computed one after another through all layers, so that what a layer leaves still lies in the
-cache when the next one reads it; of each layer a few channels are computed at once, at as many samples as three
-registers hold, so that neither a product's sums nor what bends them leave the registers. All arrays are flat and
-contiguous; channels are padded with zeros to a multiple of four, C, samples to whole tiles and then so that channels do
-not fall into the same places of the cache.
+Each row of the batch is computed through all layers before the next row, so that a layer's results are still in the
+cache when the next layer reads them. In each layer, a few channels are computed at once, for as many samples as
+three registers hold, so that the sums of the products and the activations stay in registers. All arrays are flat and
+contiguous. Channels are padded with zeros to a multiple of four, C; samples are padded to whole tiles, and then so
+that channels do not compete for the same cache sets.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _bend(  # type: ignore[no-untyped-def]
     layer, begin, end, told, told_at, told_step, columns, into, y, y_at, y_step, weights, taps, dilation, bent,
     bent_at, z, z_at, heads, heads_at, wide, channels, width, lanes, gated, summed,
 ):  # fmt: skip
-    """The z from `begin` to `end`, from its layer's y, whose newest tap at the block's first sample is at `y_at`."""
+    """The z from `begin` to `end`, from the layer's y; its newest tap at the block's first sample is at `y_at`."""
     for g in range(0, width, 4):
         for t in range(begin, end, VECTORS * lanes):
             tile = zero_tile(told, told_at)
@@ -92,19 +92,19 @@ def stack_forward(  # type: ignore[no-untyped-def]
 
     Shape:
         input: (rows, own_channels, samples); past: (rows, own_channels, of all layers), each layer's left context.
-        told: c, (rows, columns, padded), whose last-but-last or last column is 1: the bias is its weight.
-        into: V, (layers, width, columns); of sigmoids halved (`sigmoid_of_twice`).
-        weights: W, (layers, taps, width, C), halved likewise. Where gated, tanh and sigmoid alternate.
+        told: c, (rows, columns, padded); its last or last-but-one column is 1, and the weight of that is the bias.
+        into: V, (layers, width, columns); those of sigmoids halved (`sigmoid_of_twice`).
+        weights: W, (layers, taps, width, C), halved likewise. If gated, tanh and sigmoid alternate.
         residual: R, (layers, C, C); offset: r, (layers, C).
-        context: (rows, row_context), in it (C, stride) of every layer.
-        z: (rows, layers, C, wide); bent: (rows, layers, width, wide), of gated layers tanh and sigmoid.
-        heads: (rows, C, wide), where `summed`. output: (rows, C, wide), y after the last layer.
-        after: As `past`, after the block.
-        places: (layers, 3) of every layer's context: where it begins in the row, its stride, and where in a channel
-            the block begins.
+        context: (rows, row_context), containing (C, stride) for every layer.
+        z: (rows, layers, C, wide); bent: (rows, layers, width, wide), tanh and sigmoid of gated layers.
+        heads: (rows, C, wide), if `summed`. output: (rows, C, wide), y after the last layer.
+        after: Like `past`, after the block.
+        places: (layers, 3), for every layer's context: its start in the row, its stride, and the start of the block
+            within a channel.
         dilations: (layers,).
         first, last: The rows to compute, `last` excluded.
-        kept: 1, or 0 where no gradient is wanted: `context`, `bent` and, where `summed`, z then hold one row for each
+        kept: 1, or 0 if no gradient is wanted: `context`, `bent` and, if `summed`, z then hold one row for each
             `share`.
     """
     row_past = after.size // (input.size // (own_channels * samples))

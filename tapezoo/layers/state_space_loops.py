@@ -1,11 +1,11 @@
-"""The compiled loops of a block of diagonal state spaces, forwards and back: one block of a net, some rows.
+"""The compiled loops of a block of diagonal state spaces, forward and backward: one block of a net, some rows.
 
     m = tanh(W h + w);   x_n[k] = A_n x_n[k-1] + B_n m[k],   y = sum_n Re(C_n x_n) + D m;   h' = h + tanh(y)
 
-A, B and C are complex numbers of every channel, x its state. Channels lie side by side, sample after sample, padded to
-P (`tapezoo.layers.sample_products`). One mode after another is computed, as many channels at once as two registers
-hold, over pieces short enough for the fastest cache; forwards leaves the state at every piece's start, from which
-backwards computes those in between anew. All arrays are flat and contiguous.
+A, B and C are complex, one set per channel; x is its state. Channels lie side by side, sample by sample, padded to
+P (`tapezoo.layers.sample_products`). Modes are computed one after another, for as many channels at once as two
+registers hold, over pieces short enough for the level-1 cache. The forward pass stores the state at every piece's
+start, from which the backward pass recomputes those in between. All arrays are flat and contiguous.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def block_forward(  # type: ignore[no-untyped-def]
     h, weights, bias, coefficients, direct, states, m, z, following, padded, width, lanes, modes, samples, inputs,
     rows,
 ):  # fmt: skip
-    """Fills `m`, z = tanh(y), `states` behind the first and `following`, h'.
+    """Fills `m`, z = tanh(y), `states` after the first one, and `following`, h'.
 
     Shape:
         h, m, z, following: (rows, padded, P); weights: W, (inputs, P), the inputs as rows; bias, direct: (P,).
-        coefficients: (modes, 6, P): A, B and C, the real part and the imaginary one, of C negated.
-        states: (rows, pieces + 1, modes, 2, P), real parts and imaginary ones.
+        coefficients: (modes, 6, P): real and imaginary parts of A, B and C, the imaginary part of C negated.
+        states: (rows, pieces + 1, modes, 2, P), real and imaginary parts.
     """
     whole = padded * width
     convolve(
@@ -74,7 +74,7 @@ def _filter_back(  # type: ignore[no-untyped-def]
     m, coefficients, direct, states, between, d_y, d_m, d_states, d_coefficients, d_direct, rows, padded, width, lanes,
     modes, samples,
 ):  # fmt: skip
-    """`d_states` holds the gradient of the last state, (rows, modes, 2, P), and is lost."""
+    """`d_states` holds the gradient of the last state, (rows, modes, 2, P), and is overwritten."""
     pieces = -(-samples // PIECE_SAMPLES)
     for row in range(rows):
         for piece in range(pieces - 1, -1, -1):
@@ -142,15 +142,15 @@ def block_backward(  # type: ignore[no-untyped-def]
     h, backwards, coefficients, direct, states, m, z, between, d_h, d_y, d_m, d_states, d_weights, d_bias,
     d_coefficients, d_direct, padded, width, lanes, modes, samples, inputs, rows,
 ):  # fmt: skip
-    """From the gradient of h' that of the block's weights, to which is added, and of h, in its place.
+    """From the gradient of h', adds that of the block's weights and replaces `d_h` by that of h.
 
     Shape:
         backwards: W, (outputs, P), its outputs as rows.
-        d_h, d_y: (rows, padded, P); d_m: (rows, padded + SAMPLES, P), zeros behind `samples`; `d_y` and `d_m` are
-            places to work in, as `between` is, (PIECE_SAMPLES + 1, 2, lanes).
-        d_states: (rows, modes, 2, P), of the last state; is lost.
-        d_weights: (inputs in whole fours, P); d_bias, d_coefficients, d_direct: as the weights.
-        others: As `block_forward`.
+        d_h, d_y: (rows, padded, P); d_m: (rows, padded + SAMPLES, P), zeros after `samples`; `d_y`, `d_m` and
+            `between`, (PIECE_SAMPLES + 1, 2, lanes), are workspace.
+        d_states: (rows, modes, 2, P), gradient of the last state; overwritten.
+        d_weights: (inputs in whole fours, P); d_bias, d_coefficients, d_direct: like the weights.
+        others: As in `block_forward`.
     """
     for row in range(rows):
         for t in range(row * padded, row * padded + samples):
@@ -179,7 +179,7 @@ def block_backward(  # type: ignore[no-untyped-def]
 
 @compiled
 def lift_forward(input, weights, bias, h, padded, width, lanes, samples, rows):  # type: ignore[no-untyped-def]
-    """`h = w x + v` from x (rows, samples); h (rows, padded, P), zeros behind the block."""
+    """`h = w x + v` from x (rows, samples); h (rows, padded, P), zeros after the block."""
     for row in range(rows):
         for t in range(padded):
             for g in range(0, width, lanes):
@@ -193,7 +193,7 @@ def lift_forward(input, weights, bias, h, padded, width, lanes, samples, rows): 
 def lift_backward(  # type: ignore[no-untyped-def]
     input, weights, d_h, d_weights, d_bias, d_input, padded, width, lanes, samples, wanted, rows
 ):  # fmt: skip
-    """Adds to the gradient of w and v from that of h, and fills that of x, where it is `wanted`."""
+    """Adds to the gradients of w and v from that of h, and fills that of x if it is `wanted`."""
     for row in range(rows):
         for g in range(0, width, lanes):
             weight, bias = load(d_weights, g), load(d_bias, g)

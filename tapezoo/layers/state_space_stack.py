@@ -1,4 +1,4 @@
-"""Blocks of diagonal state spaces, for training on a CPU: compiled loops, the gradient written by hand."""
+"""Blocks of diagonal state spaces for training on a CPU: compiled loops and a hand-written gradient."""
 
 from __future__ import annotations
 
@@ -21,13 +21,11 @@ from tapezoo.layers.state_space_loops import (
     lift_forward,
 )
 
-_CACHED = (
-    2**16
-)  # numbers: what the rows that go together leave of each block, a quarter of a common second cache
+_CACHED = 2**16  # numbers per block for the rows that run together: a quarter of a typical level-2 cache
 
 
 class StateSpaceWeights(NamedTuple):
-    """Of P blocks of H channels and N modes, between a layer that widens the input and one that narrows the output."""
+    """Weights of P blocks of H channels and N modes, with a layer from the signal to H channels and one back."""
 
     lift: Tensor
     """w, (H,)."""
@@ -51,14 +49,14 @@ class StateSpaceWeights(NamedTuple):
 def run_state_spaces(input: Tensor, state: Tensor, weights: StateSpaceWeights) -> tuple[Tensor, Tensor]:
     """`h = w x + v`; then blocks `h <- h + tanh(S(tanh(W h + w)))`, S a bank of filters; `y = u . h + c`.
 
-    Faster than `tapezoo.layers.recurrence` made of matrix products, gradient included: a recurrence over samples takes
-    8 operations per mode where a table of 64 samples takes 64 per filter; `benchmarks/train.py` compares whole nets. No
-    gradient reaches the `state` given, see `runs_state_spaces`.
+    Faster than `tapezoo.layers.recurrence` in matrix products, gradient included: a recurrence over samples takes
+    8 operations per mode, a table of 64 samples takes 64 per filter; `benchmarks/train.py` compares whole nets. No
+    gradient is computed for the `state`, see `runs_state_spaces`.
 
     Args:
         input: x.
-        state: Of every filter before the block, (Re, Im); of any type, between blocks it is computed in the input's.
-        weights: Of the net.
+        state: State of every filter before the block, (Re, Im), of any type; inside a block the input's type is used.
+        weights: Weights of the net.
 
     Returns:
         y, and the state after the block.
@@ -71,7 +69,7 @@ def run_state_spaces(input: Tensor, state: Tensor, weights: StateSpaceWeights) -
 
 
 def runs_state_spaces(input: Tensor, state: Tensor) -> bool:
-    """Whether `run_state_spaces` is to take it: float32 on a CPU, not as a graph, no gradient of the state wanted."""
+    """Whether `run_state_spaces` applies: float32 on a CPU, not in a traced graph, no gradient of the state wanted."""
     return input.dtype == torch.float32 and not state.requires_grad and runs_compiled(input)
 
 
@@ -85,12 +83,12 @@ class _Sizes(NamedTuple):
 
     @property
     def states(self) -> int:
-        """Of a row: one before every piece and one after the last."""
+        """Number of states stored per row: one before every piece and one after the last."""
         return -(-self.samples // PIECE_SAMPLES) + 1
 
     @property
     def rows_together(self) -> int:
-        """So many rows that what a block leaves of them lies in the cache when the next one reads it."""
+        """The number of rows for which one block's results are still in the cache when the next block reads them."""
         return max(1, _CACHED // (self.padded * self.width))
 
 
@@ -114,7 +112,7 @@ def _pad(weights: StateSpaceWeights, width: int) -> StateSpaceWeights:
 
 
 class _Room(NamedTuple):
-    """What is computed forwards of some rows, and needed backwards."""
+    """Forward results of some rows that the backward pass needs."""
 
     hs: Tensor
     """(blocks + 1, rows, padded, P), h before every block and after the last."""
@@ -129,7 +127,7 @@ def _room_for(rows: int, blocks: int, sizes: _Sizes, like: Tensor) -> _Room:
 
 
 def _room_for_one(rows: int, blocks: int, sizes: _Sizes, like: Tensor) -> _Room:
-    """As `_room_for`, where nothing is needed backwards: every block's is the same."""
+    """Like `_room_for`, if nothing is needed for a backward pass: all blocks share the same room."""
     counts = blocks + 1, blocks, blocks
     return _Room(
         *(
@@ -206,7 +204,7 @@ class _StateSpaces(torch.autograd.Function):
         if given_after is not None:
             d_states[..., :channels] = given_after.permute(1, 0, 3, 4, 2)
         found = StateSpaceWeights(*(each.new_zeros(len(parts), *each.shape) for each in weights))
-        more = -channels % INPUTS  # rows that tiles of four fill beside the own ones
+        more = -channels % INPUTS  # rows that fill up the last tile of four
         found = found._replace(mix=pad(found.mix, (0, 0, 0, more)))
         d_input = input.new_empty(rows if wanted else 0, samples)
         signal, for_input = flat(input.contiguous()), flat(d_input)

@@ -1,4 +1,4 @@
-"""Temporal FiLM: features modulated by what was heard before."""
+"""Temporal FiLM: features modulated by the past signal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from tapezoo.layers.conditioner import Conditioner, State
 
-POOLED_SAMPLES = 128  # a power of two: the clock of temporal FiLM is back at 0 after whole blocks of `settle`
+POOLED_SAMPLES = 128  # a power of two, so that the clock is 0 again after whole blocks of `settle`
 
 
 class TemporalFiLM(Conditioner):
@@ -21,18 +21,19 @@ class TemporalFiLM(Conditioner):
         q[k]    = LSTM((u[k], p), q[k-1])                   (C)
         h'[n]   = h[n] (1 + G q[k-1] + g) + B q[k-1] + b    for n in block k
 
-    A block is modulated by what was heard before it: the papers pool the block itself, which would need its end
-    before its beginning. Blocks are counted from the state's beginning, not from where calls begin, so streaming
-    is offline; all rows of a batch must have the same count, as they have from `initial_state` on.
+    A block is modulated by the signal before it. The papers pool the block itself, which would need the end of the
+    block at its beginning. Blocks are counted from the start of the state, not from the start of each call, so
+    streaming equals offline processing. All rows of a batch must have the same count, as they have from `initial_state`
+    on.
 
-    Gain and offset step at every block, so a turned control is heard in steps of 128 samples: small ones, since the
-    LSTM passes them on gradually.
+    Gain and offset step at every block, so a moving control is applied in steps of 128 samples. The steps are small,
+    since the LSTM passes changes on gradually.
 
-    Truncated backpropagation reaches the LSTM only where a block ends within the samples of one update: these
-    should be several times 128.
+    Truncated backpropagation reaches the LSTM only if a block ends within the samples of one update, so
+    `tbptt_samples` should be several times 128.
 
     Args:
-        num_controls: K, 0 or more; without controls the signal alone modulates.
+        num_controls: K, 0 or more; without controls only the signal modulates.
         channels: C; `4 C (C + K + 1) + 4 C^2 + 2 C (C + 1)` parameters.
     """
 
@@ -50,7 +51,7 @@ class TemporalFiLM(Conditioner):
             self.modulation.bias[channels:] = 0.0
 
     def rest(self) -> State:
-        """Loudest value and samples of the unfinished block, and the LSTM's memory."""
+        """Peak and sample count of the unfinished block, and the LSTM's memory."""
         return {
             "peak": torch.zeros(self.channels),
             "clock": torch.zeros(1),
@@ -68,7 +69,7 @@ class TemporalFiLM(Conditioner):
         return output, dict(zip(("peak", "clock", "hidden", "cell"), after, strict=True))
 
 
-# scripted so that its loop has as many steps as blocks end in the signal, in a traced graph too
+# scripted, so that in a traced graph too its loop runs once for every block end in the signal
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
 def _modulated(
     features: Tensor, controls: Tensor, memory: list[Tensor], weights: list[Tensor], pooled_samples: int
@@ -82,16 +83,16 @@ def _modulated(
     batch, channels, samples = features.shape[0], features.shape[1], features.shape[2]
     before = (
         int(clock[0, 0].round().long()) % pooled_samples
-    )  # samples of the first block, from earlier calls
+    )  # samples of the first block that belong to earlier calls
     blocks = (before + samples + pooled_samples - 1) // pooled_samples
-    behind = blocks * pooled_samples - before - samples  # what the last block still lacks
+    behind = blocks * pooled_samples - before - samples  # samples missing from the last block
     whole = features
     if torch.jit.is_scripting() or before + behind > 0:  # type: ignore[attr-defined]
-        whole = torch.nn.functional.pad(features, [before, behind])  # zeros never are the loudest
+        whole = torch.nn.functional.pad(features, [before, behind])  # zeros are never the peak
     whole = whole.reshape(batch, channels, blocks, pooled_samples)
     peaks = whole.abs().amax(dim=3)  # (batch, C, blocks)
     peaks = torch.cat([torch.maximum(peaks[:, :, :1], peak.unsqueeze(2)), peaks[:, :, 1:]], dim=2)
-    # the controls at each block's end; the gates of one that has not ended are not read
+    # the controls at each block's end; the gates of an unfinished block are not used
     ends = (torch.arange(blocks, device=features.device) + 1) * pooled_samples - before - 1
     heard = torch.cat([peaks, controls.index_select(2, ends.clamp(max=samples - 1))], dim=1).transpose(1, 2)
     gates = torch.nn.functional.linear(heard, weights[0], weights[1])  # (batch, blocks, 4 C)
@@ -106,7 +107,7 @@ def _modulated(
         hidden = torch.sigmoid(shown) * torch.tanh(cell)
         states = torch.cat([states, hidden.unsqueeze(1)], dim=1)
         block = block + 1
-    # each block is modulated by what was known at its beginning
+    # each block is modulated by the memory at its beginning
     known = torch.cat([start.unsqueeze(1), states], dim=1)[:, :blocks]
     modulation = torch.nn.functional.linear(known, weights[3], weights[4]).transpose(1, 2).unsqueeze(3)
     gain, offset = modulation[:, :channels], modulation[:, channels:]  # (batch, C, blocks, 1)

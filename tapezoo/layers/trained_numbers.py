@@ -16,8 +16,8 @@ class HyperParameters(nn.Module):
     parameters, in a space without bounds. Without controls it is p0 alone.
 
     Args:
-        num_controls: Knobs, K.
-        start: p0 at the start, (count,); `count` parameters, with controls `16 (K + 1) + 16 count` more.
+        num_controls: Number of knobs, K.
+        start: Initial p0, (count,); `count` parameters, with controls `16 (K + 1) + 16 count` more.
 
     Shape:
         controls: (batch, K); result: (rows, count), rows = 1 without controls, else the batch.
@@ -30,7 +30,7 @@ class HyperParameters(nn.Module):
         if num_controls:
             last = nn.Linear(HYPER_UNITS, len(start), bias=False)
             with torch.no_grad():
-                last.weight.mul_(0.1)  # a fresh net hardly turns with its controls
+                last.weight.mul_(0.1)  # at first the numbers hardly follow the controls
             self.hyper = nn.Sequential(nn.Linear(num_controls, HYPER_UNITS), nn.Tanh(), last)
 
     def forward(self, controls: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class HyperParameters(nn.Module):
         return moved
 
     def tensors(self) -> list[Tensor]:
-        """p0, W1, b1 and W2, with controls."""
+        """p0, W1, b1 and W2; only with controls."""
         assert self.hyper is not None
         first, last = self.hyper[0], self.hyper[-1]
         weights = first.get_parameter("weight"), first.get_parameter("bias"), last.get_parameter("weight")

@@ -1,4 +1,4 @@
-"""A tiny net applied sample by sample to its own last output: for training on a CPU, and as a graph."""
+"""A tiny net applied sample by sample to its own last output: for training on a CPU, and for traced graphs."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from torch.autograd.function import once_differentiable
 
 from tapezoo.layers.transition_loops import go_back, go_forward, tanh_table
 
-UNLIMITED = 1e30  # what M is held within before anything is known of it; finite, so that limits can be mixed
-HEADROOM = 1.1  # over the largest true output that was trained on
+UNLIMITED = 1e30  # initial limit of M, before any data are known; finite, so that limits can be interpolated
+HEADROOM = 1.1  # factor on the largest true output in training
 
 
 class Weights(NamedTuple):
-    """Of N nets of L layers of W units, all but what the first layer does with the signal.
+    """Weights of N nets of L layers of W units, without those of the first layer for the signal.
 
     Args:
-        feedback: How the first layer hears the output before, (N, W).
-        hidden: Of the layers after it, (N, L - 1, W, W).
+        feedback: Weights of the previous output in the first layer, (N, W).
+        hidden: Weights of the layers after it, (N, L - 1, W, W).
         hidden_bias: (N, L - 1, W).
         head: (N, W).
         head_bias: (N,).
-        limit: What M is held within, +-, (N,); it gets no gradient.
+        limit: M is limited to +- this, (N,); it gets no gradient.
     """
 
     feedback: Tensor
@@ -35,20 +35,20 @@ class Weights(NamedTuple):
 
 
 def run_transition(heard: Tensor, step: Tensor, turn: Tensor, start: Tensor, weights: Weights) -> Tensor:
-    """`M[n] = M[n-1] + step[n] net(heard[n], turn[n] M[n-1])`, held within +-limit, for N nets and R rows each.
+    """`M[n] = M[n-1] + step[n] net(heard[n], turn[n] M[n-1])`, limited to +-limit, for N nets and R rows each.
 
     `net`: a_1 = tanh(heard + feedback M), a_l = tanh(hidden_l a_(l-1) + hidden_bias_l), head a_L + head_bias.
 
-    A loop per sample in compiled code with the gradient written by hand: rows lie side by side in memory and are
-    computed eight or more at once. Whatever of a net does not wait for its own output (all that the first layer
-    hears but M) is in `heard`, a plain matrix product. Step and turn get no gradient.
+    A compiled loop over samples with a hand-written gradient: rows lie side by side in memory and are computed eight or
+    more at once. The part of a net that does not depend on its own output (the first layer's sums without M) is in
+    `heard`, from a plain matrix product. Step and turn get no gradient.
 
     Args:
-        heard: The first layer's sums, but for M.
-        step: Factor on the net.
-        turn: What M is heard with.
+        heard: The first layer's sums without M.
+        step: Factor on the net's output.
+        turn: Factor on M at the net's input.
         start: M before the block.
-        weights: Of the nets.
+        weights: Weights of the nets.
 
     Shape:
         heard: (N, W, samples, R); step, turn: (N, samples, R); start: (N, R); result: (N, samples, R).
@@ -92,7 +92,7 @@ class _Transition(torch.autograd.Function):
 
 
 def loop_transition(heard: Tensor, step: Tensor, turn: Tensor, start: Tensor, weights: Weights) -> Tensor:
-    """`run_transition` of one net in torch's own operators: a loop in exported graphs, and for any device.
+    """`run_transition` for one net in torch's own operators: a loop in exported graphs, and for any device.
 
     Shape:
         heard: (W, samples, R); step, turn: (samples, R); start: (R,); result: (samples, R).
@@ -100,7 +100,7 @@ def loop_transition(heard: Tensor, step: Tensor, turn: Tensor, start: Tensor, we
     feedback, hidden, hidden_bias, head, head_bias, limit = (part[0] for part in weights)
     signal = heard.permute(1, 2, 0), step.unsqueeze(2), start.unsqueeze(1), turn.unsqueeze(2) * feedback
     last = head.unsqueeze(1), head_bias, -limit, limit
-    if hidden.shape[0] == 1:  # written out: in a graph a loop within the loop costs more than what it does
+    if hidden.shape[0] == 1:  # unrolled: in a graph, a loop within the loop costs more than its contents
         output = _loop_two_layers(*signal, hidden[0].t(), hidden_bias[0], *last)
     else:
         output = _loop_layers(*signal, hidden.transpose(1, 2), hidden_bias, *last)
@@ -108,7 +108,7 @@ def loop_transition(heard: Tensor, step: Tensor, turn: Tensor, start: Tensor, we
     return path
 
 
-# in both, pieces of 64 samples are joined as they are finished, so that a long block is not copied at every sample
+# in both loops, finished samples are joined in pieces of 64, so that a long block is not copied at every sample
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
 def _loop_two_layers(
     heard: Tensor,

@@ -1,4 +1,4 @@
-"""State transition nets whose weights change from row to row, and in steps while controls move."""
+"""State transition nets whose weights differ between rows, and change in steps while controls move."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tapezoo.layers.transition_weights import WeightsByControls
 
 
 def run_controlled(hearing: Hearing, stepped: Tensor, start: Tensor, weights: WeightsByControls) -> Tensor:
-    """M sample by sample; rows at the same controls run as one batch, and where controls change the block is cut.
+    """M sample by sample. Rows at the same controls run as one batch, and the block is cut where controls change.
 
     Args:
-        hearing: Of the block.
+        hearing: Inputs of the block.
         stepped: The controls.
         start: M before the block.
-        weights: By the controls.
+        weights: The weights as a function of the controls.
 
     Shape:
-        stepped: (batch, K, samples), or (batch, K, 1) where they stand still; start: (batch, 1);
+        stepped: (batch, K, samples), or (batch, K, 1) while they are constant; start: (batch, 1);
         result: (samples, batch).
     """
     if start.device.type == "cpu" and not torch.is_grad_enabled():
@@ -40,7 +40,7 @@ def run_controlled(hearing: Hearing, stepped: Tensor, start: Tensor, weights: We
 
 
 def _play(hearing: Hearing, stepped: Tensor, start: Tensor, weights: WeightsByControls) -> Tensor:
-    """In one compiled loop: short blocks while controls move are many, and each operator of torch costs time."""
+    """One compiled loop: moving controls give many short blocks, for which torch's operators are too slow."""
     batch, num_controls, _ = stepped.shape
     starts = piece_ends(stepped)[0]
     pieces = len(starts)
@@ -69,7 +69,7 @@ def _run_piece(hearing: Hearing, controls: Tensor, start: Tensor, weights: Weigh
     rows = torch.split(order, sizes)
     vectors = weights(controls[torch.stack([some[0] for some in rows])])
     outputs, places = [], []
-    for size in sorted(set(sizes)):  # nets that play the same number of rows play in one call
+    for size in sorted(set(sizes)):  # nets with the same number of rows run in one call
         nets = [number for number, own in enumerate(sizes) if own == size]
         chosen = torch.stack([rows[number] for number in nets])  # (nets, rows of each)
         path = _run_nets(hearing, chosen, start, weights.size.split(vectors[nets]))
@@ -81,7 +81,7 @@ def _run_piece(hearing: Hearing, controls: Tensor, start: Tensor, weights: Weigh
 def _run_nets(
     hearing: Hearing, rows: Tensor, start: Tensor, weights: tuple[Tensor, Tensor, Weights]
 ) -> Tensor:
-    """N nets, each on R rows of its own, `rows` (N, R): (N, samples, R)."""
+    """N nets, each on its own R rows, `rows` (N, R): (N, samples, R)."""
     first, bias, rest = weights
     sums = torch.einsum("nwi,isnr->nwsr", first, hearing.heard[:, :, rows]) + bias[:, :, None, None]
     step, turn = (part[:, rows].transpose(0, 1) for part in (hearing.step, hearing.turn))
@@ -102,7 +102,7 @@ def _run_nets(
 
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
 def piece_ends(stepped: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the pieces begin and end in which no row's controls change, (pieces,) each."""
+    """Starts and ends of the pieces in which no row's controls change, (pieces,) each."""
     changed = (stepped[:, :, 1:] != stepped[:, :, :-1]).any(dim=0).any(dim=0)
     inner = changed.nonzero().flatten() + 1
     starts = torch.cat([torch.zeros([1], dtype=torch.long), inner])
@@ -141,7 +141,7 @@ def loop_controlled(hearing: Hearing, stepped: Tensor, start: Tensor, weights: W
     return output.flatten(1)
 
 
-# pieces of 64 samples are joined as they are finished, so that a long block is not copied at every sample
+# finished samples are joined in pieces of 64, so that a long block is not copied at every sample
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
 def _loop_pieces(
     heard: Tensor,

@@ -1,4 +1,4 @@
-"""The normal equations of a state transition net: what a step of Gauss and Newton is solved from."""
+"""The normal equations of a state transition net, from which a Gauss-Newton step is solved."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Array = NDArray[np.float64]
 
 
 class NormalEquations(NamedTuple):
-    """Of the error of a path, and how it follows the parameters.
+    """Normal equations of the error of a path.
 
     Args:
         error: Sum of the squared errors.
-        matrix: J'J, J the derivative of the path by the parameters, (P, P).
+        matrix: J'J, J the derivative of the path with respect to the parameters, (P, P).
         slope: J' (target - path), (P,).
     """
 
@@ -28,15 +28,15 @@ class NormalEquations(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """What a net is fitted on, row by row, all float64.
+    """The data that a net is fitted on, row by row, all float64.
 
     Args:
-        inputs: What the first layer hears; M's place is filled in, (rows, samples, inputs).
-        place: Which of the inputs M is.
-        step: Factor on the net, (rows, samples).
-        turn: What M is heard with, (rows, samples).
-        before: The true output of the sample before, (rows, samples).
-        target: (rows, samples).
+        inputs: Inputs of the first layer, with a free place for M, (rows, samples, inputs).
+        place: Index of M among the inputs.
+        step: Factor on the net's output, (rows, samples).
+        turn: Factor on M at the net's input, (rows, samples).
+        before: True output of the previous sample, (rows, samples).
+        target: True output, (rows, samples).
         scale: Weight of each row's errors, (rows,).
     """
 
@@ -49,7 +49,7 @@ class Heard(NamedTuple):
     scale: Array
 
     def in_scale(self, scale: Array) -> Heard:
-        """The same, of nets that give the output over `scale`, (rows,)."""
+        """The same data for nets whose output is divided by `scale`, (rows,)."""
         rows = scale[:, np.newaxis]
         return self._replace(before=self.before / rows, target=self.target / rows)
 
@@ -57,19 +57,19 @@ class Heard(NamedTuple):
 def normal_equations(
     heard: Heard, parameters: Array, width: int, layers: int, rollout: int, limit: float
 ) -> NormalEquations:
-    """Plays from the true output for `rollout` samples, again and again, with the derivative by every parameter.
+    """Starts from the true output every `rollout` samples, and computes the derivative of the path by every parameter.
 
-    The derivative goes forward with the path: `s[n] = (1 + step dnet/dM) s[n-1] + step dnet/dp`. With some fifty
-    parameters that costs as much as the gradient of some ten batches, and what is gained with it is a step that knows
-    the curvature.
+    The derivative is propagated forward with the path: `s[n] = (1 + step dnet/dM) s[n-1] + step dnet/dp`. With some
+    fifty parameters this costs as much as the gradients of about ten batches, and gives a step that includes the
+    curvature.
 
     Args:
-        heard: What it is fitted on.
+        heard: The data to fit.
         parameters: Weights and biases, layer by layer, the head's last, (P,).
         width: Units of a layer.
-        layers: With a tanh.
-        rollout: 1 or more; 1 is teacher forcing.
-        limit: What M is held within, +-.
+        layers: Number of layers with a tanh.
+        rollout: Samples per roll-out, 1 or more; 1 is teacher forcing.
+        limit: M is limited to +- this.
     """
     size = len(parameters)
     matrix, slope = np.zeros((size, size)), np.zeros(size)
@@ -150,7 +150,7 @@ def _accumulate(  # type: ignore[no-untyped-def]
             factor = step[row, n]
             kept = 1.0 + factor * turn[row, n] * by_M
             M += factor * change
-            if limit < M or -limit > M:  # held there, whatever the parameters are
+            if limit < M or -limit > M:  # M is at its limit, whatever the parameters are
                 M = limit if limit < M else -limit
                 kept = factor = 0.0
             missed = (target[row, n] - M) * scale[row]

@@ -1,4 +1,4 @@
-"""What a state transition net makes of its input before it runs: all that does not wait for its own output."""
+"""The part of a state transition net that does not depend on its own output, computed before it runs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tapezoo.layers.transition_inputs import TransitionInputs, slope
 
 
 class Hearing(NamedTuple):
-    """Of a block.
+    """Inputs of a block.
 
     Args:
-        heard: What the first layer hears beside M, (inputs, samples, batch).
-        step: Factor on the net, (samples, batch).
-        turn: What M is heard with, (samples, batch).
+        heard: Inputs of the first layer except M, (inputs, samples, batch).
+        step: Factor on the net's output, (samples, batch).
+        turn: Factor on M at the net's input, (samples, batch).
         after: State of field and slope after the block.
     """
 
@@ -30,15 +30,15 @@ class Hearing(NamedTuple):
 def hear(
     input: Tensor, state: State, inputs: TransitionInputs, alpha: float, rise: float, increment: float | None
 ) -> Hearing:
-    """Field, slope, and what is made of them.
+    """Computes field, slope, and the net's inputs from them.
 
     Args:
         input: The field, (batch, 1, samples).
-        state: With "field" and "slope" of the sample before, (batch, 1) each.
-        inputs: Of the net.
+        state: With "field" and "slope" of the previous sample, (batch, 1) each.
+        inputs: The net's choice of inputs.
         alpha: See `tapezoo.layers.transition_inputs.slope`.
         rise: See there.
-        increment: What an output of 1 moves M by at `rise` 1; None: the mean of the slopes on both sides.
+        increment: The change of M for an output of 1, at `rise` 1; None: the mean of the slopes on both sides.
     """
     H = input[:, 0]
     dH = slope(H, state["field"], state["slope"], alpha, rise)

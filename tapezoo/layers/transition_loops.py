@@ -1,4 +1,4 @@
-"""The compiled loops of `tapezoo.layers.transition`: forwards, and back with the gradient."""
+"""The compiled loops of `tapezoo.layers.transition`: forward, and backward with the gradient."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 
 from tapezoo.compiled import compiled_freely
 
-# what numba makes of a function has no type that mypy could follow
+# no type describes numba's compiled functions to mypy
 compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = compiled_freely
 fixed_tuple: Any = to_fixed_tuple
 
-_REACH = 10.0  # beyond it tanh is 1 to the last digit of float32, and to 4e-9 of float64
+_REACH = 10.0  # beyond it tanh is 1 to the last digit of float32, and to 4e-9 in float64
 _REACH_DOUBLE = 20.0
 _HALVINGS = 4
-_TERMS = 9  # of Lambert's continued fraction
+_TERMS = 9  # number of terms of Lambert's continued fraction
 TABLE_SIZE = 12
 
 
 @lru_cache
 def tanh_table(dtype: Any) -> NDArray[Any]:
-    """What `tanh_of` needs to know, in the type of its argument: the reach, 2^-4, and the polynomials.
+    """The constants of `tanh_of`, in the type of its argument: the reach, 2^-4, and the polynomials.
 
     Lambert's continued fraction of tanh(y) = y / (1 + y^2 / (3 + y^2 / (5 + ...))) as a ratio of polynomials in y^2,
     within 1e-16 for |y| up to 20 / 16. From there the argument is doubled four times.
@@ -46,7 +46,7 @@ def tanh_table(dtype: Any) -> NDArray[Any]:
 
 @numba.njit(inline="always")
 def tanh_of(x, t):  # type: ignore[no-untyped-def]
-    """Of x by arithmetic alone, which the compiler can do for many numbers at once; NaN stays NaN."""
+    """The tanh of x by arithmetic alone, which the compiler can vectorise; NaN stays NaN."""
     x = t[0] if x > t[0] else x
     x = -t[0] if x < -t[0] else x
     y = x * t[1]
@@ -64,12 +64,12 @@ def tanh_of(x, t):  # type: ignore[no-untyped-def]
 def go_forward(  # type: ignore[no-untyped-def]
     heard, step, turn, feedback, hidden, hidden_bias, head, head_bias, limit, table, units, path
 ):
-    """Fills `units` (N, samples, L, W, R), what every unit was, and `path` (N, samples + 1, R) after its start."""
+    """Fills `units` (N, samples, L, W, R), the activations, and `path` (N, samples + 1, R) after its start."""
     nets, width, samples, rows = heard.shape
     layers = 1 + hidden.shape[1]
     t = fixed_tuple(
         table, TABLE_SIZE
-    )  # in registers: the compiler cannot know that no result lies in a table
+    )  # in registers: the compiler cannot rule out that a result overlaps the table
     change = np.empty(rows, heard.dtype)
     for net in range(nets):
         for n in range(samples):
@@ -121,18 +121,18 @@ def go_back(  # type: ignore[no-untyped-def]
     for_head_bias,
     for_start,
 ):
-    """Adds to the gradients `for_...`, of what `go_forward` was given; `given` is that of the whole path."""
+    """Adds to the gradients `for_...` of the arguments of `go_forward`; `given` is the gradient of the whole path."""
     nets, samples, layers, width, rows = units.shape
     total, change = np.empty(rows, given.dtype), np.empty(rows, given.dtype)
     sums, before = np.empty((width, rows), given.dtype), np.empty((width, rows), given.dtype)
     one = given.dtype.type(1)
     for net in range(nets):
         for r in range(rows):
-            total[r] = given[net, samples, r]  # of path[n + 1], while the loop goes back
+            total[r] = given[net, samples, r]  # gradient of path[n + 1], as the loop runs backward
         for n in range(samples - 1, -1, -1):
             here = given.dtype.type(0)
             for r in range(rows):
-                if abs(path[net, n + 1, r]) >= limit[net]:  # held there, whatever came before
+                if abs(path[net, n + 1, r]) >= limit[net]:  # at the limit, whatever came before
                     total[r] = 0
                 change[r] = step[net, n, r] * total[r]
                 here += change[r]

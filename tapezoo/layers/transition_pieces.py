@@ -1,4 +1,4 @@
-"""The compiled loop of nets whose weights differ from row to row and from piece to piece, without a gradient."""
+"""The compiled loop for nets whose weights differ between rows and between pieces, without a gradient."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def go_through(heard, step, turn, starts, vectors, size, table, path):  # type: 
     """Fills `path` (samples + 1, R) after its start.
 
     Args:
-        heard: What the first layer hears but M, (I, samples, R).
-        step: Factor on the net, (samples, R).
-        turn: What M is heard with, (samples, R).
-        starts: Of the pieces, and behind the last one the number of samples, (pieces + 1,).
-        vectors: Of each piece, see `tapezoo.layers.transition_weights.NetSize`, (pieces, P, R).
-        size: Inputs, layers and width.
+        heard: Inputs of the first layer except M, (I, samples, R).
+        step: Factor on the net's output, (samples, R).
+        turn: Factor on M at the net's input, (samples, R).
+        starts: Starts of the pieces, followed by the number of samples, (pieces + 1,).
+        vectors: Weights of each piece, see `tapezoo.layers.transition_weights.NetSize`, (pieces, P, R).
+        size: Number of inputs, number of layers, and width.
         table: See `tapezoo.layers.transition_loops.tanh_table`.
         path: See above.
     """

@@ -1,4 +1,4 @@
-"""The weights of a tiny net as a function of the controls: what a table and polynomials of them have in common."""
+"""The weights of a tiny net as a function of the controls: the base of tables and polynomials of weights."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tapezoo.layers.transition import Weights
 
 
 class NetSize(NamedTuple):
-    """Of a net whose first layer hears `inputs` signals and M, `layers` of `width` units with a tanh, and a head.
+    """The size of a net: its first layer takes `inputs` signals and M; then `layers` of `width` tanh units, and a head.
 
-    All of it as one vector: layer by layer, weights before biases, then the head's, M the last input; and at the end
-    what M is held within.
+    All numbers form one vector: layer by layer, weights before biases, with M the last input; then the head's; and at
+    the end the limit of M.
     """
 
     inputs: int
@@ -25,23 +25,23 @@ class NetSize(NamedTuple):
 
     @property
     def total(self) -> int:
-        """Of weights and biases, and the limit, P."""
+        """Number of weights and biases, and the limit, P."""
         return self.trained + 1
 
     @property
     def trained(self) -> int:
-        """Of weights and biases alone."""
+        """Number of weights and biases."""
         inner = (self.layers - 1) * self.width * (self.width + 1)
         return self.width * (self.inputs + 2) + inner + self.width + 1
 
     @property
     def first_bias(self) -> slice:
-        """Where the first layer's biases stand."""
+        """Index of the first layer's first bias."""
         start = self.width * (self.inputs + 1)
         return slice(start, start + self.width)
 
     def split(self, vectors: Tensor) -> tuple[Tensor, Tensor, Weights]:
-        """The first layer for the signals (..., W, I) and its biases (..., W); and the rest, vectors (..., P)."""
+        """The first layer for the signals (..., W, I) and its biases (..., W); and the remaining vectors (..., P)."""
         inputs, layers, width = self
         around = vectors.shape[:-1]
         first = vectors[..., : width * (inputs + 1)].reshape(*around, width, inputs + 1)
@@ -51,7 +51,7 @@ class NetSize(NamedTuple):
             inner = inner.reshape(*around, layers - 1, width * (width + 1))
             hidden = inner[..., : width * width].reshape(*around, layers - 1, width, width)
             biases = inner[..., width * width :]
-        else:  # what has no numbers is cut, not reshaped, which ONNX' exporter takes for a fault of its own
+        else:  # sliced, not reshaped: the ONNX exporter rejects the reshape of an empty tensor
             one = vectors[..., :1, None]
             hidden = one[..., None].expand(*around, 1, width, width)[..., :0, :, :]
             biases = one.expand(*around, 1, width)[..., :0, :]
@@ -72,22 +72,22 @@ class NetSize(NamedTuple):
 class WeightsByControls(nn.Module, ABC):
     """Vectors of weights, (rows, P), as a function of the controls, (rows, K).
 
-    They are linear in unknowns that come in blocks: within a block the weights are `C f(controls)`, C (P, F), of which
-    `free` says what may differ from 0. That is what least squares fit, a block apart from the others
+    They are linear in unknowns that form blocks: within a block the weights are `C f(controls)`, C (P, F), and `free`
+    says which elements of C may differ from 0. Least squares fit C, one block at a time
     (`tapezoo.training.CellLevenbergMarquardt`).
 
     Args:
-        size: Of the net.
+        size: Size of the net.
         num_controls: K.
-        num_blocks: How many blocks there are.
+        num_blocks: Number of blocks.
     """
 
     errors: Tensor
-    """Of each block the share of its rows' energy that it missed when it was fitted last; infinite: never fitted."""
+    """For each block, its ESR on its rows at its last fit; infinite: never fitted."""
     limits: Tensor
-    """What M is held within over its scale, at every point of a table, or its coefficients; nothing trains it."""
+    """The limit of M divided by its scale, at every point of a table, or as coefficients; not trained."""
     scales: Tensor
-    """Coefficients of the scale that the nets hear and give M in; nothing trains it either."""
+    """Coefficients of the scale by which M is divided inside the nets; not trained either."""
 
     def __init__(self, size: NetSize, num_controls: int, num_blocks: int) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class WeightsByControls(nn.Module, ABC):
 
     @abstractmethod
     def block_of(self, controls: Tensor) -> Tensor:
-        """Whose block each row belongs to, (rows,)."""
+        """The block that each row belongs to, (rows,)."""
 
     @abstractmethod
     def features(self, controls: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ class WeightsByControls(nn.Module, ABC):
     @property
     @abstractmethod
     def free(self) -> Tensor:
-        """Which of C may differ from 0, (P, F)."""
+        """Which elements of C may differ from 0, (P, F)."""
 
     @abstractmethod
     def block(self, number: int) -> Tensor:
@@ -121,56 +121,56 @@ class WeightsByControls(nn.Module, ABC):
 
     @abstractmethod
     def scale(self, controls: Tensor) -> Tensor:
-        """What an M of 1 of the nets' own stands for, (rows,): a knob may move the output by orders of magnitude."""
+        """The output for an M of 1 inside the nets, (rows,): a knob may change the output by orders of magnitude."""
 
     @abstractmethod
     def fit_scale(self, number: int, controls: Tensor, gains: Tensor) -> None:
-        """Sets the scale of M where a block is trained: the lowest plane that no gain is above.
+        """Sets the scale of M for a block: the lowest plane over the controls that is nowhere below the gains.
 
         Args:
-            number: Of the block.
-            controls: Of its rows, (rows, K).
+            number: The block.
+            controls: Controls of its rows, (rows, K).
             gains: How much the true output changes with the field, (rows,), above 0.
         """
 
     @abstractmethod
     def mend_scale(self, number: int, controls: Tensor, ratios: Tensor, weights: Tensor) -> None:
-        """Moves the scale to where a net that was trained with it says that it should have been.
+        """Corrects the scale from the errors of a net that was trained with it.
 
         Args:
-            number: Of the block.
-            controls: Of its rows, (rows, K).
-            ratios: The true output over the net's, (rows,), above 0.
-            weights: How much each is to be trusted, (rows,).
+            number: The block.
+            controls: Controls of its rows, (rows, K).
+            ratios: True output divided by the net's output, (rows,), above 0.
+            weights: How reliable each ratio is, (rows,).
         """
 
     @abstractmethod
     def take_scale(self, number: int, other: int, controls: Tensor, gains: Tensor) -> None:
-        """The lowest multiple of another block's scale that no gain is above: its rows know how it follows the inputs.
+        """Sets the lowest multiple of another block's scale that is nowhere below the gains; its shape is kept.
 
         Args:
-            number: Of the block.
-            other: From whose weights it starts.
+            number: The block.
+            other: The block from whose weights it starts.
             controls: See `fit_scale`.
-            gains: See there.
+            gains: See `fit_scale`.
         """
 
     @abstractmethod
     def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
-        """Limits M to little more than the true output ever was, where a block is trained.
+        """Limits M of a block to slightly more than the largest true output.
 
         Args:
-            number: Of the block; its scale is known.
-            controls: Of its rows, (rows, K).
-            peaks: The largest true output of each, (rows,).
+            number: The block; its scale is known.
+            controls: Controls of its rows, (rows, K).
+            peaks: Largest true output of each row, (rows,).
         """
 
     def in_scale(self, vectors: Tensor, scale: Tensor) -> Tensor:
-        """Weights of nets that hear and give M itself, of those that hear and give it in a scale, (rows, P).
+        """Converts weights for M divided by its scale into weights for M itself, (rows, P).
 
         Args:
-            vectors: Of the nets, (rows, P).
-            scale: Of each row, (rows,).
+            vectors: Weights of the nets, (rows, P).
+            scale: Scale of each row, (rows,).
         """
         width, heard = self.size.width, self.size.inputs + 1
         first = vectors[:, : width * heard].reshape(-1, width, heard)
@@ -180,15 +180,15 @@ class WeightsByControls(nn.Module, ABC):
         return torch.cat([torch.cat([first[:, :, :-1], fed], dim=2).flatten(1), inner, given], dim=1)
 
     def around(self, vector: Tensor) -> Tensor:
-        """C of weights (P,) that hardly follow the controls yet."""
+        """C for the weights (P,), which initially hardly depend on the controls."""
         coefficients = 0.03 * torch.randn(self.free.shape, dtype=vector.dtype) * self.free
         coefficients[:, 0] = vector
         return coefficients
 
     @abstractmethod
     def neighbours(self, number: int) -> list[int]:
-        """Between whose weights and a block's own there are mixtures."""
+        """The blocks whose weights are interpolated with this block's."""
 
     @abstractmethod
     def nearest(self, number: int, among: Sequence[int]) -> int | None:
-        """Whose weights a block may start from; None: nobody's."""
+        """The block whose weights this one may start from; None: there is none."""

@@ -14,13 +14,13 @@ from tapezoo.layers.transition_weights import NetSize, WeightsByControls
 
 
 class WeightPolynomial(WeightsByControls):
-    """Every weight is a polynomial of the controls: one net for the whole cube of them.
+    """Every weight is a polynomial of the controls: one net for the whole range of all controls.
 
     Args:
-        size: Of the net.
+        size: Size of the net.
         num_controls: K.
-        degree: Of all controls together, 1 or more.
-        start: The weights at the middle of the controls, (P,); from there they move as the constants alone.
+        degree: Total degree in all controls, 1 or more.
+        start: Initial weights at the middle of the controls, (P,); at first only the constants differ from 0.
     """
 
     def __init__(self, size: NetSize, num_controls: int, degree: int, start: Tensor) -> None:
@@ -91,7 +91,7 @@ class WeightPolynomial(WeightsByControls):
         self.scales[: self._linear] = plane_through(features, values, weights, self._edges()).to(self.scales)
 
     def take_scale(self, number: int, other: int, controls: Tensor, gains: Tensor) -> None:
-        """See `WeightsByControls.take_scale`: there is no other."""
+        """See `WeightsByControls.take_scale`; does nothing, since there is only one block."""
 
     @torch.no_grad()
     def hold_within(self, number: int, controls: Tensor, peaks: Tensor) -> None:
@@ -103,7 +103,7 @@ class WeightPolynomial(WeightsByControls):
 
     @property
     def _linear(self) -> int:
-        """The constant and the linear terms."""
+        """The number of constant and linear terms."""
         return 1 + self.num_controls
 
     def _edges(self) -> Tensor:
@@ -122,6 +122,6 @@ class WeightPolynomial(WeightsByControls):
 
 
 def polynomial_exponents(num_controls: int, degree: int) -> tuple[tuple[int, ...], ...]:
-    """Powers of each control in every term, the constant first."""
+    """The powers of each control in every term, the constant first."""
     every = itertools.product(range(degree + 1), repeat=num_controls)
     return tuple(sorted((powers for powers in every if sum(powers) <= degree), key=lambda p: (sum(p), p)))

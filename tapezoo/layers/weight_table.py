@@ -1,4 +1,4 @@
-"""The weights of a tiny net from a table of nets, mixed between its points."""
+"""The weights of a tiny net from a table of nets, interpolated between its points."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tapezoo.layers.transition_weights import NetSize, WeightsByControls
 
 
 class WeightTable(WeightsByControls):
-    """A net at every point of a grid, and between them weights in proportion to how near they are (multilinear).
+    """A net at every point of a grid; between the points, weights are interpolated multilinearly.
 
-    Controls without an axis are inputs of the first layer: what they add to its biases is in the table too. The
+    Controls without an axis are inputs of the first layer; their contributions to its biases are in the table too. The
     scale of M is linear in them.
 
     Args:
-        size: Of the nets.
-        axes: Of every control how many positions it has, evenly spaced over 0..1; 0: it is an input.
-        start: Weights of all nets, (P,).
+        size: Size of the nets.
+        axes: Number of positions of every control, evenly spaced over 0..1; 0: the control is an input.
+        start: Initial weights of all nets, (P,).
     """
 
     def __init__(self, size: NetSize, axes: Sequence[int], start: Tensor) -> None:
@@ -55,7 +55,7 @@ class WeightTable(WeightsByControls):
         return (self._mix(controls, self.scales) * self.features(controls)).sum(dim=1)
 
     def _mix(self, controls: Tensor, table: Tensor) -> Tensor:
-        """Rows of `table` (points, any) at the controls."""
+        """Rows of `table` (points, any), interpolated at the controls."""
         if not self.shape:
             return table.expand(controls.shape[0], -1)
         counts = torch.tensor(self.shape, dtype=controls.dtype, device=controls.device)
@@ -85,7 +85,7 @@ class WeightTable(WeightsByControls):
         """See `WeightsByControls.features`: 1 and the controls that are inputs."""
         one = torch.ones_like(
             controls.sum(dim=1, keepdim=True)
-        )  # of as many rows in a graph, and without controls
+        )  # as many rows as the batch, in a traced graph and without controls too
         return torch.cat([one, controls[:, self.as_inputs]], dim=1)
 
     @property
@@ -123,7 +123,7 @@ class WeightTable(WeightsByControls):
         self.scales[number] = plane_through(features, ratios * (features @ last), weights, self._edges()).to(
             last
         )
-        self.limits[number] = UNLIMITED  # it was over the last scale
+        self.limits[number] = UNLIMITED  # it was relative to the old scale
 
     @torch.no_grad()
     def take_scale(self, number: int, other: int, controls: Tensor, gains: Tensor) -> None:
@@ -149,12 +149,12 @@ class WeightTable(WeightsByControls):
 
     @torch.no_grad()
     def take(self, cells: Tensor, other: WeightTable, theirs: Tensor) -> None:
-        """Stores as its own what another table has, or it itself, at other points; but not what was missed there."""
+        """Copies other points of a table, which may be this one, to its own `cells`; but not their errors."""
         self.nets[cells], self.limits[cells] = other.nets[theirs], other.limits[theirs]
         self.scales[cells] = other.scales[theirs]
 
     def neighbours(self, number: int) -> list[int]:
-        """See `WeightsByControls.neighbours`: one step along one axis away."""
+        """See `WeightsByControls.neighbours`: points one step away along one axis."""
         return [
             number + side * stride
             for place, count, stride in zip(
@@ -165,7 +165,7 @@ class WeightTable(WeightsByControls):
         ]
 
     def nearest(self, number: int, among: Sequence[int]) -> int | None:
-        """See `WeightsByControls.nearest`: on the grid, all axes counted alike."""
+        """See `WeightsByControls.nearest`: by distance on the grid, with all axes equal."""
         if not among:
             return None
         places = torch.tensor([_place(self.shape, other) for other in among], dtype=torch.float64)
