@@ -34,6 +34,7 @@ from tapezoo.report.tables import Column, Table, write_csv
 from tapezoo.report.transfer import draw_transfer_curve
 from tapezoo.report.waveforms import draw_excerpt_spectrograms, draw_excerpt_waveforms
 
+MUSIC_BANDS_PER_OCTAVE = 3
 SINE_HZ = 100.0  # of the transfer curve and the harmonics
 BELOW_PEAK_DB = (
     -24.0,
@@ -174,7 +175,7 @@ class RunReport:
                 "model, in the excerpts": ([one.output for one in excerpts], OUTPUT),
             }
             measured = {
-                name: (gain_between(inputs, outputs, self._sample_rate), colour)
+                name: (gain_between(inputs, outputs, self._sample_rate, MUSIC_BANDS_PER_OCTAVE), colour)
                 for name, (outputs, colour) in both.items()
             }
             gains = {**measured, **gains}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RANGE_DB = 60.0
+FEW = 40  # bands
 
 
 def draw_gains(gains: Mapping[str, tuple[Gain, str]], title: str) -> Figure:
@@ -28,7 +29,8 @@ def draw_gains(gains: Mapping[str, tuple[Gain, str]], title: str) -> Figure:
     highest = [float(np.max(gain.gain_db, initial=-200.0)) for gain, _ in gains.values()]
     for number, (name, (gain, colour)) in enumerate(gains.items()):
         width = 2.4 if number == 0 else 1.2  # the first is what the others are compared with
-        at.plot(gain.frequency_hz, gain.gain_db, color=colour, linewidth=width, label=name)
+        marker = "." if len(gain.frequency_hz) < FEW else ""  # what is left out leaves gaps
+        at.plot(gain.frequency_hz, gain.gain_db, color=colour, linewidth=width, marker=marker, label=name)
     top_db = max(highest, default=0.0)
     lowest = [float(np.min(gain.gain_db, initial=top_db)) for gain, _ in gains.values()]
     at.set_ylim(max(min(lowest, default=0.0), top_db - RANGE_DB) - 3, top_db + 3)
@@ -36,5 +38,5 @@ def draw_gains(gains: Mapping[str, tuple[Gain, str]], title: str) -> Figure:
     at.set_xlabel("frequency (Hz)")
     at.set_ylabel("gain (dB)")
     at.grid(alpha=0.3, which="both")
-    at.legend(loc="lower center")
+    at.legend(loc="best")
     return figure

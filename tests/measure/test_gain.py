@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy.signal import freqz, lfilter
+from scipy.signal import butter, freqz, lfilter, sosfilt
 
 from tapezoo.measure.gain import gain_between, small_signal_gain
 from tapezoo.models.fir import FIRNet
@@ -34,6 +34,17 @@ def test_bands_without_input_are_left_out() -> None:
     found = gain_between([tones], [0.5 * tones], RATE)
     assert len(found.frequency_hz) < 40
     np.testing.assert_allclose(found.gain_db, 20 * np.log10(0.5), atol=1e-6)
+
+
+def test_bands_whose_output_is_mostly_something_else_are_left_out() -> None:
+    input, other = np.random.default_rng(0).standard_normal((2, 40_000))
+    foreign = sosfilt(butter(8, 1000, "highpass", fs=RATE, output="sos"), 5 * other)
+    for per_octave in (3, 12):
+        found = gain_between([input], [0.5 * input + foreign], RATE, per_octave)
+        assert 600 < found.frequency_hz[-1] < 1000
+        clean = found.frequency_hz < 500
+        assert clean.sum() > 2 * per_octave
+        np.testing.assert_allclose(found.gain_db[clean], 20 * np.log10(0.5), atol=0.2)
 
 
 def test_a_net_is_measured_where_it_is_linear() -> None:

@@ -25,7 +25,7 @@ PEAK = 0.98  # of what is played: files of 16 bits clip, the floats beside the p
 SIGNALS = ("input", "target", "output")
 PICTURES = {  # of the report, in the order of the page, and what they show
     "learning_curve.png": "Learning curve: error on the validation split over the updates, beside the linear filter.",
-    "frequency_response.png": "Gain of the linear part over frequency: the machine, the model, and the model on noise.",
+    "frequency_response.png": "Gain over frequency in bands that are mostly linear: machine, model, model on noise.",
     "harmonics.png": "Harmonics of a sine against its level: how the distortion grows.",
     "transfer_curve.png": "Output against input for sines of several levels: saturation, and hysteresis as open loops.",
     "test_settings.png": "Error on the test split over the settings of the controls.",
