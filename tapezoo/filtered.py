@@ -77,7 +77,7 @@ class Filtered(Net):
     def _described_net(self) -> Architecture:
         """The net's own description, with the tensor names they have here."""
         described = self.net.described()
-        # a filter before hears what a filter beside it does not
+        # a filter before the net and one in parallel have different inputs
         if described.beside is not None or (self.place == "before" and described.before is not None):
             raise UndescribableError(self, "a filter around another filter")
         prefixed = _prefixed(described, frozenset(described.shapes()), "net.")

@@ -23,7 +23,7 @@ _STAGING_NAME = re.compile(r"\..+\.[a-z0-9_]{8}", re.DOTALL)  # the form of temp
 
 
 class NotReplaceableError(TapezooError):
-    """What is at the result's place is of another kind; overwriting it would delete somebody's work."""
+    """The existing file or folder is of another kind; overwriting it would delete somebody's work."""
 
 
 @contextmanager

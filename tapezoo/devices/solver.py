@@ -40,7 +40,8 @@ def constants(tapes: Sequence[JilesAtherton]) -> NDArray[np.float64]:
 
 
 class Solver(ABC):
-    """A way to solve the equation. Any block length, and any other tapes beside one, give the same result bit for bit.
+    """A way to solve the equation. The result is the same bit for bit for blocks of any length, and for any number of
+    tapes at once.
 
     Args:
         name: Its name in recipes.

@@ -22,7 +22,7 @@ from tapezoo.layers.row_blocks import (
     with_ones,
 )
 
-_GATES = 3  # r, z, m, as torch's
+_GATES = 3  # r, z, m, in PyTorch's order
 _KEPT = 4  # r, z, m and the factor that r multiplies
 _HALVES = (0.5, 0.5, 1.0)
 

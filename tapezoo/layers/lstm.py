@@ -22,7 +22,7 @@ from tapezoo.layers.row_blocks import (
     with_ones,
 )
 
-_GATES = 4  # i, f, g, o, as torch's
+_GATES = 4  # i, f, g, o, in PyTorch's order
 _HALVES = (0.5, 0.5, 1.0, 0.5)
 
 

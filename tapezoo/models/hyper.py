@@ -29,7 +29,7 @@ Conditioning = Literal["concat", "film", "film_glu", "temporal_film", "hyper", "
 
 STEP_SAMPLES = 32  # between two updates of the cell's weights while controls move
 FRESH = 2.0  # placeholder memory_samples for a net whose weights are set afterwards
-REACH = 0.01  # of fresh weights that follow the controls, where those beside 1 are given
+REACH = 0.01  # of the initial weights around their start, see `HyperTensors`
 
 
 class HyperNet(Net):

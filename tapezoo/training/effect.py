@@ -356,8 +356,8 @@ class EffectModel(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Stores what `tapezoo.checkpoint.load_model` needs to rebuild this model.
 
-        Lightning's own copy of the arguments is dropped: LightningCLI would merge it into the recipe of
-        whoever resumes, over what that recipe says.
+        Lightning's own copy of the arguments is dropped: LightningCLI would merge it into the recipe of a resumed
+        training and override that recipe.
         """
         arguments = checkpoint.pop("hyper_parameters", {})
         checkpoint["tapezoo"] = {
