@@ -53,7 +53,7 @@ def read_arrays(
             if sorted(found) != sorted(f"{name}.npy" for name in names):
                 raise ValueError(f"the arrays {', '.join(map(repr, found))}, not {', '.join(names)}")
             arrays = {name: _read_member(archive, f"{name}.npy", limit_bytes) for name in names}
-    except Exception as error:  # zipfile, its compressors and numpy have a dozen kinds for bad data
+    except Exception as error:  # zipfile, its compressors and numpy have a dozen exceptions for bad data
         raise BundleError.about(root, file, str(error), "an npz file with plain arrays") from error
     for name, array in arrays.items():
         check_finite(root, file, name, array)
@@ -77,7 +77,7 @@ def _read_member(archive: zipfile.ZipFile, file: str, limit_bytes: int) -> NDArr
     info = archive.getinfo(file)
     if info.file_size > limit_bytes + (1 << 16):  # the header is at most that long
         raise ValueError(f"an array of {info.file_size} bytes, over {limit_bytes}")
-    buffer = io.BytesIO(archive.read(info))  # zipfile stops at file_size, whatever the compressed data hold
+    buffer = io.BytesIO(archive.read(info))  # zipfile stops at file_size, whatever the data hold
     version = np.lib.format.read_magic(buffer)
     if version != (1, 0):  # what numpy writes for every array of ours
         raise ValueError(f"npy format version {version}")

@@ -13,14 +13,14 @@ from tapezoo.bundle.errors import BundleError
 
 DOCUMENT_LIMIT_BYTES = 1 << 26
 COUNT_LIMIT = 1 << 30  # samples, and values of one state tensor: above it something is wrong
-# what `ValueError` and its like stand for here: the document is not as its reader expects
+# exceptions that mean here that the document is not as its reader expects
 FAULTS = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
 # relative, forward slashes, no hidden parts: leaves no way to write "..", a drive or an absolute path
 FILE = r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*"
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 SHA256 = r"[0-9a-f]{64}"
-# no control characters, nothing invisible, nothing that turns the line around: it is shown on terminals
+# no control, invisible or bidirectional characters: the text is shown on terminals
 TEXT = r"[^\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]{0,200}"
 # Windows opens a device under these names, whatever follows the dot
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
@@ -36,7 +36,7 @@ def read_document(
         root: The bundle's folder.
         file: Its bundle path.
         what: What it should be, for the error.
-        limit_bytes: Of the file; as objects it may take twenty times as much.
+        limit_bytes: Largest size of the file; parsed, it may take twenty times as much.
 
     Raises:
         BundleError: It is not that.
@@ -115,7 +115,7 @@ def number(value: Any, least: float = -math.inf, most: float = math.inf) -> floa
 
 
 def distinct(names: Collection[str]) -> None:
-    """Refuses a name that stands twice."""
+    """Refuses a name that occurs twice."""
     if len(set(names)) != len(names):
         raise ValueError(f"a repeated name among {_shorten(sorted(names))}")
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a bundle, and with the machine that is to read it."""
+"""Faults of a bundle, and packages that this machine lacks to read it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from tapezoo.esr import comparable_esr
 # 1e-5 of the peak is -100 dB below the loudest sample, under the noise floor of 16 bits.
 RELATIVE_TOLERANCE = 1e-5
 MOST_RELATIVE_TOLERANCE = 1e-4  # -80 dB: a net that needs more sounds different on every processor
-ROUNDINGS = 4  # two ways to round, each as far from double precision as the net's own, and as much again
+ROUNDINGS = 4  # two runtimes, each as far from double precision as the net's own rounding, times two
 LEAST_TOLERANCE = 1e-6  # -120 dBFS: for outputs near silence, where inner values are far above the output
 
 READ_LIMIT_BYTES = 1 << 29  # of all golden cases, as arrays; export writes a tenth of it at most
@@ -85,10 +85,10 @@ def read_rest(root: Path, manifest: Manifest) -> StateArrays:
 
 
 def check_golden(root: Path, manifest: Manifest) -> None:
-    """Looks, before any runtime opens a target, at what the golden cases will take; reads their input alone.
+    """Checks, before any runtime opens a target, how much work the golden cases are; reads only their input.
 
     Raises:
-        BundleError: The input is none, or shorter than a case, or all cases together take more than they may.
+        BundleError: The input is not valid or shorter than a case, or all cases together exceed the limits.
     """
     audio = read_golden_input(root)
     for case in manifest.golden:

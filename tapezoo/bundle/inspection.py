@@ -1,4 +1,4 @@
-"""Looking at a bundle's files before any runtime opens them: the seal says only that nobody changed them since."""
+"""Checks a bundle's files before any runtime opens them: the seal only shows that they are unchanged since."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How large anything in a bundle may claim to be: more than any net here needs, less than exhausts a machine."""
+"""Size limits for everything in a bundle: more than any net here needs, less than exhausts a machine."""
 
 from tapezoo.bundle.documents import COUNT_LIMIT as COUNT_LIMIT
 
-MANIFEST_LIMIT_BYTES = 1 << 24  # a hundred times what any of ours has
+MANIFEST_LIMIT_BYTES = 1 << 24  # a hundred times the largest of ours
 RATE_LIMIT_HZ = 1 << 20
 HOP_LIMIT_SAMPLES = 1 << 20  # a player holds one hop; 20 s at 44.1 kHz
 SETTLE_LIMIT_SAMPLES = 1 << 24  # a player computes that much before the first sound; 6 minutes at 44.1 kHz

@@ -1,6 +1,6 @@
 """manifest.json: what a bundle holds and how to play it.
 
-`schema/manifest-2.json` says the same to other programs; tests hold the two together.
+`schema/manifest-2.json` describes the same for other programs; tests compare the two.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MANIFEST = "manifest.json"
 REST_STATE = "rest_state.npz"
 GOLDEN_INPUT = "golden/input.npz"
 GRID_INDEX = "grid/index.json"
-KEYS = {"degradation": "losses"}  # attributes of `Manifest` that the file calls otherwise
+KEYS = {"degradation": "losses"}  # attributes of `Manifest` that have another name in the file
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Manifest:
         degradation: One row per target that is not the net to float tolerance, such as int8: "target", "esr" and
             "max_abs_error" against the net, "max_esr" it was accepted under, "size_bytes".
         grid: "grid/index.json" where the bundle holds a sampled grid, see `tapezoo.bundle.grid.index`.
-        max_block_samples: The longest block that is sensible where memory grows faster than the block; None: any.
+        max_block_samples: The longest practical block, where memory grows faster than the block; None: any length.
     """
 
     architecture: str

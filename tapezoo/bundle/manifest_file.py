@@ -38,7 +38,7 @@ from tapezoo.bundle.manifest import (
 from tapezoo.controls import Control
 from tapezoo.errors import TapezooError
 
-# what version 1 did not have; its bundles are read as if it said so
+# fields that version 1 lacks, with the values that its bundles are read with
 SINCE_2: dict[str, Any] = {"losses": [], "grid": None, "max_block_samples": None}
 DTYPES = ("float32", "float64", "int32", "int64")
 
@@ -109,7 +109,7 @@ def _check_consistent(manifest: Manifest) -> None:
     documents.distinct([control.name for control in manifest.controls])
     documents.distinct([case.name for case in manifest.golden])
     documents.distinct([row["target"] for row in manifest.degradation])
-    documents.distinct([file.lower() for file in manifest.files])  # one file where the system knows no case
+    documents.distinct([file.lower() for file in manifest.files])  # one file where the system ignores case
     if not manifest.targets and manifest.grid is None:
         raise ValueError("no target and no grid")
     if manifest.targets and not manifest.golden:
@@ -212,7 +212,7 @@ def _optional_count(value: Any) -> int | None:
 
 
 def _release_to_install(document: Mapping[str, Any]) -> str:
-    """The release that wrote it, where it says so in the place that all versions have."""
+    """The release that wrote the file, from the field that all versions have; "" where it is missing."""
     provenance = document.get("provenance")
     versions = provenance.get("versions") if isinstance(provenance, dict) else None
     release = versions.get("tapezoo") if isinstance(versions, dict) else None

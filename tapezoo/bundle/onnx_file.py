@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself, read without a runtime: nothing of it is run, no other file is opened.
+"""The contents of an ONNX file, read without a runtime: nothing in it is run, and no other file is opened.
 
 The field numbers are those of onnx.proto3. Only what decides whether a stranger's graph may be opened is read; all
 else is skipped.
@@ -174,7 +174,7 @@ def _read_node(data: memoryview, facts: OnnxFacts, depth: int) -> Node:
             node.outputs.append(text(value))
         elif number == 4:
             node.op = text(value)
-        elif number == 3:  # its name: onnxruntime trips over its own message on any that is no text
+        elif number == 3:  # its name: onnxruntime fails in its own error message if it is not valid text
             text(value)
         elif number == 5:
             _read_attribute(message(value), node, names, facts, depth)

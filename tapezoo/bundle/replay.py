@@ -17,7 +17,7 @@ OpenTarget = Callable[[Path, Sequence[str]], Step]
 
 
 def judge(root: Path, target: TargetResult) -> None:
-    """Compares what a target played with what it may be off by.
+    """Compares a target's errors with their limits.
 
     Raises:
         BundleError: Names the file.

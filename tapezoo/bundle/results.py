@@ -16,7 +16,7 @@ class TargetResult:
         target: Its name.
         file: Its bundle path.
         results: Of all golden cases; empty where its runtime is not installed.
-        max_esr: What it is judged by, if it is lossy: see `Manifest.degradation`. None: each case's tolerance.
+        max_esr: Limit for a lossy target, see `Manifest.degradation`; None: each case has its own tolerance.
     """
 
     target: str

@@ -1,8 +1,8 @@
 """SHA256SUMS: one line per file, in the format of sha256sum(1); a changed byte anywhere names its file.
 
 The manifest holds the hash of every file but itself and SHA256SUMS; SHA256SUMS holds the manifest's too.
-So a difference between the two says which of them to believe. The hash of SHA256SUMS itself, the seal, is
-for whoever registers the bundle.
+So a difference between the two shows which of them was changed. The hash of SHA256SUMS itself, the seal, is stored
+where the bundle is registered.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def file_hashes(root: Path) -> dict[str, str]:
 
 
 def is_bundle(folder: Path) -> bool:
-    """Whether somebody sealed this folder; `verify_hashes` says whether it still is what was sealed."""
+    """Whether this folder was sealed; `verify_hashes` checks whether it is unchanged since."""
     return (folder / MANIFEST).is_file() and (folder / SUMS).is_file()
 
 
@@ -46,18 +46,18 @@ def seal(root: Path, manifest: Manifest) -> str:
 def verify_hashes(root: Path, seal_sha256: str | None = None) -> tuple[Manifest, str]:
     """Checks that `root` holds exactly the files that were sealed, byte for byte, and none that must not be opened.
 
-    The second is for whoever gets a bundle from a stranger, who can seal anything: see `inspect`.
+    The inspection of the files is for bundles from strangers, who can seal anything: see `inspect`.
 
     Args:
         root: The bundle's folder.
         seal_sha256: The expected sha256 of SHA256SUMS, where a registry knows it. Without it a bundle that
-            was changed and sealed anew cannot be told from an honest one.
+            was changed and sealed anew cannot be told from the original.
 
     Returns:
         The manifest, and the sha256 of SHA256SUMS.
 
     Raises:
-        BundleError: A subclass that says the fault, with the file at fault as `file`.
+        BundleError: A subclass that names the fault, with the file at fault as `file`.
     """
     try:
         return _verify(root, seal_sha256)

@@ -1,4 +1,4 @@
-"""The bundles that the package holds, by name: something to listen to before anything was trained."""
+"""The bundles in the package, by name: models to listen to before training one."""
 
 from __future__ import annotations
 
@@ -43,5 +43,5 @@ def find_bundle(asked: Path | str) -> Path:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # not a valid file name
         return False

@@ -1,8 +1,8 @@
-"""The targets a bundle can hold, one row each: all that format, players and makers need to know of one.
+"""The targets a bundle can hold, one row each, with everything that format, players and makers need.
 
 A new target is a row here, its maker in `tapezoo/export/targets/` and, unless that needs torch, what inspects and plays
 the file in `tapezoo/runtime/`. All of them are named as "module:attribute" and imported on first use, since this
-package knows neither torch nor onnxruntime.
+package imports neither torch nor onnxruntime.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class TargetSpec:
 
     @property
     def missing_modules(self) -> tuple[str, ...]:
-        """What it needs and is not installed."""
+        """Modules that it needs and that are not installed."""
         return tuple(module for module in self.needs if not is_installed(module))
 
 
@@ -70,7 +70,7 @@ def is_installed(module: str) -> bool:
     """Whether a module could be imported; does not import it."""
     try:
         return find_spec(module) is not None
-    except ImportError:  # somebody's import hook refuses it
+    except ImportError:  # an import hook refuses it
         return False
 
 

@@ -18,7 +18,7 @@ CODE_LIMIT_BYTES = 1 << 26
 MEMBER_LIMIT = 10_000
 # the operators of torch that take the name of a file (torch._C._jit_get_all_schemas), under any name space
 FORBIDDEN = re.compile(r"\b(save|from_file|load_tensor)\b")
-# by `getattr(torch, "s\x61ve")` they could be had under another spelling
+# `getattr(torch, "s\x61ve")` would reach them under another spelling
 SPELLED = re.compile(r"getattr\s*\([^\n]*\\")
 
 
@@ -49,7 +49,7 @@ def check_torchscript(path: Path) -> None:
         names = [member.filename for member in members]
         if archive.comment or len(names) > MEMBER_LIMIT:
             raise ValueError("an archive that torch did not write")
-        if len({name.lower() for name in names}) != len(names):  # torch's reader knows no case
+        if len({name.lower() for name in names}) != len(names):  # torch's reader ignores case
             raise ValueError("an archive with a repeated member")
         for name in names:
             if re.search(r"\\|^/|:|(^|/)\.\.(/|$)", name) or not name.isprintable():

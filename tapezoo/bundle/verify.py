@@ -33,7 +33,7 @@ def verify_bundle(
         openers: By target name.
         seal_sha256: See `verify_hashes`.
         open_grid: The runtime for a grid's graph; None: its index and tensors are checked, nothing is played.
-        played: What targets played of these very files, by name, for whoever has just made them: judged, and not played
+        played: Results of targets that were just played from these same files, by name: they are judged, but not played
             again.
 
     Raises:

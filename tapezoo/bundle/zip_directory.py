@@ -1,4 +1,4 @@
-"""The directory of a zip file, whose length decides what reading it takes: looked at before `zipfile` does."""
+"""Checks the directory of a zip file before `zipfile` reads it: its length decides the memory that takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lightning callbacks: what surrounds a training and is no part of any model."""
+"""Lightning callbacks: everything around a training that is not part of a model."""
 
 from tapezoo.callbacks.budget import AudioBudget
 from tapezoo.callbacks.cells import CellReport

@@ -33,22 +33,22 @@ class AudioBudget(Callback):
         return self.trained_s / self.audio_seconds
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A resumed training may have had enough."""
+        """Ends a resumed training that has used its budget already."""
         self._end_if_spent(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Counts."""
+        """Adds the batch's audio, and ends the training once the budget is used."""
         self.trained_s += audio_seconds_of(batch, pl_module)
         self._end_if_spent(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        """What was trained on so far."""
+        """The audio trained on so far."""
         return {"trained_s": self.trained_s}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on counting."""
+        """Continues the count of a resumed training."""
         self.trained_s = state_dict["trained_s"]
 
     def _end_if_spent(self, trainer: Trainer) -> None:

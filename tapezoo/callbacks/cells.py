@@ -1,4 +1,4 @@
-"""What a training of many nets leaves beside its checkpoints: how well each of them was fitted."""
+"""The report of a training of many nets: how well each of them was fitted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CellReport(Callback):
 
     Args:
         run_dir: Of the training; pictures and tables go to its report.
-        console: Where it is said.
+        console: Where the result is shown.
         saved_every_s: Seconds from one cells.ckpt to the next.
     """
 
@@ -40,11 +40,11 @@ class CellReport(Callback):
         self._saved_at_s = time.monotonic()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The first minute begins."""
+        """Starts the clock for cells.ckpt."""
         self._saved_at_s = time.monotonic()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
-        """Saves now and then."""
+        """Writes cells.ckpt when it is due."""
         if _table_of(pl_module) is not None and time.monotonic() - self._saved_at_s >= self.saved_every_s:
             self._save(trainer)
 
@@ -55,7 +55,7 @@ class CellReport(Callback):
             self.path.unlink(missing_ok=True)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Writes what there is."""
+        """Saves the nets so far, and reports them."""
         weights = _table_of(pl_module)
         if weights is not None and bool(weights.errors.isfinite().any()):
             self._save(trainer)

@@ -31,7 +31,7 @@ class WholeFiles(TorchCheckpointIO):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
         content = io.BytesIO()
-        torch.save(checkpoint, content)  # in memory: torch tells no reason for a file it cannot write
+        torch.save(checkpoint, content)  # in memory: torch gives no reason when it cannot write a file
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -52,8 +52,8 @@ class BestAndLast(ModelCheckpoint):
     Where the training starts from a fitted filter or from other weights, these are the first best.ckpt: a training that
     only makes them worse leaves them.
 
-    A resumed training has to beat the best.ckpt that lies in its folder, by that file's own record: what
-    last.ckpt remembers of it is another folder's where either was copied or moved.
+    A resumed training has to beat the best.ckpt that lies in its folder, by that file's own record: the
+    state in last.ckpt may be about another folder, if either was copied or moved.
 
     Args:
         run_dir: The folder.
@@ -77,16 +77,16 @@ class BestAndLast(ModelCheckpoint):
         self._is_resumed = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """From here on every checkpoint of this training is written whole."""
+        """Makes the trainer write every checkpoint whole."""
         super().setup(trainer, pl_module, stage)
         trainer.strategy.checkpoint_io = WholeFiles()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes nothing: the files themselves know."""
+        """Ignores the saved state: the files themselves are the record."""
         self._is_resumed = True
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What a resumed training has to beat, before anybody asks for it."""
+        """Reads the score that a resumed training has to beat, before it is needed."""
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         self.run_dir.mkdir(parents=True, exist_ok=True)
@@ -99,12 +99,12 @@ class BestAndLast(ModelCheckpoint):
             self.best_is_steady = is_steady(score_of(best, STEADINESS)) is not False
 
     def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What the training starts from is the first best, where all of the validation was played before it."""
+        """Takes the starting weights as the first best, if the whole validation was played before the training."""
         if trainer.num_sanity_val_steps == math.inf:
             self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def beats_best(self, trainer: Trainer) -> bool:
-        """Whether the epoch has a better score than the best one, whatever else."""
+        """Whether the epoch has a better score than the best one, steady or not."""
         return super().check_monitor_top_k(trainer, trainer.callback_metrics.get(str(self.monitor)))
 
     def may_take(self, trainer: Trainer) -> bool:
@@ -128,7 +128,7 @@ class BestAndLast(ModelCheckpoint):
         super()._update_best_and_save(current, trainer, *rest)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The best first: who is killed between the two resumes before it, and finds it again."""
+        """Writes best.ckpt first: a training killed between the two resumes from the epoch before, and repeats it."""
         super().on_train_epoch_end(trainer, pl_module)
         if trainer.fast_dev_run or self.dirpath is None:  # type: ignore[attr-defined]
             return
@@ -143,6 +143,6 @@ def is_steady(figure: float | torch.Tensor | None) -> bool | None:
 
 
 def best_and_last(trainer: Trainer) -> BestAndLast | None:
-    """The one that keeps tapezoo's checkpoints; a recipe may have brought further ModelCheckpoints."""
+    """The trainer's `BestAndLast`; a recipe may add further ModelCheckpoints."""
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     return next((found for found in callbacks if isinstance(found, BestAndLast)), None)

@@ -1,4 +1,4 @@
-"""What is said about the data before the first epoch: findings, and the linear floor."""
+"""The report on the data before the first epoch: findings, and the linear floor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tapezoo.training.effect import EffectModel
 
 
 class DataReport(Callback):
-    """Shows what the checks saw, and fits the linear floor (`tapezoo.measure.floor`), scored on validation.
+    """Shows the checks' findings, and fits the linear floor (`tapezoo.measure.floor`), scored on validation.
 
     It has 257 taps; where the model has a longer filter, there is one of that length too. `floors` holds them
     afterwards, by length, and `linear_floors` their scores.

@@ -1,4 +1,4 @@
-"""What every epoch cost and brought, in a small table beside the checkpoints."""
+"""The cost and the validation errors of every epoch, in a small table beside the checkpoints."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Epoch(NamedTuple):
     train_wall_s: float  # the same by the clock
     wall_s: float  # by the clock, validation, checkpoints and logging included
     val_esr: float | None  # None: this epoch was not validated
-    val_mrstft: float | None  # None: that, or no region is long enough
+    val_mrstft: float | None  # None: not validated, or no region is long enough
 
 
 class History(Callback):
@@ -45,20 +45,20 @@ class History(Callback):
         self._training = self._validated = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Time counts from here, on top of that of the training that is resumed."""
+        """Starts the overall clock, on top of the time of a resumed training."""
         self._start_s = time.monotonic() - self._wall_s
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The clocks of the training steps run."""
+        """Starts the clocks of the training steps."""
         self._validated = False
         self._run_clocks()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """They stand."""
+        """Stops the clocks of the training steps."""
         self._hold_clocks()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """They run again: a validation can come in the middle of an epoch."""
+        """Starts the clocks again: a validation can come in the middle of an epoch."""
         self._validated = True
         if trainer.state.fn == "fit":
             self._run_clocks()
@@ -97,7 +97,7 @@ class History(Callback):
         return {"rows": [list(row) for row in self.rows]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on after them."""
+        """Continues after the saved rows."""
         self.rows = [Epoch(*row) for row in state_dict["rows"]]
         if self.rows:
             last = self.rows[-1]
@@ -116,7 +116,7 @@ class History(Callback):
 
 
 def write_history(path: Path, rows: list[Epoch]) -> None:
-    """Writes the table; who reads meanwhile sees a whole one."""
+    """Writes the table as a whole, so that a concurrent reader never sees a part."""
     with replaced_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(Epoch._fields)

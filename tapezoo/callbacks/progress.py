@@ -42,7 +42,7 @@ class Progress(ProgressBar):
         self._unsaid: str | None = None
 
     def disable(self) -> None:
-        """Lightning calls it on every process but the first."""
+        """Hides the bar; Lightning calls this in every process but the first."""
         self._enabled = False
         self._stop()
 
@@ -106,11 +106,11 @@ class Progress(ProgressBar):
             self._say_line()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Gives the terminal back."""
+        """Closes the bar, so that the terminal is usable again."""
         self._stop()
 
     def _move(self, trainer: Trainer, batches: int) -> None:
-        """Shows how much is done, so many batches into the epoch, by the limit that ends the training first."""
+        """Shows progress after `batches` of the epoch, relative to the limit that will end the training first."""
         if self._bar is None or not self._length.limits:
             return
         epochs = trainer.current_epoch + batches / max(1, _epoch_batches(trainer))

@@ -33,8 +33,8 @@ class RunRecorder(Callback):
     """Writes the recipe at the start and the report at the end, into `run_dir` and the tracked run.
 
     The end may be a good one, Ctrl-C, an exception or a NaN: each has its status. The report shows the best
-    checkpoint, never the last weights. A report that fails is said and does not hide what ended the run; for want
-    of room on the disk, whoever runs the training calls `check` afterwards to learn of it.
+    checkpoint, never the last weights. A report that fails is logged and does not hide what ended the run. If the disk
+    was full, `check`, called after the training, raises the error.
 
     Args:
         run_dir: Where config.yaml and report/ go; holds best.ckpt.
@@ -89,13 +89,13 @@ class RunRecorder(Callback):
             run.set_tags({**origin, **facts, **self.tags})
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The floor, once it is fitted: what a model is worth cannot be told without it."""
+        """Logs the linear floor, once fitted: a model can only be judged against it."""
         floor = _linear_floor(trainer)
         if isinstance(pl_module, EffectModel) and floor is not None:
             pl_module.provenance = {**pl_module.provenance, "linear_floor": f"{floor:.6g}"}
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Before anything is written: in the folder's place there may be somebody else's run by now."""
+        """Checks before anything is written that the folder is still this run's."""
         if not _is_trial(trainer) and not self._is_in_place():
             raise TrainingError(
                 str(self.run_dir),
@@ -105,11 +105,11 @@ class RunRecorder(Callback):
             )
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The report of a training that ran to its end."""
+        """Writes the report of a training that ran to its end."""
         self._finish(trainer, pl_module, "finished")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """The report of a training that did not."""
+        """Writes the report of a training that was interrupted or failed."""
         if isinstance(exception, KeyboardInterrupt | SystemExit):  # Ctrl-C, SIGTERM
             status = "interrupted"
         elif isinstance(exception, NonFiniteLossError):
@@ -184,7 +184,7 @@ def _tracked(trainer: Trainer) -> TrackedRun | None:
 
 
 def _linear_floor(trainer: Trainer) -> float | None:
-    """What the best of the filters that were fitted before the training reaches."""
+    """The val_esr of the best filter that was fitted before the training."""
     found = next((one for one in trainer.callbacks if isinstance(one, DataReport)), None)  # type: ignore[attr-defined]
     return min(found.linear_floors.values(), default=None) if found is not None else None
 

@@ -29,8 +29,8 @@ class Register(Callback):
 
     Only a complete training is registered, not one that was interrupted or failed. The bundle passes
     export's parity gate and is verified once more before it is sent. A fault on the way is logged, kept in
-    `fault` and tagged on the run, and neither the run nor its checkpoints are touched; who runs the training
-    calls `check` afterwards to learn of it.
+    `fault` and tagged on the run, and neither the run nor its checkpoints are touched; `check`,
+    called after the training, raises it.
 
     Args:
         name: Name of the registered model.
@@ -57,7 +57,7 @@ class Register(Callback):
         run = _tracked(trainer)
         if _is_trial(trainer) or run is None:
             return
-        from tapezoo.export import export_checkpoint, openers  # heavy: not at every start
+        from tapezoo.export import export_checkpoint, openers  # slow to import: only when needed
         from tapezoo.tracking.push import push_bundle
 
         try:
@@ -77,7 +77,7 @@ class Register(Callback):
         run.set_tags({"registered": f"{self.name}/{self.pushed.version}"})
 
     def untracked(self) -> TrainingError:
-        """What is wrong with a run that is not tracked; for who can say so before the data are prepared."""
+        """The error for an untracked run, also for callers that can raise it before the data are prepared."""
         return TrainingError(
             f"tapezoo.callbacks.Register of {self.name!r}",
             found="a run that is not tracked",
@@ -91,7 +91,7 @@ class Register(Callback):
             raise self.fault
 
     def __str__(self) -> str:
-        """What became of it, for people."""
+        """The result of the registration, as text."""
         if self.pushed is None:
             return f"{self.name}: not registered"
         alias = "" if self.pushed.alias is None else f", {self.name}@{self.pushed.alias}"

@@ -1,4 +1,4 @@
-"""Sound and pictures of the best model of a run: what its report holds."""
+"""The contents of a run's report: sound and pictures of its best model."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ BELOW_PEAK_DB = (
 HARMONICS_DOWN_DB, HARMONICS_STEP_DB = 36.0, 3.0
 POINTS = 4000  # of the recording, in the transfer curve
 SOUND_ENDINGS = ("wav", "flac", "aif", "aiff", "ogg")
-SILENT_DB = -60.0  # where nothing is louder, sines at full scale are as good as any
+SILENT_DB = -60.0  # where nothing is louder, sines at full scale are used
 
 EXCERPT_COLUMNS = (
     Column("files", "files"),
@@ -150,7 +150,7 @@ class RunReport:
         signals = {"input": excerpt.input, "target": excerpt.target, "output": excerpt.output}
         for kind, signal in signals.items():
             path = self._folder / f"{name}_{kind}.wav"
-            # floats: what is over full scale must not be clipped in one of three files that are compared
+            # float: samples over full scale must not be clipped in only one of the three files that are compared
             write_float_wav(path, signal, self._sample_rate)
             self.files.append(path)
         setting = setting_text(self._controls, passage.setting)
@@ -231,14 +231,14 @@ def _without_ending(recording: str) -> str:
 
 
 def _spread(items: Sequence[Item], count: int) -> list[Item]:
-    """`count` of them, evenly over their order."""
+    """`count` items, evenly spread over their order."""
     if len(items) <= count:
         return list(items)
     return [items[round(at)] for at in np.linspace(0, len(items) - 1, count)]
 
 
 def _peak_db(passages: Sequence[Passage]) -> float:
-    """Of the loudest input, in whole dB upwards, at most full scale."""
+    """Peak of the loudest input, rounded up to whole dB, at most full scale."""
     peaks = [float(np.abs(one.input[one.start : one.stop]).max(initial=0.0)) for one in passages]
     peak = max(peaks, default=1.0)
     if peak < 10 ** (SILENT_DB / 20):

@@ -53,7 +53,7 @@ class SettingsReport(Callback):
         folder: Where the files go.
         console: Where the tables are shown.
         members: Models of the same task from other seeds; where they and the tested one disagree, a recording
-            is missing. Without them the settings around a candidate are compared.
+            would help. Without them the settings around a candidate are compared.
     """
 
     def __init__(self, folder: Path, console: Screen, members: Sequence[EffectModel] = ()) -> None:

@@ -27,12 +27,12 @@ class SteadinessCheck(Callback):
     def __init__(self, every_epochs: int = EVERY_EPOCHS) -> None:
         self.every_epochs = every_epochs
         self.refused = 0
-        """Epochs that would have been the best, and were not steady."""
+        """Number of epochs that would have been the best but were not steady."""
         self._material: Material | None = None
         self._is_validated = False
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What will be played."""
+        """Chooses the material to play."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         self._material = choose_material(data.split_arrays("val"), data.sample_rate)
 
@@ -43,11 +43,11 @@ class SteadinessCheck(Callback):
             trainer.callback_metrics.pop(name, None)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From here on the epoch has a score."""
+        """Notes that the epoch has a score."""
         self._is_validated = not trainer.sanity_checking
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Measures, if it matters, and logs."""
+        """Measures the steadiness if it decides something or is due, and logs it."""
         is_trial = trainer.fast_dev_run  # type: ignore[attr-defined]
         kept = best_and_last(trainer)
         if (
@@ -66,15 +66,15 @@ class SteadinessCheck(Callback):
             self.refused += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed training goes on counting."""
+        """The counts that a resumed training continues."""
         return {"refused": self.refused}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on from there."""
+        """Continues the saved counts."""
         self.refused = int(state_dict["refused"])
 
 
 def steadiness_check(trainer: Trainer) -> SteadinessCheck | None:
-    """The one of this training."""
+    """The trainer's `SteadinessCheck`; None: it has none."""
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     return next((found for found in callbacks if isinstance(found, SteadinessCheck)), None)

@@ -4,4 +4,4 @@ from tapezoo.errors import TapezooError
 
 
 class CompareError(TapezooError):
-    """Recipes that cannot be compared, a folder that is not for them, or nobody to train them."""
+    """Recipes that cannot be compared, a folder that is not for them, or no engine to train them."""

@@ -13,14 +13,14 @@ from tapezoo.compare.errors import CompareError
 from tapezoo.filenames import unique_file_names
 from tapezoo.jobs.settings import Config
 
-# of the data's arguments: how a recipe trains, not what on
+# of the data's arguments: how a recipe trains, not on which data
 OF_TRAINING = ("batch_size", "segment_samples", "batches_per_epoch", "burn_in_samples", "seed")
 # they end a training before its budget
 ENDINGS = ("EarlyStopping", "Timer", "AudioBudget")  # by name: a class has several paths
 REGISTER = "Register"  # rows are drafts: none of them is to be registered
 # of the data's arguments: files and folders
 PATHS = ("dry", "wet", "pairs", "cache_dir")
-# of the trainer's: they cut short what is scored
+# of the trainer's arguments: those that shorten what is scored
 WHOLE = {"limit_val_batches": None, "limit_test_batches": None, "overfit_batches": 0.0, "fast_dev_run": False}
 AUDIO_BUDGET = "tapezoo.callbacks.AudioBudget"
 

@@ -1,4 +1,4 @@
-"""One row: a training, then what the best checkpoint is worth and costs."""
+"""One row: a training, then the figures and the cost of its best checkpoint."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _export(checkpoint: Path, bundle: Path) -> tuple[dict[str, Any], str | None]
     try:
         report = export_checkpoint(
             checkpoint, bundle, targets=DEFAULT_TARGETS, parts=()
-        )  # only for its cost: nobody looks at pictures
-    except Exception as error:  # exporters raise anything; the row keeps its other figures
+        )  # only for its cost, so without pictures
+    except Exception as error:  # exporters can raise any exception; the row keeps its other figures
         return {}, f"{type(error).__name__}: {' '.join(str(error).split())}"
     return dict(report.manifest.cost["onnx"]), None

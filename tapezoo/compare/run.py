@@ -1,4 +1,4 @@
-"""Carries a comparison out: its folder, its tracked run, its rows in their order, its table after each."""
+"""Runs a comparison: its folder, its tracked run, its rows in their order, its table after each."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class Comparison:
 
 
 def name_tags(rows: Sequence[str]) -> dict[str, str]:
-    """The tag that holds each row's error; MLflow takes fewer signs than a file's name."""
+    """The tag that holds each row's error; MLflow allows fewer characters than file names do."""
     plain = unique_file_names([re.sub(r"[^\w.-]", "_", row) for row in rows])
     return {row: f"val_esr {name}" for row, name in zip(rows, plain, strict=True)}
 

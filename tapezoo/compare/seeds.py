@@ -1,4 +1,4 @@
-"""Each recipe of a comparison with several seeds: how far chance takes it."""
+"""Each recipe of a comparison with several seeds, to show the spread by chance."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Export: a trained net becomes a sealed bundle, or an error says why not.
 
-What writes bundles is imported when it is asked for: who opens a TorchScript file needs torch, and no training.
+The code that writes bundles is imported on first use: opening a TorchScript file needs torch, but not Lightning.
 """
 
 import importlib

@@ -156,9 +156,9 @@ def _write(target: Target, graph: Graph, folder: Path) -> None:
     try:
         (folder / target.file).parent.mkdir(exist_ok=True)
         target.write(graph, folder / target.file)
-    except (OSError, ExportError):  # the disk's fault, not the net's; or said already
+    except (OSError, ExportError):  # the disk's fault, not the net's; or reported already
         raise
-    except Exception as error:  # exporters fail with anything
+    except Exception as error:  # exporters can raise any exception
         raise ExportError.about_target(
             target.name,
             f"a net that its exporter cannot write ({type(error).__name__}: {error})",

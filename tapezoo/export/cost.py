@@ -34,8 +34,8 @@ def measure_costs(
 ) -> dict[str, dict[str, Any]]:
     """Seconds of audio per second of this thread's CPU time, the median of five runs, by block length.
 
-    All steps take turns, so that whatever else the machine does meets all of them: their ratios can be trusted
-    more than the figures themselves.
+    All steps take turns, so that other work on the machine affects all of them alike: their ratios are more reliable
+    than the figures themselves.
 
     Args:
         steps: Opened targets, by name.

@@ -12,8 +12,8 @@ from tapezoo.bundle import BundleError, CaseResult, Manifest, open_target, overa
 from tapezoo.export.errors import ExportError
 from tapezoo.export.targets.target import Target
 
-# -30 dB: under what most trained nets leave against their device (val_esr 0.0001 to 0.03 here, half of them
-# above 0.006), so that the file format is not what is heard
+# -30 dB: below the error of most trained nets against their device (val_esr 0.0001 to 0.03 here, half of them above
+# 0.006), so that the file format is not audible
 MAX_DEGRADATION_ESR = 1e-3
 
 

@@ -1,4 +1,4 @@
-"""Golden files: what the net itself makes of real audio, offline and while controls change."""
+"""Golden files: the net's own output for real audio, offline and while controls change."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ BLOCKS_SAMPLES = (1, 64, 333, 2048)
 SINGLE_SAMPLES = 128  # how much is played sample by sample
 ROWS_BLOCK_SAMPLES = 333
 REACHES = (1.0, 0.5, 0.25, 0.125)  # tried in turn until the net is steady
-MOST_BLOCKS = 1024  # of a case: each costs a runtime its overhead, at a thousand nothing new is met
+MOST_BLOCKS = 1024  # of a case: each has the runtime's overhead, and beyond a thousand nothing new is tested
 MOST_SPLIT_SAMPLES = (
     1 << 16
-)  # of a case in shorter blocks, or of several rows: what these add shows at once, or grows
+)  # of a case in shorter blocks, or of several rows: their errors show at once, or grow
 LEAST_SAMPLES = 3 * 2048
 MOST_SAMPLES = 1 << 18  # six seconds at 44.1 kHz: verify stays quick
-MOST_REMAINING_SAMPLES = 1 << 16  # of a net that adds up its steps, and with them what rounding does to each
+MOST_REMAINING_SAMPLES = 1 << 16  # of a net that adds up its steps, and so their rounding errors
 
 
 def golden_input(audio: Audio, hop_samples: int, most_samples: int = MOST_SAMPLES) -> Audio:
@@ -60,7 +60,7 @@ def write_golden(
     `held_*`: controls at their defaults, expected is the net's offline output in one block, whatever the
     block length. `changing_*`: a new control vector per block. `rows`: two channels, each its own controls.
     Where a trained net blows up rounding far from its defaults, as at settings outside its training, controls go
-    only part of the way there (`GoldenCase.reach`): nobody could say what is right beyond.
+    only part of the way there (`GoldenCase.reach`): beyond that there is no correct output to compare with.
     No block is longer than the net's `max_block_samples`; then that is the longest one, instead of the whole.
 
     Args:

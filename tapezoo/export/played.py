@@ -1,4 +1,4 @@
-"""What the gates played: the last check of a bundle need not play the same bytes once more."""
+"""Results of the gates, so that the last check of a bundle need not play the same files again."""
 
 from __future__ import annotations
 

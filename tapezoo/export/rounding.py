@@ -1,4 +1,4 @@
-"""How far rounding alone takes a net: what no runtime can be asked to do better."""
+"""How far rounding alone moves a net's output: no runtime can be expected to be closer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tapezoo.net import Net
 
 ROUNDING = 1e-6  # a few roundings of float32
 MOVED_SHARE = (
-    0.5  # of what that does to all weights at once: runtimes round a part of the operations otherwise
+    0.5  # of the effect of moving all weights at once: runtimes round only some operations differently
 )
 
 
@@ -47,8 +47,8 @@ def rounding_of(
 ) -> float:
     """How far rounding takes the net from `output`, sample value; 0 where nothing could be found out.
 
-    The larger one of `distance_from_exact` and `rounding_by_weights`: one way to round says little where a net
-    amplifies a moment of the signal. An LSTM was 13 times as far in another runtime.
+    The larger one of `distance_from_exact` and `rounding_by_weights`: one way of rounding is not representative where a
+    net amplifies errors at some moment of the signal. An LSTM was 13 times as far in another runtime.
 
     Args:
         net: In evaluation mode on the CPU; left as it is.
@@ -75,7 +75,7 @@ def rounding_by_weights(
 def distance_from_exact(
     net: Net, output: Audio, audio: Audio, controls: Audio, rest: StateArrays, block_samples: int
 ) -> float:
-    """How far `output` is from the same net's in double precision, 0 where it knows none; see `rounding_of`."""
+    """How far `output` is from the same net's in double precision, 0 if it cannot run in it; see `rounding_of`."""
     exact = {
         name: value.astype(np.float64) if value.dtype == np.float32 else value for name, value in rest.items()
     }

@@ -1,7 +1,7 @@
-"""What keeps trainings from being started."""
+"""Errors that keep trainings from starting."""
 
 from tapezoo.errors import TapezooError
 
 
 class JobError(TapezooError):
-    """A folder that is not for them, or nobody to train them."""
+    """A folder that is not for these trainings, or no engine to run them."""

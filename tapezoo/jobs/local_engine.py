@@ -40,7 +40,7 @@ def run_side_by_side(
             raise KeyboardInterrupt
 
     def run(task: Task) -> Outcome:
-        watch()  # what has not begun when all stop does not begin
+        watch()  # once stopping, no further task begins
         return process.run_task(task, out / task.name, watch, [lock])
 
     with ThreadPoolExecutor(workers) as pool:

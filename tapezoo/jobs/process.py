@@ -25,7 +25,7 @@ class Killed(JobFailure):
 def run_task(
     task: Task, folder: Path, watch: Callable[[], None] = lambda: None, inherited: Sequence[int] = ()
 ) -> Outcome:
-    """Trains and measures; what goes wrong is the outcome, only an interruption is raised.
+    """Trains and measures. Failures become the outcome; only an interruption is raised.
 
     Args:
         task: What to train.
@@ -83,7 +83,7 @@ def train(
     environment = {**os.environ, "OMP_NUM_THREADS": str(task.config["threads"]), "NO_COLOR": "1"}
     environment["PYTHONSAFEPATH"] = "1"  # for children of its own
     with (folder / LOG).open("a", encoding="utf-8") as log:
-        # a session of its own: Ctrl-C in the terminal is ours to pass on, once
+        # its own session: Ctrl-C in the terminal reaches only us, and is passed on once
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

@@ -26,7 +26,7 @@ def connect(address: str | None) -> Any:
     Raises:
         JobError: Ray is not installed, or nothing answers.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # otherwise Ray sends usage reports to its makers
     try:
         import ray
     except ImportError as error:
@@ -99,7 +99,7 @@ def run_on_ray(
         for reference, task in running.items():
             ray.cancel(reference)
             write_outcome(out / task.name, Outcome("interrupted"))
-        # a worker that goes with its cluster leaves its training behind, in a session of its own
+        # a worker that dies with its cluster would leave its training running in its own session
         if running:
             ray.wait(list(running), num_returns=len(running), timeout=STOP_WITHIN_S)
         raise

@@ -1,4 +1,4 @@
-"""What a training is started with, and what is not the same in two of them."""
+"""The settings of a training, and the differences between two."""
 
 from __future__ import annotations
 

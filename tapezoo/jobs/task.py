@@ -23,9 +23,9 @@ class Task(ABC):
     """
 
     kind: ClassVar[str]
-    """Of what it is a part: the verb."""
+    """The verb that it belongs to."""
     tries: ClassVar[int] = 1
-    """How often it is begun where something kills its process."""
+    """How often it is started if its process is killed."""
 
     name: str
     config: Config
@@ -37,7 +37,7 @@ class Task(ABC):
         """What came out, once the training has ended well; None: no figures are asked for.
 
         Raises:
-            JobFailure: It is not worth anything, in one line.
+            JobFailure: The training has no usable result; the reason in one line.
         """
 
 

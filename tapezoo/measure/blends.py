@@ -38,7 +38,7 @@ class Blend:
 
     @property
     def name(self) -> str:
-        """`0.5-0.25-0.25`, good in names of files."""
+        """`0.5-0.25-0.25`, safe in file names."""
         return positions_name(self.positions)
 
 

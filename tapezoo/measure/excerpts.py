@@ -1,4 +1,4 @@
-"""Which passages of a recording are worth listening to, and what a net makes of them."""
+"""Which passages of a recording are worth listening to, with the net's output for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trained model reaches on the test split, beside the linear filters."""
+"""The error of a trained model on the test split, beside the linear filters."""
 
 from __future__ import annotations
 

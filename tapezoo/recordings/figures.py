@@ -25,7 +25,7 @@ SOUNDING = 1e-3  # peak of a frame: -60 dBFS
 
 @dataclass(frozen=True)
 class ChannelFigures:
-    """What the audio of one channel says, after delay, polarity and offset are mended.
+    """The figures of one channel's audio, after delay, polarity and offset were corrected.
 
     Args:
         gain_db: RMS of wet over RMS of dry.
@@ -34,8 +34,8 @@ class ChannelFigures:
         wet_levels: Of wet.
         dry_clipping: Of dry.
         wet_clipping: Of wet, as it was recorded.
-        noise_power: Mean square of wet's noise, measured where dry is silent; None where it cannot be told.
-        noise_at_most: What it cannot exceed: the quietest moments of wet.
+        noise_power: Mean square of wet's noise, measured where dry is silent; None where it cannot be measured.
+        noise_at_most: Upper bound of the noise: the power of wet's quietest moments.
         wet_power: Mean square of wet.
         wet_samples: As they were recorded.
         hum: Of the mains in wet.
@@ -71,7 +71,7 @@ class ChannelFigures:
 
     @property
     def linear_floor(self) -> float:
-        """As low as a linear filter comes with all that was measured."""
+        """ESR of the best linear filter, read along the trajectory if there is one."""
         return self.floor if self.floor_without_wander is None else self.floor_without_wander
 
 
@@ -104,7 +104,7 @@ def measure_channel(
         floor_without = fitted_floor(heard, wet, filter)
     rest = rest_of(dry_frames, wet_frames)
     noise_power = rest.noise_power if rest else None
-    quiet = wet_frames.variance[wet_frames.variance > 0]  # what is clipped throughout is not quiet
+    quiet = wet_frames.variance[wet_frames.variance > 0]  # a frame that is clipped throughout is not quiet
     left = delays_over_time(heard, wet, 0)
     lost = find_dropouts(heard, wet, filter, floor if floor_without is None else floor_without, sample_rate)
     return ChannelFigures(

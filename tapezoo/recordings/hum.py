@@ -1,4 +1,4 @@
-"""Hum: lines of the mains and its harmonics that stand still, measured in what the music does not explain."""
+"""Hum: steady lines of the mains and its harmonics, measured in the part of wet that dry does not explain."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tapezoo.recordings.linear import Real, predictions
 MAINS_HZ = (50, 60)
 HARMONICS = 10
 WINDOW_S = 1.0
-LEAST_WINDOW_S = 0.4  # shorter, and 50 and 60 Hz are one line
+LEAST_WINDOW_S = 0.4  # shorter windows do not separate 50 and 60 Hz
 MOST_WINDOWS = 120
-ABOVE_NOISE = 10.0  # ten times the noise beside it in power: a line
+ABOVE_NOISE = 10.0  # a line has ten times the power of the noise beside it
 STEADY_QUANTILE = 0.25  # notes come and go, hum does not
 
 

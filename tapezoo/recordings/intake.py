@@ -54,7 +54,7 @@ class Intake:
 def take_in(
     recording: Recording, wishes: Wishes, sample_rate: int, scratch: Scratch
 ) -> Intake | tuple[Remark, ...]:
-    """Reads a pair; or says all that keeps it from being read.
+    """Reads a pair, or reports everything that keeps it from being read.
 
     Args:
         recording: Its files.
@@ -118,7 +118,7 @@ def match_channels(
     told = [*dry_told, *wet_told]
     if len(dry) == len(wet) and not (_is_any_silent(dry) or _is_any_silent(wet)):
         return dry, wet, told
-    # an interface that records one input into a stereo file leaves the other channel silent, or copies
+    # an interface that records one input into a stereo file leaves the other channel silent, or duplicates it
     dry, dry_told = _drop_idle(dry_path, dry)
     wet, wet_told = _drop_idle(wet_path, wet)
     told += [*dry_told, *wet_told]

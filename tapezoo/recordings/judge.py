@@ -13,8 +13,8 @@ LEFT_SAMPLES = 1.0  # after a trajectory was taken off
 LEFT_STEADY_SAMPLES = (
     4.0  # a phase that depends on the level spreads windows by up to 3.5 (klon) without any wander
 )
-STRANGE_FLOOR = 0.9  # hardly anything of wet follows dry through a filter
-FOREIGN_FLOOR = 0.97  # nothing does: klon at gain 0, clipped for a quarter of the time, still has 0.92
+STRANGE_FLOOR = 0.9  # a filter of dry explains hardly anything of wet
+FOREIGN_FLOOR = 0.97  # it explains nothing: klon at gain 0, clipped for a quarter of the time, still has 0.92
 
 
 def figure_remarks(figures: ChannelFigures, at: str) -> list[Remark]:

@@ -30,7 +30,7 @@ def set_remarks(reports: Sequence[PairReport], file: PairsFile) -> list[Remark]:
         return []
     sounding: dict[Setting, float] = defaultdict(float)
     for report in usable:
-        # two channels of one take are twice as much to learn from
+        # two channels of one take count as twice the training material
         sounding[file.setting(report.recording.pair)] += sum(own.sounding_s for own in report.channels)
     remarks = []
     for setting, seconds in sounding.items():

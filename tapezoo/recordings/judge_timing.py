@@ -11,8 +11,8 @@ from tapezoo.data.timing_findings import NO_JUMPS_TOLD
 from tapezoo.recordings.laying import Laying
 from tapezoo.recordings.remarks import Remark
 
-WRONG_LABEL = 2e-3  # a clock ratio further from 1 is no clock's error: a rate is labelled wrong
-CLAIM_SAMPLES = 8  # a delay that the user names may lie so far from the one that is heard
+WRONG_LABEL = 2e-3  # a clock ratio further from 1 cannot be a clock error: a sample rate is labelled wrong
+CLAIM_SAMPLES = 8  # largest difference between the delay that the user states and the measured one
 
 
 def timing_refusals(timing: PairTiming, offset_samples: int | None) -> list[Remark]:

@@ -19,7 +19,7 @@ from tapezoo.data.streams import deviation, release
 from tapezoo.recordings.scratch import Scratch, spans
 
 KEPT_SILENCE_S = 1.0  # at either end: the noise of the machine is measured in it
-DC_LEVEL = 1e-5  # -100 dBFS: below it there is nothing worth taking off
+DC_LEVEL = 1e-5  # -100 dBFS: smaller offsets are left as they are
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def lay(
 
 
 def constant_of(channel: ChannelTiming) -> int:
-    """Whole samples to cut off: of a wandering delay no more than it is at its shortest."""
+    """Whole samples to cut off; for a wandering delay at most its smallest value."""
     if channel.wander is None:
         return channel.constant_samples
     return min(channel.constant_samples, math.floor(float(channel.wander.delay_samples.min())))
@@ -177,7 +177,7 @@ def _sounding(dry: Audio, wet: Audio, sample_rate: int) -> tuple[int, int]:
     for own_dry, own_wet in zip(dry, wet, strict=True):
         stretches = silent_stretches(own_dry, own_wet, sample_rate)
         starts_silent = bool(stretches) and stretches[0][0] == 0
-        # what is left behind the last whole frame belongs to the silence before it
+        # samples after the last whole frame belong to the silence before them
         ends_silent = bool(stretches) and stretches[-1][1] > length - round(0.02 * sample_rate) - 1
         first = min(first, stretches[0][1] if starts_silent else 0)
         last = max(last, stretches[-1][0] if ends_silent else length)

@@ -1,4 +1,4 @@
-"""What the marks of an excitation say about a pair: that it is one, where wet begins, whether it is all there."""
+"""Uses the marks of an excitation to check that a pair is one, where wet begins, and whether wet is complete."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from tapezoo.recordings.excitation.recognition import Marks, find_marks, recogni
 from tapezoo.recordings.intake import Intake
 from tapezoo.recordings.remarks import Remark
 
-AROUND_S = 0.1  # wet still begins so much earlier than the mark says: its response may begin before
-APART_S = 0.02  # of the marks' delay and the music's: a filter's own delay in the marks' band is shorter
-WRONG_LABEL = 0.01  # no tape runs so wrong
+AROUND_S = 0.1  # wet is cut this much before the mark: its response may begin earlier
+APART_S = (
+    0.02  # most that marks' and music's delays may differ: a filter's delay in the marks' band is shorter
+)
+WRONG_LABEL = 0.01  # no tape speed is off by this much
 MOVED_SAMPLES = 8.0  # what wow at the marks may look like
 CLOCK_PPM = 2.0  # what wow at the marks may look like in a short session
 
 
 @dataclass(frozen=True)
 class Marked:
-    """A pair as it was taken in, and what its marks say.
+    """A pair as it was read, and its marks.
 
     Args:
         intake: The pair; where dry's second channel was the excitation's pilot, it is one no more.
@@ -124,7 +126,7 @@ def marks_refusals(marked: Marked, timing: PairTiming, sample_rate: int) -> list
 
 
 def speed_remarks(marked: Marked, timing: PairTiming, sample_rate: int) -> list[Remark]:
-    """Where the delay changes between the marks and the timing does not tell it: lost samples, a speed that nobody saw.
+    """Reports a change of the delay between the marks that the timing lacks: lost samples, or an undetected speed.
 
     Args:
         marked: The pair.

@@ -1,4 +1,4 @@
-"""A pair with a pilot: which channel it is, the trajectory it tells, and how much of it leaks into the music."""
+"""A pair with a pilot: which channel it is, the trajectory it gives, and how much of it leaks into the music."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AUDIBLE_DB = -60.0  # of a pilot in the music, over its own level
 
 
 def set_pilot_apart(intake: Intake, sample_rate: int) -> Intake:
-    """The same without a channel that holds a pilot in dry and in wet; it is the pair's pilot then."""
+    """Moves a channel that holds a pilot in both dry and wet out of the pair, and makes it the pair's pilot."""
     if intake.pilot is not None or not len(intake.dry) == len(intake.wet) == 2:
         return intake
     kinds = [detect_pilot(channel, sample_rate) for channel in intake.dry]
@@ -41,16 +41,16 @@ def set_pilot_apart(intake: Intake, sample_rate: int) -> Intake:
 def follow_pilot(
     intake: Intake, timing: PairTiming, sample_rate: int, scratch: Scratch
 ) -> tuple[PairTiming, list[Remark]]:
-    """The timing with the trajectory that the pilot tells, which is finer than the music's.
+    """The timing with the pilot's trajectory, which is finer than the music's.
 
     Args:
         intake: The pair.
-        timing: As the music tells it; all channels were found.
+        timing: As measured from the music; all channels were found.
         sample_rate: In Hz.
         scratch: For what is too long for memory.
 
     Returns:
-        The timing, and what there is to say of the pilot.
+        The timing, and remarks on the pilot.
     """
     if intake.pilot is None:
         return timing, []
@@ -69,7 +69,7 @@ def follow_pilot(
             told = track_pilot(dry, wet, sample_rate, kind, channel.constant_samples)
         except DataError as error:
             return timing, [Remark("refused", "pilot", str(error))]
-        # the pilot says how the delay moves; where the device's response begins is heard in the music
+        # the pilot shows how the delay moves; the onset of the device's response is measured in the music
         heard = read_along(intake.dry[number], told.at, 0, intake.wet.shape[1], scratch.folder)
         (left,) = measure_timing(heard[None], intake.wet[number : number + 1], sample_rate).channels
         if left.found:

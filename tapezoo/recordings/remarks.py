@@ -39,7 +39,7 @@ class Remark:
 
 
 def verdict_of(remarks: Iterable[Remark]) -> Verdict:
-    """The worst effect decides: one refusal makes a recording not usable, one limit makes it no more than usable."""
+    """The worst effect decides: one refusal makes a recording not usable, one limit makes it at best usable."""
     effects = {remark.effect for remark in remarks}
     if "refused" in effects:
         return "not usable"

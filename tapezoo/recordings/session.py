@@ -160,7 +160,7 @@ def _common_rate(recordings: Sequence[Recording]) -> int:
             try:
                 rates[read_header(path).sample_rate] += 1
             except TapezooError:
-                continue  # said where the pair is read
+                continue  # reported where the pair is read
     return max(rates, key=lambda rate: (rates[rate], rate), default=44_100)
 
 
@@ -185,7 +185,7 @@ def _laid_refusals(recording: Recording, laid: Laid, sample_rate: int) -> list[R
 
 
 def _copy_gain(dry: Audio, wet: Audio) -> float | None:
-    """The factor that makes wet out of dry, where one does to -70 dB."""
+    """The gain that turns dry into wet to within -70 dB; None where there is none."""
     products = np.zeros(3)
     for d, w in zip(blocks(dry), blocks(wet), strict=True):
         x, y = d.astype(np.float64), w.astype(np.float64)

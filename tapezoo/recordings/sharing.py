@@ -53,7 +53,7 @@ def share_out(candidates: Sequence[Candidate]) -> list[Split | None]:
     firsts = [next(own for own in candidates if own.source == source) for source in sources]
     levels = np.array([candidate.level_db for candidate in firsts])
     octaves = np.log2([max(candidate.centroid_hz, 1.0) for candidate in firsts])
-    # 6 dB weigh as much as an octave
+    # 6 dB of level count as much as an octave of centroid
     apart = np.hypot((levels - np.median(levels)) / 6, octaves - np.median(octaves))
     order = [sources[number] for number in np.argsort(apart, kind="stable")]
     count = max(1, round(SHARE * len(sources)))
@@ -63,6 +63,6 @@ def share_out(candidates: Sequence[Candidate]) -> list[Split | None]:
     ]
     for setting in {candidate.setting for candidate in candidates}:
         held = {split for split, own in zip(chosen, candidates, strict=True) if own.setting == setting}
-        if len(held) < 3:  # a setting that is never trained, or never tested
+        if len(held) < 3:  # the setting would lack a split
             return given
     return chosen

@@ -17,7 +17,7 @@ from tapezoo.render.errors import RenderError
 from tapezoo.terminal import shown
 
 TIME_COLUMNS = ("time_s", "time")  # both in seconds
-CONTROL_STEP_SAMPLES = 64  # how often a net is told where moving controls stand; 1.5 ms at 44.1 kHz
+CONTROL_STEP_SAMPLES = 64  # distance between updates of moving controls; 1.5 ms at 44.1 kHz
 
 
 class ControlPath(ABC):
@@ -168,7 +168,7 @@ def read_automation(path: Path, controls: Sequence[Control], settings: Mapping[s
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """Line numbers and cells of every line that is not blank."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets begin with a mark
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte-order mark
             reader = csv.reader(file)
             rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:

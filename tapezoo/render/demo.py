@@ -1,4 +1,4 @@
-"""A made-up passage through bundles, at matched levels: how trained models sound, before anything is trained."""
+"""A synthetic passage through bundles at matched levels, to hear trained models before training one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SAMPLE_RATE = 44100  # Hz
 SECONDS = 12.0
 SEED = 11  # of the passage: chords, bass and melody together
 DRUMS = 0.5  # their peak, of the music's
-DRIVEN_PEAK = 0.7  # what the machines are played with; full scale is 1
+DRIVEN_PEAK = 0.7  # peak of the input to the machines; full scale is 1
 SAFE_PEAK = 0.5  # of the loudest file, -6 dB: headroom for converters and for what bundles may be added
 CROSSFADE_S = 1.0  # from one control to the next
 BLOCK_SAMPLES = 8192

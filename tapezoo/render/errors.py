@@ -1,4 +1,4 @@
-"""What a render cannot begin with."""
+"""Errors that keep a render from starting."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ GAIN_LIMIT_DB = 200.0  # beyond it float32 overflows, or nothing is left of 24 b
 
 
 class RenderOptions(TypedDict, total=False):
-    """What may be said of a render by name; see `render_file`."""
+    """Keyword options of a render; see `render_file`."""
 
     mix: float
     input_gain_db: float
@@ -66,7 +66,7 @@ def render_file(
 
     Every channel has a state of its own and starts from the settled rest state. At another rate than the
     player's the audio is resampled there and back by soxr's streaming resampler; the player's latency and the
-    resamplers' are taken out, so that output and input lie on each other. Moving controls are given to the
+    resamplers' are taken out, so that output and input are aligned. Moving controls are given to the
     net every 64 samples (rounded up to its hop), at their time in the file, whatever its rate and the net's
     latency; a net whose controls glide follows them half a glide later (11.6 ms at 44.1 kHz). The result does
     not depend on `block_samples`. It is written beside `target` under another name and moved there at the end.
@@ -84,7 +84,7 @@ def render_file(
         limiter: Keeps the output under full scale; None: integer files clip, and the report says so.
         delay: CSV file of a delay over time (`tapezoo.data.align.trajectory_csv`), such as `prepare` writes: the
             effect, not the dry part, is read along it, less the whole samples that it begins with
-            (`RenderReport.delay_samples`), so that the output goes on lying on the input. A recorded wet signal lies
+            (`RenderReport.delay_samples`), so that the output stays aligned with the input. A recorded wet signal is
             that much later than the output. Before the file's first point and after its last the delay stands still.
         block_samples: Samples read at a time, at least 1.
         overwrite: Replace what is at `target`.
@@ -150,7 +150,7 @@ def render_file(
 
 
 def _open_transport(delay: Path, sample_rate: int) -> Wander:
-    # here: few renders have a transport, and its splines and filters take as long to import as torch
+    # imported here: few renders have a transport, and its splines and filters take as long to import as torch
     from tapezoo.data.align.trajectory_csv import read_trajectory
     from tapezoo.render.transport import Wander
 

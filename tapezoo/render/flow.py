@@ -69,7 +69,7 @@ def mix_with_dry(
     gain = 10 ** (output_gain_db / 20)
     for block in wet:
         if mix < 1:
-            # the dry part has passed the reader before, because the net's latency is never negative
+            # the dry samples have been read already, because the net's latency is never negative
             block = mix * block + (1 - mix) * _take(dry, len(block))
         yield gain * block
 

@@ -63,7 +63,7 @@ def limit(
     weights /= weights.sum()
 
     audio: Interleaved | None = None  # samples whose gain is not known yet
-    asked_db = np.zeros(0)  # asked for by samples at the end of `audio`; W - 1 of them wait for their future
+    asked_db = np.zeros(0)  # gains for the end of `audio`; W - 1 of them still need later samples
     released_db = 0.0
     held_db: NDArray[np.float64] | None = None
     for block, is_last in _mark_last(blocks):

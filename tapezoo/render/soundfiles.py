@@ -1,4 +1,4 @@
-"""Sound files as streams of blocks: inspected before, read with checks, written without losing a bit."""
+"""Sound files as streams of blocks: inspected first, read with checks, written bit for bit."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def check_target(source: Path, target: Path, overwrite: bool) -> None:
             raise OutputExistsError(target)
         if not target.parent.is_dir():
             raise UnwritableOutputError(target, f"no folder {target.parent}")
-        # permission bits say nothing about root, read-only file systems and /proc: only writing tells
+        # permission bits do not cover root, read-only file systems and /proc: only writing shows
         with tempfile.NamedTemporaryFile(prefix=".tapezoo-", dir=target.parent):
             pass
         with suppress(FileNotFoundError):
@@ -173,7 +173,7 @@ def write_float_wav(path: Path, signal: NDArray[Any], sample_rate: int) -> None:
     Raises:
         UnwritableOutputError: It cannot be written, or the disk is full.
     """
-    content = io.BytesIO()  # libsndfile tells no reason for a file that it cannot write
+    content = io.BytesIO()  # libsndfile gives no reason when it cannot write a file
     soundfile.write(content, signal, sample_rate, subtype="FLOAT", format="WAV")
     with replaced_file(path) as part:
         part.write_bytes(content.getbuffer())
@@ -182,8 +182,8 @@ def write_float_wav(path: Path, signal: NDArray[Any], sample_rate: int) -> None:
 def write_block(writer: soundfile.SoundFile, block: Interleaved) -> None:
     """Appends `block`; integer subtypes clip at full scale. Raises OSError.
 
-    libsndfile reads integers over 2**(bits - 1) but writes them over 2**(bits - 1) - 1; rounded here, audio
-    that nobody changed comes back as the very integers it was.
+    libsndfile reads integers over 2**(bits - 1) but writes them over 2**(bits - 1) - 1; rounded here, unchanged
+    audio comes back as the same integers.
     """
     bits = PCM_BITS.get(writer.subtype)
     data: NDArray[np.float64] | NDArray[np.int32] = block

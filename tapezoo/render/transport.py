@@ -29,16 +29,16 @@ class Wander:
 
     @property
     def constant_samples(self) -> int:
-        """Whole samples that are left out: a recorded wet signal lies so much later than the output."""
+        """Whole samples that are left out: a recorded wet signal is this much later than the output."""
         return round(float(self.trajectory.delay_samples[0]))
 
     def at(self, start: int, stop: int) -> NDArray[np.float64]:
-        """What is left of the delay at samples of the output; below 0 it is early."""
+        """The remaining delay at samples of the output; negative: early."""
         constant = self.constant_samples
         return self.trajectory.at(start + constant, stop + constant) - constant
 
     def span(self, samples: int) -> tuple[int, int]:
-        """How far ahead of the output, and how far behind it, the effect is heard at most in a file of this length."""
+        """How far ahead of the output and how far behind it the effect is read at most, in a file of this length."""
         least, most = 0.0, 0.0
         for start in range(0, samples, SURVEY_SAMPLES):
             left = self.at(start, min(start + SURVEY_SAMPLES, samples))

@@ -1,1 +1,1 @@
-"""What people read: figures, tables and sentences made of measured values; the one place that knows matplotlib."""
+"""What people read: figures, tables and sentences made of measured values; the only package that imports matplotlib."""

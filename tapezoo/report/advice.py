@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tapezoo.data.findings import Finding
 
 ENOUGH_S = 120.0  # neural models of tape and preamps are trained on two minutes and more
-APART = 3.0  # errors of validation and test that differ more are of different material
+APART = 3.0  # validation and test errors that differ by a larger factor point to different material
 OVERFIT = 10.0  # val_loss over train_loss; quiet and loud passages alone make less difference
 GAINED = 0.05  # of the error, over the last fifth of the updates
 LIMITS = (
@@ -29,7 +29,7 @@ ACTIONS = {  # where the finding itself does not say what to do
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is known of a training that ended.
+    """The results of a training that ended.
 
     Args:
         train_s: Audio to train on, s.

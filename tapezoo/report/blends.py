@@ -134,7 +134,7 @@ def _draw_panels(
         at.plot(*curves[blend.positions], color=OUTPUT, linewidth=2.0)
         at.set_title(blend.name.replace("-", "  "), fontsize="medium")
         at.grid(alpha=0.3)
-        if number + across >= len(blends):  # nothing visible below
+        if number + across >= len(blends):  # no panel below this one
             at.set_xlabel(x)
             at.tick_params(labelbottom=True)
         if number % across == 0:

@@ -1,4 +1,4 @@
-"""MODEL_CARD.md: the manifest for people."""
+"""MODEL_CARD.md: the manifest in readable form."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def model_card(manifest: Manifest, root: Path) -> str:
 
 
 def card_parts(manifest: Manifest, root: Path) -> list[Part]:
-    """The card; everything in it stands in the manifest, or in the grid's index.
+    """The card; everything in it comes from the manifest or the grid's index.
 
     Args:
         manifest: Of the bundle.
@@ -88,7 +88,7 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
 
 
 def _beside_floor(manifest: Manifest) -> list[Part]:
-    """The error beside what the best linear filter reaches, of models whose training told."""
+    """The error beside that of the best linear filter, if the training measured it."""
     floor, own = manifest.provenance.get("linear_floor"), manifest.metrics.get("val_esr")
     if floor is None or own is None:
         return []
@@ -110,7 +110,7 @@ def _targets(manifest: Manifest) -> list[Part]:
 
 
 def _parity(manifest: Manifest) -> list[Part]:
-    """How far every target is from the net; points of a grid say so in its index."""
+    """How far every target is from the net; for points of a grid the index has it."""
     if not manifest.parity:
         return []
     rows = [

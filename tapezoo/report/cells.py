@@ -20,7 +20,7 @@ NAMED = 3  # cells that the text names
 
 
 def cells_text(errors: CellErrors) -> str:
-    """How many are done, how far off they are, and which ones far more than the others."""
+    """How many cells are fitted, their errors, and which cells are far worse than the others."""
     done = errors.done
     text = f"{len(done)} of {errors.missed.size} cells fitted"
     if not len(done):

@@ -16,7 +16,7 @@ DELAY_KEPT = Column("test_esr_delay_kept", "delay kept", shown=".5f", written=".
 
 
 def clip_table(clips: Sequence[ClipScore], together: ClipScore) -> Table:
-    """A line per clip, and one of all of them together; where a delay is removed, what is reached without that too."""
+    """A line per clip, and one of all of them together; where a delay is removed, also the error without that."""
     title = "Error energy over target energy (ESR), after the burn-in"
     everything = (*clips, together)
     if together.esr_delay_kept is None:

@@ -1,4 +1,4 @@
-"""The picture of a comparison: how fast each model learns, and what quality costs when it plays."""
+"""The picture of a comparison: how fast each model learns, and its error against its speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture that goes with an excitation: what is played when, and how loud."""
+"""The picture of an excitation: what is played when, and how loud."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def new_figure(width_in: float, height_in: float, title: str = "", fontsize: str
 
 
 def write_png(figure: Figure, path: Path) -> Path:
-    """Writes `figure` and returns `path`; texts are no formulas, whatever they hold.
+    """Writes `figure` and returns `path`; texts are never read as formulas.
 
     Raises:
         UnwritableOutputError: The file cannot be written, or the disk is full.
@@ -52,7 +52,7 @@ def write_png(figure: Figure, path: Path) -> Path:
 
 
 def arrange(figure: Figure) -> None:
-    """Gives all parts their final places, once; `write_png` does it for whoever has not.
+    """Gives all parts their final places, once; `write_png` does it if the caller has not.
 
     matplotlib itself would draw the whole figure a second time for it.
     """

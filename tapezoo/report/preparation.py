@@ -55,7 +55,7 @@ def draw_preparation(preparation: Preparation, folder: Path) -> list[Path]:
 
 
 def draw_levels(preparation: Preparation) -> Figure:
-    """Which levels dry has, pair by pair: what is not there cannot be learnt."""
+    """The levels that dry has, pair by pair: a model cannot learn levels that are missing."""
     pairs = [pair for pair in preparation.pairs if pair.channels]
     figure = new_figure(9, 2.2 + 0.45 * len(pairs), "Levels of dry: share of blocks of 60 ms")
     at = figure.subplots()

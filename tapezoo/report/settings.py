@@ -1,4 +1,4 @@
-"""What `tapezoo test` says of the settings of the controls: where the model is bad, and what to record next."""
+"""The report of `tapezoo test` by setting of the controls: where the model is poor, and what to record next."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def foresight_text(seen: Foresight) -> str:
 
 
 def _control_columns(controls: Sequence[Control]) -> list[Column]:
-    """For programs; people read the setting."""
+    """One column per control, for programs."""
     return [Column(control_heading(control)) for control in controls]
 
 

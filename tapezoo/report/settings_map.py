@@ -148,7 +148,7 @@ def _draw_map(
 
 
 def _worst_of_each(judged: Sequence[SettingScore], first: int, second: int) -> list[SettingScore]:
-    """A trained and a held-out one per point of the plane; those idle on one of its axes are no part of it."""
+    """The settings at each point of the plane, trained and held out; those idle on one of its axes are left out."""
     found: dict[tuple[Setting, bool], SettingScore] = {}
     for one in sorted(judged, key=lambda one: one.score.esr):
         point = one.setting[first], one.setting[second]

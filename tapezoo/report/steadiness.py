@@ -1,4 +1,4 @@
-"""What is said of a net's steadiness, and the table of its parts."""
+"""A net's steadiness in words, and the table of its parts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def verdict_text(found: Steadiness) -> str:
 
 
 def refused_text(epochs: int) -> str:
-    """What was not kept."""
+    """How many unsteady epochs were not kept as the best."""
     what = "1 epoch with a better score was" if epochs == 1 else f"{epochs} epochs with better scores were"
     return f"{what} not steady and not kept"
 

@@ -1,4 +1,4 @@
-"""What came out of a training, as a file beside its pictures: what the report page says without asking the trainer."""
+"""The results of a training as a file beside its pictures: the report page is made from it, without the trainer."""
 
 from __future__ import annotations
 

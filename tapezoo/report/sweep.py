@@ -123,7 +123,7 @@ def blend_text(positions: Positions, names: Sequence[str]) -> str:
 
 
 def verdict(is_passed: bool | None) -> str:
-    """`-`: there was nothing to judge."""
+    """`-` stands for None: there was nothing to judge."""
     return {True: "pass", False: "fail", None: "-"}[is_passed]
 
 

@@ -1,4 +1,4 @@
-"""Plays and verifies a bundle with numpy and onnxruntime alone; knows no torch."""
+"""Plays and verifies a bundle with numpy and onnxruntime alone, without torch."""
 
 from tapezoo.bundle import NotInstalledError
 from tapezoo.runtime.apart import Apart

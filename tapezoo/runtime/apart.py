@@ -25,13 +25,13 @@ MEBIBYTE = 1 << 20
 # beside what python and its libraries take themselves
 MEMORY_BYTES = 2048 * MEBIBYTE
 COPIES = (
-    6  # of what the files hold: as read, as parsed, as laid out by the runtime, and each in part once more
+    6  # times the files' size: as read, as parsed, as laid out by the runtime, and partial copies of each
 )
-# of processor time; a net that needs 100 us for a sample is four times too slow to be heard at 44.1 kHz
+# of processor time; a net that needs 100 us per sample is four times slower than real time at 44.1 kHz
 SECONDS, SECONDS_PER_MEBIBYTE = 60, 0.125
 SECONDS_PER_SAMPLE, SECONDS_PER_BLOCK = 1e-4, 1e-3
-GRID_SAMPLES = 1 << 22  # that a grid's golden cases count as, which the manifest does not tell
-BUSY = 4  # how many such processes a processor may have to do at once
+GRID_SAMPLES = 1 << 22  # assumed length of a grid's golden cases, which the manifest does not hold
+BUSY = 4  # number of such processes that may share one processor
 ANSWER_LIMIT_BYTES = 1 << 27
 CHILD = "tapezoo.runtime.replay_process"
 
@@ -68,7 +68,7 @@ def limits_of(root: Path) -> Limits:
     """What verifying a bundle may take, by the size of its files and the length of its golden audio."""
     try:
         manifest = read_manifest(root)
-    except (BundleError, OSError, ValueError):  # what is wrong with it, the process will say
+    except (BundleError, OSError, ValueError):  # the process reports what is wrong with it
         return Limits(MEMORY_BYTES, SECONDS)
     size_bytes = sum(_size(root / file) for file in manifest.files)
     rows = max((case.rows for case in manifest.golden), default=1)
@@ -94,7 +94,7 @@ def verify_apart(bundle: Path, openers: str, seal_sha256: str | None) -> Verific
         code = _run(command, answers, complaints, limits.patience_s)
         said = _read_answers(answers)
         last = said[-1] if said else {}
-        with suppress(*FAULTS, BundleError):  # an answer that is none is no answer
+        with suppress(*FAULTS, BundleError):  # an unreadable answer counts as none
             if "verification" in last:
                 return verification_from_json(bundle, last["verification"])
         fault = None

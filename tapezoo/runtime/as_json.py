@@ -1,4 +1,4 @@
-"""What verifying found as JSON values, for another process, which reads them as if from a stranger."""
+"""The result of verifying as JSON values for another process, which reads them as untrusted input."""
 
 from __future__ import annotations
 

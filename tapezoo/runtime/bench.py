@@ -1,4 +1,4 @@
-"""How fast a bundle plays here: block times as a host meets them, on one thread."""
+"""How fast a bundle plays on this machine: block times as in a host, on one thread."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEAST_BLOCKS = 100  # fewer have no 99th percentile
 LOAD_LIMIT = 0.7
 NOISE_RMS = 0.1  # -20 dBFS
 STEPS_PER_S = 10_000_000
-TIME_STEPS = 1 << 20  # 0.1 s; a longer block counts as so long, but for `max_us`
+TIME_STEPS = 1 << 20  # 0.1 s; a longer block counts as 0.1 s except in `max_us`
 PAGE_KB = mmap.PAGESIZE // 1024
 
 
@@ -76,7 +76,7 @@ def bench(
         seconds: By the clock, for each engine and block length.
         blocks_samples: Block lengths.
         progress: Called with the name of what is measured next.
-        tell: Called with what it took to get an engine ready, where there is something to say.
+        tell: Called with a note on getting an engine ready, such as the compile time, if there is one.
 
     Raises:
         BundleError: See `verify_hashes`.

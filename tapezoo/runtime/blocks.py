@@ -10,8 +10,8 @@ import numpy as np
 from tapezoo.bundle.play import Audio
 from tapezoo.runtime.errors import NoSignalError
 
-FEW_CHANNELS = 8  # more of them than samples: more likely the samples of a file, and its channels
-LOUD = 1e4  # mean power of 40 dB over full scale: samples that nobody scaled
+FEW_CHANNELS = 8  # with more channels than samples, the two axes are probably swapped
+LOUD = 1e4  # mean power of 40 dB over full scale: unscaled integers
 WHOLE_BELOW = 2.0**31  # what 32 bit hold
 SCALES = "divide by 2**15 (16 bit), 2**23 (24 bit) or 2**31 (32 bit)"
 
@@ -22,7 +22,7 @@ def as_rows(block: Any, name: str = "a block", loud: float = LOUD) -> Audio:
     Args:
         block: Full scale is +-1; finite, floating point. Rows are channels.
         name: What it is called.
-        loud: Mean power above which whole numbers are taken for integers that nobody scaled.
+        loud: Mean power above which whole numbers are taken for unscaled integers.
 
     Raises:
         NoSignalError: Integers, numbers that were integers and not scaled, or other things; another shape; NaN or
@@ -46,7 +46,7 @@ def as_rows(block: Any, name: str = "a block", loud: float = LOUD) -> Audio:
         )
     rows = given
     if given.dtype != np.float32:
-        with np.errstate(over="ignore"):  # a double too large for a float is said below
+        with np.errstate(over="ignore"):  # a double too large for a float is reported below
             rows = given.astype(np.float32)
     rows = rows.reshape(1, -1) if rows.ndim == 1 else rows
     power = float(np.vdot(rows, rows))
@@ -75,7 +75,7 @@ def check_layout(rows: Audio, name: str = "a block") -> None:
 
 
 def is_finite(rows: Audio) -> bool:
-    """Whether all values are: one that is not leaves its mark on the sum of squares, which costs less to look at."""
+    """Whether all values are finite, told from the sum of squares: one NaN or infinity spoils it, and it is cheaper."""
     return math.isfinite(np.vdot(rows, rows)) or bool(np.isfinite(rows).all())
 
 

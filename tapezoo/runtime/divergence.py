@@ -86,7 +86,7 @@ def null_test(
 
 
 def _audio(random: np.random.Generator, start: int, samples: int, sample_rate: int) -> Audio:
-    """Tones that come and go in noise, now louder, now softer, with rests; under full scale."""
+    """Tones of changing level in noise, with rests; under full scale."""
     time_s = np.arange(start, start + samples) / sample_rate
     tone = np.sin(2 * np.pi * random.uniform(60, 3000) * time_s) * np.sin(2 * np.pi * 0.7 * time_s) ** 2
     noise = random.standard_normal(samples, dtype=np.float32)

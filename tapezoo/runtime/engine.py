@@ -13,7 +13,7 @@ class Engine(Protocol):
     """A bundle's effect in one runtime; `Stream` checks what it is given."""
 
     preparation: str
-    """What it took to get ready, for whoever waited; "" where there is nothing to say."""
+    """A note on getting ready, such as the compile time, for a user who waited; "" if there is none."""
 
     def start(self, channels: int, controls: Audio) -> None:
         """The machine at rest at these positions, (num_controls,), for so many channels; allocates."""

@@ -38,7 +38,7 @@ def engines_of(manifest: Manifest) -> tuple[str, ...]:
 
 
 def default_engine(manifest: Manifest) -> str:
-    """What `Stream` plays with unasked: the compiled loops where the bundle has them and they run here.
+    """The engine that `Stream` uses by default: the compiled loops if the bundle has them and they run here.
 
     Else the first of `engines_of` that runs here, or, where none does, the first one, whose error says what is missing.
     """
@@ -48,13 +48,13 @@ def default_engine(manifest: Manifest) -> str:
 
 
 def engine_for_one_file(manifest: Manifest) -> str:
-    """What a file is played with that is played once: nothing is compiled for it."""
+    """The engine for a file that is played once: one that needs no compiling."""
     found = [name for name in engines_of(manifest) if name != QUICKEST]
     return found[0] if found else default_engine(manifest)
 
 
 def missing_modules(engine: str) -> tuple[str, ...]:
-    """What an engine needs and is not installed."""
+    """Modules that an engine needs and that are not installed."""
     if engine == GRID:
         return () if is_installed("safetensors") else ("safetensors",)
     target = BUILDS[engine][0] if engine in BUILDS else engine

@@ -13,8 +13,8 @@ Positions = NDArray[np.float64]  # (controls,) in 0..1
 class MeanGlide:
     """Controls at the mean of their last N targets, as those of a net.
 
-    Each new target is a step that goes in a straight line of N samples; the lines add up. So what was told lately
-    and how long ago says everything, and any later sample can be asked for.
+    Each new target is a step that goes in a straight line of N samples; the lines add up. So the recent targets
+    and their ages are the whole state, and the position at any later sample follows from them.
 
     Args:
         positions: Where the controls stand, (controls,).
@@ -24,7 +24,7 @@ class MeanGlide:
     def __init__(self, positions: NDArray[Any], smoothing_samples: int) -> None:
         self._length = smoothing_samples
         self._told: NDArray[np.float64] = np.asarray(positions, np.float64)[np.newaxis]  # the newest last
-        self._ages = np.zeros(0, np.int64)  # samples since each but the first was told
+        self._ages = np.zeros(0, np.int64)  # samples since each target but the first was set
 
     @property
     def target(self) -> Positions:
@@ -39,7 +39,7 @@ class MeanGlide:
 
     @property
     def passed(self) -> int:
-        """Samples since the newest target was told; N or more once the controls stand there."""
+        """Samples since the newest target was set; N or more once the controls have arrived."""
         return int(self._ages[-1]) if self._ages.size else self._length
 
     def turn(self, target: NDArray[Any]) -> None:

@@ -29,8 +29,8 @@ class OnnxEngine:
     left out.
 
     onnxruntime plans its memory for every shape it meets and keeps the plan (some 25 KB per block length for a
-    WaveNet), and keeps what was ever used in a pool. So the first `STEADY_SHAPES` lengths are played in that manner,
-    and whoever changes lengths more often plays in a session that does neither: memory does not grow.
+    WaveNet), and keeps what was ever used in a pool. So the first `STEADY_SHAPES` lengths are played that way,
+    and any further lengths in a session that does neither, so that memory does not grow.
 
     Args:
         root: The bundle's folder.

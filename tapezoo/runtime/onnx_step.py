@@ -9,13 +9,13 @@ from pathlib import Path
 from tapezoo.bundle import StateArrays, Step
 from tapezoo.bundle.play import Audio
 
-# onnxruntime reports usage from Linux too, and reads this only while it is imported
+# onnxruntime sends telemetry on Linux too, and reads this only at import
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
 
 def open_session(path: Path, keep_memory: bool = True) -> onnxruntime.InferenceSession:
-    """Opens a graph on one thread: nets this small lose by more.
+    """Opens a graph on one thread: nets this small are slower on more.
 
     Args:
         path: The graph.
@@ -26,9 +26,9 @@ def open_session(path: Path, keep_memory: bool = True) -> onnxruntime.InferenceS
     options.enable_mem_pattern = options.enable_cpu_mem_arena = keep_memory
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = (
-        3  # faults are raised; its warnings are of names in loops, which nobody can act on
+        3  # errors are raised anyway; its warnings concern names in loops, and no user can act on them
     )
-    # from bytes: a graph that points to weights in other files finds none
+    # from bytes: a graph that refers to weights in other files cannot load them
     return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
 
 

@@ -23,7 +23,7 @@ from tapezoo.runtime.as_json import error_to_json, verification_to_json
 from tapezoo.runtime.grid.graph import GridGraph
 from tapezoo.runtime.verification import installed_openers
 
-GRACE_S = 5  # between the signal that says that time is up and the one that cannot be caught
+GRACE_S = 5  # between the signal that ends the time and the one that cannot be caught
 OF_MEMORY = re.compile(
     r"bad.?alloc|failed to allocate|out of memory|not enough memory|MemoryError", re.IGNORECASE
 )
@@ -35,7 +35,7 @@ def main() -> int:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="ascii")
     os.dup2(
         sys.stderr.fileno(), sys.stdout.fileno()
-    )  # what libraries print shall not stand between the answers
+    )  # keeps output of libraries from mixing with the answers
 
     def say(**answer: Any) -> None:
         answers.write(json.dumps(answer) + "\n")
@@ -84,7 +84,7 @@ def _bound_time(seconds: int) -> None:
 
 
 def _bound_memory(beside_bytes: int | None) -> None:
-    """Of the address space, which is what the system can bound: so much more than it has now; None: unbounded."""
+    """Limits the address space, which the system can bound, to its present size plus this; None: no limit."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -63,7 +63,7 @@ class Stream:
         self._engine = open_engine(root, self.manifest, self.engine)
         self.preparation = self._engine.preparation
         self._default = self._vector({})
-        self.added_latency_samples = self.manifest.hop_samples - 1  # the least that never runs dry
+        self.added_latency_samples = self.manifest.hop_samples - 1  # the least that never runs out of samples
         self._mix = np.float32(mix)
         self._blocker = DCBlocker(dc_blocker_hz, self.manifest.sample_rate) if dc_blocker_hz else None
         self._delay = Delay(self.latency_samples) if mix < 1 else None
@@ -127,7 +127,7 @@ class Stream:
             if not self._started:
                 self._start(len(rows))
             output = self._rebuffer(rows) if self.manifest.hop_samples > 1 else self._play(rows)
-        except ControlError:  # the engine cannot go there, and has not moved: as if nobody had asked
+        except ControlError:  # the engine is unchanged, and so must the stream be
             self._controls = before
             raise
         return self._post_process(rows, output).reshape(np.shape(block))
@@ -148,7 +148,7 @@ class Stream:
         return output
 
     def _hand_over(self, engine: QuickEngine) -> None:
-        """What stands behind the net is the engine's to play, in the same call."""
+        """Lets the engine play the post-processing in the same call."""
         limiter, delay_samples = self._limiter, self.latency_samples if self._delay is not None else 0
         engine.put_behind(
             Behind(
@@ -162,7 +162,7 @@ class Stream:
         self._blocker = self._delay = self._limiter = None
 
     def _post_process(self, rows: Audio, output: Audio) -> Audio:
-        """What stands behind the net."""
+        """Applies DC blocker, mix and limiter."""
         if self._blocker is not None:
             output = self._blocker.play(output)
         if self._delay is not None:
@@ -174,7 +174,7 @@ class Stream:
         whole = waiting.shape[1] // self.manifest.hop_samples * self.manifest.hop_samples
         if whole:
             self._ready = np.concatenate([self._ready, self._play(waiting[:, :whole])], axis=1)
-        self._waiting = waiting[:, whole:]  # not before: a refused block leaves nothing behind
+        self._waiting = waiting[:, whole:]  # only now: a refused block must leave nothing behind
         output, self._ready = np.split(self._ready, [rows.shape[1]], axis=1)
         return output
 

@@ -1,6 +1,6 @@
 """A bundle behind HTTP without MLflow: WAV or npy in, the same out, and a bound on every request.
 
-JSON took seven times as long as playing did; MLflow's server takes little else, and reads all of it first.
+JSON took seven times as long as playing the audio. MLflow's server takes little else, and reads a whole request first.
 """
 
 from __future__ import annotations
@@ -111,13 +111,13 @@ def make_server(effect: Effect, host: str, port: int) -> ThreadingHTTPServer:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing: a line per request is the proxy's business."""
+            """Logs nothing: a line per request is the proxy's job."""
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
         def handle_error(self, request: object, client_address: object) -> None:
-            """Says nothing of clients that are gone; anything else is a fault of ours, with its trace."""
+            """Ignores clients that disconnected; anything else is a bug, and is shown with its traceback."""
             if not isinstance(sys.exception(), ConnectionError | TimeoutError):
                 super().handle_error(request, client_address)  # type: ignore[arg-type]
 
@@ -182,9 +182,7 @@ def read_wav(body: bytes, sample_rate: int) -> Audio:
         SignalError, TooLongError: It is no such file, at another rate, or too long.
     """
     if not _has_whole_chunks(body):
-        raise _file_error(
-            "WAV", "chunks that do not add up to its length"
-        )  # libsndfile plays what the header says
+        raise _file_error("WAV", "chunks that do not add up to its length")  # libsndfile believes the header
     try:
         with soundfile.SoundFile(io.BytesIO(body)) as file:
             if file.format not in ("WAV", "WAVEX", "RF64"):
@@ -202,7 +200,7 @@ def read_wav(body: bytes, sample_rate: int) -> Audio:
 
 
 def _has_whole_chunks(body: bytes) -> bool:
-    """Whether the chunks of a WAV file end where it ends; those of RF64 are libsndfile's business."""
+    """Whether the chunks of a WAV file end where it ends; RF64 files are left to libsndfile."""
     if body[:4] != b"RIFF":
         return True
     end, padding = 12, 0

@@ -1,4 +1,4 @@
-"""A bundle behind MLflow's pyfunc interface: a whole signal in, a whole signal out; knows no torch, no mlflow.
+"""A bundle behind MLflow's pyfunc interface: a whole signal in, a whole signal out; needs neither torch nor mlflow.
 
 `tapezoo.tracking.loader` hands it to MLflow, `tapezoo.serving.http` serves it as it is.
 """
@@ -53,7 +53,7 @@ class Effect:
     def __init__(self, stream: Stream) -> None:
         self.sample_rate = stream.manifest.sample_rate
         self._stream = stream
-        self._playing = threading.Lock()  # a server may ask from several threads; there is one state
+        self._playing = threading.Lock()  # a server may call from several threads; there is one state
 
     def predict(self, model_input: Audio, params: Mapping[str, Any] | None = None) -> Audio:
         """What `tapezoo render` gives at the model's own rate: as long as the input, latency taken out.

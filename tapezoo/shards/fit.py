@@ -1,4 +1,4 @@
-"""Carries the training of a grid in shards out: what each starts from, how far all are, what is left."""
+"""Trains a grid in shards: what each shard starts from, how far all are, and what is left."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Shard(Task):
 
     kind: ClassVar[str] = "grid fit"
     tries: ClassVar[int] = (
-        2  # what killed a worker is often of the moment: another one that needed its memory
+        2  # the cause of a killed worker is often temporary, such as another process that needed its memory
     )
 
     def measure(self, folder: Path) -> None:
@@ -53,7 +53,7 @@ class GridFit:
         order: Their numbers, the one first that is trained first.
         arguments: Further arguments of `fit`.
         start: What the first shard starts from, content of a checkpoint; None: from nothing.
-        console: Where it is said how far they are.
+        console: Where progress is shown.
     """
 
     def __init__(

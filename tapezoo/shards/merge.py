@@ -1,4 +1,4 @@
-"""The checkpoints of the shards of one grid as one checkpoint: of every cell the net that missed least."""
+"""Merges the checkpoints of one grid's shards into one: for every cell, the net with the smallest error."""
 
 from __future__ import annotations
 

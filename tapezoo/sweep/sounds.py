@@ -1,4 +1,4 @@
-"""What a sweep is played on."""
+"""The sounds that a sweep plays."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """MLflow: where runs go, what a run holds, and the registry of versions.
 
-This is the only package that imports mlflow, and it does so only when a run or a version is touched. What
-knows Lightning (`runs`) is imported when it is asked for, so that a machine without torch can pull.
+This is the only package that imports mlflow, and it does so only when a run or a version is touched. The
+module with Lightning (`runs`) is imported on first use, so that a machine without torch can pull.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Where runs and versions are kept, and whether that place answers; knows no mlflow."""
+"""Where runs and versions are kept, and whether that place answers; needs no mlflow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tapezoo.tracking.errors import StoreError
 DATABASE, ARTIFACTS = "mlruns.db", "mlartifacts"
 SQLITE = "sqlite:///"
 DATABASES = ("postgresql", "mysql", "mssql")
-OTHER_SCHEMES = ("databricks", "uc")  # mlflow's own: it says what fails
+OTHER_SCHEMES = ("databricks", "uc")  # mlflow's own: it reports what fails
 
 
 @dataclass
@@ -108,7 +108,7 @@ def _check_http(uri: str, timeout_s: float) -> None:
             return
     except urllib.error.HTTPError as error:
         if error.code < 500:
-            return  # something answers; what it allows, mlflow finds out
+            return  # something answers; mlflow finds out what it allows
         reason = f"an answer of {error.code} {error.reason}"
     except (OSError, ValueError) as error:
         reason = f"no answer ({getattr(error, 'reason', error)})"

@@ -20,11 +20,11 @@ SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # read at mlflow's import
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # 7 retries stop a training for minutes
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is the verbs'
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output belongs to the verbs
     "MLFLOW_UV_AUTO_DETECT": "false",  # would take a uv.lock of the working directory for the model's
 }
 CHATTY = (
-    "alembic",  # with the next one forty lines on migrations for every new database
+    "alembic",  # with the next one: forty lines on migrations for every new database
     "mlflow.store.db.utils",
     "mlflow.store.model_registry.abstract_store",  # how long it would wait for a version
 )

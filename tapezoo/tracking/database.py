@@ -22,7 +22,7 @@ from tapezoo.cache_folder import cache_root
 from tapezoo.tracking.address import SQLITE
 from tapezoo.tracking.errors import StoreError
 
-MAKING_S = 180.0  # how long another process may take to make it
+MAKING_S = 180.0  # how long another process may take to create the database
 
 
 def ensure_database(uri: str) -> None:
@@ -93,7 +93,7 @@ def _is_in_place(lock: Path, descriptor: int) -> bool:
 
 
 def _kept_database() -> Path | None:
-    """Where an empty database of this MLflow is kept; None: nobody has a home here."""
+    """Where an empty database of this MLflow is kept; None: the user has no home folder."""
     try:
         return cache_root() / f"mlflow-{version('mlflow')}.db"
     except RuntimeError:

@@ -88,7 +88,7 @@ def _limit_file_size(size: int) -> Iterator[None]:
 
 
 def _is_too_large(error: BaseException | None) -> bool:
-    """MLflow wraps what the disk says, or keeps its text alone."""
+    """Whether the cause is a file over the limit; MLflow wraps the disk's error or keeps only its text."""
     while error is not None:
         if getattr(error, "errno", None) == errno.EFBIG or f"[Errno {errno.EFBIG}]" in str(error):
             return True

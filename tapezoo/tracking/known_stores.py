@@ -21,7 +21,7 @@ def remember_store(uri: str) -> None:
     """
     if not uri.startswith(SQLITE):
         return
-    with suppress(Exception):  # no home, no room, no right: a training does not depend on it
+    with suppress(Exception):  # no home folder, disk space or permission: no training depends on this list
         path = cache_root() / LIST
         uris = list(dict.fromkeys([uri, *_read()]))[:MOST_STORES]
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """What MLflow imports to load a registered version: `tapezoo.serving.served`, with refusals as MLflow answers them.
 
-Of any other exception MLflow's server answers "unexpected error" and a stack trace with the server's paths.
+For any other exception MLflow's server answers "unexpected error" and a stack trace with the server's paths.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def write_model(bundle: Path, manifest: Manifest, folder: Path) -> None:
     chatty = logging.getLogger("mlflow.models.model"), logging.getLogger("mlflow.pyfunc")
     levels = [logger.level for logger in chatty]
     for logger in chatty:
-        logger.setLevel(logging.ERROR)  # they explain what an example is for
+        logger.setLevel(logging.ERROR)  # silences its explanation of input examples
     try:
         with tempfile.TemporaryDirectory() as scratch:
             copy = Path(scratch) / Path(BUNDLE).name  # MLflow keeps the name of what it is given
@@ -59,8 +59,8 @@ def write_model(bundle: Path, manifest: Manifest, folder: Path) -> None:
 def signature(manifest: Manifest) -> ModelSignature:
     """Audio (channels, samples) of any size, and one parameter `controls`: values by name, in user units.
 
-    An object is the only kind of parameter whose unknown names MLflow refuses; unknown parameters and columns it
-    drops with a warning, and a misspelt knob would be played at its default. Its values are of any type here,
+    An object is the only kind of parameter whose unknown names MLflow refuses. It drops unknown parameters and columns
+    with a warning, so a misspelt control would play at its default. Its values are of any type here,
     because MLflow takes no 9 for a 9.0, which is how most JSON writers put it; `tapezoo.serving.served` checks them.
     """
     from mlflow.models import ModelSignature

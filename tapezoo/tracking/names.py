@@ -102,7 +102,7 @@ def look_up(client: MlflowClient, address: VersionAddress, uri: str) -> ModelVer
                 return client.get_model_version(address.name, address.number)
             return client.get_model_version_by_alias(address.name, str(address.alias))
         except MlflowException as error:
-            # of an alias that is not set MLflow says that the parameter is invalid
+            # for an alias that is not set MLflow reports an invalid parameter
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
             raise

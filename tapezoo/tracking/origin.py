@@ -1,4 +1,4 @@
-"""What a run stands on: versions, and the commit of the working directory."""
+"""What a run depends on: package versions, and the commit of the working directory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ VERSIONED = ("tapezoo", "torch", "lightning", "mlflow", "numpy", "numba")
 
 
 def collect_versions(directory: Path) -> dict[str, str]:
-    """Versions of what a run stands on; in a git checkout also its commit, and whether it was changed."""
+    """Versions of the packages a run depends on; in a git checkout also its commit, and whether it was changed."""
     found = {"python": platform.python_version()}
     for name in VERSIONED:
         try:
@@ -38,7 +38,7 @@ def _has_own_programs(directory: Path) -> bool:
 def _git(directory: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", *arguments],  # a checkout's own would be run
+            ["git", "-c", "core.fsmonitor=false", *arguments],  # else git runs the checkout's own program
             cwd=directory,
             capture_output=True,
             text=True,

@@ -149,7 +149,7 @@ def is_higher_better(figure: str) -> bool:
     owners = [entry.distribution for entry in registry.registrations("metrics") if entry.name == name]
     if not owners or owners == ["tapezoo"]:
         return False
-    from tapezoo import metrics  # with torch, which promoting otherwise does without
+    from tapezoo import metrics  # imports torch, which promoting needs only here
 
     return metrics.resolve(name).higher_is_better is True
 

@@ -1,4 +1,4 @@
-"""Registering a bundle: verified first, uploaded whole, and only then a version, and then its alias."""
+"""Registers a bundle: it is verified and uploaded first; then the version is made, and then its alias."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def push_bundle(
     """Verifies `bundle` and registers it as a version of the model `name`.
 
     Everything is uploaded into a run first; the version is made after that, with all its tags at once, and the
-    alias is set last: a store that dies on the way holds no version. A bundle that is registered under this
+    alias is set last: a store that fails on the way holds no version. A bundle that is registered under this
     name already (by its seal) is not registered again: its version is taken, and given the alias.
 
     Args:
@@ -82,7 +82,7 @@ def push_bundle(
     check_name(name)
     if alias is not None:
         check_alias(alias)
-    check_server(uri)  # verifying takes longer
+    check_server(uri)  # before verifying, which takes longer
     progress("verifying the bundle")
     verification = runtime.verify(bundle, openers)
     client, address = open_client(uri), tracking_uri(Tracking(uri))

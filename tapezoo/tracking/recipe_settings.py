@@ -10,7 +10,7 @@ import yaml
 
 
 def recipe_settings(text: str) -> dict[str, str]:
-    """What a resolved recipe says, by dotted names; what it leaves open (null) is left out.
+    """The settings of a resolved recipe, by dotted names; null ones are left out.
 
     A class stands under the name of its place, its arguments below it: `model: LSTM`, `model.hidden_size: 32`. Lists
     are JSON.

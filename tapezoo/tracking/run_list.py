@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ListedRun:
-    """One training; what its store does not know is None or empty.
+    """One training; figures that its store lacks are None or empty.
 
     Args:
         name: Of the run.

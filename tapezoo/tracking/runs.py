@@ -119,7 +119,7 @@ class TrackedRun(MLFlowLogger):
         self._attempt("status", lambda: self.experiment.set_terminated(self.run_id, self._final))
 
     def finalize(self, status: str = "success") -> None:
-        """Called by Lightning at its ends; it knows no Ctrl-C, so `set_status` has the last word."""
+        """Called by Lightning at its ends; it does not handle Ctrl-C, so `set_status` decides."""
         self._attempt("status", lambda: super(TrackedRun, self).finalize(self._final or status))
 
     def _attempt(self, what: str, action: Any) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 SEAL, DATASET, SOURCE_RUN, COST = "seal_sha256", "dataset_hash", "source_run", "cost"
 FACTS = ("architecture", "sample_rate", COST, DATASET, SOURCE_RUN, SEAL)  # every other tag is a metric
-PLACE_TAG = "run_dir"  # of a training: its folder
+PLACE_TAG = "run_dir"  # the folder of a training
 COST_OF = ("onnx", "grid")  # the first that a bundle has: what a stream plays
 
 

@@ -1,4 +1,4 @@
-"""An interruption waits until the store has what it was being given."""
+"""Delays an interruption until the store has finished a write."""
 
 from __future__ import annotations
 

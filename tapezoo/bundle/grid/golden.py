@@ -25,7 +25,7 @@ _NAMES = ("input", "points", "shares", "output", "tolerance")
 
 @dataclass(frozen=True)
 class GridCase:
-    """What shall be heard at one place.
+    """The expected output at one place.
 
     Args:
         points: Numbers of the points that surround it; one at a point.

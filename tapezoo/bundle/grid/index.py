@@ -1,4 +1,4 @@
-"""grid/: one machine sampled at points of its controls; the index says what is where, and how to play between.
+"""grid/: one machine sampled at points of its controls; the index holds the points' places and how to play between.
 
     grid/index.json            this module's `GridIndex`
     grid/model.onnx            (input, state..., weight...) -> (output, next state...), for every point
@@ -47,7 +47,7 @@ INDEX, GRAPH, WEIGHTS = "grid/index.json", "grid/model.onnx", "grid/weights.safe
 RULES = ("weights", "outputs")
 KINDS = ("sampled", "independent")
 GLIDES = ("line", "mean")
-SINCE_2: dict[str, Any] = {"glide": "line"}  # what version 1 means by its silence
+SINCE_2: dict[str, Any] = {"glide": "line"}  # defaults for version 1, which lacks these fields
 SINCE_3: dict[str, Any] = {"smoothing_samples": None}
 STRETCH_SAMPLES = 64  # 1.5 ms at 44.1 kHz
 SMOOTHING_SAMPLES_BEFORE_3 = 1024
@@ -116,7 +116,7 @@ class GridIndex:
         state: Of the graph, in its order: inputs `state_<name>`, outputs `next_<name>`.
         weights: Names in the graph's order: inputs `weight_<name>`, tensors "weight/<name>".
         points: In C order of the axes.
-        preroll_samples: Of input a newly entered independent point hears before it is heard; 0 for sampled ones.
+        preroll_samples: Input that a newly entered independent point plays before it is audible; 0 for sampled ones.
         crossfade_samples: Over which a newly entered independent point comes in.
         error: The measured interpolation error: "reference", "max_esr", "cells": rows with "cell", "esr".
         cost: As the manifest's, for the grid's graph.
@@ -164,7 +164,7 @@ def stretch_samples(hop_samples: int) -> int:
 
 
 def smoothing_for_index(smoothing_samples: int, hop_samples: int) -> int | None:
-    """What an index says of the glide of the net it was sampled from; None where readers of version 2 have it right.
+    """The index's entry for the glide of the sampled net; None if the default of version 2 is the same.
 
     A net that glides in no way, or in its own (0), leaves the grid to the glide of version 2: mixes that jump click.
     """

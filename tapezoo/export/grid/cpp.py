@@ -1,4 +1,4 @@
-"""A grid as one C++17 header: written from its points, held to the player of grids, and what stands beside it."""
+"""A grid as one C++17 header and its companion files: written from its points, compared with the grid's player."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from tapezoo.runtime.grid.graph import GridGraph
 HEADER = "grid/cpp/model.hpp"
 NAME = "grid_cpp"  # in the manifest's `parity`
 BUILDS = (PLAIN, FAST)
-BLOCKS_SAMPLES = (64, 333, 2048)  # of the cases: always on their way, turned in mid-stretch, arriving
+BLOCKS_SAMPLES = (64, 333, 2048)  # of the cases: controls never arrive, turn in mid-stretch, or arrive
 MOST_SAMPLES = 1 << 14  # of a case
 OTHERWISE = "Leave out --grid-cpp; ONNX can represent every grid."
 
@@ -159,7 +159,7 @@ def _rest_at(root: Path, index: GridIndex, place: tuple[float, ...]) -> StateArr
 
 
 def _case(root: Path, manifest: Manifest, block: int, audio: Audio) -> Replayed:
-    """What the player makes of controls that jump with every block."""
+    """The player's output while the controls jump with every block."""
     engine = GridEngine(root, manifest)
     samples = min(len(audio), MOST_SAMPLES)
     default = np.array(control_vector(manifest.controls, {}), np.float32)

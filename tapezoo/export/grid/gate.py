@@ -127,7 +127,7 @@ def _error(place: str, found: str, allowed: float) -> ParityError:
 
 
 def check_steady(sample: Sample, excerpt: Audio, place: str) -> None:
-    """Tells a net that no graph could follow from a graph that is wrong.
+    """Distinguishes a net that no graph could reproduce from a graph that is wrong.
 
     Args:
         sample: The point.
@@ -144,7 +144,7 @@ def check_steady(sample: Sample, excerpt: Audio, place: str) -> None:
     )
     distance = _distance(as_moved, as_it_is)
     allowed = STEADY_TOLERANCES * tolerance_of(sample.heard)
-    if distance > allowed:  # not for NaN, which has another cause
+    if distance > allowed:  # NaN passes here: it has another cause
         raise ExportError(
             place,
             found=f"an output that moves by {distance:.3g} when the net's weights move by {ROUNDING:g}",

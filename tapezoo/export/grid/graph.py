@@ -1,4 +1,4 @@
-"""Exported points taken apart into one graph and their numbers, and put together with the numbers as inputs.
+"""Splits exported points into one graph and their numbers, and joins them with the numbers as inputs.
 
 The exporter merges constants that happen to be equal, which points need not share. So every use of a constant is
 taken as one of its own, and those equal at all points are merged here.

@@ -64,7 +64,7 @@ class GridPart:
             check_size(self.axes, self.max_points)
         net.folded(torch.full((net.num_controls,), 0.5))
         if self.cpp:
-            # at nearly one end and the other: at the ends themselves numbers may happen to be equal
+            # near both ends of every control: at the ends themselves numbers may happen to be equal
             ends = (net.folded(torch.full((net.num_controls,), at)) for at in (0.1, 0.8))
             check_writable(list(ends), prod(len(axis.positions) for axis in self.axes))
 
@@ -82,7 +82,7 @@ class GridPart:
             UnfoldableError, GridError: See `check`.
             GridError: The points do not share a graph. Mixed weights give no sound somewhere between points.
             ParityError: A point does not sound like the net held there, or as C++ another grid than its player.
-            ExportError: Nor could any graph: the net blows up rounding errors at that point.
+            ExportError: No graph could reproduce the net there: it amplifies rounding errors at that point.
         """
         self.check(net)
         excerpt = excerpt_of(programme[0], net.hop_samples)

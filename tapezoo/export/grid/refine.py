@@ -73,7 +73,7 @@ def refine_axes(
         along = {number: max(errors(grid, _edge_middles(grid, worst, number))) for number in possible}
         number = max(possible, key=lambda axis: along[axis])
         position = worst.middle[number]
-        if position in grid[number].positions:  # no number lies between two neighbours any more
+        if position in grid[number].positions:  # the neighbours are adjacent floating-point numbers
             return grid, cells
         control = controls[grid[number].control]
         progress(

@@ -24,7 +24,7 @@ from tapezoo.net import Net, State
 from tapezoo.play import play, settle
 
 Place = tuple[float, ...]  # a position 0..1 on each axis
-ROWS = 16  # settings that play together: a recurrent net costs hardly more for it
+ROWS = 16  # settings that play as one batch: that hardly slows a recurrent net
 BLOCK_SAMPLES = 4096  # bounds the memory of a convolution's inner signals
 EXCERPT_SAMPLES = 1 << 15  # 0.74 s at 44.1 kHz
 PIECES = 8  # the programme is one second each of different kinds

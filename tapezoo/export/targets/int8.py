@@ -74,5 +74,5 @@ class OnnxInt8Target(Target):
                 HALVES,
             )
         onnx.helper.set_model_props(model, graph.metadata)
-        del model.graph.value_info[:]  # what shape inference left: a third of a small file, read by nobody
+        del model.graph.value_info[:]  # left by shape inference: a third of a small file, and unused
         path.write_bytes(model.SerializeToString())

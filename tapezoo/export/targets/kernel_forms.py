@@ -162,7 +162,7 @@ def fit_kernel(architecture: Architecture) -> Recurrence | Stacks | Steps | Cont
     for row, layer in enumerate(recurrent):
         alike &= (layer.kind, layer.units, layer.state_row) == (first.kind, first.units, row)
         alike &= row == 0 or layer.inputs == first.units
-        # other names are told by the target; the kernel's own in another order would be played wrongly
+        # the target reports other names; the kernel's own names in another order would be played wrongly
         alike &= layer.state == memory or sorted(layer.state) != sorted(memory)
     path, beside = architecture.linear_path, architecture.beside
     plain = head.outputs == 1 and architecture.scale == 1.0 and (path is None or path.bias is None)

@@ -29,7 +29,7 @@ class OnnxTarget(Target):
         axes = {name: {0: "batch"} for name in [*graph.inputs, *graph.outputs]}
         axes["input"][2] = axes["output"][2] = "samples"
         with warnings.catch_warnings(), torch.no_grad():
-            # what the older exporter says of itself: deprecated, Python conditions traced, LSTM with a free
+            # the older exporter's own warnings: deprecated, Python conditions traced, LSTM with a free
             # batch; whether the graph is right at other lengths and row counts is for the parity gate
             warnings.filterwarnings(
                 "ignore", category=DeprecationWarning, module=r"torch\.onnx|tapezoo\.export"
@@ -64,7 +64,7 @@ class OnnxTarget(Target):
 
 
 def _declare_unused_inputs(model: onnx.ModelProto, graph: Graph) -> None:
-    """The exporter drops inputs nobody reads (controls of a net without any); the signature keeps them."""
+    """Adds back inputs that the exporter drops as unused (controls of a net without any): the signature has them."""
     declared = {value.name: value for value in model.graph.input}
     for name, tensor in zip(graph.inputs, graph.example, strict=True):
         if name not in declared:

@@ -107,7 +107,7 @@ def fit_steps(
 ) -> Steps | ControlledSteps | None:
     """The kernel's form of a net that is this one layer; None where there is none."""
     plain = architecture.linear_path is None and architecture.beside is None and architecture.gain is None
-    # in another order they would be played wrongly; other names are told by the target
+    # in another order they would be played wrongly; the target reports other names
     named = layer.state == STATE or sorted(layer.state) != sorted(STATE)
     if not (plain and architecture.scale == 1.0 and named):
         return None

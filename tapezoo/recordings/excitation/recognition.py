@@ -1,4 +1,4 @@
-"""Finds an excitation's marks in a recording: what was played, and when it came back."""
+"""Finds an excitation's marks in a recording: which excitation it is, and where each mark is."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Signal = NDArray[np.floating[Any]]
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-LIKE = 0.3  # cosine of a chirp and what is heard, at which a mark is worth reading: 10 dB below noise
-SEARCH_S = 600.0  # into a file of which nothing is known yet
+LIKE = 0.3  # cosine similarity to a chirp above which a mark is read: a chirp 10 dB below noise reaches it
+SEARCH_S = 600.0  # from the start of a file that is not known yet
 SPEED_DEVIATION = 0.01  # of a tape that is still worth recording on
 BLOCK_SAMPLES = 1 << 17
-# a recording whose rate is labelled wrong is as much too long or too short
+# a wrong rate label makes a recording too long or too short by the same ratio
 LABELS = tuple(
     dict.fromkeys(round(a / b, 9) for a in (1, 44.1, 48, 88.2, 96) for b in (1, 44.1, 48, 88.2, 96))
 )
@@ -47,16 +47,16 @@ WRONG_LABELS = tuple(
 class Marks:
     """Where the marks of an excitation came back; samples are those of the recording.
 
-    A mark is heard in its whole band: what is found is the delay of the sound as a whole, which a filter's own delay
-    is part of. The trajectory of `data.align` is anchored at the onset of the response and may lie before it.
+    A mark is matched over its whole band, so its measured delay is that of the sound as a whole, including a filter's
+    own delay. The trajectory of `data.align` is anchored at the onset of the response and may lie before it.
 
     Args:
         start_mark: Middle of the first mark's pair of chirps.
         end_mark: Middle of the last one's; None: the recording stops before it, or too much was lost on the way.
-        start_delay_samples: By how much the first mark comes later than in dry, at the time of the recording's rate.
+        start_delay_samples: Delay of the first mark against dry, in samples of the recording.
         end_delay_samples: The same of the last mark.
-        clock_ratio: Time in the recording per time in dry, between the marks, or where there is no last mark, along
-            the first. Near 1, unless a file's rate is labelled wrong.
+        clock_ratio: Time in the recording per time in dry, between the marks, or along the first mark if there is no
+            last one. Near 1, unless a file's rate is labelled wrong.
     """
 
     start_mark: float
@@ -87,7 +87,7 @@ def recognise(dry: Signal, sample_rate: int) -> Layout | None:
         sample_rate: In Hz.
 
     Shape:
-        dry: (samples,) or (channels, samples), of which the first is looked at.
+        dry: (samples,) or (channels, samples), of which only the first is used.
     """
     signal = dry if dry.ndim == 1 else dry[0]
     stop = min(signal.shape[-1], round(SEARCH_S * sample_rate))
@@ -151,7 +151,7 @@ def _marks(signal: Signal, sample_rate: int, layout: Layout, read: _Read) -> Mar
 
 def _find_end(signal: Signal, rate: int, start: float, planned: Layout, ratio: float) -> float | None:
     """The middle of the last mark's pair, by where the first one is and how fast it was."""
-    # the speed along two seconds tells that of an hour only roughly
+    # the speed over two seconds predicts that over an hour only roughly
     span = (planned.end_mark - planned.start_mark) * ratio
     reach = min(SPEED_DEVIATION * span, 30.0 * rate) + rate
     low = max(0, int(start + span - reach))
@@ -173,7 +173,7 @@ def _read_marks(signal: Signal, sample_rate: int, label: float, start: int, stop
 
 
 def _find_pairs(signal: Signal, rate: float, first_rises: bool, start: int, stop: int) -> Iterator[_Found]:
-    """Where both chirps of a pair are heard at their distance, to a millisecond."""
+    """Where both chirps of a pair are found at the right distance, to a millisecond."""
     sounds = [chirp(PAIR_CHIRP_S, rate, rising) for rising in (first_rises, not first_rises)]
     length, spacing = len(sounds[0]), round(PAIR_SPACING_S * rate)
     whole = spacing + length
@@ -207,7 +207,7 @@ def _find_pairs(signal: Signal, rate: float, first_rises: bool, start: int, stop
                 continue
             top = run[both[run] >= 0.999 * both[run].max()]
             place = begin + float(top.mean()) + middle
-            if place - last > whole // 4:  # a block's edge may cut one in two
+            if place - last > whole // 4:  # the edge of a block may split one mark in two
                 yield _Found(place, float(both[run].max()))
                 last = place
 
@@ -240,7 +240,7 @@ def _read_code(signal: Signal, rate: float, middle: float) -> tuple[Design | Non
 
 def _place_of(signal: Signal, sound: Complex, middle: float, reach: float) -> tuple[float, float]:
     """The middle of the best match within +-`reach` of `middle`, to a fraction of a sample, and its height."""
-    around = 32  # what the interpolation looks at, to each side
+    around = 32  # samples that the interpolation uses on each side
     centre = round(middle - (len(sound) - 1) / 2)
     low, high = centre - int(reach) - around, centre + int(reach) + around
     begin, end = max(0, low), min(signal.shape[-1], high + len(sound))

@@ -14,7 +14,7 @@ Real = NDArray[np.float64]
 FADE_S = 0.005
 LOWEST_NOISE_HZ = 20.0
 WHOLE_PROGRAMME_S = 10.0  # below it `program_material` has too little room for all its kinds
-FEW_KINDS_S, FEW_KINDS = 4.0, ("music", "percussion", "speech")  # what is left of it in a short slot
+FEW_KINDS_S, FEW_KINDS = 4.0, ("music", "percussion", "speech")  # the kinds kept in a short slot
 
 
 def sweep(samples: int, sample_rate: int, low_hz: float, high_hz: float, level_db: float) -> Real:
@@ -78,7 +78,7 @@ def noise(samples: int, sample_rate: int, colour: str, level_db: float, random: 
 
 
 def made_up(samples: int, sample_rate: int, level_db: float, seed: int) -> Real:
-    """Music, percussion, speech and more from nothing, at levels over 40 dB of their own.
+    """Synthetic music, percussion, speech and more, with levels that span 40 dB.
 
     Args:
         samples: Length.
@@ -100,7 +100,7 @@ def made_up(samples: int, sample_rate: int, level_db: float, seed: int) -> Real:
 
 
 def fade(sound: Real, sample_rate: int) -> Real:
-    """`sound` risen from silence and fallen into it, in 5 ms."""
+    """`sound` faded in and out over 5 ms."""
     length = min(round(FADE_S * sample_rate), len(sound) // 2)
     ramp = 0.5 - 0.5 * np.cos(np.pi * np.arange(length) / max(length, 1))
     faded = sound.copy()

@@ -1,4 +1,4 @@
-"""Writes an excitation and what goes with it: all faults are told before any work, and memory does not grow."""
+"""Writes an excitation and its companion files: all faults are reported before any work, in constant memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Real = NDArray[np.float64]
 RATES_HZ = (44_100, 192_000)
 LINEUP_S = 30.0
 SUBTYPE, SAMPLE_BYTES = "PCM_24", 3
-SPARE_BYTES = 16 << 20  # for the small files, and for others at work on the disk
+SPARE_BYTES = 16 << 20  # for the small files, and for other programs that write to the disk
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def write_excitation(
 
 
 def check_wishes(out: Path, design: Design, sample_rate: int, music: Sequence[Path], overwrite: bool) -> None:
-    """Says everything that stands against writing an excitation.
+    """Reports everything that prevents writing an excitation.
 
     Raises:
         TapezooError: One reason as itself, several as one DataError that lists them.
@@ -166,7 +166,7 @@ def _faults_of_place(out: Path, overwrite: bool) -> list[TapezooError]:
                 found.append(UnwritableOutputError(path, "it is a folder"))
             elif path.exists() and not overwrite:
                 found.append(OutputExistsError(path))
-        # permission bits say nothing about root, read-only file systems and /proc: only writing tells
+        # permission bits do not cover root, read-only file systems and /proc: only writing shows
         with tempfile.NamedTemporaryFile(prefix=".tapezoo-", dir=out.parent):
             pass
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Models written as C++, compiled here and played from Python: only where somebody asked for that."""
+"""Models written as C++, compiled on this machine and played from Python, only on request."""
 
 from tapezoo.runtime.cpp.compiler import FAST, PLAIN, Compiler, CompilerError, find_compiler
 from tapezoo.runtime.cpp.library import Library, open_cpp, open_library

@@ -1,7 +1,7 @@
 """Compiled libraries, kept for the next process in the user's cache folder, by a hash of all that shaped them.
 
-The folder is for its owner alone, since loading a library runs whatever it says; where it cannot be that, libraries are
-built anew in each process.
+Only its owner may write to the folder, since loading a library runs its code. Where that cannot be ensured, each
+process builds its own libraries.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ def library_folder() -> Path:
 
 
 def _own_folder() -> Path:
-    """The folder, if nobody else may write there, else one of this process."""
+    """The cache folder if only this user may write to it, else a temporary one of this process."""
     folder = library_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if _is_own(folder.lstat()) and stat.S_ISDIR(folder.lstat().st_mode) and os.access(folder, os.W_OK):
             return folder
-    except (OSError, RuntimeError):  # RuntimeError: nobody has a home here
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home folder
         pass
     return Path(_folder_of_this_process().name)
 

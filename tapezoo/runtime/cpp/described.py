@@ -51,7 +51,7 @@ def describe(file: KernelFile) -> Described:
     """The net that a kernel's file holds; `tapezoo.runtime.kernels.voices` has checked that it is one.
 
     Raises:
-        ValueError: Numbers that only the loops of numba know what to do with.
+        ValueError: Settings that only numba's loops support.
         KeyError: A kernel without a description.
     """
     if file.num_controls and file.glide != "mean":

@@ -57,11 +57,11 @@ class CompiledChannel:
         """One block, see `tapezoo.runtime.kernels.channel.Channel.play`."""
         positions = np.ascontiguousarray(controls, np.float32)
         if not self.instance.play(np.ascontiguousarray(input), positions, output):
-            output[:] = np.nan  # as other engines give it, for those above to tell
+            output[:] = np.nan  # as other engines do, so that the caller detects it
 
 
 class CompiledEngine(QuickEngine):
-    """See `Engine`: no code of the bundle is compiled, but what tapezoo writes from the numbers in its kernel target.
+    """See `Engine`: compiles no code of the bundle, only what tapezoo writes from the numbers in its kernel target.
 
     Args:
         root: The bundle's folder.

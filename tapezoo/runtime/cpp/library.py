@@ -1,6 +1,6 @@
 """A header that `tapezoo export` wrote, compiled as a library and called from Python.
 
-Compiling and loading it runs whatever the header says: never with a stranger's file unless its user asks for it.
+Compiling and loading it runs the header's code: never do so with a stranger's file unless the user asks for it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tapezoo.bundle.play import Audio
 from tapezoo.runtime.cpp.compiler import FAST, SHARED, Compiler, find_compiler
 
 ANSWERS = ("restore", "process", "play")
-# until the process ends: a loaded library whose file is gone is taken for the next one that gets its place on the disk
+# until the process ends: if a loaded library's file is removed, the loader may take a new file for the old one
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 _LOADED: dict[tuple[Compiler, str, tuple[str, ...]], Library] = {}
 

@@ -11,7 +11,7 @@ import numpy as np
 from tapezoo.bundle.play import Audio
 from tapezoo.runtime.cpp.library import Instance
 
-FLOAT = np.dtype(np.float32)  # numpy has one
+FLOAT = np.dtype(np.float32)  # numpy has a single instance, so `is` compares it
 MOST_SAMPLES = 4096  # in a call
 
 
@@ -105,8 +105,8 @@ class Player:
             controls: (num_controls,), in a new array where they are others than the last time.
 
         Returns:
-            None, and nothing has happened, where somebody has to look at it first: another type, shape or length than
-            fits, or samples that are not finite or far over full scale. `left_bounds` is set where the net did.
+            None, without any change, if the block needs checking first: another type, shape or length than fits, or
+            samples that are not finite or far over full scale. `left_bounds` is set if the net left its bounds.
         """
         if block.__class__ is not np.ndarray or block.dtype is not FLOAT:
             return None

@@ -27,8 +27,8 @@ class GridEngine:
 
     Controls glide as those of the net that the grid was sampled from: to a new place in a straight line, and half of
     it behind moving ones. In a grid of version 1 the line begins anew with every target (`GridIndex.glide`). Beyond an
-    axis' ends they are held at the end. A control that is no axis is heard at the value at which the grid holds it,
-    and may be asked for at that value or at its default.
+    axis' ends they are held at the end. A control that is not an axis plays at the value at which the grid holds it,
+    and may only be set to that value or to its default.
 
     Args:
         root: The bundle's folder.
@@ -73,7 +73,7 @@ class GridEngine:
 
     def _target(self, controls: Audio) -> Positions:
         asked = controls.tobytes()
-        if asked != self._asked:  # most blocks ask for what the last one did
+        if asked != self._asked:  # most blocks have the same controls as the one before
             self._at, self._asked = self._resolve(controls), asked
         return self._at
 
@@ -82,7 +82,7 @@ class GridEngine:
             if control.name not in self.index.held:
                 continue
             held = self.index.held[control.name]
-            # at its default nobody has touched it: streams fill in defaults
+            # its default means that the user did not set it: streams fill in defaults
             untouched = (control.normalize(held), control.normalize(control.default))
             if min(abs(float(position) - known) for known in untouched) > SAME_POSITION:
                 raise ControlError(

@@ -1,4 +1,4 @@
-"""With what memory a point of a grid comes in, where the corners of a cell run side by side."""
+"""The state with which a point of a grid starts, where the corners of a cell run side by side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tapezoo.runtime.grid.weights import GridWeights
 
 
 class PointOnset(Protocol):
-    """With what state a point comes in."""
+    """Gives the state with which a point starts."""
 
     def start(self, channels: int) -> None:
         """A stream begins, after silence."""
@@ -26,7 +26,7 @@ class PointOnset(Protocol):
 
 
 class InheritState:
-    """Points of one conditioned net share what their state means: the state of the nearest running point."""
+    """For points of one conditioned net, whose states are compatible: the state of the nearest running point."""
 
     def start(self, channels: int) -> None:
         """See `PointOnset.start`."""
@@ -40,7 +40,7 @@ class InheritState:
 
 
 class Preroll:
-    """Points trained apart know nothing of each other: from its rest, a point plays the last input unheard.
+    """For points trained apart, whose states are not compatible: from its rest, a point plays the last input, muted.
 
     Args:
         graph: Of the grid.

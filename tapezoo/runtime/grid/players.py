@@ -34,8 +34,8 @@ class WeightsPlayer:
 
     Weights change only from stretch to stretch. While the controls move, the net runs twice over each stretch, with
     the weights at its begin and at its end, and its output goes from the one to the other in a straight line; its
-    memory goes on from the second run. Weights that simply jumped at every stretch would be heard as images of the
-    signal at multiples of the stretches' rate.
+    state continues from the second run. Weights that jumped at every stretch would cause audible images of the signal
+    at multiples of the stretches' rate.
 
     Args:
         index: Of the grid.
@@ -51,9 +51,7 @@ class WeightsPlayer:
         self._settle_block = settle_block_samples
         self._known: dict[bytes, Feeds] = {}  # of the last stretch's ends
         self._state: StateArrays = {}
-        self._ahead: tuple[StateArrays, float] | None = (
-            None  # of the second run, and the share it is heard with
-        )
+        self._ahead: tuple[StateArrays, float] | None = None  # of the second run, and its share in the output
 
     def start(self, channels: int, at: Positions) -> None:
         """See `Player.start`: at a point its stored rest; elsewhere the mix of rests, settled on silence."""
@@ -103,9 +101,9 @@ class Voice:
     feeds: Feeds
     state: StateArrays
     donor: int | None
-    """Who is heard in its place while it is new."""
+    """The point that plays in its place while it fades in."""
     age_samples: int = 0
-    """Since it came in."""
+    """Samples since it started."""
 
 
 class OutputsPlayer:
@@ -124,7 +122,7 @@ class OutputsPlayer:
 
     def __init__(self, index: GridIndex, graph: GridGraph, weights: GridWeights, onset: PointOnset) -> None:
         self._index, self._graph, self._weights, self._onset = index, graph, weights, onset
-        self._voices: dict[int, Voice] = {}  # a donor stands before those it stands in for
+        self._voices: dict[int, Voice] = {}  # a donor comes before the points it stands in for
         self._shares: Shares = {}
         self._known = b""  # the stretch that the shares are of
 
@@ -158,7 +156,7 @@ class OutputsPlayer:
         return heard
 
     def _begin(self, stretch: Stretch) -> None:
-        self._leave()  # before anybody comes in: who is there shall not depend on where blocks end
+        self._leave()  # before any point starts: which points run must not depend on where blocks end
         key = stretch.begin.tobytes() + stretch.end.tobytes()
         if key == self._known:
             return

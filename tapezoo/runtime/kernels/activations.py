@@ -26,13 +26,13 @@ def _tanh_series(terms: int = 6) -> list[float]:
 
 
 # tanh(x) = c x (x^2 + a_1)(x^2 + a_2)(x^2 + a_3) / ((x^2 + b_1) ... (x^2 + b_4)) for |x| <= 8, within 1.5e-7 of itself,
-# the largest error as small as it gets (Lawson's weights); beyond, tanh(8) is within 2.3e-7 of 1. Factors wait for
-# fewer steps than polynomials do, and these, all positive, lose no digits
+# the largest error as small as it gets (Lawson's weights); beyond, tanh(8) is within 2.3e-7 of 1. A product of
+# factors has a shorter dependency chain than a polynomial, and these, all positive, lose no digits
 _TANH_REACH = 8.0
 _TANH_FACTOR = 46.472030801
 _TANH_OVER = (9.8797965, 43.16674235, 205.17225549)
 _TANH_UNDER = (2.4674656, 22.52785847, 85.01229233, 860.50793334)
-# multiplied out: the fewest steps, where nothing waits for them
+# multiplied out: the fewest operations, for where latency does not matter
 _TANH_OVER_TERMS = (46.472030801, 11999.951754, 525605.948, 4066376.23)
 _TANH_UNDER_TERMS = (1.0, 970.5155503, 96842.9232, 1881060.1, 4066376.82)
 _GATED_EXPONENT = 60.0  # the ratio's lower part times 2^60 is an ordinary float32
@@ -43,7 +43,7 @@ _POWER_TERMS = (0.69314718246, 0.24022647738, 0.05550332367, 0.00961843785, 0.00
 
 
 def _exp(builder: Any, x: Any) -> Any:
-    """Of x, within 1e-7 of itself: 2^r exp(f), r the integer nearest to x / ln 2, f what is left (Cody, Waite)."""
+    """exp(x), relative error at most 1e-7: 2^r exp(f), r the integer nearest x / ln 2, f the rest (Cody, Waite)."""
     x = _held(builder, x, _LARGEST_EXPONENT * math.log(2))
     r = operation(builder, "rint", builder.fmul(x, constant_like(1 / math.log(2), x)))
     f = operation(builder, "fma", r, constant_like(-_LN_2_HIGH, x), x)
@@ -58,7 +58,7 @@ def _exp(builder: Any, x: Any) -> Any:
 
 
 def _power_of_two(builder: Any, x: Any, largest: float) -> Any:
-    """2^x, x held within ±largest, within 2e-7 of itself."""
+    """2^x, relative error at most 2e-7; x is clamped to ±largest."""
     x = _held(builder, x, largest)
     rounded = builder.fadd(x, constant_like(_ROUNDER, x))
     f = builder.fsub(x, builder.fsub(rounded, constant_like(_ROUNDER, x)))
@@ -78,7 +78,7 @@ def _power_of_two(builder: Any, x: Any, largest: float) -> Any:
 
 
 def _held(builder: Any, x: Any, bound: float) -> Any:
-    """Within ±bound; NaN passes: both comparisons are true for it."""
+    """Clamped to ±bound; NaN passes: both comparisons are true for it."""
     for sign, limit in (("<", bound), (">", -bound)):
         x = builder.select(
             builder.fcmp_unordered(sign, x, constant_like(limit, x)), x, constant_like(limit, x)
@@ -100,7 +100,7 @@ def _tanh_ratio(builder: Any, x: Any) -> tuple[Any, Any]:
 
 
 def _soon_tanh_ratio(builder: Any, x: Any) -> tuple[Any, Any]:
-    """The same where the next step waits for it: more steps, of which fewer wait for each other."""
+    """The same with lower latency, for where the next sample depends on it: more operations in a shorter chain."""
     x = _held(builder, x, _TANH_REACH)
     a, b, c = (operation(builder, "fma", x, x, constant_like(term, x)) for term in _TANH_OVER)
     over = builder.fmul(builder.fmul(builder.fmul(x, constant_like(_TANH_FACTOR, x)), c), builder.fmul(a, b))
@@ -110,7 +110,7 @@ def _soon_tanh_ratio(builder: Any, x: Any) -> tuple[Any, Any]:
 
 @instruction
 def tanh(typing: Any, x: Any) -> Any:
-    """Of x, within 3e-7 of itself: a polynomial near 0, and 1 - 2 / (1 + exp(2 |x|)) with x's sign."""
+    """Tanh of x, relative error at most 3e-7: a polynomial near 0, and 1 - 2 / (1 + exp(2 |x|)) with x's sign."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         [x] = args
@@ -130,7 +130,7 @@ def tanh(typing: Any, x: Any) -> Any:
 
 @instruction
 def soon_tanh(typing: Any, x: Any) -> Any:
-    """Of x, within 6e-7 of itself, in a third of the time of `tanh` where the next step waits for it."""
+    """Tanh of x, relative error at most 6e-7, in a third of the time of `tanh` where the next sample depends on it."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.fdiv(*_soon_tanh_ratio(builder, args[0]))
@@ -140,7 +140,7 @@ def soon_tanh(typing: Any, x: Any) -> Any:
 
 @instruction
 def quick_tanh(typing: Any, x: Any) -> Any:
-    """Of x, within 6e-7 of itself, in the fewest steps."""
+    """Tanh of x, relative error at most 6e-7, in the fewest operations."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.fdiv(*_tanh_ratio(builder, args[0]))
@@ -150,7 +150,7 @@ def quick_tanh(typing: Any, x: Any) -> Any:
 
 @instruction
 def gated(typing: Any, a: Any, b: Any) -> Any:
-    """tanh(a) times the logistic function of b, with one division; within 9e-7 of itself, or 1e-18."""
+    """tanh(a) times the logistic function of b, with one division; relative error at most 9e-7, or absolute 1e-18."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         over, under = _tanh_ratio(builder, args[0])
@@ -163,7 +163,7 @@ def gated(typing: Any, a: Any, b: Any) -> Any:
 
 @instruction
 def power_of_two(typing: Any, x: Any) -> Any:
-    """2^x, within 2e-7 of itself; x is held within ±60."""
+    """2^x, relative error at most 2e-7; x is clamped to ±60."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _power_of_two(builder, args[0], _GATED_EXPONENT)
@@ -173,7 +173,7 @@ def power_of_two(typing: Any, x: Any) -> Any:
 
 @instruction
 def gate_tanh(typing: Any, a: Any, power: Any) -> Any:
-    """tanh(a) / (1 + power), with one division, where the next step waits for it."""
+    """tanh(a) / (1 + power), with one division, for where the next sample depends on it."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         over, under = _soon_tanh_ratio(builder, args[0])

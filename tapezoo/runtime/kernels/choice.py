@@ -10,15 +10,13 @@ from tapezoo.runtime.cpp.compiler import CompilerError
 from tapezoo.runtime.cpp.engine import CompiledEngine
 from tapezoo.runtime.kernels.engine import KernelEngine
 
-CHOICE = (
-    "TAPEZOO_KERNEL"  # in the environment; numba: nothing is compiled as C++ unless its engine is asked for
-)
+CHOICE = "TAPEZOO_KERNEL"  # environment variable; "numba": C++ is compiled only if its engine is asked for
 
 
 def open_kernel_engine(
     root: Path, manifest: Manifest, target: str = "kernel"
 ) -> CompiledEngine | KernelEngine:
-    """The faster one that works here; its `preparation` says which, and why not the other.
+    """The faster engine that works here; its `preparation` names it and why the other was not used.
 
     Raises:
         EngineError: The file is not as its kernel needs it, or of another net than the manifest's.

@@ -19,7 +19,7 @@ from tapezoo.runtime.kernels.voices import channel_maker
 class KernelEngine:
     """See `Engine`: one channel of the kernel for each of the signal, the state in its own buffers.
 
-    Opening it waits for the compiler, under 1 s for an LSTM and 2 s for a WaveNet here; what that wrote is kept on
+    Opening it waits for the compiler, under 1 s for an LSTM and 2 s for a WaveNet here; the compiled code is kept on
     disk for the next process.
 
     Args:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tapezoo.runtime.errors import EngineError
 
-# of the file, by how its controls glide: a reader that knows one way alone does not play the other
+# format number by glide: a reader that supports only one glide refuses the other
 FORMATS = {"1": "line", "2": "mean"}
 Weights = NDArray[np.float32]
 
@@ -69,7 +69,7 @@ def write_kernel(file: KernelFile, path: Path, metadata: dict[str, str]) -> None
         "smoothing_samples": str(file.smoothing_samples),
     }
     arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in file.arrays.items()}
-    # its own save_file makes files that nobody but their owner may read
+    # safetensors' save_file makes files that only their owner may read
     path.write_bytes(save(arrays, {**metadata, **file.settings, **own}))
 
 
@@ -98,7 +98,7 @@ def read_kernel(path: Path) -> KernelFile:
             arrays,
             FORMATS[metadata["format"]],
         )
-    except Exception as error:  # safetensors has kinds of its own for bad data
+    except Exception as error:  # safetensors has its own exceptions for bad data
         raise file_error(path, error) from error
 
 

@@ -24,7 +24,7 @@ def make_context(taps: int, chunk_samples: int) -> Weights:
 def filter_chunk(bias, taps, context, signal, output, samples):  # type: ignore[no-untyped-def]
     """output[n] = bias[0] + sum_k taps[k] context[n + k]; the context moves on.
 
-    Four vectors at a time share every tap, and none waits for another.
+    Four vectors at a time share every tap, and none depends on another.
 
     Args:
         bias: (1,).
@@ -58,7 +58,7 @@ def filter_chunk(bias, taps, context, signal, output, samples):  # type: ignore[
         store(output, start, a)
         start += LANES
     for sample in range(start, samples):
-        # a vector of partial sums over the taps: one sample costs what it costs in a vector of samples
+        # a vector of partial sums over the taps: a single sample costs no more than one of a vector of samples
         a = fill(np.float32(0))
         tap = 0
         while len(taps) - tap >= LANES:

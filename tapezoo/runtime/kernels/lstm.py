@@ -27,9 +27,9 @@ FACTORS = (LOGISTIC, LOGISTIC, 1.0, LOGISTIC)  # of i, f, g, o: logistic functio
 def lstm_layer(x, at, x_sample, x_input, inputs, weights, bias, memory, sums, features, units, samples):  # type: ignore[no-untyped-def]
     """See `tapezoo.runtime.kernels.recurrent.Layer`; memory is (hidden, cell), sums are i, f, g, o as in PyTorch.
 
-    Two vectors of units at a time; the last one or two are late. While they are on their way, the next sample sums
-    what all others tell it, since processors look some 200 operations ahead. All in one function: a call would count
-    references to every array.
+    Two vectors of units at a time; the last one or two finish late. Meanwhile the next sample sums the contributions of
+    all others, since processors look some 200 operations ahead. All in one function: a call would count references to
+    every array.
     """
     like = narrow(HOST_LANES)
     lanes, row = lanes_of(like), 4 * units
@@ -53,7 +53,7 @@ def lstm_layer(x, at, x_sample, x_input, inputs, weights, bias, memory, sums, fe
                     s = 4 * cell
                     i, f = power_of_two(load_as(sums, s, like)), power_of_two(load_as(sums, s + lanes, like))
                     new = gate_tanh(load_as(sums, s + 2 * lanes, like), i)
-                    # one division for both would be waited for longer
+                    # one division for both would have a longer latency
                     kept = div(load_as(memory, units + cell, like), add(one, f))
                     store(memory, units + cell, add(kept, new))
                     store(sums, s, power_of_two(load_as(sums, s + 3 * lanes, like)))

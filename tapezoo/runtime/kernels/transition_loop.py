@@ -23,7 +23,7 @@ from tapezoo.runtime.kernels.vector import (
 
 SERIES_REACH = 0.5
 NOTHING = 1e-30  # of a slope
-HEARD = 6  # columns of the first layer that are no controls; those that inputs do not have are zeros
+HEARD = 6  # columns of the first layer that are not controls; those without an input are zeros
 # The weights are vectors in one array, since every array of a call costs time: the first 1 + lanes of them, feedback
 # times head, are made of the others by `derive`. Then the column of M in the first layer, the head, in every lane its
 # bias, in every lane what M is held within, the bias of the first layer, those of the hidden layers, the terms of their
@@ -63,10 +63,10 @@ def bend_curve(signal, bend, bent, curve):  # type: ignore[no-untyped-def]
 def play(like, signal, output, memory, weights, curves, settings, start, stop, controls):  # type: ignore[no-untyped-def]
     """`M[n] = M[n-1] + step[n] net(heard[n], turn[n] M[n-1])`, sample by sample.
 
-    What the next sample waits for does not go through the sum of the head's products, but straight to what the first
-    layer makes of it: `feedback M[n] = feedback M[n-1] + step[n] (fed units + fed_bias)`, `fed` the outer product of
+    The dependency from sample to sample does not go through the sum of the head's products, but straight to the first
+    layer's input: `feedback M[n] = feedback M[n-1] + step[n] (fed units + fed_bias)`, `fed` the outer product of
     feedback and head. M itself is computed beside it from the same units, and M[n-1] is M's own, so that they cannot
-    drift apart. What a sample hears is computed while the one before it waits for its units, in the same function,
+    drift apart. A sample's inputs are computed while the one before it waits for its units, in the same function,
     since a call would send all vectors through memory.
 
     Args:
@@ -99,12 +99,12 @@ def play(like, signal, output, memory, weights, curves, settings, start, stop, c
     last, last_slope, M = memory[0], memory[1], memory[2]
     step, pre = np.float32(0), fill_as(np.float32(0), like)  # nothing moves M before the first sample
     for n in range(start, stop + 1):
-        # what sample n hears, and after the last one nothing that anybody hears
+        # the inputs of sample n; after the last sample they are not used
         memory[0], memory[1] = last, last_slope
         at = min(n, stop - 1)
         field = signal[0, at]
         slope = gain * (field - last) - alpha * last_slope
-        # in silence it would creep on among denormals, which are slow
+        # in silence it would decay into denormals, which are slow
         slope = slope if abs(slope) > nothing else np.float32(0)
         way = slope + last_slope
         turn = one if way >= 0 else falling
@@ -130,7 +130,7 @@ def play(like, signal, output, memory, weights, curves, settings, start, stop, c
             units = soon_tanh(product(units, weights, hidden + layer * lanes * lanes, ones, bias))
         pre = product(units, weights, lanes, moved, sums)
         M += step * (head_bias + total(mul(head, units)))
-        # rare: nothing that the next sample waits for, until it happens; M before the first may be beyond this limit
+        # rare, so the next sample does not wait for it until it happens; M before the first may be beyond this limit
         if abs(M) > limit and n > start:
             held = limit if M > 0 else -limit
             pre = fma(fill_as(turn * (held - M), like), feedback, pre)

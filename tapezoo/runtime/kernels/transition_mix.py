@@ -21,7 +21,7 @@ def table_shares(controls, axes, shares, rows):  # type: ignore[no-untyped-def]
         if positions:
             place = controls[control] * np.float32(positions - 1)
             floor = np.floor(place)
-            # any number leads into the table, and none at all to its first point
+            # any number gives a point of the table, and NaN its first one
             low = np.int64(floor) if np.float32(0) < floor < np.float32(positions - 2) else np.int64(0)
             low = np.int64(positions - 2) if floor >= np.float32(positions - 2) else low
             above = place - np.float32(low)
@@ -84,7 +84,7 @@ def mix(like, controls, found, shares, rows, table, inputs, weights):  # type: i
 @compiled
 def next_piece(signal, start, held):  # type: ignore[no-untyped-def]
     """Where the piece ends in which no control changes, and whether it goes on with those held, which it replaces."""
-    stop, alike = signal.shape[1], len(held) > 0  # without controls nothing says that it is the first one
+    stop, alike = signal.shape[1], len(held) > 0  # without controls it cannot show what is mixed already
     for control in range(len(held)):
         value = signal[1 + control, start]
         alike &= value == held[control]

@@ -18,7 +18,7 @@ LANES_OF_LOOPS = (4, 8, 16)
 
 
 class Form(NamedTuple):
-    """Of a net: L layers with a tanh of W units, what it hears beside M and controls, and lanes for its units."""
+    """A net's form: L layers with a tanh of W units, its inputs besides M and controls, and lanes for its units."""
 
     layers: int
     width: int
@@ -44,7 +44,7 @@ class Parts(NamedTuple):
 
 
 def read_form(file: KernelFile, width: int) -> Form:
-    """The form that the settings "layers" and "inputs" say.
+    """The form that the settings "layers" and "inputs" give.
 
     Raises:
         ValueError: There is no loop for such a net.

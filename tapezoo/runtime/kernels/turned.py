@@ -1,8 +1,9 @@
 """Products of a matrix of at most LANES units with a vector that stays in its register.
 
-What a net waits for that hears its own last output: through memory a product would cost half as much again. A processor
-turns four lanes about at once and swaps its fours more slowly, so term k of a product is of the units turned by k % 4
-within their four, in fours swapped by k // 4. Weights lie in that order: lane i of term k is W[i, turned(k)[i]].
+A net that gets its own last output waits for this product, which would take half as long again through memory. A
+processor rotates lanes within groups of four at once and swaps the groups more slowly. So term k of a product uses the
+units rotated by k % 4 within their group, in groups swapped by k // 4. Weights lie in that order: lane i of term k is
+W[i, turned(k)[i]].
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from tapezoo.runtime.kernels.file import Weights
 from tapezoo.runtime.kernels.vector import add_pairs, instruction, load_lanes, operation, shuffle, store_lanes
 
 FOUR = 4
-CHAINS = 4  # sums at a time, so that one product need not wait for the other
+CHAINS = 4  # independent sums, so that one product need not wait for the other
 EARLY_LANES = (
-    8  # up to here the factor goes to the weights, and what waits for the units does not wait for it
+    8  # up to here the factor multiplies the weights, so that the units' dependency chain is not longer
 )
 
 

@@ -1,8 +1,8 @@
-"""Sixteen float32, or fewer, in one variable of a numba function: what its compiler is not left to guess.
+"""Vectors of up to sixteen float32 in one variable of a numba function, so that vectorisation is explicit.
 
 A vector exists inside compiled functions alone. Left to itself the compiler keeps sums of such loops in memory, since
 it cannot know that two arrays do not overlap; here they stay in registers. Wider vectors than the processor's become
-several of its own; where one sample waits for the last, fewer lanes (`narrow`) wait for less.
+several of its own; where one sample depends on the last, fewer lanes (`narrow`) have a shorter latency.
 
 The functions take flat arrays and do not check where they read: sizes are checked where a file is read. numba's cache
 watches the file of the cached function alone: after a change here, remove `__pycache__` of this folder.
@@ -26,17 +26,17 @@ HOST_LANES = 16 if binding.get_host_cpu_features().get("avx512f") else 8  # of o
 _INDEX = ir.IntType(32)
 _ALIGNED_BYTES = 4  # as numpy's float32 is
 
-# a vector has no type in Python, so the functions around it have none either
+# a vector has no Python type, so functions that use it are not annotated
 compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = compile_loop
 
 
 def instruction(function: Callable[..., Any]) -> Any:
-    """`function` says how a call of its name looks in the compiler's language; numba's types do not know that."""
+    """Makes `function` a numba intrinsic: it gives the compiler's code for a call, which numba's type stubs lack."""
     return intrinsic(function)
 
 
 def _literally(function: Callable[..., Any]) -> Any:
-    """As `instruction`; what it is called with is known as it is compiled."""
+    """As `instruction`, with arguments that are constants at compile time."""
     return intrinsic(prefer_literal=True)(function)
 
 
@@ -56,7 +56,7 @@ class _VecModel(models.PrimitiveModel):
 
 
 def floats(lanes: int) -> Any:
-    """So many float32, to the compiler."""
+    """The compiler's type for a vector of `lanes` float32."""
     return ir.VectorType(ir.FloatType(), lanes)
 
 
@@ -163,7 +163,7 @@ def fill_as(typing: Any, value: Any, like: Any) -> Any:
 
 @_literally
 def narrow(typing: Any, lanes: Any) -> Any:
-    """A vector of so many zeros."""
+    """A vector of `lanes` zeros."""
     kind = _Vec(lanes.literal_value)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -183,12 +183,12 @@ def lanes_of(typing: Any, x: Any) -> Any:
 
 
 def load_lanes(context: Any, builder: Any, signature: Any, args: Any, lanes: int) -> Any:
-    """So many of an array from an index on."""
+    """Loads `lanes` values of an array from an index on."""
     return _load(builder, _pointer(context, builder, signature, args), floats(lanes))
 
 
 def store_lanes(context: Any, builder: Any, signature: Any, args: Any, value: Any) -> None:
-    """A vector into an array from an index on."""
+    """Stores a vector into an array from an index on."""
     place = builder.bitcast(_pointer(context, builder, signature, args), value.type.as_pointer())
     builder.store(value, place, align=_ALIGNED_BYTES)
 
@@ -281,7 +281,7 @@ def add_tile(  # one name each, as numba wants them
 ) -> Any:
     """`sums[at + j] = begin[begin_at + j] + sum_k x[x_at + k x_step] weights[w + k row + j]`, over k < count.
 
-    For j < `vectors` times the lanes of `like`. The sums wait in registers, which have room for twelve.
+    For j < `vectors` times the lanes of `like`. The sums stay in registers, which have room for twelve.
     """
     number, lanes = vectors.literal_value, like.lanes
 

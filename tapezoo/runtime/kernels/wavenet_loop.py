@@ -1,4 +1,4 @@
-"""WaveNet as a compiled loop over chunks of samples, its memory in lines that are moved back only now and then."""
+"""WaveNet as a compiled loop over chunks of samples, its memory in lines that are moved back only occasionally."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tapezoo.runtime.kernels.vector import (
 )
 
 CHUNK_SAMPLES = 64
-SLACK_SAMPLES = 512  # a line is moved back once in so many, instead of with every block
+SLACK_SAMPLES = 512  # a line is moved back once per this many samples, not with every block
 ROWS = 4  # of a product at a time: their sums stay in registers
 
 # columns of the table of layers

@@ -149,7 +149,7 @@ def _provenance(points: Sequence[TrainedPoint]) -> dict[str, Any]:
     hashes = [str(point.provenance.get("dataset_hash") or "") for point in points]
     return {
         "made_of": "checkpoints trained separately, one per point",
-        # of all of them, or nobody knows: two grids of unknown data were not scored on the same
+        # only if every point has one: two grids with unknown data must not count as scored on the same
         "dataset_hash": hashlib.sha256("\n".join(hashes).encode()).hexdigest() if all(hashes) else "",
         "points": {
             point.file.name: {
@@ -164,7 +164,7 @@ def _provenance(points: Sequence[TrainedPoint]) -> dict[str, Any]:
 
 
 def _measure_cost(folder: Path, index: GridIndex, manifest: Manifest, excerpt: Audio) -> dict[str, Any]:
-    """Of one running point; between points all corners of the cell run. "enter": what a point costs as it comes in."""
+    """Cost of one running point; between points all corners of the cell run. "enter": cost of starting a point."""
     player = GridGraph(folder, index)
     weights, rest = split_point(point_of(read_tensors(folder, index), len(index.points) // 2))
     none = np.zeros(0, np.float32)

@@ -1,4 +1,4 @@
-"""What stands in index.yaml, field by field: of the right kind, or a fault that says where."""
+"""The fields of index.yaml: each is of the right kind, or the error names its place."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def number_of(path: Path, what: str, name: str, value: Any) -> float:
     """A finite number, which a truth value is not."""
     try:
         number = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
-    except OverflowError:  # whole numbers have no end, and too many digits to show
+    except OverflowError:  # an integer too large for a float, with too many digits to show
         raise fault(path, f"{what} with {name} too large for a float", "a finite number") from None
     if not math.isfinite(number):
         raise fault(path, f"{what} with {name} {shown(value)}", "a finite number")

@@ -67,7 +67,7 @@ def measure_reference_error(
 ) -> dict[str, Any]:
     """What the index says of the error, see `GridIndex.error`; "not measured" where there is no reference.
 
-    Every figure is an ESR against the machine, so it holds what the points' own trainings left, too: `point_esr`
+    Every figure is an ESR against the machine, so it includes the error of the points' own trainings: `point_esr`
     is the largest at the points around. `truncated_esr` is that of the cell's lowest point alone, which a player
     without interpolation would pick.
 
