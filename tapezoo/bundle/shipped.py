@@ -6,7 +6,9 @@ from pathlib import Path
 
 import tapezoo
 from tapezoo.bundle.errors import BundleError
+from tapezoo.bundle.manifest import MANIFEST
 from tapezoo.bundle.seal import is_bundle
+from tapezoo.run_files import BEST
 
 
 def shipped_bundles() -> dict[str, Path]:
@@ -27,6 +29,14 @@ def find_bundle(asked: Path | str) -> Path:
     """
     path = Path(asked)
     if _exists(path):
+        if (path / BEST).is_file() and not (path / MANIFEST).is_file():
+            raise BundleError(
+                path,
+                "",
+                found="the folder of a training",
+                expected="a bundle",
+                fix=f"Make one first: tapezoo export {path} --out BUNDLE",
+            )
         return path
     shipped = shipped_bundles()
     if str(asked) in shipped:

@@ -13,7 +13,7 @@ from tapezoo.callbacks.budget import AudioBudget
 def reason_of_end(trainer: Trainer) -> str:
     """Why a training is over, in words, with what would let it go on."""
     epochs, planned = trainer.current_epoch, trainer.max_epochs
-    if planned not in (None, -1) and epochs >= planned:
+    if planned not in (None, -1) and epochs >= planned and not _is_cut(trainer):
         return f"all {planned} epochs are done" if planned > 1 else "its only epoch is done"
     if trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps:
         return f"max_steps {trainer.max_steps} is reached"
@@ -29,3 +29,9 @@ def reason_of_end(trainer: Trainer) -> str:
                 f"early stopping: {callback.monitor} did not improve in {callback.patience} checks in a row"
             )
     return "a callback of the recipe ended it"
+
+
+def _is_cut(trainer: Trainer) -> bool:
+    """Whether the last epoch has fewer batches than an epoch has: Lightning counts it as one all the same."""
+    done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+    return 0 < done < trainer.num_training_batches

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tapezoo.cli.grid_options import add_grid_arguments, grid_lines, grid_part
 
 if TYPE_CHECKING:
-    from tapezoo.bundle import TargetResult, Verification
+    from tapezoo.bundle import Manifest, TargetResult, Verification
     from tapezoo.export import Part, Target
 
 MAX_LOSS = 1e-3  # as in tapezoo.export, which is slow to import
@@ -84,6 +84,7 @@ def run(options: argparse.Namespace) -> int:
     lines = [f"{options.out}: {verification.manifest.architecture} from {path}"]
     lines += [_describe_target(target, verification, options.out) for target in verification.targets]
     lines += grid_lines(options.out, verification.manifest)
+    lines += _quality(verification.manifest)
     reach = verification.manifest.reach
     if reach < 1:
         lines.append(
@@ -95,6 +96,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _quality(manifest: Manifest) -> list[str]:
+    """What the net is worth beside a linear filter, where that is known: poor ones are exported as good ones are."""
+    from tapezoo.report.floor import beside_floor_text
+
+    esr, floor = manifest.metrics.get("val_esr"), manifest.provenance.get("linear_floor")
+    if esr is None or floor is None:
+        return []
+    return [f"quality      val_esr {esr:.5f}: {beside_floor_text(esr, float(floor))}"]
+
+
 def _targets(asked: str) -> tuple[Target, ...]:
     """Of names with commas; nothing at all: none, as for a bundle that is a grid alone."""
     from tapezoo.export import load_targets
@@ -103,7 +114,7 @@ def _targets(asked: str) -> tuple[Target, ...]:
 
 
 def _describe_target(target: TargetResult, verification: Verification, bundle: Path) -> str:
-    label = f"{target.target:<12} {target.file:<16}"
+    label = f"{target.target:<12} {target.file:<18}"
     if target.max_esr is None:
         return f"{label} parity {target.max_abs_error:.1e} over {len(target.results)} golden cases"
     text = f"{label} ESR {target.esr:.1e}, error up to {target.max_abs_error:.1e}"

@@ -92,6 +92,9 @@ def run(options: argparse.Namespace) -> int:
         dry_channel=options.dry_channel,
         wet_channel=options.wet_channel,
     )
+    missing = [str(path) for path in options.files if not path.exists()]
+    if missing and len(options.files) == 2:  # of several pairs all faults are listed
+        raise ArgumentsError(COMMAND, f"no file {', '.join(missing)}")
     # what follows brings torch
     from tapezoo.cache_folder import cache_root
     from tapezoo.recordings.session import prepare
@@ -164,8 +167,6 @@ def _recordings(options: argparse.Namespace) -> tuple[list[Recording], PairsFile
             raise ArgumentsError(
                 COMMAND, f"{len(options.files)} files; pairs of DRY and WET, or --pairs FILE"
             )
-        if missing := [str(path) for path in options.files if not path.exists()]:
-            raise ArgumentsError(COMMAND, f"no file {', '.join(missing)}")
         pairs = [Pair(dry, wet, {}) for dry, wet in zip(options.files[::2], options.files[1::2], strict=True)]
         file = PairsFile([], pairs)
     pilots: list[tuple[Path, Path] | None] = [(dry, wet) for dry, wet in options.pilot]

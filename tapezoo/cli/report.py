@@ -22,7 +22,16 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Writes it and says where."""
     from tapezoo.report.run_page import write_run_page
+    from tapezoo.run_files import BEST, CheckpointError
     from tapezoo.terminal import say
 
-    say(f"written to {write_run_page(options.run)}")
+    folder: Path = options.run.parent if options.run.name == BEST else options.run
+    if not (folder / BEST).is_file():
+        raise CheckpointError(
+            str(options.run),
+            found="no run" if folder.is_dir() else "no such folder",
+            expected=f"the folder of a training, with its {BEST}",
+            fix="`tapezoo runs` lists them.",
+        )
+    say(f"written to {write_run_page(folder)}")
     return 0

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     manifest = verification.manifest
     lines = [f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, every hash is right"]
     for target in verification.parts:
-        line = f"{target.target:<12} {target.file:<14} {target.status}"
+        line = f"{target.target:<12} {target.file:<18} {target.status}"
         if target.results:
             line += f", {len(target.results)} golden cases, largest error {target.max_abs_error:.1e}"
         if target.results and target.max_esr is not None:

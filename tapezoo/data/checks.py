@@ -167,13 +167,16 @@ def signal_findings(name: str, samples: NDArray[np.float32]) -> list[Finding]:
     if peak > 1.0:
         over = sum(int(np.count_nonzero(np.abs(block) > 1.0)) for block in blocks(samples))
         text = f"{over} samples over full scale, up to {level_db(peak)} dBFS; they are kept"
-        findings.append(Finding("warning", "over_full_scale", name, text))
+        findings.append(Finding("warning", "over_full_scale", name, text, over / len(samples)))
     for level, side in ((high, "top"), (low, "bottom")):
         crossed = level > 0 if side == "top" else level < 0
         runs, flat = count_clipped(samples, level) if crossed else (0, 0)
         if runs >= CLIPPED_RUNS:
-            text = f"clipped at {level:+.4f} ({side}): {flat} samples in {runs} flat runs; it is kept"
-            findings.append(Finding("warning", "clipping", name, text))
+            text = f"clipped at {level:+.4f} ({side}): {flat} samples in {runs} flat runs"
+            share = flat / len(samples)
+            findings.append(
+                Finding("warning", "clipping", name, f"{text}, {share:.2%} of all; it is kept", share)
+            )
     return findings
 
 

@@ -22,12 +22,14 @@ class Finding:
             "silent_split".
         subject: The file or row it is about.
         text: What was found and what follows from it, as one sentence.
+        share: Of the samples that it is about, 0..1, where they were counted: the largest one of a kind is told first.
     """
 
     severity: Severity
     kind: str
     subject: str
     text: str
+    share: float = 0.0
 
     def __str__(self) -> str:
         return plain(f"{self.severity}: {self.subject}: {self.text}")  # a name cannot begin a line of its own

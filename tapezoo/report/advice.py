@@ -85,7 +85,8 @@ def advice(outcome: Outcome) -> Iterator[str]:
         same = [
             one.subject for one in outcome.findings if (one.severity, one.kind) == ("warning", finding.kind)
         ]
-        others = f" (also {', '.join(same[1:])})" if len(same) > 1 else ""
+        others = ", ".join(dict.fromkeys(subject for subject in same if subject != finding.subject))
+        others = f" (also {others})" if others else ""
         action = f": {ACTIONS[finding.kind]}" if finding.kind in ACTIONS else ""
         yield f"{finding.subject}: {finding.text}{others}{action}"
 
@@ -106,7 +107,7 @@ def _is_still_improving(outcome: Outcome) -> bool:
 def _limits(findings: Sequence[Finding]) -> list[Finding]:
     """The gravest warnings of what limits any model of these recordings, one of a kind."""
     first: dict[str, Finding] = {}
-    for finding in findings:
+    for finding in sorted(findings, key=lambda one: -one.share):  # stable: others keep their order
         if finding.severity == "warning" and finding.kind in LIMITS:
             first.setdefault(finding.kind, finding)
     return [first[kind] for kind in LIMITS if kind in first][:MOST_LIMITS]

@@ -46,6 +46,11 @@ class Enough(Callback):
         (lambda: trained(max_epochs=2), "all 2 epochs are done"),
         (lambda: trained(max_steps=3), "max_steps 3 is reached"),
         (lambda: trained(max_epochs=-1, max_time={"seconds": 1}), "max_time 0:00:01 is over; --trainer.max"),
+        # Lightning counts an epoch that was cut short
+        (
+            lambda: trained(callbacks=[AudioBudget(0.06)], max_epochs=1),
+            "the budget of 0.06 s of audio is used up",
+        ),
         (
             lambda: trained(callbacks=[AudioBudget(0.2)], max_epochs=-1),
             "the budget of 0.2 s of audio is used up",

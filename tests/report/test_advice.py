@@ -85,3 +85,12 @@ def test_a_run_is_described_in_words() -> None:
         "- advice: record more",
         "- listen and look: `report/report.html` among the artifacts",
     ]
+
+
+def test_of_two_faults_of_a_kind_the_larger_one_is_said() -> None:
+    found = [
+        Finding("warning", "clipping", "pedal.wav", "clipped at the top, 0.01% of all", 0.0001),
+        Finding("warning", "clipping", "pedal.wav", "clipped at the bottom, 28% of all", 0.28),
+        Finding("warning", "clipping", "other.wav", "clipped", 0.1),
+    ]
+    assert "pedal.wav: clipped at the bottom, 28% of all (also other.wav)" in said(findings=found)

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from tapezoo.bundle import BundleError, find_bundle
+from tapezoo.cli import main
 from tapezoo.errors import TapezooError
 from tapezoo.report.figures import new_figure, write_png
 from tapezoo.report.run_page import write_run_page
@@ -57,12 +59,28 @@ def run(tmp_path: Path) -> Path:
 def test_the_page_holds_everything_and_links_nothing(run: Path) -> None:
     page = write_run_page(run).read_text()
     assert not re.search(r'(?:src|href)="(?!data:)', page)
-    assert "ESR <b>0.01000</b>, 5.0 times better than the best linear filter" in page
+    assert (
+        "ESR <b>0.01000</b>, 5.0 times better than the best linear filter (7.0 dB), which reaches 0.05000"
+        in page
+    )
     assert "ESR <b>0.20000</b>, worse than the best linear filter" in page
     assert page.count("<img ") == 1
     for text in ("a &lt;b&gt;", "record &lt;more&gt;", "model: &lt;LSTM&gt;", "tapezoo fit --config lstm"):
         assert text in page
     assert "a <b>" not in page, "what others named is no markup"
+
+
+def test_what_is_no_run_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(run / "gone")]) == 2
+    assert "no such folder" in capsys.readouterr().err
+    assert main(["report", str(run)]) == 2
+    assert "found no run; expected the folder of a training" in capsys.readouterr().err
+    (run / "best.ckpt").touch()
+    assert main(["report", str(run / "best.ckpt")]) == 0
+    with pytest.raises(
+        BundleError, match=r"folder of a training; expected a bundle\. Make one first: tapezoo export"
+    ):
+        find_bundle(run)
 
 
 def test_signals_keep_their_levels_among_each_other_and_do_not_clip(run: Path) -> None:

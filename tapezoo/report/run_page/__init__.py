@@ -35,8 +35,8 @@ TABLES = {  # of the report, and their headings
     "steadiness.csv": "Steadiness: disturbances relative to the output, and the limits",
 }
 SPLITS = {
-    "validation": "on passages of the recordings that chose the best epoch",
-    "test": "on unseen passages",
+    "validation": "on the passages by which the best epoch was chosen",
+    "test": "on passages used for nothing else",
 }
 
 
@@ -78,6 +78,7 @@ def _verdict(summary: Summary) -> Iterator[str]:
         if esr is None:
             continue
         text = beside_floor_text(esr, float("nan") if floor is None else floor)
+        text += f", which reaches {floor:.5f}" if floor is not None else ""
         where = SPLITS.get(split, "")
         yield f"<p>{split.capitalize()}: ESR <b>{esr:.5f}</b>, {escape(text)}. <span class=soft>{where}</span></p>"
     if summary.steadiness:
@@ -116,7 +117,7 @@ def _listening(folder: Path) -> Iterator[str]:
         yield Template(_part("player.html")).substitute(signals=packed, rate=rate)
         for kind, text in (
             ("waveforms", "Waveforms: target, output and error, and a closer look."),
-            ("spectrograms", "Spectrograms of input, target, output and error, in dB over pitch."),
+            ("spectrograms", "Spectrograms of input, target, output and error, in dB."),
         ):
             yield from _figure(folder / f"{row['files']}_{kind}.png", text)
 
