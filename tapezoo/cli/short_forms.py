@@ -68,6 +68,11 @@ def expand(arguments: list[str], tell: Callable[[str], None] = lambda line: None
         UsageError: A mapping or list on the line that says something else than it seems to.
         RecipeError, CheckpointError: A checkpoint that does not bring its recipe along.
     """
+    if len(arguments) > 1 and not arguments[1].startswith("-"):
+        raise UsageError(
+            f"tapezoo {arguments[0]}",
+            f"{arguments[1]!r}, which is no option; did you mean --config {arguments[1]}?",
+        )
     arguments = _recipes_first(arguments, tell)
     expanded: list[str] = []
     for position, argument in enumerate(arguments):

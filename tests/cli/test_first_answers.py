@@ -121,6 +121,11 @@ def test_jsonargparse_still_says_what_the_answer_is_made_of(
     assert "did you mean '--trainer.max_epochs'?" in " ".join(capsys.readouterr().err.split())
 
 
+def test_a_recipe_without_its_option_is_recognised() -> None:
+    with pytest.raises(UsageError, match=r"'lstm', which is no option; did you mean --config lstm\?"):
+        expand(["fit", "lstm", "--data.dry", "dry.wav"])
+
+
 def test_overwrite_needs_no_value_in_any_verb(recipe: str) -> None:
     line = ["fit", "--config", recipe, "--overwrite"]
     assert expand(line) == [*line, "true"]
