@@ -87,7 +87,8 @@ def test_checkpoints_that_cannot_be_compared_are_refused(capsys: pytest.CaptureF
             load_ensemble(tested, "a/best.ckpt", others)
     with pytest.raises(CheckpointError, match="no such file"):
         load_ensemble(tested, "a/best.ckpt", ["nowhere.ckpt"])
-    assert main(["fit", "--model", "LSTM", "--ensemble", "[other]"]) == 2
+    line = ["fit", "--model", "LSTM", "--data", "VirtualDevices", "--ensemble", "[other]"]
+    assert main(line) == 2
     assert "ensemble" in capsys.readouterr().err
 
 
