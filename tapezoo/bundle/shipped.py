@@ -9,6 +9,7 @@ from tapezoo.bundle.errors import BundleError
 from tapezoo.bundle.manifest import MANIFEST
 from tapezoo.bundle.seal import is_bundle
 from tapezoo.run_files import BEST
+from tapezoo.terminal import shell
 
 
 def shipped_bundles() -> dict[str, Path]:
@@ -35,7 +36,7 @@ def find_bundle(asked: Path | str) -> Path:
                 "",
                 found="the folder of a training",
                 expected="a bundle",
-                fix=f"Make one first: tapezoo export {path} --out BUNDLE",
+                fix=f"Make one first: {shell('tapezoo', 'export', path)} --out BUNDLE",
             )
         return path
     shipped = shipped_bundles()
