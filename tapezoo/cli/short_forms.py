@@ -69,9 +69,10 @@ def expand(arguments: list[str], tell: Callable[[str], None] = lambda line: None
         RecipeError, CheckpointError: A checkpoint that does not bring its recipe along.
     """
     if len(arguments) > 1 and not arguments[1].startswith("-"):
+        option = "--ckpt_path" if arguments[1].endswith(".ckpt") else "--config"
         raise UsageError(
             f"tapezoo {arguments[0]}",
-            f"{arguments[1]!r}, which is no option; did you mean --config {arguments[1]}?",
+            f"{arguments[1]!r}, which is no option; did you mean {option} {arguments[1]}?",
         )
     arguments = _recipes_first(arguments, tell)
     expanded: list[str] = []

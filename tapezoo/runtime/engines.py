@@ -49,8 +49,8 @@ def default_engine(manifest: Manifest) -> str:
 
 def engine_for_one_file(manifest: Manifest) -> str:
     """The engine for a file that is played once: one that needs no compiling."""
-    found = [name for name in engines_of(manifest) if name != QUICKEST]
-    return found[0] if found else default_engine(manifest)
+    ready = [name for name in engines_of(manifest) if name != QUICKEST and not missing_modules(name)]
+    return ready[0] if ready else default_engine(manifest)
 
 
 def missing_modules(engine: str) -> tuple[str, ...]:

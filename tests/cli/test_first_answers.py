@@ -124,6 +124,8 @@ def test_jsonargparse_still_says_what_the_answer_is_made_of(
 def test_a_recipe_without_its_option_is_recognised() -> None:
     with pytest.raises(UsageError, match=r"'lstm', which is no option; did you mean --config lstm\?"):
         expand(["fit", "lstm", "--data.dry", "dry.wav"])
+    with pytest.raises(UsageError, match=r"did you mean --ckpt_path run/best\.ckpt\?"):
+        expand(["test", "run/best.ckpt"])
 
 
 def test_overwrite_needs_no_value_in_any_verb(recipe: str) -> None:

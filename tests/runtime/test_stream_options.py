@@ -191,6 +191,8 @@ def test_unasked_a_stream_plays_with_the_fastest_engine_that_runs_here(bundles, 
     assert default_engine(read_manifest(bundles["late"])) == "onnx"
     monkeypatch.setattr(engines, "missing_modules", lambda name: ("numba",) if name == "kernel" else ())
     assert default_engine(manifest) == "onnx"
+    monkeypatch.setattr(engines, "missing_modules", lambda name: ("onnxruntime",) if name == "onnx" else ())
+    assert engine_for_one_file(manifest) == "kernel", "which is all that runs here"
     monkeypatch.setattr(engines, "missing_modules", lambda name: ("numba", "onnxruntime"))
     assert default_engine(manifest) == "onnx", "whose error says what is missing"
 
