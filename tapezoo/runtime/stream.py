@@ -14,11 +14,11 @@ from tapezoo.bundle import find_bundle, read_manifest, verify_hashes
 from tapezoo.bundle.play import Audio
 from tapezoo.controls import ControlError, control_vector
 from tapezoo.runtime.blocks import as_rows, check_layout, is_finite
-from tapezoo.runtime.cpp.player import Behind, Player, QuickEngine
 from tapezoo.runtime.dc_blocker import DCBlocker
 from tapezoo.runtime.delay import Delay
 from tapezoo.runtime.engines import default_engine, open_engine
 from tapezoo.runtime.errors import EngineError
+from tapezoo.runtime.player import Behind, Player, QuickEngine
 from tapezoo.runtime.soft_limiter import SoftLimiter
 
 Controls = Mapping[str, float] | Sequence[float] | NDArray[Any]

@@ -15,11 +15,12 @@ from tapezoo.runtime.cpp.cache import built_library
 from tapezoo.runtime.cpp.compiler import CompilerError
 from tapezoo.runtime.cpp.described import Described, describe
 from tapezoo.runtime.cpp.library import Instance, Library
-from tapezoo.runtime.cpp.player import Player, QuickEngine
+from tapezoo.runtime.cpp.player import CompiledPlayer
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.kernels.file import KernelFile, file_error, read_kernel
 from tapezoo.runtime.kernels.step import channel_step
 from tapezoo.runtime.kernels.voices import check_kernel
+from tapezoo.runtime.player import QuickEngine
 
 MOST_NUMBERS = 1 << 20  # as text: more take a compiler minutes
 MOST_STATEMENTS = 2000
@@ -101,12 +102,7 @@ class CompiledEngine(QuickEngine):
         made = [self._make() for _ in range(channels)]
         for channel in made:
             channel.load({name: value[0] for name, value in state.items()})
-        self.player = Player([channel.instance for channel in made], controls, self._behind)
-
-    def play(self, rows: Audio, controls: Audio) -> Audio:
-        """See `Engine.play`; with what stands behind the net."""
-        assert self.player is not None
-        return self.player.play_checked(rows, controls)
+        self.player = CompiledPlayer([channel.instance for channel in made], controls, self._behind)
 
 
 def compiled_maker(path: Path) -> tuple[Callable[[], CompiledChannel], float]:

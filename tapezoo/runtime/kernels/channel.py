@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -23,11 +25,11 @@ class Voice(Protocol):
     def save(self) -> StateArrays:
         """The state as it stands, in new arrays."""
 
-    def play(self, signal: Audio, output: Audio) -> None:
-        """One chunk.
+    def bind(self, signal: Audio, output: Audio) -> Callable[[], object]:
+        """What plays one chunk from `signal` to `output` each time that it is called; it has nothing left to prepare.
 
         Shape:
-            signal: (1 + num_controls, samples), the input and where the controls are; output: (samples,). Rows are
+            signal: (1 + num_controls, samples), the input and where the controls are; output: (samples,). Both are
                 contiguous.
         """
 
@@ -45,7 +47,6 @@ class Channel:
         self._voice = voice
         self._num_controls = num_controls
         self._glide = glide
-        self._signal = np.zeros((1 + num_controls, voice.chunk_samples), np.float32)
 
     def load(self, state: StateArrays) -> None:
         """Goes on from `state`."""
@@ -69,18 +70,39 @@ class Channel:
         Raises:
             ValueError: Another number of controls: the compiled code would read behind the end of the signal.
         """
+        self.aim(controls)
+        self.bind(np.ascontiguousarray(input), output)()
+
+    def aim(self, controls: Audio) -> None:
+        """Where the controls shall go from the next sample on; raises ValueError for another number of them."""
         if len(controls) != self._num_controls:
             raise ValueError(f"{len(controls)} controls for a kernel with {self._num_controls}")
-        input = np.ascontiguousarray(input)  # what the compiled code takes
+        if self._num_controls:
+            self._glide.aim(controls)
+
+    def bind(self, input: Audio, output: Audio) -> Callable[[], object]:
+        """What plays the block that is in `input`, with the controls where they were last aimed at; both contiguous."""
         longest = self._voice.chunk_samples
-        if not len(controls):
-            for start in range(0, len(input), longest):
-                self._voice.play(input[np.newaxis, start : start + longest], output[start : start + longest])
-            return
-        self._glide.aim(controls)
-        for start in range(0, len(input), longest):
-            part = input[start : start + longest]
-            signal = self._signal[:, : len(part)]
-            signal[0] = part
-            self._glide.follow(signal[1:])
-            self._voice.play(signal, output[start : start + longest])
+        chunks = [
+            self._bind_chunk(input[start : start + longest], output[start : start + longest])
+            for start in range(0, len(input), longest)
+        ]
+        return chunks[0] if len(chunks) == 1 else partial(_play_all, chunks)
+
+    def _bind_chunk(self, input: Audio, output: Audio) -> Callable[[], object]:
+        if not self._num_controls:
+            return self._voice.bind(input[np.newaxis], output)
+        signal = np.zeros((1 + self._num_controls, len(input)), np.float32)
+        play, heard, path = self._voice.bind(signal, output), signal[0], signal[1:]
+
+        def play_with_controls() -> None:
+            heard[...] = input
+            self._glide.follow(path)
+            play()
+
+        return play_with_controls
+
+
+def _play_all(chunks: Sequence[Callable[[], object]]) -> None:
+    for play in chunks:
+        play()

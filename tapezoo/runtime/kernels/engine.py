@@ -10,13 +10,14 @@ from tapezoo.bundle import Manifest, read_rest
 from tapezoo.bundle.play import Audio, repeat_rows, settle
 from tapezoo.controls import control_vector
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
-from tapezoo.runtime.kernels.channel import Channel
 from tapezoo.runtime.kernels.file import file_error
+from tapezoo.runtime.kernels.player import KernelPlayer
 from tapezoo.runtime.kernels.step import channel_step
 from tapezoo.runtime.kernels.voices import channel_maker
+from tapezoo.runtime.player import QuickEngine
 
 
-class KernelEngine:
+class KernelEngine(QuickEngine):
     """See `Engine`: one channel of the kernel for each of the signal, the state in its own buffers.
 
     Opening it waits for the compiler, under 1 s for an LSTM and 2 s for a WaveNet here; the compiled code is kept on
@@ -38,7 +39,6 @@ class KernelEngine:
         self._make = channel_maker(root / manifest.targets[target])
         self._rest = read_rest(root, manifest)
         self._default = np.array(control_vector(manifest.controls, {}), dtype=np.float32)
-        self._channels: list[Channel] = []
         try:
             self.start(1, self._default)
             self.play(np.zeros((1, 1), np.float32), self._default)  # compiles here, not in the first block
@@ -53,13 +53,9 @@ class KernelEngine:
             state = settle(
                 step, controls[np.newaxis], state, self._manifest.settle_samples, SETTLE_BLOCK_SAMPLES
             )
-        self._channels = [self._make() for _ in range(channels)]
-        for channel in self._channels:
+        made = [self._make() for _ in range(channels)]
+        for channel in made:
             channel.load({name: value[0] for name, value in state.items()})
-
-    def play(self, rows: Audio, controls: Audio) -> Audio:
-        """See `Engine.play`."""
-        output = np.empty(rows.shape, np.float32)
-        for channel, input, part in zip(self._channels, rows, output, strict=True):
-            channel.play(input, controls, part)
-        return output
+        self.player = KernelPlayer(made, controls, self._behind)
+        for channel in made:
+            channel.aim(controls)

@@ -102,9 +102,14 @@ class FilteredVoice:
         """See `Voice.save`."""
         return {**self._voice.save(), PAST: self._context[np.newaxis, : len(self._taps) - 1].copy()}
 
-    def play(self, signal: Audio, output: Audio) -> None:
-        """See `Voice.play`."""
+    def bind(self, signal: Audio, output: Audio) -> Callable[[], object]:
+        """See `Voice.bind`."""
         samples = signal.shape[1]
-        filter_chunk(self._bias, self._taps, self._context, signal[0], self._filtered, samples)
-        self._voice.play(signal, output)
-        output += self._filtered[:samples]
+        filtered, play = self._filtered[:samples], self._voice.bind(signal, output)
+
+        def play_with_filter() -> None:
+            filter_chunk(self._bias, self._taps, self._context, signal[0], self._filtered, samples)
+            play()
+            np.add(output, filtered, out=output)
+
+        return play_with_filter

@@ -6,7 +6,7 @@ import numpy as np
 
 from tapezoo.runtime.kernels.activations import LOGISTIC, power_of_two, soon_tanh
 from tapezoo.runtime.kernels.file import KernelFile
-from tapezoo.runtime.kernels.recurrent import RecurrentVoice
+from tapezoo.runtime.kernels.recurrent import RecurrentVoice, readout
 from tapezoo.runtime.kernels.vector import (
     HOST_LANES,
     add,
@@ -32,10 +32,12 @@ FACTORS = (
 
 @compiled
 def gru_layer(x, at, x_sample, x_input, inputs, weights, bias, memory, sums, features, units, samples):  # type: ignore[no-untyped-def]
-    """See `tapezoo.runtime.kernels.recurrent.Layer`; sums are r, z, and m of the input and of the hidden state."""
+    """One layer of `gru_chunk`; sums are r, z, and m of the input and of the hidden state."""
     like = narrow(HOST_LANES)
     lanes, row = lanes_of(like), 4 * units
     one, w = fill_as(np.float32(1), like), inputs * row
+    for unit in range(0, units, lanes):
+        store(features, unit, load_as(memory, unit, like))
     for sample in range(samples):
         hidden = sample * units
         unit = 0
@@ -56,8 +58,24 @@ def gru_layer(x, at, x_sample, x_input, inputs, weights, bias, memory, sums, fea
             m = soon_tanh(add(load_as(sums, s + 2 * lanes, like), r))
             before = load_as(features, hidden + unit, like)
             store(features, hidden + units + unit, fma(kept, sub(before, m), m))  # (1 - z) m + z h
+    for unit in range(0, units, lanes):
+        store(memory, unit, load_as(features, samples * units + unit, like))
+
+
+@compiled
+def gru_chunk(  # type: ignore[no-untyped-def]
+    signal, inputs, weights, bias, memory, sums, features, units, head, head_bias, taps, context, output
+):
+    """See `tapezoo.runtime.kernels.recurrent.Chunk`."""
+    samples = len(output)
+    x, at, x_sample, x_input = signal, 0, 1, samples
+    for layer in range(len(weights)):
+        gru_layer(x, at, x_sample, x_input, inputs[layer], weights[layer], bias[layer], memory[layer], sums,
+                  features[layer], units, samples)  # fmt: skip
+        x, at, x_sample, x_input = features[layer], units, units, 1
+    readout(x, at, units, head, head_bias, taps, context, signal, output, samples)
 
 
 def gru_voice(file: KernelFile) -> RecurrentVoice:
     """The kernel "gru": sums of a unit are r, z, m of the input, m of the hidden state."""
-    return RecurrentVoice(file, gru_layer, ("hidden",), FACTORS)
+    return RecurrentVoice(file, gru_chunk, ("hidden",), FACTORS)

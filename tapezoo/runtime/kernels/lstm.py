@@ -6,7 +6,7 @@ import numpy as np
 
 from tapezoo.runtime.kernels.activations import LOGISTIC, gate_tanh, power_of_two
 from tapezoo.runtime.kernels.file import KernelFile
-from tapezoo.runtime.kernels.recurrent import RecurrentVoice
+from tapezoo.runtime.kernels.recurrent import RecurrentVoice, readout
 from tapezoo.runtime.kernels.vector import (
     HOST_LANES,
     add,
@@ -25,7 +25,7 @@ FACTORS = (LOGISTIC, LOGISTIC, 1.0, LOGISTIC)  # of i, f, g, o: logistic functio
 
 @compiled
 def lstm_layer(x, at, x_sample, x_input, inputs, weights, bias, memory, sums, features, units, samples):  # type: ignore[no-untyped-def]
-    """See `tapezoo.runtime.kernels.recurrent.Layer`; memory is (hidden, cell), sums are i, f, g, o as in PyTorch.
+    """One layer of `lstm_chunk`; memory is (hidden, cell), sums are i, f, g, o as in PyTorch.
 
     Two vectors of units at a time; the last one or two finish late. Meanwhile the next sample sums the contributions of
     all others, since processors look some 200 operations ahead. All in one function: a call would count references to
@@ -36,6 +36,8 @@ def lstm_layer(x, at, x_sample, x_input, inputs, weights, bias, memory, sums, fe
     pair, late = 2 * lanes, (units // lanes - 1) // 2 * 2 * lanes
     of_hidden, one = inputs * row, fill_as(np.float32(1), like)
     of_late, rest = of_hidden + late * row, units - late
+    for unit in range(0, units, lanes):
+        store(features, unit, load_as(memory, unit, like))
     for sample in range(-1, samples):
         hidden = sample * units
         missing, after = hidden + late, hidden + units
@@ -72,8 +74,24 @@ def lstm_layer(x, at, x_sample, x_input, inputs, weights, bias, memory, sums, fe
                 add_tile(8, like, sums, s, bias, s, x, at, x_input, inputs, weights, s, row)
                 add_tile(8, like, sums, s, sums, s, features, after, 1, late, weights, of_hidden + s, row)
         at += x_sample
+    for unit in range(0, units, lanes):
+        store(memory, unit, load_as(features, samples * units + unit, like))
+
+
+@compiled
+def lstm_chunk(  # type: ignore[no-untyped-def]
+    signal, inputs, weights, bias, memory, sums, features, units, head, head_bias, taps, context, output
+):
+    """See `tapezoo.runtime.kernels.recurrent.Chunk`."""
+    samples = len(output)
+    x, at, x_sample, x_input = signal, 0, 1, samples
+    for layer in range(len(weights)):
+        lstm_layer(x, at, x_sample, x_input, inputs[layer], weights[layer], bias[layer], memory[layer], sums,
+                  features[layer], units, samples)  # fmt: skip
+        x, at, x_sample, x_input = features[layer], units, units, 1
+    readout(x, at, units, head, head_bias, taps, context, signal, output, samples)
 
 
 def lstm_voice(file: KernelFile) -> RecurrentVoice:
     """The kernel "lstm": sums of a unit are i, f, g, o."""
-    return RecurrentVoice(file, lstm_layer, ("hidden", "cell"), FACTORS)
+    return RecurrentVoice(file, lstm_chunk, ("hidden", "cell"), FACTORS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -41,28 +43,30 @@ def readout(features, at, units, head, bias, taps, context, signal, output, samp
         output[sample] += total(sum_)
 
 
-class Layer(Protocol):
-    """One recurrent layer over a block; see `lstm.lstm_layer` and `gru.gru_layer`."""
+class Chunk(Protocol):
+    """All layers and the output of one chunk; see `lstm.lstm_chunk` and `gru.gru_chunk`."""
 
     def __call__(
         self,
-        x: Weights,
-        at: int,
-        x_sample: int,
-        x_input: int,
-        inputs: int,
-        weights: Weights,
-        bias: Weights,
-        memory: Weights,
+        signal: Weights,
+        inputs: tuple[int, ...],
+        weights: tuple[Weights, ...],
+        bias: tuple[Weights, ...],
+        memory: tuple[Weights, ...],
         sums: Weights,
-        features: Weights,
+        features: tuple[Weights, ...],
         units: int,
-        samples: int,
+        head: Weights,
+        head_bias: Weights,
+        taps: Weights,
+        context: Weights,
+        output: Audio,
     ) -> None:
-        """Input i of sample n is x[at + n x_sample + i x_input].
+        """A layer's input i of sample n is x[at + n x_sample + i x_input]; the signal is (inputs, samples), flat.
 
-        Features, (1 + samples, units) and flat, begin with those of the sample before; weights, bias and sums are laid
-        out as `_blocks` does it.
+        Features are (1 + samples, units) and flat. Memory begins with those of the sample before, which become the
+        first row, and afterwards with the last row. Weights, bias and sums are laid out as `_blocks` does it. The rest:
+        see `readout`.
         """
 
 
@@ -76,7 +80,7 @@ class RecurrentVoice:
 
     Args:
         file: With the setting "layers".
-        layer: What one layer does.
+        chunk: What the net does.
         memories: Names of what a layer remembers, in the order of its memory, the hidden state first; the linear path's
             is "past".
         factors: By which the four sums of a unit are multiplied.
@@ -88,26 +92,26 @@ class RecurrentVoice:
     chunk_samples = CHUNK_SAMPLES
 
     def __init__(
-        self, file: KernelFile, layer: Layer, memories: tuple[str, ...], factors: tuple[float, ...]
+        self, file: KernelFile, chunk: Chunk, memories: tuple[str, ...], factors: tuple[float, ...]
     ) -> None:
         hidden_size = file.array("head.weight", None).shape[0]
-        self._layer, self._memories, self._size = layer, memories, hidden_size
+        self._chunk, self._memories, self._size = chunk, memories, hidden_size
         self._units = -(-hidden_size // HOST_LANES) * HOST_LANES
         layers = int(file.settings["layers"])
         if not 1 <= layers <= len(file.arrays):
             raise ValueError(f"{layers} layers")
-        self._inputs = [1 + file.num_controls, *[self._units] * (layers - 1)]
+        self._inputs = (1 + file.num_controls, *[self._units] * (layers - 1))
         packed = [_pack_layer(file, index, (hidden_size, self._units), factors) for index in range(layers)]
-        self._weights = [weights for weights, _ in packed]
-        self._bias = [bias for _, bias in packed]
+        self._weights = tuple(weights for weights, _ in packed)
+        self._bias = tuple(bias for _, bias in packed)
         self._head = np.zeros(self._units, np.float32)
         self._head[:hidden_size] = file.array("head.weight", hidden_size)
         self._head_bias = file.array("head.bias", 1)
         self._taps = file.array("taps", None)
         self._memory = [np.zeros((len(memories), self._units), np.float32) for _ in range(layers)]
-        self._flat_memory = [memory.reshape(-1) for memory in self._memory]
+        self._flat_memory = tuple(memory.reshape(-1) for memory in self._memory)
         self._context = make_context(len(self._taps), CHUNK_SAMPLES)
-        self._features = [np.zeros((1 + CHUNK_SAMPLES) * self._units, np.float32) for _ in range(layers)]
+        self._features = tuple(np.zeros((1 + CHUNK_SAMPLES) * self._units, np.float32) for _ in range(layers))
         self._sums = np.zeros(SUMS * self._units, np.float32)
 
     def load(self, state: StateArrays) -> None:
@@ -131,31 +135,23 @@ class RecurrentVoice:
             state["past"] = self._context[np.newaxis, : len(self._taps) - 1].copy()
         return state
 
-    def play(self, signal: Audio, output: Audio) -> None:
-        """See `Voice.play`."""
-        samples, units = signal.shape[1], self._units
-        x, at, x_sample, x_input = np.ascontiguousarray(signal).reshape(-1), 0, 1, samples
-        for index, inputs in enumerate(self._inputs):
-            features, memory = self._features[index], self._memory[index]
-            features[:units] = memory[0]
-            self._layer(
-                x,
-                at,
-                x_sample,
-                x_input,
-                inputs,
-                self._weights[index],
-                self._bias[index],
-                self._flat_memory[index],
-                self._sums,
-                features,
-                units,
-                samples,
-            )
-            memory[0] = features[samples * units : (samples + 1) * units]
-            x, at, x_sample, x_input = features, units, units, 1
-        readout(
-            x, at, units, self._head, self._head_bias, self._taps, self._context, signal[0], output, samples
+    def bind(self, signal: Audio, output: Audio) -> Callable[[], object]:
+        """See `Voice.bind`."""
+        return partial(
+            self._chunk,
+            signal.reshape(-1),
+            self._inputs,
+            self._weights,
+            self._bias,
+            self._flat_memory,
+            self._sums,
+            self._features,
+            self._units,
+            self._head,
+            self._head_bias,
+            self._taps,
+            self._context,
+            output,
         )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from tapezoo.bundle import StateArrays
@@ -60,9 +63,9 @@ class TransitionVoice(TransitionMemory):
         derive(self._weights)
         self._curves = np.zeros((2, CHUNK_SAMPLES if form.inputs == "anhysteretic" else 0), np.float32)
 
-    def play(self, signal: Audio, output: Audio) -> None:
-        """See `tapezoo.runtime.kernels.channel.Voice.play`."""
-        self._play(signal, output, self.values, self._weights, self._curves, self._settings)
+    def bind(self, signal: Audio, output: Audio) -> Callable[[], object]:
+        """See `tapezoo.runtime.kernels.channel.Voice.bind`."""
+        return partial(self._play, signal, output, self.values, self._weights, self._curves, self._settings)
 
 
 def _parts(file: KernelFile, form: Form) -> Parts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,9 +69,9 @@ class ControlledVoice(TransitionMemory):
             read_settings(file, form),
         )
 
-    def play(self, signal: Audio, output: Audio) -> None:
-        """See `tapezoo.runtime.kernels.channel.Voice.play`."""
-        self._loop(signal, output, self.values, *self._arrays)
+    def bind(self, signal: Audio, output: Audio) -> Callable[[], object]:
+        """See `tapezoo.runtime.kernels.channel.Voice.bind`."""
+        return partial(self._loop, signal, output, self.values, *self._arrays)
 
 
 class TableVoice(ControlledVoice):

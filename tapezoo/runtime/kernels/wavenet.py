@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -129,11 +131,12 @@ class WaveNetVoice:
             for index, channels in enumerate(self._channels)
         }
 
-    def play(self, signal: Audio, output: Audio) -> None:
-        """See `Voice.play`."""
+    def bind(self, signal: Audio, output: Audio) -> Callable[[], object]:
+        """See `Voice.bind`."""
         samples = signal.shape[1]
-        self._signal[:-1, :samples] = signal
-        wavenet_chunk(
+        heard, mixed = self._signal[:-1, :samples], self._mixed[:samples]
+        chunk = partial(
+            wavenet_chunk,
             self._flat_signal,
             self._conditions,
             samples,
@@ -149,7 +152,13 @@ class WaveNetVoice:
             self._mixed,
             self._zeros,
         )
-        output[:] = self._mixed[:samples]
+
+        def play() -> None:
+            heard[...] = signal
+            chunk()
+            output[...] = mixed
+
+        return play
 
     def _name(self, index: int) -> str:
         """The array's part of the state: the last array is called so at every depth."""
