@@ -1,0 +1,53 @@
+"""The hysteresis loop: output over input for one period of a sine, and its area."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapezoo.measure.machine.machine import Machine, Real
+
+FREQUENCY_HZ = 100.0
+LEVELS_DB = (-24.0, -12.0, -6.0, 0.0)
+SETTLE_PERIODS = 30
+
+
+@dataclass(frozen=True)
+class Loops:
+    """One period at each level.
+
+    Args:
+        frequency_hz: Of the sine, Hz: whole samples per period.
+        level_db: (levels,), peaks of the input, dB re full scale.
+        input: (levels, samples).
+        output: As `input`.
+        area: (levels,), of the loop over that of the rectangle around it: 0 for a line, pi/4 for a phase shift of a
+            quarter of a period.
+    """
+
+    frequency_hz: float
+    level_db: Real
+    input: NDArray[np.float64]
+    output: NDArray[np.float64]
+    area: Real
+
+
+def measure_loops(machine: Machine, levels_db: Sequence[float] = LEVELS_DB) -> Loops:
+    """Plays a sine of about 100 Hz at every level and keeps the last period.
+
+    Args:
+        machine: To measure.
+        levels_db: Peaks, dB re full scale.
+    """
+    period = round(machine.sample_rate / FREQUENCY_HZ)
+    wave = np.sin(2 * np.pi * np.arange((SETTLE_PERIODS + 1) * period) / period)
+    levels = np.asarray(levels_db, np.float64)
+    sines = 10 ** (levels[:, None] / 20) * wave
+    input, output = sines[:, -period:], machine.play(sines)[:, -period:]
+    x, y = (np.concatenate([rows, rows[:, :1]], axis=1) for rows in (input, output))
+    enclosed = np.abs(np.sum(0.5 * (y[:, 1:] + y[:, :-1]) * np.diff(x), axis=1))
+    around = np.ptp(input, axis=1) * np.maximum(np.ptp(output, axis=1), 1e-12)
+    return Loops(machine.sample_rate / period, levels, input, output, enclosed / around)
