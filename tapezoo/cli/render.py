@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     """Renders, with a progress bar, and says what was done."""
     from tapezoo.data.audio import read_header
 
-    bundle = _bundle_of(options.model)
+    bundle = bundle_of(options.model)
     if not options.source.exists():
         read_header(options.source)  # says so
     known, play = _open_net(options.model) if bundle is None else _open_bundle(bundle)
@@ -116,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _bundle_of(model: Path) -> Path | None:
+def bundle_of(model: Path) -> Path | None:
     """The bundle that is asked for; None: a checkpoint.
 
     Raises:

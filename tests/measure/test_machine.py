@@ -1,16 +1,20 @@
 """What is measured of a machine, on machines whose figures are known in closed form."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy import signal as scipy_signal
 
+from tapezoo.devices import device
 from tapezoo.measure.machine.aliasing import measure_aliasing
 from tapezoo.measure.machine.arrival import measure_arrival
 from tapezoo.measure.machine.distortion import measure_distortion
 from tapezoo.measure.machine.dynamics import measure_dynamics
 from tapezoo.measure.machine.intermodulation import measure_intermodulation
 from tapezoo.measure.machine.loop import measure_loops
-from tapezoo.measure.machine.machine import Machine, MeasureError
+from tapezoo.measure.machine.machine import Machine, MeasureError, machine_of_device
+from tapezoo.measure.machine.measured import figures_of, measure_machine
 from tapezoo.measure.machine.noise import a_weighting, measure_noise
 from tapezoo.measure.machine.response import measure_response
 from tapezoo.measure.machine.wow_flutter import (
@@ -91,7 +95,7 @@ def test_the_area_of_a_loop_is_that_of_its_ellipse():
     found = measure_loops(machine(lambda rows: np.roll(rows, period // 12, axis=1)))
     shift = 2 * np.pi * (period // 12) / period
     np.testing.assert_allclose(found.area, np.pi / 4 * np.sin(shift), rtol=1e-3)
-    assert measure_loops(machine(np.tanh)).area == pytest.approx(0, abs=1e-9)
+    assert measure_loops(machine(np.tanh)).area == pytest.approx(0, abs=1e-5)
 
 
 def follower(attack_s, release_s, ratio):
@@ -188,6 +192,7 @@ def test_wow_flutter_and_drift_are_told_apart():
     found = wow_flutter(*speed_of_tone(wobbling(2.0, 0.2, offset=0.01), RATE_HZ))
     assert found.wow_percent == pytest.approx(1.01 * 0.2 / np.sqrt(2), rel=0.05)
     assert found.flutter_percent < 0.01
+    assert found.rms_percent == pytest.approx(found.wow_percent, rel=1e-3)
     assert found.drift_percent == pytest.approx(1.0, abs=0.02)
     assert measure_wow_flutter(machine(np.tanh)).weighted_percent < 1e-4
     with pytest.raises(MeasureError, match="quarter of the energy"):
@@ -209,3 +214,30 @@ def test_an_alias_of_a_cube_is_where_it_folds_to():
 def test_a_machine_that_answers_late_or_upside_down_is_found(late):
     found = measure_arrival(machine(lambda rows: -np.roll(rows, late, axis=1)))
     assert (found.found_samples, found.inverted) == (late, True)
+
+
+def test_the_figures_of_a_machine_are_in_one_list_without_what_it_does_not_have():
+    """A machine of gain -0.5 and a cube, at a rate without room for two tones near 20 kHz."""
+    measured = measure_machine(Machine("cube", 16000, 3, lambda rows: -0.5 * (rows - 0.2 * rows**3)))
+    figures = {figure.key: figure.value for figure in figures_of(measured)}
+    assert figures["gain_1k_db"] == pytest.approx(20 * np.log10(0.5), abs=0.02)
+    assert (figures["polarity"], figures["latency_samples"]) == (-1, 3)
+    level = 10 ** (figures["mol_1k_db"] / 20)  # the third harmonic is 0.05 A^3 of A - 0.15 A^3
+    assert 0.05 * level**2 / (1 - 0.15 * level**2) == pytest.approx(0.03, rel=0.1)
+    assert np.isnan(figures["ccif_second_percent"])
+    assert np.isnan(figures["attack_ms"])
+    assert figures["weighted_percent"] < 1e-4
+    assert "gain_10000_db" not in figures
+    document = json.dumps(measured.as_json(), allow_nan=False)
+    assert json.loads(document)["arrival"] == {"declared_samples": 3, "found_samples": 0, "inverted": True}
+
+
+def test_a_machine_whose_output_is_not_finite_is_refused():
+    with pytest.raises(MeasureError, match="NaN or infinity"):
+        measure_arrival(machine(lambda rows: rows * np.inf))
+
+
+def test_the_virtual_tape_gives_back_what_it_was_made_with():
+    tape = machine_of_device(device("tape", wow_flutter=0.1, hiss_db=-60.0), "tape", 16000, {})
+    assert measure_wow_flutter(tape).rms_percent == pytest.approx(0.1, rel=0.15)
+    assert measure_noise(tape).level_db == pytest.approx(-60, abs=0.2)

@@ -15,6 +15,7 @@ FREQUENCIES_HZ = (100.0, 1000.0, 5000.0)
 LEVELS_DB = (-40.0, -30.0, -20.0, -10.0, -6.0, -3.0, 0.0)
 SETTLE_S, MEASURED_S = 0.3, 0.2
 HARMONICS = 10  # that THD counts
+SILENT_DB = -150.0  # a fundamental below it is none
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Distortion:
         level_db: (levels,), peaks of the input, dB re full scale.
         harmonic_db: (frequencies, levels, 10), peaks of the output, dB re full scale, the fundamental first; -200 where
             a harmonic is over half the sample rate.
-        thd_percent: (frequencies, levels), RMS of the harmonics from the second on over the fundamental; NaN where the
-            second one is over half the rate.
+        thd_percent: (frequencies, levels), RMS of the harmonics from the second on over the fundamental; NaN
+            where there is none.
     """
 
     frequency_hz: Real
@@ -70,4 +71,5 @@ def measure_distortion(
             harmonic[index, level, : len(found)] = found
     amplitude = 10 ** (harmonic / 20)
     thd = 100 * np.sqrt(np.square(amplitude[..., 1:]).sum(axis=-1)) / amplitude[..., 0]
+    thd = np.where(harmonic[..., 0] > SILENT_DB, thd, np.nan)
     return Distortion(np.asarray(frequencies), np.asarray(levels_db, np.float64), harmonic, thd)

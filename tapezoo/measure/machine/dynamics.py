@@ -13,6 +13,9 @@ QUIET_S, LOUD_S, AFTER_S = 1.0, 2.0, 4.0
 DONE = 1 - np.exp(-1)  # of the change, in dB: one time constant
 LEAST_DB = 0.5  # of change, for it to have a time
 SMOOTH_PERIODS = 2
+SETTLE_MS = (
+    3.0  # after a step, in which filters ring; what is left of an exponential still has its time constant
+)
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Dynamics:
         gain_db: (points,), output over input, dB, smoothed over two periods.
         quiet_gain_db: Before it, dB.
         loud_gain_db: At its end, dB.
-        attack_ms: Until 63 % of the change from the first loud moment on are done, ms; NaN: it changes by less than
-            half a dB.
+        attack_ms: In which 63 % of the change are done that is left 3 ms after the step, ms; NaN: less than half a dB
+            is left.
         release_ms: The same from the end of the loud tone on.
     """
 
@@ -78,6 +81,7 @@ def _level_db(signal: Real, period: int, smooth: int) -> Real:
 
 
 def _time_ms(gain_db: Real, period: int, rate: int) -> float:
+    gain_db = gain_db[round(SETTLE_MS / 1e3 * rate) :]
     first, last = float(gain_db[0]), float(gain_db[-period:].mean())
     if abs(last - first) < LEAST_DB:
         return float("nan")

@@ -13,6 +13,7 @@ from tapezoo.measure.machine.machine import Machine, Real
 FREQUENCY_HZ = 100.0
 LEVELS_DB = (-24.0, -12.0, -6.0, 0.0)
 SETTLE_PERIODS = 30
+FINENESS = 4096  # points from the lowest input to the highest
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Loops:
         level_db: (levels,), peaks of the input, dB re full scale.
         input: (levels, samples).
         output: As `input`.
-        area: (levels,), of the loop over that of the rectangle around it: 0 for a line, pi/4 for a phase shift of a
-            quarter of a period.
+        area: (levels,), between the way up and the way down over that of the rectangle around both: 0 for a line, pi/4
+            for a phase shift of a quarter of a period. Where the ways cross, both parts count.
     """
 
     frequency_hz: float
@@ -47,7 +48,20 @@ def measure_loops(machine: Machine, levels_db: Sequence[float] = LEVELS_DB) -> L
     levels = np.asarray(levels_db, np.float64)
     sines = 10 ** (levels[:, None] / 20) * wave
     input, output = sines[:, -period:], machine.play(sines)[:, -period:]
-    x, y = (np.concatenate([rows, rows[:, :1]], axis=1) for rows in (input, output))
-    enclosed = np.abs(np.sum(0.5 * (y[:, 1:] + y[:, :-1]) * np.diff(x), axis=1))
+    between = np.array([_between(x, y) for x, y in zip(input, output, strict=True)])
     around = np.ptp(input, axis=1) * np.maximum(np.ptp(output, axis=1), 1e-12)
-    return Loops(machine.sample_rate / period, levels, input, output, enclosed / around)
+    return Loops(machine.sample_rate / period, levels, input, output, between / around)
+
+
+def _between(input: Real, output: Real) -> float:
+    """Area between the two ways from the lowest to the highest input."""
+    lowest, highest = int(input.argmin()), int(input.argmax())
+    places = [np.arange(lowest, highest + 1), np.arange(highest, lowest + len(input) + 1)[::-1] % len(input)]
+    if lowest > highest:
+        places = [
+            np.arange(lowest, highest + len(input) + 1) % len(input),
+            np.arange(highest, lowest + 1)[::-1],
+        ]
+    grid = np.linspace(input[lowest], input[highest], FINENESS)
+    up, down = (np.interp(grid, input[place], output[place]) for place in places)
+    return float(np.abs(up - down).mean() * np.ptp(input))

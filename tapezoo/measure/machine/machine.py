@@ -31,14 +31,30 @@ class Machine:
     Args:
         name: In tables and pictures.
         sample_rate: Hz.
-        latency_samples: What the machine declares; `play` takes it out.
-        play: (rows, samples) to the same shape, each row from rest; the same signals give the same result.
+        latency_samples: What the machine declares; `run` takes it out.
+        run: (rows, samples) to the same shape, each row from rest; the same signals give the same result.
     """
 
     name: str
     sample_rate: int
     latency_samples: int
-    play: Callable[[Rows], Rows]
+    run: Callable[[Rows], Rows]
+
+    def play(self, rows: Rows) -> Rows:
+        """(rows, samples) to the same shape.
+
+        Raises:
+            MeasureError: What comes out is not finite.
+        """
+        made = self.run(rows)
+        if not np.isfinite(made).all():
+            raise MeasureError(
+                self.name,
+                found="NaN or infinity in its output",
+                expected="audio for every test signal up to full scale",
+                fix="Measure another checkpoint or other settings.",
+            )
+        return made
 
     def play_one(self, signal: Real) -> Real:
         """(samples,) to (samples,)."""
@@ -85,11 +101,14 @@ def machine_of_bundle(root: Path, name: str, settings: dict[str, float]) -> Mach
     return Machine(name, stream.manifest.sample_rate, stream.manifest.latency_samples, play)
 
 
-def machine_of_device(device: Device, sample_rate: int, settings: dict[str, float], seed: int = 0) -> Machine:
+def machine_of_device(
+    device: Device, name: str, sample_rate: int, settings: dict[str, float], seed: int = 0
+) -> Machine:
     """A virtual machine; what is random in it differs from row to row.
 
     Args:
         device: The machine.
+        name: In tables.
         sample_rate: Hz.
         settings: Of its controls.
         seed: Of the first row.
@@ -102,4 +121,4 @@ def machine_of_device(device: Device, sample_rate: int, settings: dict[str, floa
         ]
         return np.stack(made).astype(np.float64)
 
-    return Machine(device.name, sample_rate, 0, play)
+    return Machine(name, sample_rate, 0, play)

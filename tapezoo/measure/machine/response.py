@@ -15,6 +15,7 @@ BEFORE_IR_S, IR_S = (
     0.5,
 )  # of the impulse response that is kept; the second harmonic's begins 0.5 s before
 POINTS_PER_OCTAVE = 12
+DELAY_PERIODS, LEAST_REACH_S = 20.0, 0.005
 REGULAR_DB = -80.0  # of the sweep's loudest bin: where it has less there is nothing to divide by
 
 
@@ -25,7 +26,7 @@ class Response:
     Args:
         frequency_hz: (points,), Hz.
         gain_db: (points,), dB.
-        group_delay_ms: (points,), ms, after the declared latency.
+        group_delay_ms: (points,), ms, after the declared latency; of what arrives within twenty periods.
         level_db: Peak of the sweep, dB re full scale.
     """
 
@@ -58,10 +59,13 @@ def measure_response(machine: Machine, level_db: float = -30.0) -> Response:
     frequency = LOWEST_HZ * 2 ** (np.arange(int(octaves * POINTS_PER_OCTAVE) + 1) / POINTS_PER_OCTAVE)
     time = (np.arange(len(kept)) - before) / rate
     waves = np.exp(-2j * np.pi * frequency[:, None] * time)
-    spectrum, moment = waves @ kept, waves @ (kept * time)
-    size = np.maximum(np.abs(spectrum), 1e-12)
-    delay = np.real(moment * np.conj(spectrum)) / size**2
-    return Response(frequency, 20 * np.log10(size), 1e3 * delay, level_db)
+    gain_db = 20 * np.log10(np.maximum(np.abs(waves @ kept), 1e-12))
+    # noise counts by its distance in time: what is far away for a frequency is left out
+    reach = np.clip(DELAY_PERIODS / frequency, LEAST_REACH_S, IR_S)[:, None]
+    near = waves * (0.5 + 0.5 * np.cos(np.pi * np.clip(time / reach, -1, 1)))
+    spectrum, moment = near @ kept, near @ (kept * time)
+    delay = np.real(moment * np.conj(spectrum)) / np.maximum(np.abs(spectrum), 1e-12) ** 2
+    return Response(frequency, gain_db, 1e3 * delay, level_db)
 
 
 def exponential_sweep(sample_rate: int) -> Real:

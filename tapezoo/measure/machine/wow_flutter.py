@@ -14,7 +14,7 @@ BAND_HZ = 400.0  # kept on either side of the tone
 SPEED_RATE_HZ = 1000
 EDGE_S = 0.5  # at either end, where filters ring
 LEAST_S = 5.0  # the standard's shortest reading
-WOW_HZ, FLUTTER_HZ = (0.5, 6.0), (6.0, 200.0)
+WOW_HZ, FLUTTER_HZ = (0.1, 6.0), (6.0, 200.0)
 SIGMAS = 0.95  # share of the time: two sigma
 
 # The standard's weighting, Hz and dB: AES6-2008, identical with IEC 60386
@@ -30,14 +30,16 @@ class WowFlutter:
     Args:
         weighted_percent: +- what the weighted deviation stays under for 95 % of the time (two sigma).
         unweighted_percent: The same without weighting, 0.1 to 200 Hz.
-        wow_percent: RMS of the deviation from 0.5 to 6 Hz.
-        flutter_percent: RMS of the deviation from 6 to 200 Hz.
+        rms_percent: RMS of the deviation from 0.1 to 200 Hz.
+        wow_percent: RMS of its part from 0.1 to 6 Hz.
+        flutter_percent: RMS of its part from 6 to 200 Hz.
         drift_percent: Mean deviation: how much the machine is fast.
         seconds: What was measured.
     """
 
     weighted_percent: float
     unweighted_percent: float
+    rms_percent: float
     wow_percent: float
     flutter_percent: float
     drift_percent: float
@@ -128,6 +130,7 @@ def wow_flutter(speed: Real, rate_hz: float) -> WowFlutter:
     return WowFlutter(
         100 * peak(part(weighting(frequency))),
         100 * peak(part(np.where(inside, 1.0, 0.0))),
+        100 * rms(WOW_HZ[0], FLUTTER_HZ[1]),
         100 * rms(*WOW_HZ),
         100 * rms(*FLUTTER_HZ),
         100 * drift,

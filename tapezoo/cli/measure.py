@@ -1,0 +1,275 @@
+"""`tapezoo measure SOURCE [--against OTHER]`: what a machine does to test signals, or a model to a recording."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tapezoo.errors import ArgumentsError
+from tapezoo.terminal import say
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Picture
+
+    from tapezoo.controls import Control
+    from tapezoo.measure.machine.machine import Machine
+    from tapezoo.measure.machine.measured import Figure
+
+DEVICE = "device:"
+MARK = "measure.json"
+DEFAULT_RATE_HZ = 44_100
+EPILOG = """
+SOURCE is a machine that can be played: a checkpoint, the folder of a run or of a bundle, the name of a shipped bundle,
+or device:NAME for a virtual machine, with its options as in device:tape,speed_ips=7.5,hiss_db=-60; or a recording:
+DRY.wav WET.wav. A machine plays about a minute of test signals. With --against, two machines are shown side by side, or
+a machine plays the dry of a recording and is compared with its wet. docs/measure.md says how each figure is defined.
+"""
+
+
+def add_parser(verbs: Any) -> None:
+    """Adds the verb to the command line."""
+    parser = verbs.add_parser(
+        "measure",
+        help="measure a model, a virtual machine or a recording, alone or against another",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", nargs="+", metavar="SOURCE", help="one machine, or DRY.wav WET.wav")
+    parser.add_argument("--against", metavar="OTHER", help="another machine")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="value of a control in its own unit, of every machine that has it; may be repeated",
+    )
+    parser.add_argument(
+        "--sample-rate",
+        type=int,
+        metavar="HZ",
+        help=f"of a virtual machine (default: that of the other machine, else {DEFAULT_RATE_HZ})",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of what is random in a virtual machine (default: 0)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="write figures (CSV, JSON) and pictures to this new folder"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing folder of measurements")
+    parser.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measures, prints a table, and writes the folder that was asked for."""
+    from tapezoo.controls import parse_settings
+    from tapezoo.staging import staged_folder
+
+    sources: list[str] = options.source
+    if len(sources) > 2:
+        raise ArgumentsError(
+            "tapezoo measure", f"{len(sources)} sources; give one machine, or DRY.wav and WET.wav"
+        )
+    settings = parse_settings(options.set)
+    names = [*(sources if len(sources) == 1 else []), *([options.against] if options.against else [])]
+    for name in names:
+        _check_known(name)
+    measure = _measure_pair if len(sources) == 2 else _measure_machines
+    if options.out is None:
+        measure(options, names, settings, None)
+        return 0
+    with staged_folder(options.out, options.overwrite, _is_ours, "folder of measurements") as folder:
+        measure(options, names, settings, folder)
+    say(f"written to {options.out}")
+    return 0
+
+
+def _measure_machines(
+    options: argparse.Namespace, names: Sequence[str], settings: dict[str, float], folder: Path | None
+) -> None:
+    opened = _open_all(names, settings, options.sample_rate, options.seed)
+
+    from tapezoo.measure.machine.measured import figures_of, measure_machine
+    from tapezoo.report.measured import figures_table, pictures
+    from tapezoo.report.tables import screen_table
+    from tapezoo.screen import Screen
+
+    console, measured = Screen(), []
+    with console.status("measuring") as status:
+        for machine in opened:
+
+            def told(step: str, name: str = machine.name) -> None:
+                status.update(f"{name}: {step}")
+
+            measured.append(measure_machine(machine, told))
+    shown, figures = [machine.name for machine in opened], [figures_of(one) for one in measured]
+    console.print(screen_table(figures_table(shown, figures)))
+    if folder is not None:
+        _write(folder, options.set, shown, figures, [one.as_json() for one in measured], pictures(measured))
+
+
+def _measure_pair(
+    options: argparse.Namespace, names: Sequence[str], settings: dict[str, float], folder: Path | None
+) -> None:
+    from tapezoo.data.audio import read_header
+
+    dry, wet = (Path(name) for name in options.source)
+    read_header(dry)
+    machines = _open_all(names, settings, read_header(wet).sample_rate, options.seed)
+
+    from tapezoo.measure.pair_scores import read_recording, recording_figures, remarks, scores
+    from tapezoo.report.measured import figures_table
+    from tapezoo.report.tables import screen_table
+    from tapezoo.screen import Screen
+
+    console = Screen()
+    with console.status("reading and aligning"):
+        recording = read_recording(dry, wet)
+        own = recording_figures(recording)
+    console.print(screen_table(figures_table([recording.name], [own])))
+    console.say(*remarks(recording))
+    shown, figures = [recording.name], [own]
+    for machine in machines:
+        with console.status(f"playing {machine.name}"):
+            found = scores(recording, machine)
+        console.print(screen_table(figures_table([machine.name], [found])))
+        shown, figures = [*shown, machine.name], [*figures, found]
+    if folder is not None:
+        _write(folder, options.set, shown, figures, [], {})
+
+
+def _check_known(name: str) -> None:
+    """Refuses what is not there, before anything is imported."""
+    if name.startswith(DEVICE):
+        from tapezoo import registry
+
+        kind = name.removeprefix(DEVICE).partition(",")[0]
+        if kind not in [entry.name for entry in registry.registrations("devices")]:
+            registry.load("devices", kind)  # says so
+    else:
+        from tapezoo.cli.render import bundle_of
+
+        bundle_of(Path(name))
+
+
+def _open_all(names: Sequence[str], settings: dict[str, float], rate: int | None, seed: int) -> list[Machine]:
+    """Machines in their order; a virtual one at the rate of the other."""
+    from tapezoo.controls import ControlError
+    from tapezoo.measure.pair_scores import check_rates
+
+    found: dict[int, tuple[Machine, Sequence[Control]]] = {}
+    for number, name in enumerate(names):
+        if not name.startswith(DEVICE):
+            found[number] = _open_model(Path(name), settings)
+            rate = rate or found[number][0].sample_rate
+    for number, name in enumerate(names):
+        if name.startswith(DEVICE):
+            found[number] = _open_device(name, settings, rate or DEFAULT_RATE_HZ, seed)
+    opened = [found[number] for number in range(len(names))]
+    known = {control.name for _, controls in opened for control in controls}
+    if unknown := [name for name in settings if opened and name not in known]:
+        raise ControlError(
+            f"control {unknown[0]!r}",
+            found="no machine with a control of this name",
+            expected=", ".join(sorted(known)) or "no --set: there are no controls",
+            fix="Correct the name.",
+        )
+    machines = [machine for machine, _ in opened]
+    if len(machines) == 2:
+        check_rates(*((machines[0].name, machines[0].sample_rate, machines[1].name, machines[1].sample_rate)))
+    return machines
+
+
+def _open_device(
+    name: str, settings: dict[str, float], rate: int, seed: int
+) -> tuple[Machine, Sequence[Control]]:
+    from tapezoo.controls import control_vector
+    from tapezoo.devices import device
+    from tapezoo.measure.machine.machine import machine_of_device
+
+    kind, *options = name.removeprefix(DEVICE).split(",")
+    made = device(kind, **dict(_option(text) for text in options))
+    own = _own(settings, made.controls)
+    control_vector(made.controls, own)  # says what is out of range
+    return machine_of_device(made, name, rate, own, seed), made.controls
+
+
+def _option(text: str) -> tuple[str, float | str]:
+    """NAME=VALUE of a virtual machine's construction."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ArgumentsError(
+            "tapezoo measure", f"{text!r}; options of a device are NAME=VALUE with commas between"
+        )
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value
+
+
+def _open_model(path: Path, settings: dict[str, float]) -> tuple[Machine, Sequence[Control]]:
+    from tapezoo.cli.render import bundle_of
+    from tapezoo.controls import control_vector
+    from tapezoo.measure.machine.machine import machine_of_bundle, machine_of_net
+
+    bundle = bundle_of(path)
+    if bundle is not None:
+        from tapezoo.bundle import read_manifest
+
+        controls = read_manifest(bundle).controls
+        own = _own(settings, controls)
+        control_vector(controls, own)  # says what is out of range
+        return machine_of_bundle(bundle, path.name, own), controls
+    from tapezoo.cli.lean import import_lightning
+
+    import_lightning()
+    import torch
+
+    from tapezoo.checkpoint import load_model
+    from tapezoo.run_files import BEST, LAST, best_checkpoint
+
+    torch.set_num_threads(1)
+    model = load_model(best_checkpoint(path))
+    model.net.eval()
+    positions = control_vector(model.controls, _own(settings, model.controls))
+    name = path.parent.name if path.name in (BEST, LAST) else path.name
+    return machine_of_net(model.net, name or path.name, model.sample_rate, positions), model.controls
+
+
+def _own(settings: dict[str, float], controls: Sequence[Control]) -> dict[str, float]:
+    names = {control.name for control in controls}
+    return {name: value for name, value in settings.items() if name in names}
+
+
+def _is_ours(folder: Path) -> bool:
+    return (folder / MARK).is_file()
+
+
+def _write(
+    folder: Path,
+    settings: Sequence[str],
+    names: Sequence[str],
+    figures: Sequence[Sequence[Figure]],
+    curves: Sequence[dict[str, Any]],
+    pictures: Mapping[str, Callable[[], Picture]],
+) -> None:
+    import json
+    import math
+
+    from tapezoo.report.figures import write_png
+    from tapezoo.report.measured import figures_csv
+    from tapezoo.report.tables import write_csv
+
+    values = [{one.key: one.value if math.isfinite(one.value) else None for one in own} for own in figures]
+    document = {
+        "version": 1,
+        "sources": list(names),
+        "settings": list(settings),
+        "figures": values,
+        "curves": list(curves),
+    }
+    (folder / MARK).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_csv(figures_csv(names, figures), folder / "figures.csv")
+    for name, draw in pictures.items():
+        write_png(draw(), folder / f"{name}.png")

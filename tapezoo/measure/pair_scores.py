@@ -1,0 +1,186 @@
+"""A recording, and how near a machine that is played on its dry comes to its wet."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapezoo.data.align.trajectory import DelayTrajectory
+from tapezoo.data.audio import Audio, read_header
+from tapezoo.data.least_squares import linear_floor
+from tapezoo.data.pair_delays import settle_delays
+from tapezoo.data.pairs import Pair
+from tapezoo.data.prepare import prepare_pair
+from tapezoo.data.streams import read_signal
+from tapezoo.measure.loudness import loudness, loudness_unit
+from tapezoo.measure.machine.machine import Machine, MeasureError
+from tapezoo.measure.machine.measured import FLUTTER_FIGURES, Figure
+from tapezoo.measure.machine.wow_flutter import LEAST_S, wow_flutter
+
+POINTS_PER_S = 500  # of a delay over time: flutter up to 200 Hz, as far as the delay shows it
+UNITS = {"si_sdr": "dB", "lsd": "dB", "level": "dB", "crest": "dB", "mae": "of full scale"}
+SKIPPED_S = 0.1  # in which a machine that begins at rest catches up with a recording that does not
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One channel of a pair, aligned; where the delay wanders, dry is read along it.
+
+    Args:
+        name: In tables.
+        sample_rate: Hz.
+        input: (samples,), dry.
+        target: (samples,), wet.
+        delay_samples: Constant part of the delay that was taken off.
+        wander: The delay over time; None: it stands still.
+    """
+
+    name: str
+    sample_rate: int
+    input: Audio
+    target: Audio
+    delay_samples: int
+    wander: DelayTrajectory | None
+
+
+def read_recording(dry: Path, wet: Path) -> Recording:
+    """The first channel of a pair, checked and aligned as for training.
+
+    Raises:
+        TapezooError: Files that do not fit together, see `tapezoo.data.prepare.prepare_pair`.
+    """
+    rates = [read_header(path).sample_rate for path in (dry, wet)]
+    if rates[0] != rates[1]:
+        raise MeasureError(
+            wet.name,
+            found=f"{rates[1]} Hz, and {rates[0]} Hz in {dry.name}",
+            expected="one sample rate",
+            fix="Run `tapezoo prepare` on them; it brings both to one.",
+        )
+    pair = Pair(dry, wet, {})
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        signals = read_signal(dry, folder), read_signal(wet, folder)
+        settled = settle_delays(pair, *signals, rates[0], "auto", "remove", folder)
+        row = prepare_pair(wet.name, pair, (), rates[0], "auto", "remove", folder, settled)[0]
+        delay = settled[0][0]
+        return Recording(
+            wet.name,
+            rates[0],
+            np.array(row.input),
+            np.array(row.target),
+            delay.constant_samples,
+            delay.trajectory,
+        )
+
+
+def recording_figures(recording: Recording) -> list[Figure]:
+    """What a pair says without a model: delay, level, loudness, crest factor, how linear it is, wow and flutter."""
+    dry, wet, rate = (
+        recording.input.astype(np.float64),
+        recording.target.astype(np.float64),
+        recording.sample_rate,
+    )
+    unit = loudness_unit(len(wet), rate)
+    figures = [
+        Figure("seconds", "length", len(wet) / rate, "s", 1),
+        Figure("delay_samples", "delay of wet", recording.delay_samples, "samples", 0),
+        Figure("gain_db", "level of wet against dry", _rms_db(wet) - _rms_db(dry), "dB"),
+        Figure("loudness", "loudness of wet", loudness(wet, rate), unit, 1),
+        Figure("loudness_change", "against dry", loudness(wet, rate) - loudness(dry, rate), "dB", 1),
+        Figure("crest_dry_db", "crest factor of dry", _crest_db(dry), "dB", 1),
+        Figure("crest_wet_db", "crest factor of wet", _crest_db(wet), "dB", 1),
+        Figure("linear_floor", "ESR of the best linear filter", _floor(recording), "", 5),
+    ]
+    speed = _speed(recording)
+    if speed is not None:
+        found = wow_flutter(speed, POINTS_PER_S)
+        figures += [Figure(key, text, float(getattr(found, key)), "%", 4) for key, text in FLUTTER_FIGURES]
+    return figures
+
+
+def remarks(recording: Recording) -> list[str]:
+    """What a reader of the figures should know of the recording."""
+    if recording.wander is None:
+        return []
+    said = [
+        "The delay of this recording wanders. Its figures are those of dry read along the delay, and so are a model's."
+    ]
+    if _speed(recording) is None:
+        seconds = len(recording.target) / recording.sample_rate
+        said.append(
+            f"Wow and flutter were not measured: AES6-2008 asks for {LEAST_S:g} s, and there are {seconds:.1f} s."
+        )
+    return said
+
+
+def scores(recording: Recording, machine: Machine) -> list[Figure]:
+    """Every registered metric of the machine on a recording, and the difference in loudness; needs torch.
+
+    Args:
+        recording: Its dry is played.
+        machine: At the recording's rate.
+
+    Raises:
+        MeasureError: Another sample rate.
+    """
+    import torch
+
+    from tapezoo import registry
+    from tapezoo.metrics import metric_collection
+
+    check_rates(recording.name, recording.sample_rate, machine.name, machine.sample_rate)
+    begin = min(round(SKIPPED_S * recording.sample_rate), len(recording.target) // 4)
+    output = machine.play_one(recording.input.astype(np.float64))[begin:]
+    target = recording.target[begin:].astype(np.float64)
+    names = [entry.name for entry in registry.registrations("metrics")]
+    collection = metric_collection("", names)
+    with torch.no_grad():
+        collection.update(*(torch.from_numpy(one.astype(np.float32))[None] for one in (output, target)))
+    figures = []
+    for name, value in collection.compute().items():
+        figures.append(Figure(name, name, float(value), UNITS.get(name, ""), 5))
+        if name == "esr":
+            snr_db = -10 * np.log10(max(float(value), 1e-20))
+            figures.append(Figure("snr_db", "SNR, -10 log10 of the ESR", snr_db, "dB"))
+    apart = loudness(output, recording.sample_rate) - loudness(target, recording.sample_rate)
+    return [*figures, Figure("loudness_db", "loudness against wet", apart, "dB")]
+
+
+def check_rates(name: str, rate: int, other: str, other_rate: int) -> None:
+    """Refuses to compare two rates; raises MeasureError."""
+    if rate != other_rate:
+        raise MeasureError(
+            f"{name} and {other}",
+            found=f"{rate} and {other_rate} Hz",
+            expected="one sample rate",
+            fix="Resample the recording, or choose a machine of its rate.",
+        )
+
+
+def _speed(recording: Recording) -> NDArray[np.float64] | None:
+    """How much the machine is fast, point by point; None where the delay stands still or is too short to tell."""
+    seconds = len(recording.target) / recording.sample_rate
+    if recording.wander is None or seconds < LEAST_S + 2 / POINTS_PER_S:
+        return None
+    times = np.arange(round(seconds * POINTS_PER_S)) / POINTS_PER_S
+    delay_s = recording.wander.at_times(times) / recording.sample_rate
+    return -np.diff(delay_s) * POINTS_PER_S
+
+
+def _floor(recording: Recording) -> float:
+    return float(
+        linear_floor([(recording.input, recording.target)], [(recording.input, recording.target)], 0)
+    )
+
+
+def _rms_db(signal: NDArray[np.float64]) -> float:
+    return 10 * float(np.log10(max(float(np.mean(np.square(signal))), 1e-20)))
+
+
+def _crest_db(signal: NDArray[np.float64]) -> float:
+    return 20 * float(np.log10(max(float(np.abs(signal).max()), 1e-10))) - _rms_db(signal)

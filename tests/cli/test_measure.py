@@ -1,0 +1,135 @@
+"""`tapezoo measure`: machines side by side, a model against a recording, and what is refused before any work."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from export.nets import arguments, knobs, lstm
+
+import tapezoo.cli.measure as verb
+from tapezoo.cli import main
+from tapezoo.controls import control_vector
+from tapezoo.export import export_bundle
+from tapezoo.export.targets.onnx import OnnxTarget
+from tapezoo.measure.machine.machine import Machine, machine_of_bundle, machine_of_net
+
+RATE_HZ = 44100
+
+
+def toy(name, sample_rate=16000):
+    return Machine(name, sample_rate, 0, np.tanh)
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """Machines that cost nothing to play, in place of what is named."""
+    monkeypatch.setattr(verb, "_open_model", lambda path, settings: (toy(path.name), ()))
+    monkeypatch.setattr(verb, "_open_device", lambda name, settings, rate, seed: (toy(name, rate), ()))
+
+
+def test_two_machines_stand_side_by_side_and_a_folder_holds_figures_and_pictures(toys, tmp_path, capsys):
+    out = tmp_path / "measured"
+    assert main(["measure", "tape", "--against", "device:tape", "--out", str(out)]) == 0
+    text = capsys.readouterr().out
+    assert "device:tape" in text
+    assert "3 % THD at 1 kHz" in text
+    assert {path.name for path in out.iterdir()} == {
+        "measure.json", "figures.csv", "response.png", "harmonics.png", "loops.png", "dynamics.png", "noise.png",
+    }  # fmt: skip
+    document = json.loads((out / "measure.json").read_text())
+    assert document["sources"] == ["tape", "device:tape"]
+    assert document["figures"][0] == document["figures"][1]
+    assert len(document["curves"][0]["response"]["frequency_hz"]) == len(
+        document["curves"][0]["response"]["gain_db"]
+    )
+    with (out / "figures.csv").open() as file:
+        rows = {row["figure"]: row for row in csv.DictReader(file)}
+    assert float(rows["gain_1k_db"]["tape"]) == pytest.approx(0, abs=0.01)
+    assert rows["attack_ms"]["tape"] == ""
+    before = (out / "measure.json").read_bytes()
+    assert main(["measure", "tape", "--out", str(out)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (out / "measure.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["nothere"], "tape"),
+        (["device:tapee"], "Did you mean tape?"),
+        (["device:tape,wo=3"], "wow_flutter"),
+        (["device:tape,wow"], "NAME=VALUE"),
+        (["tape", "--set", "drive=3"], "no machine with a control of this name"),
+        (["device:tape", "--set", "drive=3"], "drive"),
+        (["a.wav", "b.wav", "c.wav"], "DRY.wav and WET.wav"),
+        (["a.wav", "b.wav"], "a.wav: found no file"),
+        (["tape", "--against", "device:tape", "--sample-rate", "48000"], "44100 and 48000 Hz"),
+        (["tape", "--out", "."], "--overwrite"),
+        (["tape", "--out", ".", "--overwrite"], "folder of measurements"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_is_played(
+    line, said, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.txt").write_text("mine")
+    monkeypatch.setattr(Machine, "play", lambda self, rows: pytest.fail("it played"))
+    assert main(["measure", *line]) == 2
+    assert said in capsys.readouterr().err
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """A bundle, and a recording of what it plays, 40 samples late and with a little noise."""
+    folder = tmp_path_factory.mktemp("pair")
+    net = lstm(0)
+    export_bundle(net, **arguments(net, folder / "bundle"), targets=[OnnxTarget()])
+    from tapezoo.runtime import Stream
+
+    random = np.random.default_rng(1)
+    dry = (0.3 * random.standard_normal(2 * RATE_HZ) * np.repeat(random.random(20), RATE_HZ // 10)).astype(
+        np.float32
+    )
+    wet = Stream(folder / "bundle").process(dry)
+    noise = 1e-3 * np.sqrt(np.mean(wet**2)) * np.random.default_rng(0).standard_normal(len(wet))
+    late = np.concatenate([np.zeros(40), wet[:-40]]) + noise
+    for name, audio in (("dry", dry), ("wet", late.astype(np.float32))):
+        soundfile.write(folder / f"{name}.wav", audio, RATE_HZ, subtype="FLOAT")
+    return folder
+
+
+def test_a_bundle_on_the_recording_of_itself_is_as_far_off_as_the_noise(pair, tmp_path, capsys):
+    line = ["measure", str(pair / "dry.wav"), str(pair / "wet.wav"), "--against", str(pair / "bundle")]
+    assert main([*line, "--out", str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    assert "wet.wav" in text
+    own, found = json.loads((tmp_path / "out" / "measure.json").read_text())["figures"]
+    assert own["delay_samples"] == 40
+    assert found["esr"] == pytest.approx(1e-6, rel=0.3)
+    assert own["linear_floor"] > found["esr"]
+    assert found["snr_db"] == pytest.approx(60, abs=1.5)
+    assert abs(found["loudness_db"]) < 0.01
+    assert set(found) >= {"esr", "mae", "si_sdr", "mrstft", "lsd", "level", "crest"}
+
+
+def test_a_machine_of_another_rate_than_the_recording_is_refused(pair, capsys, monkeypatch):
+    monkeypatch.setattr(verb, "_open_model", lambda path, settings: (toy(path.name), ()))
+    assert main(["measure", str(pair / "dry.wav"), str(pair / "wet.wav"), "--against", "tape"]) == 2
+    assert "44100 and 16000 Hz" in capsys.readouterr().err
+
+
+def test_a_net_and_its_bundle_are_the_same_machine_at_every_setting(tmp_path):
+    net = lstm(1)
+    export_bundle(net, **arguments(net, tmp_path / "bundle"), targets=[OnnxTarget()])
+    rows = 0.3 * np.random.default_rng(0).standard_normal((2, 3000))
+    bundle = machine_of_bundle(tmp_path / "bundle", "bundle", {"drive": 7.0})
+    positions = control_vector(knobs(net), {"drive": 7.0})
+    heard = machine_of_net(net.eval(), "net", RATE_HZ, positions).play(rows)
+    np.testing.assert_allclose(bundle.play(rows), heard, atol=1e-5)
+    assert (
+        np.abs(heard - machine_of_net(net, "net", RATE_HZ, control_vector(knobs(net), {})).play(rows)).max()
+        > 1e-3
+    )
