@@ -1,9 +1,12 @@
 """Metrics over a set of rows of different loudness and length."""
 
+import numpy as np
 import pytest
+import scipy.fft
+import scipy.signal
 import torch
 
-from tapezoo.metrics import metric_collection
+from tapezoo.metrics import metric_collection, resolve
 from tapezoo.metrics.energy_ratio import ESR
 from tapezoo.metrics.level_difference import CrestDifference, LevelDifference
 from tapezoo.metrics.log_spectral_distance import LogSpectralDistance
@@ -92,3 +95,32 @@ def test_levels_of_silence_are_no_figure():
     metric = LevelDifference()
     metric.update(torch.zeros(1, 10), torch.ones(1, 10))
     assert torch.isnan(metric.compute())
+
+
+def test_the_mel_cepstral_distance_is_that_of_an_independent_computation_and_knows_no_level():
+    random = np.random.default_rng(0)
+    target = scipy.signal.lfilter([1], [1, -0.9], random.standard_normal(9000))
+    output = scipy.signal.lfilter([1, 0.5], [1], target) + 0.01 * random.standard_normal(9000)
+
+    def cepstrum(signal):
+        frames = np.lib.stride_tricks.sliding_window_view(signal, 2048)[::512]
+        power = np.abs(np.fft.rfft(frames * scipy.signal.get_window("hann", 2048))) ** 2
+        mel = np.linspace(0, 2595 * np.log10(1 + 22050 / 700), 42)  # HTK
+        edge = 700 * (10 ** (mel / 2595) - 1)
+        bins = np.arange(1025) * 44100 / 2048
+        up = (bins - edge[:-2, None]) / (edge[1:-1] - edge[:-2])[:, None]
+        down = (edge[2:, None] - bins) / (edge[2:] - edge[1:-1])[:, None]
+        bands = power @ np.clip(np.minimum(up, down), 0, None).T
+        return scipy.fft.dct(10 * np.log10(bands), norm="ortho", axis=1)[:, 1:17]
+
+    expected = np.sqrt(np.sum((cepstrum(output) - cepstrum(target)) ** 2, axis=1) / 40).mean()
+    metric = resolve("mcd")()
+    row = torch.from_numpy(target.astype(np.float32))[None]
+    metric.update(torch.from_numpy(output.astype(np.float32))[None], row)
+    assert metric.compute() == pytest.approx(expected, rel=1e-3)
+    louder = resolve("mcd")()
+    louder.update(3 * row, row)
+    assert louder.compute() == pytest.approx(0, abs=1e-4)
+    silent = resolve("mcd")()
+    silent.update(row, 0 * row)
+    assert silent.compute().isnan()

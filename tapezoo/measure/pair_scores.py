@@ -22,7 +22,7 @@ from tapezoo.measure.machine.measured import FLUTTER_FIGURES, Figure
 from tapezoo.measure.machine.wow_flutter import LEAST_S, wow_flutter
 
 POINTS_PER_S = 500  # of a delay over time: flutter up to 200 Hz, as far as the delay shows it
-UNITS = {"si_sdr": "dB", "lsd": "dB", "level": "dB", "crest": "dB", "mae": "of full scale"}
+UNITS = {"si_sdr": "dB", "lsd": "dB", "mcd": "dB", "level": "dB", "crest": "dB", "mae": "of full scale"}
 SKIPPED_S = 0.1  # in which a machine that begins at rest catches up with a recording that does not
 
 
