@@ -19,10 +19,10 @@ class MelCepstralDistance(Metric):
     """Mel-cepstral distance in dB: how far apart two spectral envelopes are, whatever the level.
 
     The mean over frames of `sqrt(sum_i (C_i - D_i)^2 / 40)` over the orthonormal DCT coefficients 1 to 16 of the
-    levels, in dB, of 40 mel bands (Kubichek, "Mel-cepstral distance measure for objective speech quality assessment", IEEE
-    PACRIM 1993): the RMS difference of the smoothed envelopes. Signals lie over one another, so nothing is warped.
-    Frames have 2048 samples, a Hann window and a hop of 512; levels are limited to 100 dB under the target's loudest
-    band. Frames in which the target is silent are left out, and so are rows shorter than a frame.
+    levels, in dB, of 40 mel bands: the RMS difference of the smoothed envelopes (Kubichek, "Mel-cepstral distance
+    measure for objective speech quality assessment", IEEE PACRIM 1993). Signals lie over one another, so nothing is
+    warped. Frames have 2048 samples, a Hann window and a hop of 512; levels are limited to 100 dB under the target's
+    loudest band. Frames in which the target is silent are left out, and so are rows shorter than a frame.
     """
 
     is_differentiable = False
