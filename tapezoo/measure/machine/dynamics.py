@@ -11,7 +11,7 @@ from tapezoo.measure.machine.machine import Machine, Real
 TONE_HZ, QUIET_DB, LOUD_DB = 1000.0, -30.0, -6.0
 QUIET_S, LOUD_S, AFTER_S = 1.0, 2.0, 4.0
 DONE = 1 - np.exp(-1)  # of the change, in dB: one time constant
-LEAST_DB = 0.5  # of change, for it to have a time
+LEAST_DB = 1.0  # of change, for it to have a time: after a loud tone tape is half a dB off for a moment
 SMOOTH_PERIODS = 2
 SETTLE_MS = (
     3.0  # after a step, in which filters ring; what is left of an exponential still has its time constant
@@ -27,7 +27,7 @@ class Dynamics:
         gain_db: (points,), output over input, dB, smoothed over two periods.
         quiet_gain_db: Before it, dB.
         loud_gain_db: At its end, dB.
-        attack_ms: In which 63 % of the change are done that is left 3 ms after the step, ms; NaN: less than half a dB
+        attack_ms: In which 63 % of the change are done that is left 3 ms after the step, ms; NaN: less than one dB
             is left.
         release_ms: The same from the end of the loud tone on.
     """
