@@ -154,8 +154,8 @@ def figures_of(measured: Measured) -> list[Figure]:
         Figure("ccif_second_percent", "IMD, CCIF 19 + 20 kHz at -10 dB", two.ccif_second_percent, "%", 3),
         Figure("ccif_third_percent", "the same, third order", two.ccif_third_percent, "%", 3),
         *(
-            Figure(f"loop_area_{abs(level):g}", f"area of the loop, 100 Hz at {level:g} dB", float(area), "of its box", 4)
-            for level, area in zip(measured.loops.level_db, measured.loops.area, strict=True)
+            Figure(f"loop_area_{abs(level):g}", f"area of the loop, 100 Hz at {level:g} dB", area, "of its box", 4)
+            for level, area in zip(measured.loops.level_db.tolist(), measured.loops.area.tolist(), strict=True)
         ),
         Figure("compression_db", "gain at -6 dB against -30 dB, 1 kHz", compression_db, "dB"),
         Figure("attack_ms", "attack (63 %)", dynamics.attack_ms, "ms", 1),
