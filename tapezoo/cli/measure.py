@@ -11,8 +11,6 @@ from tapezoo.errors import ArgumentsError
 from tapezoo.terminal import say
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Picture
-
     from tapezoo.controls import Control
     from tapezoo.measure.machine.machine import Machine
     from tapezoo.measure.machine.measured import Figure
@@ -252,7 +250,7 @@ def _write(
     names: Sequence[str],
     figures: Sequence[Sequence[Figure]],
     curves: Sequence[dict[str, Any]],
-    pictures: Mapping[str, Callable[[], Picture]],
+    pictures: Mapping[str, Callable[[], Any]],
 ) -> None:
     import json
     import math
