@@ -125,6 +125,7 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
 # each, controls that jump between them
 QUICK_EXPORTS = {
     "build.MOST_SAMPLES": 1 << 10,
+    "build.MOST_REMAINING_SAMPLES": 1 << 10,
     "golden.BLOCKS_SAMPLES": (1, 64, 333, 512),
     "golden.SINGLE_SAMPLES": 24,
     "cost.MEASURED_SAMPLES": 1 << 8,

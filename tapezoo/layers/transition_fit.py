@@ -109,8 +109,10 @@ def _accumulate(  # type: ignore[no-untyped-def]
         for n in range(samples):
             if n % rollout == 0:
                 M = before[row, n]
-                s[:] = 0.0
-            x[:] = inputs[row, n]
+                for i in range(size):  # a slice would be set by code that takes seconds to compile
+                    s[i] = 0.0
+            for i in range(count):
+                x[i] = inputs[row, n, i]
             x[place] = turn[row, n] * M
             for k in range(width):
                 z = parameters[first_bias + k]

@@ -81,14 +81,17 @@ def go_forward(  # type: ignore[no-untyped-def]
             for layer in range(1, layers):
                 for k in range(width):
                     unit = units[net, n, layer, k]
-                    change[:] = hidden_bias[net, layer - 1, k]
+                    bias = hidden_bias[net, layer - 1, k]
+                    for r in range(rows):  # a slice would be set by code that takes seconds to compile
+                        change[r] = bias
                     for j in range(width):
                         weight, before = hidden[net, layer - 1, k, j], units[net, n, layer - 1, j]
                         for r in range(rows):
                             change[r] += weight * before[r]
                     for r in range(rows):
                         unit[r] = tanh_of(change[r], t)
-            change[:] = head_bias[net]
+            for r in range(rows):
+                change[r] = head_bias[net]
             for k in range(width):
                 weight, unit = head[net, k], units[net, n, layers - 1, k]
                 for r in range(rows):
@@ -145,7 +148,9 @@ def go_back(  # type: ignore[no-untyped-def]
                     sums[k, r] = weight * change[r] * (one - unit * unit)
                 for_head[net, k] += here
             for layer in range(layers - 1, 0, -1):
-                before[:] = 0
+                for j in range(width):
+                    for r in range(rows):
+                        before[j, r] = 0
                 for k in range(width):
                     here = given.dtype.type(0)
                     for r in range(rows):

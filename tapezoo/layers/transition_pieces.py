@@ -44,7 +44,9 @@ def go_through(heard, step, turn, starts, vectors, size, table, path):  # type: 
                     sums[r] = tanh_of(sums[r], t)
             for layer in range(1, layers):
                 at = hidden + (layer - 1) * width * (width + 1)
-                before[:] = units
+                for k in range(width):  # a slice would be set by code that takes seconds to compile
+                    for r in range(rows):
+                        before[k, r] = units[k, r]
                 for k in range(width):
                     sums, bias = units[k], w[at + width * width + k]
                     for r in range(rows):

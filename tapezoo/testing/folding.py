@@ -24,6 +24,7 @@ from tapezoo.training.effect import EffectModel
 
 # from any state: the controls must be constant, other memory need not be settled
 FOLDED_SETTLE_SAMPLES = 2 * SMOOTHING_SAMPLES
+FOLDED_BLOCKS_SAMPLES = (1, 64, 333, 1000)
 
 
 def check_folded(model: EffectModel) -> None:
@@ -93,7 +94,7 @@ def _positions(model: EffectModel) -> Tensor:
 
 def _programme(hop_samples: int) -> list[Tensor]:
     """Noise, then a struck tone that decays, in blocks of several lengths, (1, 1, samples) each."""
-    lengths = [-(-samples // hop_samples) * hop_samples for samples in (1, 64, 333, 1000)]
+    lengths = [-(-samples // hop_samples) * hop_samples for samples in FOLDED_BLOCKS_SAMPLES]
     samples = sum(lengths)
     time = torch.arange(samples) / SAMPLE_RATE_HZ
     struck = 0.9 * torch.sin(2 * torch.pi * 330.0 * time) * torch.exp(-time / 0.02)

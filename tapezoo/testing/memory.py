@@ -15,15 +15,17 @@ from tapezoo.testing.conditions import (
 from tapezoo.training.effect import EffectModel
 
 FADING_MEMORY_SAMPLES = SAMPLE_RATE_HZ // 2
+FINITE_SAMPLES = 8192
+REST_SAMPLES = SAMPLE_RATE_HZ
 
 
 def check_finite(model: EffectModel) -> None:
     """Silence, full scale and DC stay finite."""
     net, controls = model.net, random_controls(model, 1)
-    signals = {"silence": torch.zeros(1, 1, 8192), "DC": torch.ones(1, 1, 8192)}
-    signals["full scale"] = torch.sign(noise_and_tone(1, 8192))
-    for name, signal in signals.items():
-        input = signal[..., : 8192 // net.hop_samples * net.hop_samples]
+    samples = FINITE_SAMPLES // net.hop_samples * net.hop_samples
+    signals = {"silence": torch.zeros(1, 1, samples), "DC": torch.ones(1, 1, samples)}
+    signals["full scale"] = torch.sign(noise_and_tone(1, samples))
+    for name, input in signals.items():
         with torch.no_grad():
             output, state = net(input, controls, net.initial_state(controls))
         if not all(bool(torch.isfinite(value).all()) for value in (output, *state.values())):
@@ -53,7 +55,7 @@ def check_fading_memory(model: EffectModel) -> None:
 def check_rest(model: EffectModel) -> None:
     """Silence from rest stays within 1e-4 of its settled output: no pop at the start."""
     net, controls = model.net, model.default_controls()
-    silence = torch.zeros(1, 1, -(-SAMPLE_RATE_HZ // net.hop_samples) * net.hop_samples)
+    silence = torch.zeros(1, 1, -(-REST_SAMPLES // net.hop_samples) * net.hop_samples)
     with torch.no_grad():
         output, _ = net(silence, controls, net.initial_state(controls))
     expect_close(

@@ -61,6 +61,7 @@ def results(play, layer: nn.RNNBase, *given: Tensor) -> list[Tensor]:
 SIZES = [(7, 150, 3, 5, 2), (4, 65, 1, 32, 1), (1, 3, 1, 20, 1)]
 
 
+@pytest.mark.slow  # compiled anew for double precision; in single precision below
 @pytest.mark.parametrize(("kind", "play", "memories"), KINDS)
 @pytest.mark.parametrize("sizes", SIZES)
 def test_outputs_and_gradients_are_those_of_torch(kind, play, memories, sizes):
@@ -69,6 +70,7 @@ def test_outputs_and_gradients_are_those_of_torch(kind, play, memories, sizes):
         torch.testing.assert_close(own, expected, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.slow  # compiled anew for double precision; in single precision below
 @pytest.mark.parametrize(("kind", "play", "memories"), KINDS)
 def test_gradients_are_those_of_finite_differences(kind, play, memories):
     layer, *given = fresh(kind, memories, torch.float64, (2, 3, 1, 3, 1))
@@ -181,11 +183,14 @@ def test_a_net_that_is_trained_takes_the_loops_and_one_that_is_played_does_not(m
     assert "aten::lstm" in str(traced.inlined_graph)
 
 
-def test_a_hyper_networks_gradient_is_that_of_torchs_operators(monkeypatch):
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 3e-6), pytest.param(torch.float64, 1e-9, marks=pytest.mark.slow)]
+)
+def test_a_hyper_networks_gradient_is_that_of_torchs_operators(dtype, tolerance, monkeypatch):
     torch.manual_seed(0)
-    layer = HyperLSTM(ControlCode(2, 1), 5, 2, 20.0).double()
-    signal, knobs = torch.randn(4, 70, 1).double(), torch.rand(2, 2, 1).double().repeat(2, 1, 1)
-    memory = [torch.randn(2, 4, 5).double() for _ in range(2)]
+    layer = HyperLSTM(ControlCode(2, 1), 5, 2, 20.0).to(dtype)
+    signal, knobs = torch.randn(4, 70, 1).to(dtype), torch.rand(2, 2, 1).to(dtype).repeat(2, 1, 1)
+    memory = [torch.randn(2, 4, 5).to(dtype) for _ in range(2)]
 
     def gradients() -> list[Tensor]:
         output, after = layer(signal, layer_code(knobs), [part.clone() for part in memory])
@@ -198,4 +203,4 @@ def test_a_hyper_networks_gradient_is_that_of_torchs_operators(monkeypatch):
     own = gradients()
     monkeypatch.setattr("tapezoo.layers.hyper_lstm.runs_compiled", lambda signal: False)
     for each, expected in zip(own, gradients(), strict=True):
-        torch.testing.assert_close(each, expected, rtol=1e-9, atol=1e-11)
+        assert (each - expected).norm() <= tolerance * expected.norm()

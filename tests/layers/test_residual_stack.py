@@ -71,6 +71,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow  # compiled anew for double precision; in single precision below
 @pytest.mark.parametrize("tanh", [False, True])
 @pytest.mark.parametrize(("rows", "sizes", "dilations"), CASES)
 def test_outputs_and_gradients_are_those_of_torch(tanh, rows, sizes, dilations):

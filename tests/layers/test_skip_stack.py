@@ -70,6 +70,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow  # compiled anew for double precision; in single precision below
 @pytest.mark.parametrize("gated", [False, True])
 @pytest.mark.parametrize("summed", [False, True])
 @pytest.mark.parametrize(("rows", "sizes", "dilations"), CASES)
@@ -82,10 +83,11 @@ def test_outputs_and_gradients_are_those_of_torch(gated, summed, rows, sizes, di
 
 
 @pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("summed", [False, True])
 @pytest.mark.parametrize(("rows", "sizes", "dilations"), CASES)
-def test_single_precision_is_near_to_double(gated, rows, sizes, dilations):
-    exact = results(plain_stack, fresh(torch.float64, gated, rows, sizes, dilations), True)
-    single = results(run_skip_stack, fresh(torch.float32, gated, rows, sizes, dilations), True)
+def test_single_precision_is_near_to_double(gated, summed, rows, sizes, dilations):
+    exact = results(plain_stack, fresh(torch.float64, gated, rows, sizes, dilations), summed)
+    single = results(run_skip_stack, fresh(torch.float32, gated, rows, sizes, dilations), summed)
     for own, expected in zip(single, exact, strict=True):
         assert own.dtype == torch.float32
         assert (own.double() - expected).norm() <= 3e-6 * expected.norm()

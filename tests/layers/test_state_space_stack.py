@@ -65,6 +65,7 @@ def results(run, given: list) -> list[Tensor]:
 CASES = [(3, 2, 16, 4, 150), (1, 3, 5, 3, 64), (2, 1, 1, 1, 1)]
 
 
+@pytest.mark.slow  # compiled anew for double precision; in single precision below
 @pytest.mark.parametrize("sizes", CASES)
 def test_outputs_and_gradients_are_those_of_torch(sizes):
     given = fresh(torch.float64, *sizes)
