@@ -230,6 +230,17 @@ def _blank_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
+def drawn_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run's pictures of its net's blocks are drawn for real in this test, the others are not."""
+    arrange, savefig = _drawing()
+    monkeypatch.setattr(
+        "tapezoo.callbacks.run_report.draw_block_response", _draws_of_a_run()["draw_block_response"]
+    )
+    monkeypatch.setattr("tapezoo.report.figures.arrange", arrange)
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", savefig)
+
+
+@pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are drawn for real in this test."""
     arrange, savefig = _drawing()

@@ -224,7 +224,7 @@ def test_a_report_that_fails_does_not_fail_the_run(
     ],
     ids=["GreyBox", "WienerHammerstein"],
 )
-@pytest.mark.usefixtures("drawn")
+@pytest.mark.usefixtures("drawn_blocks")
 def test_the_report_of_a_net_that_explains_itself_has_a_picture_of_each_block(
     explained: Any, blocks: list[str], data: PairedAudio, tmp_path: Path
 ) -> None:

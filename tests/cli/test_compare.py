@@ -2,6 +2,7 @@
 
 import csv
 import math
+import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -17,12 +18,14 @@ from scipy.signal import lfilter
 
 import tapezoo.compare.run as run
 import tapezoo.jobs.process as process
+from tapezoo.callbacks import RunRecorder
 from tapezoo.callbacks.history import Epoch, read_history, write_history
 from tapezoo.cli import main
 from tapezoo.compare.plan import Budget
 from tapezoo.jobs.folder import begin_row, read_outcome, write_json, write_outcome
 from tapezoo.jobs.lock import lock_folder
 from tapezoo.measure.comparison import Figures, Outcome
+from tapezoo.models.lstm import LSTM as LSTMModel
 
 RATE = 8000
 AUDIO_S = 16  # some four epochs of the LSTM
@@ -82,12 +85,36 @@ class RunHere:
         return self._code
 
 
-def start(command: list[str], *arguments: object, **options: object) -> object:
-    """A training is played here, but for the one that is to be stopped: that one waits for it."""
-    if "fit" not in command:
-        return START(command, *arguments, **options)
-    if "out/lstm" not in command or "--ckpt_path" in command:
-        return RunHere(command, *arguments, **options)
+class StoppedHere(RunHere):
+    """A row that is played when it is stopped: Ctrl-C reaches it in its third epoch."""
+
+    def __init__(self, command: list[str], stdout, **options: object) -> None:
+        self._play, self._stopped = lambda: RunHere.__init__(self, command, stdout), False
+
+    def send_signal(self, number: int) -> None:
+        assert number == signal.SIGINT
+        self._stopped = True
+        step = LSTMModel.training_step
+
+        def stop(model: LSTMModel, batch: object, batch_idx: int) -> object:
+            if (model.current_epoch, batch_idx) == (2, 1):
+                raise KeyboardInterrupt
+            return step(model, batch, batch_idx)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(LSTMModel, "training_step", stop)
+            patch.setattr(RunRecorder, "_report", lambda *given: None)  # longer than the training
+            self._play()
+
+    def wait(self, timeout_s: float) -> int:
+        if not self._stopped:
+            Path("waiting").touch()
+            raise subprocess.TimeoutExpired("fit", timeout_s)
+        return self._code
+
+
+def stopped_apart(command: list[str], *arguments: object, **options: object) -> object:
+    """The training that is to be stopped in a process of its own, where it waits for that."""
     line = command[command.index("tapezoo") + 1 :]
     return START([sys.executable, "-P", str(STOPPED_FIT), *line], *arguments, **options)
 
@@ -96,7 +123,15 @@ START = subprocess.Popen
 STOPPED_FIT = Path(__file__).with_name("stopped_fit.py")
 
 
-def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypatch, capsys):
+@pytest.mark.parametrize("stopped", [StoppedHere, pytest.param(stopped_apart, marks=pytest.mark.slow)])
+def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(stopped, monkeypatch, capsys):
+    def start(command: list[str], *arguments: object, **options: object) -> object:
+        """A training is played here, the one that is to be stopped by `stopped`."""
+        if "fit" not in command:
+            return START(command, *arguments, **options)
+        is_stopped = "out/lstm" in command and "--ckpt_path" not in command
+        return (stopped if is_stopped else RunHere)(command, *arguments, **options)
+
     monkeypatch.setattr(process.subprocess, "Popen", start)
     recipes = [write_recipe("fir.yaml", "FIR", taps=8, burn_in_samples=32)]
     recipes.append(write_recipe("lstm.yaml", "LSTM", **LSTM))
@@ -165,7 +200,7 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(monkeypat
 
 
 def stop_while_it_waits(folder: Path, *args: object) -> str:
-    if Path("waiting").exists():  # see `stopped_fit.py`
+    if Path("waiting").exists():  # see `StoppedHere` and `stopped_fit.py`
         raise KeyboardInterrupt
     return ""
 
