@@ -5,7 +5,6 @@ Each kind is an entry-point group, `tapezoo.KIND`, open to every distribution; t
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import importlib.util
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from tapezoo.errors import TapezooError
+from tapezoo.nearest import nearest_names
 from tapezoo.renamed import describe_rename
 
 Kind = Literal["models", "objectives", "losses", "metrics", "devices"]
@@ -202,8 +202,7 @@ def _import(registered: Registration) -> object:
 
 def _unknown(kind: Kind, name: str) -> UnknownNameError:
     known = sorted({entry.name for entry in registrations(kind)})
-    folded = {candidate.lower(): candidate for candidate in known}
-    nearest = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.4)]
+    nearest = nearest_names(name, known, cutoff=0.4)
     hint = f"Did you mean {nearest[0]}? " if nearest else ""
     return UnknownNameError(
         f"{KINDS[kind]} {name!r}",

@@ -45,7 +45,7 @@ def staged_folder(out: Path, overwrite: bool, is_ours: Callable[[Path], bool], k
     """
     out = Path(os.path.abspath(out))  # noqa: PTH100 - resolve() would follow a link and write behind it
     remove_left_behind(out.parent)
-    _check_free(out, overwrite, is_ours, kind)
+    check_free(out, overwrite, is_ours, kind)
     try:
         staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     except OSError as error:
@@ -56,7 +56,7 @@ def staged_folder(out: Path, overwrite: bool, is_ours: Callable[[Path], bool], k
         mark = _read_mark(staging)
         new.mkdir()  # mkdtemp's own folder is private; this one gets the user's usual permissions
         yield new
-        _check_free(out, overwrite, is_ours, kind)  # check again: minutes may have passed
+        check_free(out, overwrite, is_ours, kind)  # check again: minutes may have passed
         try:
             if out.exists():
                 out.rename(old)
@@ -184,7 +184,12 @@ def remove_parts(folder: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def _check_free(out: Path, overwrite: bool, is_ours: Callable[[Path], bool], kind: str) -> None:
+def check_free(out: Path, overwrite: bool, is_ours: Callable[[Path], bool], kind: str) -> None:
+    """Whether `staged_folder` would begin: to be asked before long work, with its arguments.
+
+    Raises:
+        OutputExistsError, NotReplaceableError: See there.
+    """
     if not os.path.lexists(out):
         return
     if not overwrite:

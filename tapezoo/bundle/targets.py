@@ -15,9 +15,15 @@ from pkgutil import resolve_name
 
 from tapezoo.bundle.manifest import Manifest
 from tapezoo.bundle.play import Step
+from tapezoo.errors import TapezooError
+from tapezoo.nearest import nearest_names
 
 Inspect = Callable[[Path, str, Manifest], None]
 """(root, file, manifest): refuses a stranger's file with a BundleError, without running anything of it."""
+
+
+class TargetNameError(TapezooError):
+    """Names of targets that no bundle can be made of."""
 
 
 @dataclass(frozen=True)
@@ -142,3 +148,43 @@ TARGETS = {row.name: row for row in ROWS}
 def related_target(name: str) -> TargetSpec | None:
     """The target called so, or the one that it is a variant of by its name: onnx_int4 is some ONNX graph."""
     return TARGETS.get(name) or TARGETS.get(name.partition("_")[0])
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuses names of targets that there are not, before whatever makes targets is imported.
+
+    Raises:
+        TargetNameError: With the nearest name and all of them; so for a name that is left out.
+    """
+    for name in names:
+        if not name:
+            raise TargetNameError(
+                f"the export targets {','.join(names)!r}",
+                found="a comma without a name before or after it",
+                expected=f"some of {', '.join(TARGETS)}",
+                fix="Remove the comma, or add the missing name.",
+            )
+        if name not in TARGETS:
+            nearest = nearest_names(name, TARGETS, cutoff=0.4)
+            hint = f"Did you mean {nearest[0]}? " if nearest else ""
+            raise TargetNameError(
+                f"export target {name!r}",
+                found="no target with this name",
+                expected=f"some of {', '.join(TARGETS)}",
+                fix=f"{hint}Separate them by commas.",
+            )
+
+
+def check_playable(names: Sequence[str]) -> None:
+    """A bundle without a grid needs the ONNX target: `tapezoo.runtime` plays it, and every reader verifies it.
+
+    Raises:
+        TargetNameError: It is not among them.
+    """
+    if "onnx" not in names:
+        raise TargetNameError(
+            "the export targets",
+            found=f"{', '.join(names) or 'none'}, without onnx",
+            expected="onnx among them: it is what plays a bundle without a grid",
+            fix=f"Pass --targets {','.join(['onnx', *names])}.",
+        )

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import io
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
 
 from tapezoo import __version__
 from tapezoo.cli import (
@@ -40,7 +37,8 @@ from tapezoo.cli.completion import complete
 from tapezoo.cli.stopping import stoppable
 from tapezoo.cli.training_options import FULL_PAGE, SHORT_PAGE, add_training_verbs, split_help
 from tapezoo.cli.training_options import VERBS as TRAINING_VERBS
-from tapezoo.errors import ArgumentsError, TapezooError
+from tapezoo.cli.verb_parser import VerbParser
+from tapezoo.errors import TapezooError
 from tapezoo.terminal import complain, say
 
 EXIT_UNEXPECTED = 1
@@ -116,28 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_UNEXPECTED
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse, but a fault in the line is said as every other, and no option is taken for a longer one."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"allow_abbrev": False, **kwargs})
-
-    def error(self, message: str) -> NoReturn:
-        raise ArgumentsError(self.prog, _with_nearest(message))
-
-
-def _with_nearest(message: str) -> str:
-    """The parser's message, with what may have been meant in place of all that could be."""
-    found = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
-    if found is None:
-        return message
-    near = difflib.get_close_matches(found[1], re.findall(r"[\w./-]+", found[2]), n=1)
-    return f"{message[: found.start()]}{found[1]!r}; did you mean {near[0]!r}?" if near else message
-
-
 def make_parser() -> argparse.ArgumentParser:
     """The parser of every verb; the training verbs have one of their own, behind their first word."""
-    parser = _Parser(
+    parser = VerbParser(
         prog="tapezoo",
         description="Trains models of analog audio equipment from dry/wet recordings and exports verified bundles.",
         epilog=(

@@ -10,7 +10,7 @@ from tapezoo.cli.grid_options import add_grid_arguments, grid_lines, grid_part
 
 if TYPE_CHECKING:
     from tapezoo.bundle import Manifest, TargetResult, Verification
-    from tapezoo.export import Part, Target
+    from tapezoo.export import Part
 
 MAX_LOSS = 1e-3  # as in tapezoo.export, which is slow to import
 
@@ -44,28 +44,30 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exports the best checkpoint and says what the gates measured."""
+    from tapezoo.bundle import is_bundle
     from tapezoo.cli.lean import import_filters, import_lightning
     from tapezoo.run_files import best_checkpoint, check_present
+    from tapezoo.staging import check_free
 
     path = best_checkpoint(options.checkpoint)
     check_present(path)
+    names = None if options.targets is None else _names(options.targets, options.grid is not None)
+    check_free(options.out, options.overwrite, is_bundle, "bundle")
     import_lightning()
     import_filters()
     import torch
 
     from tapezoo.checkpoint import load_model
-    from tapezoo.export import check_playable, export_checkpoint
+    from tapezoo.export import export_checkpoint, load_targets
     from tapezoo.export.pictures import Pictures
     from tapezoo.screen import Screen
     from tapezoo.terminal import shell
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
-    targets = None if options.targets is None else _targets(options.targets)
+    targets = None if names is None else load_targets(names)
     model = load_model(path)
     parts: list[Part] = [Pictures()]
     grid = grid_part(options, model.controls)
-    if grid is None and targets is not None:
-        check_playable(targets)
     if grid is not None:
         parts.append(grid)
     audio = None if options.audio is None else _read_programme(options.audio, model.sample_rate)
@@ -106,11 +108,15 @@ def _quality(manifest: Manifest) -> list[str]:
     return [f"quality      val_esr {esr:.5f}: {beside_floor_text(esr, float(floor))}"]
 
 
-def _targets(asked: str) -> tuple[Target, ...]:
-    """Of names with commas; nothing at all: none, as for a bundle that is a grid alone."""
-    from tapezoo.export import load_targets
+def _names(asked: str, is_grid: bool) -> list[str]:
+    """Of text with commas; nothing at all: none, as for a bundle that is a grid alone."""
+    from tapezoo.bundle.targets import check_names, check_playable
 
-    return load_targets([name.strip() for name in asked.split(",")] if asked.strip() else [])
+    names = [name.strip() for name in asked.split(",")] if asked.strip() else []
+    check_names(names)
+    if not is_grid:
+        check_playable(names)
+    return names
 
 
 def _describe_target(target: TargetResult, verification: Verification, bundle: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 from lightning.pytorch import Callback, LightningDataModule
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+
+from tapezoo.nearest import nearest_names
 
 _NO_CLASS = re.compile(r'(?:.*Parser key "([\w.]+)": )?.*?Expected a dot import path string: (\w+)')
 _BASES: dict[str, type[Any]] = {
@@ -31,7 +32,7 @@ def with_nearest_class(message: str) -> str:
     if found is None or (base := _BASES.get(found[1] or "data")) is None:
         return message
     names = sorted(_names_below(base))
-    near = difflib.get_close_matches(found[2], names, n=1)
+    near = nearest_names(found[2], names)
     kind = (found[1] or "data").rpartition(".")[2]
     said = f"no class for {kind} with the name {found[2]!r}"
     said += f"; did you mean {near[0]!r}?" if near else ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection
 from pkgutil import resolve_name
 
 from jsonargparse import ArgumentParser
+
+from tapezoo.nearest import nearest_names
 
 _OF_CLASS = re.compile(r".*class_path '([\w.]+)': Option '([^']+)' is not accepted")
 _OF_CALLABLE = re.compile(r".*Option '([^']+)' is not accepted\. Got value: Namespace\(class_path='([\w.]+)'")
@@ -32,16 +33,16 @@ def with_nearest_option(message: str, options: Collection[str]) -> str:
 
 def _said(owner: str, name: str, options: list[str]) -> str:
     message = f"{owner} has no option {name!r}"
-    if near := difflib.get_close_matches(name, options, n=1) or _same_section(name, options):
+    if near := nearest_names(name, options) or same_section(name, options):
         message += f"; did you mean {near[0]!r}?"
     return message if owner == "the command line" else f"{message} (its options: {', '.join(options)})"
 
 
-def _same_section(name: str, options: list[str]) -> list[str]:
+def same_section(name: str, options: Collection[str]) -> list[str]:
     """--modell.hidden_size: the first part is known nowhere, and the rest belongs to a class."""
     section, dot, rest = name.partition(".")
     sections = {option.partition(".")[0] for option in options}
-    near = difflib.get_close_matches(section, sections - {section}, n=1)
+    near = nearest_names(section, sections - {section})
     return [f"{near[0]}.{rest}"] if dot and section not in sections and near else []
 
 

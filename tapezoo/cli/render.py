@@ -84,14 +84,22 @@ def run(options: argparse.Namespace) -> int:
     bundle = bundle_of(options.model)
     if not options.source.exists():
         read_header(options.source)  # says so
-    known, play = _open_net(options.model) if bundle is None else _open_bundle(bundle)
 
     from tapezoo.controls import control_vector, parse_settings
+    from tapezoo.render.soundfiles import check_target
+
+    check_target(options.source, options.target, options.overwrite)
+    settings = parse_settings(options.set)
+    if bundle is not None:
+        from tapezoo.bundle import read_manifest
+
+        control_vector(read_manifest(bundle).controls, settings)  # a wrong name, before anything is loaded
+    known, play = _open_net(options.model) if bundle is None else _open_bundle(bundle)
+
     from tapezoo.render.automation import Constant, ControlPath, read_automation
     from tapezoo.render.limiter import Limiter
     from tapezoo.screen import Screen, bar
 
-    settings = parse_settings(options.set)
     controls: ControlPath
     if options.automation is None:
         controls = Constant(control_vector(known, settings))

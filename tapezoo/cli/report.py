@@ -15,7 +15,12 @@ def add_parser(verbs: Any) -> None:
         description="Writes RUN/report/report.html anew, as fit and test do at their end: verdict, players, pictures "
         "and tables in one file that needs no network.",
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a run that has ended")
+    parser.add_argument(
+        "run",
+        type=Path,
+        metavar="RUN",
+        help="the folder of a training, such as runs/LSTM-20261130-101500; `tapezoo runs` lists them",
+    )
     parser.set_defaults(verb=run)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 
 import tapezoo
 from tapezoo.cli.errors import RecipeError
+from tapezoo.nearest import nearest_names
 
 FOLDER = "recipes"
 SUFFIX = ".yaml"
@@ -80,8 +80,8 @@ def _name_of(asked: str) -> str:
 def _unknown(asked: str, known: list[str]) -> RecipeError:
     last = {name.rpartition("/")[2]: name for name in known}
     name = _name_of(asked).lower()
-    near = difflib.get_close_matches(name, known, n=SUGGESTIONS, cutoff=0.5)
-    near += [last[match] for match in difflib.get_close_matches(name.rpartition("/")[2], last, n=1)]
+    near = nearest_names(name, known, SUGGESTIONS, cutoff=0.5)
+    near += [last[match] for match in nearest_names(name.rpartition("/")[2], last)]
     nearest = ", ".join(dict.fromkeys(near))
     return RecipeError(
         asked,

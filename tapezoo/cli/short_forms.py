@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tapezoo.cli.early_answers import MAX_TIME, check_length, check_max_time, check_options
 from tapezoo.cli.errors import RecipeError
 from tapezoo.cli.old_spellings import SUPERVISED, check_option, renew_recipe
 from tapezoo.cli.recipe_text import check_flow_value, read_recipe
@@ -111,15 +112,18 @@ def expand(arguments: list[str], tell: Callable[[str], None] = lambda line: None
 
 
 def check_complete(arguments: list[str]) -> None:
-    """Refuses what names no model, no data, or recordings by half, before anything heavy is imported.
+    """Refuses what names no model, no data, recordings by half or unknown options, before anything heavy is imported.
 
     Args:
         arguments: What `expand` returned, of a line that asks for no page of help.
 
     Raises:
-        RecipeError: No recipe, and no model or no data.
-        DataError: Neither one pair nor a pairs file for PairedAudio.
+        UsageError: An option that no training verb has.
+        RecipeError: No recipe, and no model or no data; or a time limit in another form than DD:HH:MM:SS.
+        DataError: Neither one pair nor a pairs file for PairedAudio, or a pair that is too short.
     """
+    check_options(arguments)
+    check_max_time(_option(arguments, MAX_TIME), f"{MAX_TIME} on the command line")
     options = [argument.partition("=")[0] for argument in arguments]
     if any(option.endswith(".help") for option in options):
         return
@@ -136,6 +140,10 @@ def check_complete(arguments: list[str]) -> None:
                 expected="--config with a recipe, or --model NAME and --data CLASS",
                 fix="Pass a recipe, such as --config lstm; `tapezoo recipes` lists those of tapezoo.",
             )
+    for recipe in recipes:
+        trainer = recipe.get("trainer")
+        if isinstance(trainer, Mapping):
+            check_max_time(trainer.get("max_time"), "trainer.max_time in the recipe")
     if len(recipes) < 2:  # else jsonargparse knows what comes of them
         _check_pair_is_whole(arguments, recipes[0].get("data") if recipes else None)
 
@@ -145,16 +153,25 @@ def _check_pair_is_whole(arguments: list[str], in_recipe: Any) -> None:
     said = _option(arguments, "--data") or _option(arguments, "--data.class_path")
     if (said or data.get("class_path")) not in ("PairedAudio", "tapezoo.data.PairedAudio"):
         return
-    from tapezoo.data.named_recordings import named_pairs  # brings numpy and soundfile
+    from tapezoo.data.named_recordings import named_pairs, read_headers  # brings numpy and soundfile
 
-    # what another class has of these names it cannot mean
-    kept = data.get("init_args") or {} if str(data.get("class_path")).endswith("PairedAudio") else {}
-    values = []
-    for option in RECORDINGS:
-        _, _, name = option.rpartition(".")
-        value = _option(arguments, option) or _option(arguments, f"--data.init_args.{name}") or kept.get(name)
-        values.append(None if value in (None, "null") else str(value))
-    named_pairs(*values)
+    in_class = data.get("init_args") or {}
+    # what another class has of the recordings' names it cannot mean; the sizes of segments are kept
+    kept = in_class if str(data.get("class_path")).endswith("PairedAudio") else {}
+    values = [_of_data(arguments, name, kept) for name in ("dry", "wet", "pairs")]
+    recordings = named_pairs(*(None if value is None else str(value) for value in values))
+    if values[2] is not None or not all(Path(str(value)).exists() for value in values[:2]):
+        return  # a pairs file says itself what is trained on
+    sizes = {name: _of_data(arguments, name, in_class) for name in ("segment_samples", "burn_in_samples")}
+    said_sizes = {name: size for name, size in sizes.items() if size is not None}
+    check_length(read_headers(recordings)[0], said_sizes)
+
+
+def _of_data(arguments: list[str], name: str, kept: Mapping[str, Any]) -> Any:
+    """An argument of the data, from the line or else from the recipe; None: not said."""
+    value = _option(arguments, f"--data.{name}") or _option(arguments, f"--data.init_args.{name}")
+    value = kept.get(name) if value is None else value
+    return None if value in (None, "null") else value
 
 
 def _check_recordings(arguments: list[str], recipe: Any) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from tapezoo.data.audio import Header, read_header
-from tapezoo.data.checks import check_headers, check_lengths, check_same_rate
+from tapezoo.data.checks import check_headers, check_lengths, check_region, check_same_rate
 from tapezoo.data.errors import DataError
 from tapezoo.data.pairs import Pair, PairsFile, read_pairs
+from tapezoo.data.splits import TRAIN_SHARE
+
+SEGMENT_SAMPLES, BURN_IN_SAMPLES = 8192, 1024  # defaults of `PairedAudio`
+LONGER_AUDIO = "leave out the file, or record a longer one"
 
 
 def named_pairs(dry: str | None, wet: str | None, pairs: str | None) -> PairsFile:
@@ -51,3 +55,19 @@ def read_headers(file: PairsFile) -> list[tuple[Header, Header]]:
         if pair.offset_samples is not None:
             check_lengths(dry, wet, pair.offset_samples)
     return headers
+
+
+def check_trainable_length(
+    headers: tuple[Header, Header], segment_samples: int, burn_in_samples: int
+) -> None:
+    """Raises DataError where the training part of a pair that is split by time cannot hold one row.
+
+    Args:
+        headers: Of dry and wet.
+        segment_samples: As given to `PairedAudio`.
+        burn_in_samples: As given there.
+    """
+    shorter = min(headers, key=lambda header: header.frames)
+    samples = round(shorter.frames * TRAIN_SHARE)
+    name, rate = str(shorter.path), shorter.sample_rate
+    check_region(name, "train", samples, segment_samples, burn_in_samples, rate, LONGER_AUDIO)

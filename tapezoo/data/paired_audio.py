@@ -20,7 +20,13 @@ from tapezoo.data.delays import SIGNALS, DelayMode
 from tapezoo.data.errors import DataError
 from tapezoo.data.findings import Finding
 from tapezoo.data.module import PairsDataModule
-from tapezoo.data.named_recordings import named_pairs, read_headers
+from tapezoo.data.named_recordings import (
+    BURN_IN_SAMPLES,
+    LONGER_AUDIO,
+    SEGMENT_SAMPLES,
+    named_pairs,
+    read_headers,
+)
 from tapezoo.data.pair_delays import Align, Settled, settle_together
 from tapezoo.data.pairs import Pair, PairsFile
 from tapezoo.data.prepare import prepare_pair
@@ -61,7 +67,7 @@ class PairedAudio(PairsDataModule):
         TapezooError: A missing or unreadable file, files that do not fit together, a faulty pairs file.
     """
 
-    longer_audio = "leave out the file, or record a longer one"
+    longer_audio = LONGER_AUDIO
 
     def __init__(
         self,
@@ -69,9 +75,9 @@ class PairedAudio(PairsDataModule):
         wet: str | None = None,
         pairs: str | None = None,
         batch_size: int = 32,
-        segment_samples: int = 8192,
+        segment_samples: int = SEGMENT_SAMPLES,
         batches_per_epoch: int | None = None,
-        burn_in_samples: int = 1024,
+        burn_in_samples: int = BURN_IN_SAMPLES,
         seed: int = 0,
         align: Align = "auto",
         delay: DelayMode = "keep",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -16,6 +15,7 @@ from tapezoo.controls import Control, control_vector, parse_decimal
 from tapezoo.data.errors import DataError
 from tapezoo.data.settings import Setting, setting_of
 from tapezoo.data.splits import SPLITS, Split
+from tapezoo.nearest import nearest_names
 from tapezoo.terminal import shown
 from tapezoo.yamltext import YamlError, kind_of, parse_yaml, read_text
 
@@ -296,7 +296,7 @@ def _infer_controls(path: Path, pairs: Sequence[Pair]) -> list[Control]:
 def _check_keys(path: Path, where: str, section: Mapping[Any, Any], known: Sequence[str]) -> None:
     for key in section:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
+            near = nearest_names(str(key), known)
             hint = f"Did you mean {near[0]!r}? " if near else ""
             raise _fault(
                 path, f"{where} with the key {shown(key)}", ", ".join(known), f"{hint}Correct the key."

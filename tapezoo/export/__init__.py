@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from tapezoo.export.errors import ExportError, ParityError
 from tapezoo.export.targets import (
     DEFAULT_TARGETS,
-    check_playable,
     default_targets,
     load_target,
     load_targets,
@@ -32,7 +31,6 @@ __all__ = [
     "ParityError",
     "Part",
     "Target",
-    "check_playable",
     "default_targets",
     "export_bundle",
     "export_checkpoint",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tapezoo.cli import lean, main
+from tapezoo.cli import lean, main, render
+from tapezoo.cli.early_answers import SECTIONS
 from tapezoo.cli.errors import RecipeError
 from tapezoo.cli.nearest_options import with_nearest_option
 from tapezoo.cli.recipes import _first_sentence
@@ -165,6 +167,19 @@ def test_a_recipe_is_listed_with_its_whole_first_sentence(text: str, sentence: s
             "PairedAudio: found --data.dry; expected --data.dry with --data.wet",
         ),
         (["--config", "r.yaml", "--data", "PairedAudio"], "PairedAudio: found none of the three"),
+        (["--cofig", "r.yaml"], "found --cofig, which is no option of it; did you mean --config?"),
+        (["--config", "r.yaml", "--max_epochs", "3"], "did you mean --trainer.max_epochs?"),
+        (["--config", "r.yaml", "--modell.taps=3"], "did you mean --model.taps?"),
+        (["--config", "r.yaml", "--taps", "3"], "an option of the model is --model.taps"),
+        (
+            ["--config", "r.yaml", "--trainer.max_time", "4min"],
+            "found the time '4min'; expected DD:HH:MM:SS, days to seconds; 00:00:04:00",
+        ),
+        (["--config", "slow.yaml"], "trainer.max_time in the recipe: found the time 'soon'"),
+        (
+            ["--config", "pair.yaml"],
+            "wet.wav: found 4000 samples (0.09 s) in its train part; expected at least",
+        ),
     ],
 )
 def test_a_line_without_model_data_or_recordings_is_answered_before_anything_is_imported(
@@ -176,6 +191,10 @@ def test_a_line_without_model_data_or_recordings_is_answered_before_anything_is_
 ) -> None:
     monkeypatch.setattr(lean, "import_lightning", lambda: pytest.fail("imported"))
     Path("pair.yaml").write_text(RECORDED)
+    Path("slow.yaml").write_text(f"{TAPE}trainer: {{max_time: soon}}\n")
+    if "pair.yaml" in options:
+        soundfile.write("dry.wav", np.zeros(5100), 44100)
+        soundfile.write("wet.wav", np.zeros(5000), 44100)
     assert main(["fit", *options]) == 2
     assert said in " ".join(capsys.readouterr().err.split())
 
@@ -185,6 +204,77 @@ def test_what_the_recipe_names_makes_a_pair_whole(recipe: str) -> None:
     check_complete(expand(["fit", "--config", "pair.yaml", "--data.wet", "other.wav"]))
     check_complete(["fit", "--config", recipe])
     check_complete(["fit", "--model.help", "LSTM"])
+    check_complete(["fit", "--config", recipe, "--model.metrics+", "LSD", "--trainer.max_time", "0:04:00"])
+
+
+def test_every_option_of_the_training_verbs_passes_the_first_look() -> None:
+    from lightning.pytorch import Trainer
+    from lightning.pytorch.cli import LightningCLI
+
+    from tapezoo.cli.training_cli import OWN_TYPES
+
+    of_methods = [
+        name
+        for verb, skipped in LightningCLI.subcommands().items()
+        for name in inspect.signature(getattr(Trainer, verb)).parameters
+        if name not in skipped | {"self"}
+    ]
+    assert set(of_methods) | set(OWN_TYPES) <= set(SECTIONS)
+    assert {"config", "trainer", "model", "data", "tracking", "optimizer", "lr_scheduler"} <= set(SECTIONS)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            ["demo", "--out"],
+            "tapezoo demo: found --out, which is no option of it; it takes folder, --overwrite",
+        ),
+        (["bench", "--blok", "3", "x"], "--blok, which is no option of it; did you mean --block?"),
+        (
+            ["verify", "--x"],
+            "tapezoo verify: found --x, which is no option of it; it takes bundle, --compile",
+        ),
+        (["grid", "merge", "--owt", "x"], "tapezoo grid merge: found --owt, which is no option of it"),
+        (["verify", "a", "b"], "tapezoo verify: found 'b', which is too much; it takes bundle"),
+        (["report"], "tapezoo report: found no RUN (the folder of a training, such as runs/LSTM-"),
+        (["--verson"], "did you mean --version?"),
+    ],
+)
+def test_every_verb_speaks_for_itself(line: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--targets", "onyx"], "Did you mean onnx?"),
+        (["--targets", "cpp"], "Pass --targets onnx,cpp."),
+        ([], "bundle: found a file or folder that exists"),
+        (["--overwrite"], "bundle: found something that is not a bundle"),
+    ],
+)
+def test_an_export_that_cannot_be_is_refused_before_anything_is_imported(
+    recipe: str,
+    options: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lean, "import_lightning", lambda: pytest.fail("imported"))
+    Path("bundle").mkdir()
+    Path("bundle/mine.txt").touch()
+    assert main(["export", recipe, "--out", "bundle", *options]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_knob_that_a_bundle_does_not_have_is_refused_before_it_is_opened(
+    recipe: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render, "_open_bundle", lambda root: pytest.fail("opened"))
+    assert main(["render", "preamp", "dry.wav", "out.wav", "--set", "knob=1"]) == 2
+    assert "control 'knob': found no such control; expected " in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(
