@@ -12,6 +12,7 @@ from tapezoo.callbacks.register import Register
 from tapezoo.callbacks.settings import SettingsReport
 from tapezoo.callbacks.steadiness import SteadinessCheck
 from tapezoo.callbacks.stopping import StopAfterBatch
+from tapezoo.callbacks.time_limit import TimeLimit
 
 __all__ = [
     "HISTORY",
@@ -27,5 +28,6 @@ __all__ = [
     "SettingsReport",
     "SteadinessCheck",
     "StopAfterBatch",
+    "TimeLimit",
     "WritePredictions",
 ]

@@ -11,6 +11,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from tapezoo.callbacks.checkpointing import STEADINESS
 from tapezoo.callbacks.data_report import DataReport
 from tapezoo.callbacks.run_report import RunReport
 from tapezoo.checkpoint import BEST, read_checkpoint, score_of
@@ -150,6 +151,8 @@ class RunRecorder(Callback):
             run.log_file(best, "checkpoints")
             if (score := score_of(best)) is not None:
                 run.log_metrics({"best_val_esr": score})
+            if (steadiness := score_of(best, STEADINESS)) is not None:
+                run.log_metrics({f"best_{STEADINESS}": steadiness})
         folder = self.run_dir / REPORT
         folder.mkdir(exist_ok=True)
         report = RunReport(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
@@ -44,7 +45,7 @@ BELOW_PEAK_DB = (
 )  # levels of the transfer curve, re the loudest sample of the recordings
 HARMONICS_DOWN_DB, HARMONICS_STEP_DB = 36.0, 3.0
 POINTS = 4000  # of the recording, in the transfer curve
-SOUND_ENDINGS = ("wav", "flac", "aif", "aiff", "ogg")
+SOUND_ENDING = re.compile(r"\.(wav|flac|aiff?|ogg)(?= channel \d+$|$)", re.IGNORECASE)
 SILENT_DB = -60.0  # where nothing is louder, sines at full scale are used
 
 EXCERPT_COLUMNS = (
@@ -226,8 +227,8 @@ class RunReport:
 
 
 def _without_ending(recording: str) -> str:
-    stem, dot, ending = recording.rpartition(".")
-    return stem if dot and ending.lower() in SOUND_ENDINGS else recording
+    """Of `take.wav` and of `take.wav channel 2`."""
+    return SOUND_ENDING.sub("", recording, count=1)
 
 
 def _spread(items: Sequence[Item], count: int) -> list[Item]:

@@ -23,6 +23,7 @@ IN_FILE = (
     "val_esr",
     "test_esr",
     "linear_floor",
+    "steady",
     "began",
     "status",
     "run_dir",
@@ -77,7 +78,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _shown(run: ListedRun) -> tuple[str, ...]:
-    ended = "" if run.status == "finished" else run.status
+    remarks = [] if run.status == "finished" else [run.status]
+    remarks += ["not steady"] if run.is_steady is False else []
     errors = (run.val_esr, run.test_esr, run.linear_floor)
     return (
         _short(run.name, SHOWN_NAME),
@@ -85,7 +87,7 @@ def _shown(run: ListedRun) -> tuple[str, ...]:
         *("-" if error is None else f"{error:.5f}" for error in errors),
         f"{run.began:%b %d %H:%M}",
         _short(run.recordings, SHOWN_RECORDINGS),
-        ended,
+        ", ".join(remarks),
     )
 
 
@@ -108,6 +110,7 @@ def _table(runs: Sequence[ListedRun]) -> Table:
             run.val_esr,
             run.test_esr,
             run.linear_floor,
+            "" if run.is_steady is None else ("yes" if run.is_steady else "no"),
             f"{run.began:%Y-%m-%d %H:%M}",
             run.status,
             run.run_dir,

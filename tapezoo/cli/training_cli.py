@@ -27,6 +27,7 @@ from tapezoo.callbacks import (
     RunRecorder,
     SettingsReport,
     SteadinessCheck,
+    TimeLimit,
     WritePredictions,
 )
 from tapezoo.cli.allowed_imports import ALLOWED_IMPORTS, explain_forbidden_imports
@@ -168,7 +169,7 @@ class TrainingCLI(LightningCLI):
             cells = CellReport(self.run_dir, self.console)
             callbacks += [self.data_report, cells, RunRecorder(self.run_dir, text), History(self.run_dir)]
             objective = self.model.objective
-            callbacks += [BestAndLast(self.run_dir, objective.monitor, objective.mode)]
+            callbacks += [BestAndLast(self.run_dir, objective.monitor, objective.mode), TimeLimit()]
             if config.warm_start is not None or self.model.filter_taps.filters:
                 # what it starts from is worth something: it is scored first, and has to be beaten
                 kwargs = {"num_sanity_val_steps": -1, **kwargs}

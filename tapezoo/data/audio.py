@@ -140,15 +140,20 @@ def check_not_silent(path: Path, audio: Audio) -> None:
             where = f"channel {channel + 1} of {len(audio)}" if len(audio) > 1 else "the file"
             raise SoundFileError(
                 str(path),
-                found=f"silence: {where} peaks at {level_db(peak)} dBFS",
+                found=f"no sound: {silence_text(where, peak)}",
                 expected="audio with sound",
                 fix="Check the recording's routing and levels and record it again.",
             )
 
 
-def level_db(amplitude: float) -> str:
-    """Amplitude re full scale as text, "-inf" for zero."""
-    return f"{20 * np.log10(amplitude):.1f}" if amplitude > 0 else "-inf"
+def level_dbfs(amplitude: float) -> str:
+    """Amplitude re full scale as text, with its unit; zero is digital silence."""
+    return f"{20 * np.log10(amplitude):.1f} dBFS" if amplitude > 0 else "digital silence"
+
+
+def silence_text(what: str, peak: float) -> str:
+    """How silent something is that is too quiet to be programme; `peak` is its highest magnitude."""
+    return f"{what} peaks at {level_dbfs(peak)}" if peak > 0 else f"{what} is digital silence"
 
 
 def _empty(path: Path, found: str) -> SoundFileError:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.data.audio import SILENCE_PEAK, Header, level_db
+from tapezoo.data.audio import SILENCE_PEAK, Header, level_dbfs
 from tapezoo.data.errors import DataError, SoundFileError
 from tapezoo.data.findings import Finding
 from tapezoo.data.splits import Split
@@ -21,6 +22,8 @@ from tapezoo.data.streams import blocks, deviation, energy, extremes
 MAX_LENGTH_DIFFERENCE_S = 1.0
 EQUAL_ESR = 1e-7  # -70 dB: a copy, if need be through a 16-bit file at a level of -30 dBFS
 DC_LEVEL = 10 ** (-50 / 20)  # converters stay below it
+TOLD_DC_SHARE = 0.01  # of the energy: less changes no figure that anybody reads
+MOST_PEAK = 2.0  # what is left where an offset of at most 1 is taken off a full signal, as `prepare` does
 CLIPPED_RUN_SAMPLES = 4  # a quantized low-frequency peak holds its value for up to three samples
 CLIPPED_RUNS = 3
 
@@ -33,7 +36,8 @@ def check_headers(dry: Header, wet: Header) -> None:
             str(wet.path),
             found=f"{_channels(wet.channels)} against {_channels(dry.channels)} in {dry.path}",
             expected="the same number of channels",
-            fix="Export both as mono or both as stereo.",
+            fix="Export both as mono or both as stereo, or run `tapezoo prepare DRY WET --out DATASET`: of channels "
+            "that are the same or silent it uses one, else --wet-channel says which.",
         )
 
 
@@ -155,19 +159,30 @@ def check_region(
     raise DataError(name, found=found, expected=f"at least {needed} ({purpose})", fix=fix)
 
 
-def signal_findings(name: str, samples: NDArray[np.float32]) -> list[Finding]:
-    """Constant offset, clipping and samples over full scale in one channel."""
+def signal_findings(label: str, role: Literal["dry", "wet"], samples: NDArray[np.float32]) -> list[Finding]:
+    """Constant offset, clipping and samples over full scale in one channel.
+
+    Args:
+        label: What to call the channel.
+        role: What it is for the device.
+        samples: (samples,).
+    """
     findings = []
+    name = f"{label} ({role})"
     mean, rms = deviation(samples)
     low, high = extremes(samples)
     peak = max(-low, high)
     if abs(mean) > DC_LEVEL and abs(mean) > 0.01 * rms:
+        share = mean**2 / (mean**2 + rms**2)
         text = f"a constant offset (DC) of {mean:+.3f}; it is kept as part of the device"
-        findings.append(Finding("warning", "dc", name, text))
+        if role == "wet" and share >= TOLD_DC_SHARE:
+            text += (
+                f". It is {share:.0%} of the energy that errors are divided by, so val_esr and linear floor are "
+                f"{1 / (1 - share):.2g} times smaller than without it: `tapezoo prepare` removes it"
+            )
+        findings.append(Finding("warning", "dc", name, text, share if role == "wet" else 0.0))
     if peak > 1.0:
-        over = sum(int(np.count_nonzero(np.abs(block) > 1.0)) for block in blocks(samples))
-        text = f"{over} samples over full scale, up to {level_db(peak)} dBFS; they are kept"
-        findings.append(Finding("warning", "over_full_scale", name, text, over / len(samples)))
+        findings.append(_over_full_scale(name, samples, peak))
     for level, side in ((high, "top"), (low, "bottom")):
         crossed = level > 0 if side == "top" else level < 0
         runs, flat = count_clipped(samples, level) if crossed else (0, 0)
@@ -178,6 +193,16 @@ def signal_findings(name: str, samples: NDArray[np.float32]) -> list[Finding]:
                 Finding("warning", "clipping", name, f"{text}, {share:.2%} of all; it is kept", share)
             )
     return findings
+
+
+def _over_full_scale(name: str, samples: NDArray[np.float32], peak: float) -> Finding:
+    """Only files of floats can hold such samples: nothing is lost, unless the scale itself is wrong."""
+    over = sum(int(np.count_nonzero(np.abs(block) > 1.0)) for block in blocks(samples))
+    text = f"{over} samples over full scale, up to {level_dbfs(peak)}; they are kept"
+    if peak <= MOST_PEAK:
+        text += ". They are not clipped; but write what the model plays as float: 16 or 24 bit would clip it"
+        return Finding("note", "over_full_scale", name, text, over / len(samples))
+    return Finding("warning", "over_full_scale", name, text, over / len(samples))
 
 
 def count_clipped(samples: NDArray[np.float32], level: float) -> tuple[int, int]:

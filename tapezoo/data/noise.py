@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.data.audio import level_db
+from tapezoo.data.audio import level_dbfs
 from tapezoo.data.findings import Finding
 from tapezoo.data.frames import FRAME_S, Frames, Values, cut_frames, runs_of
 from tapezoo.data.streams import energy
@@ -19,6 +19,7 @@ LEAST_FRAMES = 5  # 0.1 s: fewer are too short to judge
 STEADY_DB_S = 1.0  # a fall that is slower takes a minute to vanish: noise
 CLEAR_DB_S = 30.0  # if the scatter could hide a fall this fast, no verdict is given
 LIKELY, CERTAIN = 2.0, 3.0  # standard errors
+NOISELESS = "wet is digital silence where dry is silent: it has no noise that limits a model"
 LOWEST_POWER = 1e-16  # -160 dBFS: digital silence stands still
 
 
@@ -97,10 +98,12 @@ def noise_finding(
             if rest.fall_db_s > STEADY_DB_S
             else "varies too much where dry is silent"
         )
-        text = f"wet {moves}; its noise floor cannot be measured and is at most {level_db(rest.least_power**0.5)} dBFS"
+        text = f"wet {moves}; its noise floor cannot be measured and is at most {level_dbfs(rest.least_power**0.5)}"
         return Finding("note", "decay", name, text)
+    if rest.noise_power == 0:
+        return Finding("note", "noise_floor", name, NOISELESS)
     best = rest.noise_power / (energy(wet) / len(wet))
-    floor = f"noise floor {level_db(rest.noise_power**0.5)} dBFS where dry is silent"
+    floor = f"noise floor {level_dbfs(rest.noise_power**0.5)} where dry is silent"
     text = f"{floor}, so the best reachable ESR is about {best:.1e}"
     return Finding("warning" if best > 1e-3 else "note", "noise_floor", name, text)
 

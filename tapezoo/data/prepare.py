@@ -63,8 +63,8 @@ def prepare_pair(
     rows: list[PreparedRow] = []
     dry_labels = name_channels(pair.dry.name, len(aligned))
     for label, dry_label, own in zip(name_channels(name, len(aligned)), dry_labels, aligned, strict=True):
-        found = signal_findings(f"{dry_label} (dry)", own.input)
-        found += signal_findings(f"{label} (wet)", own.target)
+        found = signal_findings(dry_label, "dry", own.input)
+        found += signal_findings(label, "wet", own.target)
         noise = noise_finding(label, own.input, own.target, sample_rate)
         found += [noise] if noise else []
         regions: Regions = {} if pair.split is None else {pair.split: (0, len(own.target))}

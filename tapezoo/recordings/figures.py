@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tapezoo.data.align.constant import delays_over_time
 from tapezoo.data.align.trajectory import DelayTrajectory
@@ -34,6 +35,8 @@ class ChannelFigures:
         wet_levels: Of wet.
         dry_clipping: Of dry.
         wet_clipping: Of wet, as it was recorded.
+        wet_peak_recorded: Highest magnitude of wet as it was recorded, its constant offset included.
+        wet_unclipped_s: How long wet is above -60 dBFS without a clipped sample within 20 ms.
         noise_power: Mean square of wet's noise, measured where dry is silent; None where it cannot be measured.
         noise_at_most: Upper bound of the noise: the power of wet's quietest moments.
         wet_power: Mean square of wet.
@@ -53,6 +56,8 @@ class ChannelFigures:
     wet_levels: Levels
     dry_clipping: Clipping
     wet_clipping: Clipping
+    wet_peak_recorded: float
+    wet_unclipped_s: float
     noise_power: float | None
     noise_at_most: float
     wet_power: float
@@ -93,6 +98,7 @@ def measure_channel(
         sample_rate: In Hz.
         scratch: For what is too long for memory.
     """
+    recorded_peaks, clipping = cut_frames(recorded_wet, sample_rate).peak, find_clipping(recorded_wet)
     dry_frames, wet_frames = cut_frames(dry, sample_rate), cut_frames(wet, sample_rate)
     dry_energy, wet_energy = energy(dry), energy(wet)
     filter = fitted_filter(dry, wet)
@@ -113,7 +119,9 @@ def measure_channel(
         dry_levels=measure_levels(dry, dry_frames),
         wet_levels=measure_levels(wet, wet_frames),
         dry_clipping=find_clipping(dry),
-        wet_clipping=find_clipping(recorded_wet),
+        wet_clipping=clipping,
+        wet_peak_recorded=float(recorded_peaks.max(initial=0.0)),
+        wet_unclipped_s=_between(recorded_peaks, SOUNDING, clipping.lowest_level),
         noise_power=noise_power,
         noise_at_most=float(np.quantile(quiet, 0.02)) if len(quiet) else 0.0,
         wet_power=wet_energy / len(wet),
@@ -125,6 +133,11 @@ def measure_channel(
         floor_without_wander=floor_without,
         dry_centroid_hz=_centroid_hz(dry, sample_rate),
     )
+
+
+def _between(peaks: NDArray[np.float32], low: float, high: float) -> float:
+    """For how many seconds the peaks of frames are above `low` and below `high`."""
+    return float(np.count_nonzero((peaks > low) & (peaks < high * (1 - 1e-6)))) * FRAME_S
 
 
 def _centroid_hz(signal: Audio, sample_rate: int) -> float:

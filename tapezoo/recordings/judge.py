@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from tapezoo.data.audio import level_db
+from tapezoo.data.audio import level_dbfs
+from tapezoo.data.noise import NOISELESS
 from tapezoo.recordings.figures import ChannelFigures
 from tapezoo.recordings.remarks import Remark
 
 NOISY_ESR, USELESS_ESR = 1e-3, 0.25  # of a model without noise
 HUM_ESR = 1e-3
 CLIPPED_SHARE = 1e-4  # of wet's samples, at full scale
+CLIPPED_BELOW_SHARE = 0.01  # below full scale, where it may be the machine's
 LEFT_SAMPLES = 1.0  # after a trajectory was taken off
 LEFT_STEADY_SAMPLES = (
     4.0  # a phase that depends on the level spreads windows by up to 3.5 (klon) without any wander
@@ -50,11 +52,13 @@ def _noise_remarks(figures: ChannelFigures, at: str) -> list[Remark]:
     if best is None:
         text = (
             f"{at}dry is never silent for long enough to measure wet's noise; it is at most "
-            f"{level_db(figures.noise_at_most**0.5)} dBFS"
+            f"{level_dbfs(figures.noise_at_most**0.5)}"
         )
         return [Remark("note", "noise_floor", text, "a second of silence in the recording would be enough")]
+    if not figures.noise_power:
+        return [Remark("note", "noise_floor", f"{at}{NOISELESS}")]
     text = (
-        f"{at}noise floor {level_db((figures.noise_power or 0.0) ** 0.5)} dBFS where dry is silent, so the best "
+        f"{at}noise floor {level_dbfs(figures.noise_power**0.5)} where dry is silent, so the best "
         f"ESR that a model without noise can reach is {_number(best)}"
     )
     if best > USELESS_ESR:
@@ -66,13 +70,19 @@ def _level_remarks(figures: ChannelFigures, at: str) -> list[Remark]:
     levels = figures.dry_levels
     gain = f"{at}wet is {figures.gain_db:+.2f} dB against dry (RMS); it is kept"
     covered = (
-        f"{at}dry peaks at {level_db(levels.peak)} dBFS, its blocks are between {levels.quietest_db:.0f} and "
-        f"{levels.loudest_db:.0f} dBFS; wet peaks at {level_db(figures.wet_levels.peak)} dBFS"
+        f"{at}dry peaks at {level_dbfs(levels.peak)}, its blocks are between {levels.quietest_db:.0f} and "
+        f"{levels.loudest_db:.0f} dBFS; wet peaks at {level_dbfs(figures.wet_levels.peak)}"
     )
     remarks = [Remark("note", "gain", gain), Remark("note", "levels", covered)]
     for name, peak in (("dry", levels.peak), ("wet", figures.wet_levels.peak)):
-        if peak > 1:
-            text = f"{at}{name} has samples over full scale, up to {level_db(peak)} dBFS; they are kept"
+        if peak > 1 and name == "wet" and figures.wet_peak_recorded <= 1:
+            text = (
+                f"{at}wet reaches {level_dbfs(peak)} without its offset; the samples over full scale are kept, in a "
+                "float file"
+            )
+            remarks.append(Remark("note", "over_full_scale", text))
+        elif peak > 1:
+            text = f"{at}{name} has samples over full scale, up to {level_dbfs(peak)}; they are kept"
             advice = (
                 "record it again with more headroom, or, if the file was made louder afterwards, use it as it was; "
                 "write what the model plays as float, since 16 or 24 bit would clip it"
@@ -87,18 +97,21 @@ def _fault_remarks(figures: ChannelFigures, at: str) -> list[Remark]:
     if clipped.samples:
         share = clipped.samples / wet_samples
         text = (
-            f"{at}wet is clipped at {level_db(clipped.level)} dBFS: {clipped.samples} samples ({share:.2%})"
+            f"{at}wet is clipped at {level_dbfs(clipped.level)}: {clipped.samples} samples ({share:.2%}); "
+            f"{figures.wet_unclipped_s:.1f} s of sound are free of it"
         )
         advice = (
-            "that is the recorder's full scale: record it again at a lower level"
+            "that is the recorder's full scale, and a model learns it as if the machine did it: record it again at a "
+            "lower level"
             if clipped.is_at_full_scale
-            else "not the recorder's full scale, so the clipping happens before the recorder and is learned"
+            else "not the recorder's full scale, so the clipping happens before the recorder and is learned; no analog "
+            "machine makes tops as flat, but a file that clipped and was turned down afterwards has them"
         )
-        is_limit = clipped.is_at_full_scale and share > CLIPPED_SHARE
+        is_limit = share > (CLIPPED_SHARE if clipped.is_at_full_scale else CLIPPED_BELOW_SHARE)
         remarks.append(Remark("limits" if is_limit else "note", "clipping", text, advice))
     if figures.dry_clipping.samples:
         text = (
-            f"{at}dry is clipped at {level_db(figures.dry_clipping.level)} dBFS: {figures.dry_clipping.samples} "
+            f"{at}dry is clipped at {level_dbfs(figures.dry_clipping.level)}: {figures.dry_clipping.samples} "
             "samples"
         )
         advice = "the machine received it that way, if dry is the file that was played"
@@ -107,7 +120,7 @@ def _fault_remarks(figures: ChannelFigures, at: str) -> list[Remark]:
         share = figures.hum.power / figures.wet_power
         lines = ", ".join(str(line) for line in figures.hum.lines_hz)
         text = (
-            f"{at}hum of {figures.hum.mains_hz} Hz mains, {level_db(figures.hum.power**0.5)} dBFS in the lines "
+            f"{at}hum of {figures.hum.mains_hz} Hz mains, {level_dbfs(figures.hum.power**0.5)} in the lines "
             f"{lines} Hz, {figures.hum.over_noise_db:.0f} dB over the noise beside them; it alone limits the ESR to "
             f"{_number(share)}"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from tapezoo.data.audio import level_db
+from tapezoo.data.audio import level_dbfs
 from tapezoo.data.pairs import PairsFile
 from tapezoo.data.settings import Setting, setting_text
 from tapezoo.recordings.levels import Levels
@@ -60,7 +60,7 @@ def _level_remarks(reports: Sequence[PairReport]) -> list[Remark]:
         shares,
     )
     text = (
-        f"dry peaks at {level_db(together.peak)} dBFS, its blocks of 60 ms are between {together.quietest_db:.0f} and "
+        f"dry peaks at {level_dbfs(together.peak)}, its blocks of 60 ms are between {together.quietest_db:.0f} and "
         f"{together.loudest_db:.0f} dBFS"
     )
     missing = []

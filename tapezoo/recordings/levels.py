@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,10 +79,12 @@ class Clipping:
     Args:
         samples: That stand in runs at the highest or lowest value.
         level: Magnitude of the side that is clipped most; 0 where none is.
+        lowest_level: Magnitude of the side that is clipped first; infinite where none is.
     """
 
     samples: int
     level: float
+    lowest_level: float = math.inf
 
     @property
     def is_at_full_scale(self) -> bool:
@@ -106,4 +109,4 @@ def find_clipping(signal: Audio) -> Clipping:
     ]
     if not found:
         return Clipping(0, 0.0)
-    return Clipping(sum(flat for flat, _ in found), max(found)[1])
+    return Clipping(sum(flat for flat, _ in found), max(found)[1], min(level for _, level in found))

@@ -121,6 +121,7 @@ def _figures(figures: ChannelFigures) -> dict[str, Any]:
         "best_esr_without_noise": figures.best_esr,
         "linear_floor_257_taps_esr": figures.floor,
         "linear_floor_257_taps_without_wander_esr": figures.floor_without_wander,
+        "wet_unclipped_s": figures.wet_unclipped_s,
         "dry": _levels(figures.dry_levels, figures.dry_clipping),
         "dry_centroid_hz": figures.dry_centroid_hz,
         "wet": _levels(figures.wet_levels, figures.wet_clipping),

@@ -13,6 +13,7 @@ APART = 3.0  # validation and test errors that differ by a larger factor point t
 OVERFIT = 10.0  # val_loss over train_loss; quiet and loud passages alone make less difference
 GAINED = 0.05  # of the error, over the last fifth of the updates
 LIMITS = (
+    "dc",
     "noise_floor",
     "drift",
     "unaligned",
@@ -20,6 +21,7 @@ LIMITS = (
     "over_full_scale",
 )  # kinds of findings, the gravest first
 MOST_LIMITS = 2
+LEAST_DC_SHARE = 0.05  # of the energy of a target: more flatters every error by so much
 ACTIONS = {  # where the finding itself does not say what to do
     "over_full_scale": (
         "play and record with more headroom, or, if the file was made louder afterwards, use it as recorded"
@@ -108,6 +110,7 @@ def _limits(findings: Sequence[Finding]) -> list[Finding]:
     """The gravest warnings of what limits any model of these recordings, one of a kind."""
     first: dict[str, Finding] = {}
     for finding in sorted(findings, key=lambda one: -one.share):  # stable: others keep their order
-        if finding.severity == "warning" and finding.kind in LIMITS:
+        is_slight = finding.kind == "dc" and finding.share < LEAST_DC_SHARE
+        if finding.severity == "warning" and finding.kind in LIMITS and not is_slight:
             first.setdefault(finding.kind, finding)
     return [first[kind] for kind in LIMITS if kind in first][:MOST_LIMITS]

@@ -25,6 +25,7 @@ class ListedRun:
         val_esr: Of the best checkpoint, or of the last validation where the training did not end well.
         test_esr: Of the best checkpoint on the test split.
         linear_floor: The val_esr of the best linear filter.
+        is_steady: Whether the net of the best checkpoint is; None: not measured.
         began: Local time.
         status: "finished", "interrupted", "failed", "nan" or "running".
         run_dir: Its folder.
@@ -37,6 +38,7 @@ class ListedRun:
     val_esr: float | None
     test_esr: float | None
     linear_floor: float | None
+    is_steady: bool | None
     began: datetime
     status: str
     run_dir: str
@@ -74,6 +76,7 @@ def _listed(run: Run, uri: str) -> ListedRun:
         metrics.get("best_val_esr", metrics.get("val_esr")),
         metrics.get("test_esr"),
         metrics.get("linear_floor"),
+        metrics["best_val_steadiness"] <= 1 if "best_val_steadiness" in metrics else None,
         datetime.fromtimestamp(run.info.start_time / 1000),
         tags.get("status", run.info.status.lower()),
         tags.get(PLACE_TAG, ""),

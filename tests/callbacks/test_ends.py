@@ -6,10 +6,10 @@ import re
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks import EarlyStopping, Timer
 from torch.utils.data import DataLoader
 
-from tapezoo.callbacks import AudioBudget
+from tapezoo.callbacks import AudioBudget, TimeLimit
 from tapezoo.callbacks.ends import reason_of_end
 from tapezoo.callbacks.progress import Progress
 from tapezoo.data.batch import Batch
@@ -64,6 +64,21 @@ class Enough(Callback):
 )
 def test_the_one_true_reason_is_said(make, said):
     assert said in reason_of_end(make())
+
+
+class Overdue(Timer):
+    """A limit that passes while the last batch of an epoch is validated, and is not looked at meanwhile."""
+
+    def _check_time_remaining(self, trainer):
+        pass
+
+    def time_remaining(self, stage="train"):
+        return -1.0
+
+
+def test_a_time_limit_that_passes_during_a_validation_begins_no_further_epoch():
+    trainer = trained(callbacks=[Overdue("00:00:00:01"), TimeLimit()], max_epochs=9)
+    assert trainer.current_epoch == 1
 
 
 class Spy(Callback):

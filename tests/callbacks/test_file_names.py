@@ -15,6 +15,7 @@ from lightning.pytorch import Trainer
 
 from tapezoo.callbacks import BestAndLast, RunRecorder
 from tapezoo.callbacks.clips import WritePredictions
+from tapezoo.callbacks.run_report import _without_ending
 from tapezoo.data import PairedAudio
 from tapezoo.data.batch import Batch
 from tapezoo.data.module import Row
@@ -93,3 +94,17 @@ def test_every_recording_has_excerpts_of_its_own_in_the_report(tmp_path: Path) -
     ]
     levels = {float(np.abs(soundfile.read(path)[0]).max()) for path in targets}
     assert len(levels) == 3
+
+
+@pytest.mark.parametrize(
+    ("recording", "stem"),
+    [
+        ("take.wav", "take"),
+        ("wet2.wav channel 1", "wet2 channel 1"),
+        ("a.b.FLAC", "a.b"),
+        ("gain.wave", "gain.wave"),
+        ("v1.2", "v1.2"),
+    ],
+)
+def test_files_are_called_after_a_recording_without_its_ending(recording: str, stem: str) -> None:
+    assert _without_ending(recording) == stem

@@ -211,6 +211,9 @@ def test_the_device_keeps_its_polarity_dc_and_clipping_and_the_user_is_told(tmp_
     found = kinds(module)
     assert "inverted polarity" in found["polarity"]
     assert f"{wet.astype(np.float32).mean():+.3f}" in found["dc"]
+    share = wet.mean() ** 2 / np.mean(np.square(wet))
+    assert f"{share:.0%} of the energy that errors are divided by" in found["dc"]
+    assert f"linear floor are {1 / (1 - share):.2g} times smaller" in found["dc"]
     assert "clipped at -1.0000 (bottom)" in found["clipping"]
     (row,) = module.split_arrays("train")
     np.testing.assert_array_equal(row.target, wet[: len(row.target)].astype(np.float32))
@@ -221,12 +224,23 @@ def test_samples_over_full_scale_are_kept_and_named(tmp_path: Path) -> None:
     wet = amplifier(dry)
     wet *= 10 ** (5 / 20) / np.abs(wet).max()
     module = recorded(tmp_path, dry, wet)
-    assert "up to 5.0 dBFS" in kinds(module)["over_full_scale"]
+    (loud,) = [finding for finding in module.findings if finding.kind == "over_full_scale"]
+    assert (loud.severity, loud.subject) == ("note", "wet.wav (wet)"), (
+        "a float file holds them: nothing is wrong"
+    )
+    assert "up to 5.0 dBFS; they are kept. They are not clipped" in loud.text
     assert max(
         float(np.abs(row.target).max())
         for split in ("train", "val", "test")
         for row in module.split_arrays(split)
     ) == pytest.approx(10**0.25, rel=1e-5)  # type: ignore[arg-type]
+
+
+def test_a_level_that_no_correction_of_an_offset_makes_is_warned_of(tmp_path: Path) -> None:
+    dry = noise_bursts(3.0)
+    wet = amplifier(dry)
+    module = recorded(tmp_path, dry, 2.1 * wet / np.abs(wet).max())
+    assert [one.severity for one in module.findings if one.kind == "over_full_scale"] == ["warning"]
 
 
 def test_what_is_wrong_with_dry_is_said_of_its_own_file(tmp_path: Path) -> None:

@@ -246,7 +246,22 @@ FAULTS: dict[str, tuple[Take, list[Callable[[PairReport], None]]]] = {
         [delay_is(9)],
     ),
     "stereo wet, one channel silent": (Take(DRY, np.stack((0 * WET, WET))), [delay_is(0)]),
-    "clipped by the recorder": (Take(DRY, clipped(WET)), [delay_is(0), limited("clipping", "full scale")]),
+    "clipped by the recorder": (
+        Take(DRY, clipped(WET)),
+        [delay_is(0), limited("clipping", "full scale", "s of sound are free of it")],
+    ),
+    "clipped by the recorder and turned down": (
+        Take(DRY, 0.5 * clipped(2 * WET)),
+        [delay_is(0), limited("clipping", "not the recorder's full scale", "turned down afterwards")],
+    ),
+    "over full scale without its offset": (
+        Take(DRY, np.maximum(1.3 * WET / WET.max(), -0.6) - 0.35),
+        [
+            noted(
+                "over_full_scale", "without its offset; the samples over full scale are kept, in a float file"
+            )
+        ],
+    ),
     "hum of 50 Hz": (Take(DRY, hum(WET, 50, 0.02)), [delay_is(0), limited("hum", "50 Hz mains")]),
     "hum of 60 Hz": (Take(DRY, hum(WET, 60, 0.02)), [delay_is(0), limited("hum", "60 Hz mains")]),
     "noise at -45 dBFS": (

@@ -52,6 +52,16 @@ def test_the_gravest_limits_of_the_recordings_are_said_once_each() -> None:
     ]
 
 
+def test_an_offset_that_flatters_every_error_is_the_first_limit_and_a_slight_one_is_none() -> None:
+    findings = [
+        Finding("warning", "clipping", "a.wav", "clipped"),
+        Finding("warning", "dc", "a.wav", "an offset", 0.4),
+        Finding("warning", "dc", "b.wav", "a slight offset", 0.01),
+    ]
+    assert said(findings=findings).splitlines() == ["a.wav: an offset (also b.wav)", "a.wav: clipped"]
+    assert said(findings=findings[2:]) == ""
+
+
 def test_samples_over_full_scale_come_with_what_to_do_and_with_every_file_that_has_them() -> None:
     findings = [Finding("warning", "over_full_scale", name, "loud") for name in ("dry.wav", "wet.wav")]
     (line,) = said(findings=findings).splitlines()

@@ -47,6 +47,7 @@ def test_trainings_are_listed_with_what_they_reached_the_latest_first(store: Pat
         None,
     )
     assert (first.name, first.val_esr, first.test_esr, first.linear_floor) == ("first", 0.25, None, 1.5)
+    assert (first.is_steady, second.is_steady) == (None, None), "not measured"
     assert (first.architecture, first.recordings, first.status) == ("LSTM", "drums.wav, bass.wav", "finished")
     assert first.run_dir == str(tmp_path / "one")
     assert [run.name for run in list_runs([uri_in(store)], most=1)] == ["second"]
@@ -71,13 +72,15 @@ def test_the_verb_lists_known_stores_from_any_folder_and_writes_everything_to_a_
     monkeypatch.chdir(tmp_path)
     assert main(["runs"]) == 0
     assert "no tracked trainings yet" in capsys.readouterr().out
-    tracked(store, tmp_path, "mine", val_esr=0.0625)
+    tracked(store, tmp_path, "mine", val_esr=0.0625, best_val_steadiness=1.5)
     remember_store(uri_in(store))
     assert main(["runs", "--most", "1", "--csv", "runs.csv"]) == 0
-    assert "0.06250" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "0.06250" in said
+    assert "not steady" in said
     head, row = (tmp_path / "runs.csv").read_text().splitlines()
     assert head.startswith(
-        "name,architecture,recordings,val_esr,test_esr,linear_floor,began,status,run_dir,store"
+        "name,architecture,recordings,val_esr,test_esr,linear_floor,steady,began,status,run_dir,store"
     )
     assert row.startswith("mine,LSTM,")
     assert main(["runs", "--most", "0"]) == 2

@@ -11,7 +11,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from tapezoo.data.audio import SILENCE_PEAK, Audio, level_db, read_blocks, read_header
+from tapezoo.data.audio import SILENCE_PEAK, Audio, read_blocks, read_header, silence_text
 from tapezoo.data.errors import SoundFileError
 from tapezoo.data.splits import SPLITS, TRAIN_SHARE, VAL_SHARE, Split
 from tapezoo.errors import UnwritableOutputError
@@ -96,7 +96,7 @@ def decode_piece(path: Path, sample_rate: int, decoded: Path) -> Piece:
     if peak < SILENCE_PEAK:
         raise SoundFileError(
             str(path),
-            found=f"silence: the mean of its channels peaks at {level_db(peak)} dBFS",
+            found=f"no sound: {silence_text('the mean of its channels', peak)}",
             expected="music",
             fix="Give another file; channels of opposite polarity cancel each other.",
         )
