@@ -46,7 +46,7 @@ class Screen(Console):
 def bar(screen: Screen) -> Progress:
     """A progress bar that disappears when the work is done; task names are shown literally."""
     columns = (TaskName(), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=screen, transient=True)
+    return _Transient(*columns, console=screen, transient=True)
 
 
 def wide_bar(screen: Screen) -> Progress:
@@ -60,6 +60,14 @@ def wide_bar(screen: Screen) -> Progress:
         TextColumn("left"),
     )
     return Progress(*columns, console=screen, refresh_per_second=4, expand=True)
+
+
+class _Transient(Progress):
+    """A bar that leaves nothing behind: in a file the parent's would leave an empty line."""
+
+    def stop(self) -> None:
+        """Ends the display alone."""
+        self.live.stop()
 
 
 class TaskName(ProgressColumn):

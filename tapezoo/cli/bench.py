@@ -12,6 +12,7 @@ from tapezoo.cli.completion import complete_bundle
 from tapezoo.terminal import passing, say
 
 if TYPE_CHECKING:
+    from tapezoo.bundle import Manifest
     from tapezoo.runtime.bench import BlockTimes
 
 LONGEST_BLOCK = 1 << 16  # samples
@@ -94,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         rows = bench(bundle, options.engine, options.seconds, blocks, tell=say)
     title = f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, one channel, one thread"
     if out is None:
-        say(title, *table(rows), *legend(rows))
+        say(title, _engines_text(manifest), *table(rows), *legend(rows))
         return 0
     document = {
         "architecture": manifest.architecture,
@@ -116,6 +117,17 @@ def _write(out: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
+def _engines_text(manifest: Manifest) -> str:
+    """Which of the measured engines a user gets without asking for one."""
+    from tapezoo.runtime import engine_for_one_file
+    from tapezoo.runtime.engines import default_engine
+
+    return (
+        f"unasked, tapezoo.runtime.Stream plays with the engine {default_engine(manifest)}, "
+        f"`tapezoo render` with {engine_for_one_file(manifest)}"
+    )
+
+
 def legend(rows: Sequence[BlockTimes]) -> list[str]:
     """What the columns are."""
     from tapezoo.runtime.bench import LOAD_LIMIT
@@ -123,7 +135,9 @@ def legend(rows: Sequence[BlockTimes]) -> list[str]:
     lines = [
         "block: samples per call; times real time: seconds of audio per second of processor time;",
         "p50, p99, p99.9: the time that so many percent of the calls stay under; max: the longest call;",
-        f"instances/core: how many can play at once, if p99 may be {LOAD_LIMIT:.0%} of a block's duration;",
+        f"instances/core: how many copies of the model one core can play at once, if p99 of all together may be "
+        f"{LOAD_LIMIT:.0%} of",
+        "a block's duration; 0: one alone takes longer, and may drop out at this block length;",
         "grown kB: by how much the memory of the process grew while it played",
     ]
     return lines if rows else []

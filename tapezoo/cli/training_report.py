@@ -107,7 +107,7 @@ def say_result(
     if planned is not None and done < planned:
         updates = f"epoch {done} of {planned}, {updates}"
     ended = f"{updates}: {reason_of_end(trainer)}"
-    lines.insert(0, f"ended after  {ended}")
+    lines.insert(0, f"ended after {ended}")
     steadiness = verdict_text(found) if found is not None else ""
     figures = {"validation": (score, floor)}
     if tested is not None:
@@ -116,7 +116,8 @@ def say_result(
     _describe_run(trainer, verdict_markdown(figures, ended, recordings, advised))
     shown = {split: (_known(esr), _known(least)) for split, (esr, least) in figures.items()}
     name = type(trainer.lightning_module).__name__
-    summary = Summary(_title(trainer, run_dir), name, recordings, ended, shown, steadiness, advised, command)
+    title, warned = _title(trainer, run_dir), _warnings(trainer)
+    summary = Summary(title, name, recordings, ended, shown, steadiness, advised, command, warned)
     if (page := _write_page(run_dir, summary, trainer)) is not None:
         lines.append(f"report       {page}: listen and look, in a browser")
     if store is not None:
@@ -162,6 +163,12 @@ def _describe_run(trainer: Trainer, text: str) -> None:
 def _recordings(trainer: Trainer) -> str:
     data = trainer.datamodule  # type: ignore[attr-defined]
     return str(data.origin().get("recordings", "")) if isinstance(data, PairsDataModule) else "unknown data"
+
+
+def _warnings(trainer: Trainer) -> list[str]:
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    found = data.findings if isinstance(data, PairsDataModule) else []
+    return [f"{one.subject}: {one.text}" for one in found if one.severity == "warning"]
 
 
 def _advice(

@@ -43,10 +43,7 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
             "Block length",
             "any" if manifest.hop_samples == 1 else f"multiples of {manifest.hop_samples} samples",
         ),
-        (
-            "At rest after",
-            f"{manifest.settle_samples} samples of silence at controls other than the defaults",
-        ),
+        ("Rest state", _rest_text(manifest)),
     ]
     controls = [
         (c.name, f"{c.min:g}", f"{c.max:g}", f"{c.default:g}", c.unit or "-", c.curve)
@@ -70,7 +67,9 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
         text_table(("", ""), facts),
         *(Picture(file, text) for file, text in PICTURES.items() if (root / file).is_file()),
         Heading("Controls"),
-        text_table(("name", "min", "max", "default", "unit", "curve"), controls) if controls else "None.",
+        text_table(("name", "min", "max", "default", "unit", "curve"), controls)
+        if controls
+        else "The model has no knobs.",
         Heading("Quality"),
         "As training measured it on its validation split.",
         text_table(("metric", "value"), metrics) if metrics else "No figures were given.",
@@ -85,6 +84,17 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
         Heading("Provenance"),
         text_table(("", ""), _flatten(manifest.provenance)),
     ]
+
+
+def _rest_text(manifest: Manifest) -> str:
+    """From where a player starts, and what it does at knob settings that no state is stored for."""
+    stored = "in `rest_state.npz`, so that a player starts without a click"
+    if not manifest.controls:
+        return stored
+    return (
+        f"{stored}; it is that of the controls' defaults: at other settings a player first plays "
+        f"{manifest.settle_samples} samples of silence"
+    )
 
 
 def _beside_floor(manifest: Manifest) -> list[Part]:

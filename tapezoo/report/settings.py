@@ -31,7 +31,7 @@ def setting_table(
         rows.append((text, one.kind, *_in_units(controls, one.setting), *_figures(one.score)))
     blank = (None,) * len(controls)
     rows += [("all", kind, *blank, *_figures(score)) for kind, score in totals.items()]
-    return Table(columns, rows, title="Errors by setting, after the burn-in", sums=len(totals))
+    return Table(columns, rows, title="Errors by setting", sums=len(totals))
 
 
 def figures_text(score: Score) -> str:

@@ -7,9 +7,9 @@ from tapezoo.report.tables import Cell, Column, Table
 
 WORTH_A_REASON = 0.5  # under it a reason reads like a fault
 COLUMNS = (
-    Column("part", "part"),
-    Column("level_db", "dB", shown=".1f", written=".4g", is_number=True),
-    Column("limit_db", "steady below, dB", shown=".0f", written=".4g", is_number=True),
+    Column("part", "what is measured"),
+    Column("level_db", "level (dB)", shown=".1f", written=".4g", is_number=True),
+    Column("limit_db", "steady below (dB)", shown=".0f", written=".4g", is_number=True),
 )
 
 

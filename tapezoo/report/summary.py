@@ -26,6 +26,7 @@ class Summary:
         steadiness: The verdict on it; "": it was not checked.
         advice: What holds the model back.
         command: With which it was trained.
+        warnings: What the checks of the recordings warned of.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Summary:
     steadiness: str = ""
     advice: list[str] = field(default_factory=list)
     command: str = ""
+    warnings: list[str] = field(default_factory=list)
 
 
 def write_summary(summary: Summary, folder: Path) -> Path:

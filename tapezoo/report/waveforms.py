@@ -202,10 +202,12 @@ def _draw_close_up(
     start, end = max(0, loudest - half), loudest + half + 1
     for trace in traces:
         part = trace.signal[start:end]
-        time_s = start_s + (start + np.arange(len(part))) / sample_rate
-        at.plot(time_s, part, color=trace.colour, linewidth=trace.width, label=trace.name)
-    at.set_title(f"{close_up_ms:g} ms around the loudest sample", loc="left", fontsize="medium")
+        time_ms = 1000 * (start - loudest + np.arange(len(part))) / sample_rate
+        at.plot(time_ms, part, color=trace.colour, linewidth=trace.width, label=trace.name)
+    where = f"{close_up_ms:g} ms around the loudest sample, at {start_s + loudest / sample_rate:.3f} s"
+    at.set_title(where, loc="left", fontsize="medium")
     _label(at, "amplitude (full scale = 1)", start_s)
+    at.set_xlabel("time from the loudest sample (ms)")
 
 
 def _draw_level(at: Axes, traces: Sequence[Trace], sample_rate: int, start_s: float) -> None:

@@ -169,7 +169,7 @@ def test_early_stopping_is_a_recipe_choice_and_is_said(capsys):
         fit("--trainer.callbacks+", str(stop), *still, "--trainer.max_epochs", "9", "--run_dir", "run") == 0
     )
     assert len(history("val_esr", "run")) == 2
-    said = r"ended after +epoch 2 of 9, [1-9]\d* updates: early stopping: val_esr did not improve in 1 checks"
+    said = r"ended after epoch 2 of 9, [1-9]\d* updates: early stopping: val_esr did not improve in 1 checks"
     assert re.search(said, capsys.readouterr().out)
     [found] = tags("run")
     assert found["mlflow.runName"] == "tape, run"

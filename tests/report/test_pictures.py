@@ -55,7 +55,8 @@ def test_waveforms_overlay_target_output_and_error_and_say_the_esr() -> None:
     whole, levels, close = figure.axes
     for at in (whole, levels, close):
         assert [line.get_label() for line in at.lines] == ["target", "output", "error"]
-        assert at.get_xlabel() == "time (s)"
+    assert [at.get_xlabel() for at in figure.axes] == [*["time (s)"] * 2, "time from the loudest sample (ms)"]
+    assert np.abs(np.asarray(close.lines[0].get_xdata())).max() == pytest.approx(7.5, abs=0.1)
     target, output, error = (np.asarray(line.get_ydata()) for line in close.lines)
     np.testing.assert_allclose(error, output - target, atol=1e-12)
     assert np.abs(error).max() == pytest.approx(0.05, rel=0.01)

@@ -35,6 +35,7 @@ SUMMARY = Summary(
     "steady: no figure is near its limit",
     ["record <more>"],
     "tapezoo fit --config lstm",
+    ["a <b>.wav: clipped"],
 )
 
 
@@ -48,6 +49,7 @@ def run(tmp_path: Path) -> Path:
         soundfile.write(report / f"a_typical_{name}.wav", tone, RATE, subtype="FLOAT")
     (report / "excerpts.csv").write_text(EXCERPTS)
     (report / "test_clips.csv").write_text("clip,test_esr\r\na <b>,0.2\r\n")
+    (report / "steadiness.csv").write_text("part,level_db,limit_db\r\noutput in silence,-118,-80\r\n")
     (tmp_path / "config.yaml").write_text("model: <LSTM>\n")
     figure = new_figure(2, 1)
     figure.subplots().plot([0, 1])
@@ -68,6 +70,10 @@ def test_the_page_holds_everything_and_links_nothing(run: Path) -> None:
     for text in ("a &lt;b&gt;", "record &lt;more&gt;", "model: &lt;LSTM&gt;", "tapezoo fit --config lstm"):
         assert text in page
     assert "a <b>" not in page, "what others named is no markup"
+    assert "<h2>The recordings</h2>" in page
+    assert "<th>clip</th>" in page
+    for head in ('<th class="number">level (dB)</th>', '<th class="number">steady below (dB)</th>'):
+        assert head in page
 
 
 def test_what_is_no_run_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,10 @@ from string import Template
 import numpy as np
 import soundfile
 
+from tapezoo.report import clips, steadiness
 from tapezoo.report.floor import beside_floor_text
 from tapezoo.report.summary import Summary, read_summary
+from tapezoo.report.tables import Column
 from tapezoo.staging import replaced_file
 
 PAGE = "report.html"
@@ -26,13 +28,18 @@ SIGNALS = ("input", "target", "output")
 PICTURES = {  # of the report, in the order of the page, and what they show
     "learning_curve.png": "Learning curve: error on the validation split over the updates, beside the linear filter.",
     "frequency_response.png": "Gain over frequency in bands that are mostly linear: machine, model, model on noise.",
-    "harmonics.png": "Harmonics of a sine against its level: how the distortion grows.",
+    "harmonics.png": "Harmonics of a sine over its level, relative to the fundamental: how the distortion grows. Lines "
+    "with dots are the model; dashed ones, where there are any, the virtual machine that it was trained on.",
     "transfer_curve.png": "Output against input for sines of several levels: saturation, and hysteresis as open loops.",
     "test_settings.png": "Error on the test split over the settings of the controls.",
 }
-TABLES = {  # of the report, and their headings
-    "test_clips.csv": "Test split, clip by clip",
-    "steadiness.csv": "Steadiness: disturbances relative to the output, and the limits",
+TABLES = {  # of the report, their headings and what they say
+    "test_clips.csv": ("Test split, clip by clip", clips.TITLE, (*clips.COLUMNS, clips.DELAY_KEPT)),
+    "steadiness.csv": (
+        "Steadiness",
+        "How large disturbances get, relative to the output: the net is steady if every figure is below its limit.",
+        steadiness.COLUMNS,
+    ),
 }
 SPLITS = {
     "validation": "on the passages by which the best epoch was chosen",
@@ -85,9 +92,10 @@ def _verdict(summary: Summary) -> Iterator[str]:
         yield f"<p>{escape(summary.steadiness[:1].upper() + summary.steadiness[1:])}.</p>"
     yield "</div>"
     yield f'<p class="soft">Ended after {escape(summary.ended)}. ESR: energy of the error over that of the target.</p>'
-    if summary.advice:
-        items = "".join(f"<li>{escape(text)}</li>" for text in summary.advice)
-        yield f'<h2>What would help</h2><ul class="advice">{items}</ul>'
+    for heading, texts in (("What would help", summary.advice), ("The recordings", summary.warnings)):
+        if texts:
+            items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+            yield f'<h2>{heading}</h2><ul class="advice">{items}</ul>'
 
 
 def _listening(folder: Path) -> Iterator[str]:
@@ -139,16 +147,23 @@ def _figure(path: Path, text: str) -> Iterator[str]:
 
 
 def _tables(folder: Path) -> Iterator[str]:
-    for name, heading in TABLES.items():
+    for name, (heading, text, columns) in TABLES.items():
         rows = _rows(folder / name)
         if not rows:
             continue
-        yield f'<h2>{escape(heading)}</h2><div class="scroll"><table><tr>'
-        yield "".join(f"<th>{escape(column)}</th>" for column in rows[0])
+        heads = {column.name: column for column in columns}
+        yield f'<h2>{escape(heading)}</h2><p class="soft">{escape(text)}</p><div class="scroll"><table><tr>'
+        yield "".join(_head(name, heads.get(name)) for name in rows[0])
         yield "</tr>"
         for row in rows:
             yield "<tr>" + "".join(_cell(text) for text in row.values()) + "</tr>"
         yield "</table></div>"
+
+
+def _head(name: str, column: Column | None) -> str:
+    """What people read above a column of a file."""
+    kind = ' class="number"' if column is not None and column.is_number else ""
+    return f"<th{kind}>{escape((column.heading if column is not None else None) or name)}</th>"
 
 
 def _cell(text: str | None) -> str:
