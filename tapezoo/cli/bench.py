@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         rows = bench(bundle, options.engine, options.seconds, blocks, tell=say)
     title = f"{options.bundle}: {manifest.architecture} at {manifest.sample_rate} Hz, one channel, one thread"
     if out is None:
-        say(title, _engines_text(manifest), *table(rows), *legend(rows))
+        say(title, *table(rows), *legend(rows), _engines_text(manifest))
         return 0
     document = {
         "architecture": manifest.architecture,
@@ -136,8 +136,8 @@ def legend(rows: Sequence[BlockTimes]) -> list[str]:
         "block: samples per call; times real time: seconds of audio per second of processor time;",
         "p50, p99, p99.9: the time that so many percent of the calls stay under; max: the longest call;",
         f"instances/core: how many copies of the model one core can play at once, if p99 of all together may be "
-        f"{LOAD_LIMIT:.0%} of",
-        "a block's duration; 0: one alone takes longer, and may drop out at this block length;",
+        f"{LOAD_LIMIT:.0%} of a block's duration;",
+        "    0: a single one takes longer than that;",
         "grown kB: by how much the memory of the process grew while it played",
     ]
     return lines if rows else []

@@ -140,7 +140,7 @@ def check_not_silent(path: Path, audio: Audio) -> None:
             where = f"channel {channel + 1} of {len(audio)}" if len(audio) > 1 else "the file"
             raise SoundFileError(
                 str(path),
-                found=f"no sound: {silence_text(where, peak)}",
+                found=silence_text(where, peak),
                 expected="audio with sound",
                 fix="Check the recording's routing and levels and record it again.",
             )
@@ -152,8 +152,10 @@ def level_dbfs(amplitude: float) -> str:
 
 
 def silence_text(what: str, peak: float) -> str:
-    """How silent something is that is too quiet to be programme; `peak` is its highest magnitude."""
-    return f"{what} peaks at {level_dbfs(peak)}" if peak > 0 else f"{what} is digital silence"
+    """What is found in something that is too quiet to be programme; `peak` is its highest magnitude."""
+    return (
+        f"silence in {what}, which peaks at {level_dbfs(peak)}" if peak > 0 else f"digital silence in {what}"
+    )
 
 
 def _empty(path: Path, found: str) -> SoundFileError:

@@ -15,9 +15,9 @@ from tapezoo.data.audio import (
     Audio,
     check_finite,
     header_findings,
+    level_dbfs,
     read_blocks,
     read_header,
-    silence_text,
 )
 from tapezoo.data.errors import DataError, SoundFileError
 from tapezoo.data.streams import blocks, deviation, energy, extremes
@@ -85,7 +85,10 @@ def take_in(
     for path, signal in zip(readable, signals, strict=True):
         if all(_is_silent(channel) for channel in signal):
             low, high = extremes(signal)
-            text = f"{path.name} is silent: {silence_text('it', max(-low, high))}"
+            peak = max(-low, high)
+            text = (
+                f"{path.name} is silent{f': it peaks at {level_dbfs(peak)}' if peak > 0 else ' throughout'}"
+            )
             advice = "check the recording's routing and levels, and record it again"
             refused.append(Remark("refused", "silence", text, advice))
     if refused:

@@ -35,9 +35,10 @@ def invoke(*line):
 
 def test_the_table_has_every_engine_and_length(bundle, capsys):
     assert invoke(bundle, *QUICK) == 0
-    title, head, *rows, first, _, _, last = capsys.readouterr().out.splitlines()
+    title, head, *rows, first, _, _, _, last, engines = capsys.readouterr().out.splitlines()
     assert "44100 Hz" in title
     assert head.split()[0] == "engine"
+    assert "Stream plays with the engine kernel, `tapezoo render` with onnx" in engines
     assert (first.split(":")[0], last.split(":")[0]) == ("block", "grown kB"), "what the columns are"
     assert [row.split()[:2] for row in rows] == [
         [engine, str(length)] for engine in ("onnx", "kernel") for length in (32, 64, 128, 256, 512)
@@ -104,7 +105,7 @@ sys.exit(options.verb(options))
     line = [sys.executable, "-c", code, bundle, *QUICK, "--engine", "onnx"]
     done = subprocess.run(line, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 2 + 5 + 4
+    assert len(done.stdout.splitlines()) == 2 + 5 + 5 + 1
 
 
 def test_a_file_that_cannot_be_written_is_said_and_what_was_there_stays(bundle, tmp_path, monkeypatch):

@@ -39,4 +39,4 @@ def test_an_option_is_written_out(small_recipe: None, capsys: pytest.CaptureFixt
     assert main(["fit", "--config", "recipe.yaml", "--trainer.max_epoch", "3"]) == 2
     assert "did you mean '--trainer.max_epochs'?" in " ".join(capsys.readouterr().err.split())
     assert main(["verify", "bundle", "--comp"]) == 2
-    assert "unrecognized arguments: --comp" in capsys.readouterr().err
+    assert "--comp, which is no option of it; did you mean --compile?" in capsys.readouterr().err

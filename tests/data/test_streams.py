@@ -155,7 +155,7 @@ def test_flat_runs_are_counted_across_blocks(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(streams.blocks, "__defaults__", (100,))
     assert count_clipped(samples, float(samples.max())) == expected
     assert count_clipped(-samples, -float(samples.max())) == expected
-    assert "(bottom): 146 samples in 6 flat runs" in str(checks.signal_findings("a", -samples)[-1])
+    assert "(bottom): 146 samples in 6 flat runs" in str(checks.signal_findings("a", "wet", -samples)[-1])
 
 
 def test_the_floor_of_blocks_is_that_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def test_the_file_is_24_bit_as_long_as_asked_and_reaches_full_scale(
     assert soundfile.info(folder / "ex.wav").subtype == "PCM_24"
     assert audio.shape == (2, 60 * RATE) == (2, layout.samples)
     assert 1 - 2e-4 < np.abs(audio[0]).max() <= 1
-    assert signal_findings("dry", audio[0].astype(np.float32)) == []
+    assert signal_findings("session.wav", "dry", audio[0].astype(np.float32)) == []
 
 
 def test_the_sound_alone_tells_the_layout(written: tuple[Path, Layout, Signal]) -> None:

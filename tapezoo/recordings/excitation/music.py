@@ -96,7 +96,7 @@ def decode_piece(path: Path, sample_rate: int, decoded: Path) -> Piece:
     if peak < SILENCE_PEAK:
         raise SoundFileError(
             str(path),
-            found=f"no sound: {silence_text('the mean of its channels', peak)}",
+            found=silence_text("the mean of its channels", peak),
             expected="music",
             fix="Give another file; channels of opposite polarity cancel each other.",
         )
