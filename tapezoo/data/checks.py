@@ -173,7 +173,7 @@ def signal_findings(label: str, role: Literal["dry", "wet"], samples: NDArray[np
     low, high = extremes(samples)
     peak = max(-low, high)
     if abs(mean) > DC_LEVEL and abs(mean) > 0.01 * rms:
-        share = mean**2 / (mean**2 + rms**2)
+        share = round(mean**2 / (mean**2 + rms**2), 6)  # the last digits depend on how a file is read
         text = f"a constant offset (DC) of {mean:+.3f}; it is kept as part of the device"
         if role == "wet" and share >= TOLD_DC_SHARE:
             text += (
