@@ -119,7 +119,6 @@ def test_serving_calls_nobody(tmp_path, modules):
     [
         "tapezoo.runtime",
         "tapezoo.serving.served",
-        pytest.param("tapezoo.export", marks=pytest.mark.slow),
         pytest.param("tapezoo.export.targets.int8", marks=pytest.mark.slow),
     ],
 )

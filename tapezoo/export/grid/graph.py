@@ -7,7 +7,7 @@ taken as one of its own, and those equal at all points are merged here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,14 +57,14 @@ def split_graph(model: onnx.ModelProto) -> SplitGraph:
             kept.append(node)
     numbers: Numbers = {}
     shown = {}
-    for position, node in enumerate(kept):
+    for place, node in _nodes_within(kept):
         for slot, name in enumerate(node.input):
             if name in aliases:
-                use = f"use_{position}_{slot}"
+                use = f"use_{place}_{slot}"
                 numbers[use] = onnx.numpy_helper.to_array(values[aliases[name]])
                 shown[use] = _readable_name(name, node, slot)
                 node.input[slot] = use
-    inner = _find_subgraph_inputs(kept)
+    inner = _find_subgraph_outputs(kept)
     left = [tensor for tensor in graph.initializer if tensor.data_type not in FLOATS or tensor.name in inner]
     inner_constants = [
         node for node in graph.node if node.op_type == "Constant" and node.output[0] in inner & set(values)
@@ -123,7 +123,7 @@ def join_graphs(points: Sequence[SplitGraph]) -> JoinedGraph:
             else:
                 model.graph.initializer.append(onnx.numpy_helper.from_array(stacked[0], f"constant_{name}"))
         names[use] = f"{'weight' if differs else 'constant'}_{merged[key]}"
-    for node in model.graph.node:
+    for _, node in _nodes_within(model.graph.node):
         node.input[:] = [names.get(name, name) for name in node.input]
     _replace_inputs(model.graph, weights)
     onnx.checker.check_model(model, full_check=True)
@@ -188,14 +188,25 @@ def _free_name(name: str, taken: set[str]) -> str:
     return candidate
 
 
-def _find_subgraph_inputs(nodes: Sequence[onnx.NodeProto]) -> set[str]:
-    names: set[str] = set()
-    for node in nodes:
+def _nodes_within(nodes: Sequence[onnx.NodeProto], of: str = "") -> Iterator[tuple[str, onnx.NodeProto]]:
+    """All nodes, also those in bodies of loops, which read constants of the graph around them; each with its place."""
+    for position, node in enumerate(nodes):
+        place = f"{of}{position}"
+        yield place, node
         for attribute in node.attribute:
-            for graph in [attribute.g, *attribute.graphs]:
-                names |= {name for inner in graph.node for name in inner.input}
-                names |= {value.name for value in graph.output} | _find_subgraph_inputs(graph.node)
-    return names
+            for number, body in enumerate([attribute.g, *attribute.graphs]):
+                yield from _nodes_within(body.node, f"{place}_{number}_")
+
+
+def _find_subgraph_outputs(nodes: Sequence[onnx.NodeProto]) -> set[str]:
+    """What bodies of loops give as it is: a constant may be among it."""
+    return {
+        value.name
+        for _, node in _nodes_within(nodes)
+        for attribute in node.attribute
+        for body in [attribute.g, *attribute.graphs]
+        for value in body.output
+    }
 
 
 def _copy_messages(messages: Any) -> list[Any]:
