@@ -75,7 +75,6 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
         GridError: Something that cannot be sampled, or an option without --grid.
     """
     from tapezoo.export.errors import GridError
-    from tapezoo.export.grid import GridPart, parse_axes, parse_held
 
     given = {
         "--grid-set": bool(options.grid_set),
@@ -107,6 +106,8 @@ def grid_part(options: argparse.Namespace, controls: Sequence[Control]) -> GridP
             expected="an ESR above 0 and at most 1, such as 1e-3",
             fix="Give the largest error that you accept.",
         )
+    from tapezoo.export.grid import GridPart, parse_axes, parse_held  # not for an export without a grid
+
     axes = parse_axes(options.grid, controls)
     held = parse_held(options.grid_set, axes, controls)
     most = MAX_POINTS if options.max_points is None else options.max_points
