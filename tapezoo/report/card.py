@@ -43,7 +43,7 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
             "Block length",
             "any" if manifest.hop_samples == 1 else f"multiples of {manifest.hop_samples} samples",
         ),
-        ("Rest state", _rest_text(manifest)),
+        ("Rest state", _rest_text(manifest, root)),
     ]
     controls = [
         (c.name, f"{c.min:g}", f"{c.max:g}", f"{c.default:g}", c.unit or "-", c.curve)
@@ -86,8 +86,10 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
     ]
 
 
-def _rest_text(manifest: Manifest) -> str:
+def _rest_text(manifest: Manifest, root: Path) -> str:
     """From where a player starts, and what it does at knob settings that no state is stored for."""
+    if not (root / "rest_state.npz").is_file():  # a grid of nets alone
+        return f"a player first plays {manifest.settle_samples} samples of silence"
     stored = "in `rest_state.npz`, so that a player starts without a click"
     if not manifest.controls:
         return stored
