@@ -20,8 +20,7 @@ from tapezoo.runtime.player import QuickEngine
 class KernelEngine(QuickEngine):
     """See `Engine`: one channel of the kernel for each of the signal, the state in its own buffers.
 
-    Opening it waits for the compiler, under 1 s for an LSTM and 2 s for a WaveNet here; the compiled code is kept on
-    disk for the next process.
+    Opening it waits for the compiler, a few seconds; the compiled code is kept on disk for the next process.
 
     Args:
         root: The bundle's folder.
