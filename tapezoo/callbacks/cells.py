@@ -95,5 +95,5 @@ def _table_of(module: LightningModule) -> WeightTable | None:
     """The model's table of nets, if it has one over any control."""
     if not isinstance(module, EffectModel) or not isinstance(module.net, WeightsFollowControls):
         return None
-    weights = module.net.by_controls
+    weights = module.net.fitted_weights()
     return weights if isinstance(weights, WeightTable) and weights.shape else None

@@ -177,6 +177,10 @@ class STNNet(Net):
             torch.ones(len(input), dtype=torch.float64).numpy(),
         )
 
+    def fitted_limit(self) -> float:
+        """The limit of its output."""
+        return float(self.limit)
+
     def fitted_shape(self) -> tuple[int, int]:
         """Width and number of layers."""
         return self.head.in_features, 1 + len(self.hidden)

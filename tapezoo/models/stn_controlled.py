@@ -100,6 +100,10 @@ class ControlledSTNNet(Net):
         hearing = hear(input, state, self.inputs, self.alpha, self.rise, self.increment)
         return hearing, stepped, {**after, **hearing.after}
 
+    def fitted_weights(self) -> WeightsByControls:
+        """The weights as a function of the controls."""
+        return self.by_controls
+
     def fresh_vectors(self, count: int) -> list[Tensor]:
         """Weights of freshly initialised nets, (P,) each."""
         rate = self.trained_rate

@@ -107,7 +107,7 @@ def merge_shards(paths: Sequence[Path]) -> Merged:
 def table_of(model: EffectModel, path: Path) -> WeightTable:
     """The table of nets of a checkpoint's model. Raises ShardError if it has none."""
     net = model.net
-    weights = net.by_controls if isinstance(net, WeightsFollowControls) else None
+    weights = net.fitted_weights() if isinstance(net, WeightsFollowControls) else None
     if not isinstance(weights, WeightTable) or not weights.shape:
         raise ShardError(
             str(path),

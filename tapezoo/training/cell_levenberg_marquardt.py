@@ -36,7 +36,8 @@ BETTER = 2.0  # a neighbour with an error this many times smaller is worth a sec
 class WeightsFollowControls(Protocol):
     """A net whose weights are linear in coefficients, grouped in blocks."""
 
-    by_controls: WeightsByControls
+    def fitted_weights(self) -> WeightsByControls:
+        """They, as a function of the controls."""
 
     def fresh_vectors(self, count: int) -> list[Tensor]:
         """Weights of freshly initialised nets, (P,) each."""
@@ -115,7 +116,7 @@ class CellLevenbergMarquardt(Objective):
         """See `Objective.step`: one visit of the cells of the batch."""
         net = step.net
         assert isinstance(net, WeightsFollowControls)
-        weights = net.by_controls
+        weights = net.fitted_weights()
         input, target, controls, *_ = step.batch
         with torch.no_grad():
             heard = net.heard_rows(input, controls, step.net.initial_state(controls), target)
@@ -161,7 +162,7 @@ class CellLevenbergMarquardt(Objective):
     def progress_text(self, net: Net) -> str | None:
         """See `Objective.progress_text`: the number of cells done, and the median and worst of their errors."""
         assert isinstance(net, WeightsFollowControls)
-        errors = net.by_controls.errors
+        errors = net.fitted_weights().errors
         done = errors[torch.isfinite(errors)]
         if not len(done):
             return None
@@ -201,7 +202,7 @@ class CellLevenbergMarquardt(Objective):
     def _fit_first(self, net: Net, rows: CellRows, number: int, pool: ThreadPoolExecutor) -> None:
         """The best of several fresh nets, fitted again after its scale has been corrected from the first fit."""
         assert isinstance(net, WeightsFollowControls)
-        weights = net.by_controls
+        weights = net.fitted_weights()
         rows.fit_scale(weights, number)
         rows.hold_within(weights, number)
         squares = self._squares(weights, rows, number, [], pool)

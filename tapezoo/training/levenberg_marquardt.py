@@ -27,8 +27,8 @@ class HasFewParameters(Protocol):
     def fitted(self, input: Tensor, controls: Tensor, state: State, before: Tensor, target: Tensor) -> Heard:
         """The data it is fitted on; all audio (batch, 1, samples)."""
 
-    limit: Tensor
-    """The limit of its output, (1,)."""
+    def fitted_limit(self) -> float:
+        """The limit of its output."""
 
     def fitted_shape(self) -> tuple[int, int]:
         """Width and number of layers."""
@@ -102,7 +102,7 @@ class LevenbergMarquardt(FreeRunning):
         width, layers = net.fitted_shape()
         size, free = NetSize(heard.inputs.shape[2] - 1, layers, width), np.ones((len(vector) + 1, 1), bool)
         free[-1] = False
-        fixed = np.full((len(free), 1), float(net.limit))
+        fixed = np.full((len(free), 1), net.fitted_limit())
         squares = LeastSquares([Rows(heard, np.ones(1))], size, free, fixed)
         fit = squares.improve(Fit(vector, np.inf, float(self.damping)), length, self.iterations, 0.0)
         self.damping.fill_(fit.damping)
