@@ -37,7 +37,8 @@ class WholeFiles(TorchCheckpointIO):
         except OSError as error:
             raise UnwritableOutputError(path, error) from error
         with replaced_file(Path(path)) as part:
-            part.write_bytes(content.getbuffer())
+            # no view: one that a full disk leaves in a traceback crashes Python 3.12 when both are collected
+            part.write_bytes(content.getvalue())
 
 
 class BestAndLast(ModelCheckpoint):

@@ -176,7 +176,7 @@ def write_float_wav(path: Path, signal: NDArray[Any], sample_rate: int) -> None:
     content = io.BytesIO()  # libsndfile gives no reason when it cannot write a file
     soundfile.write(content, signal, sample_rate, subtype="FLOAT", format="WAV")
     with replaced_file(path) as part:
-        part.write_bytes(content.getbuffer())
+        part.write_bytes(content.getvalue())  # no view: see WholeFiles
 
 
 def write_block(writer: soundfile.SoundFile, block: Interleaved) -> None:

@@ -124,5 +124,8 @@ def test_a_change_of_delay_between_the_marks_that_the_timing_does_not_tell_is_sa
 
 def test_music_is_left_as_it_is() -> None:
     sound = (0.1 * np.random.default_rng(0).standard_normal((1, 5 * RATE))).astype(np.float32)
-    intake = Intake(sound, sound, None, ())
-    assert marked_of(sound, sound) == Marked(intake)
+    marked = marked_of(sound, sound)
+    assert (marked.layout, marked.marks) == (None, None)
+    assert (marked.intake.pilot, marked.intake.remarks) == (None, ())
+    np.testing.assert_array_equal(marked.intake.dry, sound)
+    np.testing.assert_array_equal(marked.intake.wet, sound)
