@@ -5,11 +5,18 @@ import pytest
 import scipy.fft
 import scipy.signal
 import torch
+import torchaudio
+from torchmetrics.audio import SignalNoiseRatio
 
-from tapezoo.metrics import metric_collection, resolve
+from tapezoo import registry
+from tapezoo.loudness import loudness
+from tapezoo.metrics import make_metric, metric_collection, resolve
 from tapezoo.metrics.energy_ratio import ESR
 from tapezoo.metrics.level_difference import CrestDifference, LevelDifference
 from tapezoo.metrics.log_spectral_distance import LogSpectralDistance
+from tapezoo.metrics.predicted_mushra import predicted_score
+from tapezoo.metrics.sampled import MetricError, check_lengths
+from tapezoo.tracking.promote import HIGHER_IS_BETTER
 
 
 def test_esr_of_a_set_is_total_over_total_not_a_mean_of_ratios():
@@ -26,7 +33,7 @@ def test_every_metric_is_best_for_a_perfect_output_and_tells_a_bad_one():
     noise = torch.randn(1, 8192, generator=torch.Generator().manual_seed(1))
     scores = {}
     for name, output in (("good", target + 0.01 * noise), ("bad", target + 0.5 * noise)):
-        metrics = metric_collection("val_")
+        metrics = metric_collection("val_", 44100)
         metrics.update(output, target)
         scores[name] = metrics.compute()
     assert set(scores["good"]) == {"val_esr", "val_mae", "val_si_sdr", "val_mrstft"}
@@ -36,7 +43,7 @@ def test_every_metric_is_best_for_a_perfect_output_and_tells_a_bad_one():
 
 
 def test_rows_too_short_for_the_spectral_distance_are_left_out_of_it():
-    metrics = metric_collection("val_")
+    metrics = metric_collection("val_", 44100)
     row = torch.randn(1, 4096)
     metrics.update(row[:, :100] * 0.5, row[:, :100])
     metrics.update(row, row)
@@ -124,3 +131,154 @@ def test_the_mel_cepstral_distance_is_that_of_an_independent_computation_and_kno
     silent = resolve("mcd")()
     silent.update(row, 0 * row)
     assert silent.compute().isnan()
+
+
+def scored(name, *rows, rate=44100):
+    """The figure of a registered metric over rows of (output, target), arrays of one channel."""
+    metric = make_metric(name, rate)
+    for output, target in rows:
+        metric.update(*(torch.from_numpy(np.asarray(one, np.float32))[None] for one in (output, target)))
+    return float(metric.compute())
+
+
+def test_the_snr_is_that_of_all_rows_together_and_for_one_row_torchmetrics_own():
+    random = np.random.default_rng(0)
+    loud, quiet = random.standard_normal(4000), 0.01 * random.standard_normal(4000)
+    rows = (loud + 0.1 * random.standard_normal(4000), loud), (0 * quiet, quiet)
+    errors = sum(np.sum((output - target) ** 2) for output, target in rows)
+    energy = sum(np.sum(target**2) for _, target in rows)
+    assert scored("snr", *rows) == pytest.approx(10 * np.log10(energy / errors), abs=1e-3)
+    tensors = [torch.from_numpy(one)[None] for one in rows[0]]
+    assert scored("snr", rows[0]) == pytest.approx(float(SignalNoiseRatio()(*tensors)), abs=1e-3)
+    assert scored("snr", (loud, loud)) == 200
+    assert np.isnan(scored("snr", (loud, 0 * loud)))
+
+
+def test_the_si_snr_knows_neither_gain_nor_offset():
+    random = np.random.default_rng(0)
+    target = random.standard_normal(4000)
+    target -= target.mean()
+    error = random.standard_normal(4000)
+    error -= error.mean() + target * (error - error.mean()) @ target / (target @ target)
+    expected = 10 * np.log10(target @ target / (0.01 * error @ error))
+    assert scored("si_snr", (3 * (target + 0.1 * error) + 0.5, target + 0.2)) == pytest.approx(
+        expected, abs=0.01
+    )
+
+
+def test_the_difference_in_loudness_is_torchaudios_whatever_pieces_it_comes_in():
+    random = np.random.default_rng(0)
+    output, target = random.standard_normal((2, 6 * 48000))
+    target = scipy.signal.lfilter([0.1], [1, -0.9], target)
+    target[96000:192000] *= 1e-3  # under the relative gate
+    output = 0.05 * output * np.linspace(1, 0.3, len(output))
+    levels = [torchaudio.functional.loudness(torch.from_numpy(one)[None], 48000) for one in (output, target)]
+    expected = float((levels[0] - levels[1]).abs())
+    assert expected > 3
+    assert scored("loudness", (output, target), rate=48000) == pytest.approx(expected, abs=0.02)
+    halves = [(output[part], target[part]) for part in (slice(0, 144000), slice(144000, None))]
+    assert scored("loudness", *halves, rate=48000) == pytest.approx(expected, abs=0.1)
+    assert scored("loudness", (0.5 * target, target), rate=48000) == pytest.approx(6.0206, abs=1e-3)
+
+
+def pauses(hiss_db, seed=0, rate=16000):
+    """Six seconds of tones with pauses of a second, and white noise of this level under all of it."""
+    time = np.arange(6 * rate) / rate
+    tone = 0.5 * np.sin(2 * np.pi * 440 * time) * (time % 2 < 1)
+    return tone + 10 ** (hiss_db / 20) * np.random.default_rng(seed).standard_normal(len(time))
+
+
+def test_the_noise_distance_is_that_of_the_pauses_alone():
+    target = pauses(-60)
+    assert scored("noise_spectrum", (pauses(-50, 1), target), rate=16000) == pytest.approx(10, abs=1)
+    # what is played beside the pauses does not count
+    louder = np.where(np.abs(target) > 0.1, 1.3 * target, target)
+    assert scored("noise_spectrum", (louder, target), rate=16000) == pytest.approx(0, abs=0.01)
+    # 8 kHz of noise of -60 dB: third octaves of 23 % of their middle, and the output's none count as -120 dB
+    middles = 1000 * 10 ** (np.arange(-13, 9) / 10)
+    density = -60 + 10 * np.log10(middles * (10**0.05 - 10**-0.05) / 8000)
+    missing = pauses(-300)
+    expected = np.sqrt(np.mean((density + 120) ** 2))
+    assert scored("noise_spectrum", (missing, target), rate=16000) == pytest.approx(expected, abs=1)
+    assert scored("esr", (missing, target)) < 1e-4
+
+
+def test_a_hum_in_one_band_counts_as_one_of_all_bands():
+    target = pauses(-60)
+    time = np.arange(len(target)) / 16000
+    hum = 10 ** (-40 / 20) * np.sqrt(2) * np.sin(2 * np.pi * 100 * time)
+    middles = 1000 * 10 ** (np.arange(-13, 9) / 10)
+    floor = -60 + 10 * np.log10(100 * (10**0.05 - 10**-0.05) / 8000)
+    found = scored("noise_spectrum", (target + hum, target), rate=16000)
+    assert found == pytest.approx((-40 - floor) / np.sqrt(len(middles)), abs=0.7)
+
+
+def mfcc(signal):
+    """MFCC as librosa defines them by default, from its documentation; (20, frames)."""
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(signal, 1024, mode="reflect"), 2048)[::512]
+    power = np.abs(np.fft.rfft(frames * scipy.signal.get_window("hann", 2048))) ** 2
+    top = 15 + np.log(22050 / 1000) * 27 / np.log(
+        6.4
+    )  # mel of Slaney: linear to 1 kHz, then by factors of 6.4 in 27
+    mel = np.linspace(0, top, 130)
+    edge = np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
+    bins = np.arange(1025) * 44100 / 2048
+    up = (bins - edge[:-2, None]) / (edge[1:-1] - edge[:-2])[:, None]
+    down = (edge[2:, None] - bins) / (edge[2:] - edge[1:-1])[:, None]
+    filters = np.clip(np.minimum(up, down), 0, None) * (2 / (edge[2:] - edge[:-2]))[:, None]
+    level = 10 * np.log10(np.maximum(power @ filters.T, 1e-10))
+    return scipy.fft.dct(np.maximum(level, level.max() - 80), norm="ortho", axis=1)[:, :20]
+
+
+def test_the_predicted_mushra_score_follows_its_line():
+    assert predicted_score(10**0.464) == 100
+    assert predicted_score(0.0) == 100
+    assert predicted_score(10.0) == pytest.approx(100 - 69.4 * 0.536)
+    assert predicted_score(1e3) == 0
+
+
+def test_the_predicted_mushra_score_is_that_of_an_independent_computation_and_knows_no_gain():
+    random = np.random.default_rng(0)
+    target = scipy.signal.lfilter([0.1], [1, -0.9], random.standard_normal(3 * 44100))
+    output = scipy.signal.lfilter([1, 0.9], [1], target)
+    gain = 10 ** ((loudness(target, 44100) - loudness(output, 44100)) / 20)
+    distance = np.abs(mfcc(gain * output) - mfcc(target)).mean()
+    expected = 100 - 69.4 * (np.log10(distance) - 0.464)
+    assert 5 < expected < 95
+    assert scored("mushra", (output, target)) == pytest.approx(expected, abs=0.1)
+    assert scored("mushra", (0.1 * output, target)) == pytest.approx(expected, abs=0.1)
+    assert scored("mushra", (target, target)) == 100
+    assert scored("mushra", (0 * target, target)) == 0
+
+
+@pytest.mark.parametrize("name", ["loudness", "mushra", "noise_spectrum"])
+def test_what_is_silent_too_short_or_not_finite_has_no_figure(name):
+    sound = 0.1 * np.random.default_rng(0).standard_normal(4 * 44100)
+    assert np.isfinite(scored(name, (sound, sound)))
+    assert np.isnan(scored(name, (sound, 0 * sound)))
+    assert np.isnan(scored(name, (sound[:4000], sound[:4000])))
+    broken = sound.copy()
+    broken[44100] = np.nan
+    assert np.isnan(scored(name, (broken, sound)))
+    assert np.isnan(scored(name, (sound, sound), (broken, sound)))
+
+
+@pytest.mark.parametrize(("name", "rate"), [("loudness", 8000), ("mushra", 32000), ("noise_spectrum", 4000)])
+def test_a_rate_that_a_metric_is_not_made_for_is_refused(name, rate):
+    with pytest.raises(MetricError, match=f"{name}: found a sample rate of {rate} Hz"):
+        make_metric(name, rate)
+
+
+def test_a_split_too_short_for_a_metric_is_refused_with_what_it_needs():
+    metrics = metric_collection("val_", 44100, ["mushra", "noise_spectrum", "loudness"]).values()
+    check_lengths(metrics, [2.9, 3.0], "the validation split")
+    with pytest.raises(MetricError, match=r"mushra: found 2\.9 s in the validation split; expected 3 s"):
+        check_lengths(metrics, [2.9, 2.9], "the validation split")
+    check_lengths([make_metric("noise_spectrum", 44100)], [1.5, 0.6], "it")  # all rows together
+    with pytest.raises(MetricError, match=r"noise_spectrum: found 1\.5 s"):
+        check_lengths([make_metric("noise_spectrum", 44100)], [1.5, 0.1], "it")
+
+
+def test_promotion_knows_of_which_own_metrics_more_is_better():
+    own = [entry.name for entry in registry.registrations("metrics") if entry.distribution == "tapezoo"]
+    assert {name for name in own if resolve(name).higher_is_better} == HIGHER_IS_BETTER & set(own)

@@ -130,8 +130,9 @@ def _measure_pair(
     shown, figures = [recording.name], [own]
     for machine in machines:
         with console.status(f"playing {machine.name}"):
-            found = scores(recording, machine)
+            found, unscored = scores(recording, machine)
         console.print(screen_table(figures_table([machine.name], [found])))
+        console.say(*unscored)
         shown, figures = [*shown, machine.name], [*figures, found]
     if folder is not None:
         _write(folder, options.set, shown, figures, [], {})

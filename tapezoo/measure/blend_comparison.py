@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tapezoo.loudness import loudness, loudness_unit
 from tapezoo.measure.blends import Blend
-from tapezoo.measure.loudness import loudness, loudness_unit
 from tapezoo.measure.playing import play_moving
 from tapezoo.measure.roles import Positions
 from tapezoo.measure.smoothness import Sweep, measure_sweeps

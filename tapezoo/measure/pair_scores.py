@@ -16,13 +16,25 @@ from tapezoo.data.pair_delays import settle_delays
 from tapezoo.data.pairs import Pair
 from tapezoo.data.prepare import prepare_pair
 from tapezoo.data.streams import read_signal
-from tapezoo.measure.loudness import loudness, loudness_unit
+from tapezoo.loudness import loudness, loudness_unit
 from tapezoo.measure.machine.machine import Machine, MeasureError
 from tapezoo.measure.machine.measured import FLUTTER_FIGURES, Figure
 from tapezoo.measure.machine.wow_flutter import LEAST_S, wow_flutter
 
 POINTS_PER_S = 500  # of a delay over time: flutter up to 200 Hz, as far as the delay shows it
-UNITS = {"si_sdr": "dB", "lsd": "dB", "mcd": "dB", "level": "dB", "crest": "dB", "mae": "of full scale"}
+UNITS = {
+    "crest": "dB",
+    "level": "dB",
+    "loudness": "LU",
+    "lsd": "dB",
+    "mae": "of full scale",
+    "mcd": "dB",
+    "mushra": "of 100",
+    "noise_spectrum": "dB",
+    "si_sdr": "dB",
+    "si_snr": "dB",
+    "snr": "dB",
+}
 SKIPPED_S = 0.1  # in which a machine that begins at rest catches up with a recording that does not
 
 
@@ -118,12 +130,16 @@ def remarks(recording: Recording) -> list[str]:
     return said
 
 
-def scores(recording: Recording, machine: Machine) -> list[Figure]:
+def scores(recording: Recording, machine: Machine) -> tuple[list[Figure], list[str]]:
     """Every registered metric of the machine on a recording, and the difference in loudness; needs torch.
 
     Args:
         recording: Its dry is played.
         machine: At the recording's rate.
+
+    Returns:
+        figures: NaN where a metric cannot judge this recording.
+        remarks: Why not, a sentence each.
 
     Raises:
         MeasureError: Another sample rate.
@@ -131,24 +147,28 @@ def scores(recording: Recording, machine: Machine) -> list[Figure]:
     import torch
 
     from tapezoo import registry
-    from tapezoo.metrics import metric_collection
+    from tapezoo.metrics import make_metric
+    from tapezoo.metrics.sampled import MetricError, check_lengths
 
     check_rates(recording.name, recording.sample_rate, machine.name, machine.sample_rate)
     begin = min(round(SKIPPED_S * recording.sample_rate), len(recording.target) // 4)
     output = machine.play_one(recording.input.astype(np.float64))[begin:]
     target = recording.target[begin:].astype(np.float64)
-    names = [entry.name for entry in registry.registrations("metrics")]
-    collection = metric_collection("", names)
-    with torch.no_grad():
-        collection.update(*(torch.from_numpy(one.astype(np.float32))[None] for one in (output, target)))
-    figures = []
-    for name, value in collection.compute().items():
-        figures.append(Figure(name, name, float(value), UNITS.get(name, ""), 5))
-        if name == "esr":
-            snr_db = -10 * np.log10(max(float(value), 1e-20))
-            figures.append(Figure("snr_db", "SNR, -10 log10 of the ESR", snr_db, "dB"))
+    pair = [torch.from_numpy(one.astype(np.float32))[None] for one in (output, target)]
+    figures, remarks = [], []
+    for entry in registry.registrations("metrics"):
+        value = float("nan")
+        try:
+            metric = make_metric(entry.name, recording.sample_rate)
+            check_lengths([metric], [len(target) / recording.sample_rate], recording.name)
+            with torch.no_grad():
+                metric.update(*pair)
+                value = float(metric.compute())
+        except MetricError as error:
+            remarks.append(str(error))
+        figures.append(Figure(entry.name, entry.name, value, UNITS.get(entry.name, ""), 5))
     apart = loudness(output, recording.sample_rate) - loudness(target, recording.sample_rate)
-    return [*figures, Figure("loudness_db", "loudness against wet", apart, "dB")]
+    return [*figures, Figure("loudness_db", "louder than wet by", apart, "dB")], remarks
 
 
 def check_rates(name: str, rate: int, other: str, other_rate: int) -> None:

@@ -1,10 +1,12 @@
 """Metrics of validation and test by name, tapezoo's own or a plugin's; over the whole set, never over shuffled pieces.
 
-A metric is a torchmetrics `Metric` with `update(output, target)` on (1, samples) and is logged as `val_NAME`.
+A metric is a torchmetrics `Metric` with `update(output, target)` on (1, samples) and is logged as `val_NAME`. One whose
+constructor has an argument `sample_rate` is given it.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 
 from torchmetrics import Metric, MetricCollection
@@ -20,19 +22,38 @@ def resolve(name: str) -> type[Metric]:
     return registry.resolve("metrics", name, Metric, own_name=lambda _: name)  # type: ignore[type-abstract]
 
 
-def metric_collection(prefix: str, extra: Iterable[str] = ()) -> MetricCollection:
+def make_metric(name: str, sample_rate: int) -> Metric:
+    """The metric registered as `name`.
+
+    Args:
+        name: Of a registered metric.
+        sample_rate: Of the signals, Hz.
+
+    Raises:
+        RegistrationError: A name that is not registered.
+        MetricError: A rate that the metric is not made for.
+    """
+    found = resolve(name)
+    knows_rate = "sample_rate" in inspect.signature(found).parameters
+    return found(sample_rate=sample_rate) if knows_rate else found()
+
+
+def metric_collection(prefix: str, sample_rate: int, extra: Iterable[str] = ()) -> MetricCollection:
     """The metrics of one split.
 
     Args:
         prefix: Prefix of their names: "val_" gives `val_esr`.
+        sample_rate: Of the signals, Hz.
         extra: Names of registered metrics to compute beside `ALWAYS`.
 
     Raises:
         RegistrationError: A name that is not registered.
+        MetricError: A rate that one of them is not made for.
     """
     names = dict.fromkeys([*ALWAYS, *extra])
+    made: dict[str, Metric | MetricCollection] = {name: make_metric(name, sample_rate) for name in names}
     # compute groups compare states by value and would merge metrics that start out equal
-    return MetricCollection({name: resolve(name)() for name in names}, prefix=prefix, compute_groups=False)
+    return MetricCollection(made, prefix=prefix, compute_groups=False)
 
 
 def registered_metric(figure: str) -> list[str]:

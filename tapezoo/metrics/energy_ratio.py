@@ -1,4 +1,4 @@
-"""ESR over a whole set."""
+"""ESR over a whole set, and the same in dB."""
 
 from __future__ import annotations
 
@@ -32,3 +32,21 @@ class ESR(Metric):
     def compute(self) -> Tensor:
         """The ratio so far; NaN if all targets were silent, as in `tapezoo.esr`."""
         return torch.where(self.energy > 0, self.error / self.energy, torch.nan).float()
+
+
+MOST_DB = 200.0  # of an output that is equal to the last bit; infinity is no figure
+
+
+class SNR(ESR):
+    """Signal-to-noise ratio in dB: `-10 log10` of the ESR, so total target energy over total error energy of the set.
+
+    torchmetrics' SignalNoiseRatio is the mean over rows of the ratio in dB, in which a quiet row counts as much as a
+    loud one. For one row the two agree.
+    """
+
+    higher_is_better = True
+
+    def compute(self) -> Tensor:
+        """The ratio so far, dB, 200 at most; NaN if all targets were silent."""
+        ratio = torch.where(self.energy > 0, self.error / self.energy, torch.nan)
+        return (-10 * ratio.clamp(min=10 ** (-MOST_DB / 10)).log10()).float()

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 UNMOVED = "The alias was not moved."
+HIGHER_IS_BETTER = frozenset(
+    {"mushra", "si_sdr", "si_snr", "snr"}
+)  # of tapezoo's own metrics, without importing torch
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def read_figure(version: ModelVersion, metric: str) -> float:
 def is_higher_better(figure: str) -> bool:
     """Whether more of a figure is better; of a plugin's metric as its class says, where the plugin is installed."""
     name = figure.partition("_")[2]
-    if figure == COST or name == "si_sdr":  # the cost is a speed: times real time
+    if figure == COST or name in HIGHER_IS_BETTER:  # the cost is a speed: times real time
         return True
     owners = [entry.distribution for entry in registry.registrations("metrics") if entry.name == name]
     if not owners or owners == ["tapezoo"]:

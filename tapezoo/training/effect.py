@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning.pytorch import LightningModule
@@ -12,6 +12,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.cli import ReduceLROnPlateau as MonitoringPlateau
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torchmetrics import MetricCollection
 
 from tapezoo.controls import Control
 from tapezoo.data.batch import Batch
@@ -32,7 +33,7 @@ from tapezoo.training.long_path import (
 )
 from tapezoo.training.objective import Objective, Progress, Step
 from tapezoo.training.schedules import CosineDecay
-from tapezoo.training.scoring import error_and_energy, in_pieces, scored_rows
+from tapezoo.training.scoring import check_metrics, error_and_energy, in_pieces, scored_rows
 from tapezoo.training.supervised import Supervised
 
 OF_THE_TRAINING = ("objective", "optimizer", "lr_scheduler", "metrics", "filter_learning_rate")
@@ -110,8 +111,8 @@ class EffectModel(LightningModule):
         self.make_optimizer = optimizer
         self.make_lr_scheduler = lr_scheduler
         asked_for = [*(metrics or []), *registered_metric(self.objective.monitor)]
-        self.val_metrics = metric_collection("val_", asked_for)
-        self.test_metrics = metric_collection("test_", asked_for)
+        self.val_metrics = metric_collection("val_", sample_rate, asked_for)
+        self.test_metrics = metric_collection("test_", sample_rate, asked_for)
         self.test_distance = MRSTFT("hybrid")
         self._kept_delay = torch.zeros(2, dtype=torch.float64)
 
@@ -194,6 +195,8 @@ class EffectModel(LightningModule):
 
     def on_validation_start(self) -> None:
         """Settles the rest state for the current weights."""
+        if self.trainer.state.fn != "fit":  # a training asked before it began
+            self._check_metrics(self.val_metrics, "val")
         state, _ = settle(self.net, self.default_controls(), limit_samples=VALIDATION_SETTLE_SAMPLES)
         self.net.store_rest(state)
 
@@ -209,6 +212,10 @@ class EffectModel(LightningModule):
                 self.val_metrics.update(row_output, row_target)
                 losses = self.objective.validation_losses(row_output[None], row_target[None])
                 self.log_dict(losses, batch_size=row_target.shape[-1])
+
+    def on_test_start(self) -> None:
+        """Refuses metrics that the test split is too short for."""
+        self._check_metrics(self.test_metrics, "test")
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the whole split."""
@@ -291,8 +298,16 @@ class EffectModel(LightningModule):
 
     def scored_rows(self, output: Tensor, batch: Batch) -> list[tuple[Tensor, Tensor]]:
         """(1, samples) of output and target per row, after the burn-in, without the padding, latency removed."""
-        start_samples = max(self.burn_in_samples, self.score_after_samples)
-        return scored_rows(output, batch, start_samples, self.net.latency_samples)
+        return scored_rows(output, batch, self._start_samples, self.net.latency_samples)
+
+    @property
+    def _start_samples(self) -> int:
+        return max(self.burn_in_samples, self.score_after_samples)
+
+    def _check_metrics(self, metrics: MetricCollection, split: Literal["val", "test"]) -> None:
+        cut_samples = self._start_samples + self.net.latency_samples
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        check_metrics(metrics.values(), data, split, cut_samples)
 
     def configure_optimizers(self) -> Any:
         """An optimizer of the recipe for each set of parameters that the objective trains, and their schedulers."""
@@ -307,7 +322,8 @@ class EffectModel(LightningModule):
         return optimizers, [self.make_lr_scheduler(optimizer) for optimizer in optimizers]
 
     def on_fit_start(self) -> None:
-        """Initialises long filters by least squares, unless weights were loaded."""
+        """Refuses metrics without enough audio; initialises long filters by least squares, unless they were loaded."""
+        self._check_metrics(self.val_metrics, "val")
         start_filters(self.net, self.filter_taps, self.trainer.datamodule)  # type: ignore[attr-defined]
 
     def on_train_start(self) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torchmetrics import Metric
 
 from tapezoo.blocks import blocks
 from tapezoo.data.batch import Batch
+from tapezoo.metrics.sampled import SampledMetric, check_lengths
 
 # 95 s of one row at 44.1 kHz; longer rows are scored in pieces, which bounds memory
 SCORED_SAMPLES = 1 << 22
@@ -42,3 +45,26 @@ def in_pieces(output: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]
 def error_and_energy(output: Tensor, target: Tensor) -> Tensor:
     """(2,): energy of the error and of the target, whose ratio over a whole split is its ESR."""
     return torch.stack([(output - target).double().square().sum(), target.double().square().sum()])
+
+
+def check_metrics(
+    metrics: Iterable[Metric], data: Any, split: Literal["val", "test"], cut_samples: int
+) -> None:
+    """Refuses metrics for which every row of a split is too short; of data other than tapezoo's nothing is known.
+
+    Args:
+        metrics: Of the split.
+        data: The DataModule.
+        split: Which is scored.
+        cut_samples: Of each row, which are not scored.
+
+    Raises:
+        MetricError: See `check_lengths`.
+    """
+    from tapezoo.data.module import PairsDataModule  # its scipy import takes as long as torch's
+
+    sampled = [metric for metric in metrics if isinstance(metric, SampledMetric)]
+    if sampled and isinstance(data, PairsDataModule):
+        lengths = [len(row.target) for row in data.split_arrays(split)]
+        rows_s = [max(0, length - cut_samples) / data.sample_rate for length in lengths]
+        check_lengths(sampled, rows_s, f"the {split} split, after the burn-in")

@@ -110,9 +110,21 @@ def test_a_bundle_on_the_recording_of_itself_is_as_far_off_as_the_noise(pair, tm
     assert own["delay_samples"] == 40
     assert found["esr"] == pytest.approx(1e-6, rel=0.3)
     assert own["linear_floor"] > found["esr"]
-    assert found["snr_db"] == pytest.approx(60, abs=1.5)
+    assert found["snr"] == pytest.approx(60, abs=1.5)
     assert abs(found["loudness_db"]) < 0.01
-    assert set(found) >= {"esr", "mae", "si_sdr", "mrstft", "lsd", "level", "crest"}
+    assert set(found) >= {
+        "esr",
+        "mae",
+        "si_sdr",
+        "mrstft",
+        "lsd",
+        "level",
+        "crest",
+        "loudness",
+        "noise_spectrum",
+    }
+    assert found["mushra"] is None
+    assert "the metric mushra: found" in " ".join(text.split())
 
 
 def test_a_machine_of_another_rate_than_the_recording_is_refused(pair, capsys, monkeypatch):

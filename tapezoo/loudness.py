@@ -33,15 +33,31 @@ def loudness(signal: Signal, sample_rate: int) -> float:
     Returns:
         -inf for silence.
     """
-    length = round(BLOCK_S * sample_rate)
     if loudness_unit(len(signal), sample_rate) == "dB":
         return _db(float(np.mean(np.square(signal)))) if len(signal) else float("-inf")
+    return gated_loudness(block_powers(signal, sample_rate))
+
+
+def block_powers(signal: Signal, sample_rate: int) -> NDArray[np.float64]:
+    """Mean square of the K-weighted signal in each whole block of 0.4 s, every 0.1 s; (blocks,).
+
+    Args:
+        signal: (samples,), finite; filtered from rest.
+        sample_rate: Hz.
+    """
+    length, step = round(BLOCK_S * sample_rate), round(BLOCK_STEP_S * sample_rate)
+    if len(signal) < length:
+        return np.zeros(0)
     weighted = scipy_signal.sosfilt(k_weighting(sample_rate), signal)
-    step = round(BLOCK_STEP_S * sample_rate)
     total = np.concatenate(([0.0], np.cumsum(np.square(weighted))))
     begins = np.arange(0, len(signal) - length + 1, step)
-    power = (total[begins + length] - total[begins]) / length
-    power = power[power > 10 ** ((ABSOLUTE_GATE_LUFS + 0.691) / 10)]
+    powers: NDArray[np.float64] = (total[begins + length] - total[begins]) / length
+    return powers
+
+
+def gated_loudness(powers: NDArray[np.float64]) -> float:
+    """The loudness in LUFS of a signal from its `block_powers`; -inf where all are under -70 LUFS."""
+    power = powers[powers > 10 ** ((ABSOLUTE_GATE_LUFS + 0.691) / 10)]
     if len(power) == 0:
         return float("-inf")
     power = power[power > power.mean() * 10 ** (RELATIVE_GATE_LU / 10)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tapezoo.measure.loudness import k_weighting, loudness, loudness_unit
+from tapezoo.loudness import k_weighting, loudness, loudness_unit
 
 RATE = 16000
 TIME_S = np.arange(2 * RATE) / RATE
