@@ -26,7 +26,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Writes it and says where."""
-    from tapezoo.report.run_page import write_run_page
+    from tapezoo.report.html.run_page import write_run_page
     from tapezoo.run_files import BEST, CheckpointError
     from tapezoo.terminal import say
 

@@ -46,7 +46,7 @@ from tapezoo.data import HysteresisCells, PairedAudio, VirtualDevices  # noqa: F
 from tapezoo.data.module import PairsDataModule
 from tapezoo.errors import OutputExistsError
 from tapezoo.measure.test_split import TestScore, score_test_split
-from tapezoo.report.run_page import write_run_page
+from tapezoo.report.html.run_page import write_run_page
 from tapezoo.report.summary import SUMMARY
 from tapezoo.screen import Screen
 from tapezoo.terminal import shell

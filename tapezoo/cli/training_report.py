@@ -23,7 +23,7 @@ from tapezoo.measure.steadiness import Steadiness
 from tapezoo.measure.test_split import TestScore
 from tapezoo.report.advice import Outcome, advice
 from tapezoo.report.floor import beside_floor_text
-from tapezoo.report.run_page import write_run_page
+from tapezoo.report.html.run_page import write_run_page
 from tapezoo.report.steadiness import refused_text, verdict_text
 from tapezoo.report.summary import Summary, write_summary
 from tapezoo.report.verdict import verdict_markdown

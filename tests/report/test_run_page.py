@@ -18,7 +18,7 @@ from tapezoo.bundle import BundleError, find_bundle
 from tapezoo.cli import main
 from tapezoo.errors import TapezooError
 from tapezoo.report.figures import new_figure, write_png
-from tapezoo.report.run_page import write_run_page
+from tapezoo.report.html.run_page import write_run_page
 from tapezoo.report.summary import Summary, read_summary, write_summary
 
 RATE = 16000
