@@ -1,4 +1,4 @@
-"""The files that a training writes to its run folder; without torch, so that a wrong path is reported at once."""
+"""Files by which the folders of trainings and measurements are known; no torch, so that a wrong path costs nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from tapezoo.errors import TapezooError
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 CONFIG = "config.yaml"  # the recipe with every default filled in
+MEASUREMENT = "measure.json"
 
 
 class CheckpointError(TapezooError):

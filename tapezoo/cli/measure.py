@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapezoo.errors import ArgumentsError
-from tapezoo.terminal import say
+from tapezoo.run_files import MEASUREMENT
+from tapezoo.terminal import say, shell
 
 if TYPE_CHECKING:
     from tapezoo.controls import Control
     from tapezoo.measure.machine.machine import Machine
-    from tapezoo.measure.machine.measured import Figure
 
 DEVICE = "device:"
-MARK = "measure.json"
 DEFAULT_RATE_HZ = 44_100
 EPILOG = """
 SOURCE is a machine that can be played: a checkpoint, the folder of a run or of a bundle, the name of a shipped bundle,
@@ -53,7 +52,10 @@ def add_parser(verbs: Any) -> None:
         "--seed", type=int, default=0, help="seed of what is random in a virtual machine (default: 0)"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="write figures (CSV, JSON) and pictures to this new folder"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="write a page to look at and listen to, figures (CSV, JSON), pictures and sounds to this new folder",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing folder of measurements")
     parser.set_defaults(verb=run)
@@ -104,7 +106,14 @@ def _measure_machines(
     shown, figures = [machine.name for machine in opened], [figures_of(one) for one in measured]
     console.print(screen_table(figures_table(shown, figures)))
     if folder is not None:
-        _write(folder, options.set, shown, figures, [one.as_json() for one in measured], pictures(measured))
+        from tapezoo.measure.audible import program_through
+        from tapezoo.report.measurement import Measurement, write_measurement
+
+        with console.status("playing program material"):
+            audible = [program_through(opened)]
+        curves = [one.as_json() for one in measured]
+        found = Measurement(_command(options), False, shown, figures, curves, audible, pictures(measured))
+        write_measurement(found, folder)
 
 
 def _measure_pair(
@@ -116,7 +125,7 @@ def _measure_pair(
     read_header(dry)
     machines = _open_all(names, settings, read_header(wet).sample_rate, options.seed)
 
-    from tapezoo.measure.pair_scores import read_recording, recording_figures, remarks, scores
+    from tapezoo.measure.pair_scores import play_dry, read_recording, recording_figures, remarks, scores
     from tapezoo.report.measured import figures_table
     from tapezoo.report.tables import screen_table
     from tapezoo.screen import Screen
@@ -127,15 +136,20 @@ def _measure_pair(
         own = recording_figures(recording)
     console.print(screen_table(figures_table([recording.name], [own])))
     console.say(*remarks(recording))
-    shown, figures = [recording.name], [own]
+    shown, figures, output = [recording.name], [own], None
     for machine in machines:
         with console.status(f"playing {machine.name}"):
-            found, unscored = scores(recording, machine)
+            output = play_dry(recording, machine)
+            found, unscored = scores(recording, output)
         console.print(screen_table(figures_table([machine.name], [found])))
         console.say(*unscored)
         shown, figures = [*shown, machine.name], [*figures, found]
     if folder is not None:
-        _write(folder, options.set, shown, figures, [], {})
+        from tapezoo.measure.audible import passages
+        from tapezoo.report.measurement import Measurement, write_measurement
+
+        audible = passages(recording, output)
+        write_measurement(Measurement(_command(options), True, shown, figures, [], audible, {}), folder)
 
 
 def _check_known(name: str) -> None:
@@ -242,33 +256,15 @@ def _own(settings: dict[str, float], controls: Sequence[Control]) -> dict[str, f
 
 
 def _is_ours(folder: Path) -> bool:
-    return (folder / MARK).is_file()
+    return (folder / MEASUREMENT).is_file()
 
 
-def _write(
-    folder: Path,
-    settings: Sequence[str],
-    names: Sequence[str],
-    figures: Sequence[Sequence[Figure]],
-    curves: Sequence[dict[str, Any]],
-    pictures: Mapping[str, Callable[[], Any]],
-) -> None:
-    import json
-    import math
-
-    from tapezoo.report.figures import write_png
-    from tapezoo.report.measured import figures_csv
-    from tapezoo.report.tables import write_csv
-
-    values = [{one.key: one.value if math.isfinite(one.value) else None for one in own} for own in figures]
-    document = {
-        "version": 1,
-        "sources": list(names),
-        "settings": list(settings),
-        "figures": values,
-        "curves": list(curves),
-    }
-    (folder / MARK).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    write_csv(figures_csv(names, figures), folder / "figures.csv")
-    for name, draw in pictures.items():
-        write_png(draw(), folder / f"{name}.png")
+def _command(options: argparse.Namespace) -> str:
+    """What would measure the same again."""
+    parts = ["tapezoo", "measure", *options.source]
+    parts += ["--against", options.against] if options.against else []
+    for setting in options.set:
+        parts += ["--set", setting]
+    parts += ["--sample-rate", options.sample_rate] if options.sample_rate else []
+    parts += ["--seed", options.seed] if options.seed else []
+    return shell(*parts, "--out", options.out)

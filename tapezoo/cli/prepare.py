@@ -129,6 +129,7 @@ def _write(
     from tapezoo.cache_folder import cache_root
     from tapezoo.recordings.dataset import is_dataset, write_documents
     from tapezoo.recordings.session import prepare
+    from tapezoo.report.html.dataset_page import write_dataset_page
     from tapezoo.report.preparation import draw_preparation
     from tapezoo.staging import staged_folder
 
@@ -143,6 +144,7 @@ def _write(
             progress("drawing")
             write_documents(folder, preparation)
             draw_preparation(preparation, folder)
+            write_dataset_page(folder)
     except _NotUsable:
         pass
     assert preparation is not None
@@ -190,10 +192,14 @@ def _rate(sample_rate: int | None) -> int | None:
 
 def _next_steps(out: Path, preparation: Preparation) -> list[str]:
     from tapezoo.recordings.dataset import PAIRS, REPORT
+    from tapezoo.report.html.document import PAGE
     from tapezoo.terminal import shell
 
     has_wander = any(files.delay for pair in preparation.pairs for files in pair.files)
     recipe = "tape" if has_wander else "lstm"
     line = ["tapezoo", "fit", "--config", recipe, "--data", "PairedAudio", "--data.pairs", out / PAIRS]
     line += ["--data.delay", "remove"] if has_wander else []
-    return [f"{out}: {PAIRS}, audio, {REPORT} and pictures. Next:", f"  {shell(*line)}"]
+    return [
+        f"{out}: {PAIRS}, audio, {REPORT}, pictures, and a page to look at and listen to, {PAGE}. Next:",
+        f"  {shell(*line)}",
+    ]

@@ -1,8 +1,9 @@
-"""`tapezoo report RUN`: the page of a run, written anew."""
+"""`tapezoo report FOLDER`: the page of a run, a data set or a measurement, written anew."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +12,46 @@ def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
     parser = verbs.add_parser(
         "report",
-        help="write a run's page to listen to and look at",
-        description="Writes RUN/report/report.html anew, as fit and test do at their end: verdict, players, pictures "
-        "and tables in one file that needs no network.",
+        help="write the page of a run, a data set or a measurement, to listen to and look at",
+        description="Writes report.html anew, as fit, test, prepare and measure do at their end: verdict, players, "
+        "pictures and tables in one file that needs no network.",
     )
     parser.add_argument(
-        "run",
+        "folder",
         type=Path,
-        metavar="RUN",
-        help="the folder of a training, such as runs/LSTM-20261130-101500; `tapezoo runs` lists them",
+        metavar="FOLDER",
+        help="of a training, such as runs/LSTM-20261130-101500 (`tapezoo runs` lists them), of a data set that "
+        "`tapezoo prepare` wrote, or of a measurement that `tapezoo measure --out` wrote",
     )
     parser.set_defaults(verb=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Writes it and says where."""
-    from tapezoo.report.html.run_page import write_run_page
-    from tapezoo.run_files import BEST, CheckpointError
+    from tapezoo.recordings.dataset import is_dataset
+    from tapezoo.run_files import BEST, MEASUREMENT, CheckpointError
     from tapezoo.terminal import say
 
-    folder: Path = options.run.parent if options.run.name == BEST else options.run
-    if not (folder / BEST).is_file():
+    folder: Path = options.folder.parent if options.folder.name == BEST else options.folder
+    write: Callable[[Path], Path]
+    if (folder / BEST).is_file():
+        from tapezoo.report.html.run_page import write_run_page
+
+        write = write_run_page
+    elif (folder / MEASUREMENT).is_file():
+        from tapezoo.report.html.measure_page import write_measure_page
+
+        write = write_measure_page
+    elif is_dataset(folder):
+        from tapezoo.report.html.dataset_page import write_dataset_page
+
+        write = write_dataset_page
+    else:
         raise CheckpointError(
-            str(options.run),
-            found="no run" if folder.is_dir() else "no such folder",
-            expected=f"the folder of a training, with its {BEST}",
-            fix="`tapezoo runs` lists them.",
+            str(options.folder),
+            found="no run, data set or measurement" if folder.is_dir() else "no such folder",
+            expected=f"the folder of a training, with its {BEST}, or of `tapezoo prepare` or `measure`",
+            fix="`tapezoo runs` lists the runs.",
         )
-    say(f"written to {write_run_page(folder)}")
+    say(f"written to {write(folder)}")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,7 +58,13 @@ def choose_excerpts(net: Net, passage: Passage, sample_rate: int, excerpt_s: flo
         excerpt_s: Length of an excerpt, s.
     """
     samples = min(round(excerpt_s * sample_rate), len(passage.input))
-    found = [_played(net, passage, start, samples, sample_rate) for start in _starts(passage, samples)]
+    return typical_and_worst(
+        [_played(net, passage, start, samples, sample_rate) for start in _starts(passage, samples)]
+    )
+
+
+def typical_and_worst(found: Sequence[Excerpt]) -> list[Excerpt]:
+    """The one whose error is the median's, and the worst, of those that are not much quieter than the loudest."""
     loudest = max(float(np.sum(np.square(one.target))) for one in found)
     heard = [one for one in found if float(np.sum(np.square(one.target))) >= QUIETEST * loudest]
     ranked = sorted(heard, key=lambda one: one.esr if np.isfinite(one.esr) else -1.0)

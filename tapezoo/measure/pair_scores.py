@@ -130,19 +130,26 @@ def remarks(recording: Recording) -> list[str]:
     return said
 
 
-def scores(recording: Recording, machine: Machine) -> tuple[list[Figure], list[str]]:
-    """Every registered metric of the machine on a recording, and the difference in loudness; needs torch.
+def play_dry(recording: Recording, machine: Machine) -> NDArray[np.float64]:
+    """What a machine makes of the recording's dry.
+
+    Raises:
+        MeasureError: Another sample rate, or what comes out is not finite.
+    """
+    check_rates(recording.name, recording.sample_rate, machine.name, machine.sample_rate)
+    return machine.play_one(recording.input.astype(np.float64))
+
+
+def scores(recording: Recording, output: NDArray[np.float64]) -> tuple[list[Figure], list[str]]:
+    """Every registered metric of a machine on a recording, and the difference in loudness; needs torch.
 
     Args:
-        recording: Its dry is played.
-        machine: At the recording's rate.
+        recording: Its wet is the target.
+        output: (samples,), of `play_dry`.
 
     Returns:
         figures: NaN where a metric cannot judge this recording.
         remarks: Why not, a sentence each.
-
-    Raises:
-        MeasureError: Another sample rate.
     """
     import torch
 
@@ -150,9 +157,8 @@ def scores(recording: Recording, machine: Machine) -> tuple[list[Figure], list[s
     from tapezoo.metrics import make_metric
     from tapezoo.metrics.sampled import MetricError, check_lengths
 
-    check_rates(recording.name, recording.sample_rate, machine.name, machine.sample_rate)
     begin = min(round(SKIPPED_S * recording.sample_rate), len(recording.target) // 4)
-    output = machine.play_one(recording.input.astype(np.float64))[begin:]
+    output = output[begin:]
     target = recording.target[begin:].astype(np.float64)
     pair = [torch.from_numpy(one.astype(np.float32))[None] for one in (output, target)]
     figures, remarks = [], []

@@ -37,7 +37,20 @@ def test_two_machines_stand_side_by_side_and_a_folder_holds_figures_and_pictures
     assert "3 % THD at 1 kHz" in text
     assert {path.name for path in out.iterdir()} == {
         "measure.json", "figures.csv", "response.png", "harmonics.png", "loops.png", "dynamics.png", "noise.png",
+        "passages.csv", "program_input.wav", "program_output.wav", "program_target.wav", "report.html",
     }  # fmt: skip
+    played = {name: soundfile.read(out / f"program_{name}.wav")[0] for name in ("input", "output", "target")}
+    assert np.abs(played["input"]).max() > 0.1
+    np.testing.assert_allclose(played["output"], np.tanh(played["input"]), atol=1e-7)
+    page = (out / "report.html").read_text()
+    assert page.count("<img ") == 5
+    assert '<button data-signal="output" aria-pressed="false">tape</button>' in page
+    assert '<button data-signal="target" aria-pressed="false">device:tape</button>' in page
+    assert f"<pre>tapezoo measure tape --against device:tape --out {out}</pre>" in page
+    assert "<td>3 % THD at 1 kHz is reached at</td>" in page
+    (out / "report.html").unlink()
+    assert main(["report", str(out)]) == 0
+    assert (out / "report.html").read_text() == page
     document = json.loads((out / "measure.json").read_text())
     assert document["sources"] == ["tape", "device:tape"]
     assert document["figures"][0] == document["figures"][1]
@@ -125,6 +138,11 @@ def test_a_bundle_on_the_recording_of_itself_is_as_far_off_as_the_noise(pair, tm
     }
     assert found["mushra"] is None
     assert "the metric mushra: found" in " ".join(text.split())
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"ESR <b>{found['esr']:.5f}</b>" in page
+    assert "times better than the best linear filter" in page
+    assert "passage of wet.wav: 0.0 to 2.0 s, ESR" in page
+    assert '<button data-signal="target" aria-pressed="false">Wet</button>' in page
 
 
 def test_a_machine_of_another_rate_than_the_recording_is_refused(pair, capsys, monkeypatch):

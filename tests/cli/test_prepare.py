@@ -38,8 +38,16 @@ def test_a_data_set_appears_whole_with_its_verdict_and_the_next_step(
     assert "verdict: usable, because" in said
     assert "tapezoo fit --config lstm --data PairedAudio --data.pairs set/pairs.yaml" in said
     assert sorted(path.name for path in Path("set").iterdir()) == [
-        *("levels.png", "pairs.yaml", "report.json", "take_dry.flac", "take_wet.flac"),
+        *("levels.png", "pairs.yaml", "report.html", "report.json", "take_dry.flac", "take_wet.flac"),
     ]
+    page = Path("set/report.html").read_text()
+    assert "<h1>1 recording at 16000 Hz: usable</h1>" in page
+    for label in ("Dry", "Wet", "Linear filter", "Difference"):
+        assert f'aria-pressed="false">{label}</button>' in page
+    assert "wet lags dry by 300 samples" in page
+    Path("set/report.html").unlink()
+    assert main(["report", "set"]) == 0
+    assert Path("set/report.html").read_text() == page
     assert json.loads(Path("set/report.json").read_text())["verdict"] == "usable"
 
 

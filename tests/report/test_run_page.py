@@ -80,7 +80,9 @@ def test_what_is_no_run_is_named(run: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["report", str(run / "gone")]) == 2
     assert "no such folder" in capsys.readouterr().err
     assert main(["report", str(run)]) == 2
-    assert "found no run; expected the folder of a training" in capsys.readouterr().err
+    assert (
+        "found no run, data set or measurement; expected the folder of a training" in capsys.readouterr().err
+    )
     (run / "best.ckpt").touch()
     assert main(["report", str(run / "best.ckpt")]) == 0
     with pytest.raises(
@@ -106,15 +108,36 @@ def test_a_summary_is_read_as_it_was_written_and_its_absence_is_named(run: Path)
         write_run_page(run)
 
 
+WATCH = """
+      addEventListener("error", (event) => { document.body.dataset.error = event.message; });
+      addEventListener("unhandledrejection", (event) => { document.body.dataset.error = String(event.reason); });
+"""
+
+
+def seen_in_chromium(page: Path, script: str) -> list[object]:
+    """Runs `script` in the page, without a network, and returns what it pushed to `seen`."""
+    tried = page.with_name("tried.html")
+    whole = f"""<script>{WATCH}(async () => {{
+        const seen = [];
+        {script}
+        document.body.dataset.seen = JSON.stringify(seen);
+      }})();</script></body>"""
+    tried.write_text(page.read_text().replace("</body>", whole))
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--timeout=8000", "--dump-dom"]
+    command += ["--autoplay-policy=no-user-gesture-required", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    done = subprocess.run([*command, tried.as_uri()], capture_output=True, text=True, timeout=60)
+    assert "data-error" not in done.stdout
+    found: list[object] = json.loads(re.search(r'data-seen="(.*?)"', done.stdout)[1].replace("&quot;", '"'))
+    return found
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
 def test_it_loads_plays_and_switches_without_a_network(run: Path) -> None:
-    page = write_run_page(run)
-    script = """<script>
-      addEventListener("error", (event) => { document.body.dataset.error = event.message; });
-      addEventListener("unhandledrejection", (event) => { document.body.dataset.error = String(event.reason); });
-      (async () => {
-        const player = players[0], seen = [];
+    seen = seen_in_chromium(
+        write_run_page(run),
+        """
+        const player = players[0];
         await player.loaded;
         seen.push(player.buffers.difference.getChannelData(0).reduce((most, x) => Math.max(most, Math.abs(x)), 0));
         await player.toggle();
@@ -128,16 +151,30 @@ def test_it_loads_plays_and_switches_without_a_network(run: Path) -> None:
         seen.push(player.offset > 0.2, player.switches.target.textContent);
         player.stop();
         seen.push(player.root.dataset.playing);
-        document.body.dataset.seen = JSON.stringify(seen);
-      })();
-    </script></body>"""
-    tried = page.with_name("tried.html")
-    tried.write_text(page.read_text().replace("</body>", script))
-    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--timeout=8000", "--dump-dom"]
-    command += ["--autoplay-policy=no-user-gesture-required", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    done = subprocess.run([*command, tried.as_uri()], capture_output=True, text=True, timeout=60)
-    assert "data-error" not in done.stdout
-    seen = json.loads(re.search(r'data-seen="(.*?)"', done.stdout)[1].replace("&quot;", '"'))
+    """,
+    )
     scale = 0.98 / 1.3
     assert seen[0] == pytest.approx(0.1 * scale, abs=0.001)
     assert seen[1:] == ["true", "output", 1, 0, "A,B,Difference,Input", True, "Target", "false"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
+def test_two_signals_have_no_difference_and_a_spectrogram_shows_the_tone(run: Path) -> None:
+    (run / "report" / "a_typical_output.wav").unlink()
+    names, pair, loudest_hz, quiet_db = seen_in_chromium(
+        write_run_page(run),
+        """
+        const player = players[0];
+        await player.loaded;
+        player.toggleBlind();
+        seen.push(player.names, player.pair);
+        const height = 240, levels = spectrogram(player.buffers.target.getChannelData(0), player.rate, 3, height);
+        const middle = levels.slice(height, 2 * height), most = Math.max(...middle);
+        const at = Math.log(player.rate / 2 / LOWEST_HZ) / height * (middle.indexOf(most) + 0.5);
+        seen.push(LOWEST_HZ * Math.exp(at), middle[height - 1] - most);
+    """,
+    )
+    assert names == pair == ["input", "target"]
+    assert loudest_hz == pytest.approx(440, rel=0.03)
+    assert quiet_db < -80

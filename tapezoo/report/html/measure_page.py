@@ -1,0 +1,115 @@
+"""A measurement's page: what was found first, then sound, pictures and all figures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from tapezoo.errors import TapezooError
+from tapezoo.measure.machine.measured import Figure
+from tapezoo.report.floor import beside_floor_text
+from tapezoo.report.html.document import PAGE, figure, paragraph, pictures, table, write_document
+from tapezoo.report.html.player import HOW, player, read_signals
+from tapezoo.report.measured import figures_table
+from tapezoo.run_files import MEASUREMENT
+
+PASSAGES = "passages.csv"
+PICTURES = {  # in the order of the page, and what they show
+    "response.png": "Gain and group delay over frequency, of a quiet sweep. Dashed: the second machine, here as below.",
+    "harmonics.png": "Harmonics of a 1 kHz sine, relative to the fundamental, over its level.",
+    "loops.png": "Output over input for one period of a low sine at several levels: saturation, and hysteresis as open "
+    "loops.",
+    "dynamics.png": "Gain of a tone that becomes loud and quiet again: attack and release of a compressor.",
+    "noise.png": "Spectrum of what comes out when nothing goes in.",
+}
+
+
+def write_measure_page(folder: Path) -> Path:
+    """Writes FOLDER/report.html from what `tapezoo measure --out FOLDER` left there, anew each time.
+
+    Raises:
+        TapezooError: There is no measurement, or one of another version of tapezoo.
+        UnwritableOutputError: The page cannot be written, or the disk is full.
+    """
+    document = _read(folder)
+    names = document["sources"]
+    title = " against ".join(names)
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        *_verdict(document),
+        *_listening(folder, document),
+        *pictures([part for name, text in PICTURES.items() for part in figure(folder / name, text)]),
+        "<h2>Figures</h2>",
+        paragraph("docs/measure.md says how each is defined. A dash: there is none."),
+        *table(figures_table(names, _figures(document))),
+        "<h2>How it was made</h2>",
+        f"<pre>{escape(document['command'])}</pre>",
+    ]
+    return write_document(folder / PAGE, title, body)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads((folder / MEASUREMENT).read_text(encoding="utf-8"))
+        if {"sources", "figures", "labels", "command", "is_recording"} <= set(document):
+            return document
+    except (OSError, ValueError):
+        pass
+    raise TapezooError(
+        str(folder / MEASUREMENT),
+        found="no measurement that can be read",
+        expected="what `tapezoo measure --out` writes",
+        fix="Measure again with --out.",
+    )
+
+
+def _figures(document: dict[str, Any]) -> list[list[Figure]]:
+    labels = document["labels"]
+    return [
+        [
+            Figure(key, value=float("nan") if value is None else value, **labels[key])
+            for key, value in own.items()
+        ]
+        for own in document["figures"]
+    ]
+
+
+def _verdict(document: dict[str, Any]) -> Iterator[str]:
+    """Of a model on a recording."""
+    if not document["is_recording"] or len(document["sources"]) < 2:
+        return
+    esr, floor = document["figures"][1].get("esr"), document["figures"][0].get("linear_floor")
+    if esr is None:
+        return
+    text = beside_floor_text(esr, float("nan") if floor is None else floor)
+    reached = "" if floor is None else f", which reaches {floor:.5f}"
+    yield f'<div class="verdict"><p>ESR <b>{esr:.5f}</b>, {escape(text + reached)}.</p></div>'
+    yield paragraph("ESR: energy of the error over that of the target.")
+
+
+def _listening(folder: Path, document: dict[str, Any]) -> Iterator[str]:
+    path = folder / PASSAGES
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    first, *rest = document["sources"]
+    labels = (
+        {"input": "Dry", "target": "Wet", "output": rest[0] if rest else ""}
+        if document["is_recording"]
+        else {"input": "Input", "output": first, "target": rest[0] if rest else ""}
+    )
+    yield f"<h2>Listen</h2>{paragraph(HOW)}"
+    for row in rows:
+        found = read_signals(folder, row["files"])
+        if found is None:
+            continue
+        markup, quieter_db = player(*found, labels)
+        yield f"<h3>{escape(row['passage'])}</h3>"
+        if quieter_db:
+            yield paragraph(f"Played {quieter_db:.1f} dB quieter to fit.")
+        yield markup
