@@ -6,6 +6,7 @@ MODULES = {
     "tapezoo.automation": "tapezoo.render.automation",
     "tapezoo.batch": "tapezoo.data.batch",
     "tapezoo.effect": "tapezoo.training.effect",
+    "tapezoo.measure.loudness": "tapezoo.loudness",
     "tapezoo.limiter": "tapezoo.render.limiter",
     "tapezoo.responses": "tapezoo.layers.responses",
     "tapezoo.schedules": "tapezoo.training.schedules",

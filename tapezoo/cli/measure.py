@@ -90,7 +90,7 @@ def _measure_machines(
 ) -> None:
     opened = _open_all(names, settings, options.sample_rate, options.seed)
 
-    from tapezoo.measure.machine.measured import figures_of, measure_machine
+    from tapezoo.measure.machine.measured import deviations_of, figures_of, measure_machine
     from tapezoo.report.measured import figures_table, pictures
     from tapezoo.report.tables import screen_table
     from tapezoo.screen import Screen
@@ -105,6 +105,9 @@ def _measure_machines(
             measured.append(measure_machine(machine, told))
     shown, figures = [machine.name for machine in opened], [figures_of(one) for one in measured]
     console.print(screen_table(figures_table(shown, figures)))
+    apart = deviations_of(measured[0], measured[1]) if len(measured) == 2 else []
+    if apart:
+        console.print(screen_table(figures_table([f"{shown[0]} against {shown[1]}"], [apart])))
     if folder is not None:
         from tapezoo.measure.audible import program_through
         from tapezoo.report.measurement import Measurement, write_measurement
@@ -112,7 +115,8 @@ def _measure_machines(
         with console.status("playing program material"):
             audible = [program_through(opened)]
         curves = [one.as_json() for one in measured]
-        found = Measurement(_command(options), False, shown, figures, curves, audible, pictures(measured))
+        command, drawn = _command(options), pictures(measured)
+        found = Measurement(command, False, shown, figures, curves, audible, drawn, apart)
         write_measurement(found, folder)
 
 

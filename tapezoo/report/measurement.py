@@ -34,6 +34,7 @@ class Measurement:
         curves: Of each machine, as lists.
         audible: To listen to.
         pictures: File names without suffix, and what draws them.
+        deviations: How far the first machine is from the second; empty without one.
     """
 
     command: str
@@ -43,6 +44,7 @@ class Measurement:
     curves: Sequence[dict[str, Any]]
     audible: Sequence[Audible]
     pictures: Mapping[str, Callable[[], Picture]]
+    deviations: Sequence[Figure] = ()
 
 
 def write_measurement(measurement: Measurement, folder: Path) -> None:
@@ -56,13 +58,11 @@ def write_measurement(measurement: Measurement, folder: Path) -> None:
         "command": measurement.command,
         "is_recording": measurement.is_recording,
         "sources": list(measurement.names),
-        "figures": [
-            {one.key: one.value if math.isfinite(one.value) else None for one in own}
-            for own in measurement.figures
-        ],
+        "figures": [_values(own) for own in measurement.figures],
+        "deviations": _values(measurement.deviations),
         "labels": {
             one.key: {"text": one.text, "unit": one.unit, "decimals": one.decimals}
-            for own in measurement.figures
+            for own in (*measurement.figures, measurement.deviations)
             for one in own
         },
         "curves": list(measurement.curves),
@@ -77,3 +77,7 @@ def write_measurement(measurement: Measurement, folder: Path) -> None:
     rows = [[passage.name, passage.text] for passage in measurement.audible]
     write_csv(Table([Column("files"), Column("passage")], rows), folder / PASSAGES)
     write_measure_page(folder)
+
+
+def _values(figures: Sequence[Figure]) -> dict[str, float | None]:
+    return {one.key: one.value if math.isfinite(one.value) else None for one in figures}

@@ -48,12 +48,16 @@ def test_two_machines_stand_side_by_side_and_a_folder_holds_figures_and_pictures
     assert '<button data-signal="target" aria-pressed="false">device:tape</button>' in page
     assert f"<pre>tapezoo measure tape --against device:tape --out {out}</pre>" in page
     assert "<td>3 % THD at 1 kHz is reached at</td>" in page
+    assert "<td>group delay, 40 Hz to 16 kHz, RMS</td>" in page
     (out / "report.html").unlink()
     assert main(["report", str(out)]) == 0
     assert (out / "report.html").read_text() == page
     document = json.loads((out / "measure.json").read_text())
     assert document["sources"] == ["tape", "device:tape"]
     assert document["figures"][0] == document["figures"][1]
+    assert document["deviations"]["response_largest_db"] == 0
+    assert document["deviations"]["thd_ratio"] == 1
+    assert "tape against device:tape" in " ".join(text.split())
     assert len(document["curves"][0]["response"]["frequency_hz"]) == len(
         document["curves"][0]["response"]["gain_db"]
     )

@@ -10,6 +10,16 @@ import numpy as np
 
 from tapezoo.measure.machine.aliasing import Aliasing, measure_aliasing
 from tapezoo.measure.machine.arrival import Arrival, measure_arrival
+from tapezoo.measure.machine.deviation import (
+    STILL_PERCENT,
+    aliasing_difference_db,
+    delay_deviation,
+    flutter_ratio,
+    harmonic_distance_db,
+    noise_distance_db,
+    response_deviation,
+    thd_ratio,
+)
 from tapezoo.measure.machine.distortion import Distortion, measure_distortion
 from tapezoo.measure.machine.dynamics import Dynamics, measure_dynamics
 from tapezoo.measure.machine.intermodulation import Intermodulation, measure_intermodulation
@@ -20,8 +30,8 @@ from tapezoo.measure.machine.response import Response, measure_response
 from tapezoo.measure.machine.wow_flutter import WowFlutter, measure_wow_flutter
 
 REFERENCE_HZ = 1000.0
+DEVIATION_LEVEL_DB = -6.0
 RESPONSE_HZ = (40, 100, 5000, 10_000, 15_000)
-STILL_PERCENT = 0.001
 MOL_PERCENT = 3.0  # at which tape is called fully driven
 FLUTTER_FIGURES = (
     ("weighted_percent", "wow and flutter, AES6 weighted, +-"),
@@ -79,6 +89,11 @@ class Measured:
     wow_flutter: WowFlutter | None
     aliasing: Aliasing
 
+    @property
+    def is_still(self) -> bool:
+        """Whether a tone stays one line: where its frequency wanders, aliases cannot be told apart beside it."""
+        return self.wow_flutter is None or self.wow_flutter.rms_percent < STILL_PERCENT
+
     def as_json(self) -> dict[str, Any]:
         """Everything, with lists for arrays and None for what is not finite."""
         document: dict[str, Any] = _plain(asdict(self))
@@ -127,9 +142,7 @@ def figures_of(measured: Measured) -> list[Figure]:
     dynamics, noise, two = measured.dynamics, measured.noise, measured.intermodulation
     compression_db = dynamics.loud_gain_db - dynamics.quiet_gain_db
     nothing = float("nan")
-    # a tone whose frequency wanders is no line, and nothing can be told apart beside it
-    is_still = flutter is None or flutter.rms_percent < STILL_PERCENT
-    aliased_db = np.where(is_still, measured.aliasing.aliased_db, nothing)
+    aliased_db = np.where(measured.is_still, measured.aliasing.aliased_db, nothing)
     return [
         Figure("latency_samples", "declared latency", measured.arrival.declared_samples, "samples", 0),
         Figure("arrival_samples", "response is largest, after it", measured.arrival.found_samples, "samples", 0),
@@ -173,6 +186,43 @@ def figures_of(measured: Measured) -> list[Figure]:
             Figure(f"aliases_{hertz:.0f}_db", f"aliases of {_hertz(hertz)} at -6 dB, and noise", level, "dB", 1)
             for hertz, level in zip(measured.aliasing.frequency_hz.tolist(), aliased_db.tolist(), strict=True)
         ),
+    ]  # fmt: skip
+
+
+def deviations_of(one: Measured, other: Measured) -> list[Figure]:
+    """How far the first machine is from the second, in the order of `figures_of`; NaN where a figure has no sense.
+
+    Args:
+        one: Of a machine.
+        other: Of the one that it is compared with, at the same sample rate.
+    """
+    response, delay = (
+        measure(one.response, other.response) for measure in (response_deviation, delay_deviation)
+    )
+    thd = [_thd(measured.distortion, DEVIATION_LEVEL_DB) for measured in (one, other)]
+    both = one.intermodulation, other.intermodulation
+    harmonics = harmonic_distance_db(one.distortion, other.distortion, (one.noise, other.noise))
+    still = one.is_still and other.is_still
+    aliases = aliasing_difference_db(one.aliasing, other.aliasing) if still else float("nan")
+    flutter = flutter_ratio(one.wow_flutter, other.wow_flutter)
+    return [
+        Figure("response_rms_db", "response, 40 Hz to 16 kHz, RMS", response.rms, "dB"),
+        Figure("response_largest_db", "the same, largest", response.largest, "dB"),
+        Figure("delay_rms_ms", "group delay, 40 Hz to 16 kHz, RMS", delay.rms, "ms", 3),
+        Figure("delay_largest_ms", "the same, largest", delay.largest, "ms", 3),
+        Figure("harmonics_db", "harmonics, all sines and levels, RMS", harmonics, "dB"),
+        Figure("thd_ratio", f"THD, 1 kHz at {DEVIATION_LEVEL_DB:g} dB", thd_ratio(*thd), "times"),
+        *(
+            Figure(f"{name}_difference_percent", text, getattr(both[0], key) - getattr(both[1], key), "% more", 3)
+            for name, key, text in (
+                ("smpte", "smpte_percent", "IMD, SMPTE"),
+                ("ccif_second", "ccif_second_percent", "IMD, CCIF, second order"),
+                ("ccif_third", "ccif_third_percent", "IMD, CCIF, third order"),
+            )
+        ),
+        Figure("noise_spectrum_db", "noise in third octaves, RMS", noise_distance_db(one.noise, other.noise), "dB", 1),
+        Figure("flutter_ratio", "wow and flutter, weighted", flutter, "times"),
+        Figure("aliases_difference_db", "aliases over harmonics, mean", aliases, "dB more", 1),
     ]  # fmt: skip
 
 

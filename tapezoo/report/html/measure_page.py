@@ -43,9 +43,10 @@ def write_measure_page(folder: Path) -> Path:
         *_verdict(document),
         *_listening(folder, document),
         *pictures([part for name, text in PICTURES.items() for part in figure(folder / name, text)]),
+        *_differences(document, title),
         "<h2>Figures</h2>",
         paragraph("docs/measure.md says how each is defined. A dash: there is none."),
-        *table(figures_table(names, _figures(document))),
+        *table(figures_table(names, _figures(document, document["figures"]))),
         "<h2>How it was made</h2>",
         f"<pre>{escape(document['command'])}</pre>",
     ]
@@ -67,15 +68,23 @@ def _read(folder: Path) -> dict[str, Any]:
     )
 
 
-def _figures(document: dict[str, Any]) -> list[list[Figure]]:
+def _figures(document: dict[str, Any], columns: list[dict[str, float | None]]) -> list[list[Figure]]:
     labels = document["labels"]
     return [
         [
             Figure(key, value=float("nan") if value is None else value, **labels[key])
             for key, value in own.items()
         ]
-        for own in document["figures"]
+        for own in columns
     ]
+
+
+def _differences(document: dict[str, Any], title: str) -> Iterator[str]:
+    """Between two machines; measurements of older versions have none."""
+    apart = document.get("deviations")
+    if apart:
+        yield "<h2>Differences</h2>"
+        yield from table(figures_table([title], _figures(document, [apart])))
 
 
 def _verdict(document: dict[str, Any]) -> Iterator[str]:
