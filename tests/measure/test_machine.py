@@ -228,6 +228,9 @@ def test_the_figures_of_a_machine_are_in_one_list_without_what_it_does_not_have(
     assert np.isnan(figures["attack_ms"])
     assert figures["weighted_percent"] < 1e-4
     assert "gain_10000_db" not in figures
+    curve = measured.as_json()["dynamics"]
+    assert 1000 < len(curve["gain_db"]) == len(curve["time_s"]) <= 5000, "as many as anybody looks at"
+    assert curve["time_s"][-1] == pytest.approx(measured.dynamics.time_s[-1], abs=0.01)
     document = json.dumps(measured.as_json(), allow_nan=False)
     assert json.loads(document)["arrival"] == {"declared_samples": 3, "found_samples": 0, "inverted": True}
 

@@ -32,6 +32,7 @@ from tapezoo.measure.machine.wow_flutter import WowFlutter, measure_wow_flutter
 REFERENCE_HZ = 1000.0
 DEVIATION_LEVEL_DB = -6.0
 RESPONSE_HZ = (40, 100, 5000, 10_000, 15_000)
+MOST_POINTS = 5000  # of a curve in a file: the gain of a tone over seconds has one per sample
 MOL_PERCENT = 3.0  # at which tape is called fully driven
 FLUTTER_FIGURES = (
     ("weighted_percent", "wow and flutter, AES6 weighted, +-"),
@@ -95,7 +96,7 @@ class Measured:
         return self.wow_flutter is None or self.wow_flutter.rms_percent < STILL_PERCENT
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, with lists for arrays and None for what is not finite."""
+        """Everything, with lists for arrays, None for what is not finite, and long curves thinned."""
         document: dict[str, Any] = _plain(asdict(self))
         return document
 
@@ -279,7 +280,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return _plain(value[:: -(-value.shape[0] // MOST_POINTS)].tolist() if value.size else [])
     if isinstance(value, list):
         return [_plain(part) for part in value]
     if isinstance(value, float) and not np.isfinite(value):

@@ -27,6 +27,10 @@ EFFECTS = {"refused": "refused", "limits": "limits", "corrected": "corrected", "
 LABELS = {"input": "Dry", "target": "Wet", "output": "Linear filter"}
 LEVELS = "Levels of dry: a model cannot learn levels that are missing."
 DELAY = "Delay of wet over time, and how sure it is. Training reads dry along it."
+FILTER = (
+    "The linear filter is the best one of 257 taps for the passage. The difference, wet without it, is what a model "
+    "has to learn that an equaliser cannot do, and the noise. Where the delay wanders, there is no such filter."
+)
 FIGURES = (  # of a channel: key, heading, format
     ("gain_db", "gain (dB)", ".1f"),
     ("delay_ms", "delay (ms)", ".2f"),
@@ -51,17 +55,14 @@ def write_dataset_page(folder: Path) -> Path:
     count = "1 recording" if len(pairs) == 1 else f"{len(pairs)} recordings"
     title = f"{count} at {report['sample_rate_hz']} Hz: {report['verdict']}"
     because = "".join(f"<p>{escape(text)}</p>" for text in report["because"])
-    verdict = f"<p><b>{escape(report['verdict'].capitalize())}</b></p>{because}"
+    verdict = f'<div class="verdict">{because}</div>' if because else ""
     delays = [part for pair in pairs for path in _delays(folder, pair) for part in figure(path, DELAY)]
     body = [
         f"<h1>{escape(title)}</h1>",
-        f'<div class="verdict">{verdict}</div>',
+        verdict,
         *_remarks(report["remarks"]),
         f"<h2>Listen</h2>{paragraph(HOW)}",
-        paragraph(
-            "The linear filter is the best one of 257 taps for this passage. The difference, wet without it, is what "
-            "a model has to learn that an equaliser cannot do; it holds the noise too."
-        ),
+        paragraph(FILTER),
         *(part for pair in pairs[:MOST_PLAYED] for part in _pair(folder, pair, report["sample_rate_hz"])),
         *_not_played([pair["name"] for pair in pairs[MOST_PLAYED:]]),
         *pictures([*figure(folder / LEVELS_PNG, LEVELS), *delays]),
@@ -99,7 +100,7 @@ def _remarks(remarks: Sequence[dict[str, str]]) -> Iterator[str]:
 def _pair(folder: Path, pair: dict[str, Any], sample_rate: int) -> Iterator[str]:
     yield f"<h3>{escape(pair['name'])}: {escape(pair['verdict'])}</h3>"
     settings = ", ".join(f"{name} {value:g}" for name, value in pair["controls"].items())
-    yield paragraph(f"{pair['length_s']:.1f} s{', ' if settings else ''}{settings}")
+    yield paragraph(f"{pair['length_s']:.1f} s in all{', ' if settings else ''}{settings}")
     if pair["files"]:
         yield from _heard(folder, pair["files"][0], sample_rate)
     yield from _remarks(pair["remarks"])
@@ -119,7 +120,9 @@ def _heard(folder: Path, files: dict[str, Any], sample_rate: int) -> Iterator[st
         signals["output"] = np.concatenate([made for made, _ in blocks]).astype(np.float32)
     markup, quieter_db = player(signals, sample_rate, LABELS)
     quieter = f", played {quieter_db:.1f} dB quieter to fit" if quieter_db else ""
-    yield paragraph(f"{start / sample_rate:.1f} to {(start + len(wet)) / sample_rate:.1f} s{quieter}")
+    yield paragraph(
+        f"The loudest passage, {start / sample_rate:.1f} to {(start + len(wet)) / sample_rate:.1f} s{quieter}"
+    )
     yield markup
 
 
