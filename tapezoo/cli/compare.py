@@ -93,9 +93,10 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.cli.training_options import ALLOW_IMPORT
     from tapezoo.compare.folder import COMPARISON, HASH, check_unchanged
     from tapezoo.compare.plan import Budget, check_rates, name_rows, plan_rows
-    from tapezoo.compare.row import Row, open_data
+    from tapezoo.compare.row import Row
     from tapezoo.compare.run import OWN_FILES, Comparison, make_caption, run_serially, run_with_ray
     from tapezoo.compare.seeds import with_seeds
+    from tapezoo.data.opening import open_data
     from tapezoo.jobs.folder import is_finished, open_folder
     from tapezoo.jobs.lock import lock_folder
     from tapezoo.jobs.ray_engine import connect
@@ -130,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
     console = Screen()
     with console.status("preparing the data"):
         with as_user_errors("tapezoo compare"):
-            data = open_data(first)
+            data = open_data(first["data"])
         declared = {name: recipe["data"]["init_args"].get("sample_rate") for name, recipe in recipes.items()}
         check_rates(declared, data.sample_rate)
         if known:  # empty with --overwrite, whatever lies there

@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from jsonargparse import ArgumentParser
-from lightning.pytorch import LightningDataModule
 
 from tapezoo.callbacks.history import HISTORY, read_history
 from tapezoo.checkpoint import BEST, load_model, read_checkpoint
-from tapezoo.data.module import PairsDataModule
+from tapezoo.data.opening import open_data
 from tapezoo.export import DEFAULT_TARGETS, export_checkpoint
-from tapezoo.jobs.settings import Config
 from tapezoo.jobs.task import JobFailure, Task
 from tapezoo.measure.comparison import Figures
 from tapezoo.measure.test_split import measure_test_esr
@@ -49,7 +46,7 @@ def measure(task: Row, folder: Path) -> Figures:
         raise JobFailure("it was trained on data other than those of the comparison")
     torch.set_num_threads(int(task.config["threads"]))
     model = load_model(folder / BEST)
-    data = open_data(task.config)
+    data = open_data(task.config["data"])
     history = read_history(folder / HISTORY)
     last = history[-1]
     test_esr = measure_test_esr(model, data)
@@ -69,16 +66,6 @@ def measure(task: Row, folder: Path) -> Figures:
         processor=cost.get("processor"),
         export_error=export_error,
     )
-
-
-def open_data(config: Config) -> PairsDataModule:
-    """The data of a row, opened."""
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(LightningDataModule, "data")
-    data: PairsDataModule = parser.instantiate_classes(parser.parse_object({"data": config["data"]})).data
-    data.prepare_data()
-    data.setup()
-    return data
 
 
 def _export(checkpoint: Path, bundle: Path) -> tuple[dict[str, Any], str | None]:

@@ -1,0 +1,128 @@
+"""Makes the folder of a listening test."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from tapezoo import __version__
+from tapezoo.listening.design import STIMULI, Kind, ListeningTest, Trial
+from tapezoo.listening.errors import ListeningError
+from tapezoo.listening.material import Material, choose_excerpts
+from tapezoo.listening.page import check_page_size, packed, write_page
+from tapezoo.listening.stimuli import letters, play_trial
+from tapezoo.listening.systems import System, check_systems
+from tapezoo.listening.webmushra import PAIR, write_webmushra
+
+Signal = NDArray[np.float64]  # (samples,), full scale is +-1
+
+PAUSE_S = 0.5  # between the two sounds of a DMOS pair; P.800, D.2.3 asks for 0.5 to 1 s
+MOST_SOUNDS = 12  # of a MUSHRA trial, BS.1534-3, 5.3
+ID_LETTERS = 12
+
+
+def make_test(
+    folder: Path,
+    place: str,
+    material: Material,
+    systems: Sequence[System],
+    kind: Kind,
+    excerpts: int,
+    seconds: float,
+    repeats: int,
+    seed: int,
+    progress: Callable[[str], None] = lambda step: None,
+) -> ListeningTest:
+    """Plays the systems and writes the page, the stimuli, webMUSHRA's configuration and `test.json`.
+
+    Args:
+        folder: An empty one.
+        place: Name that the folder will have.
+        material: What is listened to.
+        systems: What is judged.
+        kind: The method.
+        excerpts: How many passages.
+        seconds: Length of each, s.
+        repeats: How often each pair of an ABX test is asked.
+        seed: Of passages and ids.
+        progress: Called with each step's name.
+
+    Raises:
+        ListeningError: Systems that do not belong together, too little audio, or too much for one page.
+    """
+    check_systems(systems, material)
+    check_count(kind, len(systems))
+    rate = material.sample_rate
+    chosen = choose_excerpts(material, excerpts, seconds, seed)
+    trials: list[Trial] = []
+    audio: dict[str, str] = {}
+    digest = hashlib.sha256(f"{kind} {repeats} {seed}".encode())
+    (folder / STIMULI).mkdir()
+    for number, excerpt in enumerate(chosen):
+        progress(f"passage {number + 1} of {len(chosen)}")
+        trial, sounds = play_trial(excerpt, systems, kind, material.controls, rate, seed)
+        for name, sound in sorted(sounds.items()):
+            _write(folder / STIMULI / f"{name}.wav", sound, rate)
+            digest.update(sound.astype("<f4").tobytes())
+            audio[name] = packed(sound, rate)
+        if kind == "dmos":
+            pause = np.zeros(round(PAUSE_S * rate))
+            for one in trial.stimuli:
+                pair = np.concatenate((sounds[trial.reference], pause, sounds[one.id]))
+                _write(folder / STIMULI / f"{one.id}{PAIR}.wav", pair, rate)
+        trials.append(trial)
+        check_page_size(sum(map(len, audio.values())) * len(chosen) // (number + 1), len(chosen), seconds)
+    _check_different(trials)
+    test = ListeningTest(
+        letters(digest.hexdigest())[:ID_LETTERS],
+        kind,
+        rate,
+        seconds,
+        repeats if kind == "abx" else 1,
+        seed,
+        {system.name: str(system.source) for system in systems},
+        trials,
+        __version__,
+    )
+    test.write(folder)
+    write_page(test, audio, folder)
+    write_webmushra(test, folder, place)
+    return test
+
+
+def check_count(kind: Kind, systems: int) -> None:
+    """Refuses more sounds in a MUSHRA trial than a listener can keep apart.
+
+    Raises:
+        ListeningError: More than twelve.
+    """
+    if kind == "mushra" and systems + 3 > MOST_SOUNDS:
+        raise ListeningError(
+            "MUSHRA",
+            found=f"{systems} systems",
+            expected=f"at most {MOST_SOUNDS - 3}: with the hidden reference and two anchors a trial has at most "
+            f"{MOST_SOUNDS} sounds (BS.1534-3)",
+            fix="Make several tests with some systems in common.",
+        )
+
+
+def _check_different(trials: Sequence[Trial]) -> None:
+    """Two sounds with one id are the same sound."""
+    for trial in trials:
+        ids = [one.id for one in trial.stimuli]
+        if len(set(ids)) < len(ids):
+            raise ListeningError(
+                trial.recording,
+                found="two sounds with one id",
+                expected="an id each",
+                fix="Pass another --seed.",
+            )
+
+
+def _write(path: Path, sound: Signal, sample_rate: int) -> None:
+    soundfile.write(path, sound, sample_rate, subtype="PCM_24")
