@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from tapezoo.errors import TapezooError
+from tapezoo.extras import missing_packages
 from tapezoo.nearest import nearest_names
 from tapezoo.renamed import describe_rename
 
@@ -47,7 +48,7 @@ class Registration:
 
     kind: Kind
     name: str
-    target: str  # "package.module:Class"
+    target: str  # "package.module:Class", or "package.module:Class [extra]"
     distribution: str
     version: str
 
@@ -55,6 +56,16 @@ class Registration:
     def module(self) -> str:
         """The module that defines the class."""
         return self.target.partition(":")[0]
+
+    @property
+    def extra(self) -> str | None:
+        """The extra of its distribution that it needs, which the entry point names in brackets."""
+        return self.target.partition("[")[2].rstrip("] ") or None
+
+    @property
+    def missing(self) -> list[str]:
+        """Packages of that extra that are not installed."""
+        return missing_packages(self.distribution).get(self.extra, []) if self.extra else []
 
     @property
     def origin(self) -> str:
@@ -78,10 +89,15 @@ def load(kind: Kind, name: str) -> object:
 
     Raises:
         UnknownNameError: `name` is not registered; the message has the nearest and all known names.
-        RegistrationError: Two distributions register `name`; the message names both. Or the import failed; its
-            exception is the cause.
+        RegistrationError: Two distributions register `name`; the message names both. Or packages of the extra that it
+            needs are not installed. Or the import failed; its exception is the cause.
     """
     return _import(_registration(kind, name))
+
+
+def check_installed(kind: Kind, name: str) -> None:
+    """Raises what `load` raises of a name that cannot be used, without importing anything."""
+    _check_extra(_registration(kind, name))
 
 
 def class_name(found: type) -> str:
@@ -188,7 +204,19 @@ def _registration(kind: Kind, name: str) -> Registration:
     return claims[0]
 
 
+def _check_extra(registered: Registration) -> None:
+    if missing := registered.missing:
+        extra = f"{registered.distribution}[{registered.extra}]"
+        raise RegistrationError(
+            f"{KINDS[registered.kind]} {registered.name!r}",
+            found=f"no package {', '.join(missing)}, which it needs",
+            expected=f"{registered.distribution} with its extra {registered.extra!r}",
+            fix=f"pip install '{extra}', or leave it out.",
+        )
+
+
 def _import(registered: Registration) -> object:
+    _check_extra(registered)
     try:
         return EntryPoint(registered.name, registered.target, f"tapezoo.{registered.kind}").load()
     except (Exception, SystemExit) as error:  # a plugin can raise anything, all its own fault

@@ -18,7 +18,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TAPEZOO_KERNEL", "numba")  # tests of C++ ask for it: compiling takes seconds
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -72,12 +72,19 @@ def pytest_collection_finish() -> None:
 class Install(Protocol):
     """What the fixture `install` is."""
 
-    def __call__(self, distribution: str, entries: Mapping[str, Mapping[str, str]], **modules: str) -> None:
+    def __call__(
+        self,
+        distribution: str,
+        entries: Mapping[str, Mapping[str, str]],
+        requires: Sequence[str] = (),
+        **modules: str,
+    ) -> None:
         """Leaves behind what an installer does.
 
         Args:
             distribution: Its name; the version is 1.2.
             entries: The kind of what it registers ("models") -> name -> target, "module:Class".
+            requires: Lines of what it depends on, with the extra: "numpy; extra == 'fast'".
             modules: The sources of its modules.
         """
 
@@ -89,12 +96,19 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     site.mkdir()
     monkeypatch.syspath_prepend(str(site))
 
-    def lay_out(distribution: str, entries: Mapping[str, Mapping[str, str]], **modules: str) -> None:
+    def lay_out(
+        distribution: str,
+        entries: Mapping[str, Mapping[str, str]],
+        requires: Sequence[str] = (),
+        **modules: str,
+    ) -> None:
         for name, source in modules.items():
             (site / f"{name}.py").write_text(source)
         metadata = site / f"{distribution.replace('-', '_')}-1.2.dist-info"
         metadata.mkdir()
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
+        needs = "".join(f"Requires-Dist: {line}\n" for line in requires)
+        text = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n{needs}"
+        (metadata / "METADATA").write_text(text)
         lines = []
         for kind, targets in entries.items():
             lines += [f"[tapezoo.{kind}]", *(f"{name} = {target}" for name, target in targets.items())]

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tapezoo import models, registry
+from tapezoo import metrics, models, registry
 from tapezoo.training.effect import EffectModel
 
 GOOD = """
@@ -107,3 +107,31 @@ def test_probing_a_package_for_an_attribute_it_does_not_have_fails_quietly():
     assert getattr(models, "NoSuchClass", None) is None
     with pytest.raises(AttributeError, match=r"Did you mean LSTM\?"):
         models.LTSM  # noqa: B018
+
+
+METER = "from torchmetrics import MeanSquaredError\n\n\nclass Meter(MeanSquaredError):\n    pass\n"
+
+
+def test_what_needs_an_extra_is_refused_with_what_to_install_before_it_is_imported(install):
+    """An entry point names the extra of its distribution in brackets."""
+    install(
+        "zoo-meter",
+        {"metrics": {"slow": "zoo_meter:Meter [loud]", "quick": "zoo_meter:Meter [there]"}},
+        requires=[
+            "a-package-that-is-not-there>=2; extra == 'loud'",
+            "torch; extra == 'there'",
+            "not-either; extra == 'other'",
+        ],
+        zoo_meter=METER,
+    )
+    with pytest.raises(registry.RegistrationError) as error:
+        registry.load("metrics", "slow")
+    assert "no package a-package-that-is-not-there" in str(error.value)
+    assert "pip install 'zoo-meter[loud]'" in str(error.value)
+    assert "zoo_meter" not in sys.modules
+    with pytest.raises(registry.RegistrationError, match="zoo-meter"):
+        registry.check_installed("metrics", "slow")
+    found = {entry.name: entry for entry in registry.registrations("metrics")}
+    assert found["slow"].missing == ["a-package-that-is-not-there"]
+    assert found["quick"].missing == []
+    assert metrics.resolve("quick").__name__ == "Meter"

@@ -9,10 +9,10 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tapezoo.extras import installed_version, missing_packages
 from tapezoo.terminal import say
 
 PACKAGES = (
@@ -29,8 +29,6 @@ PACKAGES = (
 WIDTHS = (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX"), ("sse2", "SSE2"), ("asimd", "NEON"))
 GIGABYTE = 1 << 30
 LEAST_MEMORY_GB, LEAST_DISK_GB = 4, 2
-NAME = re.compile(r"[A-Za-z0-9._-]+")
-EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
 def add_parser(verbs: Any) -> None:
@@ -46,14 +44,17 @@ def run(options: argparse.Namespace) -> int:
     lines = [*_python(), *_machine(), *_places(), *_extras()]
     width = max(len(name) for name, _ in lines)
     say(*(f"{name:<{width}}  {found}" for name, found in lines))
-    return 1 if any(_version(name) is None for name in PACKAGES) else 0
+    return 1 if any(installed_version(name) is None for name in PACKAGES) else 0
 
 
 def _python() -> Iterator[tuple[str, str]]:
-    yield "tapezoo", f"{_version('tapezoo') or 'not installed'}, {Path(__file__).parents[1]}"
+    yield "tapezoo", f"{installed_version('tapezoo') or 'not installed'}, {Path(__file__).parents[1]}"
     yield "Python", f"{platform.python_version()}, {sys.executable}"
     for name in PACKAGES:
-        yield name, _version(name) or "not installed: pip install it, or tapezoo with its dependencies"
+        yield (
+            name,
+            installed_version(name) or "not installed: pip install it, or tapezoo with its dependencies",
+        )
 
 
 def _machine() -> Iterator[tuple[str, str]]:
@@ -67,7 +68,7 @@ def _machine() -> Iterator[tuple[str, str]]:
         gigabytes = available / GIGABYTE
         few = f": training needs {LEAST_MEMORY_GB} GB" if gigabytes < LEAST_MEMORY_GB else ""
         yield "memory", f"{gigabytes:.1f} GB available{few}"
-    torch = _version("torch") or ""
+    torch = installed_version("torch") or ""
     if shutil.which("nvidia-smi") is None:
         yield "GPU", "no NVIDIA driver (a GPU is optional)"
     elif "+cpu" in torch:
@@ -95,26 +96,8 @@ def _places() -> Iterator[tuple[str, str]]:
 
 
 def _extras() -> Iterator[tuple[str, str]]:
-    try:
-        required = metadata.requires("tapezoo") or []
-    except metadata.PackageNotFoundError:
-        return
-    missing: dict[str, list[str]] = {}
-    for line in required:
-        extra, name = EXTRA.search(line), NAME.match(line)
-        if extra is not None and name is not None:
-            missing.setdefault(extra[1], [])
-            if _version(name[0]) is None:
-                missing[extra[1]].append(name[0])
-    for group, names in missing.items():
+    for group, names in missing_packages("tapezoo").items():
         yield f"tapezoo[{group}]", f"not installed: {', '.join(names)}" if names else "installed"
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def processor_flags() -> set[str]:

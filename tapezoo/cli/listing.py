@@ -39,13 +39,14 @@ def run(options: argparse.Namespace) -> int:
         _list_bundles()
         return 0
     kinds = registry.KINDS if options.kind is None else (options.kind,)
-    rows = [("kind", "name", "distribution", "version")]
+    rows = [("kind", "name", "distribution", "version", "not installed")]
     rows += [
-        (registry.KINDS[kind], found.name, found.distribution, found.version)
+        (registry.KINDS[kind], found.name, found.distribution, found.version, ", ".join(found.missing))
         for kind in kinds
         for found in registry.registrations(kind)
     ]
-    shown = range(4) if options.kind is None else range(1, 4)
+    shown = [0] if options.kind is None else []
+    shown += [1, 2, 3, 4] if any(row[4] for row in rows[1:]) else [1, 2, 3]
     say_table([[row[column] for column in shown] for row in rows])
     if options.kind is None:
         say("")

@@ -43,6 +43,13 @@ def add_parser(verbs: Any) -> None:
         help="value of a control in its own unit, of every machine that has it; may be repeated",
     )
     parser.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="of a recording: also a metric that takes long, such as visqol; may be repeated",
+    )
+    parser.add_argument(
         "--sample-rate",
         type=int,
         metavar="HZ",
@@ -75,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
     names = [*(sources if len(sources) == 1 else []), *([options.against] if options.against else [])]
     for name in names:
         _check_known(name)
+    _check_metrics(options.metric, len(sources) == 2 and options.against is not None)
     measure = _measure_pair if len(sources) == 2 else _measure_machines
     if options.out is None:
         measure(options, names, settings, None)
@@ -144,7 +152,7 @@ def _measure_pair(
     for machine in machines:
         with console.status(f"playing {machine.name}"):
             output = play_dry(recording, machine)
-            found, unscored = scores(recording, output)
+            found, unscored = scores(recording, output, options.metric)
         console.print(screen_table(figures_table([machine.name], [found])))
         console.say(*unscored)
         shown, figures = [*shown, machine.name], [*figures, found]
@@ -168,6 +176,20 @@ def _check_known(name: str) -> None:
         from tapezoo.cli.render import bundle_of
 
         bundle_of(Path(name))
+
+
+def _check_metrics(names: Sequence[str], are_scored: bool) -> None:
+    """Refuses metrics that are not there, or of which nothing would be computed."""
+    if not names:
+        return
+    if not are_scored:
+        raise ArgumentsError(
+            "tapezoo measure", "--metric without a recording and a machine to compare it --against"
+        )
+    from tapezoo import registry
+
+    for name in names:
+        registry.check_installed("metrics", name)
 
 
 def _open_all(names: Sequence[str], settings: dict[str, float], rate: int | None, seed: int) -> list[Machine]:
@@ -269,6 +291,8 @@ def _command(options: argparse.Namespace) -> str:
     parts += ["--against", options.against] if options.against else []
     for setting in options.set:
         parts += ["--set", setting]
+    for metric in options.metric:
+        parts += ["--metric", metric]
     parts += ["--sample-rate", options.sample_rate] if options.sample_rate else []
     parts += ["--seed", options.seed] if options.seed else []
     return shell(*parts, "--out", options.out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,7 @@ UNITS = {
     "si_sdr": "dB",
     "si_snr": "dB",
     "snr": "dB",
+    "visqol": "of 5",
 }
 SKIPPED_S = 0.1  # in which a machine that begins at rest catches up with a recording that does not
 
@@ -140,16 +142,22 @@ def play_dry(recording: Recording, machine: Machine) -> NDArray[np.float64]:
     return machine.play_one(recording.input.astype(np.float64))
 
 
-def scores(recording: Recording, output: NDArray[np.float64]) -> tuple[list[Figure], list[str]]:
+def scores(
+    recording: Recording, output: NDArray[np.float64], also: Sequence[str] = ()
+) -> tuple[list[Figure], list[str]]:
     """Every registered metric of a machine on a recording, and the difference in loudness; needs torch.
 
     Args:
         recording: Its wet is the target.
         output: (samples,), of `play_dry`.
+        also: Of the metrics that need an extra, which are slow, those to compute.
 
     Returns:
         figures: NaN where a metric cannot judge this recording.
         remarks: Why not, a sentence each.
+
+    Raises:
+        RegistrationError: The extra of a metric in `also` is not installed.
     """
     import torch
 
@@ -163,6 +171,8 @@ def scores(recording: Recording, output: NDArray[np.float64]) -> tuple[list[Figu
     pair = [torch.from_numpy(one.astype(np.float32))[None] for one in (output, target)]
     figures, remarks = [], []
     for entry in registry.registrations("metrics"):
+        if entry.extra and entry.name not in also:
+            continue
         value = float("nan")
         try:
             metric = make_metric(entry.name, recording.sample_rate)

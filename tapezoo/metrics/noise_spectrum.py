@@ -14,6 +14,7 @@ from tapezoo.metrics.sampled import SampledMetric
 WINDOW_S = 0.2  # Hann, half overlapping: bins of 5 Hz, two in the lowest band
 LOWEST_BAND, HIGHEST_BAND = -13, 12  # third octaves from 50 Hz to 16 kHz, 1 kHz 10^(band / 10) (IEC 61260-1)
 QUIET_SHARE = 0.1
+WINDOWS_AT_ONCE = 256  # bounds memory: a whole recording can be one row
 FLOOR_DB = -120.0  # re full scale, in a band: what is quieter is silence
 
 
@@ -72,8 +73,9 @@ class NoiseSpectrumDistance(SampledMetric):
             return
         pair = torch.stack([output.reshape(-1), target.reshape(-1)]).float()
         frames = pair.unfold(-1, samples, samples // 2)  # (2, windows, samples)
-        power = torch.fft.rfft(frames * self.window).abs().square() @ self.bands
-        self.powers.append(power.transpose(0, 1))
+        for some in torch.split(frames, WINDOWS_AT_ONCE, dim=1):
+            power = torch.fft.rfft(some * self.window).abs().square() @ self.bands
+            self.powers.append(power.transpose(0, 1))
 
     def compute(self) -> Tensor:
         """The distance so far, dB; NaN if the target is digital silence, every row too short, or one not finite."""

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 UNMOVED = "The alias was not moved."
-HIGHER_IS_BETTER = frozenset(
-    {"mushra", "si_sdr", "si_snr", "snr"}
-)  # of tapezoo's own metrics, without importing torch
+# of tapezoo's own metrics, whose classes cannot be asked without importing torch
+HIGHER_IS_BETTER = frozenset({"mushra", "si_sdr", "si_snr", "snr", "visqol"})
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
@@ -24,14 +25,14 @@ def test_it_says_what_is_there(capsys, monkeypatch, tmp_path):
 
 
 def test_what_every_training_needs_and_is_missing_is_an_error(capsys, monkeypatch):
-    version = doctor.metadata.version
+    version = metadata.version
 
     def without_mlflow(name):
         if name == "mlflow":
-            raise doctor.metadata.PackageNotFoundError(name)
+            raise metadata.PackageNotFoundError(name)
         return version(name)
 
-    monkeypatch.setattr(doctor.metadata, "version", without_mlflow)
+    monkeypatch.setattr(metadata, "version", without_mlflow)
     assert main(["doctor"]) == 1
     assert "not installed" in told(capsys)["mlflow"]
 

@@ -78,6 +78,8 @@ def test_two_machines_stand_side_by_side_and_a_folder_holds_figures_and_pictures
         (["device:tapee"], "Did you mean tape?"),
         (["device:tape,wo=3"], "wow_flutter"),
         (["device:tape,wow"], "NAME=VALUE"),
+        (["tape", "--metric", "visqol"], "--metric without a recording"),
+        (["a.wav", "b.wav", "--against", "device:tape", "--metric", "vissqol"], "Did you mean visqol?"),
         (["tape", "--set", "drive=3"], "no machine with a control of this name"),
         (["device:tape", "--set", "drive=3"], "drive"),
         (["a.wav", "b.wav", "c.wav"], "DRY.wav and WET.wav"),

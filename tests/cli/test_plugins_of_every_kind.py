@@ -1,5 +1,8 @@
 """One distribution of somebody else's that ships a loss, a metric and a device: found, listed, used."""
 
+import tomllib
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -110,3 +113,15 @@ def test_an_unknown_metric_is_answered_with_the_nearest_and_all(capsys, tmp_path
     line = ["fit", *SMALL, "--model.metrics", "[worst_samples]", "--run_dir", str(tmp_path / "run")]
     assert main(line) == 2
     assert "Did you mean worst_sample?" in capsys.readouterr().err
+
+
+def test_the_metric_of_the_plugin_to_copy_is_found_under_its_entry_points_name(install):
+    root = Path(__file__).parents[2] / "plugins" / "tapezoo-peak-error"
+    entries = tomllib.loads((root / "pyproject.toml").read_text())["project"]["entry-points"][
+        "tapezoo.metrics"
+    ]
+    source = (root / "tapezoo_peak_error.py").read_text()
+    install("tapezoo-peak-error", {"metrics": entries}, tapezoo_peak_error=source)
+    metric = metrics.make_metric("peak_error", 44100)
+    metric.update(torch.tensor([[0.0, 0.6]]), torch.tensor([[0.0, 0.5]]))
+    assert float(metric.compute()) == pytest.approx(-20, abs=1e-4)
