@@ -29,8 +29,10 @@ class Stimulus:
         system: Name of what made it: one of the systems, `reference`, `anchor35` or `anchor70`.
         role: What it is there for.
         gain_db: What brought it to the loudness of the reference.
-        esr: Of the sound before that gain, against the reference.
+        esr: Of the sound as the model made it, against the reference.
         lsd: As `esr`, dB.
+        heard_esr: Of the sound as it is heard, at the loudness of the reference.
+        heard_lsd: As `heard_esr`, dB.
     """
 
     id: str
@@ -39,6 +41,8 @@ class Stimulus:
     gain_db: float
     esr: float
     lsd: float
+    heard_esr: float
+    heard_lsd: float
 
 
 @dataclass(frozen=True)

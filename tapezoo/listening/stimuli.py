@@ -87,7 +87,8 @@ def play_trial(
             one.system,
             one.role,
             round(one.gain_db, 3),
-            **_metrics(one.sound, excerpt.target),
+            **_metrics("", one.sound, excerpt.target),
+            **_metrics("heard_", matched[one.system], excerpt.target),
         )
         for one in played
     ]
@@ -140,13 +141,13 @@ def _fades(samples: int, sample_rate: int) -> Signal:
     return window
 
 
-def _metrics(sound: Signal, target: Signal) -> Mapping[str, float]:
+def _metrics(prefix: str, sound: Signal, target: Signal) -> Mapping[str, float]:
     rows = [torch.from_numpy(one.astype(np.float32))[None] for one in (sound, target)]
     values = {}
     for name in METRICS:
         metric = resolve(name)()
         metric.update(*rows)
-        values[name] = float(f"{float(metric.compute()):.6g}")
+        values[prefix + name] = float(f"{float(metric.compute()):.6g}")
     return values
 
 

@@ -54,4 +54,4 @@ def made(folder: Path, kind: str = "mushra", systems=SYSTEMS, excerpts: int = 3,
     """A test in a new folder."""
     folder.mkdir()
     settings = {"seconds": 0.5, "repeats": 2, "seed": 0, **options}
-    return make_test(folder, folder.name, recordings(1.5, 1.0), systems, kind, excerpts, **settings)
+    return make_test(folder, folder.name, recordings(1.75, 1.25), systems, kind, excerpts, **settings)
