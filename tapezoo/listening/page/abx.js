@@ -19,12 +19,13 @@ class AbxScreen {
   }
 
   async open(root) {
-    const [first, second] = await Promise.all([this.answer.a, this.answer.b].map((id) => decoded(id, this.test.rate)));
+    const ids = [this.answer.a, this.answer.b, this.screen.trial.reference];
+    const [first, second, reference] = await Promise.all(ids.map((id) => decoded(id, this.test.rate)));
     const buffers = { a: first, b: second, x: this.answer.x === this.answer.a ? first : second };
     root.innerHTML = `<div class="player"></div>
       <div class="buttons">${["a", "b", "x"].map((name) => `<button data-sound="${name}">${name.toUpperCase()}</button>`).join("")}</div>
       <div class="choices two"><button data-answer="a">X is A</button><button data-answer="b">X is B</button></div>`;
-    this.player = new Player(root.querySelector(".player"), buffers, this.test.rate, "a", true);
+    this.player = new Player(root.querySelector(".player"), buffers, this.test.rate, "a", reference, true);
     this.sounds = [...root.querySelectorAll("[data-sound]")];
     this.answers = [...root.querySelectorAll("[data-answer]")];
     for (const button of this.sounds) button.onclick = () => this.hear(button.dataset.sound);
@@ -51,7 +52,7 @@ class AbxScreen {
 
   missing() {
     const unheard = ["a", "b", "x"].filter((name) => !this.player.everHeard.has(name));
-    if (unheard.length) return `${unheard.join(", ").toUpperCase()} not heard yet`;
+    if (unheard.length) return `not heard yet: ${unheard.join(", ").toUpperCase()}`;
     return this.answer.answer ? "" : "not answered yet";
   }
 

@@ -18,7 +18,8 @@ class DmosScreen {
     const [first, second] = await Promise.all([reference, this.screen.stimulus].map((id) => decoded(id, this.test.rate)));
     root.innerHTML = `<div class="player"></div><div class="now"><span>Reference</span><span>Second sound</span></div><div class="choices">${this.test.categories
       .map(([value, text]) => `<button data-rating="${value}">${value}&ensp;${text}</button>`).join("")}</div>`;
-    this.player = new Player(root.querySelector(".player"), { pair: joined(first, second, PAIR_PAUSE_S, this.test.rate) }, this.test.rate, "pair", false);
+    const pair = joined(first, second, PAIR_PAUSE_S, this.test.rate), drawn = joined(first, first, PAIR_PAUSE_S, this.test.rate);
+    this.player = new Player(root.querySelector(".player"), { pair }, this.test.rate, "pair", drawn, false);
     const now = root.querySelectorAll(".now span");
     this.player.onposition = (at) => {
       now[0].classList.toggle("on", this.player.isPlaying && at < first.duration);

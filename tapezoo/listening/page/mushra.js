@@ -18,7 +18,7 @@ class MushraScreen {
     const buffers = Object.fromEntries(await Promise.all(names.map(async (id) => [id, await decoded(id, this.test.rate)])));
     root.innerHTML = `<div class="player"></div><div class="rating"><button class="reference" style="grid-column: 1 / -1">Reference</button></div>
       <div class="rating"><span></span><div class="words">${this.test.quality.map((word) => `<span>${word}</span>`).join("")}</div></div><div class="rows"></div>`;
-    this.player = new Player(root.querySelector(".player"), buffers, this.test.rate, this.trial.reference, true);
+    this.player = new Player(root.querySelector(".player"), buffers, this.test.rate, this.trial.reference, buffers[this.trial.reference], true);
     this.reference = root.querySelector(".reference");
     this.reference.onclick = () => this.hear(0);
     this.rows = this.order.map((id, at) => this.row(root.querySelector(".rows"), id, at));
@@ -73,8 +73,8 @@ class MushraScreen {
   missing() {
     const unheard = [this.trial.reference, ...this.order].filter((id) => !this.player.everHeard.has(id)).length;
     const unrated = this.order.filter((id) => this.answer.ratings[id] === undefined).length;
-    if (unheard) return `${unheard} not heard yet`;
-    return unrated ? `${unrated} not rated yet` : "";
+    if (unheard) return `${unheard} sound${unheard > 1 ? "s" : ""} not heard yet`;
+    return unrated ? `${unrated} sound${unrated > 1 ? "s" : ""} not rated yet` : "";
   }
 
   static rows(screen, answer) {

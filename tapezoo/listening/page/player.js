@@ -3,6 +3,7 @@
 const SWITCH_S = 0.005;
 const CURVE_POINTS = 33;
 const SILENCE_S = 0.05; // before the first sample, so that every source starts in time
+const LEAD_S = 0.01; // before a switch: what is asked for too late would begin in the middle of its fade
 let context = null;
 let volume = null;
 
@@ -39,16 +40,15 @@ function joined(first, second, pauseS, rate) {
   return made;
 }
 
-function curve(from, to) {
-  return Float32Array.from({ length: CURVE_POINTS }, (_, at) =>
-    from + (to - from) * (0.5 - 0.5 * Math.cos((Math.PI * at) / (CURVE_POINTS - 1))));
-}
+const RISE = Float32Array.from({ length: CURVE_POINTS }, (_, at) => 0.5 - 0.5 * Math.cos((Math.PI * at) / (CURVE_POINTS - 1)));
+const FALL = RISE.slice().reverse();
 
 class Player {
-  // buffers by name; drawn: the one whose waveform is shown; canLoop: else it stops at the end
-  constructor(root, buffers, rate, drawn, canLoop) {
-    this.root = root; this.buffers = buffers; this.rate = rate; this.drawn = buffers[drawn];
-    this.heard = drawn; this.offset = 0; this.isPlaying = false; this.everHeard = new Set(); this.onchange = () => {};
+  // buffers by name; first: the one heard first; drawn: whose waveform is shown, the reference's: eyes must not judge;
+  // canLoop: else it stops at the end
+  constructor(root, buffers, rate, first, drawn, canLoop) {
+    this.root = root; this.buffers = buffers; this.rate = rate; this.drawn = drawn;
+    this.heard = first; this.offset = 0; this.isPlaying = false; this.everHeard = new Set(); this.onchange = () => {};
     root.innerHTML = `<canvas tabindex="-1" aria-label="waveform and position; click to go there"></canvas>
       <div class="buttons"><button class="play">Play</button><label><input type="checkbox" class="loop"> loop</label></div>`;
     this.canvas = root.querySelector("canvas");
@@ -81,7 +81,8 @@ class Player {
       source.start(begin, this.offset);
       this.sources[name] = source; this.gains[name] = gain;
     }
-    this.gains[this.heard].gain.setValueCurveAtTime(curve(0, 1), begin, SWITCH_S);
+    this.gains[this.heard].gain.setValueCurveAtTime(RISE, begin, SWITCH_S);
+    this.freeAt = begin + 1.1 * SWITCH_S;
     Object.values(this.sources)[0].onended = () => { if (this.isPlaying) { this.stop(); this.offset = 0; this.draw(); } };
     this.began = begin - this.offset;
     this.isPlaying = true;
@@ -94,9 +95,9 @@ class Player {
     if (!this.isPlaying) return;
     this.offset = this.position();
     this.isPlaying = false;
-    const now = context.currentTime, gain = this.gains[this.heard].gain;
-    this.fade(gain, 0, now);
-    for (const source of Object.values(this.sources)) { source.onended = null; source.stop(now + 2 * SWITCH_S); }
+    const at = this.nextFree();
+    this.gains[this.heard].gain.setValueCurveAtTime(FALL, at, SWITCH_S);
+    for (const source of Object.values(this.sources)) { source.onended = null; source.stop(at + 2 * SWITCH_S); }
     this.button.textContent = "Play";
     this.onchange();
   }
@@ -104,20 +105,16 @@ class Player {
   // away from the page: nothing plays on, nothing watches
   close() { this.stop(); this.sizes.disconnect(); }
 
-  fade(gain, to, at) {
-    const from = gain.value;
-    gain.cancelScheduledValues(0);
-    gain.setValueCurveAtTime(curve(from, to), at, SWITCH_S);
-  }
+  // fades never overlap: a switch that is asked for during another waits for its end, 10 ms at most
+  nextFree() { return Math.max(context.currentTime + LEAD_S, this.freeAt); }
 
   choose(name) {
     if (name === this.heard) { this.note(); return; }
     if (this.isPlaying) {
-      const now = context.currentTime;
-      for (const [other, gain] of Object.entries(this.gains)) {
-        if (other === name) { gain.gain.cancelScheduledValues(0); this.fade(gain.gain, 1, now + SWITCH_S); }
-        else this.fade(gain.gain, 0, now);
-      }
+      const at = this.nextFree();
+      this.gains[this.heard].gain.setValueCurveAtTime(FALL, at, SWITCH_S);
+      this.gains[name].gain.setValueCurveAtTime(RISE, at + 1.1 * SWITCH_S, SWITCH_S);
+      this.freeAt = at + 2.2 * SWITCH_S;
     }
     this.heard = name;
     this.note();

@@ -78,7 +78,7 @@ async function showTraining() {
     <div class="buttons sounds">${order.map((_, at) => `<button>${at + 1}</button>`).join("")}</div>
     <label>volume <input type="range" min="0" max="1" step="0.01" class="volume"></label>
     <p class="soft keys">Keys: ${Kind.help}.</p><div class="steps"><button class="back">Back</button><button class="main next">Begin the test</button></div>`);
-  const player = new Player(part.querySelector(".player"), buffers, test.rate, order[0], true);
+  const player = new Player(part.querySelector(".player"), buffers, test.rate, order[0], buffers[trial.reference], true);
   const buttons = [...part.querySelectorAll(".sounds button")];
   const hear = async (at) => { player.choose(order[at]); if (!player.isPlaying) await player.toggle(); };
   buttons.forEach((button, at) => { button.onclick = () => hear(at); });
