@@ -6,6 +6,7 @@ from tapezoo.callbacks.checkpointing import BestAndLast
 from tapezoo.callbacks.clips import ClipTable, WritePredictions
 from tapezoo.callbacks.data_report import DataReport
 from tapezoo.callbacks.history import HISTORY, History
+from tapezoo.callbacks.metrics import MetricTable
 from tapezoo.callbacks.progress import Progress
 from tapezoo.callbacks.recorder import RunRecorder
 from tapezoo.callbacks.register import Register
@@ -22,6 +23,7 @@ __all__ = [
     "ClipTable",
     "DataReport",
     "History",
+    "MetricTable",
     "Progress",
     "Register",
     "RunRecorder",

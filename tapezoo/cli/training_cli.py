@@ -23,6 +23,7 @@ from tapezoo.callbacks import (
     ClipTable,
     DataReport,
     History,
+    MetricTable,
     Progress,
     RunRecorder,
     SettingsReport,
@@ -177,6 +178,7 @@ class TrainingCLI(LightningCLI):
             members = load_ensemble(self.model, checkpoint_path, config.ensemble) if config.ensemble else []
             report = self.run_dir / "report"
             callbacks += [ClipTable(report, self.console), SettingsReport(report, self.console, members)]
+            callbacks += [MetricTable(report, self.console)]
         elif self.subcommand == "predict":
             predictions = self.run_dir / "predictions"
             if predictions.exists() and not config.overwrite:

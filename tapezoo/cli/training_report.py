@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lightning.pytorch import LightningDataModule, Trainer
@@ -19,13 +19,17 @@ from tapezoo.callbacks.steadiness import steadiness_check
 from tapezoo.cli.run_folder import belongs_to
 from tapezoo.data.module import PairsDataModule
 from tapezoo.errors import TapezooError
+from tapezoo.measure.metric_units import metrics_text
 from tapezoo.measure.steadiness import Steadiness
 from tapezoo.measure.test_split import TestScore
+from tapezoo.metrics import ALWAYS
 from tapezoo.report.advice import Outcome, advice
 from tapezoo.report.floor import beside_floor_text
 from tapezoo.report.html.run_page import write_run_page
+from tapezoo.report.metrics import metrics_table
 from tapezoo.report.steadiness import refused_text, verdict_text
 from tapezoo.report.summary import Summary, write_summary
+from tapezoo.report.tables import write_csv
 from tapezoo.report.verdict import verdict_markdown
 from tapezoo.screen import Screen
 from tapezoo.terminal import shell
@@ -86,13 +90,15 @@ def say_result(
     if callback.monitor != "val_esr":
         monitored = f"{callback.monitor} {score:.5f}; "
         score = checkpoint.score_of(best) or math.nan
-    found = Steadiness.of_metrics(checkpoint.read_checkpoint(best)["tapezoo"]["metrics"])
+    measured = checkpoint.read_checkpoint(best)["tapezoo"]["metrics"]
+    found = Steadiness.of_metrics(measured)
     check = steadiness_check(trainer)
     advised = list(_advice(run_dir, trainer, score, floor, tested))
     lines = [
         f"best {monitored}val_esr {score:.5f}; linear floor {floors_text(linear_floors)}",
         f"             {beside_floor_text(score, floor)}",
         *(_test_lines(tested) if tested is not None and not math.isnan(tested.esr) else ()),
+        *_metric_lines(run_dir, trainer, measured),
         *([f"steadiness   {verdict_text(found)}"] if found is not None else []),
         *([f"             {refused_text(check.refused)}"] if check is not None and check.refused else []),
         *(f"advice       {text}" for text in advised),
@@ -127,6 +133,20 @@ def say_result(
             f"{store if served else shell('mlflow', 'ui', '--backend-store-uri', store)}"
         )
     console.say(*lines)
+
+
+def _metric_lines(run_dir: Path, trainer: Trainer, measured: Mapping[str, float]) -> Iterator[str]:
+    """Writes every metric of the best checkpoint for the page; says those that the recipe asked for."""
+    model = trainer.lightning_module
+    if not isinstance(model, EffectModel):
+        return
+    names = [str(name) for name in model.val_metrics.keys(keep_base=True)]
+    values = {name: measured.get(f"val_{name}", math.nan) for name in names}
+    folder = run_dir / "report"
+    folder.mkdir(exist_ok=True)
+    write_csv(metrics_table(values), folder / "metrics.csv")
+    if asked_for := {name: value for name, value in values.items() if name not in ALWAYS}:
+        yield f"metrics      on validation: {metrics_text(asked_for)}"
 
 
 def _known(figure: float) -> float | None:

@@ -50,12 +50,15 @@ def measure(task: Row, folder: Path) -> Figures:
     history = read_history(folder / HISTORY)
     last = history[-1]
     test_esr = measure_test_esr(model, data)
+    figures = own["metrics"]
+    named = task.config["model"]["init_args"].get("metrics") or []
+    asked_for = [name for name in named if name not in ("esr", "mrstft")]  # they have their columns
     cost, export_error = _export(folder / BEST, folder / BUNDLE)
     return Figures(
         model=own["architecture"],
         parameters=sum(parameter.numel() for parameter in model.net.parameters()),
-        val_esr=own["metrics"]["val_esr"],
-        val_mrstft=own["metrics"].get("val_mrstft"),
+        val_esr=figures["val_esr"],
+        val_mrstft=figures.get("val_mrstft"),
         test_esr=None if math.isnan(test_esr) else test_esr,
         updates=last.updates,
         audio_s=last.audio_s,
@@ -65,6 +68,7 @@ def measure(task: Row, folder: Path) -> Figures:
         real_time_factors=cost.get("real_time_factor"),
         processor=cost.get("processor"),
         export_error=export_error,
+        metrics={name: figures[f"val_{name}"] for name in asked_for if f"val_{name}" in figures},
     )
 
 

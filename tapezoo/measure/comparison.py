@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 UNDISTURBED = 0.9  # CPU time over clock time of training steps; below it, something else used the processor
@@ -29,6 +29,7 @@ class Figures:
         real_time_factors: Of the exported ONNX on one thread, by block length.
         processor: Where these were measured.
         export_error: Why there are none.
+        metrics: What the recipe's `metrics` gave on validation, by name; those with a figure.
     """
 
     model: str
@@ -44,6 +45,7 @@ class Figures:
     real_time_factors: dict[str, float] | None
     processor: str | None
     export_error: str | None
+    metrics: dict[str, float] = field(default_factory=dict)
 
     def shortest_and_longest_block(self) -> tuple[float | None, float | None]:
         """Times real time at either; None: not measured."""

@@ -21,22 +21,9 @@ from tapezoo.loudness import loudness, loudness_unit
 from tapezoo.measure.machine.machine import Machine, MeasureError
 from tapezoo.measure.machine.measured import FLUTTER_FIGURES, Figure
 from tapezoo.measure.machine.wow_flutter import LEAST_S, wow_flutter
+from tapezoo.measure.metric_units import UNITS
 
 POINTS_PER_S = 500  # of a delay over time: flutter up to 200 Hz, as far as the delay shows it
-UNITS = {
-    "crest": "dB",
-    "level": "dB",
-    "loudness": "LU",
-    "lsd": "dB",
-    "mae": "of full scale",
-    "mcd": "dB",
-    "mushra": "of 100",
-    "noise_spectrum": "dB",
-    "si_sdr": "dB",
-    "si_snr": "dB",
-    "snr": "dB",
-    "visqol": "of 5",
-}
 SKIPPED_S = 0.1  # in which a machine that begins at rest catches up with a recording that does not
 
 
@@ -163,7 +150,7 @@ def scores(
 
     from tapezoo import registry
     from tapezoo.metrics import make_metric
-    from tapezoo.metrics.sampled import MetricError, check_lengths
+    from tapezoo.metrics.sampled import MetricError, refused_for_length
 
     begin = min(round(SKIPPED_S * recording.sample_rate), len(recording.target) // 4)
     output = output[begin:]
@@ -176,12 +163,14 @@ def scores(
         value = float("nan")
         try:
             metric = make_metric(entry.name, recording.sample_rate)
-            check_lengths([metric], [len(target) / recording.sample_rate], recording.name)
+        except MetricError as error:
+            remarks.append(str(error))
+        else:
+            seconds = len(target) / recording.sample_rate
+            remarks += map(str, refused_for_length([metric], [seconds], recording.name))
             with torch.no_grad():
                 metric.update(*pair)
                 value = float(metric.compute())
-        except MetricError as error:
-            remarks.append(str(error))
         figures.append(Figure(entry.name, entry.name, value, UNITS.get(entry.name, ""), 5))
     apart = loudness(output, recording.sample_rate) - loudness(target, recording.sample_rate)
     return [*figures, Figure("loudness_db", "louder than wet by", apart, "dB")], remarks

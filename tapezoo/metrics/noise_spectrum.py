@@ -41,6 +41,7 @@ class NoiseSpectrumDistance(SampledMetric):
     least_rate_hz = 8000
     least_s = 2.0  # ten windows
     powers: list[Tensor]  # each (windows, 2, bands), of output and target
+    seconds: Tensor
     window: Tensor
     bands: Tensor
 
@@ -49,6 +50,7 @@ class NoiseSpectrumDistance(SampledMetric):
         samples = 2 * round(WINDOW_S * sample_rate / 2)
         window = torch.hann_window(samples)
         self.add_state("powers", default=[], dist_reduce_fx="cat")
+        self.add_state("seconds", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.register_buffer("window", window, persistent=False)
         hertz = torch.fft.rfftfreq(samples, 1 / sample_rate, dtype=torch.float64)
         numbers = [
@@ -71,6 +73,7 @@ class NoiseSpectrumDistance(SampledMetric):
         samples = len(self.window)
         if target.shape[-1] < samples:
             return
+        self.seconds += target.shape[-1] / self.sample_rate
         pair = torch.stack([output.reshape(-1), target.reshape(-1)]).float()
         frames = pair.unfold(-1, samples, samples // 2)  # (2, windows, samples)
         for some in torch.split(frames, WINDOWS_AT_ONCE, dim=1):
@@ -78,8 +81,8 @@ class NoiseSpectrumDistance(SampledMetric):
             self.powers.append(power.transpose(0, 1))
 
     def compute(self) -> Tensor:
-        """The distance so far, dB; NaN if the target is digital silence, every row too short, or one not finite."""
-        if not self.powers:
+        """The distance so far, dB; NaN if the target is digital silence, a row not finite, or there are under 2 s."""
+        if self.seconds < self.least_s:
             return torch.tensor(torch.nan)
         powers = dim_zero_cat(self.powers)
         least = 10 ** (FLOOR_DB / 10)

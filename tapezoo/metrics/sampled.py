@@ -47,22 +47,21 @@ class SampledMetric(Metric):
         return max(rows_s, default=0.0)
 
 
-def check_lengths(metrics: Iterable[Metric], rows_s: Sequence[float], place: str) -> None:
-    """Refuses metrics that would find too little to judge, before a long training.
+def refused_for_length(metrics: Iterable[Metric], rows_s: Sequence[float], place: str) -> list[MetricError]:
+    """What is to be said of metrics that will find too little to judge: each names what there is and what it needs.
 
     Args:
         metrics: Those that were asked for.
         rows_s: Length of each row that will be scored, s.
         place: Where the rows come from, for the message.
-
-    Raises:
-        MetricError: Names the metric, what there is, and how much it needs.
     """
-    for metric in metrics:
-        if isinstance(metric, SampledMetric) and metric.judged_s(rows_s) < metric.least_s:
-            raise MetricError(
-                f"the metric {metric.title}",
-                found=f"{metric.judged_s(rows_s):.1f} s in {place}",
-                expected=f"{metric.least_s:g} s at least",
-                fix="Leave this metric out, or give it more audio.",
-            )
+    return [
+        MetricError(
+            f"the metric {metric.title}",
+            found=f"{metric.judged_s(rows_s):.1f} s in {place}",
+            expected=f"{metric.least_s:g} s at least",
+            fix="Leave this metric out, or give it more audio.",
+        )
+        for metric in metrics
+        if isinstance(metric, SampledMetric) and metric.judged_s(rows_s) < metric.least_s
+    ]

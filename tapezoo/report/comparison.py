@@ -73,13 +73,13 @@ class Caption:
 def comparison_csv(rows: Sequence[ComparisonRow]) -> str:
     """Every column in full precision; an empty cell: not measured."""
     has_figures = any(row.outcome.figures for row in rows)
-    columns = [column for column in COLUMNS if has_figures or column.name in ALWAYS]
+    columns = [column for column in _columns(rows) if has_figures or column.name in ALWAYS]
     return csv_text(Table(columns, _cells(rows, columns)), line_end="\n")
 
 
 def comparison_markdown(rows: Sequence[ComparisonRow], caption: Caption) -> str:
     """The table with its caption and, below, what failed."""
-    columns = [column for column in COLUMNS if column.heading is not None]
+    columns = [column for column in _columns(rows) if column.heading is not None]
     table = Table(columns, _cells(rows, columns, instead_of="model"), empty="-")
     notes = [f"{row.name} ({row.outcome.status}): {note}" for row in rows if (note := _note(row))]
     spreads = [spread_table(rows)] if measure_spreads(rows) else []
@@ -122,6 +122,16 @@ def caption_text(caption: Caption, rows: Sequence[ComparisonRow]) -> str:
     )
 
 
+def _columns(rows: Sequence[ComparisonRow]) -> list[Column]:
+    """Those of every comparison, and one for each metric that a recipe asked for."""
+    asked_for = [name for row in rows if row.outcome.figures for name in row.outcome.figures.metrics]
+    extra = [
+        Column(f"val_{name}", f"val_{name}", shown=".4g", is_number=True) for name in dict.fromkeys(asked_for)
+    ]
+    after = [column.name for column in COLUMNS].index("val_mrstft") + 1
+    return [*COLUMNS[:after], *extra, *COLUMNS[after:]]
+
+
 def _cells(
     rows: Sequence[ComparisonRow], columns: Sequence[Column], instead_of: str = ""
 ) -> list[list[Cell]]:
@@ -158,6 +168,7 @@ def _by_name(row: ComparisonRow, cost_s: float) -> dict[str, Cell]:
         "audio_s": figures.audio_s,
         "train_cpu_s": figures.train_cpu_s,
         "wall_s": figures.wall_s,
+        **{f"val_{name}": value for name, value in figures.metrics.items()},
     }
 
 

@@ -12,13 +12,13 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.cli import ReduceLROnPlateau as MonitoringPlateau
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from torchmetrics import MetricCollection
 
 from tapezoo.controls import Control
 from tapezoo.data.batch import Batch
 from tapezoo.layers.delay_line import read_whole
 from tapezoo.losses.mrstft import MRSTFT
 from tapezoo.metrics import metric_collection, registered_metric
+from tapezoo.metrics.sampled import MetricError
 from tapezoo.net import Net, State
 from tapezoo.play import play, settle
 from tapezoo.training.constructor import make_constructor
@@ -33,7 +33,7 @@ from tapezoo.training.long_path import (
 )
 from tapezoo.training.objective import Objective, Progress, Step
 from tapezoo.training.schedules import CosineDecay
-from tapezoo.training.scoring import check_metrics, error_and_energy, in_pieces, scored_rows
+from tapezoo.training.scoring import error_and_energy, in_pieces, scored_rows, unmeasured_metrics
 from tapezoo.training.supervised import Supervised
 
 OF_THE_TRAINING = ("objective", "optimizer", "lr_scheduler", "metrics", "filter_learning_rate")
@@ -195,8 +195,6 @@ class EffectModel(LightningModule):
 
     def on_validation_start(self) -> None:
         """Settles the rest state for the current weights."""
-        if self.trainer.state.fn != "fit":  # a training asked before it began
-            self._check_metrics(self.val_metrics, "val")
         state, _ = settle(self.net, self.default_controls(), limit_samples=VALIDATION_SETTLE_SAMPLES)
         self.net.store_rest(state)
 
@@ -212,10 +210,6 @@ class EffectModel(LightningModule):
                 self.val_metrics.update(row_output, row_target)
                 losses = self.objective.validation_losses(row_output[None], row_target[None])
                 self.log_dict(losses, batch_size=row_target.shape[-1])
-
-    def on_test_start(self) -> None:
-        """Refuses metrics that the test split is too short for."""
-        self._check_metrics(self.test_metrics, "test")
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the whole split."""
@@ -304,10 +298,12 @@ class EffectModel(LightningModule):
     def _start_samples(self) -> int:
         return max(self.burn_in_samples, self.score_after_samples)
 
-    def _check_metrics(self, metrics: MetricCollection, split: Literal["val", "test"]) -> None:
+    def unmeasured(self, split: Literal["val", "test"]) -> list[MetricError]:
+        """What is to be said of metrics that will have no figure, since the rows of this split are too short."""
+        metrics = self.val_metrics if split == "val" else self.test_metrics
         cut_samples = self._start_samples + self.net.latency_samples
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        check_metrics(metrics.values(), data, split, cut_samples)
+        return unmeasured_metrics(metrics.values(), data, split, cut_samples)
 
     def configure_optimizers(self) -> Any:
         """An optimizer of the recipe for each set of parameters that the objective trains, and their schedulers."""
@@ -323,7 +319,8 @@ class EffectModel(LightningModule):
 
     def on_fit_start(self) -> None:
         """Refuses metrics without enough audio; initialises long filters by least squares, unless they were loaded."""
-        self._check_metrics(self.val_metrics, "val")
+        for error in self.unmeasured("val"):
+            raise error
         start_filters(self.net, self.filter_taps, self.trainer.datamodule)  # type: ignore[attr-defined]
 
     def on_train_start(self) -> None:

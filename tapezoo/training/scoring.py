@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from tapezoo.blocks import blocks
 from tapezoo.data.batch import Batch
-from tapezoo.metrics.sampled import SampledMetric, check_lengths
+from tapezoo.metrics.sampled import MetricError, SampledMetric, refused_for_length
 
 # 95 s of one row at 44.1 kHz; longer rows are scored in pieces, which bounds memory
 SCORED_SAMPLES = 1 << 22
@@ -47,24 +47,22 @@ def error_and_energy(output: Tensor, target: Tensor) -> Tensor:
     return torch.stack([(output - target).double().square().sum(), target.double().square().sum()])
 
 
-def check_metrics(
+def unmeasured_metrics(
     metrics: Iterable[Metric], data: Any, split: Literal["val", "test"], cut_samples: int
-) -> None:
-    """Refuses metrics for which every row of a split is too short; of data other than tapezoo's nothing is known.
+) -> list[MetricError]:
+    """What is to be said of metrics for which the rows of a split are too short.
 
     Args:
         metrics: Of the split.
-        data: The DataModule.
+        data: The DataModule; of others than tapezoo's nothing is known.
         split: Which is scored.
         cut_samples: Of each row, which are not scored.
-
-    Raises:
-        MetricError: See `check_lengths`.
     """
     from tapezoo.data.module import PairsDataModule  # its scipy import takes as long as torch's
 
     sampled = [metric for metric in metrics if isinstance(metric, SampledMetric)]
-    if sampled and isinstance(data, PairsDataModule):
-        lengths = [len(row.target) for row in data.split_arrays(split)]
-        rows_s = [max(0, length - cut_samples) / data.sample_rate for length in lengths]
-        check_lengths(sampled, rows_s, f"the {split} split, after the burn-in")
+    if not sampled or not isinstance(data, PairsDataModule):
+        return []
+    lengths = [len(row.target) for row in data.split_arrays(split)]
+    rows_s = [max(0, length - cut_samples) / data.sample_rate for length in lengths]
+    return refused_for_length(sampled, rows_s, f"the {split} split, after the burn-in")

@@ -133,7 +133,7 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(stopped, 
         return (stopped if is_stopped else RunHere)(command, *arguments, **options)
 
     monkeypatch.setattr(process.subprocess, "Popen", start)
-    recipes = [write_recipe("fir.yaml", "FIR", taps=8, burn_in_samples=32)]
+    recipes = [write_recipe("fir.yaml", "FIR", taps=8, burn_in_samples=32, metrics=["snr"])]
     recipes.append(write_recipe("lstm.yaml", "LSTM", **LSTM))
     budget = ("--audio-seconds", str(AUDIO_S))
     with monkeypatch.context() as patch:
@@ -159,6 +159,10 @@ def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(stopped, 
     assert list(rows)[-1] == "bad"
     assert "model.taps: found -8" in rows["bad"]["note"]
     assert "model.taps: found -8" in Path("out/bad/train.log").read_text()
+
+    esr = float(rows["fir"]["val_esr"])
+    assert float(rows["fir"]["val_snr"]) == pytest.approx(-10 * math.log10(esr), abs=1e-3)
+    assert rows["lstm"]["val_snr"] == ""
 
     # the row that was stopped went on, and every row spent the same
     history = read_history(Path("out/lstm/history.csv"))

@@ -76,3 +76,20 @@ def test_a_row_without_figures_shows_its_status_wherever_the_table_stands():
     with console.capture() as shown:
         console.print(screen_table(comparison_table(rows, caption)))
     assert "interrupted" in shown.get()
+
+
+def test_each_metric_that_a_recipe_asked_for_has_a_column():
+    caption = Caption("3 minutes", "tape, data set 12ab", "tape", 0.0189, 100, 1, "tapezoo 1")
+    asked = replace(figures(0.2, 2.0), metrics={"snr": 6.99, "lsd": 12.5})
+    rows = [
+        ComparisonRow("asked", Outcome("finished", figures=asked), []),
+        ComparisonRow("not", Outcome("finished", figures=figures(0.1, 2.0)), []),
+    ]
+    found = {row["recipe"]: row for row in csv.DictReader(io.StringIO(comparison_csv(rows)))}
+    assert (found["asked"]["val_snr"], found["asked"]["val_lsd"], found["not"]["val_snr"]) == (
+        "6.99",
+        "12.5",
+        "",
+    )
+    assert "val_snr" in comparison_markdown(rows, caption)
+    assert "val_snr" not in comparison_csv(rows[1:])

@@ -1,13 +1,17 @@
-"""Metrics that a split is too short for are refused before anything is played."""
+"""Metrics of whole splits: shown by the test, and refused where there is too little to judge."""
+
+import csv
 
 import numpy as np
 import pytest
 import soundfile
 from lightning.pytorch import Trainer
 
+from tapezoo.callbacks.metrics import MetricTable
 from tapezoo.data import PairedAudio
 from tapezoo.metrics.sampled import MetricError
 from tapezoo.models.fir import FIR
+from tapezoo.screen import Screen
 
 RATE_HZ = 8000
 
@@ -23,14 +27,29 @@ def data(tmp_path_factory):
     return PairedAudio(*files, align="off", cache_dir=str(folder / "cache"), **lengths)
 
 
-@pytest.mark.parametrize(("verb", "split"), [("fit", "val"), ("validate", "val"), ("test", "test")])
-def test_a_metric_without_enough_audio_is_refused_before_anything_is_played(data, verb, split, monkeypatch):
+def trainer(**options):
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    return Trainer(max_epochs=1, accelerator="cpu", logger=False, num_sanity_val_steps=0, **quiet, **options)
+
+
+def test_a_training_with_a_metric_without_enough_audio_is_refused_before_anything_is_played(
+    data, monkeypatch
+):
     model = FIR(taps=4, sample_rate=RATE_HZ, metrics=["noise_spectrum"])
     monkeypatch.setattr(FIR, "run", lambda *args: pytest.fail("it played"))
     monkeypatch.setattr(FIR, "training_step", lambda *args: pytest.fail("it trained"))
-    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
-    trainer = Trainer(max_epochs=1, accelerator="cpu", logger=False, num_sanity_val_steps=0, **quiet)
-    with pytest.raises(
-        MetricError, match=rf"noise_spectrum: found 0\.\d s in the {split} split.*2 s at least"
-    ):
-        getattr(trainer, verb)(model, datamodule=data)
+    with pytest.raises(MetricError, match=r"noise_spectrum: found 0\.\d s in the val split.*2 s at least"):
+        trainer().fit(model, datamodule=data)
+
+
+def test_a_test_shows_every_metric_and_says_which_the_split_is_too_short_for(data, tmp_path, capsys):
+    model = FIR(taps=4, sample_rate=RATE_HZ, metrics=["noise_spectrum", "snr"])
+    trainer(callbacks=[MetricTable(tmp_path, Screen())]).test(model, datamodule=data, verbose=False)
+    said = capsys.readouterr().out
+    assert "noise_spectrum: found 0." in said
+    assert "noise_spectrum not measured, si_sdr " in said
+    with (tmp_path / "test_metrics.csv").open() as file:
+        rows = {row["metric"]: (row["value"], row["unit"]) for row in csv.DictReader(file)}
+    assert list(rows) == ["esr", "mae", "mrstft", "noise_spectrum", "si_sdr", "snr"]
+    assert rows["noise_spectrum"] == ("", "dB")
+    assert float(rows["snr"][0]) == pytest.approx(-10 * np.log10(float(rows["esr"][0])), abs=1e-3)

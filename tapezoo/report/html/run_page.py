@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from tapezoo.report import clips, steadiness
+from tapezoo.report import clips, metrics, steadiness
 from tapezoo.report.floor import beside_floor_text
 from tapezoo.report.html.document import PAGE, figure, paragraph, pictures, table, write_document
 from tapezoo.report.html.player import HOW, player, read_signals
@@ -15,6 +15,9 @@ from tapezoo.report.summary import Summary, read_summary
 from tapezoo.report.tables import Column, Table
 
 EXCERPTS = "excerpts.csv"
+METRICS_TEXT = (
+    "Over the whole split; docs/metrics.md says what each is good for. An empty cell: not measured."
+)
 PICTURES = {  # of the report, in the order of the page, and what they show
     "learning_curve.png": "Learning curve: error on the validation split over the updates, beside the linear filter.",
     "frequency_response.png": "Gain over frequency in bands that are mostly linear: machine, model, model on noise.",
@@ -24,6 +27,8 @@ PICTURES = {  # of the report, in the order of the page, and what they show
     "test_settings.png": "Error on the test split over the settings of the controls.",
 }
 TABLES = {  # of the report, their headings and what they say
+    "metrics.csv": ("Metrics on validation", METRICS_TEXT, metrics.COLUMNS),
+    "test_metrics.csv": ("Metrics on the test split", METRICS_TEXT, metrics.COLUMNS),
     "test_clips.csv": ("Test split, clip by clip", clips.TITLE, (*clips.COLUMNS, clips.DELAY_KEPT)),
     "steadiness.csv": (
         "Steadiness",
