@@ -72,6 +72,8 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Makes the test and says what to do with it."""
     from tapezoo.controls import parse_settings
+    from tapezoo.listening.design import check_count, is_test
+    from tapezoo.staging import check_free, staged_folder
     from tapezoo.terminal import shell
 
     _check_numbers(options)
@@ -81,6 +83,8 @@ def run(options: argparse.Namespace) -> int:
     settings = parse_settings(options.set)
     if settings and options.wet is None:
         raise ArgumentsError(VERB, "--set without --dry and --wet; the test split has its own settings")
+    check_free(options.out, options.overwrite, is_test, "listening test")
+    check_count(options.kind, len(found))
 
     from tapezoo.cli.lean import import_filters, import_lightning
 
@@ -88,13 +92,9 @@ def run(options: argparse.Namespace) -> int:
     import_filters()
     import torch
 
-    from tapezoo.listening.design import is_test
-    from tapezoo.listening.make import check_count, make_test
+    from tapezoo.listening.make import make_test
     from tapezoo.screen import Screen
-    from tapezoo.staging import check_free, staged_folder
 
-    check_free(options.out, options.overwrite, is_test, "listening test")
-    check_count(options.kind, len(found))
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     console = Screen()
     with console.status("opening") as status:
@@ -260,6 +260,12 @@ def _material_of_run(run_dir: Path, systems: Sequence[System]) -> Material:
 def _material_of_pair(
     options: argparse.Namespace, systems: Sequence[System], settings: dict[str, float]
 ) -> Material:
-    from tapezoo.listening.material import material_of_pair
+    from tapezoo.data.audio import read_header
+    from tapezoo.listening.material import Material, material_of_pair
+    from tapezoo.listening.systems import check_systems
 
+    # before the recording is read and aligned
+    check_systems(
+        systems, Material(options.wet.name, read_header(options.wet).sample_rate, systems[0].controls, [])
+    )
     return material_of_pair(options.dry, options.wet, systems[0].controls, settings)

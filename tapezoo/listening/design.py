@@ -18,6 +18,7 @@ TEST, PAGE, STIMULI, WEBMUSHRA = "test.json", "listen.html", "stimuli", "webmush
 REFERENCE, LOW_ANCHOR, MID_ANCHOR = "reference", "anchor35", "anchor70"
 RESERVED = (REFERENCE, LOW_ANCHOR, MID_ANCHOR, "all")
 METRICS = ("esr", "lsd")
+MOST_SOUNDS = 12  # of a MUSHRA trial, BS.1534-3, 5.3
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,22 @@ class ListeningTest:
         document = {"format": FORMAT, "version": VERSION, **asdict(self)}
         (folder / TEST).write_text(
             json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def check_count(kind: Kind, systems: int) -> None:
+    """Refuses more sounds in a MUSHRA trial than a listener can keep apart.
+
+    Raises:
+        ListeningError: More than twelve.
+    """
+    if kind == "mushra" and systems + 3 > MOST_SOUNDS:
+        raise ListeningError(
+            "MUSHRA",
+            found=f"{systems} systems",
+            expected=f"at most {MOST_SOUNDS - 3}: with the hidden reference and two anchors a trial has at most "
+            f"{MOST_SOUNDS} sounds (BS.1534-3)",
+            fix="Make several tests with some systems in common.",
         )
 
 

@@ -11,7 +11,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from tapezoo import __version__
-from tapezoo.listening.design import STIMULI, Kind, ListeningTest, Trial
+from tapezoo.listening.design import STIMULI, Kind, ListeningTest, Trial, check_count
 from tapezoo.listening.errors import ListeningError
 from tapezoo.listening.material import Material, choose_excerpts
 from tapezoo.listening.page import check_page_size, packed, write_page
@@ -22,7 +22,6 @@ from tapezoo.listening.webmushra import PAIR, write_webmushra
 Signal = NDArray[np.float64]  # (samples,), full scale is +-1
 
 PAUSE_S = 0.5  # between the two sounds of a DMOS pair; P.800, D.2.3 asks for 0.5 to 1 s
-MOST_SOUNDS = 12  # of a MUSHRA trial, BS.1534-3, 5.3
 ID_LETTERS = 12
 
 
@@ -93,22 +92,6 @@ def make_test(
     write_page(test, audio, folder)
     write_webmushra(test, folder, place)
     return test
-
-
-def check_count(kind: Kind, systems: int) -> None:
-    """Refuses more sounds in a MUSHRA trial than a listener can keep apart.
-
-    Raises:
-        ListeningError: More than twelve.
-    """
-    if kind == "mushra" and systems + 3 > MOST_SOUNDS:
-        raise ListeningError(
-            "MUSHRA",
-            found=f"{systems} systems",
-            expected=f"at most {MOST_SOUNDS - 3}: with the hidden reference and two anchors a trial has at most "
-            f"{MOST_SOUNDS} sounds (BS.1534-3)",
-            fix="Make several tests with some systems in common.",
-        )
 
 
 def _check_different(trials: Sequence[Trial]) -> None:

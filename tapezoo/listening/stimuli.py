@@ -79,7 +79,8 @@ def play_trial(
     peak = max(float(np.abs(sound).max()) for sound in matched.values())
     gain = min(1.0, PEAK / peak)
     window = _fades(len(excerpt.target), sample_rate)
-    ids = {name: _id(seed, kind, name, sound) for name, sound in matched.items()}
+    place = f"{excerpt.recording} {excerpt.start_s:.6f}"  # one sound may be heard at two places
+    ids = {name: _id(seed, kind, place, name, sound) for name, sound in matched.items()}
     sounds = {ids[name]: gain * window * sound for name, sound in matched.items()}
     stimuli = [
         Stimulus(
@@ -97,7 +98,7 @@ def play_trial(
         for control, position in zip(controls, excerpt.positions, strict=True)
     }
     trial = Trial(
-        _id(seed, kind, excerpt.recording, excerpt.target),
+        _id(seed, kind, place, excerpt.target),
         excerpt.recording,
         round(excerpt.start_s, 6),
         setting,

@@ -79,6 +79,7 @@ def _pages(test: ListeningTest, trial: Trial, files: str) -> list[dict[str, Any]
                 "content": QUESTIONS["mushra"],
                 "showWaveform": True,
                 "enableLooping": True,
+                "randomize": True,
                 "reference": reference,
                 "createAnchor35": False,  # they are among the files
                 "createAnchor70": False,

@@ -64,7 +64,7 @@ def difference_table(results: Results) -> Table:
         (shown_name(one.first), shown_name(one.second), one.mean, p_text(one.p), p_text(one.p_holm))
         for one in results.differences
     ]
-    caption = "Wilcoxon's signed-rank test on the means of the listeners."
+    caption = "Wilcoxon's exact signed-rank test on the means of the listeners."
     if len(results.listeners) < FEW_LISTENERS:
         caption += f" It needs {FEW_LISTENERS} listeners to give p < .05."
     return Table(columns, rows, "Differences", caption)

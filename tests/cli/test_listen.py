@@ -66,7 +66,7 @@ def here(shelf, tmp_path, monkeypatch):
     return tmp_path / "here"
 
 
-def test_runs_become_a_test_of_their_test_split(here, capsys):
+def test_runs_become_a_test_of_their_test_split(here, capsys, monkeypatch):
     assert main(["listen", "a", "second=b", "--out", "test", *SHORT]) == 0
     out = capsys.readouterr().out
     assert "2 passages of 1 s, a, second" in out
@@ -76,6 +76,7 @@ def test_runs_become_a_test_of_their_test_split(here, capsys):
     seconds = soundfile.info(here / "wet.wav").duration
     assert all(0.85 * seconds < trial["start_s"] < seconds - 1 for trial in document["trials"])
     before = (here / "test" / "test.json").read_bytes()
+    monkeypatch.setattr("tapezoo.cli.lean.import_lightning", lambda: pytest.fail("it loaded"))
     assert main(["listen", "a", "--out", "test", *SHORT]) == 2
     assert "--overwrite" in capsys.readouterr().err
     assert (here / "test" / "test.json").read_bytes() == before
@@ -106,6 +107,7 @@ def test_a_recording_that_is_named_takes_the_place_of_the_test_split(here):
         (["a", "--dry", "dry.wav", "--wet", "gone.wav"], "gone.wav: found no file"),
         (["a", "--set", "gain=3"], "--set without --dry and --wet"),
         (["a", "--kind", "mos"], "mos"),
+        ([f"{number}=a" for number in range(10)], "MUSHRA: found 10 systems; expected at most 9"),
     ],
 )
 def test_a_line_that_makes_no_test_is_refused_before_anything_is_loaded(

@@ -11,9 +11,9 @@ from listened import RATE_HZ, SYSTEMS, made, recordings, system
 from scipy import signal as scipy_signal
 
 from tapezoo.listening.anchors import LOW_HZ, MID_HZ, anchor, low_pass
-from tapezoo.listening.design import is_test, read_test
+from tapezoo.listening.design import check_count, is_test, read_test
 from tapezoo.listening.errors import ListeningError
-from tapezoo.listening.make import check_count
+from tapezoo.listening.make import make_test
 from tapezoo.listening.material import choose_excerpts
 from tapezoo.listening.page import MOST_BYTES, check_page_size
 from tapezoo.loudness import loudness
@@ -106,6 +106,19 @@ def test_the_same_call_makes_the_same_test_and_another_seed_another(folder, test
     assert made(tmp_path / "again") == test
     assert made(tmp_path / "other", seed=1).id != test.id
     assert is_test(folder)
+
+
+def test_passages_of_the_same_sound_are_told_apart(tmp_path):
+    looped = recordings(1.75)
+    passage = looped.passages[0]
+    beat = RATE_HZ // 2
+    for signal in (passage.input, passage.target):
+        signal[:] = np.resize(signal[:beat], len(signal))
+    folder = tmp_path / "test"
+    folder.mkdir()
+    test = make_test(folder, "test", looped, SYSTEMS, "mushra", 2, 0.5, 1, 0)
+    ids = [trial.id for trial in test.trials] + [one.id for trial in test.trials for one in trial.stimuli]
+    assert len(set(ids)) == len(ids)
 
 
 def test_passages_are_spread_over_the_recordings_and_hold_sound():
