@@ -41,9 +41,6 @@ class LoudnessDifference(SampledMetric):
     def update(self, output: Tensor, target: Tensor) -> None:
         """Adds one row (1, samples), which is filtered from rest."""
         pair = np.stack([one.detach().double().cpu().numpy().reshape(-1) for one in (output, target)])
-        if not np.isfinite(pair).all():
-            self.powers.append(torch.full((1, 2), torch.nan, dtype=torch.float64, device=target.device))
-            return
         powers = np.stack([block_powers(one, self.sample_rate) for one in pair], axis=-1)
         if len(powers):
             self.powers.append(torch.from_numpy(powers).to(target.device))
@@ -52,6 +49,7 @@ class LoudnessDifference(SampledMetric):
         """The difference so far, LU; NaN if one of them is silent or not finite, or every row too short."""
         if not self.powers:
             return torch.tensor(torch.nan)
+        # what is not finite in a row makes all blocks after it NaN
         powers = dim_zero_cat(self.powers).cpu().numpy()
         levels = [gated_loudness(one) for one in powers.T]
         heard = bool(np.isfinite(powers).all()) and all(math.isfinite(level) for level in levels)

@@ -100,6 +100,12 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_played(
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
+def test_a_metric_whose_extra_is_not_installed_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setattr("tapezoo.extras.installed_version", lambda name: None)
+    assert main(["measure", "a.wav", "b.wav", "--against", "device:tape", "--metric", "visqol"]) == 2
+    assert "pip install 'tapezoo[visqol]'" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
     """A bundle, and a recording of what it plays, 40 samples late and with a little noise."""
