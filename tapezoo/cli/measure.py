@@ -13,6 +13,7 @@ from tapezoo.terminal import say, shell
 
 if TYPE_CHECKING:
     from tapezoo.controls import Control
+    from tapezoo.measure.machine.figures import Figure
     from tapezoo.measure.machine.machine import Machine
 
 DEVICE = "device:"
@@ -137,8 +138,9 @@ def _measure_pair(
     read_header(dry)
     machines = _open_all(names, settings, read_header(wet).sample_rate, options.seed)
 
+    from tapezoo.measure.captured import captured_figures, measure_captured, of_model, places_of
     from tapezoo.measure.pair_scores import play_dry, read_recording, recording_figures, remarks, scores
-    from tapezoo.report.measured import figures_table
+    from tapezoo.report.measured import captured_pictures, figures_table
     from tapezoo.report.tables import screen_table
     from tapezoo.screen import Screen
 
@@ -146,8 +148,15 @@ def _measure_pair(
     with console.status("reading and aligning"):
         recording = read_recording(dry, wet)
         own = recording_figures(recording)
+        places = places_of(recording)
     console.print(screen_table(figures_table([recording.name], [own])))
     console.say(*remarks(recording))
+    captured = []
+    if places is not None:
+        with console.status("measuring the test signals of the excitation"):
+            captured.append(
+                measure_captured(recording.name, recording, recording.target.astype("f8"), places)
+            )
     shown, figures, output = [recording.name], [own], None
     for machine in machines:
         with console.status(f"playing {machine.name}"):
@@ -156,12 +165,29 @@ def _measure_pair(
         console.print(screen_table(figures_table([machine.name], [found])))
         console.say(*unscored)
         shown, figures = [*shown, machine.name], [*figures, found]
+        if places is not None:
+            captured.append(of_model(measure_captured(machine.name, recording, output, places)))
+    if captured:
+        signals = [captured_figures(one) for one in captured]
+        console.say(f"{dry.name} is an excitation of tapezoo. Its test signals:")
+        console.print(screen_table(figures_table(shown, signals)))
+        figures = [_merged(one, more) for one, more in zip(figures, signals, strict=True)]
     if folder is not None:
         from tapezoo.measure.audible import passages
         from tapezoo.report.measurement import Measurement, write_measurement
 
-        audible = passages(recording, output)
-        write_measurement(Measurement(_command(options), True, shown, figures, [], audible, {}), folder)
+        audible, curves = passages(recording, output), [one.as_json() for one in captured]
+        drawn = captured_pictures(captured) if captured else {}
+        command = _command(options)
+        write_measurement(Measurement(command, True, shown, figures, curves, audible, drawn), folder)
+
+
+def _merged(figures: Sequence[Figure], more: Sequence[Figure]) -> list[Figure]:
+    """Both; where a figure is in both, that of the test signals, if there is one: a tone tells the speed better."""
+    better = {one.key for one in more if one.value == one.value}
+    kept = [one for one in figures if one.key not in better]
+    known = {one.key for one in kept}
+    return [*kept, *(one for one in more if one.key not in known)]
 
 
 def _check_known(name: str) -> None:

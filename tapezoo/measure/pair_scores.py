@@ -18,8 +18,8 @@ from tapezoo.data.pairs import Pair
 from tapezoo.data.prepare import prepare_pair
 from tapezoo.data.streams import read_signal
 from tapezoo.loudness import loudness, loudness_unit
+from tapezoo.measure.machine.figures import Figure, flutter_figures
 from tapezoo.measure.machine.machine import Machine, MeasureError
-from tapezoo.measure.machine.measured import FLUTTER_FIGURES, Figure
 from tapezoo.measure.machine.wow_flutter import LEAST_S, wow_flutter
 from tapezoo.measure.metric_units import UNITS
 
@@ -99,8 +99,7 @@ def recording_figures(recording: Recording) -> list[Figure]:
     ]
     speed = _speed(recording)
     if speed is not None:
-        found = wow_flutter(speed, POINTS_PER_S)
-        figures += [Figure(key, text, float(getattr(found, key)), "%", 4) for key, text in FLUTTER_FIGURES]
+        figures += flutter_figures(wow_flutter(speed, POINTS_PER_S))
     return figures
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tapezoo.measure.machine.measured import REFERENCE_HZ, Figure, Measured
+from tapezoo.measure.captured import Captured
+from tapezoo.measure.machine.figures import REFERENCE_HZ, Figure
+from tapezoo.measure.machine.measured import Measured
 from tapezoo.report.figures import OUTPUT, SHADES, TARGET, new_figure
 from tapezoo.report.tables import Cell, Column, Table
 from tapezoo.report.transfer import close_loop
@@ -53,6 +55,15 @@ def figures_csv(names: Sequence[str], figures: Sequence[Sequence[Figure]]) -> Ta
     return Table(columns, rows)
 
 
+def captured_pictures(captured: Sequence[Captured]) -> dict[str, Callable[[], Picture]]:
+    """As `pictures`, of the test signals of an excitation."""
+    return {
+        "response": lambda: _draw_response(captured),
+        "harmonics": lambda: _draw_harmonics(captured),
+        "noise": lambda: _draw_noise(captured),
+    }
+
+
 def pictures(machines: Sequence[Measured]) -> dict[str, Callable[[], Picture]]:
     """File names without suffix, and what draws them; the second machine is dashed."""
     return {
@@ -64,7 +75,7 @@ def pictures(machines: Sequence[Measured]) -> dict[str, Callable[[], Picture]]:
     }
 
 
-def _draw_response(machines: Sequence[Measured]) -> Picture:
+def _draw_response(machines: Sequence[Measured | Captured]) -> Picture:
     figure = new_figure(9, 7, f"Response to a sweep at {machines[0].response.level_db:g} dB")
     gain, delay = figure.subplots(2, 1, sharex=True)
     for machine, style in zip(machines, _styles(), strict=False):
@@ -81,7 +92,7 @@ def _draw_response(machines: Sequence[Measured]) -> Picture:
     return figure
 
 
-def _draw_harmonics(machines: Sequence[Measured]) -> Picture:
+def _draw_harmonics(machines: Sequence[Measured | Captured]) -> Picture:
     figure = new_figure(9, 6, f"Harmonics of a {REFERENCE_HZ:g} Hz sine")
     at = figure.subplots()
     for machine, style in zip(machines, _styles(), strict=False):
@@ -125,7 +136,7 @@ def _draw_dynamics(machines: Sequence[Measured]) -> Picture:
     return figure
 
 
-def _draw_noise(machines: Sequence[Measured]) -> Picture:
+def _draw_noise(machines: Sequence[Measured | Captured]) -> Picture:
     figure = new_figure(9, 5, "Noise when nothing comes in")
     at = figure.subplots()
     for machine, style in zip(machines, _styles(), strict=False):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapezoo.measure.audible import Audible
-from tapezoo.measure.machine.measured import Figure
+from tapezoo.measure.machine.figures import Figure
 from tapezoo.render.soundfiles import write_float_wav
 from tapezoo.report.figures import write_png
 from tapezoo.report.html.measure_page import PASSAGES, write_measure_page

@@ -47,10 +47,21 @@ def measure_noise(machine: Machine) -> Noise:
     """
     rate = machine.sample_rate
     silence = machine.play_one(np.zeros(round((SETTLE_S + SILENCE_S) * rate)))[round(SETTLE_S * rate) :]
-    silence = silence - silence.mean()  # an offset is no noise
     time = np.arange(round(TONE_S * rate)) / rate
     tone = machine.play_one(np.sin(2 * np.pi * TONE_HZ * time))
-    tone_db = float(harmonic_levels_db(tone[len(tone) // 2 :], TONE_HZ, rate)[0]) - 10 * np.log10(2)
+    peak_db = float(harmonic_levels_db(tone[len(tone) // 2 :], TONE_HZ, rate)[0])
+    return noise_of(silence, rate, peak_db)
+
+
+def noise_of(silence: Real, rate: int, tone_peak_db: float) -> Noise:
+    """What comes out when nothing comes in, at least a second of it.
+
+    Args:
+        silence: (samples,), of the machine.
+        rate: Sample rate, Hz.
+        tone_peak_db: Peak of a full-scale sine of 1 kHz after the machine, dB re full scale; NaN if it is not known.
+    """
+    silence = silence - silence.mean()  # an offset is no noise
     power = power_spectrum(silence, rate)
     frequency = np.linspace(0, rate / 2, len(power))
     level = _db(float(np.mean(np.square(silence))))
@@ -58,7 +69,7 @@ def measure_noise(machine: Machine) -> Noise:
     bin_hz = frequency[1]
     density = 10 * np.log10(np.maximum(power / bin_hz, 1e-24))
     hum_hz, hum_db = _hum(silence, rate)
-    return Noise(frequency, density, level, weighted, tone_db - level, hum_hz, hum_db)
+    return Noise(frequency, density, level, weighted, tone_peak_db - 10 * np.log10(2) - level, hum_hz, hum_db)
 
 
 def a_weighting(frequency_hz: Real) -> Real:

@@ -45,9 +45,20 @@ def measure_response(machine: Machine, level_db: float = -30.0) -> Response:
         machine: To measure.
         level_db: Peak of the sweep, dB re full scale; most machines are linear at -30.
     """
-    rate = machine.sample_rate
-    sweep = exponential_sweep(rate) * 10 ** (level_db / 20)
-    response = impulse_response(sweep, machine.play_one(sweep))
+    sweep = exponential_sweep(machine.sample_rate) * 10 ** (level_db / 20)
+    return response_of(sweep, machine.play_one(sweep), machine.sample_rate, level_db)
+
+
+def response_of(sweep: Real, output: Real, rate: int, level_db: float) -> Response:
+    """What an exponential sweep and its output say.
+
+    Args:
+        sweep: (samples,), over the whole band, with half a second of silence after it.
+        output: (samples,), of the machine, its latency taken out.
+        rate: Sample rate, Hz.
+        level_db: Peak of the sweep, dB re full scale.
+    """
+    response = impulse_response(sweep, output)
     before, length = round(BEFORE_IR_S * rate), round(IR_S * rate)
     kept = np.concatenate([response[-before:], response[:length]])
     fade = round(FADE_S * rate)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tapezoo.errors import TapezooError
-from tapezoo.measure.machine.measured import Figure
+from tapezoo.measure.machine.figures import Figure
 from tapezoo.report.floor import beside_floor_text
 from tapezoo.report.html.document import PAGE, figure, paragraph, pictures, table, write_document
 from tapezoo.report.html.player import HOW, player, read_signals
