@@ -59,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
 
     from tapezoo.checkpoint import load_model
     from tapezoo.export import export_checkpoint, load_targets
+    from tapezoo.export.latency_probe import LatencyProbe, latency_text, probed
     from tapezoo.export.pictures import Pictures
     from tapezoo.screen import Screen
     from tapezoo.terminal import shell
@@ -66,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
     targets = None if names is None else load_targets(names)
     model = load_model(path)
-    parts: list[Part] = [Pictures()]
+    parts: list[Part] = [LatencyProbe(), Pictures()]
     grid = grid_part(options, model.controls)
     if grid is not None:
         parts.append(grid)
@@ -86,6 +87,9 @@ def run(options: argparse.Namespace) -> int:
     lines = [f"{options.out}: {verification.manifest.architecture} from {path}"]
     lines += [_describe_target(target, verification, options.out) for target in verification.targets]
     lines += grid_lines(options.out, verification.manifest)
+    arrival = probed(verification.manifest)
+    if arrival is not None:
+        lines.append(f"latency      {latency_text(arrival, verification.manifest.sample_rate)}")
     lines += _quality(verification.manifest)
     reach = verification.manifest.reach
     if reach < 1:

@@ -133,10 +133,14 @@ def _measure_pair(
     options: argparse.Namespace, names: Sequence[str], settings: dict[str, float], folder: Path | None
 ) -> None:
     from tapezoo.data.audio import read_header
+    from tapezoo.measure.pair_scores import check_rates
 
     dry, wet = (Path(name) for name in options.source)
     read_header(dry)
-    machines = _open_all(names, settings, read_header(wet).sample_rate, options.seed)
+    rate = read_header(wet).sample_rate
+    machines = _open_all(names, settings, rate, options.seed)
+    for machine in machines:
+        check_rates(wet.name, rate, machine.name, machine.sample_rate)
 
     from tapezoo.measure.captured import captured_figures, measure_captured, of_model, places_of
     from tapezoo.measure.pair_scores import play_dry, read_recording, recording_figures, remarks, scores

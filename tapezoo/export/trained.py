@@ -13,6 +13,7 @@ from tapezoo.checkpoint import load_model, read_checkpoint
 from tapezoo.devices.program import program_material
 from tapezoo.export.build import export_bundle
 from tapezoo.export.degradation import MAX_DEGRADATION_ESR
+from tapezoo.export.latency_probe import LatencyProbe
 from tapezoo.export.pictures import Pictures
 from tapezoo.export.targets import default_targets
 from tapezoo.export.targets.target import Part, Target
@@ -25,7 +26,7 @@ def export_checkpoint(
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda step: None,
     targets: Sequence[Target] | None = None,
-    parts: Sequence[Part] = (Pictures(),),
+    parts: Sequence[Part] = (LatencyProbe(), Pictures()),
     max_degradation_esr: float = MAX_DEGRADATION_ESR,
 ) -> Verification:
     """Exports a checkpoint with the metrics and the provenance it holds, and pictures for its card.
