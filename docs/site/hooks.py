@@ -55,6 +55,8 @@ REFERENCE: dict[str, tuple[str, tuple[str, ...]]] = {
             "tapezoo.losses.esr.ESR",
             "tapezoo.losses.mrstft.MRSTFT",
             "tapezoo.metrics.energy_ratio.ESR",
+            "tapezoo.metrics.noise_spectrum.NoiseSpectrumDistance",
+            "tapezoo.metrics.predicted_mushra.PredictedMUSHRA",
         ),
     ),
     "api/export.md": (
