@@ -112,12 +112,15 @@ def evaluate(test: ListeningTest, files: Sequence[Path]) -> Results:
 def _agreement(test: ListeningTest, answers: Sequence[Answer], metric: str) -> Agreement:
     """Metrics grow with the error, ratings fall with it, and so does the share of wrong answers."""
     sign = 1.0 if test.kind == "abx" else -1.0
+    values: dict[tuple[str, str], list[float]] = {}
+    for answer in answers:
+        values.setdefault((answer.trial, answer.system), []).append(answer.value)
     pairs: dict[str, tuple[list[float], list[float]]] = {"system": ([], []), "anchor": ([], [])}
     for trial in test.trials:
         for one in trial.stimuli:
             if one.role == "reference":
                 continue
-            own = [a.value for a in answers if a.trial == trial.id and a.system == one.system]
+            own = values[trial.id, one.system]
             pairs[one.role][0].append(getattr(one, f"heard_{metric}"))
             pairs[one.role][1].append(sign * sum(own) / len(own))
     systems, anchors = pairs["system"], pairs["anchor"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from tapezoo.listening.answers import Answer
@@ -25,7 +26,7 @@ def exclude(test: ListeningTest, answers: Sequence[Answer]) -> dict[str, str]:
     """
     listeners = list(dict.fromkeys(answer.listener for answer in answers))
     asked = sum(len(trial.stimuli) for trial in test.trials) * test.repeats
-    given = {name: sum(answer.listener == name for answer in answers) for name in listeners}
+    given = Counter(answer.listener for answer in answers)
     excluded = {name: f"answered {given[name]} of {asked}" for name in listeners if given[name] < asked}
     if test.kind == "mushra":
         complete = [answer for answer in answers if answer.listener not in excluded]

@@ -41,11 +41,11 @@ def _names(results: Results) -> list[str]:
 
 
 def _draw_ratings(axes: Axes, results: Results, names: list[str]) -> None:
+    values: dict[tuple[str, str], list[float]] = {}
+    for answer in results.answers:
+        values.setdefault((answer.listener, answer.system), []).append(answer.value)
     for row, one in enumerate(score for score in results.scores if score.trial == ALL):
-        own = [
-            np.mean([a.value for a in results.answers if a.listener == listener and a.system == one.system])
-            for listener in results.listeners
-        ]
+        own = [float(np.mean(values[listener, one.system])) for listener in results.listeners]
         places = row + np.linspace(-SPREAD, SPREAD, len(own))
         axes.plot(
             own, places, "o", color=TARGET, alpha=0.35, markersize=4, label="a listener" if row == 0 else None

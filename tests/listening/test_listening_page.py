@@ -78,6 +78,8 @@ def test_a_listener_gets_through_it_and_the_answers_are_read(kind, page, tmp_pat
     page.until("document.querySelectorAll('.sounds button').length > 2")
     page.run("document.querySelectorAll('.sounds button')[1].click()")
     page.until("current.player.isPlaying && current.player.position() > 0.05")
+    page.run("document.querySelector('.another').click()")
+    page.until("!current.player.isPlaying || current.player.position() === 0")
     page.run("document.querySelector('.next').click()")
     page.until("document.querySelector('.screen .player canvas') && current.answer")
     trials = page.run("screens.length")

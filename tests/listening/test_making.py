@@ -7,16 +7,21 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from export.nets import arguments, lstm
 from listened import RATE_HZ, SYSTEMS, made, recordings, system
 from scipy import signal as scipy_signal
 
+from tapezoo.export import export_bundle
+from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.listening.anchors import LOW_HZ, MID_HZ, anchor, low_pass
 from tapezoo.listening.design import check_count, is_test, read_test
 from tapezoo.listening.errors import ListeningError
 from tapezoo.listening.make import make_test
 from tapezoo.listening.material import choose_excerpts
 from tapezoo.listening.page import MOST_BYTES, check_page_size
+from tapezoo.listening.systems import system_of_bundle
 from tapezoo.loudness import loudness
+from tapezoo.measure.playing import play
 
 
 @pytest.fixture(scope="module")
@@ -222,3 +227,15 @@ def test_a_folder_that_is_no_test_is_named(tmp_path, folder):
         file.write_text(text)
         with pytest.raises(ListeningError, match=words):
             read_test(file)
+
+
+def test_a_net_and_its_bundle_are_heard_alike_at_the_setting_of_the_recording(tmp_path):
+    net = lstm(1)
+    export_bundle(net, **arguments(net, tmp_path / "bundle"), targets=[OnnxTarget()])
+    opened = system_of_bundle(tmp_path / "bundle", "bundle")
+    assert (opened.sample_rate, [control.name for control in opened.controls]) == (44100, ["drive"])
+    signal = 0.3 * np.random.default_rng(0).standard_normal(3000)
+    for position in (0.2, 0.9):
+        np.testing.assert_allclose(
+            opened.play(signal, [position]), play(net.eval(), signal[None], [position])[0], atol=1e-5
+        )

@@ -68,14 +68,15 @@ async function go(step) {
   else showEnd();
 }
 
-// all kinds of sounds of the first passage, to get used to them and to set the volume once
-async function showTraining() {
-  const trial = shuffled(test.trials, `${test.id} ${state.listener} training`)[0];
+// all sounds of one passage after another, to get used to them and to set the volume once
+async function showTraining(passage = 0) {
+  const trial = shuffled(test.trials, `${test.id} ${state.listener} training`)[passage % test.trials.length];
   const order = shuffled([...new Set([trial.reference, ...trial.stimuli])], `${test.id} ${state.listener} training sounds`);
   const buffers = Object.fromEntries(await Promise.all(order.map(async (id) => [id, await decoded(id, test.rate)])));
   const part = made(`<h2>Training</h2><p>These are sounds of the kind that you will hear, in random order; nothing is rated yet. Listen to
     all of them, and set a comfortable volume. Leave it there until the end.</p><div class="player"></div>
     <div class="buttons sounds">${order.map((_, at) => `<button>${at + 1}</button>`).join("")}</div>
+    ${test.trials.length > 1 ? '<div class="buttons"><button class="another">Another passage</button></div>' : ""}
     <label>volume <input type="range" min="0" max="1" step="0.01" class="volume"></label>
     <p class="soft keys">Keys: ${Kind.help}.</p><div class="steps"><button class="back">Back</button><button class="main next">Begin the test</button></div>`);
   const player = new Player(part.querySelector(".player"), buffers, test.rate, order[0], buffers[trial.reference], true);
@@ -89,6 +90,8 @@ async function showTraining() {
   slider.oninput = () => { state.volume = Number(slider.value); setVolume(); store.write(state); };
   part.querySelector(".back").onclick = () => { player.close(); current = null; showStart(); };
   part.querySelector(".next").onclick = () => go(1);
+  const another = part.querySelector(".another");
+  if (another) another.onclick = () => { player.close(); showTraining(passage + 1); };
   current = { player, key: (key) => { if (order[Number(key) - 1]) hear(Number(key) - 1); }, next: () => go(1) };
   setVolume();
   show(part, 0);
