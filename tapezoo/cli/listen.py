@@ -93,6 +93,7 @@ def run(options: argparse.Namespace) -> int:
     import torch
 
     from tapezoo.listening.make import make_test
+    from tapezoo.listening.material import passages_text
     from tapezoo.screen import Screen
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
@@ -119,7 +120,7 @@ def run(options: argparse.Namespace) -> int:
     page = options.out / "listen.html"
     size = page.stat().st_size / 1e6
     console.say(
-        f"{options.out}: {options.kind} test {test.id}, {len(test.trials)} passages of {test.seconds:g} s, "
+        f"{options.out}: {options.kind} test {test.id}, {passages_text(len(test.trials), test.seconds)}, "
         f"{', '.join(test.systems)}",
         f"send to listeners  {page} ({size:.1f} MB), and nothing else: test.json says what is what",
         f"then               {shell('tapezoo', 'listen-results', options.out)} RESULTS.csv ...",

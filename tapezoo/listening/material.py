@@ -63,6 +63,15 @@ class Excerpt:
     target: Signal
 
 
+def passages_text(count: int, seconds: float) -> str:
+    """How many passages, and how long.
+
+    >>> passages_text(1, 8.0)
+    '1 passage of 8 s'
+    """
+    return f"{count} passage{'' if count == 1 else 's'} of {seconds:g} s"
+
+
 def material_of_data(data: PairsDataModule, name: str) -> Material:
     """The test split of a data set that is set up."""
     controls = [Control(**control) for control in data.controls]
@@ -167,7 +176,7 @@ def _too_little(material: Material, count: int, seconds: float, found: int) -> L
         offers = [f"--excerpts {own} --seconds {length:g}" for length, own in room.items() if own][:1]
     return ListeningError(
         material.name,
-        found=f"{found} passages of {seconds:g} s that hold sound and do not overlap (the longest stretch is "
+        found=f"{passages_text(found, seconds)} that hold sound and do not overlap (the longest stretch is "
         f"{longest:.1f} s)",
         expected=f"{count} of them",
         fix=f"Pass {' or '.join(offers)}." if offers else "Name a longer recording: --dry FILE --wet FILE.",

@@ -123,6 +123,38 @@ def test_switching_fades_out_then_in_and_never_crosses(page, tmp_path):
     assert heard["jump"] < 0.008, "a raised cosine of 5 ms rises by pi / 2 / 220 at most"
 
 
+def test_a_part_is_looped_with_fades_and_a_click_beside_it_ends_that(page, tmp_path):
+    made(tmp_path / "test", excerpts=1, seconds=1.25)
+    page.open(tmp_path / "test" / "listen.html")
+    page.run(BEGIN.replace("NAME", "'Cleo'"))
+    page.until("current")
+    page.run("""(() => {
+        const { canvas } = current.player, box = canvas.getBoundingClientRect(), width = canvas.clientWidth;
+        window.drag = (from, to) => {
+            current.player.pressed = from * width;
+            const place = { clientX: box.left + to * width, clientY: box.top + 5 };
+            canvas.dispatchEvent(new PointerEvent("pointerup", place));
+        };
+    })()""")
+    page.run("drag(0.9, 0.4)")
+    assert page.run("[current.player.from, current.player.to]") == pytest.approx([0.5, 1.125], abs=0.02)
+    page.run("current.player.toggle()")
+    page.until("current.player.position() > 0.6")
+    first = "Object.values(current.player.cut)[0]"
+    assert page.run(f"{first}.duration") == pytest.approx(0.625, abs=0.02)
+    assert page.run(f"Math.abs({first}.getChannelData(0)[0])") < 0.001
+    page.run("drag(0.5, 0.51)")
+    assert page.run("current.player.to < 1.2 && current.player.isPlaying"), (
+        "a click inside goes on in the loop"
+    )
+    page.run("drag(0.5, 0.54)")
+    assert page.run("current.player.to - current.player.from") == pytest.approx(0.5), (
+        "shorter than the standard allows"
+    )
+    page.run("drag(0.05, 0.05)")
+    assert page.run("[current.player.from, current.player.to]") == pytest.approx([0, 1.25], abs=0.001)
+
+
 def test_orders_differ_between_listeners_and_stay_for_each(page, tmp_path):
     test = made(tmp_path / "test", excerpts=1)
     page.open(tmp_path / "test" / "listen.html")

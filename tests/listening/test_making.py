@@ -96,6 +96,10 @@ def test_nothing_in_the_page_says_what_is_what(folder, test):
         assert name not in re.sub(r"<script>.*?</script>", "", without_sounds, flags=re.DOTALL), name
     ids = [one.id for trial in test.trials for one in trial.stimuli]
     assert len(set(ids)) == len(ids)
+    sounds = re.findall(r'id="sound-(\w+)"', page)
+    assert sounds == sorted([*ids, *(trial.reference for trial in test.trials)])
+    told = json.loads(re.search(r'id="test">(.*?)</script>', page)[1])
+    assert all(trial["stimuli"] == sorted(trial["stimuli"]) for trial in told["trials"])
     assert all(re.fullmatch("[b-t]{10}", one) for one in ids)
     ranks = [
         sorted(one.id for one in t.stimuli).index(r.id)
@@ -144,7 +148,7 @@ def test_passages_are_spread_over_the_recordings_and_hold_sound():
 def test_too_little_audio_says_what_there_is_room_for():
     with pytest.raises(
         ListeningError,
-        match=r"found 1 passages of 2 s .*longest stretch is 3.2 s.*--excerpts 1 or --seconds 1\.",
+        match=r"found 1 passage of 2 s .*longest stretch is 3.2 s.*--excerpts 1 or --seconds 1\.",
     ):
         choose_excerpts(recordings(3.25), 3, 2.0, 0)
 

@@ -25,7 +25,7 @@ from tapezoo.listening.scales import CATEGORIES, QUALITY, QUESTIONS
 Signal = NDArray[np.float64]  # (samples,), full scale is +-1
 
 MOST_BYTES = 40_000_000  # of sound in a page; base64 takes a third more
-SCRIPTS = ("random.js", "player.js", "store.js", "mushra.js", "abx.js", "dmos.js", "session.js")
+SCRIPTS = ("random.js", "sounds.js", "player.js", "store.js", "mushra.js", "abx.js", "dmos.js", "session.js")
 
 
 def packed(sound: Signal, sample_rate: int) -> str:

@@ -1,55 +1,17 @@
 // Sounds that play in step. Switching fades one out and then the other in, 5 ms each with raised cosines, and never
 // crosses them: so BS.1534-3, 5.3 asks.
-const SWITCH_S = 0.005;
-const CURVE_POINTS = 33;
 const SILENCE_S = 0.05; // before the first sample, so that every source starts in time
+const SHORTEST_LOOP_S = 0.5; // BS.1534-3, 5.3
+const DRAG_PX = 8; // less is a click
 const LEAD_S = 0.01; // before a switch: what is asked for too late would begin in the middle of its fade
-let context = null;
-let volume = null;
-
-function contextOf(rate) {
-  if (context) return context;
-  try {
-    context = new AudioContext({ sampleRate: rate }); // the browser resamples once, at the end, and well
-  } catch (error) {
-    context = new AudioContext();
-  }
-  volume = context.createGain();
-  volume.connect(context.destination);
-  return context;
-}
-
-function bytesOf(base64) {
-  const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
-  return bytes.buffer;
-}
-
-async function decoded(id, rate) {
-  const decoder = new OfflineAudioContext(1, 1, rate); // needs no click, and does not resample
-  return decoder.decodeAudioData(bytesOf(document.getElementById(`sound-${id}`).textContent));
-}
-
-// Two sounds with a pause between them, as one
-function joined(first, second, pauseS, rate) {
-  const pause = Math.round(pauseS * rate), length = first.length + pause + second.length;
-  const made = new OfflineAudioContext(1, 1, rate).createBuffer(1, length, rate);
-  made.getChannelData(0).set(first.getChannelData(0), 0);
-  made.getChannelData(0).set(second.getChannelData(0), first.length + pause);
-  return made;
-}
-
-const RISE = Float32Array.from({ length: CURVE_POINTS }, (_, at) => 0.5 - 0.5 * Math.cos((Math.PI * at) / (CURVE_POINTS - 1)));
-const FALL = RISE.slice().reverse();
 
 class Player {
   // buffers by name; first: the one heard first; drawn: whose waveform is shown, the reference's: eyes must not judge;
   // canLoop: else it stops at the end
   constructor(root, buffers, rate, first, drawn, canLoop) {
     this.root = root; this.buffers = buffers; this.rate = rate; this.drawn = drawn;
-    this.heard = first; this.offset = 0; this.isPlaying = false; this.everHeard = new Set(); this.onchange = () => {};
-    root.innerHTML = `<canvas tabindex="-1" aria-label="waveform and position; click to go there"></canvas>
+    this.heard = first; this.offset = 0; this.from = 0; this.to = drawn.duration; this.cut = buffers; this.isPlaying = false; this.everHeard = new Set(); this.onchange = () => {};
+    root.innerHTML = `<canvas tabindex="-1" aria-label="waveform of the reference; click to go there, drag to loop a part"></canvas>
       <div class="buttons"><button class="play">Play</button><label><input type="checkbox" class="loop"> loop</label></div>`;
     this.canvas = root.querySelector("canvas");
     this.button = root.querySelector(".play");
@@ -58,7 +20,8 @@ class Player {
     if (!canLoop) this.loop.parentNode.remove();
     this.button.onclick = () => this.toggle();
     this.loop.onchange = () => { for (const one of Object.values(this.sources || {})) one.loop = this.loop.checked; };
-    this.canvas.onclick = (event) => this.seek(event.offsetX / this.canvas.clientWidth);
+    this.canvas.onpointerdown = (event) => { this.canvas.setPointerCapture(event.pointerId); this.pressed = event.offsetX; };
+    this.canvas.onpointerup = (event) => this.release(event.offsetX, canLoop);
     this.sizes = new ResizeObserver(() => this.draw());
     this.sizes.observe(this.canvas);
   }
@@ -73,18 +36,19 @@ class Player {
   start() {
     const begin = context.currentTime + SILENCE_S;
     this.sources = {}; this.gains = {};
-    for (const [name, buffer] of Object.entries(this.buffers)) {
+    if (this.offset < this.from || this.offset >= this.to) this.offset = this.from;
+    for (const [name, buffer] of Object.entries(this.cut)) {
       const source = context.createBufferSource(), gain = context.createGain();
       source.buffer = buffer; source.loop = this.loop.checked;
       gain.gain.value = 0;
       source.connect(gain).connect(volume);
-      source.start(begin, this.offset);
+      source.start(begin, this.offset - this.from);
       this.sources[name] = source; this.gains[name] = gain;
     }
     this.gains[this.heard].gain.setValueCurveAtTime(RISE, begin, SWITCH_S);
     this.freeAt = begin + 1.1 * SWITCH_S;
-    Object.values(this.sources)[0].onended = () => { if (this.isPlaying) { this.stop(); this.offset = 0; this.draw(); } };
-    this.began = begin - this.offset;
+    Object.values(this.sources)[0].onended = () => { if (this.isPlaying) { this.stop(); this.offset = this.from; this.draw(); } };
+    this.began = begin - (this.offset - this.from);
     this.isPlaying = true;
     this.note();
     this.button.textContent = "Pause";
@@ -128,16 +92,36 @@ class Player {
   }
 
   position() {
-    const length = this.drawn.duration;
+    const length = this.to - this.from;
     if (!this.isPlaying) return this.offset;
     const at = Math.max(context.currentTime - this.began, 0);
-    return this.loop.checked ? at % length : Math.min(at, length);
+    return this.from + (this.loop.checked ? at % length : Math.min(at, length));
+  }
+
+  // a click goes to a place, and back to the whole passage where that is outside of the loop
+  release(x, canLoop) {
+    const [first, last] = [Math.min(x, this.pressed), Math.max(x, this.pressed)].map((at) => at / this.canvas.clientWidth);
+    if (canLoop && Math.abs(x - this.pressed) >= DRAG_PX) this.loopPart(first * this.drawn.duration, last * this.drawn.duration);
+    else this.seek(x / this.canvas.clientWidth);
+  }
+
+  loopPart(fromS, toS) {
+    const was = this.isPlaying, whole = this.drawn.duration, length = Math.min(Math.max(toS - fromS, SHORTEST_LOOP_S), whole);
+    this.stop();
+    this.from = Math.min(Math.max(fromS, 0), whole - length);
+    this.to = this.from + length;
+    const isWhole = length === whole;
+    this.cut = isWhole ? this.buffers
+      : Object.fromEntries(Object.entries(this.buffers).map(([name, buffer]) => [name, cutOut(buffer, this.from, this.to)]));
+    if (was) this.start();
+    this.draw();
   }
 
   seek(share) {
-    const was = this.isPlaying;
+    const was = this.isPlaying, at = Math.min(Math.max(share, 0), 0.999) * this.drawn.duration;
     this.stop();
-    this.offset = Math.min(Math.max(share, 0), 0.999) * this.drawn.duration;
+    if (at < this.from || at >= this.to) this.loopPart(0, this.drawn.duration);
+    this.offset = at;
     if (was) this.start();
     this.draw();
   }
@@ -155,6 +139,8 @@ class Player {
     const pen = this.canvas.getContext("2d"), style = getComputedStyle(document.documentElement);
     this.wave = this.wave || this.extremes(width);
     pen.clearRect(0, 0, width, height);
+    const [left, right] = [this.from, this.to].map((at) => width * at / this.drawn.duration);
+    if (right - left < width) { pen.fillStyle = style.getPropertyValue("--line"); pen.fillRect(left, 0, right - left, height); }
     pen.fillStyle = style.getPropertyValue("--soft");
     this.wave.forEach(([low, high], x) => pen.fillRect(x, (1 - high) * height / 2, 1, Math.max((high - low) * height / 2, 1)));
     pen.fillStyle = style.getPropertyValue("--accent");

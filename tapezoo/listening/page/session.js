@@ -78,6 +78,7 @@ async function showTraining(passage = 0) {
     <div class="buttons sounds">${order.map((_, at) => `<button>${at + 1}</button>`).join("")}</div>
     ${test.trials.length > 1 ? '<div class="buttons"><button class="another">Another passage</button></div>' : ""}
     <label>volume <input type="range" min="0" max="1" step="0.01" class="volume"></label>
+    ${test.kind === "dmos" ? "" : "<p class='soft'>Drag over the waveform to loop a part; click beside that part to hear all of it again.</p>"}
     <p class="soft keys">Keys: ${Kind.help}.</p><div class="steps"><button class="back">Back</button><button class="main next">Begin the test</button></div>`);
   const player = new Player(part.querySelector(".player"), buffers, test.rate, order[0], buffers[trial.reference], true);
   const buttons = [...part.querySelectorAll(".sounds button")];
