@@ -67,7 +67,13 @@ def test_held_out_settings_are_reported_and_compared_between_seeds(
     assert "capture here next: gain=" in said
     assert "(2 models disagree by" in said
     report = Path("a/report")
-    names = {"test_clips.csv", "test_settings.csv", "test_settings.png", "capture_next.csv"}
+    names = {
+        "test_clips.csv",
+        "test_metrics.csv",
+        "test_settings.csv",
+        "test_settings.png",
+        "capture_next.csv",
+    }
     assert names == {path.name for path in report.iterdir()}
     assert "gain=10,extrapolation,10," in (report / "test_settings.csv").read_text()
     lines = (report / "capture_next.csv").read_text().splitlines()[1:]
