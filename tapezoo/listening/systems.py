@@ -22,7 +22,7 @@ class System:
 
     Args:
         name: In results.
-        source: The file or folder.
+        source: The file or folder, or the name of a shipped bundle.
         sample_rate: Hz.
         controls: Its knobs.
         dataset_hash: Of the data it was trained on; "": it does not say.

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from tapezoo.cli import main
-from tapezoo.cli.listen import named_sources
+from tapezoo.cli.listen_sources import named_sources
 from tapezoo.data import PairedAudio
 from tapezoo.errors import ArgumentsError
 from tapezoo.models.fir import FIR
@@ -68,7 +68,7 @@ def test_runs_become_a_test_of_their_test_split(here, capsys, monkeypatch):
     assert "1 passage of 1 s, a, second" in out
     assert "tapezoo listen-results test" in out
     document = json.loads((here / "test" / "test.json").read_text())
-    assert document["systems"] == {"a": "a/best.ckpt", "second": "b/best.ckpt"}
+    assert document["systems"] == {"a": "a", "second": "b"}
     seconds = soundfile.info(here / "wet.wav").duration
     assert all(0.85 * seconds < trial["start_s"] < seconds - 1 for trial in document["trials"])
     before = (here / "test" / "test.json").read_bytes()
