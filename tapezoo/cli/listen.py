@@ -55,7 +55,7 @@ def add_parser(verbs: Any) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="where a control of the machine stood in --wet, in its own unit; may be repeated",
+        help="where a control stood in --wet, in its own unit, for every model that has it; may be repeated",
     )
     parser.add_argument(
         "--excerpts", type=int, default=6, metavar="N", help="number of passages (default: 6)"
@@ -95,6 +95,7 @@ def run(options: argparse.Namespace) -> int:
 
     from tapezoo.listening.make import make_test
     from tapezoo.listening.material import passages_text
+    from tapezoo.listening.systems import held_at
     from tapezoo.screen import Screen
 
     torch.set_num_threads(1)  # small nets in small blocks: a second thread only waits
@@ -105,6 +106,7 @@ def run(options: argparse.Namespace) -> int:
         if run_dir is not None:
             material = material_of_run(run_dir, systems[[path.parent for path, _ in found].index(run_dir)])
         else:
+            systems = held_at(systems, settings)
             material = material_of_recording(options.dry, options.wet, systems, settings)
         with staged_folder(options.out, options.overwrite, is_test, "listening test") as folder:
             test = make_test(

@@ -154,23 +154,23 @@ def material_of_run(run_dir: Path, trained: System) -> Material:
 
 
 def material_of_recording(
-    dry: Path, wet: Path, systems: Sequence[System], settings: dict[str, float]
+    dry: Path, wet: Path, systems: Sequence[System], setting: Mapping[str, float]
 ) -> Material:
-    """One recording, at the rate and with the controls of the models.
+    """One recording.
 
     Args:
         dry: The machine's input.
         wet: Its output.
-        systems: The models.
-        settings: Where the machine's controls stood, in their own units.
+        systems: The models, held at its setting.
+        setting: Where the machine's controls stood, in their own units.
 
     Raises:
-        TapezooError: Files that do not fit together, or models that do not fit the recording.
+        TapezooError: Files that do not fit together, or models of another rate.
     """
     from tapezoo.data.audio import read_header
     from tapezoo.listening.material import Material, material_of_pair
     from tapezoo.listening.systems import check_systems
 
     # before the recording is read and aligned
-    check_systems(systems, Material(wet.name, read_header(wet).sample_rate, systems[0].controls, []))
-    return material_of_pair(dry, wet, systems[0].controls, settings)
+    check_systems(systems, Material(wet.name, read_header(wet).sample_rate, (), []))
+    return material_of_pair(dry, wet, setting)

@@ -64,7 +64,7 @@ def make_test(
     (folder / STIMULI).mkdir()
     for number, excerpt in enumerate(chosen):
         progress(f"passage {number + 1} of {len(chosen)}")
-        trial, sounds = play_trial(excerpt, systems, kind, material.controls, rate, seed)
+        trial, sounds = play_trial(excerpt, systems, kind, rate, seed)
         for name, sound in sorted(sounds.items()):
             _write(folder / STIMULI / f"{name}.wav", sound, rate)
             digest.update(sound.astype("<f4").tobytes())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.controls import Control, control_vector
+from tapezoo.controls import Control
 from tapezoo.data.module import PairsDataModule, Passage
 from tapezoo.listening.errors import ListeningError
 from tapezoo.loudness import loudness
@@ -30,9 +30,10 @@ class Material:
     Args:
         name: Whose they are, for messages.
         sample_rate: Hz.
-        controls: Of the machine.
+        controls: Of the machine; none: of a recording, at whose setting every model is held (`held_at`).
         passages: What may be listened to, within the recordings.
         dataset_hash: Of the data set; "": one pair of files.
+        setting: Of the controls in a recording, in their own units, as far as it was said.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Material:
     controls: Sequence[Control]
     passages: Sequence[Passage]
     dataset_hash: str = ""
+    setting: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Excerpt:
     Args:
         recording: What it is cut from.
         start_s: Where it begins there, s.
-        positions: Of the controls, 0..1.
+        positions: Of the material's controls, 0..1.
+        setting: The same in their own units.
         input: (samples,), dry, with up to two seconds before the passage.
         preroll_samples: How many of `input` those are.
         target: (samples,), wet, of the passage alone.
@@ -58,6 +61,7 @@ class Excerpt:
     recording: str
     start_s: float
     positions: list[float]
+    setting: dict[str, float]
     input: Signal
     preroll_samples: int
     target: Signal
@@ -78,24 +82,21 @@ def material_of_data(data: PairsDataModule, name: str) -> Material:
     return Material(name, data.sample_rate, controls, data.passages("test"), data.dataset_hash)
 
 
-def material_of_pair(
-    dry: Path, wet: Path, controls: Sequence[Control], settings: dict[str, float]
-) -> Material:
+def material_of_pair(dry: Path, wet: Path, setting: Mapping[str, float]) -> Material:
     """One pair of files, aligned as for training; all of it may be listened to.
 
     Args:
         dry: The machine's input.
         wet: Its output.
-        controls: Of the systems.
-        settings: Where the machine's controls stood, in their own units; the rest: at their defaults.
+        setting: Where the machine's controls stood, in their own units.
 
     Raises:
-        TapezooError: Files that do not fit together, or a control that there is not.
+        TapezooError: Files that do not fit together.
     """
-    positions = np.asarray(control_vector(controls, settings), dtype=np.float32)
     pair = read_recording(dry, wet)
-    passage = Passage(pair.name, pair.input, pair.target, 0, len(pair.target), positions, ())
-    return Material(wet.name, pair.sample_rate, controls, [passage])
+    none = np.zeros(0, dtype=np.float32)
+    passage = Passage(pair.name, pair.input, pair.target, 0, len(pair.target), none, ())
+    return Material(wet.name, pair.sample_rate, (), [passage], setting=setting)
 
 
 def choose_excerpts(material: Material, count: int, seconds: float, seed: int) -> list[Excerpt]:
@@ -119,7 +120,7 @@ def choose_excerpts(material: Material, count: int, seconds: float, seed: int) -
     for own, share, passage in zip(places, taken, material.passages, strict=True):
         edges = np.linspace(0, len(own), share + 1).astype(int)
         starts = [own[int(draw.integers(low, high))] for low, high in pairwise(edges)]
-        chosen += [_cut(passage, start, seconds, material.sample_rate) for start in starts]
+        chosen += [_cut(material, passage, start, seconds) for start in starts]
     return chosen
 
 
@@ -153,13 +154,19 @@ def _shares(room: Sequence[int], count: int) -> list[int]:
     return taken
 
 
-def _cut(passage: Passage, start: int, seconds: float, sample_rate: int) -> Excerpt:
+def _cut(material: Material, passage: Passage, start: int, seconds: float) -> Excerpt:
+    sample_rate, positions = material.sample_rate, passage.controls.tolist()
+    own = {
+        control.name: control.denormalize(position)
+        for control, position in zip(material.controls, positions, strict=True)
+    }
     stop = start + round(seconds * sample_rate)
     begin = max(0, start - round(PREROLL_S * sample_rate))
     return Excerpt(
         passage.recording,
         start / sample_rate,
-        passage.controls.tolist(),
+        positions,
+        {**material.setting, **own},
         np.asarray(passage.input[begin:stop], dtype=np.float64),
         start - begin,
         np.asarray(passage.target[start:stop], dtype=np.float64),

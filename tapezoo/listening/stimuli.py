@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tapezoo.controls import Control
 from tapezoo.listening.anchors import LOW_HZ, MID_HZ, anchor
 from tapezoo.listening.design import LOW_ANCHOR, METRICS, MID_ANCHOR, REFERENCE, Kind, Role, Stimulus, Trial
 from tapezoo.listening.errors import ListeningError
@@ -48,7 +47,6 @@ def play_trial(
     excerpt: Excerpt,
     systems: Sequence[System],
     kind: Kind,
-    controls: Sequence[Control],
     sample_rate: int,
     seed: int,
 ) -> tuple[Trial, dict[str, Signal]]:
@@ -58,7 +56,6 @@ def play_trial(
         excerpt: What is played.
         systems: What plays it.
         kind: Of the test: MUSHRA has anchors, and all but ABX have a hidden reference.
-        controls: Of the machine.
         sample_rate: Hz.
         seed: Of the ids.
 
@@ -93,15 +90,11 @@ def play_trial(
         )
         for one in played
     ]
-    setting = {
-        control.name: control.denormalize(position)
-        for control, position in zip(controls, excerpt.positions, strict=True)
-    }
     trial = Trial(
         _id(seed, kind, place, excerpt.target),
         excerpt.recording,
         round(excerpt.start_s, 6),
-        setting,
+        excerpt.setting,
         round(20 * float(np.log10(gain)), 3),
         ids[OPEN],
         sorted(stimuli, key=lambda one: one.id),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.controls import Control, ranges_text
+from tapezoo.controls import Control, ControlError, control_vector, ranges_text
 from tapezoo.listening.errors import ListeningError
 from tapezoo.listening.material import Material
 
@@ -84,6 +84,33 @@ def system_of_bundle(root: Path, name: str) -> System:
     return System(name, root, manifest.sample_rate, manifest.controls, data, played)
 
 
+def held_at(systems: Sequence[System], setting: Mapping[str, float]) -> list[System]:
+    """The same models without knobs: every one at the setting, as far as it has the controls; the rest at defaults.
+
+    Args:
+        systems: The models.
+        setting: Values in their own units.
+
+    Raises:
+        ControlError: A control that no model has, or a value out of its range.
+    """
+    known = sorted({control.name for system in systems for control in system.controls})
+    if unknown := [name for name in setting if name not in known]:
+        raise ControlError(
+            f"control {unknown[0]!r}",
+            found="no model with a control of this name",
+            expected=", ".join(known) or "no --set: there are no controls",
+            fix="Correct the name.",
+        )
+    return [_held_at(system, setting) for system in systems]
+
+
+def _held_at(system: System, setting: Mapping[str, float]) -> System:
+    names = {control.name for control in system.controls}
+    positions = control_vector(system.controls, {name: setting[name] for name in setting if name in names})
+    return replace(system, controls=(), play=lambda signal, none: system.play(signal, positions))
+
+
 def check_systems(systems: Sequence[System], material: Material) -> None:
     """Refuses systems that cannot be compared on these recordings.
 
@@ -103,7 +130,7 @@ def check_systems(systems: Sequence[System], material: Material) -> None:
             raise ListeningError(
                 system.name,
                 found=f"a model with the controls {own}",
-                expected=f"{wanted}, as {material.name}: one machine",
+                expected=f"{wanted}, those of {material.name}: one machine",
                 fix="Leave it out, or make a test of its own.",
             )
         known = system.dataset_hash and material.dataset_hash

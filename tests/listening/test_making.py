@@ -11,6 +11,7 @@ from export.nets import arguments, lstm
 from listened import RATE_HZ, SYSTEMS, made, recordings, system
 from scipy import signal as scipy_signal
 
+from tapezoo.controls import ControlError
 from tapezoo.export import export_bundle
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.listening.anchors import LOW_HZ, MID_HZ, anchor, low_pass
@@ -19,7 +20,7 @@ from tapezoo.listening.errors import ListeningError
 from tapezoo.listening.make import make_test
 from tapezoo.listening.material import choose_excerpts
 from tapezoo.listening.page import MOST_BYTES, check_page_size
-from tapezoo.listening.systems import system_of_bundle
+from tapezoo.listening.systems import held_at, system_of_bundle
 from tapezoo.loudness import loudness
 from tapezoo.measure.playing import play
 
@@ -239,6 +240,11 @@ def test_a_net_and_its_bundle_are_heard_alike_at_the_setting_of_the_recording(tm
     opened = system_of_bundle(tmp_path / "bundle", "bundle")
     assert (opened.sample_rate, [control.name for control in opened.controls]) == (44100, ["drive"])
     signal = 0.3 * np.random.default_rng(0).standard_normal(3000)
+    drive = opened.controls[0].denormalize(0.9)
+    [held] = held_at([opened], {"drive": drive})
+    np.testing.assert_allclose(held.play(signal, []), opened.play(signal, [0.9]), atol=1e-6)
+    with pytest.raises(ControlError, match="no model with a control of this name; expected drive"):
+        held_at([opened], {"gain": 1.0})
     for position in (0.2, 0.9):
         np.testing.assert_allclose(
             opened.play(signal, [position]), play(net.eval(), signal[None], [position])[0], atol=1e-5
