@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.listening.design import read_test
     from tapezoo.listening.results import evaluate
     from tapezoo.report.panel import (
-        agreement_lines,
+        agreement_table,
         difference_table,
         discrimination_table,
         passage_table,
@@ -65,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
         console.print(screen_table(score_table(results)))
         console.print(screen_table(difference_table(results)))
     console.say(*(f"left out: {name}, who {reason}" for name, reason in results.excluded.items()))
-    console.say(*agreement_lines(results))
+    if results.agreements:
+        console.print(screen_table(agreement_table(results)))
     if options.out is None:
         return 0
 

@@ -17,7 +17,8 @@ FORMAT, VERSION = "tapezoo-listening-test", 1
 TEST, PAGE, STIMULI, WEBMUSHRA = "test.json", "listen.html", "stimuli", "webmushra.yaml"
 REFERENCE, LOW_ANCHOR, MID_ANCHOR = "reference", "anchor35", "anchor70"
 RESERVED = (REFERENCE, LOW_ANCHOR, MID_ANCHOR, "all")
-METRICS = ("esr", "lsd")
+METRICS = ("esr", "mrstft", "lsd", "mcd", "mushra")  # of sounds; what each is good for: docs/metrics.md
+HIGHER_IS_BETTER = frozenset({"mushra"})
 MOST_SOUNDS = 12  # of a MUSHRA trial, BS.1534-3, 5.3
 
 
@@ -30,20 +31,16 @@ class Stimulus:
         system: Name of what made it: one of the systems, `reference`, `anchor35` or `anchor70`.
         role: What it is there for.
         gain_db: What brought it to the loudness of the reference.
-        esr: Of the sound as the model made it, against the reference.
-        lsd: As `esr`, dB.
-        heard_esr: Of the sound as it is heard, at the loudness of the reference.
-        heard_lsd: As `heard_esr`, dB.
+        metrics: By name, of the sound as the model made it against the reference; those that can judge it.
+        heard: The same of the sound as it is heard, at the loudness of the reference.
     """
 
     id: str
     system: str
     role: Role
     gain_db: float
-    esr: float
-    lsd: float
-    heard_esr: float
-    heard_lsd: float
+    metrics: dict[str, float]
+    heard: dict[str, float]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tapezoo.listening.answers import Answer, read_answers
-from tapezoo.listening.design import METRICS, REFERENCE, Kind, ListeningTest
+from tapezoo.listening.design import HIGHER_IS_BETTER, METRICS, REFERENCE, Kind, ListeningTest
 from tapezoo.listening.errors import ResultsError
 from tapezoo.listening.screening import exclude
 from tapezoo.listening.statistics import (
@@ -97,7 +97,10 @@ def evaluate(test: ListeningTest, files: Sequence[Path]) -> Results:
         )
     systems, trials = list(test.systems), [trial.id for trial in test.trials]
     listeners = sorted({answer.listener for answer in kept})
-    agreements = [_agreement(test, kept, metric) for metric in METRICS]
+    known = [
+        name for name in METRICS if all(name in one.heard for trial in test.trials for one in trial.stimuli)
+    ]
+    agreements = [_agreement(test, kept, metric) for metric in known]
     if test.kind == "abx":
         right = discriminate(kept, systems)
         return Results(test.id, test.kind, listeners, excluded, [], [], right, agreements, kept)
@@ -110,8 +113,8 @@ def evaluate(test: ListeningTest, files: Sequence[Path]) -> Results:
 
 
 def _agreement(test: ListeningTest, answers: Sequence[Answer], metric: str) -> Agreement:
-    """Metrics grow with the error, ratings fall with it, and so does the share of wrong answers."""
-    sign = 1.0 if test.kind == "abx" else -1.0
+    """Most metrics grow with the error, as the share of right answers does; ratings fall with it."""
+    sign = 1.0 if (test.kind == "abx") != (metric in HIGHER_IS_BETTER) else -1.0
     values: dict[tuple[str, str], list[float]] = {}
     for answer in answers:
         values.setdefault((answer.trial, answer.system), []).append(answer.value)
@@ -121,7 +124,7 @@ def _agreement(test: ListeningTest, answers: Sequence[Answer], metric: str) -> A
             if one.role == "reference":
                 continue
             own = values[trial.id, one.system]
-            pairs[one.role][0].append(getattr(one, f"heard_{metric}"))
+            pairs[one.role][0].append(one.heard[metric])
             pairs[one.role][1].append(sign * sum(own) / len(own))
     systems, anchors = pairs["system"], pairs["anchor"]
     together = [a + b for a, b in zip(systems, anchors, strict=True)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torchmetrics import Metric
 
 from tapezoo.listening.anchors import LOW_HZ, MID_HZ, anchor
 from tapezoo.listening.design import LOW_ANCHOR, METRICS, MID_ANCHOR, REFERENCE, Kind, Role, Stimulus, Trial
@@ -16,7 +17,8 @@ from tapezoo.listening.errors import ListeningError
 from tapezoo.listening.material import Excerpt
 from tapezoo.listening.systems import System
 from tapezoo.loudness import loudness
-from tapezoo.metrics import resolve
+from tapezoo.metrics import make_metric
+from tapezoo.metrics.sampled import MetricError, refused_for_length
 
 Signal = NDArray[np.float64]  # (samples,), full scale is +-1
 
@@ -79,14 +81,15 @@ def play_trial(
     place = f"{excerpt.recording} {excerpt.start_s:.6f}"  # one sound may be heard at two places
     ids = {name: _id(seed, kind, place, name, sound) for name, sound in matched.items()}
     sounds = {ids[name]: gain * window * sound for name, sound in matched.items()}
+    judges = _judges(len(excerpt.target) / sample_rate, sample_rate)
     stimuli = [
         Stimulus(
             ids[one.system],
             one.system,
             one.role,
             round(one.gain_db, 3),
-            **_metrics("", one.sound, excerpt.target),
-            **_metrics("heard_", matched[one.system], excerpt.target),
+            _judged(judges, one.sound, excerpt.target),
+            _judged(judges, matched[one.system], excerpt.target),
         )
         for one in played
     ]
@@ -135,13 +138,27 @@ def _fades(samples: int, sample_rate: int) -> Signal:
     return window
 
 
-def _metrics(prefix: str, sound: Signal, target: Signal) -> Mapping[str, float]:
+def _judges(seconds: float, sample_rate: int) -> dict[str, Metric]:
+    """The metrics that can judge sounds of this length and rate."""
+    found = {}
+    for name in METRICS:
+        try:
+            metric = make_metric(name, sample_rate)
+        except MetricError:
+            continue
+        if not refused_for_length([metric], [seconds], name):
+            found[name] = metric
+    return found
+
+
+def _judged(judges: Mapping[str, Metric], sound: Signal, target: Signal) -> dict[str, float]:
     rows = [torch.from_numpy(one.astype(np.float32))[None] for one in (sound, target)]
     values = {}
-    for name in METRICS:
-        metric = resolve(name)()
-        metric.update(*rows)
-        values[prefix + name] = float(f"{float(metric.compute()):.6g}")
+    with torch.no_grad():
+        for name, metric in judges.items():
+            metric.reset()
+            metric.update(*rows)
+            values[name] = float(f"{float(metric.compute()):.6g}")
     return values
 
 

@@ -13,7 +13,6 @@ NAMES = {
     ALL: "all together",
 }
 FEW_LISTENERS = 6  # the signed-rank test of fewer cannot give p < .05
-METRIC_NAMES = {"esr": "ESR", "lsd": "LSD"}
 
 
 def shown_name(system: str) -> str:
@@ -95,18 +94,19 @@ def discrimination_table(results: Results) -> Table:
     return Table(columns, rows, _people(len(results.listeners)), caption, sums=1)
 
 
-def agreement_lines(results: Results) -> list[str]:
+def agreement_table(results: Results) -> Table:
     """Which metric agreed with the ears."""
-    lines = []
-    for one in results.agreements:
-        if one.systems is None:
-            continue
-        anchors = "" if one.with_anchors is None else f"; with the anchors {one.with_anchors:+.2f}"
-        lines.append(
-            f"{METRIC_NAMES[one.metric]} and ears: rank correlation {one.systems:+.2f} over {one.sounds} sounds"
-            f"{anchors}"
-        )
-    return [*lines, "+1: the metric orders the sounds as the panel does"] if lines else []
+    sounds = max((one.sounds for one in results.agreements), default=0)
+    columns = [
+        Column("metric", "metric"),
+        Column("systems", f"rank correlation\nover {sounds} sounds", "+.2f", is_number=True),
+        Column("with_anchors", "with the\nanchors", "+.2f", is_number=True),
+    ]
+    rows = [(one.metric, one.systems, one.with_anchors) for one in results.agreements]
+    caption = (
+        "Spearman's; +1: the metric orders the sounds as the panel does. All sounds are at one loudness."
+    )
+    return Table(columns, rows, "Which metric agrees with the ears", caption, empty="-")
 
 
 def passage_table(results: Results, test: ListeningTest) -> Table:

@@ -143,6 +143,9 @@ def test_a_part_is_looped_with_fades_and_a_click_beside_it_ends_that(page, tmp_p
     first = "Object.values(current.player.cut)[0]"
     assert page.run(f"{first}.duration") == pytest.approx(0.625, abs=0.02)
     assert page.run(f"Math.abs({first}.getChannelData(0)[0])") < 0.001
+    page.run("drag(0.9, 1.3)")
+    assert page.run("[current.player.from, current.player.to]") == pytest.approx([0.75, 1.25], abs=0.02)
+    page.run("drag(0.9, 0.4)")
     page.run("drag(0.5, 0.51)")
     assert page.run("current.player.to < 1.2 && current.player.isPlaying"), (
         "a click inside goes on in the loop"

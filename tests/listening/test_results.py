@@ -40,6 +40,15 @@ def panel(test, folder, listeners=(*CAREFUL, CARELESS)):
     return [write(folder / f"{name}.csv", ratings(test, name)) for name in listeners]
 
 
+def reversed_scale(trial):
+    """With a metric that grows with quality as LSD falls."""
+    heard = [
+        dataclasses.replace(one, heard={**one.heard, "mushra": 100 - one.heard["lsd"]})
+        for one in trial.stimuli
+    ]
+    return dataclasses.replace(trial, stimuli=heard)
+
+
 def test_a_panel_with_known_preferences_is_recovered_and_its_careless_listener_left_out(mushra, tmp_path):
     results = evaluate(mushra, panel(mushra, tmp_path))
     assert results.listeners == sorted(CAREFUL)
@@ -62,6 +71,9 @@ def test_a_panel_with_known_preferences_is_recovered_and_its_careless_listener_l
     assert lsd.systems > 0.4
     assert lsd.with_anchors > 0.6
     assert lsd.sounds == 12
+    better = dataclasses.replace(mushra, trials=[reversed_scale(trial) for trial in mushra.trials])
+    told = {one.metric: one for one in evaluate(better, panel(mushra, tmp_path)).agreements}
+    assert told["mushra"].systems == pytest.approx(lsd.systems), "a metric that is better when it is higher"
 
 
 def test_listeners_who_hear_no_anchor_are_left_out_unless_many_hear_none(mushra, tmp_path):
@@ -194,7 +206,7 @@ def test_the_verb_shows_tables_and_writes_a_folder(folders, mushra, abx, tmp_pat
     said = capsys.readouterr().out
     for words in (
         *("8 listeners, ratings 0 to 100", "hidden reference", "7 kHz anchor", "p (Holm)"),
-        *("left out: Zoe, who rated the hidden", "LSD and ears: rank correlation"),
+        *("left out: Zoe, who rated the hidden", "Which metric agrees with the ears", "with the"),
     ):
         assert words in said
     document = json.loads((out / "results.json").read_text())

@@ -100,9 +100,10 @@ class Player {
 
   // a click goes to a place, and back to the whole passage where that is outside of the loop
   release(x, canLoop) {
-    const [first, last] = [Math.min(x, this.pressed), Math.max(x, this.pressed)].map((at) => at / this.canvas.clientWidth);
+    const width = this.canvas.clientWidth; // a finger may leave the picture
+    const [first, last] = [Math.min(x, this.pressed), Math.max(x, this.pressed)].map((at) => Math.min(Math.max(at / width, 0), 1));
     if (canLoop && Math.abs(x - this.pressed) >= DRAG_PX) this.loopPart(first * this.drawn.duration, last * this.drawn.duration);
-    else this.seek(x / this.canvas.clientWidth);
+    else this.seek(x / width);
   }
 
   loopPart(fromS, toS) {
