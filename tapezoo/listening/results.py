@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tapezoo.listening.answers import Answer, read_answers
+from tapezoo.listening.answer_rows import Answer
+from tapezoo.listening.answers import read_answers
 from tapezoo.listening.design import HIGHER_IS_BETTER, METRICS, REFERENCE, Kind, ListeningTest
 from tapezoo.listening.errors import ResultsError
 from tapezoo.listening.screening import exclude
+from tapezoo.listening.significance import rank_correlation
 from tapezoo.listening.statistics import (
     ALL,
     Difference,
@@ -18,7 +20,6 @@ from tapezoo.listening.statistics import (
     Score,
     compare,
     discriminate,
-    rank_correlation,
     score,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tapezoo.listening.answers import Answer
+from tapezoo.listening.answer_rows import Answer
 from tapezoo.listening.design import MID_ANCHOR, REFERENCE, ListeningTest
 
 # BS.1534-3, 4.1.2

@@ -14,7 +14,7 @@ from tapezoo.cli import main
 from tapezoo.listening.design import read_test
 from tapezoo.listening.errors import ResultsError
 from tapezoo.listening.results import ALL, evaluate
-from tapezoo.listening.statistics import rank_correlation, signed_rank_p
+from tapezoo.listening.significance import rank_correlation, signed_rank_p
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +113,16 @@ def test_webmushra_and_the_page_give_the_same_results(kind, folders, tmp_path):
     own = [write(tmp_path / f"{name}.csv", rows) for name, rows in by_name.items()]
     theirs = webmushra(test, [row for rows in by_name.values() for row in rows], tmp_path / "webmushra.csv")
     assert evaluate(test, [theirs]).as_json() == evaluate(test, own).as_json()
+
+
+def test_webmushra_without_the_question_for_a_name_tells_listeners_by_their_session(mushra, tmp_path):
+    files = []
+    for name in CAREFUL[:2]:
+        file = webmushra(mushra, ratings(mushra, name), tmp_path / f"{name}.csv")
+        text = file.read_text(encoding="utf-8").replace("listener", "age", 1).replace("u1", f"session {name}")
+        file.write_text(text, encoding="utf-8")
+        files.append(file)
+    assert evaluate(mushra, files).listeners == ["session Ann", "session Ben"]
 
 
 def test_guessers_are_not_taken_for_ears_and_a_perfect_listener_is(abx, tmp_path):
