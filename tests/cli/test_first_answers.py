@@ -237,7 +237,7 @@ def test_every_option_of_the_training_verbs_passes_the_first_look() -> None:
         ),
         (["grid", "merge", "--owt", "x"], "tapezoo grid merge: found --owt, which is no option of it"),
         (["verify", "a", "b"], "tapezoo verify: found 'b', which is too much; it takes bundle"),
-        (["report"], "tapezoo report: found no RUN (the folder of a training, such as runs/LSTM-"),
+        (["report"], "tapezoo report: found no FOLDER (of a training, such as runs/LSTM-"),
         (["--verson"], "did you mean --version?"),
     ],
 )

@@ -20,7 +20,7 @@ from scipy.signal import oaconvolve
 
 from tapezoo.data.align.correlation import Real, Signal, cut
 from tapezoo.data.align.jumps import BLOCK_S, Step
-from tapezoo.data.align.track_check import bands_at_once
+from tapezoo.data.align.track_check import bands_at_once, telling
 from tapezoo.data.align.track_waveform import filter_lengths, whitening
 from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.data.align.warp import warp_block
@@ -219,22 +219,24 @@ def _scan(
         stop = min(last, start + block * per_chunk)
         late = round(float(curve.at(start, start + 1)[0]))
         says = float(_tells(dry, start - late, stop - late, rate_hz))  # 0: every lag is as likely
+        gate = says * telling(cut(dry, start - late, stop - late).astype(np.float64), rate_hz)
         answer, heard = _answer(dry, wet, curve, model, start, stop)
         release(dry)
         release(wet)
         whole = (stop - start) // block
         if whole:
+            told = gate[: whole * block].reshape(whole, block).min(axis=1, keepdims=True)
             yield from zip(
                 range(start, start + whole * block, block),
                 range(start + block, start + (whole + 1) * block, block),
-                says * _likelihoods(answer, heard, block, whole, model, rate_hz),
+                told * _likelihoods(answer, heard, block, whole, model, rate_hz),
                 strict=True,
             )
         rest = stop - start - whole * block
         if rest >= LEAST_BLOCK_S * rate_hz:
             begin = whole * block
             likelihood = _likelihoods(answer[begin:], heard[begin:], rest, 1, model, rate_hz)[0]
-            yield start + begin, stop, says * likelihood
+            yield start + begin, stop, gate[begin:].min() * likelihood
 
 
 def _answer(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from tapezoo.data.align.track_check import error_left, has_many_bands
+from tapezoo.data.align.track_check import error_left, has_many_bands, telling
 from tapezoo.data.align.track_curve import evaluate, information, solve, speed_prior
 from tapezoo.data.align.track_waveform import POINTS_HZ, Device, Section, refine
 from tapezoo.data.align.track_windows import CLEAR, Path, likeliest_path
@@ -26,6 +27,8 @@ FAR_S, FAR_SPEED = 0.18, 0.015
 SURE_SHARE = 0.2  # of the windows with a clear lag; with fewer, the true path may lie outside the search
 PATH_RATE_HZ = 22_050
 ERROR_LEFT = 0.9  # a true trajectory leaves at most this share of the error
+# a level-dependent phase is samples long in the bass; tones above keep the curve in step once music led it there
+BASS_HZ = 500.0
 SURE_SAMPLES = 0.5  # standard deviation at which a point's confidence is 0.5
 
 
@@ -111,13 +114,14 @@ def _track_section(
     release(dry)
     delay_in_section = around[0] - float(shift[0])
     section = Section(own_dry, own_wet, 0, own_wet.shape[1], float(sample_rate))
-    coefficients = _first_curve(section, delay_in_section, device, learn)
+    coefficients = _first_curve(_telling(section, margin, np.inf), delay_in_section, device, learn)
+    section = _telling(section, margin, BASS_HZ)
     curve = evaluate(coefficients, own_wet.shape[1], section.hop)
     # where dry has audio in every channel
     position = start + np.arange(own_wet.shape[1]) - curve - shift[:, None]
     inside = np.flatnonzero(((position >= 0) & (position < dry.shape[1])).all(axis=0))
     if inside.size:
-        section = Section(own_dry, own_wet, int(inside[0]), int(inside[-1]) + 1, float(sample_rate))
+        section = Section(section.dry, section.wet, int(inside[0]), int(inside[-1]) + 1, float(sample_rate))
         coefficients, deviation = refine(section, coefficients, device, learn)
         if learn:
             device.wanders = error_left(section, coefficients, device) < ERROR_LEFT
@@ -126,6 +130,16 @@ def _track_section(
     points = np.arange(0, own_wet.shape[1] / section.hop)
     at_points = (coefficients[:-2] + 4 * coefficients[1:-1] + coefficients[2:]) / 6
     return at_points[: len(points)] + shift[0], deviation[1:-1][: len(points)]
+
+
+def _telling(section: Section, margin: int, up_to_hz: float) -> Section:
+    """Silence in place of one or two tones up to a frequency."""
+    gates = [telling(own, round(section.rate_hz), up_to_hz) for own in section.dry]
+    dry = np.stack([own * gate for own, gate in zip(section.dry, gates, strict=True)])
+    wet = np.stack(
+        [own * gate[margin : margin + len(own)] for own, gate in zip(section.wet, gates, strict=True)]
+    )
+    return replace(section, dry=dry, wet=wet)
 
 
 def _cut(signal: NDArray[Any], start: int, stop: int) -> Real:

@@ -30,6 +30,10 @@ LEAST_BANDS = 3.5  # sweeps have 2.5 and less, single tones 5.5, the narrowest m
 WINDOW_SAMPLES = 4096
 LOWEST_BAND_HZ, BANDS = 50.0, 27
 LOUD = 1e-4  # of the loudest window's energy
+HOP_SAMPLES = 1024
+BESIDE = 1e-3  # of the loudest band's power: bands within 30 dB of it sound
+TELLING_BANDS = 4  # at once: one or two tones have three at most, and fit wet a period later too
+FADE_S = 0.01
 
 BLOCK_S = (
     0.02  # alternate blocks are held out of the curve that is judged on them; wow and flutter are slower
@@ -66,6 +70,41 @@ def bands_at_once(dry: Real, sample_rate: int) -> float:
         energies.append(power.sum())
     loud = np.asarray(energies) > LOUD * max(energies, default=0.0)
     return float(np.median(np.asarray(counts)[loud])) if loud.any() else 0.0
+
+
+def telling(dry: Real, sample_rate: int, up_to_hz: float = np.inf) -> Real:
+    """1 where dry can show a delay, 0 where it sounds one or two tones; raised cosines of 10 ms between.
+
+    A tone fits wet one period later as well, and a device that shifts its phase with its level looks as if it moved.
+
+    Args:
+        dry: Program material.
+        sample_rate: Hz.
+        up_to_hz: Tones above it count as telling.
+
+    Shape:
+        dry: (samples,).
+        returns: (samples,).
+    """
+    frequency_hz = np.fft.rfftfreq(WINDOW_SAMPLES, 1 / sample_rate)
+    band = np.digitize(frequency_hz, LOWEST_BAND_HZ * 2 ** (np.arange(BANDS + 1) / 3))
+    starts = range(0, len(dry), HOP_SAMPLES)
+    window, half = np.hanning(WINDOW_SAMPLES), (WINDOW_SAMPLES - HOP_SAMPLES) // 2
+    padded = np.pad(dry, (half, WINDOW_SAMPLES + HOP_SAMPLES))
+    gate = np.ones(len(dry))
+    for start in starts:
+        power = np.square(np.abs(np.fft.rfft(padded[start : start + WINDOW_SAMPLES] * window)))
+        bands = np.bincount(band, power, BANDS + 2)[1:-1]
+        is_low = LOWEST_BAND_HZ * 2 ** (bands.argmax() / 3) < up_to_hz
+        if is_low and bands.any() and np.count_nonzero(bands > BESIDE * bands.max()) < TELLING_BANDS:
+            gate[start : start + HOP_SAMPLES] = 0.0
+    if gate.all():
+        return gate
+    fade = np.hanning(2 * round(FADE_S * sample_rate) + 1)
+    faded: Real = np.minimum(
+        gate, signal.oaconvolve(np.pad(gate, len(fade) // 2, mode="edge"), fade / fade.sum(), "valid")
+    )
+    return faded
 
 
 def error_left(section: Section, coefficients: Real, device: Device) -> float:

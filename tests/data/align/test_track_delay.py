@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from tapezoo.data.align.timing import measure_timing
 from tapezoo.data.align.track import track_delay
 from tapezoo.data.align.track_curve import inverse_near_diagonal
 from tapezoo.devices.transport import read_delayed, replay_delay
@@ -55,6 +56,33 @@ def test_a_sweep_through_a_filter_is_no_wander() -> None:
         [0.999**20, -1.0], [1.0, -(0.999**20)], phase
     )  # an all-pass: late in the bass alone
     assert track_delay(dry, machine(bass, np.full(len(dry), 500.0)), RATE, 500) is None
+
+
+def test_tones_whose_phase_follows_their_level_are_no_wander_and_no_lost_samples() -> None:
+    """As in the test signals of an excitation: between music, tones that a tape plays later the louder they are."""
+    music, pause = plucked_notes(2.5), np.zeros(RATE // 10)
+    time = np.arange(round(0.4 * RATE)) / RATE
+    fade = np.minimum(1, np.minimum(time, time[::-1]) / 0.01)
+
+    def tones(late_samples: float) -> np.ndarray:
+        late = time - late_samples / RATE
+        bass = 0.9 * fade * np.sin(2 * np.pi * 100 * late)
+        both = 0.45 * fade * (np.sin(2 * np.pi * 60 * late) + np.sin(2 * np.pi * 7000 * late))
+        return np.concatenate([bass, pause, both, pause])
+
+    dry, heard = (np.concatenate([music, pause, tones(late), music]) for late in (0.0, 8.0))
+    truth = 700 + replay_delay(len(dry), RATE, 0.02, seed=3)
+    timing = measure_timing(dry[None], machine(heard, truth)[None], RATE).channels[0]
+    assert timing.jumps == ()
+    assert timing.wander is not None
+    played = np.concatenate([music != 0, np.zeros(len(dry) - 2 * len(music), bool), music != 0])
+    found = timing.wander.at(0, len(dry))
+    left = (found - truth)[played]
+    assert np.std(left[BEGIN:END]) < 0.3
+    bass = slice(len(music) + len(pause), len(music) + len(pause) + len(time))
+    assert np.abs((found - truth)[bass] - left.mean()).max() < 2.5, (
+        "a third of what the tone is late by its level"
+    )
 
 
 def test_the_inverse_near_the_diagonal_is_that_of_the_whole_matrix() -> None:
