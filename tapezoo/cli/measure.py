@@ -132,12 +132,10 @@ def _measure_machines(
 def _measure_pair(
     options: argparse.Namespace, names: Sequence[str], settings: dict[str, float], folder: Path | None
 ) -> None:
-    from tapezoo.data.audio import read_header
-    from tapezoo.measure.pair_scores import check_rates
+    from tapezoo.measure.pair_scores import check_rates, recording_rate
 
     dry, wet = (Path(name) for name in options.source)
-    read_header(dry)
-    rate = read_header(wet).sample_rate
+    rate = recording_rate(dry, wet)
     machines = _open_all(names, settings, rate, options.seed)
     for machine in machines:
         check_rates(wet.name, rate, machine.name, machine.sample_rate)
@@ -204,7 +202,14 @@ def _check_known(name: str) -> None:
             registry.load("devices", kind)  # says so
     else:
         from tapezoo.cli.render import bundle_of
+        from tapezoo.render.soundfiles import FORMATS
 
+        if Path(name).suffix.lower().removeprefix(".") in FORMATS:
+            raise ArgumentsError(
+                "tapezoo measure",
+                f"{name}, one sound file, in place of a machine; a recording is two, DRY.wav WET.wav, "
+                "and the machine follows --against",
+            )
         bundle_of(Path(name))
 
 

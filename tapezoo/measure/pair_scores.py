@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.data.audio import Audio, read_header
+from tapezoo.data.checks import check_headers
 from tapezoo.data.least_squares import linear_floor
 from tapezoo.data.pair_delays import settle_delays
 from tapezoo.data.pairs import Pair
@@ -38,6 +39,7 @@ class Recording:
         target: (samples,), wet.
         delay_samples: Constant part of the delay that was taken off.
         wander: The delay over time; None: it stands still.
+        channels: Of the files; this is the first of them.
     """
 
     name: str
@@ -46,6 +48,25 @@ class Recording:
     target: Audio
     delay_samples: int
     wander: DelayTrajectory | None
+    channels: int = 1
+
+
+def recording_rate(dry: Path, wet: Path) -> int:
+    """The sample rate of a pair, in Hz, by its headers alone.
+
+    Raises:
+        TapezooError: Not sound files, other rates, or other numbers of channels.
+    """
+    headers = read_header(dry), read_header(wet)
+    if headers[0].sample_rate != headers[1].sample_rate:
+        raise MeasureError(
+            wet.name,
+            found=f"{headers[1].sample_rate} Hz, and {headers[0].sample_rate} Hz in {dry.name}",
+            expected="one sample rate",
+            fix="Run `tapezoo prepare` on them; it brings both to one.",
+        )
+    check_headers(*headers)
+    return headers[0].sample_rate
 
 
 def read_recording(dry: Path, wet: Path) -> Recording:
@@ -54,28 +75,22 @@ def read_recording(dry: Path, wet: Path) -> Recording:
     Raises:
         TapezooError: Files that do not fit together, see `tapezoo.data.prepare.prepare_pair`.
     """
-    rates = [read_header(path).sample_rate for path in (dry, wet)]
-    if rates[0] != rates[1]:
-        raise MeasureError(
-            wet.name,
-            found=f"{rates[1]} Hz, and {rates[0]} Hz in {dry.name}",
-            expected="one sample rate",
-            fix="Run `tapezoo prepare` on them; it brings both to one.",
-        )
+    rate = recording_rate(dry, wet)
     pair = Pair(dry, wet, {})
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         signals = read_signal(dry, folder), read_signal(wet, folder)
-        settled = settle_delays(pair, *signals, rates[0], "auto", "remove", folder)
-        row = prepare_pair(wet.name, pair, (), rates[0], "auto", "remove", folder, settled)[0]
+        settled = settle_delays(pair, *signals, rate, "auto", "remove", folder)
+        row = prepare_pair(wet.name, pair, (), rate, "auto", "remove", folder, settled)[0]
         delay = settled[0][0]
         return Recording(
             wet.name,
-            rates[0],
+            rate,
             np.array(row.input),
             np.array(row.target),
             delay.constant_samples,
             delay.trajectory,
+            len(signals[0]),
         )
 
 
@@ -105,11 +120,16 @@ def recording_figures(recording: Recording) -> list[Figure]:
 
 def remarks(recording: Recording) -> list[str]:
     """What a reader of the figures should know of the recording."""
+    said = []
+    if recording.channels > 1:
+        said.append(
+            f"The figures are those of the first of {recording.channels} channels; the others are not measured."
+        )
     if recording.wander is None:
-        return []
-    said = [
+        return said
+    said.append(
         "The delay of this recording wanders. Its figures are those of dry read along the delay, and so are a model's."
-    ]
+    )
     if _speed(recording) is None:
         seconds = len(recording.target) / recording.sample_rate
         said.append(

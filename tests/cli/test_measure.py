@@ -84,6 +84,9 @@ def test_two_machines_stand_side_by_side_and_a_folder_holds_figures_and_pictures
         (["device:tape", "--set", "drive=3"], "drive"),
         (["a.wav", "b.wav", "c.wav"], "DRY.wav and WET.wav"),
         (["a.wav", "b.wav"], "a.wav: found no file"),
+        (["dry.wav"], "a recording is two, DRY.wav WET.wav"),
+        (["tape", "--against", "dry.WAV"], "dry.WAV, one sound file"),
+        (["mono.wav", "stereo.wav"], "found stereo against mono in mono.wav"),
         (["tape", "--against", "device:tape", "--sample-rate", "48000"], "44100 and 48000 Hz"),
         (["tape", "--out", "."], "--overwrite"),
         (["tape", "--out", ".", "--overwrite"], "folder of measurements"),
@@ -94,6 +97,8 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_played(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.txt").write_text("mine")
+    soundfile.write("mono.wav", np.zeros(8), RATE_HZ)
+    soundfile.write("stereo.wav", np.zeros((8, 2)), RATE_HZ)
     monkeypatch.setattr(Machine, "play", lambda self, rows: pytest.fail("it played"))
     assert main(["measure", *line]) == 2
     assert said in capsys.readouterr().err
@@ -155,6 +160,14 @@ def test_a_bundle_on_the_recording_of_itself_is_as_far_off_as_the_noise(pair, tm
     assert "times better than the best linear filter" in page
     assert "passage of wet.wav: 0.0 to 2.0 s, ESR" in page
     assert '<button data-signal="target" aria-pressed="false">Wet</button>' in page
+
+
+def test_of_a_stereo_recording_it_says_that_the_first_channel_is_measured(pair, tmp_path, capsys):
+    for name in ("dry", "wet"):
+        left, _ = soundfile.read(pair / f"{name}.wav")
+        soundfile.write(tmp_path / f"{name}.wav", np.stack([left, left[::-1]], 1), RATE_HZ, subtype="FLOAT")
+    assert main(["measure", str(tmp_path / "dry.wav"), str(tmp_path / "wet.wav")]) == 0
+    assert "first of 2 channels" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_machine_of_another_rate_than_the_recording_is_refused(pair, capsys, monkeypatch):
