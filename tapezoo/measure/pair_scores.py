@@ -25,6 +25,8 @@ from tapezoo.measure.machine.wow_flutter import LEAST_S, wow_flutter
 from tapezoo.measure.metric_units import UNITS
 
 POINTS_PER_S = 500  # of a delay over time: flutter up to 200 Hz, as far as the delay shows it
+RATIOS = ("", "of full scale")  # metrics without a scale of their own: small numbers
+FINE, COARSE = 5, 2  # decimals of a ratio; of dB, LU and scores
 SKIPPED_S = 0.1  # in which a machine that begins at rest catches up with a recording that does not
 
 
@@ -106,7 +108,7 @@ def recording_figures(recording: Recording) -> list[Figure]:
         Figure("seconds", "length", len(wet) / rate, "s", 1),
         Figure("delay_samples", "delay of wet", recording.delay_samples, "samples", 0),
         Figure("gain_db", "level of wet against dry", _rms_db(wet) - _rms_db(dry), "dB"),
-        Figure("loudness", "loudness of wet", loudness(wet, rate), unit, 1),
+        Figure("loudness_wet", "loudness of wet", loudness(wet, rate), unit, 1),
         Figure("loudness_change", "against dry", loudness(wet, rate) - loudness(dry, rate), "dB", 1),
         Figure("crest_dry_db", "crest factor of dry", _crest_db(dry), "dB", 1),
         Figure("crest_wet_db", "crest factor of wet", _crest_db(wet), "dB", 1),
@@ -190,7 +192,8 @@ def scores(
             with torch.no_grad():
                 metric.update(*pair)
                 value = float(metric.compute())
-        figures.append(Figure(entry.name, entry.name, value, UNITS.get(entry.name, ""), 5))
+        unit = UNITS.get(entry.name, "")
+        figures.append(Figure(entry.name, entry.name, value, unit, FINE if unit in RATIOS else COARSE))
     apart = loudness(output, recording.sample_rate) - loudness(target, recording.sample_rate)
     return [*figures, Figure("loudness_db", "louder than wet by", apart, "dB")], remarks
 

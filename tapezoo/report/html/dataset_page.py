@@ -36,7 +36,7 @@ FIGURES = (  # of a channel: key, heading, format
     ("delay_ms", "delay (ms)", ".2f"),
     ("wander_samples", "wander (samples)", ".1f"),
     ("noise_floor_dbfs", "noise (dBFS)", ".1f"),
-    ("best_esr_without_noise", "ESR of the noise", ".5f"),
+    ("best_esr_without_noise", "ESR of the noise", ".2g"),
     ("linear_floor_257_taps_esr", "ESR of the linear filter", ".5f"),
 )
 

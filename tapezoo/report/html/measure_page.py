@@ -45,7 +45,7 @@ def write_measure_page(folder: Path) -> Path:
         *pictures([part for name, text in PICTURES.items() for part in figure(folder / name, text)]),
         *_differences(document, title),
         "<h2>Figures</h2>",
-        paragraph("docs/measure.md says how each is defined. A dash: there is none."),
+        paragraph("docs/measure.md and docs/metrics.md say how each is defined. A dash: there is none."),
         *table(figures_table(names, _figures(document, document["figures"]))),
         "<h2>How it was made</h2>",
         f"<pre>{escape(document['command'])}</pre>",
