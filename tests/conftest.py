@@ -146,9 +146,16 @@ QUICK_EXPORTS = {
     "cost.REPEATS": 1,
 }
 WHOLE_EXPORTS: dict[str, object] = {}
-# of the sines through a run's best net and its machine, where nobody sees the pictures made of them
-FEW_LEVELS = {"BELOW_PEAK_DB": (-24.0, 0.0), "HARMONICS_STEP_DB": 36.0}
-WHOLE_LEVELS: dict[str, object] = {}
+# of the sounds through a run's best net and its machine, where nobody sees the pictures made of them
+SHORT_REPORTS = {
+    "callbacks.run_report.BELOW_PEAK_DB": (-24.0, 0.0),
+    "callbacks.run_report.HARMONICS_STEP_DB": 36.0,
+    "callbacks.run_report.SINE_HZ": 400.0,  # a quarter of the samples
+    "measure.harmonics.SETTLE_PERIODS": 10,
+    "measure.gain.NOISE_S": 0.7,
+    "measure.excerpts.PREROLL_S": 0.05,
+}
+WHOLE_REPORTS: dict[str, object] = {}
 TESTS = Path(__file__).parent
 
 
@@ -221,21 +228,20 @@ def _quick_steadiness(request: pytest.FixtureRequest) -> Iterator[None]:
 def _blank_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
     """Pictures stay blank, and those of a run are not even composed, except in the folder of their own tests.
 
-    What a run's pictures would show is measured at few levels: half of the time of a short run.
+    What a run's pictures would show is measured briefly, except in the tests of measuring: half of a short run's time.
     """
     with pytest.MonkeyPatch.context() as patch:
         if request.path.parent != TESTS / "report":
-            from tapezoo.callbacks import run_report
-
             blank = _blank_png()
             _drawing()
             for module in ("figures", "comparison_picture"):
                 patch.setattr(f"tapezoo.report.{module}.arrange", lambda figure: None)
             for name in _draws_of_a_run():
                 patch.setattr(f"tapezoo.callbacks.run_report.{name}", lambda *given, **named: _blank_figure())
-            for name, few in FEW_LEVELS.items():
-                WHOLE_LEVELS[name] = getattr(run_report, name)
-                patch.setattr(run_report, name, few)
+            if request.path.parent != TESTS / "measure":
+                for name, short in SHORT_REPORTS.items():
+                    WHOLE_REPORTS[name] = resolve_name(f"tapezoo.{name}")
+                    patch.setattr(f"tapezoo.{name}", short)
             patch.setattr(
                 "matplotlib.figure.Figure.savefig",
                 lambda self, path, **options: Path(path).write_bytes(blank),
@@ -260,8 +266,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     arrange, savefig = _drawing()
     for name, draw in _draws_of_a_run().items():
         monkeypatch.setattr(f"tapezoo.callbacks.run_report.{name}", draw)
-    for name, whole in WHOLE_LEVELS.items():
-        monkeypatch.setattr(f"tapezoo.callbacks.run_report.{name}", whole)
+    for name, whole in WHOLE_REPORTS.items():
+        monkeypatch.setattr(f"tapezoo.{name}", whole)
     for module in ("figures", "comparison_picture"):
         monkeypatch.setattr(f"tapezoo.report.{module}.arrange", arrange)
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", savefig)

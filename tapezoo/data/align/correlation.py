@@ -60,12 +60,16 @@ def cross_spectra(
         wet_window = cut(wet, start + low, start + high + window_samples)
         dry_spectrum = rfft((dry_window - dry_window.mean()) * taper, fft_samples)
         wet_spectrum = rfft(wet_window - wet_window.mean(), fft_samples)
-        dry_energy = float(np.sum(np.abs(dry_spectrum) ** 2)) + 1e-20
-        wet_energy = float(np.sum(np.abs(wet_spectrum) ** 2)) + 1e-20
-        cross.append(wet_spectrum * np.conj(dry_spectrum) / np.sqrt(dry_energy * wet_energy))
-        dry_power += np.abs(dry_spectrum) ** 2 / dry_energy
-        wet_power += np.abs(wet_spectrum) ** 2 / wet_energy
+        dry_bins, wet_bins = _power(dry_spectrum), _power(wet_spectrum)
+        dry_energy, wet_energy = float(np.sum(dry_bins)) + 1e-20, float(np.sum(wet_bins)) + 1e-20
+        cross.append(wet_spectrum * (np.conj(dry_spectrum) / np.sqrt(dry_energy * wet_energy)))
+        dry_power += dry_bins / dry_energy
+        wet_power += wet_bins / wet_energy
     return Spectra(cross, dry_power / len(starts), wet_power / len(starts), fft_samples)
+
+
+def _power(spectrum: NDArray[np.complex128]) -> Real:
+    return np.asarray(spectrum.real**2 + spectrum.imag**2)  # np.abs would take a root that is squared again
 
 
 def weight(spectra: Spectra, floor: float) -> Real:
@@ -103,7 +107,9 @@ def cut(signal: Signal, start: int, stop: int) -> Real:
     """`signal[start:stop]` in double precision, with zeros outside the signal."""
     inside = np.asarray(signal[max(0, start) : max(0, stop)], dtype=np.float64)
     before = min(max(0, -start), stop - start)
-    return np.pad(inside, (before, stop - start - before - len(inside)))
+    own = np.zeros(stop - start)
+    own[before : before + len(inside)] = inside
+    return own
 
 
 def refine(values: Real, peak: int) -> float:
