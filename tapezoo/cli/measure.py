@@ -162,8 +162,9 @@ def _measure_pair(
     shown, figures, output = [recording.name], [own], None
     for machine in machines:
         with console.status(f"playing {machine.name}"):
-            output = play_dry(recording, machine)
-            found, unscored = scores(recording, output, options.metric)
+            played = play_dry(recording, machine)
+            found, unscored = scores(recording, played, options.metric)
+            output = played.output
         console.print(screen_table(figures_table([machine.name], [found])))
         console.say(*unscored)
         shown, figures = [*shown, machine.name], [*figures, found]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.data.audio import Audio, read_header
@@ -20,13 +21,14 @@ from tapezoo.data.prepare import prepare_pair
 from tapezoo.data.streams import read_signal
 from tapezoo.loudness import loudness, loudness_unit
 from tapezoo.measure.machine.figures import Figure, flutter_figures
-from tapezoo.measure.machine.machine import Machine, MeasureError
+from tapezoo.measure.machine.machine import Machine, MeasureError, Real
 from tapezoo.measure.machine.wow_flutter import LEAST_S, wow_flutter
 from tapezoo.measure.metric_units import UNITS
 
 POINTS_PER_S = 500  # of a delay over time: flutter up to 200 Hz, as far as the delay shows it
 RATIOS = ("", "of full scale")  # metrics without a scale of their own: small numbers
 FINE, COARSE = 5, 2  # decimals of a ratio; of dB, LU and scores
+NEAR_SAMPLES = 32  # that the phase of a machine may hide
 SKIPPED_S = 0.1  # in which a machine that begins at rest catches up with a recording that does not
 
 
@@ -69,6 +71,19 @@ def recording_rate(dry: Path, wet: Path) -> int:
         )
     check_headers(*headers)
     return headers[0].sample_rate
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a machine made of a recording's dry.
+
+    Args:
+        output: (samples,).
+        moved_samples: By how much it was made later, see `play_dry`.
+    """
+
+    output: Real
+    moved_samples: float
 
 
 def read_recording(dry: Path, wet: Path) -> Recording:
@@ -140,24 +155,61 @@ def remarks(recording: Recording) -> list[str]:
     return said
 
 
-def play_dry(recording: Recording, machine: Machine) -> NDArray[np.float64]:
+def play_dry(recording: Recording, machine: Machine) -> Played:
     """What a machine makes of the recording's dry.
+
+    A delay that wanders is known up to a constant, which the machine's own phase hides, so that a model of the machine may
+    be samples away from it: there the output is moved to where it is nearest to wet.
 
     Raises:
         MeasureError: Another sample rate, or what comes out is not finite.
     """
     check_rates(recording.name, recording.sample_rate, machine.name, machine.sample_rate)
-    return machine.play_one(recording.input.astype(np.float64))
+    output = machine.play_one(recording.input.astype(np.float64))
+    if recording.wander is None:
+        return Played(output, 0.0)
+    moved = nearest_shift(output, recording.target.astype(np.float64))
+    return Played(shifted(output, moved), moved)
 
 
-def scores(
-    recording: Recording, output: NDArray[np.float64], also: Sequence[str] = ()
-) -> tuple[list[Figure], list[str]]:
+def nearest_shift(output: Real, target: Real) -> float:
+    """By how many samples the output has to be later for the smallest squared error, at most NEAR_SAMPLES.
+
+    Shape:
+        output, target: (samples,).
+    """
+    spectrum = np.fft.rfft(target, 2 * len(target)) * np.conj(np.fft.rfft(output, 2 * len(target)))
+    angle = 2 * np.pi * np.fft.rfftfreq(2 * len(target))
+    lags = np.arange(-NEAR_SAMPLES, NEAR_SAMPLES + 1)
+    likeness = np.fft.irfft(spectrum)[lags]
+    best = int(lags[int(np.argmax(likeness))])
+
+    def unlike(shift: float) -> float:
+        return -float(np.real(spectrum * np.exp(1j * angle * shift)).sum())
+
+    found = minimize_scalar(unlike, bounds=(best - 1, best + 1), method="bounded", options={"xatol": 1e-3})
+    return float(found.x)
+
+
+def shifted(signal: Real, samples: float) -> Real:
+    """Later by any number of samples.
+
+    Shape:
+        signal: (samples,).
+    """
+    room = NEAR_SAMPLES + 64
+    padded = np.pad(signal, room)
+    turned = np.exp(-2j * np.pi * np.fft.rfftfreq(len(padded)) * samples)
+    moved: Real = np.fft.irfft(np.fft.rfft(padded) * turned, len(padded))[room : room + len(signal)]
+    return moved
+
+
+def scores(recording: Recording, played: Played, also: Sequence[str] = ()) -> tuple[list[Figure], list[str]]:
     """Every registered metric of a machine on a recording, and the difference in loudness; needs torch.
 
     Args:
         recording: Its wet is the target.
-        output: (samples,), of `play_dry`.
+        played: Of `play_dry`.
         also: Of the metrics that need an extra, which are slow, those to compute.
 
     Returns:
@@ -174,7 +226,7 @@ def scores(
     from tapezoo.metrics.sampled import MetricError, refused_for_length
 
     begin = min(round(SKIPPED_S * recording.sample_rate), len(recording.target) // 4)
-    output = output[begin:]
+    output = played.output[begin:]
     target = recording.target[begin:].astype(np.float64)
     pair = [torch.from_numpy(one.astype(np.float32))[None] for one in (output, target)]
     figures, remarks = [], []
@@ -195,7 +247,10 @@ def scores(
         unit = UNITS.get(entry.name, "")
         figures.append(Figure(entry.name, entry.name, value, unit, FINE if unit in RATIOS else COARSE))
     apart = loudness(output, recording.sample_rate) - loudness(target, recording.sample_rate)
-    return [*figures, Figure("loudness_db", "louder than wet by", apart, "dB")], remarks
+    figures.append(Figure("loudness_db", "louder than wet by", apart, "dB"))
+    if played.moved_samples:
+        figures.append(Figure("moved_samples", "was moved by", played.moved_samples, "samples"))
+    return figures, remarks
 
 
 def check_rates(name: str, rate: int, other: str, other_rate: int) -> None:

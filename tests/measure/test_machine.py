@@ -240,6 +240,18 @@ def test_a_machine_whose_output_is_not_finite_is_refused():
         measure_arrival(machine(lambda rows: rows * np.inf))
 
 
+def test_a_machine_that_looks_ahead_does_not_see_a_tone_end():
+    taps = np.array([0.2, 0.0, 1.0, 0.0, -0.3])
+
+    def play(rows):  # its latency taken out: the last two samples look at what is not there
+        return np.stack([np.convolve(row, taps)[2 : 2 + len(row)] for row in rows])
+
+    ahead = Machine("ahead", RATE_HZ, 2, play)
+    assert measure_aliasing(ahead).aliased_db.max() < -150
+    assert np.nanmax(measure_distortion(ahead).thd_percent) < 1e-6
+    assert measure_intermodulation(ahead).smpte_percent < 1e-6
+
+
 def test_the_virtual_tape_gives_back_what_it_was_made_with():
     tape = machine_of_device(device("tape", wow_flutter=0.1, hiss_db=-60.0), "tape", 16000, {})
     assert measure_wow_flutter(tape).rms_percent == pytest.approx(0.1, rel=0.15)

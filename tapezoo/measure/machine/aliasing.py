@@ -43,9 +43,9 @@ def measure_aliasing(
     """
     rate = machine.sample_rate
     periods = [_prime(round(hz * SAMPLES / rate)) for hz in frequencies_hz if hz < rate / 3]
-    time = np.arange(SETTLE_SAMPLES + SAMPLES)
-    sines = np.stack([np.sin(2 * np.pi * count / SAMPLES * time) for count in periods])
-    output = machine.play(sines * 10 ** (level_db / 20))[:, -SAMPLES:]
+    pitch = 2 * np.pi * np.array(periods)[:, None] / SAMPLES
+    peak = 10 ** (level_db / 20)
+    output = machine.play_on(lambda time: peak * np.sin(pitch * time), SETTLE_SAMPLES + SAMPLES)[:, -SAMPLES:]
     power = np.square(np.abs(np.fft.rfft(output)))
     aliased = []
     for count, bins in zip(periods, power, strict=True):

@@ -63,9 +63,10 @@ def measure_distortion(
     peaks = 10 ** (np.asarray(levels_db, np.float64) / 20)
     harmonic = np.full((len(frequencies), len(peaks), HARMONICS), -200.0)
     measured = round(MEASURED_S * rate)
-    time = np.arange(round((SETTLE_S + MEASURED_S) * rate)) / rate
+    samples = round((SETTLE_S + MEASURED_S) * rate)
     for index, hz in enumerate(frequencies):
-        output = machine.play(peaks[:, None] * np.sin(2 * np.pi * hz * time))
+        pitch = 2 * np.pi * hz / rate
+        output = machine.play_on(lambda time, pitch=pitch: peaks[:, None] * np.sin(pitch * time), samples)
         for level, row in enumerate(output):
             found = harmonic_levels_db(row[-measured:], hz, rate)[:HARMONICS]
             harmonic[index, level, : len(found)] = found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tapezoo.measure.machine.machine import Machine, Real
+from tapezoo.measure.machine.machine import Machine, Real, Rows
 
 SETTLE_S, MEASURED_S = 0.5, 1.0  # the tones have whole periods in a second
 LOW_HZ, HIGH_HZ, RATIO = 60, 7000, 4.0
@@ -41,11 +41,15 @@ def measure_intermodulation(machine: Machine, level_db: float = -10.0) -> Interm
         level_db: Peak of the sum of two tones, dB re full scale.
     """
     rate, peak = machine.sample_rate, 10 ** (level_db / 20)
-    time = np.arange(round((SETTLE_S + MEASURED_S) * rate)) / rate
-    smpte = peak / (1 + RATIO) * (RATIO * _sine(LOW_HZ, time) + _sine(HIGH_HZ, time))
-    near = peak / 2 * (_sine(NEAR_HZ[0], time) + _sine(NEAR_HZ[1], time))
     wide = rate >= NEAR_LEAST_RATE_HZ
-    output = machine.play(np.stack([smpte, near] if wide else [smpte]))[:, -round(MEASURED_S * rate) :]
+
+    def tones(time: Real) -> Rows:
+        seconds = time / rate
+        smpte = peak / (1 + RATIO) * (RATIO * _sine(LOW_HZ, seconds) + _sine(HIGH_HZ, seconds))
+        near = peak / 2 * (_sine(NEAR_HZ[0], seconds) + _sine(NEAR_HZ[1], seconds))
+        return np.stack([smpte, near] if wide else [smpte])
+
+    output = machine.play_on(tones, round((SETTLE_S + MEASURED_S) * rate))[:, -round(MEASURED_S * rate) :]
     side = [_amplitude(output[0], HIGH_HZ + step * LOW_HZ, rate) for step in (-2, -1, 1, 2)]
     percent = 100 * float(np.sqrt(np.sum(np.square(side)))) / _amplitude(output[0], HIGH_HZ, rate)
     if not wide:

@@ -44,10 +44,10 @@ def measure_loops(machine: Machine, levels_db: Sequence[float] = LEVELS_DB) -> L
         levels_db: Peaks, dB re full scale.
     """
     period = round(machine.sample_rate / FREQUENCY_HZ)
-    wave = np.sin(2 * np.pi * np.arange((SETTLE_PERIODS + 1) * period) / period)
     levels = np.asarray(levels_db, np.float64)
-    sines = 10 ** (levels[:, None] / 20) * wave
-    input, output = sines[:, -period:], machine.play(sines)[:, -period:]
+    peaks, pitch, samples = 10 ** (levels[:, None] / 20), 2 * np.pi / period, (SETTLE_PERIODS + 1) * period
+    output = machine.play_on(lambda time: peaks * np.sin(pitch * time), samples)[:, -period:]
+    input = peaks * np.sin(pitch * np.arange(samples - period, samples))
     between = np.array([_between(x, y) for x, y in zip(input, output, strict=True)])
     around = np.ptp(input, axis=1) * np.maximum(np.ptp(output, axis=1), 1e-12)
     return Loops(machine.sample_rate / period, levels, input, output, between / around)

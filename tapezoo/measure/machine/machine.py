@@ -61,6 +61,15 @@ class Machine:
         row: Real = self.play(signal[None])[0]
         return row
 
+    def play_on(self, wave: Callable[[Real], Rows], samples: int) -> Rows:
+        """What comes out of tones that go on after it: a machine that looks ahead must not see their end.
+
+        Args:
+            wave: Makes rows of input, (rows, times), of times in samples.
+            samples: That are returned.
+        """
+        return self.play(wave(np.arange(samples + self.latency_samples, dtype=np.float64)))[:, :samples]
+
 
 def machine_of_net(net: Net, name: str, sample_rate: int, controls: Sequence[float]) -> Machine:
     """A net at one setting; needs torch.

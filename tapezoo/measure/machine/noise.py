@@ -47,8 +47,8 @@ def measure_noise(machine: Machine) -> Noise:
     """
     rate = machine.sample_rate
     silence = machine.play_one(np.zeros(round((SETTLE_S + SILENCE_S) * rate)))[round(SETTLE_S * rate) :]
-    time = np.arange(round(TONE_S * rate)) / rate
-    tone = machine.play_one(np.sin(2 * np.pi * TONE_HZ * time))
+    pitch = 2 * np.pi * TONE_HZ / rate
+    tone = machine.play_on(lambda time: np.sin(pitch * time)[None], round(TONE_S * rate))[0]
     peak_db = float(harmonic_levels_db(tone[len(tone) // 2 :], TONE_HZ, rate)[0])
     return noise_of(silence, rate, peak_db)
 
