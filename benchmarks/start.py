@@ -34,6 +34,9 @@ IMPORTS = {
 }
 
 
+FIRST_STEP = ("--trainer.callbacks+", "start.EndAtFirstStep", "--allow-import", "start")
+
+
 class EndAtFirstStep(Callback):
     """Ends the process where the first step would begin."""
 
@@ -93,7 +96,7 @@ def _verbs(folder: Path) -> dict[str, Callable[[], None]]:
     fit_one()
     export()
     return {
-        "fit": on_bundle("fit", "--config", RECIPE, "--trainer.callbacks+", "start.EndAtFirstStep", "--allow-import", "start"),
+        "fit": on_bundle("fit", "--config", RECIPE, *FIRST_STEP),
         "export": export,
         "verify": on_bundle("verify", bundle),
         "render": on_bundle("render", bundle, folder / "minute.wav", folder / "out.wav", "--overwrite"),

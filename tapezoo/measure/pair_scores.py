@@ -158,8 +158,8 @@ def remarks(recording: Recording) -> list[str]:
 def play_dry(recording: Recording, machine: Machine) -> Played:
     """What a machine makes of the recording's dry.
 
-    A delay that wanders is known up to a constant, which the machine's own phase hides, so that a model of the machine may
-    be samples away from it: there the output is moved to where it is nearest to wet.
+    A delay that wanders is known up to a constant, which the machine's own phase hides, so that a model of the machine
+    may be samples away from it: there the output is moved to where it is nearest to wet.
 
     Raises:
         MeasureError: Another sample rate, or what comes out is not finite.

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 from export.nets import arguments, knobs, lstm
+from scipy import signal
 
 import tapezoo.cli.measure as verb
 from tapezoo.cli import main
@@ -14,6 +15,7 @@ from tapezoo.controls import control_vector
 from tapezoo.export import export_bundle
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.measure.machine.machine import Machine, machine_of_bundle, machine_of_net
+from tapezoo.measure.pair_scores import nearest_shift, shifted
 
 RATE_HZ = 44100
 
@@ -170,6 +172,20 @@ def test_of_a_stereo_recording_it_says_that_the_first_channel_is_measured(pair, 
         soundfile.write(tmp_path / f"{name}.wav", np.stack([left, left[::-1]], 1), RATE_HZ, subtype="FLOAT")
     assert main(["measure", str(tmp_path / "dry.wav"), str(tmp_path / "wet.wav")]) == 0
     assert "first of 2 channels" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("late", [0.0, 3.3, -7.25])
+def test_an_output_is_moved_to_where_it_is_nearest_to_wet(late):
+    noise = signal.lfilter(*signal.butter(2, 0.5), np.random.default_rng(0).standard_normal(5000))
+    noise *= np.hanning(5000)
+    target = shifted(noise, late)
+    found = nearest_shift(noise, target)
+    assert found == pytest.approx(late, abs=0.01)
+    np.testing.assert_allclose(shifted(noise, found), target, atol=0.02)
+    time = np.arange(5000)
+    tone = np.hanning(5000) * np.sin(0.3 * time)
+    moved = np.interp(time - late, time, np.hanning(5000)) * np.sin(0.3 * (time - late))
+    np.testing.assert_allclose(shifted(tone, late), moved, atol=1e-4)
 
 
 def test_a_machine_of_another_rate_than_the_recording_is_refused(pair, capsys, monkeypatch):

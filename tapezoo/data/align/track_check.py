@@ -31,8 +31,10 @@ WINDOW_SAMPLES = 4096
 LOWEST_BAND_HZ, BANDS = 50.0, 27
 LOUD = 1e-4  # of the loudest window's energy
 HOP_SAMPLES = 1024
-BESIDE = 1e-3  # of the loudest band's power: bands within 30 dB of it sound
-TELLING_BANDS = 4  # at once: one or two tones have three at most, and fit wet a period later too
+BESIDE = 1e-5  # of the loudest band's power: bands within 50 dB of it sound, which of music are nearly all
+TELLING_BANDS = (
+    6  # at once: two tones have four at most, and fit wet a period later too; the narrowest music has eight
+)
 FADE_S = 0.01
 
 BLOCK_S = (
@@ -89,7 +91,7 @@ def telling(dry: Real, sample_rate: int, up_to_hz: float = np.inf) -> Real:
     frequency_hz = np.fft.rfftfreq(WINDOW_SAMPLES, 1 / sample_rate)
     band = np.digitize(frequency_hz, LOWEST_BAND_HZ * 2 ** (np.arange(BANDS + 1) / 3))
     starts = range(0, len(dry), HOP_SAMPLES)
-    window, half = np.hanning(WINDOW_SAMPLES), (WINDOW_SAMPLES - HOP_SAMPLES) // 2
+    window, half = signal.windows.blackmanharris(WINDOW_SAMPLES), (WINDOW_SAMPLES - HOP_SAMPLES) // 2
     padded = np.pad(dry, (half, WINDOW_SAMPLES + HOP_SAMPLES))
     gate = np.ones(len(dry))
     for start in starts:

@@ -21,6 +21,7 @@ HOP_S = 0.025
 MAX_SPEED = 0.03  # relative deviation of a simulated, badly worn machine; real ones stay below 0.01
 CLEAR = 1.0  # heights above it are rare in noise
 HEIGHT_OF_NOISE = 8.0  # times the median over all lags
+SOUNDING = 1e-8  # of the loudest window's energy
 MAX_HEIGHT = 3.0  # keeps a single window from outvoting its neighbours
 
 
@@ -32,16 +33,18 @@ class Path:
         centres: Middles of the windows, in samples.
         lags: Whole samples.
         heights: Height of the correlation there; CLEAR or more is not chance.
+        sounding: Whether dry is within 80 dB of its loudest window there.
     """
 
     centres: Real
     lags: Real
     heights: Real
+    sounding: NDArray[np.bool_]
 
     @property
     def clear_share(self) -> float:
-        """Share of the windows whose lag is not chance."""
-        return float(np.mean(self.heights >= CLEAR))
+        """Share of the sounding windows whose lag is not chance."""
+        return float(np.mean(self.heights[self.sounding] >= CLEAR)) if self.sounding.any() else 0.0
 
 
 def likeliest_path(dry: Real, wet: Real, rate_hz: float, lag: int, reach: int, usual_speed: float) -> Path:
@@ -66,7 +69,11 @@ def likeliest_path(dry: Real, wet: Real, rate_hz: float, lag: int, reach: int, u
     )
     heights = np.minimum(np.asarray(heights), MAX_HEIGHT)
     path = _search(heights, hop, usual_speed)
-    return Path(starts + window / 2, (lag - reach + path).astype(float), heights[np.arange(len(path)), path])
+    padded = np.pad(dry, ((0, 0), (max(0, lag), max(0, wet.shape[1] - lag - dry.shape[1]))))
+    energy = np.array([np.square(padded[:, at : at + window]).sum() for at in starts - lag + max(0, lag)])
+    sounding = energy > SOUNDING * energy.max()
+    lags = (lag - reach + path).astype(float)
+    return Path(starts + window / 2, lags, heights[np.arange(len(path)), path], sounding)
 
 
 def _heights(dry: Real, wet: Real, starts: NDArray[np.int64], window: int, lag: int, reach: int) -> Real:
