@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tapezoo.measure.machine.machine import Machine, Real
+from tapezoo.measure.machine.machine import Machine, Real, Rows
 from tapezoo.measure.spectrum import harmonic_levels_db
 
 FREQUENCIES_HZ = (100.0, 1000.0, 5000.0)
@@ -65,8 +66,7 @@ def measure_distortion(
     measured = round(MEASURED_S * rate)
     samples = round((SETTLE_S + MEASURED_S) * rate)
     for index, hz in enumerate(frequencies):
-        pitch = 2 * np.pi * hz / rate
-        output = machine.play_on(lambda time, pitch=pitch: peaks[:, None] * np.sin(pitch * time), samples)
+        output = machine.play_on(partial(_sines, peaks, 2 * np.pi * hz / rate), samples)
         for level, row in enumerate(output):
             found = harmonic_levels_db(row[-measured:], hz, rate)[:HARMONICS]
             harmonic[index, level, : len(found)] = found
@@ -74,3 +74,8 @@ def measure_distortion(
     thd = 100 * np.sqrt(np.square(amplitude[..., 1:]).sum(axis=-1)) / amplitude[..., 0]
     thd = np.where(harmonic[..., 0] > SILENT_DB, thd, np.nan)
     return Distortion(np.asarray(frequencies), np.asarray(levels_db, np.float64), harmonic, thd)
+
+
+def _sines(peaks: Real, pitch: float, time: Real) -> Rows:
+    sines: Rows = peaks[:, None] * np.sin(pitch * time)
+    return sines
