@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -252,6 +253,8 @@ def _open_all(names: Sequence[str], settings: dict[str, float], rate: int | None
         )
     machines = [machine for machine, _ in opened]
     if len(machines) == 2:
+        if machines[0].name == machines[1].name:  # as best.ckpt in two folders called lstm
+            machines = [replace(machine, name=name) for machine, name in zip(machines, names, strict=True)]
         check_rates(*((machines[0].name, machines[0].sample_rate, machines[1].name, machines[1].sample_rate)))
     return machines
 

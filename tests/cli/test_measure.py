@@ -74,6 +74,40 @@ def test_two_machines_stand_side_by_side_and_a_folder_holds_figures_and_pictures
 
 
 @pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"sources": ["a", "b"]}, "figures of 1 sources, and 2 names"),
+        ({"sources": "a"}, "no 'sources'"),
+        ({"figures": [{"gain_1k_db": "loud"}]}, "'loud' as the figure 'gain_1k_db'"),
+        ({"figures": [{"mine": 1}]}, "the figure 'mine'"),
+        ({"figures": [3]}, "figures without names"),
+        ({"deviations": [3]}, "figures without names"),
+        ({"labels": {"gain_1k_db": {"text": "gain", "unit": "dB", "decimals": 99}}}, "99 decimals"),
+        ({"labels": {"gain_1k_db": 1}}, "'labels' that are not"),
+    ],
+)
+def test_a_measurement_that_was_edited_is_refused_with_what_is_wrong_and_its_page_stays(
+    change, said, tmp_path, capsys
+):
+    label = {"text": "gain at 1 kHz", "unit": "dB", "decimals": 2}
+    document = {
+        "command": "tapezoo measure a",
+        "is_recording": False,
+        "sources": ["a"],
+        "figures": [{"gain_1k_db": 1.5}],
+        "labels": {"gain_1k_db": label},
+    }
+    (tmp_path / "measure.json").write_text(json.dumps(document))
+    assert main(["report", str(tmp_path)]) == 0
+    before = (tmp_path / "report.html").read_text()
+    assert "1.50" in before
+    (tmp_path / "measure.json").write_text(json.dumps(document | change))
+    assert main(["report", str(tmp_path)]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert (tmp_path / "report.html").read_text() == before
+
+
+@pytest.mark.parametrize(
     ("line", "said"),
     [
         (["nothere"], "tape"),
@@ -105,6 +139,12 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_played(
     assert main(["measure", *line]) == 2
     assert said in capsys.readouterr().err
     assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_two_machines_of_one_name_are_told_apart_as_they_were_typed(toys, monkeypatch, capsys):
+    monkeypatch.setattr(verb, "_check_known", lambda name: None)
+    assert main(["measure", "old/lstm", "--against", "new/lstm"]) == 0
+    assert "old/lstm against new/lstm" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_metric_whose_extra_is_not_installed_says_what_to_install(capsys, monkeypatch):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tapezoo.errors import TapezooError
 from tapezoo.measure.machine.figures import Figure
@@ -18,6 +18,8 @@ from tapezoo.report.measured import figures_table
 from tapezoo.run_files import MEASUREMENT
 
 PASSAGES = "passages.csv"
+KINDS = {"command": str, "is_recording": bool, "sources": list, "figures": list, "labels": dict}
+MOST_DECIMALS = 9
 PICTURES = {  # in the order of the page, and what they show
     "response.png": "Gain and group delay over frequency, of a quiet sweep. Dashed: the second machine, here as below.",
     "harmonics.png": "Harmonics of a 1 kHz sine, relative to the fundamental, over its level.",
@@ -55,17 +57,50 @@ def write_measure_page(folder: Path) -> Path:
 
 def _read(folder: Path) -> dict[str, Any]:
     try:
-        document: dict[str, Any] = json.loads((folder / MEASUREMENT).read_text(encoding="utf-8"))
-        if {"sources", "figures", "labels", "command", "is_recording"} <= set(document):
-            return document
-    except (OSError, ValueError):
-        pass
-    raise TapezooError(
-        str(folder / MEASUREMENT),
-        found="no measurement that can be read",
+        document = json.loads((folder / MEASUREMENT).read_text(encoding="utf-8"))
+        fault = _fault(document)
+    except (OSError, ValueError, RecursionError):
+        fault = "no measurement that can be read"
+    if fault is not None:
+        raise _unreadable(folder / MEASUREMENT, fault)
+    return cast(dict[str, Any], document)
+
+
+def _unreadable(path: Path, found: str) -> TapezooError:
+    return TapezooError(
+        str(path),
+        found=found,
         expected="what `tapezoo measure --out` writes",
         fix="Measure again with --out.",
     )
+
+
+def _fault(document: Any) -> str | None:
+    """Why no page can be made of it, which somebody may have edited; None: one can."""
+    if not isinstance(document, dict):
+        return "no measurement that can be read"
+    for key, kind in KINDS.items():
+        if not isinstance(document.get(key), kind):
+            return f"no {key!r}, or one of another kind"
+    names, columns, labels = document["sources"], document["figures"], document["labels"]
+    if not names or not all(isinstance(name, str) for name in names):
+        return "'sources' that are no names"
+    if len(columns) != len(names):
+        return f"figures of {len(columns)} sources, and {len(names)} names of sources"
+    for label in labels.values():
+        if not isinstance(label, dict) or set(label) != {"text", "unit", "decimals"}:
+            return "'labels' that are not text, unit and decimals"
+        if not isinstance(label["decimals"], int) or not 0 <= label["decimals"] <= MOST_DECIMALS:
+            return f"{label['decimals']!r} decimals"
+    for own in (*columns, document.get("deviations", {})):
+        if not isinstance(own, dict):
+            return "figures without names"
+        for key, value in own.items():
+            if key not in labels:
+                return f"the figure {key!r}, which 'labels' does not explain"
+            if not isinstance(value, int | float | None):
+                return f"{value!r} as the figure {key!r}, which is no number"
+    return None
 
 
 def _figures(document: dict[str, Any], columns: list[dict[str, float | None]]) -> list[list[Figure]]:
@@ -105,7 +140,10 @@ def _listening(folder: Path, document: dict[str, Any]) -> Iterator[str]:
     if not path.is_file():
         return
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    if not {"files", "passage"} <= set(reader.fieldnames or ()):
+        raise _unreadable(path, "no columns 'files' and 'passage'")
     first, *rest = document["sources"]
     labels = (
         {"input": "Dry", "target": "Wet", "output": rest[0] if rest else ""}
