@@ -24,6 +24,7 @@ from tapezoo.measure.machine.figures import Figure, flutter_figures
 from tapezoo.measure.machine.machine import Machine, MeasureError, Real
 from tapezoo.measure.machine.wow_flutter import LEAST_S, wow_flutter
 from tapezoo.measure.metric_units import UNITS
+from tapezoo.terminal import plain
 
 POINTS_PER_S = 500  # of a delay over time: flutter up to 200 Hz, as far as the delay shows it
 RATIOS = ("", "of full scale")  # metrics without a scale of their own: small numbers
@@ -44,6 +45,7 @@ class Recording:
         delay_samples: Constant part of the delay that was taken off.
         wander: The delay over time; None: it stands still.
         channels: Of the files; this is the first of them.
+        warnings: What the checks of training say of it.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Recording:
     delay_samples: int
     wander: DelayTrajectory | None
     channels: int = 1
+    warnings: tuple[str, ...] = ()
 
 
 def recording_rate(dry: Path, wet: Path) -> int:
@@ -108,6 +111,7 @@ def read_recording(dry: Path, wet: Path) -> Recording:
             delay.constant_samples,
             delay.trajectory,
             len(signals[0]),
+            tuple(f"{one.subject}: {one.text}" for one in row.findings if one.severity == "warning"),
         )
 
 
@@ -137,7 +141,7 @@ def recording_figures(recording: Recording) -> list[Figure]:
 
 def remarks(recording: Recording) -> list[str]:
     """What a reader of the figures should know of the recording."""
-    said = []
+    said = [plain(one) for one in recording.warnings]
     if recording.channels > 1:
         said.append(
             f"The figures are those of the first of {recording.channels} channels; the others are not measured."

@@ -206,6 +206,15 @@ def test_a_bundle_on_the_recording_of_itself_is_as_far_off_as_the_noise(pair, tm
     assert '<button data-signal="target" aria-pressed="false">Wet</button>' in page
 
 
+def test_a_recording_that_is_inverted_or_clipped_is_measured_and_said_to_be(pair, tmp_path, capsys):
+    wet, _ = soundfile.read(pair / "wet.wav")
+    soundfile.write(tmp_path / "wet.wav", -np.clip(wet * 30, -1, 1), RATE_HZ)
+    assert main(["measure", str(pair / "dry.wav"), str(tmp_path / "wet.wav")]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "wet.wav: inverted polarity" in text
+    assert "clip" in text
+
+
 def test_of_a_stereo_recording_it_says_that_the_first_channel_is_measured(pair, tmp_path, capsys):
     for name in ("dry", "wet"):
         left, _ = soundfile.read(pair / f"{name}.wav")
