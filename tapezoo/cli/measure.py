@@ -142,7 +142,7 @@ def _measure_pair(
         check_rates(wet.name, rate, machine.name, machine.sample_rate)
 
     from tapezoo.measure.captured import captured_figures, measure_captured, of_model, places_of
-    from tapezoo.measure.pair_scores import play_dry, read_recording, recording_figures, remarks, scores
+    from tapezoo.measure.pair_scores import SEEN, play_dry, read_recording, recording_figures, remarks, scores
     from tapezoo.report.measured import captured_pictures, figures_table
     from tapezoo.report.tables import screen_table
     from tapezoo.screen import Screen
@@ -167,7 +167,7 @@ def _measure_pair(
             found, unscored = scores(recording, played, options.metric)
             output = played.output
         console.print(screen_table(figures_table([machine.name], [found])))
-        console.say(*unscored)
+        console.say(*unscored, SEEN)
         shown, figures = [*shown, machine.name], [*figures, found]
         if places is not None:
             captured.append(of_model(measure_captured(machine.name, recording, output, places)))

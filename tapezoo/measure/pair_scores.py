@@ -30,6 +30,10 @@ POINTS_PER_S = 500  # of a delay over time: flutter up to 200 Hz, as far as the 
 RATIOS = ("", "of full scale")  # metrics without a scale of their own: small numbers
 FINE, COARSE = 5, 2  # decimals of a ratio; of dB, LU and scores
 NEAR_SAMPLES = 32  # that the phase of a machine may hide
+SEEN = (
+    "A model that was trained on this recording knows it: these figures then flatter it. `tapezoo test` scores the "
+    "part that it has not seen."
+)
 SKIPPED_S = 0.1  # in which a machine that begins at rest catches up with a recording that does not
 
 

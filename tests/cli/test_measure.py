@@ -201,6 +201,8 @@ def test_a_bundle_on_the_recording_of_itself_is_as_far_off_as_the_noise(pair, tm
     assert "the metric mushra: found" in " ".join(text.split())
     page = (tmp_path / "out" / "report.html").read_text()
     assert f"ESR <b>{found['esr']:.5f}</b>" in page
+    assert "trained on this recording" in page
+    assert "trained on this recording" in text
     assert "times better than the best linear filter" in page
     assert "passage of wet.wav: 0.0 to 2.0 s, ESR" in page
     assert '<button data-signal="target" aria-pressed="false">Wet</button>' in page

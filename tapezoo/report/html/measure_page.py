@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from tapezoo.errors import TapezooError
 from tapezoo.measure.machine.figures import Figure
+from tapezoo.measure.pair_scores import SEEN
 from tapezoo.report.floor import beside_floor_text
 from tapezoo.report.html.document import PAGE, figure, paragraph, pictures, table, write_document
 from tapezoo.report.html.player import HOW, player, read_signals
@@ -132,7 +133,7 @@ def _verdict(document: dict[str, Any]) -> Iterator[str]:
     text = beside_floor_text(esr, float("nan") if floor is None else floor)
     reached = "" if floor is None else f", which reaches {floor:.5f}"
     yield f'<div class="verdict"><p>ESR <b>{esr:.5f}</b>, {escape(text + reached)}.</p></div>'
-    yield paragraph("ESR: energy of the error over that of the target.")
+    yield paragraph(f"ESR: energy of the error over that of the target. {SEEN}")
 
 
 def _listening(folder: Path, document: dict[str, Any]) -> Iterator[str]:
