@@ -8,6 +8,7 @@ import importlib
 import io
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from pkgutil import resolve_name
@@ -90,8 +91,9 @@ class Install(Protocol):
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Installs throw-away distributions, for one test."""
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Installs throw-away distributions, for one test; what it imported of them is forgotten."""
+    written: list[str] = []
     site = tmp_path / "site"
     site.mkdir()
     monkeypatch.syspath_prepend(str(site))
@@ -104,6 +106,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     ) -> None:
         for name, source in modules.items():
             (site / f"{name}.py").write_text(source)
+            written.append(name)
         metadata = site / f"{distribution.replace('-', '_')}-1.2.dist-info"
         metadata.mkdir()
         needs = "".join(f"Requires-Dist: {line}\n" for line in requires)
@@ -114,7 +117,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
             lines += [f"[tapezoo.{kind}]", *(f"{name} = {target}" for name, target in targets.items())]
         (metadata / "entry_points.txt").write_text("\n".join(lines))
 
-    return lay_out
+    yield lay_out
+    for name in written:
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture(autouse=True)
