@@ -32,9 +32,8 @@ LOWEST_BAND_HZ, BANDS = 50.0, 27
 LOUD = 1e-4  # of the loudest window's energy
 HOP_SAMPLES = 1024
 BESIDE = 1e-5  # of the loudest band's power: bands within 50 dB of it sound, which of music are nearly all
-TELLING_BANDS = (
-    6  # at once: two tones have four at most, and fit wet a period later too; the narrowest music has eight
-)
+# at once: two tones have four at most, and fit wet a period later too; of music nearly all moments have eight and more
+TELLING_BANDS = 6
 FADE_S = 0.01
 
 BLOCK_S = (
