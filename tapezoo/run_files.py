@@ -9,6 +9,9 @@ from tapezoo.errors import TapezooError
 BEST, LAST = "best.ckpt", "last.ckpt"
 CONFIG = "config.yaml"  # the recipe with every default filled in
 MEASUREMENT = "measure.json"
+SOUND_SUFFIXES = (
+    ".wav", ".wave", ".flac", ".aif", ".aiff", ".rf64", ".w64", ".mp3", ".ogg", ".opus", ".m4a", ".caf", ".au",
+)  # fmt: skip
 
 
 class CheckpointError(TapezooError):
@@ -29,3 +32,8 @@ def check_present(path: Path) -> None:
             expected="a checkpoint such as best.ckpt in the folder of a run",
             fix="Pass the path of another checkpoint.",
         )
+
+
+def is_sound(path: Path) -> bool:
+    """Whether the name is that of a sound file, which no model has; the file need not be there."""
+    return path.suffix.lower() in SOUND_SUFFIXES and not path.is_dir()

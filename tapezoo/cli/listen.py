@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tapezoo.cli.listen_sources import (
     VERB,
@@ -17,6 +17,10 @@ from tapezoo.cli.listen_sources import (
 )
 from tapezoo.errors import ArgumentsError
 from tapezoo.listening.design import KINDS, PAGE, check_count, is_test
+
+if TYPE_CHECKING:
+    from tapezoo.listening.design import ListeningTest
+    from tapezoo.listening.material import Material
 
 SHORTEST_S, LONGEST_S = 1.0, 12.0  # BS.1534-3, 5.1: about 10 s, not over 12 s
 MOST_EXCERPTS, MOST_REPEATS = 50, 50
@@ -48,7 +52,12 @@ def add_parser(verbs: Any) -> None:
         help="mushra: rate all models side by side, 0 to 100 (ITU-R BS.1534-3); abx: is there an audible difference; "
         "dmos: rate the degradation, 1 to 5 (ITU-T P.800) (default: mushra)",
     )
-    parser.add_argument("--dry", type=Path, metavar="FILE", help="a recording's dry, with --wet")
+    parser.add_argument(
+        "--dry",
+        type=Path,
+        metavar="FILE",
+        help="a recording's dry, with --wet; of stereo files each channel is heard by itself",
+    )
     parser.add_argument("--wet", type=Path, metavar="FILE", help="its wet, the reference")
     parser.add_argument(
         "--set",
@@ -58,9 +67,14 @@ def add_parser(verbs: Any) -> None:
         help="where a control stood in --wet, in its own unit, for every model that has it; may be repeated",
     )
     parser.add_argument(
-        "--excerpts", type=int, default=6, metavar="N", help="number of passages (default: 6)"
+        "--excerpts",
+        type=int,
+        metavar="N",
+        help="number of passages (default: 6, or as many as there is sound for)",
     )
-    parser.add_argument("--seconds", type=float, default=8.0, metavar="S", help="length of each (default: 8)")
+    parser.add_argument(
+        "--seconds", type=float, metavar="S", help="length of each (default: 8, or what there is sound for)"
+    )
     parser.add_argument(
         "--repeats", type=int, default=2, metavar="N", help="of each pair in an ABX test (default: 2)"
     )
@@ -93,8 +107,8 @@ def run(options: argparse.Namespace) -> int:
     import_filters()
     import torch
 
-    from tapezoo.listening.make import make_test
-    from tapezoo.listening.material import passages_text
+    from tapezoo.listening.excerpts import passages_text, settled
+    from tapezoo.listening.make import make_test, page_room
     from tapezoo.listening.systems import held_at
     from tapezoo.screen import Screen
 
@@ -108,6 +122,10 @@ def run(options: argparse.Namespace) -> int:
         else:
             systems = held_at(systems, settings)
             material = material_of_recording(options.dry, options.wet, systems, settings)
+        count, seconds = settled(material, options.excerpts, options.seconds)
+        if options.excerpts is None:
+            status.update("measuring the page")
+            count = min(count, page_room(material, systems, options.kind, seconds, options.seed))
         with staged_folder(options.out, options.overwrite, is_test, "listening test") as folder:
             test = make_test(
                 folder,
@@ -115,8 +133,8 @@ def run(options: argparse.Namespace) -> int:
                 material,
                 systems,
                 options.kind,
-                options.excerpts,
-                options.seconds,
+                count,
+                seconds,
                 options.repeats,
                 options.seed,
                 status.update,
@@ -129,6 +147,7 @@ def run(options: argparse.Namespace) -> int:
         f"send to listeners  {page} ({size:.1f} MB), and nothing else: test.json says what is what",
         f"then               {shell('tapezoo', 'listen-results', options.out)} RESULTS.csv ...",
     )
+    console.say(*_remarks(options, material, test))
     unknown = [system.name for system in systems if not system.dataset_hash]
     if unknown and material.dataset_hash:
         console.say(
@@ -137,13 +156,40 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _remarks(options: argparse.Namespace, material: Material, test: ListeningTest) -> list[str]:
+    """What was decided where nothing was asked for by name."""
+    from tapezoo.listening.excerpts import COUNT, LENGTH_S, longest_s, passages_text, room
+
+    said = []
+    if material.in_channels:
+        said.append(
+            "heard in mono      each channel of a stereo recording by itself, as the models were trained"
+        )
+    count, seconds = len(test.trials), test.seconds
+    fewer = options.excerpts is None and count < COUNT
+    shorter = options.seconds is None and seconds < LENGTH_S
+    if not fewer and not shorter:
+        return said
+    usual = passages_text(options.excerpts or COUNT, options.seconds or LENGTH_S)
+    if fewer and room(material, seconds) > count:
+        return [
+            *said,
+            f"less than usual    not {usual}: a page holds {count} of these; shorter ones: --seconds",
+        ]
+    stretch = f"{material.name} has sound for no more, its longest stretch is {longest_s(material):.1f} s"
+    more = "a longer recording: --dry, --wet"
+    if seconds > SHORTEST_S:
+        more = f"shorter ones: --seconds; {more}"
+    return [*said, f"less than usual    not {usual}: {stretch}; {more}"]
+
+
 def _check_numbers(options: argparse.Namespace) -> None:
     for name, value, least, most in (
         ("--seconds", options.seconds, SHORTEST_S, LONGEST_S),
         ("--excerpts", options.excerpts, 1, MOST_EXCERPTS),
         ("--repeats", options.repeats, 1, MOST_REPEATS),
     ):
-        if not least <= value <= most:
+        if value is not None and not least <= value <= most:
             raise ArgumentsError(VERB, f"{name} {value:g}; {least:g} to {most:g}")
     if options.seed < 0:
         raise ArgumentsError(VERB, f"--seed {options.seed}; 0 or more")

@@ -56,11 +56,18 @@ def resolve(path: Path) -> tuple[Path, bool]:
     """What is played, and whether it is a bundle; imports no torch.
 
     Raises:
+        ArgumentsError: A sound file.
         CheckpointError: There is nothing of this name.
     """
     from tapezoo.cli.render import bundle_of
-    from tapezoo.run_files import best_checkpoint
+    from tapezoo.run_files import best_checkpoint, is_sound
 
+    if is_sound(path):
+        raise ArgumentsError(
+            VERB,
+            f"{path}, a sound file, in place of a model; what is judged are runs, checkpoints and bundles. To hear "
+            "them on a recording of yours, add --dry FILE --wet FILE",
+        )
     bundle = bundle_of(path)
     return (bundle, True) if bundle is not None else (best_checkpoint(path), False)
 

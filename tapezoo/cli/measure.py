@@ -204,9 +204,9 @@ def _check_known(name: str) -> None:
             registry.load("devices", kind)  # says so
     else:
         from tapezoo.cli.render import bundle_of
-        from tapezoo.render.soundfiles import FORMATS
+        from tapezoo.run_files import is_sound
 
-        if Path(name).suffix.lower().removeprefix(".") in FORMATS:
+        if is_sound(Path(name)):
             raise ArgumentsError(
                 "tapezoo measure",
                 f"{name}, one sound file, in place of a machine; a recording is two, DRY.wav WET.wav, "

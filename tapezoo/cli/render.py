@@ -128,14 +128,25 @@ def bundle_of(model: Path) -> Path | None:
     """The bundle that is asked for; None: a checkpoint.
 
     Raises:
-        CheckpointError: Neither is there, and nothing of this name is shipped.
+        CheckpointError: Neither is there, and nothing of this name is shipped; or it is a sound file.
     """
     from tapezoo.bundle import is_bundle, shipped_bundles
-    from tapezoo.run_files import CheckpointError, best_checkpoint, check_present
+    from tapezoo.run_files import CheckpointError, best_checkpoint, check_present, is_sound
 
     if is_bundle(model):
         return model
     shipped = shipped_bundles()
+    models = (
+        "a checkpoint such as best.ckpt, the folder of a run or of a bundle, or the name of a shipped bundle: "
+        f"{', '.join(shipped) or 'there is none'}"
+    )
+    if is_sound(model):
+        raise CheckpointError(
+            str(model),
+            found="a sound file in the place of a model",
+            expected=models,
+            fix="Name a model there; the verb's --help says where sound files go.",
+        )
     if model.exists():
         check_present(best_checkpoint(model))
         return None
@@ -144,8 +155,7 @@ def bundle_of(model: Path) -> Path | None:
     raise CheckpointError(
         str(model),
         found="no such file or folder",
-        expected="a checkpoint such as best.ckpt, the folder of a run or of a bundle, or the name of a shipped bundle: "
-        f"{', '.join(shipped) or 'there is none'}",
+        expected=models,
         fix="Correct the path or the name.",
     )
 

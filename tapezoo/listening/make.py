@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from tapezoo import __version__
 from tapezoo.listening.design import STIMULI, Kind, ListeningTest, Trial, check_count
 from tapezoo.listening.errors import ListeningError
-from tapezoo.listening.material import Material, choose_excerpts
-from tapezoo.listening.page import check_page_size, packed, write_page
+from tapezoo.listening.excerpts import choose_excerpts
+from tapezoo.listening.material import Material
+from tapezoo.listening.page import MOST_BYTES, check_page_size, packed, write_page
 from tapezoo.listening.stimuli import letters, play_trial
 from tapezoo.listening.systems import System, check_systems
 from tapezoo.listening.webmushra import PAIR, write_webmushra
@@ -23,6 +24,7 @@ Signal = NDArray[np.float64]  # (samples,), full scale is +-1
 
 PAUSE_S = 0.5  # between the two sounds of a DMOS pair; P.800, D.2.3 asks for 0.5 to 1 s
 ID_LETTERS = 12
+ROOM_SHARE = 0.9  # of a page: passages are not packed alike
 
 
 def make_test(
@@ -92,6 +94,26 @@ def make_test(
     write_page(test, audio, folder)
     write_webmushra(test, folder, place)
     return test
+
+
+def page_room(material: Material, systems: Sequence[System], kind: Kind, seconds: float, seed: int) -> int:
+    """How many passages a page holds, at least 1: as many as one that is played fits into it, less a tenth.
+
+    Args:
+        material: What is listened to; it has one passage of this length at least, or is refused.
+        systems: What is judged.
+        kind: The method.
+        seconds: Length of each passage, s.
+        seed: As of `make_test`.
+
+    Raises:
+        ListeningError: As `make_test`.
+    """
+    check_systems(systems, material)
+    [excerpt] = choose_excerpts(material, 1, seconds, seed)
+    _, sounds = play_trial(excerpt, systems, kind, material.sample_rate, seed)
+    size = sum(len(packed(sound, material.sample_rate)) for sound in sounds.values()) * 3 // 4
+    return max(1, int(ROOM_SHARE * MOST_BYTES / size))
 
 
 def _check_different(trials: Sequence[Trial]) -> None:

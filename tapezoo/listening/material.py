@@ -1,26 +1,17 @@
-"""What is listened to: passages of a test split, or of one recording, that hold sound."""
+"""What is listened to: the test split of a data set, or one recording, channel by channel."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tapezoo.controls import Control
 from tapezoo.data.module import PairsDataModule, Passage
-from tapezoo.listening.errors import ListeningError
-from tapezoo.loudness import loudness
-from tapezoo.measure.pair_scores import read_recording
-
-Signal = NDArray[np.float64]  # (samples,), full scale is +-1
-
-QUIETER_LU = 20.0  # than the loudest candidate: not listened to
-PREROLL_S = 2.0  # played before a passage and dropped, so that a model's memory is filled
-SHORTEST_S, STEP_S = 1.0, 0.5  # of the lengths that a refusal offers
+from tapezoo.data.timing_findings import name_channels
+from tapezoo.measure.pair_scores import read_channels
 
 
 @dataclass(frozen=True)
@@ -34,6 +25,7 @@ class Material:
         passages: What may be listened to, within the recordings.
         dataset_hash: Of the data set; "": one pair of files.
         setting: Of the controls in a recording, in their own units, as far as it was said.
+        in_channels: Whether channels of one file are passages of their own: models have one channel.
     """
 
     name: str
@@ -42,48 +34,20 @@ class Material:
     passages: Sequence[Passage]
     dataset_hash: str = ""
     setting: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Excerpt:
-    """A passage to listen to.
-
-    Args:
-        recording: What it is cut from.
-        start_s: Where it begins there, s.
-        positions: Of the material's controls, 0..1.
-        setting: The same in their own units.
-        input: (samples,), dry, with up to two seconds before the passage.
-        preroll_samples: How many of `input` those are.
-        target: (samples,), wet, of the passage alone.
-    """
-
-    recording: str
-    start_s: float
-    positions: list[float]
-    setting: dict[str, float]
-    input: Signal
-    preroll_samples: int
-    target: Signal
-
-
-def passages_text(count: int, seconds: float) -> str:
-    """How many passages, and how long.
-
-    >>> passages_text(1, 8.0)
-    '1 passage of 8 s'
-    """
-    return f"{count} passage{'' if count == 1 else 's'} of {seconds:g} s"
+    in_channels: bool = False
 
 
 def material_of_data(data: PairsDataModule, name: str) -> Material:
     """The test split of a data set that is set up."""
     controls = [Control(**control) for control in data.controls]
-    return Material(name, data.sample_rate, controls, data.passages("test"), data.dataset_hash)
+    passages = data.passages("test")
+    channels = {channel for name in data.row_names() for channel in name_channels(name, 2)}
+    in_channels = any(passage.recording in channels for passage in passages)
+    return Material(name, data.sample_rate, controls, passages, data.dataset_hash, {}, in_channels)
 
 
 def material_of_pair(dry: Path, wet: Path, setting: Mapping[str, float]) -> Material:
-    """One pair of files, aligned as for training; all of it may be listened to.
+    """One pair of files, aligned as for training; all of it may be listened to, of stereo files every channel.
 
     Args:
         dry: The machine's input.
@@ -93,98 +57,8 @@ def material_of_pair(dry: Path, wet: Path, setting: Mapping[str, float]) -> Mate
     Raises:
         TapezooError: Files that do not fit together.
     """
-    pair = read_recording(dry, wet)
+    channels = read_channels(dry, wet)
     none = np.zeros(0, dtype=np.float32)
-    passage = Passage(pair.name, pair.input, pair.target, 0, len(pair.target), none, ())
-    return Material(wet.name, pair.sample_rate, (), [passage], setting=setting)
-
-
-def choose_excerpts(material: Material, count: int, seconds: float, seed: int) -> list[Excerpt]:
-    """So many passages of one length, spread over the recordings and over each of them; none is nearly silent.
-
-    Args:
-        material: What to choose from.
-        count: How many, at least 1.
-        seconds: Length of each, s.
-        seed: Draws among candidates that are equally far apart.
-
-    Raises:
-        ListeningError: There is not as much.
-    """
-    places = _places(material, seconds)
-    if sum(map(len, places)) < count:
-        raise _too_little(material, count, seconds, sum(map(len, places)))
-    taken = _shares([len(own) for own in places], count)
-    draw = np.random.default_rng(seed)
-    chosen = []
-    for own, share, passage in zip(places, taken, material.passages, strict=True):
-        edges = np.linspace(0, len(own), share + 1).astype(int)
-        starts = [own[int(draw.integers(low, high))] for low, high in pairwise(edges)]
-        chosen += [_cut(material, passage, start, seconds) for start in starts]
-    return chosen
-
-
-def _places(material: Material, seconds: float) -> list[list[int]]:
-    """Of each passage the starts of pieces that do not overlap and are loud enough, in samples of the recording."""
-    samples = round(seconds * material.sample_rate)
-    found = [list(range(one.start, one.stop - samples + 1, samples)) for one in material.passages]
-    levels = [
-        [_loudness(passage, start, samples, material.sample_rate) for start in starts]
-        for passage, starts in zip(material.passages, found, strict=True)
-    ]
-    loudest = max((level for own in levels for level in own), default=-np.inf)
-    quietest = loudest - QUIETER_LU
-    return [
-        [start for start, level in zip(starts, own, strict=True) if np.isfinite(level) and level >= quietest]
-        for starts, own in zip(found, levels, strict=True)
-    ]
-
-
-def _loudness(passage: Passage, start: int, samples: int, sample_rate: int) -> float:
-    return loudness(np.asarray(passage.target[start : start + samples], dtype=np.float64), sample_rate)
-
-
-def _shares(room: Sequence[int], count: int) -> list[int]:
-    """How many of `count` each takes, one after another in turn, none more than it has room for."""
-    taken = [0] * len(room)
-    while sum(taken) < count:
-        for number, own in enumerate(room):
-            if taken[number] < own and sum(taken) < count:
-                taken[number] += 1
-    return taken
-
-
-def _cut(material: Material, passage: Passage, start: int, seconds: float) -> Excerpt:
-    sample_rate, positions = material.sample_rate, passage.controls.tolist()
-    own = {
-        control.name: control.denormalize(position)
-        for control, position in zip(material.controls, positions, strict=True)
-    }
-    stop = start + round(seconds * sample_rate)
-    begin = max(0, start - round(PREROLL_S * sample_rate))
-    return Excerpt(
-        passage.recording,
-        start / sample_rate,
-        positions,
-        {**material.setting, **own},
-        np.asarray(passage.input[begin:stop], dtype=np.float64),
-        start - begin,
-        np.asarray(passage.target[start:stop], dtype=np.float64),
-    )
-
-
-def _too_little(material: Material, count: int, seconds: float, found: int) -> ListeningError:
-    longest = max(((one.stop - one.start) / material.sample_rate for one in material.passages), default=0.0)
-    shorter = np.arange(np.floor((seconds - STEP_S) / STEP_S) * STEP_S, SHORTEST_S - 1e-9, -STEP_S)
-    room = {float(length): sum(map(len, _places(material, float(length)))) for length in shorter}
-    offers = [f"--excerpts {found}"] if found else []
-    offers += [f"--seconds {length:g}" for length, own in room.items() if own >= count][:1]
-    if not offers:
-        offers = [f"--excerpts {own} --seconds {length:g}" for length, own in room.items() if own][:1]
-    return ListeningError(
-        material.name,
-        found=f"{passages_text(found, seconds)} that hold sound and do not overlap (the longest stretch is "
-        f"{longest:.1f} s)",
-        expected=f"{count} of them",
-        fix=f"Pass {' or '.join(offers)}." if offers else "Name a longer recording: --dry FILE --wet FILE.",
-    )
+    passages = [Passage(one.name, one.input, one.target, 0, len(one.target), none, ()) for one in channels]
+    rate = channels[0].sample_rate
+    return Material(wet.name, rate, (), passages, setting=setting, in_channels=len(channels) > 1)

@@ -14,7 +14,7 @@ from torchmetrics import Metric
 from tapezoo.listening.anchors import LOW_HZ, MID_HZ, anchor
 from tapezoo.listening.design import LOW_ANCHOR, METRICS, MID_ANCHOR, REFERENCE, Kind, Role, Stimulus, Trial
 from tapezoo.listening.errors import ListeningError
-from tapezoo.listening.material import Excerpt
+from tapezoo.listening.excerpts import Excerpt
 from tapezoo.listening.systems import System
 from tapezoo.loudness import loudness
 from tapezoo.metrics import make_metric

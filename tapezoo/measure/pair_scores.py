@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +94,12 @@ class Played:
 
 
 def read_recording(dry: Path, wet: Path) -> Recording:
-    """The first channel of a pair, checked and aligned as for training.
+    """The first channel of a pair, called like wet; see `read_channels`."""
+    return replace(read_channels(dry, wet)[0], name=wet.name)
+
+
+def read_channels(dry: Path, wet: Path) -> list[Recording]:
+    """Every channel of a pair, checked and aligned as for training, each by its own delay.
 
     Raises:
         TapezooError: Files that do not fit together, see `tapezoo.data.prepare.prepare_pair`.
@@ -105,18 +110,20 @@ def read_recording(dry: Path, wet: Path) -> Recording:
         folder = Path(place)
         signals = read_signal(dry, folder), read_signal(wet, folder)
         settled = settle_delays(pair, *signals, rate, "auto", "remove", folder)
-        row = prepare_pair(wet.name, pair, (), rate, "auto", "remove", folder, settled)[0]
-        delay = settled[0][0]
-        return Recording(
-            wet.name,
-            rate,
-            np.array(row.input),
-            np.array(row.target),
-            delay.constant_samples,
-            delay.trajectory,
-            len(signals[0]),
-            tuple(f"{one.subject}: {one.text}" for one in row.findings if one.severity == "warning"),
-        )
+        rows = prepare_pair(wet.name, pair, (), rate, "auto", "remove", folder, settled)
+        return [
+            Recording(
+                row.name,
+                rate,
+                np.array(row.input),
+                np.array(row.target),
+                delay.constant_samples,
+                delay.trajectory,
+                len(rows),
+                tuple(f"{one.subject}: {one.text}" for one in row.findings if one.severity == "warning"),
+            )
+            for row, delay in zip(rows, settled[0], strict=True)
+        ]
 
 
 def recording_figures(recording: Recording) -> list[Figure]:

@@ -90,10 +90,39 @@ def test_a_recording_that_is_named_takes_the_place_of_the_test_split(here):
     assert document["repeats"] == 2
 
 
+def test_by_default_as_much_is_heard_as_there_is_sound_for_and_it_says_so(here, capsys):
+    assert main(["listen", "a", "--out", "test"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "1 passage of 1 s, a" in out
+    assert "not 6 passages of 8 s: the test split of a has sound for no more" in out
+    assert main(["listen", "a", "--seconds", "1", "--out", "short"]) == 0
+    assert "not 6 passages of 1 s" in " ".join(capsys.readouterr().out.split())
+
+
+def test_of_stereo_every_channel_is_heard_by_itself_of_a_recording_and_of_a_run(here, capsys):
+    dry, wet = (soundfile.read(here / f"{name}.wav")[0] for name in ("dry", "wet"))
+    soundfile.write(here / "dry2.wav", np.stack([dry, dry[::-1]], 1), RATE_HZ, subtype="FLOAT")
+    soundfile.write(here / "wet2.wav", np.stack([wet, wet[::-1]], 1), RATE_HZ, subtype="FLOAT")
+    data = {"dry": "dry2.wav", "wet": "wet2.wav", "align": "off", "segment_samples": 1024}
+    data |= {"burn_in_samples": 64, "cache_dir": str(here / "cache")}
+    opened = PairedAudio(**data)
+    opened.setup()
+    write_run(here / "stereo", 1.5, data, opened.dataset_hash)
+    both = {"wet2.wav channel 1", "wet2.wav channel 2"}
+    for name, more in (("file", ["--dry", "dry2.wav", "--wet", "wet2.wav"]), ("run", [])):
+        line = ["listen", "stereo", "--out", name, "--seconds", "1", "--excerpts", "2", *more]
+        assert main(line) == 0
+        document = json.loads((here / name / "test.json").read_text())
+        assert {trial["recording"] for trial in document["trials"]} == both
+        assert "each channel of a stereo recording by itself" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         (["gone"], "gone: found no such file or folder"),
+        (["a", "bad.wav"], "bad.wav, a sound file, in place of a model"),
+        (["a", "dry.wav"], "add --dry FILE --wet FILE"),
         (["a", "a"], "two sources with the name 'a'; give them names, as in old=a"),
         (["reference=a"], "the name 'reference', which a test uses itself"),
         (["tape"], "no run among the sources"),
@@ -118,8 +147,9 @@ def test_a_line_that_makes_no_test_is_refused_before_anything_is_loaded(
 @pytest.mark.parametrize(
     ("change", "line", "words"),
     [
-        (lambda here: None, ["a"], "found 0 passages of 8 s"),
-        (lambda here: None, ["a"], "Pass --excerpts 1 --seconds 1."),
+        (lambda here: None, ["a", "--seconds", "8"], "found 0 passages of 8 s"),
+        (lambda here: None, ["a", "--seconds", "8"], "expected 1 of them"),
+        (lambda here: None, ["a", "--excerpts", "3"], "Pass --excerpts 1 --seconds 1."),
         (
             lambda here: None,
             ["a", "tape", "--seconds", "1", "--excerpts", "1"],

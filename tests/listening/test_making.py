@@ -17,8 +17,8 @@ from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.listening.anchors import LOW_HZ, MID_HZ, anchor, low_pass
 from tapezoo.listening.design import check_count, is_test, read_test
 from tapezoo.listening.errors import ListeningError
-from tapezoo.listening.make import make_test
-from tapezoo.listening.material import choose_excerpts
+from tapezoo.listening.excerpts import choose_excerpts, settled
+from tapezoo.listening.make import make_test, page_room
 from tapezoo.listening.page import MOST_BYTES, check_page_size
 from tapezoo.listening.systems import held_at, system_of_bundle
 from tapezoo.loudness import loudness
@@ -153,6 +153,29 @@ def test_too_little_audio_says_what_there_is_room_for():
         match=r"found 1 passage of 2 s .*longest stretch is 3.2 s.*--excerpts 1 or --seconds 1\.",
     ):
         choose_excerpts(recordings(3.25), 3, 2.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "wanted"),
+    [
+        (None, None, (1, 8.0)),
+        (None, 2.0, (5, 2.0)),
+        (None, 1.0, (6, 1.0)),
+        (3, None, (3, 3.5)),
+        (None, 12.0, (1, 12.0)),
+        (40, None, (40, 8.0)),
+        (2, 9.0, (2, 9.0)),
+    ],
+)
+def test_what_was_not_asked_for_by_name_becomes_what_there_is_sound_for(count, seconds, wanted):
+    assert settled(recordings(10.75), count, seconds) == wanted
+
+
+def test_by_default_a_page_gets_no_more_passages_than_it_holds(monkeypatch):
+    room = page_room(recordings(4.0), SYSTEMS, "mushra", 0.5, 0)
+    assert room > 50
+    monkeypatch.setattr("tapezoo.listening.make.MOST_BYTES", MOST_BYTES * 3 / room)
+    assert page_room(recordings(4.0), SYSTEMS, "mushra", 0.5, 0) in (2, 3)
 
 
 @pytest.mark.parametrize(
