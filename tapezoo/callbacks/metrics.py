@@ -36,8 +36,11 @@ class MetricTable(Callback):
         if not isinstance(pl_module, EffectModel):
             return
         figures = trainer.callback_metrics
-        names = [str(name) for name in pl_module.test_metrics.keys(keep_base=True)]
-        values = {name: float(figures[f"test_{name}"]) for name in names if f"test_{name}" in figures}
+        values = {
+            name: float(figures[f"test_{name}"])
+            for name in pl_module.metric_names()
+            if f"test_{name}" in figures
+        }
         self.folder.mkdir(parents=True, exist_ok=True)
         write_csv(metrics_table(values), self.folder / FILE)
         self.console.say(f"over the whole split: {metrics_text(values)}")

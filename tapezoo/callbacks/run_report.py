@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,27 +13,32 @@ from numpy.typing import NDArray
 
 from tapezoo.callbacks.history import HISTORY, read_history
 from tapezoo.controls import Control
-from tapezoo.data.module import PairsDataModule, Passage
+from tapezoo.data.module import PairsDataModule, Passage, Row
 from tapezoo.data.settings import setting_text
 from tapezoo.filenames import unique_file_names
 from tapezoo.layers.responses import Explained, Response
+from tapezoo.measure.error_spectrum import measure_error_spectrum
 from tapezoo.measure.excerpts import Excerpt, choose_excerpts
 from tapezoo.measure.gain import gain_between, small_signal_gain
 from tapezoo.measure.harmonics import harmonics_by_level
+from tapezoo.measure.lateness import measure_lateness
 from tapezoo.measure.steadiness import measure_steadiness
 from tapezoo.measure.transfer import transfer_loops
 from tapezoo.measure.unlike import choose_material
 from tapezoo.net import Net
 from tapezoo.render.soundfiles import write_float_wav
+from tapezoo.report.error_spectrum import draw_error_spectrum
 from tapezoo.report.figures import INPUT, OUTPUT, TARGET, write_png
 from tapezoo.report.gain import draw_gains
 from tapezoo.report.harmonics import draw_harmonics
+from tapezoo.report.lateness import draw_lateness
 from tapezoo.report.learning import draw_learning_curve
 from tapezoo.report.responses import draw_block_response
 from tapezoo.report.steadiness import steadiness_table
 from tapezoo.report.tables import Column, Table, write_csv
 from tapezoo.report.transfer import draw_transfer_curve
 from tapezoo.report.waveforms import draw_excerpt_spectrograms, draw_excerpt_waveforms
+from tapezoo.training.probing import PlayableMachine
 
 MUSIC_BANDS_PER_OCTAVE = 3
 SINE_HZ = 100.0  # of the transfer curve and the harmonics
@@ -61,14 +66,6 @@ EXCERPT_COLUMNS = (
 
 
 Item = TypeVar("Item")
-
-
-@runtime_checkable
-class Machine(Protocol):
-    """A DataModule that can play anything through the machine it learns from."""
-
-    def respond(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(samples,) -> (samples,)"""
 
 
 class RunReport:
@@ -112,7 +109,9 @@ class RunReport:
             found = measure_steadiness(self._net, choose_material(rows, self._sample_rate))
             self.files.append(write_csv(steadiness_table(found), self._folder / "steadiness.csv"))
         excerpts = self._write_excerpts(passages, excerpt_s, recordings)
-        self._write_gain(excerpts)
+        if excerpts:
+            self._write_error(excerpts, rows)
+        self._write_gain(list(excerpts.values()))
         self._write_transfer(passages)
         if isinstance(self._net, Explained):
             self._write_blocks(self._net)
@@ -132,14 +131,16 @@ class RunReport:
 
     def _write_excerpts(
         self, passages: Sequence[Passage], excerpt_s: float, recordings: int
-    ) -> list[Excerpt]:
+    ) -> dict[str, Excerpt]:
+        """By what they are called."""
         names = unique_file_names([_without_ending(passage.recording) for passage in passages])
-        found, lines = [], []
+        found: dict[str, Excerpt] = {}
+        lines = []
         for passage, name in _spread(list(zip(passages, names, strict=True)), recordings):
             for excerpt in choose_excerpts(self._net, passage, self._sample_rate, excerpt_s):
                 files = f"{name}_{excerpt.kind}"
                 self._write_excerpt(passage, excerpt, files)
-                found.append(excerpt)
+                found[f"{excerpt.kind} passage of {passage.recording} at {excerpt.start_s:.1f} s"] = excerpt
                 end_s = excerpt.start_s + len(excerpt.input) / self._sample_rate
                 place = (excerpt.start_s, end_s, *excerpt.validation_s)
                 lines.append((files, passage.recording, excerpt.kind, *place, excerpt.esr))
@@ -166,6 +167,19 @@ class RunReport:
         waveforms = draw_excerpt_waveforms(excerpt.target, excerpt.output, *place, scored_s)
         self.files.append(write_png(waveforms, self._folder / f"{name}_waveforms.png"))
 
+    def _write_error(self, excerpts: Mapping[str, Excerpt], rows: Sequence[Row]) -> None:
+        targets = [one.target for one in excerpts.values()]
+        outputs = [one.output for one in excerpts.values()]
+        spectrum = measure_error_spectrum(targets, outputs, [row.target for row in rows], self._sample_rate)
+        figure = draw_error_spectrum(spectrum, f"{self._architecture}: the error over frequency")
+        self.files.append(write_png(figure, self._folder / "error_spectrum.png"))
+        late = {
+            name: measure_lateness(one.target, one.output, self._sample_rate, one.start_s)
+            for name, one in excerpts.items()
+        }
+        figure = draw_lateness(late, f"{self._architecture}: delay against the machine")
+        self.files.append(write_png(figure, self._folder / "delay.png"))
+
     def _write_gain(self, excerpts: Sequence[Excerpt]) -> None:
         quiet = small_signal_gain(self._net, self._sample_rate, self._defaults)
         gains = {f"model, noise at -40 dB{self._at_defaults()}": (quiet, INPUT)}
@@ -184,7 +198,7 @@ class RunReport:
         self.files.append(write_png(figure, self._folder / "frequency_response.png"))
 
     def _write_transfer(self, passages: Sequence[Passage]) -> None:
-        machine = self._data.respond if isinstance(self._data, Machine) else None
+        machine = self._data.respond if isinstance(self._data, PlayableMachine) else None
         peak_db = _peak_db(passages)
         title = f"{self._architecture}{self._at_defaults()}"
         loops = transfer_loops(

@@ -140,8 +140,7 @@ def _metric_lines(run_dir: Path, trainer: Trainer, measured: Mapping[str, float]
     model = trainer.lightning_module
     if not isinstance(model, EffectModel):
         return
-    names = [str(name) for name in model.val_metrics.keys(keep_base=True)]
-    values = {name: measured.get(f"val_{name}", math.nan) for name in names}
+    values = {name: measured.get(f"val_{name}", math.nan) for name in model.metric_names()}
     folder = run_dir / "report"
     folder.mkdir(exist_ok=True)
     write_csv(metrics_table(values), folder / "metrics.csv")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.data.audio import Audio, read_header
@@ -24,12 +23,12 @@ from tapezoo.measure.machine.figures import Figure, flutter_figures
 from tapezoo.measure.machine.machine import Machine, MeasureError, Real
 from tapezoo.measure.machine.wow_flutter import LEAST_S, wow_flutter
 from tapezoo.measure.metric_units import UNITS
+from tapezoo.measure.shift import nearest_shift, shifted
 from tapezoo.terminal import plain
 
 POINTS_PER_S = 500  # of a delay over time: flutter up to 200 Hz, as far as the delay shows it
 RATIOS = ("", "of full scale")  # metrics without a scale of their own: small numbers
 FINE, COARSE = 5, 2  # decimals of a ratio; of dB, LU and scores
-NEAR_SAMPLES = 32  # that the phase of a machine may hide
 SEEN = (
     "A model that was trained on this recording knows it: these figures then flatter it. `tapezoo test` scores the "
     "part that it has not seen."
@@ -187,40 +186,8 @@ def play_dry(recording: Recording, machine: Machine) -> Played:
     return Played(shifted(output, moved), moved)
 
 
-def nearest_shift(output: Real, target: Real) -> float:
-    """By how many samples the output has to be later for the smallest squared error, at most NEAR_SAMPLES.
-
-    Shape:
-        output, target: (samples,).
-    """
-    spectrum = np.fft.rfft(target, 2 * len(target)) * np.conj(np.fft.rfft(output, 2 * len(target)))
-    angle = 2 * np.pi * np.fft.rfftfreq(2 * len(target))
-    lags = np.arange(-NEAR_SAMPLES, NEAR_SAMPLES + 1)
-    likeness = np.fft.irfft(spectrum)[lags]
-    best = int(lags[int(np.argmax(likeness))])
-
-    def unlike(shift: float) -> float:
-        return -float(np.real(spectrum * np.exp(1j * angle * shift)).sum())
-
-    found = minimize_scalar(unlike, bounds=(best - 1, best + 1), method="bounded", options={"xatol": 1e-3})
-    return float(found.x)
-
-
-def shifted(signal: Real, samples: float) -> Real:
-    """Later by any number of samples.
-
-    Shape:
-        signal: (samples,).
-    """
-    room = NEAR_SAMPLES + 64
-    padded = np.pad(signal, room)
-    turned = np.exp(-2j * np.pi * np.fft.rfftfreq(len(padded)) * samples)
-    moved: Real = np.fft.irfft(np.fft.rfft(padded) * turned, len(padded))[room : room + len(signal)]
-    return moved
-
-
 def scores(recording: Recording, played: Played, also: Sequence[str] = ()) -> tuple[list[Figure], list[str]]:
-    """Every registered metric of a machine on a recording, and the difference in loudness; needs torch.
+    """Every registered metric but those on test signals, and the difference in loudness; needs torch.
 
     Args:
         recording: Its wet is the target.
@@ -237,7 +204,8 @@ def scores(recording: Recording, played: Played, also: Sequence[str] = ()) -> tu
     import torch
 
     from tapezoo import registry
-    from tapezoo.metrics import make_metric
+    from tapezoo.metrics import make_metric, resolve
+    from tapezoo.metrics.probing import ProbingMetric
     from tapezoo.metrics.sampled import MetricError, refused_for_length
 
     begin = min(round(SKIPPED_S * recording.sample_rate), len(recording.target) // 4)
@@ -246,7 +214,7 @@ def scores(recording: Recording, played: Played, also: Sequence[str] = ()) -> tu
     pair = [torch.from_numpy(one.astype(np.float32))[None] for one in (output, target)]
     figures, remarks = [], []
     for entry in registry.registrations("metrics"):
-        if entry.extra and entry.name not in also:
+        if (entry.extra and entry.name not in also) or issubclass(resolve(entry.name), ProbingMetric):
             continue
         value = float("nan")
         try:

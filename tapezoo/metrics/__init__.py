@@ -1,7 +1,8 @@
 """Metrics of validation and test by name, tapezoo's own or a plugin's; over the whole set, never over shuffled pieces.
 
 A metric is a torchmetrics `Metric` with `update(output, target)` on (1, samples) and is logged as `val_NAME`. One whose
-constructor has an argument `sample_rate` is given it.
+constructor has an argument `sample_rate` is given it. A `tapezoo.metrics.probing.ProbingMetric` plays test signals
+instead.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from torchmetrics import Metric, MetricCollection
 
 from tapezoo import registry
+from tapezoo.metrics.probing import ProbingMetric
 
 ALWAYS = ("esr", "mae", "si_sdr", "mrstft")  # si_sdr in dB, mean over rows
 
@@ -39,21 +41,37 @@ def make_metric(name: str, sample_rate: int) -> Metric:
 
 
 def metric_collection(prefix: str, sample_rate: int, extra: Iterable[str] = ()) -> MetricCollection:
-    """The metrics of one split.
+    """The metrics of one split that compare output and target.
 
     Args:
         prefix: Prefix of their names: "val_" gives `val_esr`.
         sample_rate: Of the signals, Hz.
-        extra: Names of registered metrics to compute beside `ALWAYS`.
+        extra: Names of registered metrics to compute beside `ALWAYS`; of those that play test signals see
+            `probe_collection`.
 
     Raises:
         RegistrationError: A name that is not registered.
         MetricError: A rate that one of them is not made for.
     """
-    names = dict.fromkeys([*ALWAYS, *extra])
-    made: dict[str, Metric | MetricCollection] = {name: make_metric(name, sample_rate) for name in names}
+    made = _made([*ALWAYS, *extra], sample_rate)
+    return _collection(
+        {name: one for name, one in made.items() if not isinstance(one, ProbingMetric)}, prefix
+    )
+
+
+def probe_collection(prefix: str, sample_rate: int, names: Iterable[str]) -> MetricCollection:
+    """Those of the named metrics that play test signals, see `metric_collection`."""
+    made = _made(names, sample_rate)
+    return _collection({name: one for name, one in made.items() if isinstance(one, ProbingMetric)}, prefix)
+
+
+def _made(names: Iterable[str], sample_rate: int) -> dict[str, Metric]:
+    return {name: make_metric(name, sample_rate) for name in dict.fromkeys(names)}
+
+
+def _collection(made: dict[str, Metric], prefix: str) -> MetricCollection:
     # compute groups compare states by value and would merge metrics that start out equal
-    return MetricCollection(made, prefix=prefix, compute_groups=False)
+    return MetricCollection(dict(made), prefix=prefix, compute_groups=False)
 
 
 def registered_metric(figure: str) -> list[str]:

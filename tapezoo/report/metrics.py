@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tapezoo.measure.metric_units import UNITS
+from tapezoo.measure.metric_units import UNITS, metric_meaning
 from tapezoo.report.tables import Column, Table
 
 COLUMNS = (
     Column("metric", "metric"),
     Column("value", "value", shown=".5g", written=".6g", is_number=True),
     Column("unit", "unit"),
+    Column("meaning", "what it is"),
 )
 
 
@@ -22,6 +23,7 @@ def metrics_table(values: Mapping[str, float]) -> Table:
         values: By name.
     """
     rows = [
-        [name, None if math.isnan(value) else value, UNITS.get(name, "")] for name, value in values.items()
+        [name, None if math.isnan(value) else value, UNITS.get(name, ""), metric_meaning(name)]
+        for name, value in values.items()
     ]
     return Table(COLUMNS, rows)

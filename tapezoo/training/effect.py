@@ -17,7 +17,8 @@ from tapezoo.controls import Control
 from tapezoo.data.batch import Batch
 from tapezoo.layers.delay_line import read_whole
 from tapezoo.losses.mrstft import MRSTFT
-from tapezoo.metrics import metric_collection, registered_metric
+from tapezoo.metrics import metric_collection, probe_collection, registered_metric
+from tapezoo.metrics.probing import refused_without_machine
 from tapezoo.metrics.sampled import MetricError
 from tapezoo.net import Net, State
 from tapezoo.play import play, settle
@@ -32,6 +33,7 @@ from tapezoo.training.long_path import (
     start_filters,
 )
 from tapezoo.training.objective import Objective, Progress, Step
+from tapezoo.training.probing import PlayableMachine, RememberedMachine, play_model
 from tapezoo.training.schedules import CosineDecay
 from tapezoo.training.scoring import error_and_energy, in_pieces, scored_rows, unmeasured_metrics
 from tapezoo.training.supervised import Supervised
@@ -113,6 +115,9 @@ class EffectModel(LightningModule):
         asked_for = [*(metrics or []), *registered_metric(self.objective.monitor)]
         self.val_metrics = metric_collection("val_", sample_rate, asked_for)
         self.test_metrics = metric_collection("test_", sample_rate, asked_for)
+        self.val_probes = probe_collection("val_", sample_rate, asked_for)
+        self.test_probes = probe_collection("test_", sample_rate, asked_for)
+        self._machine: RememberedMachine | None = None
         self.test_distance = MRSTFT("hybrid")
         self._kept_delay = torch.zeros(2, dtype=torch.float64)
 
@@ -212,8 +217,9 @@ class EffectModel(LightningModule):
                 self.log_dict(losses, batch_size=row_target.shape[-1])
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the metrics of the whole split."""
+        """Logs the metrics of the whole split, and those on test signals."""
         self._log_metrics(self.val_metrics)
+        self._log_probes(self.val_probes)
         self._log_kept_delay("val")
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
@@ -249,8 +255,9 @@ class EffectModel(LightningModule):
         }
 
     def on_test_epoch_end(self) -> None:
-        """Logs the metrics of the whole split."""
+        """Logs the metrics of the whole split, and those on test signals."""
         self._log_metrics(self.test_metrics)
+        self._log_probes(self.test_probes)
         self._log_kept_delay("test")
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -299,11 +306,14 @@ class EffectModel(LightningModule):
         return max(self.burn_in_samples, self.score_after_samples)
 
     def unmeasured(self, split: Literal["val", "test"]) -> list[MetricError]:
-        """What is to be said of metrics that will have no figure, since the rows of this split are too short."""
+        """What is to be said of metrics that will have no figure: rows too short, or no machine to play."""
         metrics = self.val_metrics if split == "val" else self.test_metrics
         cut_samples = self._start_samples + self.net.latency_samples
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        return unmeasured_metrics(metrics.values(), data, split, cut_samples)
+        refused = unmeasured_metrics(metrics.values(), data, split, cut_samples)
+        if not isinstance(data, PlayableMachine):
+            refused += refused_without_machine(self.val_probes.values())
+        return refused
 
     def configure_optimizers(self) -> Any:
         """An optimizer of the recipe for each set of parameters that the objective trains, and their schedulers."""
@@ -391,6 +401,21 @@ class EffectModel(LightningModule):
     def _finite_metrics(self) -> dict[str, float]:
         metrics: Mapping[str, Tensor] = self.trainer.callback_metrics
         return {name: float(value) for name, value in metrics.items() if torch.isfinite(value)}
+
+    def metric_names(self) -> list[str]:
+        """Of all metrics that validation and test measure."""
+        return sorted(
+            str(name) for group in (self.val_metrics, self.val_probes) for name in group.keys(keep_base=True)
+        )
+
+    def _log_probes(self, probes: Any) -> None:
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if len(probes) and isinstance(data, PlayableMachine):
+            if self._machine is None or self._machine.machine is not data:
+                self._machine = RememberedMachine(data)
+            latency = self.net.latency_samples
+            probes.update(play_model(self.run, self.default_controls(), latency), self._machine, latency)
+        self._log_metrics(probes)
 
     def _log_metrics(self, metrics: Any) -> None:
         for name, value in metrics.compute().items():

@@ -15,7 +15,7 @@ from tapezoo.controls import control_vector
 from tapezoo.export import export_bundle
 from tapezoo.export.targets.onnx import OnnxTarget
 from tapezoo.measure.machine.machine import Machine, machine_of_bundle, machine_of_net
-from tapezoo.measure.pair_scores import nearest_shift, shifted
+from tapezoo.measure.shift import nearest_shift, shifted
 
 RATE_HZ = 44100
 

@@ -14,6 +14,7 @@ from tapezoo.measure.machine.machine import Real
 from tapezoo.measure.machine.noise import Noise
 from tapezoo.measure.machine.response import Response
 from tapezoo.measure.machine.wow_flutter import WowFlutter
+from tapezoo.measure.third_octaves import third_octaves
 
 LOWEST_HZ, HIGHEST_HZ = 40.0, 16_000.0
 HEARD_DB = -60.0  # under the largest gain: what is lower is measured badly and not heard
@@ -139,10 +140,6 @@ def _noise_of_lines_db(distortion: Distortion, noise: Noise) -> Real:
 
 def _third_octaves_db(noise: Noise) -> Real:
     power = 10 ** (noise.density_db / 10) * noise.frequency_hz[1]
-    levels = []
-    for band in range(LOWEST_BAND, HIGHEST_BAND + 1):
-        low, high = (1000 * 10 ** ((band + side) / 10) for side in (-0.5, 0.5))
-        if high <= noise.frequency_hz[-1]:
-            own = power[(noise.frequency_hz >= low) & (noise.frequency_hz < high)].sum()
-            levels.append(max(10 * math.log10(max(own, 1e-30)), SILENT_BAND_DB))
-    return np.asarray(levels)
+    _, bands = third_octaves(power, noise.frequency_hz, LOWEST_BAND, HIGHEST_BAND)
+    levels: Real = 10 * np.log10(np.maximum(bands, 10 ** (SILENT_BAND_DB / 10)))
+    return levels

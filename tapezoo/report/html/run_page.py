@@ -21,6 +21,10 @@ METRICS_TEXT = (
 PICTURES = {  # of the report, in the order of the page, and what they show
     "learning_curve.png": "Learning curve: error on the validation split over the updates, beside the linear filter.",
     "frequency_response.png": "Gain over frequency in bands that are mostly linear: machine, model, model on noise.",
+    "error_spectrum.png": "Error over frequency, beside the target. Dashed: the target in the quietest tenth of the "
+    "split; where it has pauses, that is the machine's noise, and an error below it is not heard in them.",
+    "delay.png": "How much later the output is than the target: a line that moves is a wandering delay that the model "
+    "does not follow, one beside zero a delay that alignment left.",
     "harmonics.png": "Harmonics of a sine over its level, relative to the fundamental: how the distortion grows. Lines "
     "with dots are the model; dashed ones, where there are any, the virtual machine that it was trained on.",
     "transfer_curve.png": "Output against input for sines of several levels: saturation, and hysteresis as open loops.",
