@@ -137,7 +137,7 @@ def test_a_finished_run_holds_recipe_tags_metrics_checkpoint_sound_and_pictures(
     assert (artifacts / "checkpoints" / "best.ckpt").read_bytes() == (tmp_path / "best.ckpt").read_bytes()
     kept = sorted(path.name for path in (artifacts / "report").iterdir())
     assert kept == sorted(path.name for path in (tmp_path / "report").iterdir())
-    assert {"transfer_curve.png", "steadiness.csv"} <= {*kept}
+    assert {"transfer_curve.png", "error_spectrum.png", "delay.png", "steadiness.csv"} <= {*kept}
     for ending in ("input.wav", "target.wav", "output.wav", "spectrograms.png", "waveforms.png"):
         assert any(name.endswith(f"_{ending}") for name in kept)
     assert (
