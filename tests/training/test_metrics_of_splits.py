@@ -51,5 +51,9 @@ def test_a_test_shows_every_metric_and_says_which_the_split_is_too_short_for(dat
     with (tmp_path / "test_metrics.csv").open() as file:
         rows = {row["metric"]: (row["value"], row["unit"], row["meaning"]) for row in csv.DictReader(file)}
     assert list(rows) == ["esr", "mae", "mrstft", "noise_spectrum", "si_sdr", "snr"]
-    assert rows["noise_spectrum"] == ("", "dB", "difference of the spectra where the target is quietest: hiss and hum")
+    assert rows["noise_spectrum"] == (
+        "",
+        "dB",
+        "difference of the spectra where the target is quietest: hiss and hum",
+    )
     assert float(rows["snr"][0]) == pytest.approx(-10 * np.log10(float(rows["esr"][0])), abs=1e-3)
