@@ -142,7 +142,7 @@ def _measure_pair(
         check_rates(wet.name, rate, machine.name, machine.sample_rate)
 
     from tapezoo.measure.captured import captured_figures, measure_captured, of_model, places_of
-    from tapezoo.measure.pair_scores import SEEN, play_dry, read_recording, recording_figures, remarks, scores
+    from tapezoo.measure.pair_scores import SEEN, play_dry, read_recording, recording_figures, remarks
     from tapezoo.report.measured import captured_pictures, figures_table
     from tapezoo.report.tables import screen_table
     from tapezoo.screen import Screen
@@ -153,7 +153,8 @@ def _measure_pair(
         own = recording_figures(recording)
         places = places_of(recording)
     console.print(screen_table(figures_table([recording.name], [own])))
-    console.say(*remarks(recording))
+    said = remarks(recording)
+    console.say(*said)
     captured = []
     if places is not None:
         with console.status("measuring the test signals of the excitation"):
@@ -162,12 +163,18 @@ def _measure_pair(
             )
     shown, figures, output = [recording.name], [own], None
     for machine in machines:
+        from tapezoo.measure.recording_scores import scores
+
         with console.status(f"playing {machine.name}"):
             played = play_dry(recording, machine)
-            found, unscored = scores(recording, played, options.metric)
+            taken = {
+                one.key for one in (*own, *(more for part in captured for more in captured_figures(part)))
+            }
+            found, unscored = scores(recording, played, options.metric, taken)
             output = played.output
         console.print(screen_table(figures_table([machine.name], [found])))
         console.say(*unscored, SEEN)
+        said += unscored
         shown, figures = [*shown, machine.name], [*figures, found]
         if places is not None:
             captured.append(of_model(measure_captured(machine.name, recording, output, places)))
@@ -183,7 +190,8 @@ def _measure_pair(
         audible, curves = passages(recording, output), [one.as_json() for one in captured]
         drawn = captured_pictures(captured) if captured else {}
         command = _command(options)
-        write_measurement(Measurement(command, True, shown, figures, curves, audible, drawn), folder)
+        found_all = Measurement(command, True, shown, figures, curves, audible, drawn, (), said)
+        write_measurement(found_all, folder)
 
 
 def _merged(figures: Sequence[Figure], more: Sequence[Figure]) -> list[Figure]:

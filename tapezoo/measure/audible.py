@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from tapezoo.devices.program import program_material
 from tapezoo.esr import esr
-from tapezoo.measure.excerpts import TYPICAL, Excerpt, typical_and_worst
+from tapezoo.measure.excerpts import TYPICAL, Excerpt, even_starts, typical_and_worst
 from tapezoo.measure.machine.machine import Machine
 from tapezoo.measure.pair_scores import Recording
 
-PASSAGE_S = 8.0
+PASSAGE_S, SHORTEST_S = 8.0, 2.0  # of a passage that is compared with another
 PROGRAM = {"music": 4.0, "percussion": 2.0, "speech": 2.0}  # of each, at most so many s
 PROGRAM_LENGTH_S = 12.0  # of which no kind has more than its share
 CANDIDATES = 8
@@ -52,6 +52,8 @@ def program_through(machines: Sequence[Machine]) -> Audible:
 def passages(recording: Recording, output: NDArray[np.float64] | None) -> list[Audible]:
     """A typical and the worst passage of a model on a recording; without a model, the passage in its middle.
 
+    They do not overlap. A recording of less than 16 s has two of half its length, one of less than 4 s is one passage.
+
     Args:
         recording: The pair.
         output: Of the model, (samples,) as the recording.
@@ -70,14 +72,17 @@ def passages(recording: Recording, output: NDArray[np.float64] | None) -> list[A
                 {"input": recording.input[taken], "target": recording.target[taken]},
             )
         ]
-    starts = np.unique(np.linspace(0, count - samples, CANDIDATES).astype(int)).tolist()
+    if count >= 2 * round(SHORTEST_S * rate):
+        samples = min(samples, count // 2)
+    starts = even_starts(count, samples, CANDIDATES)
     found = [_excerpt(recording, output, slice(start, start + samples)) for start in starts]
+    alone = "; there is no room for a second one" if len(starts) == 1 else ""
     return [
         _audible(
             recording,
             one.kind,
             one.start_s,
-            f", ESR {one.esr:.5f}",
+            f", ESR {one.esr:.5f}{alone}",
             {"input": one.input, "target": one.target, "output": one.output},
         )
         for one in typical_and_worst(found)

@@ -48,8 +48,8 @@ def choose_excerpts(net: Net, passage: Passage, sample_rate: int, excerpt_s: flo
     """A typical and the worst passage of a region; only a typical one where there is room for no other.
 
     A region that is shorter than an excerpt is shown with what is around it in the recording, up to that length: a
-    tenth of a second cannot be judged by ear. Up to eight candidates lie evenly over a longer one; typical is the one
-    whose error is the median's.
+    tenth of a second cannot be judged by ear. Up to eight candidates lie evenly over a longer one and share nothing;
+    typical is the one whose error is the median's.
 
     Args:
         net: On the CPU, with its trained weights.
@@ -72,15 +72,26 @@ def typical_and_worst(found: Sequence[Excerpt]) -> list[Excerpt]:
     return [typical] if ranked[-1] is typical else [typical, replace(ranked[-1], kind=WORST)]
 
 
+def even_starts(room: int, samples: int, most: int) -> list[int]:
+    """Where pieces begin that lie evenly over a stretch and do not overlap; one piece lies in its middle.
+
+    Args:
+        room: Length of the stretch, samples, at least `samples`.
+        samples: Length of each piece.
+        most: How many at most.
+    """
+    count = min(most, room // samples)
+    if count < 2:
+        return [(room - samples) // 2]
+    return [int(at) for at in np.linspace(0, room - samples, count)]
+
+
 def _starts(passage: Passage, samples: int) -> list[int]:
-    room = passage.stop - passage.start - samples
-    count = min(
-        MOST_CANDIDATES, 1 + max(2 * room // samples, 0)
-    )  # neighbours share half of themselves at most
-    if count == 1:
-        middle = (passage.start + passage.stop - samples) // 2
-        return [min(max(middle, 0), len(passage.input) - samples)]
-    return [passage.start + int(at) for at in np.linspace(0, room, count)]
+    room = passage.stop - passage.start
+    if room >= samples:
+        return [passage.start + at for at in even_starts(room, samples, MOST_CANDIDATES)]
+    middle = (passage.start + passage.stop - samples) // 2
+    return [min(max(middle, 0), len(passage.input) - samples)]
 
 
 def _played(net: Net, passage: Passage, start: int, samples: int, sample_rate: int) -> Excerpt:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,27 +13,27 @@ from numpy.typing import NDArray
 from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.data.audio import Audio, read_header
 from tapezoo.data.checks import check_headers
-from tapezoo.data.least_squares import linear_floor
+from tapezoo.data.least_squares import LINEAR_FLOOR_TAPS, linear_floor
 from tapezoo.data.pair_delays import settle_delays
 from tapezoo.data.pairs import Pair
 from tapezoo.data.prepare import prepare_pair
 from tapezoo.data.streams import read_signal
-from tapezoo.loudness import loudness, loudness_unit
-from tapezoo.measure.machine.figures import Figure, flutter_figures
+from tapezoo.loudness import ABSOLUTE_GATE_LUFS, BLOCK_S, loudness, loudness_unit
+from tapezoo.measure.machine.figures import NOTHING, Figure, flutter_figures, silent_where, without_value
 from tapezoo.measure.machine.machine import Machine, MeasureError, Real
 from tapezoo.measure.machine.wow_flutter import LEAST_S, wow_flutter
-from tapezoo.measure.metric_units import UNITS
 from tapezoo.measure.shift import nearest_shift, shifted
 from tapezoo.terminal import plain
 
 POINTS_PER_S = 500  # of a delay over time: flutter up to 200 Hz, as far as the delay shows it
-RATIOS = ("", "of full scale")  # metrics without a scale of their own: small numbers
-FINE, COARSE = 5, 2  # decimals of a ratio; of dB, LU and scores
+FINE = 5  # decimals of a ratio
+LOUDNESS_UNIT = "LUFS"
+# least squares fit a share of taps over samples of what no filter can make: 1 % of it here, and more in less
+FLOOR_LEAST_SAMPLES = 100 * LINEAR_FLOOR_TAPS
 SEEN = (
     "A model that was trained on this recording knows it: these figures then flatter it. `tapezoo test` scores the "
     "part that it has not seen."
 )
-SKIPPED_S = 0.1  # in which a machine that begins at rest catches up with a recording that does not
 
 
 @dataclass(frozen=True)
@@ -132,16 +132,19 @@ def recording_figures(recording: Recording) -> list[Figure]:
         recording.target.astype(np.float64),
         recording.sample_rate,
     )
-    unit = loudness_unit(len(wet), rate)
+    loud = loudness_figure("loudness_wet", "loudness of wet", wet, rate, 1)
+    change = loudness_change("loudness_change", "against dry", wet, dry, rate, 1)
+    silent = {"dry": silent_where(not dry.any()), "wet": silent_where(not wet.any())}
+    gain = Figure("gain_db", "level of wet against dry", _rms_db(wet) - _rms_db(dry), "dB")
     figures = [
         Figure("seconds", "length", len(wet) / rate, "s", 1),
         Figure("delay_samples", "delay of wet", recording.delay_samples, "samples", 0),
-        Figure("gain_db", "level of wet against dry", _rms_db(wet) - _rms_db(dry), "dB"),
-        Figure("loudness_wet", "loudness of wet", loudness(wet, rate), unit, 1),
-        Figure("loudness_change", "against dry", loudness(wet, rate) - loudness(dry, rate), "dB", 1),
-        Figure("crest_dry_db", "crest factor of dry", _crest_db(dry), "dB", 1),
-        Figure("crest_wet_db", "crest factor of wet", _crest_db(wet), "dB", 1),
-        Figure("linear_floor", "ESR of the best linear filter", _floor(recording), "", 5),
+        without_value(gain, silent["dry"] or silent["wet"]),
+        loud,
+        change,
+        without_value(Figure("crest_dry_db", "crest factor of dry", _crest_db(dry), "dB", 1), silent["dry"]),
+        without_value(Figure("crest_wet_db", "crest factor of wet", _crest_db(wet), "dB", 1), silent["wet"]),
+        _floor_figure(recording),
     ]
     speed = _speed(recording)
     if speed is not None:
@@ -186,56 +189,6 @@ def play_dry(recording: Recording, machine: Machine) -> Played:
     return Played(shifted(output, moved), moved)
 
 
-def scores(recording: Recording, played: Played, also: Sequence[str] = ()) -> tuple[list[Figure], list[str]]:
-    """Every registered metric but those on test signals, and the difference in loudness; needs torch.
-
-    Args:
-        recording: Its wet is the target.
-        played: Of `play_dry`.
-        also: Of the metrics that need an extra, which are slow, those to compute.
-
-    Returns:
-        figures: NaN where a metric cannot judge this recording.
-        remarks: Why not, a sentence each.
-
-    Raises:
-        RegistrationError: The extra of a metric in `also` is not installed.
-    """
-    import torch
-
-    from tapezoo import registry
-    from tapezoo.metrics import make_metric, resolve
-    from tapezoo.metrics.probing import ProbingMetric
-    from tapezoo.metrics.sampled import MetricError, refused_for_length
-
-    begin = min(round(SKIPPED_S * recording.sample_rate), len(recording.target) // 4)
-    output = played.output[begin:]
-    target = recording.target[begin:].astype(np.float64)
-    pair = [torch.from_numpy(one.astype(np.float32))[None] for one in (output, target)]
-    figures, remarks = [], []
-    for entry in registry.registrations("metrics"):
-        if (entry.extra and entry.name not in also) or issubclass(resolve(entry.name), ProbingMetric):
-            continue
-        value = float("nan")
-        try:
-            metric = make_metric(entry.name, recording.sample_rate)
-        except MetricError as error:
-            remarks.append(str(error))
-        else:
-            seconds = len(target) / recording.sample_rate
-            remarks += map(str, refused_for_length([metric], [seconds], recording.name))
-            with torch.no_grad():
-                metric.update(*pair)
-                value = float(metric.compute())
-        unit = UNITS.get(entry.name, "")
-        figures.append(Figure(entry.name, entry.name, value, unit, FINE if unit in RATIOS else COARSE))
-    apart = loudness(output, recording.sample_rate) - loudness(target, recording.sample_rate)
-    figures.append(Figure("loudness_db", "louder than wet by", apart, "dB"))
-    if played.moved_samples:
-        figures.append(Figure("moved_samples", "was moved by", played.moved_samples, "samples"))
-    return figures, remarks
-
-
 def check_rates(name: str, rate: int, other: str, other_rate: int) -> None:
     """Refuses to compare two rates; raises MeasureError."""
     if rate != other_rate:
@@ -257,10 +210,37 @@ def _speed(recording: Recording) -> NDArray[np.float64] | None:
     return -np.diff(delay_s) * POINTS_PER_S
 
 
-def _floor(recording: Recording) -> float:
-    return float(
-        linear_floor([(recording.input, recording.target)], [(recording.input, recording.target)], 0)
-    )
+def _floor_figure(recording: Recording) -> Figure:
+    key, text = "linear_floor", "ESR of the best linear filter"
+    if len(recording.target) < FLOOR_LEAST_SAMPLES:
+        reason = f"needs {FLOOR_LEAST_SAMPLES / recording.sample_rate:.2g} s"
+        return Figure(key, text, NOTHING, "", FINE, reason)
+    pair = [(recording.input, recording.target)]
+    return Figure(key, text, float(linear_floor(pair, pair, 0)), "", FINE)
+
+
+def loudness_figure(key: str, text: str, signal: Real, rate: int, decimals: int = 2) -> Figure:
+    """Integrated loudness after ITU-R BS.1770-4.
+
+    Args:
+        key: Of the figure.
+        text: Of the figure.
+        signal: (samples,).
+        rate: Sample rate, Hz.
+        decimals: That are shown.
+    """
+    if loudness_unit(len(signal), rate) != LOUDNESS_UNIT:
+        return Figure(key, text, NOTHING, LOUDNESS_UNIT, decimals, f"needs {BLOCK_S:g} s")
+    found = loudness(signal, rate)
+    missing = "" if math.isfinite(found) else f"under {ABSOLUTE_GATE_LUFS:g} LUFS"
+    return Figure(key, text, found if not missing else NOTHING, LOUDNESS_UNIT, decimals, missing)
+
+
+def loudness_change(key: str, text: str, signal: Real, other: Real, rate: int, decimals: int = 2) -> Figure:
+    """By how many dB a signal is louder than another; see `loudness_figure`."""
+    levels = [loudness_figure(key, text, one, rate, decimals) for one in (signal, other)]
+    missing = levels[0].missing or levels[1].missing
+    return Figure(key, text, levels[0].value - levels[1].value, "dB", decimals, missing)
 
 
 def _rms_db(signal: NDArray[np.float64]) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tapezoo.measure.captured import Captured
-from tapezoo.measure.machine.figures import REFERENCE_HZ, Figure
+from tapezoo.measure.machine.figures import REFERENCE_HZ, SILENCE, Figure
 from tapezoo.measure.machine.measured import Measured
 from tapezoo.report.figures import OUTPUT, SHADES, TARGET, new_figure
 from tapezoo.report.tables import Cell, Column, Table
@@ -24,7 +24,7 @@ LOWEST_DB = -120.0
 
 
 def figures_table(names: Sequence[str], figures: Sequence[Sequence[Figure]]) -> Table:
-    """A row per figure, a column per machine; a dash where there is none.
+    """A row per figure, a column per machine; where there is none the reason, or a dash.
 
     Args:
         names: Of the machines.
@@ -144,12 +144,16 @@ def _draw_noise(machines: Sequence[Measured | Captured]) -> Picture:
         at.semilogx(
             machine.noise.frequency_hz[shown],
             np.maximum(machine.noise.density_db[shown], -220),
-            label=f"{machine.name}: {machine.noise.level_db:.1f} dB",
+            label=f"{machine.name}: {_level_text(machine.noise.level_db)}",
             **style,
         )
     at.set_ylabel("density (dB re full scale, per Hz)")
     _finish(at, "frequency (Hz)")
     return figure
+
+
+def _level_text(level_db: float) -> str:
+    return f"{level_db:.1f} dB" if math.isfinite(level_db) else SILENCE
 
 
 def _styles() -> list[dict[str, Any]]:
@@ -166,8 +170,10 @@ def _finish(at: Axes, x: str = "", legend: bool = True) -> None:
 
 
 def _cell(figure: Figure | None) -> str | None:
-    if figure is None or not math.isfinite(figure.value):
+    if figure is None:
         return None
+    if not math.isfinite(figure.value):
+        return figure.missing or None
     shown = f"{figure.value:.{figure.decimals}f}"
     return shown.removeprefix("-") if float(shown) == 0 else shown
 

@@ -35,6 +35,7 @@ class Measurement:
         audible: To listen to.
         pictures: File names without suffix, and what draws them.
         deviations: How far the first machine is from the second; empty without one.
+        remarks: What a reader of the figures should know.
     """
 
     command: str
@@ -45,6 +46,7 @@ class Measurement:
     audible: Sequence[Audible]
     pictures: Mapping[str, Callable[[], Picture]]
     deviations: Sequence[Figure] = ()
+    remarks: Sequence[str] = ()
 
 
 def write_measurement(measurement: Measurement, folder: Path) -> None:
@@ -60,6 +62,9 @@ def write_measurement(measurement: Measurement, folder: Path) -> None:
         "sources": list(measurement.names),
         "figures": [_values(own) for own in measurement.figures],
         "deviations": _values(measurement.deviations),
+        "missing": [_reasons(own) for own in measurement.figures],
+        "missing_deviations": _reasons(measurement.deviations),
+        "remarks": list(measurement.remarks),
         "labels": {
             one.key: {"text": one.text, "unit": one.unit, "decimals": one.decimals}
             for own in (*measurement.figures, measurement.deviations)
@@ -81,3 +86,8 @@ def write_measurement(measurement: Measurement, folder: Path) -> None:
 
 def _values(figures: Sequence[Figure]) -> dict[str, float | None]:
     return {one.key: one.value if math.isfinite(one.value) else None for one in figures}
+
+
+def _reasons(figures: Sequence[Figure]) -> dict[str, str]:
+    """Why figures are None, of those that say so."""
+    return {one.key: one.missing for one in figures if one.missing}

@@ -6,10 +6,13 @@ import json
 import numpy as np
 import pytest
 import soundfile
+import torch
 from export.nets import arguments, knobs, lstm
 from scipy import signal
+from torchmetrics import Metric
 
 import tapezoo.cli.measure as verb
+from tapezoo import registry
 from tapezoo.cli import main
 from tapezoo.controls import control_vector
 from tapezoo.export import export_bundle
@@ -54,11 +57,23 @@ def test_two_machines_stand_side_by_side_and_a_folder_holds_figures_and_pictures
     (out / "report.html").unlink()
     assert main(["report", str(out)]) == 0
     assert (out / "report.html").read_text() == page
+    (out / "program_output.wav").write_text("no sound")
+    (out / "program_target.wav").unlink()
+    assert main(["report", str(out)]) == 0
+    gone = (out / "report.html").read_text()
+    assert f"not even two are in {out}" in gone
+    assert "<td>3 % THD at 1 kHz is reached at</td>" in gone
     document = json.loads((out / "measure.json").read_text())
     assert document["sources"] == ["tape", "device:tape"]
     assert document["figures"][0] == document["figures"][1]
     assert document["deviations"]["response_largest_db"] == 0
     assert document["deviations"]["thd_ratio"] == 1
+    assert document["figures"][0]["noise_db"] is None
+    assert document["missing"][0]["noise_db"] == "digital silence"
+    assert '<td class="number">digital silence</td>' in page
+    assert "digital silence" in text
+    assert "-200" not in text
+    assert document["labels"]["smpte_difference_points"]["unit"] == "percentage points more"
     assert "tape against device:tape" in " ".join(text.split())
     assert len(document["curves"][0]["response"]["frequency_hz"]) == len(
         document["curves"][0]["response"]["gain_db"]
@@ -82,6 +97,10 @@ def test_two_machines_stand_side_by_side_and_a_folder_holds_figures_and_pictures
         ({"figures": [{"mine": 1}]}, "the figure 'mine'"),
         ({"figures": [3]}, "figures without names"),
         ({"deviations": [3]}, "figures without names"),
+        ({"missing": []}, "'missing' of another number of sources"),
+        ({"missing": [{"gain_1k_db": 3}]}, "'missing' that does not give texts"),
+        ({"missing_deviations": ["late"]}, "'missing' that does not give texts"),
+        ({"remarks": "late"}, "'remarks' that are no texts"),
         ({"labels": {"gain_1k_db": {"text": "gain", "unit": "dB", "decimals": 99}}}, "99 decimals"),
         ({"labels": {"gain_1k_db": 1}}, "'labels' that are not"),
     ],
@@ -205,16 +224,45 @@ def test_a_bundle_on_the_recording_of_itself_is_as_far_off_as_the_noise(pair, tm
     assert "trained on this recording" in text
     assert "times better than the best linear filter" in page
     assert "passage of wet.wav: 0.0 to 2.0 s, ESR" in page
+    assert "there is no room for a second one" in page
     assert '<button data-signal="target" aria-pressed="false">Wet</button>' in page
 
 
 def test_a_recording_that_is_inverted_or_clipped_is_measured_and_said_to_be(pair, tmp_path, capsys):
     wet, _ = soundfile.read(pair / "wet.wav")
     soundfile.write(tmp_path / "wet.wav", -np.clip(wet * 30, -1, 1), RATE_HZ)
-    assert main(["measure", str(pair / "dry.wav"), str(tmp_path / "wet.wav")]) == 0
+    line = ["measure", str(pair / "dry.wav"), str(tmp_path / "wet.wav"), "--out", str(tmp_path / "out")]
+    assert main(line) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "wet.wav: inverted polarity" in text
-    assert "clip" in text
+    page = (tmp_path / "out" / "report.html").read_text()
+    for said in (text, page):
+        assert "wet.wav: inverted polarity" in said
+        assert "clipped at" in said
+
+
+def test_a_recording_that_is_too_short_for_a_figure_says_how_much_it_needs(pair, tmp_path, capsys):
+    for name in ("dry", "wet"):
+        sound, _ = soundfile.read(pair / f"{name}.wav")
+        soundfile.write(tmp_path / f"{name}.wav", sound[:8820], RATE_HZ, subtype="FLOAT")
+    line = [
+        "measure",
+        str(tmp_path / "dry.wav"),
+        str(tmp_path / "wet.wav"),
+        "--against",
+        str(pair / "bundle"),
+    ]
+    assert main([*line, "--out", str(tmp_path / "out")]) == 0
+    document = json.loads((tmp_path / "out" / "measure.json").read_text())
+    own, found = document["missing"]
+    assert own == {
+        "loudness_wet": "needs 0.4 s", "loudness_change": "needs 0.4 s", "linear_floor": "needs 0.58 s",
+    }  # fmt: skip
+    assert {name: found[name] for name in ("loudness", "loudness_db", "noise_spectrum")} == {
+        "loudness": "needs 0.4 s", "loudness_db": "needs 0.4 s", "noise_spectrum": "needs 2 s",
+    }  # fmt: skip
+    assert all(document["figures"][0][name] is None for name in own)
+    assert document["figures"][1]["esr"] < 1e-3
+    assert "needs 0.58 s" in " ".join(capsys.readouterr().out.split())
 
 
 def test_of_a_stereo_recording_it_says_that_the_first_channel_is_measured(pair, tmp_path, capsys):
@@ -223,6 +271,40 @@ def test_of_a_stereo_recording_it_says_that_the_first_channel_is_measured(pair, 
         soundfile.write(tmp_path / f"{name}.wav", np.stack([left, left[::-1]], 1), RATE_HZ, subtype="FLOAT")
     assert main(["measure", str(tmp_path / "dry.wav"), str(tmp_path / "wet.wav")]) == 0
     assert "first of 2 channels" in " ".join(capsys.readouterr().out.split())
+
+
+class Raising(Metric):
+    """Somebody's metric, which fails."""
+
+    def update(self, output, target):
+        raise ZeroDivisionError("of mine")
+
+    def compute(self):
+        return torch.tensor(0.0)
+
+
+def test_a_strangers_metric_keeps_its_name_apart_from_figures_and_its_faults_to_itself(
+    pair, tmp_path, capsys, monkeypatch
+):
+    known = registry.registrations("metrics")
+    others = {
+        "gain_db": "torchmetrics:MeanSquaredError",
+        "mine": f"{__name__}:Raising",
+        "gone": "no_such_zoo:Metric",
+    }
+    entries = [registry.Registration("metrics", name, place, "zoo", "1") for name, place in others.items()]
+    kept = [entry for entry in known if entry.name == "esr"]
+    monkeypatch.setattr(registry, "registrations", lambda kind: [*kept, *entries])
+    line = ["measure", str(pair / "dry.wav"), str(pair / "wet.wav"), "--against", str(pair / "bundle")]
+    assert main([*line, "--out", str(tmp_path / "out")]) == 0
+    own, found = json.loads((tmp_path / "out" / "measure.json").read_text())["figures"]
+    assert abs(own["gain_db"]) < 60
+    assert 0 < found["metric_gain_db"] < 1e-3
+    assert "gain_db" not in found
+    assert (found["mine"], found["gone"]) == (None, None)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "the metric mine failed: ZeroDivisionError: of mine" in text
+    assert "metric 'gone': found zoo 1, which fails to import" in text
 
 
 @pytest.mark.parametrize("late", [0.0, 3.3, -7.25])

@@ -157,8 +157,8 @@ def test_the_deviations_of_two_machines_are_in_one_list_with_the_sign_of_the_fir
     thd = [0.25 * third * peak**3 / (0.5 * peak + 0.75 * third * peak**3) for third in (0.1, 0.05)]
     assert found["thd_ratio"] == pytest.approx(thd[0] / thd[1], rel=1e-3)
     assert found["harmonics_db"] == pytest.approx(6, abs=0.3)
-    assert found["smpte_difference_percent"] > 0
-    assert np.isnan(found["ccif_second_difference_percent"])
+    assert found["smpte_difference_points"] > 0
+    assert np.isnan(found["ccif_second_difference_points"])
     assert np.isnan(found["flutter_ratio"])
     assert np.isnan(found["noise_spectrum_db"])
     # the third harmonic of 1.25 kHz does not fold, that of 4.2 kHz does as a whole

@@ -45,6 +45,16 @@ def test_the_worst_and_a_typical_passage_of_a_long_region_are_found() -> None:
         assert one.esr == pytest.approx(error / energy)
 
 
+def test_a_typical_and_the_worst_passage_share_nothing() -> None:
+    gain = np.linspace(1.1, 1.2, 40 * RATE)
+    gain[11_000:13_000] = 3.0  # in the middle of two excerpts
+    chosen = choose_excerpts(delay_net(0), passage(gain, 8 * RATE, 16 * RATE), RATE, excerpt_s=4.0)
+    typical, worst = sorted(chosen, key=lambda one: one.start_s)
+    assert (typical.start_s, worst.start_s) == (8.0, 12.0)
+    (only,) = choose_excerpts(delay_net(0), passage(gain, 8 * RATE, 15 * RATE), RATE, excerpt_s=4.0)
+    assert (only.kind, only.start_s) == ("typical", 9.5)
+
+
 def test_a_short_region_is_heard_with_what_is_around_it_and_scored_alone() -> None:
     gain = np.full(40 * RATE, 5.0)
     gain[10_000:10_200] = 2.0

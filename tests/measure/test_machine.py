@@ -14,7 +14,7 @@ from tapezoo.measure.machine.dynamics import measure_dynamics
 from tapezoo.measure.machine.intermodulation import measure_intermodulation
 from tapezoo.measure.machine.loop import measure_loops
 from tapezoo.measure.machine.machine import Machine, MeasureError, machine_of_device
-from tapezoo.measure.machine.measured import figures_of, measure_machine
+from tapezoo.measure.machine.measured import deviations_of, figures_of, measure_machine
 from tapezoo.measure.machine.noise import a_weighting, measure_noise
 from tapezoo.measure.machine.response import measure_response
 from tapezoo.measure.machine.wow_flutter import (
@@ -141,11 +141,38 @@ def test_noise_and_hum_are_told_apart_and_the_tone_is_what_they_are_compared_wit
     assert found.hum_db == pytest.approx(10 * np.log10(1e-6 * (1 + 0.25) / 2), abs=0.3)
     assert found.level_db == pytest.approx(10 * np.log10(1e-8 + 1e-6 * 1.25 / 2), abs=0.1)
     assert found.snr_db == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)) - found.level_db, abs=0.1)
-    assert measure_noise(machine(lambda rows: rows)).level_db == -200
+    assert measure_noise(machine(lambda rows: rows)).level_db == -np.inf
     without = measure_noise(machine(lambda rows: rows + 1e-4 * noise[: rows.shape[1]]))
     assert without.hum_hz == 0
     density = 10 * np.log10(1e-8 / (RATE_HZ / 2))
     assert np.median(without.density_db) == pytest.approx(density, abs=0.5)
+
+
+def test_hum_that_nobody_hears_is_none():
+    time = np.arange(6 * RATE_HZ) / RATE_HZ
+    for level_db, hertz in ((-131.0, 0), (-115.0, 50)):
+        hum = 10 ** ((level_db + 3.01) / 20) * np.sin(2 * np.pi * 50 * time)
+        found = measure_noise(machine(lambda rows, hum=hum: rows + hum[: rows.shape[1]]))
+        assert found.hum_hz == hertz, level_db
+    assert found.hum_db == pytest.approx(-115, abs=0.3)
+
+
+def test_a_machine_that_is_silent_has_no_figures_but_says_so():
+    measured = measure_machine(machine(np.zeros_like))
+    figures = {figure.key: figure for figure in figures_of(measured)}
+    assert figures.pop("latency_samples").value == 0
+    assert all(np.isnan(one.value) or np.isneginf(one.value) for one in figures.values()), figures
+    for key in (
+        "gain_1k_db", "polarity", "thd_1k_6_percent", "h2_1k_percent", "smpte_percent", "ccif_third_percent",
+        "loop_area_6", "compression_db", "noise_db", "noise_a_db",
+    ):  # fmt: skip
+        assert figures[key].missing == "digital silence", key
+    assert {one.missing for key, one in figures.items() if key.startswith("aliases_")} == {"digital silence"}
+    assert json.loads(json.dumps(measured.as_json(), allow_nan=False))["noise"]["level_db"] is None
+    loud = measure_machine(machine(np.tanh))
+    apart = {figure.key: figure for figure in deviations_of(measured, loud)}
+    assert apart["response_rms_db"].missing == "digital silence"
+    assert all(np.isnan(one.value) for one in apart.values())
 
 
 @pytest.mark.parametrize(("hertz", "level_db"), [(31.62, -39.4), (100, -19.1), (1000, 0.0), (10000, -2.5)])
@@ -225,6 +252,8 @@ def test_the_figures_of_a_machine_are_in_one_list_without_what_it_does_not_have(
     level = 10 ** (figures["mol_1k_db"] / 20)  # the third harmonic is 0.05 A^3 of A - 0.15 A^3
     assert 0.05 * level**2 / (1 - 0.15 * level**2) == pytest.approx(0.03, rel=0.1)
     assert np.isnan(figures["ccif_second_percent"])
+    reasons = {figure.key: figure.missing for figure in figures_of(measured)}
+    assert (reasons["ccif_second_percent"], reasons["smpte_percent"]) == ("needs 44100 Hz", "")
     assert np.isnan(figures["attack_ms"])
     assert figures["weighted_percent"] < 1e-4
     assert "gain_10000_db" not in figures

@@ -33,7 +33,7 @@ SUMMARY = Summary(
     "8 updates: all 2 epochs are done",
     {"validation": (0.01, 0.05), "test": (0.2, 0.1), "none": (None, None)},
     "steady: no figure is near its limit",
-    ["record <more>"],
+    ["record <more> with `tapezoo excitation`"],
     "tapezoo fit --config lstm",
     ["a <b>.wav: clipped"],
 )
@@ -67,7 +67,12 @@ def test_the_page_holds_everything_and_links_nothing(run: Path) -> None:
     )
     assert "ESR <b>0.20000</b>, worse than the best linear filter" in page
     assert page.count("<img ") == 1
-    for text in ("a &lt;b&gt;", "record &lt;more&gt;", "model: &lt;LSTM&gt;", "tapezoo fit --config lstm"):
+    for text in (
+        "a &lt;b&gt;",
+        "record &lt;more&gt; with <code>tapezoo excitation</code>",
+        "model: &lt;LSTM&gt;",
+        "tapezoo fit --config lstm",
+    ):
         assert text in page
     assert "a <b>" not in page, "what others named is no markup"
     assert "<h2>The recordings</h2>" in page

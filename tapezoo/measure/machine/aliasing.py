@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tapezoo.measure.machine.distortion import SILENT_DB
 from tapezoo.measure.machine.machine import Machine, Real
 
 FREQUENCIES_HZ = (1250.0, 4200.0, 7500.0)
 LEVEL_DB = -6.0
 SAMPLES, SETTLE_SAMPLES = 1 << 15, 1 << 14
+LEAST = (10 ** (SILENT_DB / 20) * SAMPLES / 2) ** 2  # power of a line: what is less is none
 LOWEST_BIN = 16  # what wanders slowly is no alias
 
 
@@ -22,7 +24,8 @@ class Aliasing:
     Args:
         frequency_hz: (frequencies,), Hz: whole odd numbers of periods in 32768 samples.
         level_db: Peak of the sines, dB re full scale.
-        aliased_db: (frequencies,), dB re the fundamental and its harmonics under half the rate. Noise counts too.
+        aliased_db: (frequencies,), dB re the fundamental and its harmonics under half the rate. Noise counts too. NaN
+            where nothing came out.
     """
 
     frequency_hz: Real
@@ -53,7 +56,9 @@ def measure_aliasing(
         harmonic[count::count] = True
         other = ~harmonic
         other[:LOWEST_BIN] = False
-        aliased.append(10 * np.log10(max(float(bins[other].sum() / bins[harmonic].sum()), 1e-20)))
+        wanted = float(bins[harmonic].sum())
+        share = float(bins[other].sum()) / wanted if wanted > LEAST else float("nan")
+        aliased.append(10 * np.log10(np.maximum(share, 1e-20)))
     return Aliasing(np.asarray(periods) * rate / SAMPLES, level_db, np.asarray(aliased))
 
 

@@ -38,11 +38,11 @@ class Distortion:
     thd_percent: NDArray[np.float64]
 
     def harmonic_percent(self, number: int) -> NDArray[np.float64]:
-        """(frequencies, levels): one harmonic over the fundamental."""
+        """(frequencies, levels): one harmonic over the fundamental; NaN where there is none."""
         share: NDArray[np.float64] = 100 * 10 ** (
             (self.harmonic_db[..., number - 1] - self.harmonic_db[..., 0]) / 20
         )
-        return share
+        return np.where(self.harmonic_db[..., 0] > SILENT_DB, share, np.nan)
 
 
 def measure_distortion(

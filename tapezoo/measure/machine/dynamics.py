@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tapezoo.measure.machine.distortion import SILENT_DB
 from tapezoo.measure.machine.machine import Machine, Real
 
 TONE_HZ, QUIET_DB, LOUD_DB = 1000.0, -30.0, -6.0
@@ -25,8 +26,8 @@ class Dynamics:
     Args:
         time_s: (points,), s; 0 is where the tone becomes loud.
         gain_db: (points,), output over input, dB, smoothed over two periods.
-        quiet_gain_db: Before it, dB.
-        loud_gain_db: At its end, dB.
+        quiet_gain_db: Before it, dB; NaN where nothing comes out.
+        loud_gain_db: At its end, dB; NaN likewise.
         attack_ms: In which 63 % of the change are done that is left 3 ms after the step, ms; NaN: less than one dB
             is left.
         release_ms: The same from the end of the loud tone on.
@@ -65,11 +66,16 @@ def measure_dynamics(machine: Machine) -> Dynamics:
     return Dynamics(
         middle,
         gain,
-        float(before[-period:].mean()),
-        float(loud[-period:].mean()),
+        _gain_db(before[-period:], QUIET_DB),
+        _gain_db(loud[-period:], LOUD_DB),
         _time_ms(loud, period, rate),
         _time_ms(after, period, rate),
     )
+
+
+def _gain_db(gain: Real, input_db: float) -> float:
+    mean = float(gain.mean())
+    return mean if mean + input_db > SILENT_DB else float("nan")
 
 
 def _level_db(signal: Real, period: int, smooth: int) -> Real:

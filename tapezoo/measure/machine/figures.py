@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tapezoo.measure.machine.distortion import Distortion
+from tapezoo.measure.machine.distortion import SILENT_DB, Distortion
 from tapezoo.measure.machine.noise import Noise
 from tapezoo.measure.machine.response import Response
 from tapezoo.measure.machine.wow_flutter import WowFlutter
@@ -24,6 +24,7 @@ FLUTTER_FIGURES = (
     ("drift_percent", "mean speed is off by"),
 )
 NOTHING = float("nan")
+SILENCE = "digital silence"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Figure:
         value: NaN where there is none.
         unit: Of the value.
         decimals: That are shown.
+        missing: Why there is none, which people read in its place; "": a dash stands there.
     """
 
     key: str
@@ -43,6 +45,17 @@ class Figure:
     value: float
     unit: str
     decimals: int = 2
+    missing: str = ""
+
+
+def silent_where(is_silent: bool) -> str:
+    """The reason of a figure that digital silence does not have; "": there is sound."""
+    return SILENCE if is_silent else ""
+
+
+def without_value(figure: Figure, reason: str) -> Figure:
+    """The same figure with a reason in place of its value; unchanged without a reason."""
+    return replace(figure, value=NOTHING, missing=reason) if reason else figure
 
 
 def response_figures(response: Response) -> list[Figure]:
@@ -51,7 +64,7 @@ def response_figures(response: Response) -> list[Figure]:
     steps_hz = [hertz for hertz in RESPONSE_HZ if hertz <= response.frequency_hz[-1]]
     low_hz, high_hz = _edges_hz(response, reference_db)
     gains_db = [_gain_db(response, hertz) - reference_db for hertz in steps_hz]
-    return [
+    figures = [
         Figure("gain_1k_db", "gain at 1 kHz", reference_db, "dB"),
         *(
             Figure(f"gain_{hertz}_db", f"{hertz_text(hertz)} against 1 kHz", gain_db, "dB")
@@ -60,6 +73,7 @@ def response_figures(response: Response) -> list[Figure]:
         Figure("low_edge_hz", "-3 dB, low", low_hz, "Hz", 0),
         Figure("high_edge_hz", "-3 dB, high", high_hz, "Hz", 0),
     ]
+    return [without_value(one, silent_where(response.is_silent)) for one in figures]
 
 
 def distortion_figures(
@@ -72,25 +86,48 @@ def distortion_figures(
         thd_levels_db: Peaks of the input, of which those that were not played have no figure.
         harmonics_level_db: Likewise.
     """
-    harmonics = [(number, harmonic_percent(distortion, number, harmonics_level_db)) for number in (2, 3)]
+    thd = [
+        without_value(
+            Figure(
+                f"thd_1k_{-level}_percent",
+                f"THD, 1 kHz at {level} dB",
+                thd_percent(distortion, level),
+                "%",
+                3,
+            ),
+            _silent_tone(distortion, level),
+        )
+        for level in thd_levels_db
+    ]
+    at = f"1 kHz at {harmonics_level_db} dB"
+    harmonics = [
+        without_value(
+            Figure(
+                f"h{number}_1k_percent",
+                f"harmonic {number}, {at}",
+                harmonic_percent(distortion, number, harmonics_level_db),
+                "%",
+                3,
+            ),
+            _silent_tone(distortion, harmonics_level_db),
+        )
+        for number in (2, 3)
+    ]
     return [
-        *(
-            Figure(f"thd_1k_{-level}_percent", f"THD, 1 kHz at {level} dB", thd_percent(distortion, level), "%", 3)
-            for level in thd_levels_db
-        ),
-        *(
-            Figure(f"h{number}_1k_percent", f"harmonic {number}, 1 kHz at {harmonics_level_db} dB", percent, "%", 3)
-            for number, percent in harmonics
-        ),
+        *thd,
+        *harmonics,
         Figure("mol_1k_db", f"{MOL_PERCENT:g} % THD at 1 kHz is reached at", _level_of_thd(distortion), "dB"),
-    ]  # fmt: skip
+    ]
 
 
 def noise_figures(noise: Noise) -> list[Figure]:
     """Levels of noise and hum."""
-    return [
+    levels = [
         Figure("noise_db", "noise", noise.level_db, "dB", 1),
         Figure("noise_a_db", "noise, A-weighted", noise.a_weighted_db, "dB", 1),
+    ]
+    return [
+        *(without_value(one, silent_where(np.isneginf(one.value))) for one in levels),
         Figure("snr_db", "full-scale tone over noise", noise.snr_db, "dB", 1),
         Figure("hum_hz", "hum", noise.hum_hz or NOTHING, "Hz", 0),
         Figure("hum_db", "its level", noise.hum_db if noise.hum_hz else NOTHING, "dB", 1),
@@ -120,6 +157,12 @@ def harmonic_percent(distortion: Distortion, number: int, level_db: float) -> fl
     """Of 1 kHz, over the fundamental; NaN where it was not played."""
     place = _place(distortion, level_db)
     return NOTHING if place is None else float(distortion.harmonic_percent(number)[place])
+
+
+def _silent_tone(distortion: Distortion, level_db: float) -> str:
+    """The reason why 1 kHz of this level has no distortion; "": it has, or was not played."""
+    place = _place(distortion, level_db)
+    return silent_where(place is not None and bool(distortion.harmonic_db[place][0] <= SILENT_DB))
 
 
 def _place(distortion: Distortion, level_db: float) -> tuple[int, int] | None:

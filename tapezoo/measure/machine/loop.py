@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tapezoo.measure.machine.distortion import SILENT_DB
 from tapezoo.measure.machine.machine import Machine, Real
 
 FREQUENCY_HZ = 100.0
 LEVELS_DB = (-24.0, -12.0, -6.0, 0.0)
 SETTLE_PERIODS = 30
 FINENESS = 4096  # points from the lowest input to the highest
+LEAST = 10 ** (SILENT_DB / 20)  # height of a loop: what is less is none
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Loops:
         input: (levels, samples).
         output: As `input`.
         area: (levels,), between the way up and the way down over that of the rectangle around both: 0 for a line, pi/4
-            for a phase shift of a quarter of a period. Where the ways cross, both parts count.
+            for a phase shift of a quarter of a period. Where the ways cross, both parts count. NaN where nothing
+            came out.
     """
 
     frequency_hz: float
@@ -49,8 +52,9 @@ def measure_loops(machine: Machine, levels_db: Sequence[float] = LEVELS_DB) -> L
     output = machine.play_on(lambda time: peaks * np.sin(pitch * time), samples)[:, -period:]
     input = peaks * np.sin(pitch * np.arange(samples - period, samples))
     between = np.array([_between(x, y) for x, y in zip(input, output, strict=True)])
-    around = np.ptp(input, axis=1) * np.maximum(np.ptp(output, axis=1), 1e-12)
-    return Loops(machine.sample_rate / period, levels, input, output, between / around)
+    height = np.ptp(output, axis=1)
+    area = between / (np.ptp(input, axis=1) * np.where(height > LEAST, height, np.nan))
+    return Loops(machine.sample_rate / period, levels, input, output, area)
 
 
 def _between(input: Real, output: Real) -> float:

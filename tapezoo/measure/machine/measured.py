@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from tapezoo.measure.machine.aliasing import Aliasing, measure_aliasing
 from tapezoo.measure.machine.arrival import Arrival, measure_arrival
 from tapezoo.measure.machine.curves import curves_json
 from tapezoo.measure.machine.deviation import (
     STILL_PERCENT,
+    Deviation,
     aliasing_difference_db,
     delay_deviation,
     flutter_ratio,
@@ -31,9 +31,16 @@ from tapezoo.measure.machine.figures import (
     hertz_text,
     noise_figures,
     response_figures,
+    silent_where,
     thd_percent,
+    without_value,
 )
-from tapezoo.measure.machine.intermodulation import Intermodulation, measure_intermodulation
+from tapezoo.measure.machine.intermodulation import (
+    NEAR_LEAST_RATE_HZ,
+    SMPTE_LEAST_RATE_HZ,
+    Intermodulation,
+    measure_intermodulation,
+)
 from tapezoo.measure.machine.loop import Loops, measure_loops
 from tapezoo.measure.machine.machine import Machine, MeasureError
 from tapezoo.measure.machine.noise import Noise, measure_noise
@@ -41,6 +48,7 @@ from tapezoo.measure.machine.response import Response, measure_response
 from tapezoo.measure.machine.wow_flutter import WowFlutter, measure_wow_flutter
 
 DEVIATION_LEVEL_DB = -6.0
+POINTS = "percentage points more"
 STEPS = (
     "arrival",
     "response",
@@ -117,30 +125,72 @@ def figures_of(measured: Measured) -> list[Figure]:
     """The figures in the order of the signal's way through a machine: time, frequency, level, noise."""
     dynamics, two = measured.dynamics, measured.intermodulation
     compression_db = dynamics.loud_gain_db - dynamics.quiet_gain_db
-    aliased_db = np.where(measured.is_still, measured.aliasing.aliased_db, NOTHING)
-    return [
+    silent = silent_where(measured.response.is_silent)
+    figures = [
         Figure("latency_samples", "declared latency", measured.arrival.declared_samples, "samples", 0),
-        Figure("arrival_samples", "response is largest, after it", measured.arrival.found_samples, "samples", 0),
-        Figure("polarity", "polarity", -1 if measured.arrival.inverted else 1, "", 0),
+        without_value(
+            Figure(
+                "arrival_samples",
+                "response is largest, after it",
+                measured.arrival.found_samples,
+                "samples",
+                0,
+            ),
+            silent,
+        ),
+        without_value(Figure("polarity", "polarity", -1 if measured.arrival.inverted else 1, "", 0), silent),
         *response_figures(measured.response),
         *distortion_figures(measured.distortion, (-20, -6, 0), -6),
-        Figure("smpte_percent", "IMD, SMPTE 60 Hz + 7 kHz at -10 dB", two.smpte_percent, "%", 3),
-        Figure("ccif_second_percent", "IMD, CCIF 19 + 20 kHz at -10 dB", two.ccif_second_percent, "%", 3),
-        Figure("ccif_third_percent", "the same, third order", two.ccif_third_percent, "%", 3),
         *(
-            Figure(f"loop_area_{abs(level):g}", f"area of the loop, 100 Hz at {level:g} dB", area, "of its box", 4)
-            for level, area in zip(measured.loops.level_db.tolist(), measured.loops.area.tolist(), strict=True)
+            _of_sound(key, text, value, "%", 3)
+            if measured.sample_rate >= least_hz
+            else without_value(Figure(key, text, value, "%", 3), f"needs {least_hz} Hz")
+            for key, text, value, least_hz in (
+                (
+                    "smpte_percent",
+                    "IMD, SMPTE 60 Hz + 7 kHz at -10 dB",
+                    two.smpte_percent,
+                    SMPTE_LEAST_RATE_HZ,
+                ),
+                (
+                    "ccif_second_percent",
+                    "IMD, CCIF 19 + 20 kHz at -10 dB",
+                    two.ccif_second_percent,
+                    NEAR_LEAST_RATE_HZ,
+                ),
+                ("ccif_third_percent", "the same, third order", two.ccif_third_percent, NEAR_LEAST_RATE_HZ),
+            )
         ),
-        Figure("compression_db", "gain at -6 dB against -30 dB, 1 kHz", compression_db, "dB"),
+        *(
+            _of_sound(
+                f"loop_area_{abs(level):g}",
+                f"area of the loop, 100 Hz at {level:g} dB",
+                area,
+                "of its box",
+                4,
+            )
+            for level, area in zip(
+                measured.loops.level_db.tolist(), measured.loops.area.tolist(), strict=True
+            )
+        ),
+        _of_sound("compression_db", "gain at -6 dB against -30 dB, 1 kHz", compression_db, "dB", 2),
         Figure("attack_ms", "attack (63 %)", dynamics.attack_ms, "ms", 1),
         Figure("release_ms", "release (63 %)", dynamics.release_ms, "ms", 1),
         *noise_figures(measured.noise),
         *flutter_figures(measured.wow_flutter),
-        *(
-            Figure(f"aliases_{hertz:.0f}_db", f"aliases of {hertz_text(hertz)} at -6 dB, and noise", level, "dB", 1)
-            for hertz, level in zip(measured.aliasing.frequency_hz.tolist(), aliased_db.tolist(), strict=True)
-        ),
-    ]  # fmt: skip
+    ]
+    for hertz, level in zip(
+        measured.aliasing.frequency_hz.tolist(), measured.aliasing.aliased_db.tolist(), strict=True
+    ):
+        text = f"aliases of {hertz_text(hertz)} at -6 dB, and noise"
+        figure = _of_sound(f"aliases_{hertz:.0f}_db", text, level, "dB", 1)
+        figures.append(figure if measured.is_still else without_value(figure, "the speed wanders"))
+    return figures
+
+
+def _of_sound(key: str, text: str, value: float, unit: str, decimals: int) -> Figure:
+    """A figure that is NaN only where nothing came out."""
+    return Figure(key, text, value, unit, decimals, silent_where(math.isnan(value)))
 
 
 def deviations_of(one: Measured, other: Measured) -> list[Figure]:
@@ -150,8 +200,10 @@ def deviations_of(one: Measured, other: Measured) -> list[Figure]:
         one: Of a machine.
         other: Of the one that it is compared with, at the same sample rate.
     """
+    silent = silent_where(one.response.is_silent or other.response.is_silent)
     response, delay = (
-        measure(one.response, other.response) for measure in (response_deviation, delay_deviation)
+        Deviation(NOTHING, NOTHING) if silent else measure(one.response, other.response)
+        for measure in (response_deviation, delay_deviation)
     )
     thd = [thd_percent(measured.distortion, DEVIATION_LEVEL_DB) for measured in (one, other)]
     both = one.intermodulation, other.intermodulation
@@ -160,14 +212,14 @@ def deviations_of(one: Measured, other: Measured) -> list[Figure]:
     aliases = aliasing_difference_db(one.aliasing, other.aliasing) if still else float("nan")
     flutter = flutter_ratio(one.wow_flutter, other.wow_flutter)
     return [
-        Figure("response_rms_db", "response, 40 Hz to 16 kHz, RMS", response.rms, "dB"),
-        Figure("response_largest_db", "the same, largest", response.largest, "dB"),
-        Figure("delay_rms_ms", "group delay, 40 Hz to 16 kHz, RMS", delay.rms, "ms", 3),
-        Figure("delay_largest_ms", "the same, largest", delay.largest, "ms", 3),
+        Figure("response_rms_db", "response, 40 Hz to 16 kHz, RMS", response.rms, "dB", 2, silent),
+        Figure("response_largest_db", "the same, largest", response.largest, "dB", 2, silent),
+        Figure("delay_rms_ms", "group delay, 40 Hz to 16 kHz, RMS", delay.rms, "ms", 3, silent),
+        Figure("delay_largest_ms", "the same, largest", delay.largest, "ms", 3, silent),
         Figure("harmonics_db", "harmonics, all sines and levels, RMS", harmonics, "dB"),
         Figure("thd_ratio", f"THD, 1 kHz at {DEVIATION_LEVEL_DB:g} dB", thd_ratio(*thd), "times"),
         *(
-            Figure(f"{name}_difference_percent", text, getattr(both[0], key) - getattr(both[1], key), "% more", 3)
+            Figure(f"{name}_difference_points", text, getattr(both[0], key) - getattr(both[1], key), POINTS, 3)
             for name, key, text in (
                 ("smpte", "smpte_percent", "IMD, SMPTE"),
                 ("ccif_second", "ccif_second_percent", "IMD, CCIF, second order"),

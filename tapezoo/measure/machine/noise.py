@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tapezoo.measure.machine.distortion import SILENT_DB
 from tapezoo.measure.machine.machine import Machine, Real
 from tapezoo.measure.spectrum import harmonic_levels_db, power_spectrum
 
@@ -13,7 +14,10 @@ SILENCE_S, SETTLE_S = 4.0, 1.0
 TONE_HZ, TONE_S = 1000.0, 0.5
 MAINS_HZ = (50.0, 60.0)
 HUM_OVER_DB = 6.0  # over the noise beside a line, for it to be hum
-SILENT_DB = -200.0
+# Played so loud that full scale is 120 dB SPL, where sound hurts, this is 0 dB SPL. Lines up to 480 Hz are heard from
+# 4 dB SPL on at best (ISO 226:2003, threshold of hearing).
+HUM_LEAST_DB = -120.0
+LEAST_DB = -200.0  # re full scale: what is left of an offset by rounding is silence
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,12 @@ class Noise:
     Args:
         frequency_hz: (bins,), Hz.
         density_db: (bins,), dB re full scale per Hz.
-        level_db: RMS, dB re full scale; -200 for silence.
+        level_db: RMS, dB re full scale; -inf: digital silence.
         a_weighted_db: The same with the A weighting of IEC 61672-1.
-        snr_db: RMS of a full-scale sine of 1 kHz after the machine over the noise.
-        hum_hz: 50 or 60 where a line stands out at it or at its harmonics, else 0.
-        hum_db: RMS of these lines, dB re full scale.
+        snr_db: RMS of a full-scale sine of 1 kHz after the machine over the noise, dB; not finite where one of them is
+            silence.
+        hum_hz: 50 or 60 where lines of -120 dB and more stand out at it or at its harmonics, else 0.
+        hum_db: RMS of these lines, dB re full scale; -inf: none.
     """
 
     frequency_hz: Real
@@ -69,7 +74,8 @@ def noise_of(silence: Real, rate: int, tone_peak_db: float) -> Noise:
     bin_hz = frequency[1]
     density = 10 * np.log10(np.maximum(power / bin_hz, 1e-24))
     hum_hz, hum_db = _hum(silence, rate)
-    return Noise(frequency, density, level, weighted, tone_peak_db - 10 * np.log10(2) - level, hum_hz, hum_db)
+    tone_db = tone_peak_db - 10 * np.log10(2) if tone_peak_db > SILENT_DB else float("nan")
+    return Noise(frequency, density, level, weighted, tone_db - level, hum_hz, hum_db)
 
 
 def a_weighting(frequency_hz: Real) -> Real:
@@ -89,11 +95,11 @@ def a_weighting(frequency_hz: Real) -> Real:
 
 
 def _hum(silence: Real, rate: int) -> tuple[float, float]:
-    """Mains and the level of its lines that stand out; (0, -200) where none does."""
+    """Mains and the level of its lines that stand out; (0, -inf) where none does, or nobody would hear them."""
     window = np.hanning(len(silence))
     power = np.square(np.abs(np.fft.rfft(silence * window))) * 2 / np.square(window.sum())
     bin_hz = rate / len(silence)
-    best = (0.0, SILENT_DB)
+    best = (0.0, -np.inf)
     for mains in MAINS_HZ:
         total = 0.0
         for number in range(1, 9):
@@ -103,10 +109,10 @@ def _hum(silence: Real, rate: int) -> tuple[float, float]:
             if line.max() > 10 ** (HUM_OVER_DB / 10) * beside.max(initial=1e-24):
                 # a Hann window spreads a line over bins whose sum is 1.5 times its power
                 total += float(line.sum()) / 1.5
-        if _db(total) > best[1]:
+        if _db(total) > max(best[1], HUM_LEAST_DB):
             best = (mains, _db(total))
     return best
 
 
 def _db(power: float) -> float:
-    return max(10 * float(np.log10(power)), SILENT_DB) if power > 0 else SILENT_DB
+    return 10 * float(np.log10(power)) if power > 10 ** (LEAST_DB / 10) else -np.inf

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tapezoo.measure.machine.distortion import SILENT_DB
 from tapezoo.measure.machine.machine import Machine, Real
 
 LOWEST_HZ, HIGHEST_SHARE = 20.0, 0.45  # of the sample rate
@@ -34,6 +35,11 @@ class Response:
     gain_db: Real
     group_delay_ms: Real
     level_db: float
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing came out."""
+        return float(self.gain_db.max()) <= SILENT_DB
 
 
 def measure_response(machine: Machine, level_db: float = -30.0) -> Response:

@@ -72,7 +72,7 @@ def speed_of_tone(signal: Real, sample_rate: int, frequency_hz: float = TONE_HZ)
     spectrum = np.fft.fft(signal)
     frequency = np.fft.fftfreq(len(signal), 1 / sample_rate)
     near = np.abs(frequency - frequency_hz) < BAND_HZ
-    if np.square(np.abs(spectrum[near])).sum() < 0.25 * np.square(np.abs(spectrum[frequency > 0])).sum():
+    if np.square(np.abs(spectrum[near])).sum() <= 0.25 * np.square(np.abs(spectrum[frequency > 0])).sum():
         raise MeasureError(
             "wow and flutter",
             found=f"less than a quarter of the energy near {frequency_hz:g} Hz",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -12,10 +11,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from tapezoo.errors import TapezooError
-from tapezoo.recordings.dataset import REPORT
 from tapezoo.recordings.linear import fitted_filter, predictions
-from tapezoo.report.html.document import PAGE, figure, paragraph, pictures, table, write_document
+from tapezoo.report.html.dataset_report import read_report
+from tapezoo.report.html.document import PAGE, figure, paragraph, pictures, prose, table, write_document
 from tapezoo.report.html.player import HOW, player
 from tapezoo.report.preparation import LEVELS_PNG
 from tapezoo.report.tables import Column, Table
@@ -47,14 +45,14 @@ def write_dataset_page(folder: Path) -> Path:
     """Writes FOLDER/report.html from what `tapezoo prepare --out FOLDER` left there, anew each time.
 
     Raises:
-        TapezooError: There is no report of a preparation.
+        TapezooError: There is no report of a preparation, or one that was edited.
         UnwritableOutputError: The page cannot be written, or the disk is full.
     """
-    report = _read(folder)
+    report = read_report(folder, [key for key, _, _ in FIGURES])
     pairs = report["pairs"]
     count = "1 recording" if len(pairs) == 1 else f"{len(pairs)} recordings"
     title = f"{count} at {report['sample_rate_hz']} Hz: {report['verdict']}"
-    because = "".join(f"<p>{escape(text)}</p>" for text in report["because"])
+    because = "".join(f"<p>{prose(text)}</p>" for text in report["because"])
     verdict = f'<div class="verdict">{because}</div>' if because else ""
     delays = [part for pair in pairs for path in _delays(folder, pair) for part in figure(path, DELAY)]
     body = [
@@ -72,28 +70,13 @@ def write_dataset_page(folder: Path) -> Path:
     return write_document(folder / PAGE, title, body)
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    try:
-        report: dict[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-        if {"pairs", "verdict", "because", "remarks", "sample_rate_hz"} <= set(report):
-            return report
-    except (OSError, ValueError):
-        pass
-    raise TapezooError(
-        str(folder / REPORT),
-        found="no report that can be read",
-        expected="what `tapezoo prepare --out` writes",
-        fix="Prepare the recordings again.",
-    )
-
-
 def _remarks(remarks: Sequence[dict[str, str]]) -> Iterator[str]:
     if not remarks:
         return
     yield '<ul class="advice">'
     for remark in remarks:
         effect = EFFECTS.get(remark["effect"], "")
-        yield f"<li>{f'<b>{effect}</b>: ' if effect else ''}{escape(remark['text'])}</li>"
+        yield f"<li>{f'<b>{effect}</b>: ' if effect else ''}{prose(remark['text'])}</li>"
     yield "</ul>"
 
 
@@ -109,13 +92,23 @@ def _pair(folder: Path, pair: dict[str, Any], sample_rate: int) -> Iterator[str]
 def _heard(folder: Path, files: dict[str, Any], sample_rate: int) -> Iterator[str]:
     """The loudest passage; where the delay wanders, no filter can make wet out of dry as it lies in the file."""
     paths = folder / files["dry"], folder / files["wet"]
-    if not all(path.is_file() for path in paths):
+    if gone := [path for path in paths if not path.is_file()]:
+        yield paragraph(f"Not heard: {' and '.join(map(str, gone))}, where it should lie, is no file.")
         return
     samples = round(PASSAGE_S * sample_rate)
-    start = _loudest(paths[1], samples)
-    dry, wet = (_first_channel(path, start, samples) for path in paths)
+    try:
+        start = _loudest(paths[1], samples)
+        dry, wet = (_first_channel(path, start, samples) for path in paths)
+    except soundfile.LibsndfileError as error:
+        yield paragraph(f"Not heard: a file that cannot be read ({error}).")
+        return
+    shared = min(len(dry), len(wet))
+    if not shared:
+        yield paragraph(f"Not heard: {paths[0]} and {paths[1]} share no sound.")
+        return
+    dry, wet = dry[:shared], wet[:shared]
     signals = {"input": dry, "target": wet}
-    if files["delay"] is None and dry.any():
+    if files.get("delay") is None and dry.any():
         blocks = predictions(dry, wet, fitted_filter(dry, wet))
         signals["output"] = np.concatenate([made for made, _ in blocks]).astype(np.float32)
     markup, quieter_db = player(signals, sample_rate, LABELS)
@@ -147,7 +140,9 @@ def _not_played(names: Sequence[str]) -> Iterator[str]:
 
 def _delays(folder: Path, pair: dict[str, Any]) -> list[Path]:
     return [
-        (folder / files["delay"]).with_suffix(".png") for files in pair["files"] if files["delay"] is not None
+        (folder / files["delay"]).with_suffix(".png")
+        for files in pair["files"]
+        if files.get("delay") is not None
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
@@ -13,6 +14,7 @@ from tapezoo.report.tables import Table
 from tapezoo.staging import replaced_file
 
 PAGE = "report.html"
+CODE = re.compile("`([^`]+)`")
 
 
 def write_document(path: Path, title: str, body: Iterable[str]) -> Path:
@@ -39,9 +41,18 @@ def asset(name: str) -> str:
     return (files("tapezoo.report.html") / name).read_text(encoding="utf-8")
 
 
+def prose(text: str) -> str:
+    """Markup of a text in which `...` are commands, options or files.
+
+    >>> prose("`fit` learns < you")
+    '<code>fit</code> learns &lt; you'
+    """
+    return CODE.sub(r"<code>\1</code>", escape(text))
+
+
 def paragraph(text: str) -> str:
-    """Plain text in the smaller, softer type of explanations."""
-    return f'<p class="soft">{escape(text)}</p>'
+    """Text, see `prose`, in the smaller, softer type of explanations."""
+    return f'<p class="soft">{prose(text)}</p>'
 
 
 def figure(path: Path, text: str) -> Iterator[str]:
@@ -49,7 +60,7 @@ def figure(path: Path, text: str) -> Iterator[str]:
     if path.is_file():
         data = base64.b64encode(path.read_bytes()).decode("ascii")
         image = f'<img alt="{escape(text)}" src="data:image/png;base64,{data}">'
-        yield f"<figure>{image}<figcaption>{escape(text)}</figcaption></figure>"
+        yield f"<figure>{image}<figcaption>{prose(text)}</figcaption></figure>"
 
 
 def pictures(found: Sequence[str]) -> Iterator[str]:

@@ -13,8 +13,8 @@ from tapezoo.errors import TapezooError
 from tapezoo.measure.machine.figures import Figure
 from tapezoo.measure.pair_scores import SEEN
 from tapezoo.report.floor import beside_floor_text
-from tapezoo.report.html.document import PAGE, figure, paragraph, pictures, table, write_document
-from tapezoo.report.html.player import HOW, player, read_signals
+from tapezoo.report.html.document import PAGE, figure, paragraph, pictures, prose, table, write_document
+from tapezoo.report.html.player import HOW, not_heard_text, player, read_signals
 from tapezoo.report.measured import figures_table
 from tapezoo.run_files import MEASUREMENT
 
@@ -44,12 +44,13 @@ def write_measure_page(folder: Path) -> Path:
     body = [
         f"<h1>{escape(title)}</h1>",
         *_verdict(document),
+        *_remarks(document.get("remarks", [])),
         *_listening(folder, document),
         *pictures([part for name, text in PICTURES.items() for part in figure(folder / name, text)]),
         *_differences(document, title),
         "<h2>Figures</h2>",
         paragraph("docs/measure.md and docs/metrics.md say how each is defined. A dash: there is none."),
-        *table(figures_table(names, _figures(document, document["figures"]))),
+        *table(figures_table(names, _figures(document, document["figures"], document.get("missing", [])))),
         "<h2>How it was made</h2>",
         f"<pre>{escape(document['command'])}</pre>",
     ]
@@ -93,6 +94,14 @@ def _fault(document: Any) -> str | None:
             return "'labels' that are not text, unit and decimals"
         if not isinstance(label["decimals"], int) or not 0 <= label["decimals"] <= MOST_DECIMALS:
             return f"{label['decimals']!r} decimals"
+    if not _are_texts(document.get("remarks", [])):
+        return "'remarks' that are no texts"
+    missing = document.get("missing", [{}] * len(columns))
+    if not isinstance(missing, list) or len(missing) != len(columns):
+        return "'missing' of another number of sources"
+    for why in (*missing, document.get("missing_deviations", {})):
+        if not isinstance(why, dict) or not _are_texts(list(why.values())):
+            return "'missing' that does not give texts by the names of figures"
     for own in (*columns, document.get("deviations", {})):
         if not isinstance(own, dict):
             return "figures without names"
@@ -104,15 +113,30 @@ def _fault(document: Any) -> str | None:
     return None
 
 
-def _figures(document: dict[str, Any], columns: list[dict[str, float | None]]) -> list[list[Figure]]:
+def _are_texts(found: Any) -> bool:
+    return isinstance(found, list) and all(isinstance(text, str) for text in found)
+
+
+def _figures(
+    document: dict[str, Any], columns: list[dict[str, float | None]], missing: list[dict[str, str]]
+) -> list[list[Figure]]:
     labels = document["labels"]
     return [
         [
-            Figure(key, value=float("nan") if value is None else value, **labels[key])
+            Figure(
+                key, value=float("nan") if value is None else value, missing=why.get(key, ""), **labels[key]
+            )
             for key, value in own.items()
         ]
-        for own in columns
+        for own, why in zip(columns, missing or [{}] * len(columns), strict=True)
     ]
+
+
+def _remarks(remarks: list[str]) -> Iterator[str]:
+    """What a reader of the figures should know; measurements of older versions do not say."""
+    if remarks:
+        items = "".join(f"<li>{prose(text)}</li>" for text in remarks)
+        yield f'<h2>Remarks</h2><ul class="advice">{items}</ul>'
 
 
 def _differences(document: dict[str, Any], title: str) -> Iterator[str]:
@@ -120,7 +144,9 @@ def _differences(document: dict[str, Any], title: str) -> Iterator[str]:
     apart = document.get("deviations")
     if apart:
         yield "<h2>Differences</h2>"
-        yield from table(figures_table([title], _figures(document, [apart])))
+        yield from table(
+            figures_table([title], _figures(document, [apart], [document.get("missing_deviations", {})]))
+        )
 
 
 def _verdict(document: dict[str, Any]) -> Iterator[str]:
@@ -154,10 +180,11 @@ def _listening(folder: Path, document: dict[str, Any]) -> Iterator[str]:
     yield f"<h2>Listen</h2>{paragraph(HOW)}"
     for row in rows:
         found = read_signals(folder, row["files"])
+        yield f"<h3>{escape(row['passage'])}</h3>"
         if found is None:
+            yield paragraph(not_heard_text(folder, row["files"]))
             continue
         markup, quieter_db = player(*found, labels)
-        yield f"<h3>{escape(row['passage'])}</h3>"
         if quieter_db:
             yield paragraph(f"Played {quieter_db:.1f} dB quieter to fit.")
         yield markup

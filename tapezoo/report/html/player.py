@@ -29,16 +29,22 @@ HOW = (
 def read_signals(folder: Path, stem: str) -> tuple[dict[str, Signal], int] | None:
     """The first channels of STEM_input.wav, STEM_target.wav and STEM_output.wav, and their rate in Hz.
 
-    None where not even two of them are there.
+    None where not even two of them are there and can be read; `not_heard_text` says so.
     """
-    paths = {name: folder / f"{stem}_{name}.wav" for name in SIGNALS}
-    paths = {name: path for name, path in paths.items() if path.is_file()}
-    if len(paths) < 2:
-        return None
-    signals = {
-        name: soundfile.read(path, dtype="float32", always_2d=True)[0][:, 0] for name, path in paths.items()
-    }
-    return signals, soundfile.info(next(iter(paths.values()))).samplerate
+    signals, rate = {}, 0
+    for name in SIGNALS:
+        try:
+            sound, rate = soundfile.read(folder / f"{stem}_{name}.wav", dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError:
+            continue
+        signals[name] = sound[:, 0]
+    return (signals, rate) if len(signals) > 1 else None
+
+
+def not_heard_text(folder: Path, stem: str) -> str:
+    """That a passage is not heard, and where its files were looked for."""
+    names = ", ".join(f"{stem}_{name}.wav" for name in SIGNALS)
+    return f"Not heard: of {names}, not even two are in {folder} and can be read."
 
 
 def player(signals: Mapping[str, Signal], sample_rate: int, labels: Mapping[str, str]) -> tuple[str, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tapezoo.report import clips, metrics, steadiness
 from tapezoo.report.floor import beside_floor_text
-from tapezoo.report.html.document import PAGE, figure, paragraph, pictures, table, write_document
+from tapezoo.report.html.document import PAGE, figure, paragraph, pictures, prose, table, write_document
 from tapezoo.report.html.player import HOW, player, read_signals
 from tapezoo.report.summary import Summary, read_summary
 from tapezoo.report.tables import Column, Table
@@ -85,7 +85,7 @@ def _verdict(summary: Summary) -> Iterator[str]:
     yield f'<p class="soft">Ended after {escape(summary.ended)}. ESR: energy of the error over that of the target.</p>'
     for heading, texts in (("What would help", summary.advice), ("The recordings", summary.warnings)):
         if texts:
-            items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+            items = "".join(f"<li>{prose(text)}</li>" for text in texts)
             yield f'<h2>{heading}</h2><ul class="advice">{items}</ul>'
 
 
