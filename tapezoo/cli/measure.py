@@ -81,10 +81,18 @@ def run(options: argparse.Namespace) -> int:
             "tapezoo measure", f"{len(sources)} sources; give one machine, or DRY.wav and WET.wav"
         )
     settings = parse_settings(options.set)
+    _check_numbers(options)
     names = [*(sources if len(sources) == 1 else []), *([options.against] if options.against else [])]
     for name in names:
         _check_known(name)
     _check_metrics(options.metric, len(sources) == 2 and options.against is not None)
+    if options.sample_rate is not None and (len(sources) == 2 or not any(map(_is_device, names))):
+        raise ArgumentsError(
+            "tapezoo measure",
+            "--sample-rate without a virtual machine; recordings, checkpoints and bundles have a rate",
+        )
+    if settings and not names:
+        raise ArgumentsError("tapezoo measure", "--set without a machine; a recording has no controls")
     measure = _measure_pair if len(sources) == 2 else _measure_machines
     if options.out is None:
         measure(options, names, settings, None)
@@ -200,6 +208,17 @@ def _merged(figures: Sequence[Figure], more: Sequence[Figure]) -> list[Figure]:
     kept = [one for one in figures if one.key not in better]
     known = {one.key for one in kept}
     return [*kept, *(one for one in more if one.key not in known)]
+
+
+def _check_numbers(options: argparse.Namespace) -> None:
+    if options.sample_rate is not None and options.sample_rate < 1:
+        raise ArgumentsError("tapezoo measure", f"--sample-rate {options.sample_rate}; 1 or more")
+    if options.seed < 0:
+        raise ArgumentsError("tapezoo measure", f"--seed {options.seed}; 0 or more")
+
+
+def _is_device(name: str) -> bool:
+    return name.startswith(DEVICE)
 
 
 def _check_known(name: str) -> None:

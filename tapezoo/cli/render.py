@@ -147,6 +147,13 @@ def bundle_of(model: Path) -> Path | None:
             expected=models,
             fix="Name a model there; the verb's --help says where sound files go.",
         )
+    if model.is_dir() and not best_checkpoint(model).is_file():
+        raise CheckpointError(
+            str(model),
+            found="a folder that is neither a run, with its best.ckpt, nor a bundle, with its manifest.json",
+            expected=models,
+            fix="Correct the path or the name; `tapezoo runs` lists the runs.",
+        )
     if model.exists():
         check_present(best_checkpoint(model))
         return None

@@ -49,9 +49,15 @@ def run(options: argparse.Namespace) -> int:
     else:
         raise CheckpointError(
             str(options.folder),
-            found="no run, data set or measurement" if folder.is_dir() else "no such folder",
+            found=_what_is(options.folder),
             expected=f"the folder of a training, with its {BEST}, or of `tapezoo prepare` or `measure`",
             fix="`tapezoo runs` lists the runs.",
         )
     say(f"written to {write(folder)}")
     return 0
+
+
+def _what_is(path: Path) -> str:
+    if path.is_dir():
+        return "no run, data set or measurement"
+    return "a file" if path.is_file() else "no such folder"

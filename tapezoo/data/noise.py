@@ -48,6 +48,8 @@ def rest_of(dry: Frames, wet: Frames) -> Rest | None:
         wet: Frames of wet, aligned with dry.
     """
     silent = dry.peak < SILENT_DRY
+    if len(silent) < LEAST_FRAMES:
+        return None
     tail_frames = round(TAIL_S / FRAME_S)
     # a frame counts if it and all frames of the tail time before it are silent, as is all before the file
     history = np.concatenate((np.ones(tail_frames, dtype=bool), silent))

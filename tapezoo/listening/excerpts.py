@@ -65,7 +65,7 @@ def settled(material: Material, count: int | None, seconds: float | None) -> tup
         seconds: Length of each that is asked for, s.
     """
     lengths = [seconds] if seconds is not None else [LENGTH_S, *_shorter(LENGTH_S)]
-    found = lengths[0], 0
+    found = lengths[-1], 0  # what a refusal is about: the shortest has the best chance
     for length in lengths:
         there = room(material, length)
         if there >= (count or 1):

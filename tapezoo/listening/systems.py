@@ -123,7 +123,8 @@ def check_systems(systems: Sequence[System], material: Material) -> None:
                 system.name,
                 found=f"a model at {system.sample_rate} Hz",
                 expected=f"{material.sample_rate} Hz, the rate of {material.name}",
-                fix="Leave it out, or make a test of its own.",
+                fix="Leave it out, make a test of its own, or name a recording at its rate, --dry FILE --wet FILE: "
+                "`tapezoo prepare DRY WET --sample-rate HZ --out SET` resamples one.",
             )
         own, wanted = ranges_text(system.controls), ranges_text(material.controls)
         if own != wanted:

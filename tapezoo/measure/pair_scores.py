@@ -30,6 +30,7 @@ FINE = 5  # decimals of a ratio
 LOUDNESS_UNIT = "LUFS"
 # least squares fit a share of taps over samples of what no filter can make: 1 % of it here, and more in less
 FLOOR_LEAST_SAMPLES = 100 * LINEAR_FLOOR_TAPS
+LEAST_SAMPLES = 1024
 SEEN = (
     "A model that was trained on this recording knows it: these figures then flatter it. `tapezoo test` scores the "
     "part that it has not seen."
@@ -65,7 +66,7 @@ def recording_rate(dry: Path, wet: Path) -> int:
     """The sample rate of a pair, in Hz, by its headers alone.
 
     Raises:
-        TapezooError: Not sound files, other rates, or other numbers of channels.
+        TapezooError: Not sound files, other rates, other numbers of channels, or next to no samples.
     """
     headers = read_header(dry), read_header(wet)
     if headers[0].sample_rate != headers[1].sample_rate:
@@ -76,6 +77,14 @@ def recording_rate(dry: Path, wet: Path) -> int:
             fix="Run `tapezoo prepare` on them; it brings both to one.",
         )
     check_headers(*headers)
+    shorter = min(headers, key=lambda header: header.frames)
+    if 0 < shorter.frames < LEAST_SAMPLES:
+        raise MeasureError(
+            str(shorter.path),
+            found=f"{shorter.frames} sample{'' if shorter.frames == 1 else 's'}",
+            expected=f"{LEAST_SAMPLES} at least, in which a delay can be found",
+            fix="Use a longer recording.",
+        )
     return headers[0].sample_rate
 
 
@@ -196,7 +205,8 @@ def check_rates(name: str, rate: int, other: str, other_rate: int) -> None:
             f"{name} and {other}",
             found=f"{rate} and {other_rate} Hz",
             expected="one sample rate",
-            fix="Resample the recording, or choose a machine of its rate.",
+            fix="Resample the recording, as `tapezoo prepare DRY WET --sample-rate HZ --out SET` does, or choose a "
+            "machine of its rate.",
         )
 
 

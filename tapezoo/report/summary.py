@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tapezoo.errors import TapezooError
+from tapezoo.report.shapes import TEXT, fault_of, is_number, shown
 from tapezoo.staging import replaced_file
 
 SUMMARY = "summary.json"
+SHAPE = {"title": TEXT, "architecture": TEXT, "recordings": TEXT, "ended": TEXT, "figures": {}}
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,24 @@ def write_summary(summary: Summary, folder: Path) -> Path:
     return path
 
 
+def _fault_of_rest(content: dict[str, Any]) -> str | None:
+    """Of what older versions do not have, and of figures, which need not be known."""
+    for name in ("steadiness", "command"):
+        if not isinstance(content.get(name, ""), str):
+            return f"{shown(content[name])} in {name!r}, which is not {TEXT}"
+    for name in ("advice", "warnings"):
+        if (fault := fault_of(content.get(name, []), [TEXT], name)) is not None:
+            return fault
+    for split, pair in content["figures"].items():
+        if (
+            not isinstance(pair, list)
+            or len(pair) != 2
+            or not all(one is None or is_number(one) for one in pair)
+        ):
+            return f"{shown(pair)} in 'figures.{split}', which is no pair of numbers"
+    return None
+
+
 def read_summary(folder: Path) -> Summary:
     """Reads it.
 
@@ -61,6 +82,8 @@ def read_summary(folder: Path) -> Summary:
     path = folder / SUMMARY
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if (fault := fault_of(content, SHAPE) or _fault_of_rest(content)) is not None:
+            raise ValueError(fault)
         figures = {name: (pair[0], pair[1]) for name, pair in content.pop("figures").items()}
         return Summary(figures=figures, **content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:

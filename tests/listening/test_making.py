@@ -163,7 +163,7 @@ def test_too_little_audio_says_what_there_is_room_for():
         (None, 1.0, (6, 1.0)),
         (3, None, (3, 3.5)),
         (None, 12.0, (1, 12.0)),
-        (40, None, (40, 8.0)),
+        (40, None, (40, 1.0)),
         (2, 9.0, (2, 9.0)),
     ],
 )

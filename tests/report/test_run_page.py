@@ -113,6 +113,24 @@ def test_a_summary_is_read_as_it_was_written_and_its_absence_is_named(run: Path)
         write_run_page(run)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"title": 3}, "3 in 'title', which is not text"),
+        ({"advice": "record"}, "'record' in 'advice', which is no list"),
+        ({"warnings": [3]}, r"3 in 'warnings\[0\]'"),
+        ({"steadiness": None}, "None in 'steadiness'"),
+        ({"figures": {"test": ["low", None]}}, r"\['low', None\] in 'figures.test'"),
+        ({"figures": {"test": [1]}}, r"\[1\] in 'figures.test'"),
+    ],
+)
+def test_a_summary_that_was_edited_is_refused_with_the_field(run: Path, change, said: str) -> None:
+    path = run / "report" / "summary.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(TapezooError, match=said):
+        write_run_page(run)
+
+
 WATCH = """
       addEventListener("error", (event) => { document.body.dataset.error = event.message; });
       addEventListener("unhandledrejection", (event) => { document.body.dataset.error = String(event.reason); });

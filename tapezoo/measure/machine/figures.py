@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -127,7 +128,7 @@ def noise_figures(noise: Noise) -> list[Figure]:
         Figure("noise_a_db", "noise, A-weighted", noise.a_weighted_db, "dB", 1),
     ]
     return [
-        *(without_value(one, silent_where(np.isneginf(one.value))) for one in levels),
+        *(without_value(one, silent_where(one.value == -math.inf)) for one in levels),
         Figure("snr_db", "full-scale tone over noise", noise.snr_db, "dB", 1),
         Figure("hum_hz", "hum", noise.hum_hz or NOTHING, "Hz", 0),
         Figure("hum_db", "its level", noise.hum_db if noise.hum_hz else NOTHING, "dB", 1),
