@@ -146,7 +146,7 @@ def recording_figures(recording: Recording) -> list[Figure]:
     silent = {"dry": silent_where(not dry.any()), "wet": silent_where(not wet.any())}
     gain = Figure("gain_db", "level of wet against dry", _rms_db(wet) - _rms_db(dry), "dB")
     figures = [
-        Figure("seconds", "length", len(wet) / rate, "s", 1),
+        Figure("seconds", "length", len(wet) / rate, "s", 1 if len(wet) >= 10 * rate else 2),
         Figure("delay_samples", "delay of wet", recording.delay_samples, "samples", 0),
         without_value(gain, silent["dry"] or silent["wet"]),
         loud,

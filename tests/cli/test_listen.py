@@ -149,7 +149,8 @@ def test_a_line_that_makes_no_test_is_refused_before_anything_is_loaded(
     [
         (lambda here: None, ["a", "--seconds", "8"], "found 0 passages of 8 s"),
         (lambda here: None, ["a", "--seconds", "8"], "expected 1 of them"),
-        (lambda here: None, ["a", "--excerpts", "3"], "Pass --excerpts 1 --seconds 1."),
+        (lambda here: None, ["a", "--excerpts", "3"], "found 1 passage of 1 s"),
+        (lambda here: None, ["a", "--excerpts", "3"], "Pass --excerpts 1."),
         (
             lambda here: None,
             ["a", "tape", "--seconds", "1", "--excerpts", "1"],

@@ -113,6 +113,33 @@ def test_a_summary_is_read_as_it_was_written_and_its_absence_is_named(run: Path)
         write_run_page(run)
 
 
+def test_sounds_that_are_gone_are_named_with_their_place_and_the_figures_stay(run: Path) -> None:
+    assert "no room for a second one" in write_run_page(run).read_text()
+    for name in ("input", "output"):
+        (run / "report" / f"a_typical_{name}.wav").unlink()
+    page = write_run_page(run).read_text()
+    assert (
+        f"Not heard: of a_typical_input.wav, a_typical_target.wav, a_typical_output.wav, not even two are in {run}"
+        in page
+    )
+    assert "ESR <b>0.01000</b>" in page
+    assert page.count("<img ") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("start_s", "begin_s"), "excerpts.csv: found None in the column 'start_s'"),
+        (("0.0125", "low"), "'low' in the column 'validation_esr', which is no number"),
+        (("files,recording", "files,take"), "no column 'recording'"),
+    ],
+)
+def test_a_table_of_passages_that_was_edited_is_refused_with_the_column(run: Path, change, said: str) -> None:
+    (run / "report" / "excerpts.csv").write_text(EXCERPTS.replace(*change))
+    with pytest.raises(TapezooError, match=said):
+        write_run_page(run)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
+from tapezoo.errors import TapezooError
 from tapezoo.report import clips, metrics, steadiness
 from tapezoo.report.floor import beside_floor_text
 from tapezoo.report.html.document import PAGE, figure, paragraph, pictures, prose, table, write_document
-from tapezoo.report.html.player import HOW, player, read_signals
+from tapezoo.report.html.player import HOW, not_heard_text, player, read_signals
 from tapezoo.report.summary import Summary, read_summary
 from tapezoo.report.tables import Column, Table
 
@@ -93,18 +95,23 @@ def _listening(folder: Path) -> Iterator[str]:
     rows = _rows(folder / EXCERPTS)
     if not rows:
         return
+    if missing := [name for name in ("files", "recording", "kind") if rows[0].get(name) is None]:
+        raise _edited(folder, f"no column {missing[0]!r}")
     yield "<h2>Listen</h2>"
     yield paragraph(f"{HOW} Target is the machine, output the model, difference what is left between them.")
+    times = Counter(row["recording"] for row in rows)
     for row in rows:
         found = read_signals(folder, row["files"])
+        yield f"<h3>{escape(row['kind'].capitalize())} passage of {escape(row['recording'])}</h3>"
         if found is None:
+            yield paragraph(not_heard_text(folder, row["files"]))
             continue
         markup, quieter_db = player(*found, labels={})
         quieter = f", played {quieter_db:.1f} dB quieter to fit" if quieter_db else ""
-        yield f"<h3>{escape(row['kind'].capitalize())} passage of {escape(row['recording'])}</h3>"
+        alone = "; there is no room for a second one" if times[row["recording"]] == 1 else ""
         yield paragraph(
-            f"{float(row['start_s']):.1f} to {float(row['end_s']):.1f} s of the recording; ESR "
-            f"{float(row['validation_esr']):.5f} in its validation part{quieter}"
+            f"{_number(folder, row, 'start_s'):.1f} to {_number(folder, row, 'end_s'):.1f} s of the recording; ESR "
+            f"{_number(folder, row, 'validation_esr'):.5f} in its validation part{alone}{quieter}"
         )
         yield markup
         for kind, text in (
@@ -112,6 +119,22 @@ def _listening(folder: Path) -> Iterator[str]:
             ("spectrograms", "Spectrograms of input, target, output and error, in dB."),
         ):
             yield from figure(folder / f"{row['files']}_{kind}.png", text)
+
+
+def _number(folder: Path, row: dict[str, str], name: str) -> float:
+    try:
+        return float(row[name])
+    except (KeyError, TypeError, ValueError):
+        raise _edited(folder, f"{row.get(name)!r} in the column {name!r}, which is no number") from None
+
+
+def _edited(folder: Path, found: str) -> TapezooError:
+    return TapezooError(
+        str(folder / EXCERPTS),
+        found=found,
+        expected="what `tapezoo fit` writes when a training has ended",
+        fix="Undo the change, or delete the file; the page is made without it.",
+    )
 
 
 def _pictures(folder: Path) -> Iterator[str]:
