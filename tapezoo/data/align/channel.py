@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from scipy.signal import resample_poly
 
-from tapezoo.data.align.constant import CONFIDENT, Alignment, find_delay
+from tapezoo.data.align.constant import CONFIDENT, Alignment, Peak, find_delay, find_peak, measured_at
 from tapezoo.data.align.correlation import Real, Signal, cut
 from tapezoo.data.align.far import FRAME_S, far_lags, onsets, speed_of
 from tapezoo.data.align.jumps import Step, find_steps, pieces, united
@@ -111,10 +111,11 @@ def _search_far(
     hop = max(1, round(FRAME_S * sample_rate))
     frames, _ = far_lags(dry_onsets, wet_onsets)
     lags = [frame * hop for frame in frames]
+    peaks = [_peak_around(dry, wet, lag, round(FAR_S * sample_rate)) for lag in lags]
+    surest = int(np.argmax([peak.confidence for peak in peaks]))
     best = near
-    for lag in lags:
-        found = _find_around(dry, wet, lag, round(FAR_S * sample_rate))
-        best = max(best, found, key=lambda one: one.confidence)
+    if peaks[surest].confidence > near.confidence:  # the only one whose onset and drift are worth measuring
+        best = _measured_around(dry, wet, lags[surest], peaks[surest])
     other = None
     if best.confidence < SURE:
         ratio, frame = speed_of(dry_onsets, wet_onsets)
@@ -152,14 +153,22 @@ def _of_windows(alignment: Alignment, local: LocalDelays) -> Alignment:
     return replace(alignment, delay_samples=middle, correction_samples=round(middle), confidence=confidence)
 
 
-def _find_around(dry: Signal, wet: Signal, lag: int, reach: int) -> Alignment:
-    own_dry, own_wet = dry[max(0, -lag) :], wet[max(0, lag) :]
+def _peak_around(dry: Signal, wet: Signal, lag: int, reach: int) -> Peak:
+    own_dry, own_wet = _at_lag(dry, wet, lag)
     if min(len(own_dry), len(own_wet)) < 2048:
-        return Alignment(float(lag), 0, 0.0, 0.0, False, 0.0)
-    found = find_delay(own_dry, own_wet, reach)
+        return Peak(0.0, 0.0, False)
+    return find_peak(own_dry, own_wet, reach)
+
+
+def _measured_around(dry: Signal, wet: Signal, lag: int, peak: Peak) -> Alignment:
+    found = measured_at(*_at_lag(dry, wet, lag), peak)
     return replace(
         found, delay_samples=found.delay_samples + lag, correction_samples=found.correction_samples + lag
     )
+
+
+def _at_lag(dry: Signal, wet: Signal, lag: int) -> tuple[Signal, Signal]:
+    return dry[max(0, -lag) :], wet[max(0, lag) :]
 
 
 def _at_speed(

@@ -51,6 +51,21 @@ class Alignment:
         return self.confidence >= CONFIDENT
 
 
+@dataclass(frozen=True)
+class Peak:
+    """The best constant lag, before its onset and its drift are measured.
+
+    Args:
+        delay_samples: Where the response peaks, with its fraction; positive: wet is later.
+        confidence: How far this lag stands out from all others; 1: not at all.
+        inverted: Whether wet is upside down.
+    """
+
+    delay_samples: float
+    confidence: float
+    inverted: bool
+
+
 def find_delay(dry: Signal, wet: Signal, max_delay_samples: int) -> Alignment:
     """The delay of `wet` against `dry`, searched over +-`max_delay_samples`.
 
@@ -61,6 +76,17 @@ def find_delay(dry: Signal, wet: Signal, max_delay_samples: int) -> Alignment:
 
     Shape:
         dry, wet: (samples,), of any two lengths.
+    """
+    return measured_at(dry, wet, find_peak(dry, wet, max_delay_samples))
+
+
+def find_peak(dry: Signal, wet: Signal, max_delay_samples: int) -> Peak:
+    """The lag at which wet follows dry best: a fraction of the work of `find_delay`, enough to compare candidates.
+
+    Args:
+        dry: (samples,).
+        wet: (samples,), of any length.
+        max_delay_samples: Search range in both directions, at least 1.
     """
     length = min(len(dry), len(wet))
     window_samples = min(WINDOW_SAMPLES, length)
@@ -78,9 +104,20 @@ def find_delay(dry: Signal, wet: Signal, max_delay_samples: int) -> Alignment:
     fine = correlation(spectra, floor=1e-12)[:lags]
     low = max(0, best - NEIGHBOUR_SAMPLES // 2)
     peak = low + int(np.argmax(np.abs(fine[low : best + NEIGHBOUR_SAMPLES // 2 + 1])))
-    delay = refine(fine, peak) - max_delay_samples
+    return Peak(refine(fine, peak) - max_delay_samples, min(confidence, 1000.0), bool(fine[peak] < 0))
+
+
+def measured_at(dry: Signal, wet: Signal, peak: Peak) -> Alignment:
+    """The alignment at that lag: what of it can be taken off, and how far the delay drifts.
+
+    Args:
+        dry: (samples,).
+        wet: (samples,), of any length.
+        peak: What `find_peak` found in them.
+    """
+    delay = peak.delay_samples
     correction, fraction = 0, 0.0
-    if confidence >= CONFIDENT:
+    if peak.confidence >= CONFIDENT:
         correction, fraction = causal_delay(dry, wet, delay)
     window_delays = delays_over_time(dry, wet, round(delay))
     drift = _spread(window_delays)
@@ -90,8 +127,8 @@ def find_delay(dry: Signal, wet: Signal, max_delay_samples: int) -> Alignment:
         delay_samples=delay,
         correction_samples=correction,
         fraction_samples=fraction,
-        confidence=min(confidence, 1000.0),
-        inverted=bool(fine[peak] < 0),
+        confidence=peak.confidence,
+        inverted=peak.inverted,
         drift_samples=drift,
     )
 
