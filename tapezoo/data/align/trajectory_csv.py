@@ -68,6 +68,28 @@ def write_trajectory(path: Path, trajectory: DelayTrajectory) -> None:
         np.savetxt(part, table, fmt=("%.9f", "%.6f", "%.3f"), delimiter=",", header=HEADER, comments="")
 
 
+def write_delays(path: Path, times_s: Real, delays_s: Real) -> None:
+    """Writes delays that belong to no recording, in ms: `read_trajectory` reads them at any sample rate.
+
+    Raises:
+        UnwritableOutputError: The file cannot be written.
+    """
+    table = np.column_stack([times_s, 1e3 * delays_s])
+    with replaced_file(path) as part:
+        np.savetxt(part, table, fmt=("%.3f", "%.7f"), delimiter=",", header="time_s,delay_ms", comments="")
+
+
+def states_its_unit(path: Path) -> bool:
+    """Whether the delays can be read without knowing the sample rate of the recording.
+
+    Raises:
+        DataError: See `read_trajectory`.
+    """
+    names, _ = _read_table(path)
+    name, rate = names[_column(path, names, DELAYS)[0]]
+    return name != "delay_samples" or rate is not None
+
+
 def _read_table(path: Path) -> tuple[list[tuple[str, float | None]], NDArray[np.float64]]:
     """The columns, each with the rate in Hz that its name states, and their numbers: (points, columns)."""
     try:

@@ -1,0 +1,102 @@
+"""What is learned from: stretches of measured delay, at 100 points per second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapezoo.data.align.trajectory import DelayTrajectory
+from tapezoo.errors import TapezooError
+
+POINTS_PER_S = 100  # flutter up to 50 Hz, as in Mikkonen et al. 2023
+SURE = 0.5
+GAP_S = 0.3  # a shorter stretch of unsure points is bridged by the spline
+STILL_S = 1e-9  # rounding
+LEAST_S = 3.0  # of a stretch: two periods of the slowest line that tape machines are known for
+
+Real = NDArray[np.float64]
+
+
+class TransportError(TapezooError):
+    """Delays from which no transport can be learned."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a recording whose delay is known throughout.
+
+    Args:
+        name: Of the recording.
+        delay_s: (points,), s, 100 points per second, without its mean and its slope.
+        mean_s: That mean, s.
+        slope: What was taken off: by how much a clock or a motor is off, relative.
+    """
+
+    name: str
+    delay_s: Real
+    mean_s: float
+    slope: float
+
+    @property
+    def speed(self) -> Real:
+        """(points - 1,): relative deviation of the speed; positive: fast."""
+        deviation: Real = -np.diff(self.delay_s) * POINTS_PER_S
+        return deviation
+
+
+def cut_stretches(name: str, trajectory: DelayTrajectory) -> list[Stretch]:
+    """The parts that are sure, without steps, and three seconds or longer.
+
+    Args:
+        name: Of the recording.
+        trajectory: Its delay.
+    """
+    times = trajectory.times_s
+    ends = np.flatnonzero(np.diff(times) == 0) + 1  # a step: samples were lost there
+    sure = trajectory.confidence >= SURE
+    found = []
+    for first, last in zip([0, *ends], [*ends, len(times)], strict=True):
+        points = np.arange(first, last)[sure[first:last]]
+        breaks = np.flatnonzero(np.diff(times[points]) > GAP_S) + 1
+        for part in np.split(points, breaks):
+            if len(part) > 1 and times[part[-1]] - times[part[0]] >= LEAST_S:
+                found.append(_stretch(name, trajectory, part))
+    return found
+
+
+def check_stretches(stretches: Sequence[Stretch], sources: str) -> None:
+    """Raises TransportError where there is nothing to learn from."""
+    if not stretches:
+        raise TransportError(
+            sources,
+            found=f"no stretch of {LEAST_S:g} s in which the delay is sure (confidence {SURE} or more)",
+            expected="one at least; minutes are better",
+            fix="Record longer, with a pilot (`tapezoo excitation --pilot`), and run `tapezoo prepare` on it.",
+        )
+    if max(float(np.abs(stretch.delay_s).max()) for stretch in stretches) < STILL_S:
+        raise TransportError(
+            sources,
+            found="a delay that stands still",
+            expected="one that wanders",
+            fix="A machine without wow and flutter needs no transport.",
+        )
+
+
+def _stretch(name: str, trajectory: DelayTrajectory, part: NDArray[np.int64]) -> Stretch:
+    # its points alone: at a step the whole trajectory has the delay after it
+    own = DelayTrajectory(
+        trajectory.times_s[part],
+        trajectory.delay_samples[part],
+        trajectory.confidence[part],
+        trajectory.sample_rate,
+    )
+    first_s, last_s = float(own.times_s[0]), float(own.times_s[-1])
+    time_s = first_s + np.arange(int((last_s - first_s) * POINTS_PER_S + 1e-6) + 1) / POINTS_PER_S
+    delay_s = own.at_times(time_s) / own.sample_rate
+    centred = time_s - time_s.mean()
+    slope = float(centred @ delay_s / (centred @ centred))
+    mean_s = float(delay_s.mean())
+    return Stretch(name, delay_s - mean_s - slope * centred, mean_s, slope)

@@ -1,0 +1,88 @@
+"""`tapezoo generate`: another take of a machine's wow and flutter, as a file that `render` reads."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tapezoo.cli import main
+from tapezoo.data.align.trajectory import DelayTrajectory
+from tapezoo.data.align.trajectory_csv import read_trajectory, write_trajectory
+
+RATE_HZ = 48000
+
+
+def trajectory(seed):
+    random = np.random.default_rng(seed)
+    time_s = np.arange(1200) / 100
+    speed = 5e-4 * np.sin(2 * np.pi * (3 * time_s + random.random())) + 1e-4 * random.standard_normal(1200)
+    return DelayTrajectory(time_s, RATE_HZ * (0.1 - np.cumsum(speed) / 100), np.ones(1200), RATE_HZ)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    folder = tmp_path / "dataset"
+    folder.mkdir()
+    (folder / "report.json").write_text(json.dumps({"sample_rate_hz": RATE_HZ}))
+    for seed in range(3):
+        write_trajectory(folder / f"take{seed}_delay.csv", trajectory(seed))
+    return folder
+
+
+def test_a_take_of_a_data_set_is_read_at_any_rate_and_shown(dataset, tmp_path, capsys):
+    out = tmp_path / "new" / "take.csv"
+    assert main(["generate", str(dataset), "--out", str(out), "--seconds", "20", "--seed", "5"]) == 0
+    said = capsys.readouterr().out
+    assert "from 36 s in 3 stretches; steady lines: 3.00 Hz (+-0.05 %)" in said
+    assert "wow and flutter, AES6 weighted" in said
+    assert out.with_suffix(".png").is_file()
+    take = read_trajectory(out, 44100)
+    assert len(take.times_s) == 2000
+    assert take.delay_samples.mean() == pytest.approx(4410, rel=1e-3)
+    speed = -np.diff(take.delay_samples / 44100) * 100
+    assert speed.std() == pytest.approx(np.hypot(5e-4 / np.sqrt(2), 1e-4), rel=0.05)
+
+
+def test_delays_in_samples_of_an_unknown_rate_are_asked_for_it(dataset, tmp_path, capsys):
+    file = dataset / "take0_delay.csv"
+    assert main(["generate", str(file), "--out", str(tmp_path / "take.csv")]) == 2
+    assert "found delays in samples without their rate" in capsys.readouterr().err
+    line = [
+        "generate",
+        str(file),
+        "--sample-rate",
+        "48000",
+        "--out",
+        str(tmp_path / "take.csv"),
+        "--seconds",
+        "2",
+    ]
+    assert main(line) == 0
+    assert read_trajectory(tmp_path / "take.csv", 1000).delay_samples.mean() == pytest.approx(100, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["--seconds", "0"], "--seconds 0, which lies outside 1 to 3600"),
+        (["--wow", "-1"], "--wow -1, which lies outside 0 to 10"),
+        (["--out", "take.wav"], "take.wav, which does not end in .csv"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_at_once(change, said, dataset, capsys):
+    assert main(["generate", str(dataset), "--out", "take.csv", *change]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_sources_that_hold_no_delay_are_named_and_nothing_is_replaced(dataset, tmp_path, capsys):
+    out = tmp_path / "take.csv"
+    assert main(["generate", str(tmp_path / "nothing.csv"), "--out", str(out)]) == 2
+    assert "nothing.csv: found nothing there" in capsys.readouterr().err
+    for path in dataset.glob("*.csv"):
+        path.unlink()
+    assert main(["generate", str(dataset), "--out", str(out)]) == 2
+    assert "found no measured delay" in capsys.readouterr().err
+    out.write_text("mine")
+    assert main(["generate", str(dataset), "--out", str(out)]) == 2
+    assert "take.csv: found a file or folder that exists" in capsys.readouterr().err
+    assert out.read_text() == "mine"
