@@ -2,9 +2,9 @@
 
 import dataclasses
 
-import made_up_machine as machine
 import numpy as np
 import pytest
+import wandering_machine as machine
 
 from tapezoo.transport.distances import compare_takes
 from tapezoo.transport.spectral import learn_spectrum, make_take
