@@ -229,6 +229,7 @@ def test_a_bundle_on_the_recording_of_itself_is_as_far_off_as_the_noise(pair, tm
     assert f"ESR <b>{found['esr']:.5f}</b>" in page
     assert "trained on this recording" in page
     assert "trained on this recording" in text
+    assert "<li>the metric mushra: found" in page
     assert "times better than the best linear filter" in page
     assert "passage of wet.wav: 0.0 to 2.0 s, ESR" in page
     assert "there is no room for a second one" in page
