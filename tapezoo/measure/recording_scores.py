@@ -9,7 +9,7 @@ import torch
 from torchmetrics import Metric
 
 from tapezoo import registry
-from tapezoo.measure.machine.figures import NOTHING, Figure
+from tapezoo.measure.machine.figures import NOTHING, Figure, silent_where
 from tapezoo.measure.machine.machine import Real
 from tapezoo.measure.metric_units import UNITS
 from tapezoo.measure.pair_scores import FINE, Played, Recording, loudness_change
@@ -45,6 +45,7 @@ def scores(
     begin = min(round(SKIPPED_S * recording.sample_rate), len(recording.target) // 4)
     output = played.output[begin:]
     target = recording.target[begin:].astype(np.float64)
+    silent = silent_where(not output.any() or not target.any())
     figures, remarks = [], []
     names = dict.fromkeys(
         entry.name for entry in registry.registrations("metrics") if not entry.extra or entry.name in also
@@ -68,7 +69,7 @@ def scores(
                 str, refused_for_length([metric], [len(target) / recording.sample_rate], recording.name)
             )
             value, failure = _value(metric, output, target)
-            reason = _too_short(metric, len(target), recording.sample_rate)
+            reason = _too_short(metric, len(target), recording.sample_rate) or silent
             if failure:
                 reason = "failed"
                 remarks.append(f"the metric {name} failed: {failure}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from tapezoo.render.soundfiles import PCM_BITS
@@ -51,7 +52,7 @@ class RenderReport:
             )
         if self.limiter_reduction_db > 0:
             parts.append(f"limited by up to {self.limiter_reduction_db:.1f} dB")
-        parts.append(f"peak {self.peak_db:.1f} dB")
+        parts.append(f"peak {self.peak_db:.1f} dB" if math.isfinite(self.peak_db) else "digital silence")
         text = "; ".join(parts)
         if self.source_note:
             text += f". Corrected: the source: {self.source_note}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SHOWN_HARMONICS = 5
 LOWEST_DB = -120.0
+MOST_WHOLE = 1e7  # more digits than this say nothing: a model that blew up has thirty
 
 
 def figures_table(names: Sequence[str], figures: Sequence[Sequence[Figure]]) -> Table:
@@ -174,6 +175,8 @@ def _cell(figure: Figure | None) -> str | None:
         return None
     if not math.isfinite(figure.value):
         return figure.missing or None
+    if abs(figure.value) >= MOST_WHOLE:
+        return f"{figure.value:.3g}"
     shown = f"{figure.value:.{figure.decimals}f}"
     return shown.removeprefix("-") if float(shown) == 0 else shown
 

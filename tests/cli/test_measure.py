@@ -133,6 +133,8 @@ def test_a_measurement_that_was_edited_is_refused_with_what_is_wrong_and_its_pag
         (["device:tapee"], "Did you mean tape?"),
         (["device:tape,wo=3"], "wow_flutter"),
         (["device:tape,wow"], "NAME=VALUE"),
+        (["device:tape,speed_ips=abc"], "found abc; expected 1.875 to 30.0"),
+        (["device:tape,solver=3"], "solver"),
         (["tape", "--metric", "visqol"], "--metric without a recording"),
         (["a.wav", "b.wav", "--against", "device:tape", "--metric", "vissqol"], "Did you mean visqol?"),
         (["tape", "--set", "drive=3"], "no machine with a control of this name"),
@@ -313,6 +315,23 @@ def test_a_strangers_metric_keeps_its_name_apart_from_figures_and_its_faults_to_
     text = " ".join(capsys.readouterr().out.split())
     assert "the metric mine failed: ZeroDivisionError: of mine" in text
     assert "metric 'gone': found zoo 1, which fails to import" in text
+
+
+def test_a_model_that_is_silent_or_blew_up_is_compared_in_words(pair, tmp_path, capsys, monkeypatch):
+    for gain, said in ((0.0, "louder than wet by under -70 LUFS"), (1e30, "e+2")):
+        blown = Machine("model", RATE_HZ, 0, lambda rows, gain=gain: gain * rows)
+        monkeypatch.setattr(verb, "_open_model", lambda path, settings, blown=blown: (blown, ()))
+        line = ["measure", str(pair / "dry.wav"), str(pair / "wet.wav"), "--against", "tape"]
+        assert main([*line, "--out", str(tmp_path / str(gain))]) == 0
+        text = capsys.readouterr().out
+        assert said in " ".join(text.split())
+        assert "0000000000" not in text
+    document = json.loads((tmp_path / "0.0" / "measure.json").read_text())
+    reasons = {name: document["missing"][1][name] for name in ("crest", "level", "loudness", "loudness_db")}
+    assert reasons == {
+        "crest": "digital silence", "level": "digital silence", "loudness": "digital silence",
+        "loudness_db": "under -70 LUFS",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("late", [0.0, 3.3, -7.25])

@@ -218,6 +218,12 @@ def test_gains_and_mix_are_as_said(tmp_path: Path) -> None:
     np.testing.assert_allclose(output, expected, rtol=0, atol=1e-7)
 
 
+def test_a_silent_output_is_said_to_be(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.wav", np.full((100, 1), 0.25))
+    _, report = rendered(FIRNet([0.0, 0.0]), source, tmp_path / "out.wav")
+    assert str(report).endswith("; digital silence")
+
+
 def test_peaks_are_reported_and_clip_in_integer_files_only(tmp_path: Path) -> None:
     audio = np.full((100, 1), 0.25)
     audio[[10, 20]] = [[0.5], [-0.6]]

@@ -127,9 +127,10 @@ def noise_figures(noise: Noise) -> list[Figure]:
         Figure("noise_db", "noise", noise.level_db, "dB", 1),
         Figure("noise_a_db", "noise, A-weighted", noise.a_weighted_db, "dB", 1),
     ]
+    snr = Figure("snr_db", "full-scale tone over noise", noise.snr_db, "dB", 1)
     return [
         *(without_value(one, silent_where(one.value == -math.inf)) for one in levels),
-        Figure("snr_db", "full-scale tone over noise", noise.snr_db, "dB", 1),
+        without_value(snr, "no noise" if noise.level_db == -math.inf else ""),
         Figure("hum_hz", "hum", noise.hum_hz or NOTHING, "Hz", 0),
         Figure("hum_db", "its level", noise.hum_db if noise.hum_hz else NOTHING, "dB", 1),
     ]
