@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -16,9 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tapezoo.controls import Control
 from tapezoo.data.batch import Batch
 from tapezoo.layers.delay_line import read_whole
-from tapezoo.losses.mrstft import MRSTFT
-from tapezoo.metrics import metric_collection, probe_collection, registered_metric
-from tapezoo.metrics.probing import refused_without_machine
+from tapezoo.metrics import registered_metric
 from tapezoo.metrics.sampled import MetricError
 from tapezoo.net import Net, State
 from tapezoo.play import play, settle
@@ -33,9 +30,10 @@ from tapezoo.training.long_path import (
     start_filters,
 )
 from tapezoo.training.objective import Objective, Progress, Step
-from tapezoo.training.probing import PlayableMachine, RememberedMachine, play_model
+from tapezoo.training.probing import play_model
 from tapezoo.training.schedules import CosineDecay
-from tapezoo.training.scoring import error_and_energy, in_pieces, scored_rows, unmeasured_metrics
+from tapezoo.training.scores import Scores
+from tapezoo.training.scoring import in_pieces, scored_rows
 from tapezoo.training.supervised import Supervised
 
 OF_THE_TRAINING = ("objective", "optimizer", "lr_scheduler", "metrics", "filter_learning_rate")
@@ -113,13 +111,8 @@ class EffectModel(LightningModule):
         self.make_optimizer = optimizer
         self.make_lr_scheduler = lr_scheduler
         asked_for = [*(metrics or []), *registered_metric(self.objective.monitor)]
-        self.val_metrics = metric_collection("val_", sample_rate, asked_for)
-        self.test_metrics = metric_collection("test_", sample_rate, asked_for)
-        self.val_probes = probe_collection("val_", sample_rate, asked_for)
-        self.test_probes = probe_collection("test_", sample_rate, asked_for)
-        self._machine: RememberedMachine | None = None
-        self.test_distance = MRSTFT("hybrid")
-        self._kept_delay = torch.zeros(2, dtype=torch.float64)
+        self.val_scores = Scores("val", sample_rate, asked_for)
+        self.test_scores = Scores("test", sample_rate, asked_for)
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Gives a subclass that only names its net the constructor for it."""
@@ -206,59 +199,40 @@ class EffectModel(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Scores whole regions from rest, in long blocks with carried state."""
         output = self.run(batch.input, batch.controls, batch.delay)
-        if (
-            batch.steady_input is not None and self.trainer.state.fn != "fit"
-        ):  # not in every epoch: it costs as much
-            self._score_kept_delay(batch)
+        if self.trainer.state.fn != "fit":  # not in every epoch: it costs as much
+            self._score_kept_delay(self.val_scores, batch)
         for row in self.scored_rows(output, batch):
             for row_output, row_target in in_pieces(*row):
-                self.val_metrics.update(row_output, row_target)
+                self.val_scores.add(row_output, row_target)
                 losses = self.objective.validation_losses(row_output[None], row_target[None])
                 self.log_dict(losses, batch_size=row_target.shape[-1])
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the whole split, and those on test signals."""
-        self._log_metrics(self.val_metrics)
-        self._log_probes(self.val_probes)
-        self._log_kept_delay("val")
+        self._log_scores(self.val_scores)
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Like `validation_step`; returns what the tables by clip and by setting need for each row.
 
         Returns:
             energies: (rows, 2), of the error and of the target.
-            mrstft: (rows,), distance over windows of 256, 512 and 1024 samples; for rows scored in pieces, the mean
-                weighted by length; NaN for shorter rows.
+            mrstft: (rows,), see `Scores.add_whole`; NaN for rows that are too short.
             samples: (rows,), the number of scored samples.
             energies_delay_kept: Like `energies`, with only a constant delay removed; present if the delay is removed.
         """
         output = self.run(batch.input, batch.controls, batch.delay)
-        kept = {} if batch.steady_input is None else {"energies_delay_kept": self._score_kept_delay(batch)}
-        energies, distances, samples = [], [], []
-        for row in self.scored_rows(output, batch):
-            energy, distance, judged = torch.zeros(2, dtype=torch.float64, device=output.device), 0.0, 0
-            for row_output, row_target in in_pieces(*row):
-                self.test_metrics.update(row_output, row_target)
-                energy += error_and_energy(row_output, row_target)
-                length = row_target.shape[-1]
-                if length >= self.test_distance.min_samples:
-                    distance += length * self.test_distance(row_output[None], row_target[None]).item()
-                    judged += length
-            energies.append(energy)
-            distances.append(distance / judged if judged else math.nan)
-            samples.append(row[1].shape[-1])
+        kept = self._score_kept_delay(self.test_scores, batch)
+        scores = [self.test_scores.add_whole(*row) for row in self.scored_rows(output, batch)]
         return {
-            "energies": torch.stack(energies),
-            "mrstft": torch.tensor(distances),
-            "samples": torch.tensor(samples),
-            **kept,
+            "energies": torch.stack([score.energies for score in scores]),
+            "mrstft": torch.tensor([score.mrstft for score in scores]),
+            "samples": torch.tensor([score.samples for score in scores]),
+            **({} if kept is None else {"energies_delay_kept": kept}),
         }
 
     def on_test_epoch_end(self) -> None:
         """Logs the metrics of the whole split, and those on test signals."""
-        self._log_metrics(self.test_metrics)
-        self._log_probes(self.test_probes)
-        self._log_kept_delay("test")
+        self._log_scores(self.test_scores)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The output for whole regions, (batch, 1, samples)."""
@@ -275,27 +249,12 @@ class EffectModel(LightningModule):
             return output
         return read_whole(output, delay, self.net.latency_samples, VALIDATION_BLOCK_SAMPLES)
 
-    def _score_kept_delay(self, batch: Batch) -> Tensor:
-        """(rows, 2): energies of error and target of each row, with only a constant delay removed."""
-        assert batch.steady_input is not None
+    def _score_kept_delay(self, scores: Scores, batch: Batch) -> Tensor | None:
+        """Energies of each row with only a constant delay removed; None: nothing else was removed."""
+        if batch.steady_input is None:
+            return None
         output = self.run(batch.steady_input, batch.controls)
-        energies = torch.stack(
-            [
-                sum(
-                    (error_and_energy(*piece) for piece in in_pieces(*row)),
-                    torch.zeros(2).double().to(output.device),
-                )
-                for row in self.scored_rows(output, batch)
-            ]
-        )
-        self._kept_delay = self._kept_delay + energies.sum(dim=0).cpu()
-        return energies
-
-    def _log_kept_delay(self, stage: str) -> None:
-        error, energy = self._kept_delay.tolist()
-        if energy > 0:
-            self.log(f"{stage}_esr_delay_kept", error / energy)
-        self._kept_delay = torch.zeros(2, dtype=torch.float64)
+        return scores.add_with_delay_kept(self.scored_rows(output, batch))
 
     def scored_rows(self, output: Tensor, batch: Batch) -> list[tuple[Tensor, Tensor]]:
         """(1, samples) of output and target per row, after the burn-in, without the padding, latency removed."""
@@ -307,13 +266,9 @@ class EffectModel(LightningModule):
 
     def unmeasured(self, split: Literal["val", "test"]) -> list[MetricError]:
         """What is to be said of metrics that will have no figure: rows too short, or no machine to play."""
-        metrics = self.val_metrics if split == "val" else self.test_metrics
-        cut_samples = self._start_samples + self.net.latency_samples
+        scores = self.val_scores if split == "val" else self.test_scores
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        refused = unmeasured_metrics(metrics.values(), data, split, cut_samples)
-        if not isinstance(data, PlayableMachine):
-            refused += refused_without_machine(self.val_probes.values())
-        return refused
+        return scores.unmeasured(data, self._start_samples + self.net.latency_samples)
 
     def configure_optimizers(self) -> Any:
         """An optimizer of the recipe for each set of parameters that the objective trains, and their schedulers."""
@@ -404,23 +359,14 @@ class EffectModel(LightningModule):
 
     def metric_names(self) -> list[str]:
         """Of all metrics that validation and test measure."""
-        return sorted(
-            str(name) for group in (self.val_metrics, self.val_probes) for name in group.keys(keep_base=True)
-        )
+        return self.val_scores.names()
 
-    def _log_probes(self, probes: Any) -> None:
+    def _log_scores(self, scores: Scores) -> None:
+        latency = self.net.latency_samples
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        if len(probes) and isinstance(data, PlayableMachine):
-            if self._machine is None or self._machine.machine is not data:
-                self._machine = RememberedMachine(data)
-            latency = self.net.latency_samples
-            probes.update(play_model(self.run, self.default_controls(), latency), self._machine, latency)
-        self._log_metrics(probes)
-
-    def _log_metrics(self, metrics: Any) -> None:
-        for name, value in metrics.compute().items():
+        scores.probe(play_model(self.run, self.default_controls(), latency), data, latency)
+        for name, value in scores.compute().items():
             self.log(name, value, prog_bar=name == self.objective.monitor)
-        metrics.reset()
 
 
 def _non_finite(where: str, found: str) -> NonFiniteLossError:

@@ -244,5 +244,5 @@ def test_the_metric_that_an_objective_monitors_is_computed_unasked(install):
     class ByPower(Supervised):
         monitor = "val_power"
 
-    assert "power" in FIR(objective=ByPower()).val_metrics
-    assert "power" not in FIR().val_metrics
+    assert "power" in FIR(objective=ByPower()).metric_names()
+    assert "power" not in FIR().metric_names()
