@@ -13,6 +13,7 @@ from tapezoo.cli import main
 from tapezoo.cli.listen_sources import named_sources
 from tapezoo.data import PairedAudio
 from tapezoo.errors import ArgumentsError
+from tapezoo.listening.material import material_of_data
 from tapezoo.models.fir import FIR
 
 RATE_HZ = 22050
@@ -100,21 +101,22 @@ def test_by_default_as_much_is_heard_as_there_is_sound_for_and_it_says_so(here, 
 
 
 def test_of_stereo_every_channel_is_heard_by_itself_of_a_recording_and_of_a_run(here, capsys):
-    dry, wet = (soundfile.read(here / f"{name}.wav")[0] for name in ("dry", "wet"))
-    soundfile.write(here / "dry2.wav", np.stack([dry, dry[::-1]], 1), RATE_HZ, subtype="FLOAT")
-    soundfile.write(here / "wet2.wav", np.stack([wet, wet[::-1]], 1), RATE_HZ, subtype="FLOAT")
-    data = {"dry": "dry2.wav", "wet": "wet2.wav", "align": "off", "segment_samples": 1024}
-    data |= {"burn_in_samples": 64, "cache_dir": str(here / "cache")}
-    opened = PairedAudio(**data)
-    opened.setup()
-    write_run(here / "stereo", 1.5, data, opened.dataset_hash)
+    for name in ("dry", "wet"):
+        sound = soundfile.read(here / f"{name}.wav")[0][: 2 * RATE_HZ]
+        soundfile.write(here / f"{name}2.wav", np.stack([sound, sound[::-1]], 1), RATE_HZ, subtype="FLOAT")
     both = {"wet2.wav channel 1", "wet2.wav channel 2"}
-    for name, more in (("file", ["--dry", "dry2.wav", "--wet", "wet2.wav"]), ("run", [])):
-        line = ["listen", "stereo", "--out", name, "--seconds", "1", "--excerpts", "2", *more]
-        assert main(line) == 0
-        document = json.loads((here / name / "test.json").read_text())
-        assert {trial["recording"] for trial in document["trials"]} == both
-        assert "each channel of a stereo recording by itself" in capsys.readouterr().out
+    files = ["--dry", "dry2.wav", "--wet", "wet2.wav"]
+    assert main(["listen", "a", "--out", "test", "--seconds", "1", "--excerpts", "2", *files]) == 0
+    document = json.loads((here / "test" / "test.json").read_text())
+    assert {trial["recording"] for trial in document["trials"]} == both
+    assert "each channel of a stereo recording by itself" in capsys.readouterr().out
+    opened = PairedAudio(
+        "dry2.wav", "wet2.wav", align="off", segment_samples=256, burn_in_samples=64, cache_dir="cache"
+    )
+    opened.setup()
+    material = material_of_data(opened, "the test split of a run")
+    assert {passage.recording for passage in material.passages} == both
+    assert material.in_channels
 
 
 @pytest.mark.parametrize(
