@@ -162,9 +162,7 @@ def _remarks(options: argparse.Namespace, material: Material, test: ListeningTes
 
     said = []
     if material.in_channels:
-        said.append(
-            "heard in mono      each channel of a stereo recording by itself, as the models were trained"
-        )
+        said.append("heard in mono      each channel of a recording by itself, as the models were trained")
     count, seconds = len(test.trials), test.seconds
     fewer = options.excerpts is None and count < COUNT
     shorter = options.seconds is None and seconds < LENGTH_S

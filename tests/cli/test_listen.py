@@ -109,7 +109,7 @@ def test_of_stereo_every_channel_is_heard_by_itself_of_a_recording_and_of_a_run(
     assert main(["listen", "a", "--out", "test", "--seconds", "1", "--excerpts", "2", *files]) == 0
     document = json.loads((here / "test" / "test.json").read_text())
     assert {trial["recording"] for trial in document["trials"]} == both
-    assert "each channel of a stereo recording by itself" in capsys.readouterr().out
+    assert "each channel of a recording by itself" in capsys.readouterr().out
     opened = PairedAudio(
         "dry2.wav", "wet2.wav", align="off", segment_samples=256, burn_in_samples=64, cache_dir="cache"
     )
