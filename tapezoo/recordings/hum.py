@@ -19,6 +19,9 @@ WINDOW_S = 1.0
 LEAST_WINDOW_S = 0.4  # shorter windows do not separate 50 and 60 Hz
 MOST_WINDOWS = 120
 ABOVE_NOISE = 10.0  # a line has ten times the power of the noise beside it
+# Played so loud that full scale is 120 dB SPL, where sound hurts, this is 0 dB SPL. Lines up to 500 Hz are heard from
+# 4 dB SPL on at best (ISO 226:2003, threshold of hearing).
+LEAST_DBFS = -120.0
 STEADY_QUANTILE = 0.25  # notes come and go, hum does not
 
 
@@ -49,7 +52,7 @@ def find_hum(dry: Audio, wet: Audio, filter: LinearFilter, sample_rate: int) -> 
         sample_rate: In Hz.
 
     Returns:
-        The stronger of 50 and 60 Hz with two lines or more; None where there is none.
+        The stronger of 50 and 60 Hz with two lines or more; None where there is none that anybody could hear.
     """
     silent = _silent_parts(dry, wet, sample_rate)
     size = round(WINDOW_S * sample_rate)
@@ -112,6 +115,6 @@ def _lines(windows: list[Real], mains_hz: int, size: int, sample_rate: int) -> H
             power += float(near.max())
             lines.append(number * mains_hz)
             strongest = max(strongest, ratio)
-    if len(lines) < 2:
+    if len(lines) < 2 or power < 10 ** (LEAST_DBFS / 10):
         return None
     return Hum(mains_hz, power, tuple(lines), float(10 * np.log10(strongest)))

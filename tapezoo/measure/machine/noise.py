@@ -9,14 +9,12 @@ import numpy as np
 from tapezoo.measure.machine.distortion import SILENT_DB
 from tapezoo.measure.machine.machine import Machine, Real
 from tapezoo.measure.spectrum import harmonic_levels_db, power_spectrum
+from tapezoo.recordings.hum import LEAST_DBFS
 
 SILENCE_S, SETTLE_S = 4.0, 1.0
 TONE_HZ, TONE_S = 1000.0, 0.5
 MAINS_HZ = (50.0, 60.0)
 HUM_OVER_DB = 6.0  # over the noise beside a line, for it to be hum
-# Played so loud that full scale is 120 dB SPL, where sound hurts, this is 0 dB SPL. Lines up to 480 Hz are heard from
-# 4 dB SPL on at best (ISO 226:2003, threshold of hearing).
-HUM_LEAST_DB = -120.0
 LEAST_DB = -200.0  # re full scale: what is left of an offset by rounding is silence
 
 
@@ -109,7 +107,7 @@ def _hum(silence: Real, rate: int) -> tuple[float, float]:
             if line.max() > 10 ** (HUM_OVER_DB / 10) * beside.max(initial=1e-24):
                 # a Hann window spreads a line over bins whose sum is 1.5 times its power
                 total += float(line.sum()) / 1.5
-        if _db(total) > max(best[1], HUM_LEAST_DB):
+        if _db(total) > max(best[1], LEAST_DBFS):
             best = (mains, _db(total))
     return best
 
