@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 import torch
-from small_nets import perturbed, small
+from small_nets import kept, perturbed, small
 
 from tapezoo import models, registry, testing
 from tapezoo.layers import CONDITIONERS
@@ -46,6 +46,7 @@ WHOLE_LAWS = [law for _, law in ALL_LAWS if law.name in (*LONG_LAWS, "folded", "
 def settled_once(monkeypatch):
     """A copy for each law of one perturbed model."""
     monkeypatch.setattr("tapezoo.testing.law.perturbed", perturbed)
+    monkeypatch.setattr("tapezoo.testing.law.fresh", kept)  # whose declarations are read
 
 
 def expect_kept(law):
