@@ -54,6 +54,11 @@ def scores(
         value, reason = NOTHING, ""
         try:
             if issubclass(resolve(name), ProbingMetric):
+                if name in also:
+                    remarks.append(
+                        f"the metric {name} plays test signals, which a recording cannot: two machines, measured with "
+                        "--against, have such figures"
+                    )
                 continue
             metric = make_metric(name, recording.sample_rate)
         except MetricError as error:
@@ -64,6 +69,9 @@ def scores(
                 raise
             reason = "cannot be used"
             remarks.append(str(error))
+        except Exception as error:  # of a stranger's constructor, which can raise anything
+            reason = "failed"
+            remarks.append(f"the metric {name} failed: {type(error).__name__}: {error}")
         else:
             remarks += map(
                 str, refused_for_length([metric], [len(target) / recording.sample_rate], recording.name)

@@ -203,8 +203,9 @@ def pair(tmp_path_factory):
 
 def test_a_bundle_on_the_recording_of_itself_is_as_far_off_as_the_noise(pair, tmp_path, capsys):
     line = ["measure", str(pair / "dry.wav"), str(pair / "wet.wav"), "--against", str(pair / "bundle")]
-    assert main([*line, "--out", str(tmp_path / "out")]) == 0
+    assert main([*line, "--metric", "thd", "--out", str(tmp_path / "out")]) == 0
     text = capsys.readouterr().out
+    assert "the metric thd plays test signals" in " ".join(text.split())
     assert "wet.wav" in text
     own, found = json.loads((tmp_path / "out" / "measure.json").read_text())["figures"]
     assert own["delay_samples"] == 40
@@ -293,6 +294,13 @@ class Raising(Metric):
         return torch.tensor(0.0)
 
 
+class Demanding(Raising):
+    """Another one, which cannot be made like others."""
+
+    def __init__(self, opinion):
+        super().__init__()
+
+
 def test_a_strangers_metric_keeps_its_name_apart_from_figures_and_its_faults_to_itself(
     pair, tmp_path, capsys, monkeypatch
 ):
@@ -300,6 +308,7 @@ def test_a_strangers_metric_keeps_its_name_apart_from_figures_and_its_faults_to_
     others = {
         "gain_db": "torchmetrics:MeanSquaredError",
         "mine": f"{__name__}:Raising",
+        "mood": f"{__name__}:Demanding",
         "gone": "no_such_zoo:Metric",
     }
     entries = [registry.Registration("metrics", name, place, "zoo", "1") for name, place in others.items()]
@@ -314,6 +323,7 @@ def test_a_strangers_metric_keeps_its_name_apart_from_figures_and_its_faults_to_
     assert (found["mine"], found["gone"]) == (None, None)
     text = " ".join(capsys.readouterr().out.split())
     assert "the metric mine failed: ZeroDivisionError: of mine" in text
+    assert "the metric mood failed: TypeError" in text
     assert "metric 'gone': found zoo 1, which fails to import" in text
 
 
