@@ -294,7 +294,12 @@ def _open_device(
     from tapezoo.measure.machine.machine import machine_of_device
 
     kind, *options = name.removeprefix(DEVICE).split(",")
-    made = device(kind, **dict(_option(text) for text in options))
+    try:
+        made = device(kind, **dict(_option(text) for text in options))
+    except TypeError as error:  # text where the device computes with a number
+        raise ArgumentsError(
+            "tapezoo measure", f"{name}, an option of another type than the machine takes ({error})"
+        ) from error
     own = _own(settings, made.controls)
     control_vector(made.controls, own)  # says what is out of range
     return machine_of_device(made, name, rate, own, seed), made.controls

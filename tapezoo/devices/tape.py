@@ -174,8 +174,8 @@ def _causal(signal: NDArray[np.float64], taps: NDArray[np.float64]) -> NDArray[n
     return np.asarray(scipy_signal.oaconvolve(signal, taps)[: signal.size], dtype=np.float64)
 
 
-def _check_option(option: str, value: object, low: float, high: float) -> float:
-    if not isinstance(value, int | float) or not low <= value <= high:
+def _check_option(option: str, value: float, low: float, high: float) -> float:
+    if not low <= value <= high:
         raise DeviceError(
             f"device 'tape', option {option!r}",
             found=f"{value}",

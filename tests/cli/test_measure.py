@@ -133,7 +133,7 @@ def test_a_measurement_that_was_edited_is_refused_with_what_is_wrong_and_its_pag
         (["device:tapee"], "Did you mean tape?"),
         (["device:tape,wo=3"], "wow_flutter"),
         (["device:tape,wow"], "NAME=VALUE"),
-        (["device:tape,speed_ips=abc"], "found abc; expected 1.875 to 30.0"),
+        (["device:tape,speed_ips=abc"], "device:tape,speed_ips=abc, an option of another type"),
         (["device:tape,solver=3"], "solver"),
         (["tape", "--metric", "visqol"], "--metric without a recording"),
         (["a.wav", "b.wav", "--against", "device:tape", "--metric", "vissqol"], "Did you mean visqol?"),
