@@ -52,6 +52,8 @@ def read_answers(test: ListeningTest, files: Sequence[Path]) -> list[Answer]:
 
 def _answers(test: ListeningTest, file: Path) -> Iterator[Answer]:
     text = _text(file)
+    if not text.strip():
+        raise _wrong_kind(file, "an empty file", "answers")
     heading = text.partition("\n")[0]
     # a spreadsheet writes semicolons where its language has the decimal comma
     rows = csv.DictReader(

@@ -256,3 +256,9 @@ def test_the_signed_rank_test_is_exact_with_ties_and_without():
     assert signed_rank_p(tied) == pytest.approx(wanted)
     assert signed_rank_p(np.zeros(5)) == 1
     assert signed_rank_p(np.arange(1.0, 41.0)) == pytest.approx(2 / 2**40)
+
+
+def test_an_empty_file_is_named_as_one(mushra, tmp_path):
+    (tmp_path / "empty.csv").write_text("\n")
+    with pytest.raises(ResultsError, match=r"empty.csv: found an empty file; expected answers"):
+        evaluate(mushra, [tmp_path / "empty.csv"])
