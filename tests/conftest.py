@@ -256,6 +256,12 @@ def _blank_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports of this test's runs stay empty: they take longer than a short training, and have tests of their own."""
+    monkeypatch.setattr("tapezoo.callbacks.recorder.RunReport.write", lambda *given: None)
+
+
+@pytest.fixture
 def drawn_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run's pictures of its net's blocks are drawn for real in this test, the others are not."""
     arrange, savefig = _drawing()

@@ -63,6 +63,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, epoch: int, error: BaseExcepti
     monkeypatch.setattr(LSTM, "training_step", training_step)
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_resumed_training_has_the_losses_of_an_uninterrupted_one(monkeypatch, capsys):
     assert fit("--trainer.max_epochs", "3", "--run_dir", "whole") == 0
     with monkeypatch.context() as patch:
@@ -138,6 +139,7 @@ def test_the_end_says_what_came_out_and_the_run_holds_everything(capsys):
     assert "hidden_size: 4" in Path("run/config.yaml").read_text()
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_warm_start_takes_the_weights_and_refuses_another_size(capsys):
     assert fit("--trainer.max_epochs", "1", "--run_dir", "first") == 0
     still = ["--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", "1e-12"]
@@ -159,6 +161,7 @@ def test_what_the_data_declares_cannot_be_contradicted(capsys):
     assert not Path("mlruns.db").exists()
 
 
+@pytest.mark.usefixtures("no_report")
 def test_early_stopping_is_a_recipe_choice_and_is_said(capsys):
     stop = {
         "class_path": "lightning.pytorch.callbacks.EarlyStopping",
@@ -182,6 +185,7 @@ def test_an_architecture_explains_its_arguments_by_name(capsys):
     assert "--model.hidden_size" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_training_that_only_worsens_its_start_leaves_the_start():
     spoiling = [
         "--model.optimizer.lr",

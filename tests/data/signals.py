@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 from scipy import signal
+from scipy.fft import next_fast_len
 
 RATE = 44100
 Signal = NDArray[np.float64]
@@ -39,7 +40,9 @@ def plucked_notes(seconds: float, seed: int = 0) -> Signal:
 def delayed(audio: Signal, delay_samples: float) -> Signal:
     """`audio` moved by any delay of either sign, same length, zeros moved in; the fraction by FFT phase."""
     room = int(abs(delay_samples)) + 256
-    padded = np.pad(audio, room)
+    # of a prime length it takes a hundred times as long
+    length = next_fast_len(len(audio) + 2 * room, real=True)
+    padded = np.pad(audio, (room, length - room - len(audio)))
     spectrum = np.fft.rfft(padded) * np.exp(-2j * np.pi * np.fft.rfftfreq(len(padded)) * delay_samples)
     return np.fft.irfft(spectrum, len(padded))[room : room + len(audio)]
 
