@@ -64,6 +64,16 @@ def add_parser(verbs: Any) -> None:
         "samples from the beginning of wet; the report says how many",
     )
     parser.add_argument(
+        "--noise",
+        type=Path,
+        metavar="WAV",
+        help="noise of the machine, such as `tapezoo generate` makes: a loop that is added to the output, with a "
+        "part of its own for every channel",
+    )
+    parser.add_argument(
+        "--noise-gain-db", type=float, default=0.0, metavar="DB", help="gain of --noise (default: 0)"
+    )
+    parser.add_argument(
         "--mix", type=float, default=1.0, help="share of the effect: 0 is dry, 1 is wet (default: 1)"
     )
     parser.add_argument(
@@ -117,6 +127,8 @@ def run(options: argparse.Namespace) -> int:
             output_gain_db=options.output_gain_db,
             limiter=Limiter() if options.limiter else None,
             delay=options.delay,
+            noise=options.noise,
+            noise_gain_db=options.noise_gain_db,
             overwrite=options.overwrite,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )

@@ -47,14 +47,7 @@ def rest_of(dry: Frames, wet: Frames) -> Rest | None:
         dry: Frames of dry.
         wet: Frames of wet, aligned with dry.
     """
-    silent = dry.peak < SILENT_DRY
-    if len(silent) < LEAST_FRAMES:
-        return None
-    tail_frames = round(TAIL_S / FRAME_S)
-    # a frame counts if it and all frames of the tail time before it are silent, as is all before the file
-    history = np.concatenate((np.ones(tail_frames, dtype=bool), silent))
-    windows = np.lib.stride_tricks.sliding_window_view(history, tail_frames + 1)
-    settled = np.asarray(windows.all(axis=1), dtype=np.bool_)
+    settled = settled_frames(dry)
     if np.count_nonzero(settled) < LEAST_FRAMES:
         return None
     rests = runs_of(settled)
@@ -67,7 +60,7 @@ def rest_of(dry: Frames, wet: Frames) -> Rest | None:
     parts = [(levels_db[start:stop], start, stop) for start, stop in rests]
     fall = -_slope([part for part, _, _ in parts])[0]
     steady = [
-        (start + first, stop) for part, start, stop in parts if (first := _steady_from(part)) is not None
+        (start + first, stop) for part, start, stop in parts if (first := steady_from(part)) is not None
     ]
     noise = None
     # short rests are judged together: each alone may hide a decay in its scatter
@@ -78,6 +71,15 @@ def rest_of(dry: Frames, wet: Frames) -> Rest | None:
         noise = float(np.median(wet.power(float(wet.mean[chosen].mean()))[chosen]))
         noise = noise if noise > LOWEST_POWER else 0.0
     return Rest(level, noise, float(power[settled].min()), fall)
+
+
+def settled_frames(dry: Frames) -> NDArray[np.bool_]:
+    """(frames,): whether dry is silent in it and has been for 0.3 s, as it was before the recording."""
+    silent = dry.peak < SILENT_DRY
+    tail_frames = round(TAIL_S / FRAME_S)
+    history = np.concatenate((np.ones(tail_frames, dtype=bool), silent))
+    windows = np.lib.stride_tricks.sliding_window_view(history, tail_frames + 1)
+    return np.asarray(windows.all(axis=1), dtype=np.bool_)
 
 
 def noise_finding(
@@ -110,7 +112,7 @@ def noise_finding(
     return Finding("warning" if best > 1e-3 else "note", "noise_floor", name, text)
 
 
-def _steady_from(levels_db: Values) -> int | None:
+def steady_from(levels_db: Values) -> int | None:
     """The frame of a rest from which its level stands still; None where it falls to the end, or nothing shows."""
     if len(levels_db) < LEAST_FRAMES:
         return 0

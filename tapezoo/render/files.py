@@ -15,6 +15,7 @@ from tapezoo.render.automation import Constant, ControlPath
 from tapezoo.render.effect import play_effect
 from tapezoo.render.flow import copy_blocks, mix_with_dry
 from tapezoo.render.limiter import Limiter, Reduction, limit
+from tapezoo.render.noise import read_noise
 from tapezoo.render.player import Player
 from tapezoo.render.report import RenderReport
 from tapezoo.render.soundfiles import (
@@ -42,6 +43,8 @@ class RenderOptions(TypedDict, total=False):
     output_gain_db: float
     limiter: Limiter | None
     delay: Path | None
+    noise: Path | None
+    noise_gain_db: float
     block_samples: int
     overwrite: bool
     progress: Callable[[int, int], None] | None
@@ -58,6 +61,8 @@ def render_file(
     output_gain_db: float = 0.0,
     limiter: Limiter | None = None,
     delay: Path | None = None,
+    noise: Path | None = None,
+    noise_gain_db: float = 0.0,
     block_samples: int = 8192,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -86,6 +91,9 @@ def render_file(
             effect, not the dry part, is read along it, less the whole samples that it begins with
             (`RenderReport.delay_samples`), so that the output stays aligned with the input. A recorded wet signal is
             that much later than the output. Before the file's first point and after its last the delay stands still.
+        noise: Sound file of the machine's noise, such as `tapezoo generate` makes: a loop, which is added to the
+            effect, not to the dry part.
+        noise_gain_db: Of the noise, dB.
         block_samples: Samples read at a time, at least 1.
         overwrite: Replace what is at `target`.
         progress: Called with samples done and samples in all.
@@ -97,15 +105,18 @@ def render_file(
         OutputExistsError, UnwritableOutputError: Nothing was written.
         ControlError: Not as many controls as the player has.
         DataError: The delay's file is no trajectory.
+        SoundFileError, RenderError: The noise cannot be read, or is too long for a loop.
     """
     started_s = time.monotonic()
     path = controls if isinstance(controls, ControlPath) else Constant(controls)
     _check_numbers(player.num_controls, path, mix, block_samples)
     _check_gain("--input-gain-db", input_gain_db)
     _check_gain("--output-gain-db", output_gain_db)
+    _check_gain("--noise-gain-db", noise_gain_db)
     layout = inspect(source)
     written = output_layout(layout, target)
     wander = None if delay is None else _open_transport(delay, layout.sample_rate)
+    loop = None if noise is None else read_noise(noise, layout.sample_rate, noise_gain_db)
     check_target(source, target, overwrite)
 
     reduction = Reduction()
@@ -118,6 +129,8 @@ def render_file(
         output = play_effect(player, path, blocks, layout, input_gain_db, block_samples)
         if wander is not None:
             output = wander.read(output, layout.samples, layout.channels)
+        if loop is not None:
+            output = loop.add(output)
         output = mix_with_dry(output, dry, mix, output_gain_db)
         if limiter is not None:
             output = limit(output, limiter, layout.sample_rate, reduction)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import soundfile
 
 from tapezoo.cli import main
 from tapezoo.data.align.trajectory import DelayTrajectory
@@ -66,7 +67,8 @@ def test_delays_in_samples_of_an_unknown_rate_are_asked_for_it(dataset, tmp_path
     [
         (["--seconds", "0"], "--seconds 0, which lies outside 1 to 3600"),
         (["--wow", "-1"], "--wow -1, which lies outside 0 to 10"),
-        (["--out", "take.wav"], "take.wav, which does not end in .csv"),
+        (["--out", "take.mp3"], "take.mp3, which ends neither in .csv nor in .wav"),
+        (["--out", "take.wav", "--wow", "2"], "--wow, --flutter or --sample-rate with --out NOISE.wav"),
     ],
 )
 def test_what_cannot_be_made_is_refused_at_once(change, said, dataset, capsys):
@@ -86,3 +88,17 @@ def test_sources_that_hold_no_delay_are_named_and_nothing_is_replaced(dataset, t
     assert main(["generate", str(dataset), "--out", str(out)]) == 2
     assert "take.csv: found a file or folder that exists" in capsys.readouterr().err
     assert out.read_text() == "mine"
+
+
+def test_more_of_a_blank_tape_is_written_and_shown(tmp_path, capsys):
+    blank = 1e-3 * np.random.default_rng(0).standard_normal(3 * 16000)
+    soundfile.write(tmp_path / "blank.wav", blank, 16000, "FLOAT")
+    out = tmp_path / "noise.wav"
+    assert main(["generate", str(tmp_path / "blank.wav"), "--out", str(out), "--seconds", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "from 3.0 s in 1 part, 16000 Hz; hum: none" in said
+    assert "--noise" in said
+    made, rate = soundfile.read(out)
+    assert (len(made), rate) == (32000, 16000)
+    assert made.std() == pytest.approx(1e-3, rel=0.03)
+    assert out.with_suffix(".png").is_file()

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tapezoo.data.align.trajectory_csv import read_trajectory, states_its_unit
-from tapezoo.transport.stretches import Stretch, TransportError, cut_stretches
+from tapezoo.tape.errors import TapeError
+from tapezoo.tape.stretches import Stretch, cut_stretches
 
 REPORT = "report.json"  # of a data set
 
@@ -20,14 +21,14 @@ def read_stretches(sources: Sequence[Path], sample_rate: int | None) -> list[Str
         sample_rate: Hz, for files whose delays are in samples of a rate that they do not state; None: such are refused.
 
     Raises:
-        TransportError: A source that is neither, or a file without its rate.
+        TapeError: A source that is neither, or a file without its rate.
         DataError: A file that is no trajectory.
     """
     found = []
     for source in sources:
         for path, rate in _files(source, sample_rate):
             if rate is None and not states_its_unit(path):
-                raise TransportError(
+                raise TapeError(
                     str(path),
                     found="delays in samples without their rate",
                     expected="delay_ms, delay_s, or delay_samples (44.1 kHz)",
@@ -40,7 +41,7 @@ def read_stretches(sources: Sequence[Path], sample_rate: int | None) -> list[Str
 def _files(source: Path, sample_rate: int | None) -> Iterator[tuple[Path, int | None]]:
     if not source.is_dir():
         if not source.is_file():
-            raise TransportError(
+            raise TapeError(
                 str(source),
                 found="nothing there",
                 expected="a CSV file of a delay over time, or the folder of a data set",
@@ -51,7 +52,7 @@ def _files(source: Path, sample_rate: int | None) -> Iterator[tuple[Path, int | 
     delays = sorted(source.glob("*_delay.csv"))
     report = source / REPORT
     if not delays or not report.is_file():
-        raise TransportError(
+        raise TapeError(
             str(source),
             found="no measured delay" if report.is_file() else f"no {REPORT}",
             expected="a data set of recordings whose delay wanders, as `tapezoo prepare` writes it",
@@ -60,7 +61,7 @@ def _files(source: Path, sample_rate: int | None) -> Iterator[tuple[Path, int | 
     try:
         rate = int(json.loads(report.read_text(encoding="utf-8"))["sample_rate_hz"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TransportError(
+        raise TapeError(
             str(report),
             found="no sample_rate_hz in it",
             expected="the report of a data set, as `tapezoo prepare` writes it",

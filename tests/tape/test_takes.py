@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import wandering_machine as machine
 
-from tapezoo.transport.distances import compare_takes
-from tapezoo.transport.spectral import learn_spectrum, make_take
-from tapezoo.transport.stretches import TransportError, check_stretches, cut_stretches
+from tapezoo.tape.distances import compare_takes
+from tapezoo.tape.errors import TapeError
+from tapezoo.tape.spectral import learn_spectrum, make_take
+from tapezoo.tape.stretches import check_stretches, cut_stretches
 
 
 @pytest.fixture(scope="module")
@@ -110,10 +111,10 @@ def test_steps_unsure_points_and_a_clock_that_is_off_are_no_wow():
 
 
 def test_where_there_is_nothing_to_learn_it_says_what_is_needed():
-    with pytest.raises(TransportError, match=r"x\.csv: found no stretch of 3 s.*pilot"):
+    with pytest.raises(TapeError, match=r"x\.csv: found no stretch of 3 s.*pilot"):
         check_stretches(cut_stretches("short", machine.recorded(2, 0)), "x.csv")
     still = dataclasses.replace(machine.recorded(5, 0), delay_samples=np.full(500, 7.0))
-    with pytest.raises(TransportError, match="stands still"):
+    with pytest.raises(TapeError, match="stands still"):
         check_stretches(cut_stretches("still", still), "x.csv")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapezoo.data.align.trajectory import DelayTrajectory
-from tapezoo.errors import TapezooError
+from tapezoo.tape.errors import TapeError
 
 POINTS_PER_S = 100  # flutter up to 50 Hz, as in Mikkonen et al. 2023
 SURE = 0.5
@@ -18,10 +18,6 @@ STILL_S = 1e-9  # rounding
 LEAST_S = 3.0  # of a stretch: two periods of the slowest line that tape machines are known for
 
 Real = NDArray[np.float64]
-
-
-class TransportError(TapezooError):
-    """Delays from which no transport can be learned."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +64,16 @@ def cut_stretches(name: str, trajectory: DelayTrajectory) -> list[Stretch]:
 
 
 def check_stretches(stretches: Sequence[Stretch], sources: str) -> None:
-    """Raises TransportError where there is nothing to learn from."""
+    """Raises TapeError where there is nothing to learn from."""
     if not stretches:
-        raise TransportError(
+        raise TapeError(
             sources,
             found=f"no stretch of {LEAST_S:g} s in which the delay is sure (confidence {SURE} or more)",
             expected="one at least; minutes are better",
             fix="Record longer, with a pilot (`tapezoo excitation --pilot`), and run `tapezoo prepare` on it.",
         )
     if max(float(np.abs(stretch.delay_s).max()) for stretch in stretches) < STILL_S:
-        raise TransportError(
+        raise TapeError(
             sources,
             found="a delay that stands still",
             expected="one that wanders",

@@ -9,8 +9,8 @@ import numpy as np
 
 from tapezoo.report.figures import OUTPUT, TARGET, new_figure
 from tapezoo.report.tables import Column, Table
-from tapezoo.transport.distances import TakeDistance
-from tapezoo.transport.stretches import POINTS_PER_S, Real
+from tapezoo.tape.distances import TakeDistance
+from tapezoo.tape.stretches import POINTS_PER_S, Real
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""How like the takes that a model makes are to those of the machine."""
+"""How like the takes that are made are to those of the machine."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 from scipy.stats import wasserstein_distance
 
 from tapezoo.measure.machine.wow_flutter import LEAST_S, wow_flutter
-from tapezoo.transport.stretches import POINTS_PER_S, Real
+from tapezoo.tape.stretches import POINTS_PER_S, Real
+from tapezoo.tape.two_samples import LEAST_WINDOWS, compare_windows, mean_and_spread
 
 WINDOW_POINTS = 512  # 5.12 s, as in Mikkonen et al. 2023
 LOWEST_HZ, HIGHEST_HZ, BANDS = 0.19, 20.0, 10  # five bands per decade
 LAGS_S = 2.5
-LEAST_WINDOWS = 8  # for anything that compares windows with windows
 AES6_RATE_HZ = 500  # wow and flutter are defined up to 200 Hz
 
 
@@ -83,13 +81,12 @@ def compare_takes(real: Sequence[Real], made: Real) -> TakeDistance:
     _, made_levels = _levels(made_windows)
     speed, made_speed = (_speed(each) for each in (windows, made_windows))
     deviation = float(speed.std())
-    enough = min(len(windows), len(made_windows)) >= LEAST_WINDOWS
-    told_apart, copied = _neighbours(levels, made_levels) if enough else (np.nan, np.nan)
+    told_apart, copied = compare_windows(levels, made_levels)
     real_percent, made_percent = _weighted(real, made)
     return TakeDistance(
         frequency,
-        _mean_and_spread(levels),
-        _mean_and_spread(made_levels),
+        mean_and_spread(levels),
+        mean_and_spread(made_levels),
         float(made_speed.std()) / deviation,
         wasserstein_distance(speed.ravel(), made_speed.ravel()) / deviation,
         float(np.abs(_correlation(speed) - _correlation(made_speed)).max()),
@@ -127,10 +124,6 @@ def _levels(windows: Real) -> tuple[Real, Real]:
     return np.sqrt(edges[:-1] * edges[1:])[full], 10 * np.log10(np.maximum(bands, 1e-30))
 
 
-def _mean_and_spread(levels: Real) -> Real:
-    return np.stack([levels.mean(axis=0), levels.std(axis=0)])
-
-
 def _correlation(speed: Real) -> Real:
     """Mean over the windows, by lag, 1 at 0."""
     points = speed.shape[1]
@@ -138,20 +131,6 @@ def _correlation(speed: Real) -> Real:
     whole = np.fft.irfft(power)[: round(LAGS_S * POINTS_PER_S)]
     found: Real = whole / max(float(whole[0]), 1e-30)
     return found
-
-
-def _neighbours(real: Real, made: Real) -> tuple[float, float]:
-    """See `TakeDistance.told_apart` and `copied`; as many of one kind as of the other."""
-    count = min(len(real), len(made))
-    both = np.concatenate([real[:count], made[:count]])
-    scale = both.std(axis=0)
-    distance = cdist(both / scale, both / scale)
-    np.fill_diagonal(distance, np.inf)
-    nearest = distance.argmin(axis=1)
-    kinds: NDArray[np.bool_] = np.arange(2 * count) < count
-    own = distance[:count, :count].min(axis=1)
-    across = distance[count:, :count].min(axis=1)
-    return float(np.mean(kinds[nearest] == kinds)), float(np.median(across) / np.median(own))
 
 
 def _weighted(real: Sequence[Real], made: Real) -> tuple[float, float]:

@@ -1,0 +1,51 @@
+"""What `tapezoo generate` shows of a noise: a table of distances, and the spectra of what was recorded and made."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from tapezoo.report.figures import OUTPUT, TARGET, new_figure
+from tapezoo.report.tables import Table
+from tapezoo.report.takes import COLUMNS
+from tapezoo.tape.noise_distances import NoiseDistance
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def noise_table(distance: NoiseDistance) -> Table:
+    """The figures, with what they are where nothing can be told apart."""
+    rows = [
+        ("level (dB re full scale)", distance.made_level_db, f"{distance.level_db:.4g} recorded"),
+        ("level in third octaves, largest difference (dB)", distance.level_apart_db, "under 1"),
+        ("its spread over windows, the same (dB)", distance.spread_apart_db, "under 1"),
+        ("distribution of the samples (sigmas)", distance.shape, "under .05"),
+        ("windows told apart by the nearest", distance.told_apart, ".5"),
+        ("distance to the nearest recorded, ratio", distance.copied, "1; copied far below"),
+    ]
+    shown = [(text, None if math.isnan(value) else value, meaning) for text, value, meaning in rows]
+    caption = f"{distance.windows} recorded windows of .2 s; a dash: too few for it"
+    return Table(COLUMNS, shown, caption=caption, empty="-")
+
+
+def draw_noise(distance: NoiseDistance, title: str) -> Figure:
+    """Levels in third octaves of what was recorded and made, with their spread over windows of .2 s.
+
+    Args:
+        distance: Of what was made from what was recorded.
+        title: What is shown.
+    """
+    figure = new_figure(9, 5, title)
+    at = figure.subplots()
+    for levels, name, colour in ((distance.real_db, "recorded", TARGET), (distance.made_db, "made", OUTPUT)):
+        mean, spread = levels
+        at.plot(distance.frequency_hz, mean, color=colour, marker=".", label=name)
+        at.fill_between(distance.frequency_hz, mean - spread, mean + spread, color=colour, alpha=0.2)
+    at.set_xscale("log")
+    at.set_xlabel("frequency (Hz)")
+    at.set_ylabel("RMS in third octaves (dB re full scale)")
+    at.set_title("mean over windows of .2 s, and their spread", loc="left", fontsize="medium")
+    at.grid(alpha=0.3, which="both")
+    at.legend()
+    return figure
