@@ -11,7 +11,7 @@ from export.nets import arguments, knobs, lstm
 from scipy import signal
 from torchmetrics import Metric
 
-import tapezoo.cli.measure as verb
+import tapezoo.cli.measure_sources as sources
 from tapezoo import registry
 from tapezoo.cli import main
 from tapezoo.controls import control_vector
@@ -30,8 +30,8 @@ def toy(name, sample_rate=16000):
 @pytest.fixture
 def toys(monkeypatch):
     """Machines that cost nothing to play, in place of what is named."""
-    monkeypatch.setattr(verb, "_open_model", lambda path, settings: (toy(path.name), ()))
-    monkeypatch.setattr(verb, "_open_device", lambda name, settings, rate, seed: (toy(name, rate), ()))
+    monkeypatch.setattr(sources, "_open_model", lambda path, settings: (toy(path.name), ()))
+    monkeypatch.setattr(sources, "_open_device", lambda name, settings, rate, seed: (toy(name, rate), ()))
 
 
 def test_two_machines_stand_side_by_side_and_a_folder_holds_figures_and_pictures(toys, tmp_path, capsys):
@@ -170,7 +170,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_played(
 
 
 def test_two_machines_of_one_name_are_told_apart_as_they_were_typed(toys, monkeypatch, capsys):
-    monkeypatch.setattr(verb, "_check_known", lambda name: None)
+    monkeypatch.setattr("tapezoo.cli.measure.check_known", lambda name: None)
     assert main(["measure", "old/lstm", "--against", "new/lstm"]) == 0
     assert "old/lstm against new/lstm" in " ".join(capsys.readouterr().out.split())
 
@@ -330,7 +330,7 @@ def test_a_strangers_metric_keeps_its_name_apart_from_figures_and_its_faults_to_
 def test_a_model_that_is_silent_or_blew_up_is_compared_in_words(pair, tmp_path, capsys, monkeypatch):
     for gain, said in ((0.0, "louder than wet by under -70 LUFS"), (1e30, "e+2")):
         blown = Machine("model", RATE_HZ, 0, lambda rows, gain=gain: gain * rows)
-        monkeypatch.setattr(verb, "_open_model", lambda path, settings, blown=blown: (blown, ()))
+        monkeypatch.setattr(sources, "_open_model", lambda path, settings, blown=blown: (blown, ()))
         line = ["measure", str(pair / "dry.wav"), str(pair / "wet.wav"), "--against", "tape"]
         assert main([*line, "--out", str(tmp_path / str(gain))]) == 0
         text = capsys.readouterr().out
@@ -359,7 +359,7 @@ def test_an_output_is_moved_to_where_it_is_nearest_to_wet(late):
 
 
 def test_a_machine_of_another_rate_than_the_recording_is_refused(pair, capsys, monkeypatch):
-    monkeypatch.setattr(verb, "_open_model", lambda path, settings: (toy(path.name), ()))
+    monkeypatch.setattr(sources, "_open_model", lambda path, settings: (toy(path.name), ()))
     assert main(["measure", str(pair / "dry.wav"), str(pair / "wet.wav"), "--against", "tape"]) == 2
     assert "44100 and 16000 Hz" in capsys.readouterr().err
 
