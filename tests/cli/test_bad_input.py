@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import pickle
 import shutil
 import socket
@@ -21,6 +23,7 @@ from tapezoo.controls import Control
 from tapezoo.models.lstm import LSTM
 
 DRIVE = Control("drive", min=0.0, max=10.0, default=5.0, unit="dB")
+ARGUMENTS: dict[str, Any] = {"sample_rate": RATE, "controls": [DRIVE.to_dict()], "hidden_size": 4}
 PAIR = ("--data", "PairedAudio", "--data.dry", "dry.wav", "--data.wet", "wet.wav")
 
 
@@ -73,11 +76,16 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def checkpoint_content(architecture: str = "LSTM", **arguments: Any) -> dict[str, Any]:
     """As `EffectModel.on_save_checkpoint` writes it, of an untrained LSTM-4; `arguments` contradict it."""
+    arguments = copy.deepcopy({**ARGUMENTS, **arguments})
+    own = {"architecture": architecture, "arguments": arguments, "metrics": {}, "provenance": {}}
+    return {"state_dict": copy.deepcopy(untrained_weights()), "tapezoo": own}
+
+
+@functools.cache
+def untrained_weights() -> dict[str, torch.Tensor]:
+    """Of an LSTM-4: making one takes longer than refusing its checkpoint."""
     torch.manual_seed(0)
-    truth = {"sample_rate": RATE, "controls": [DRIVE.to_dict()], "hidden_size": 4}
-    model = LSTM(**truth)
-    own = {"architecture": architecture, "arguments": {**truth, **arguments}, "metrics": {}, "provenance": {}}
-    return {"state_dict": model.state_dict(), "tapezoo": own}
+    return LSTM(**ARGUMENTS).state_dict()
 
 
 @pytest.fixture
