@@ -18,7 +18,6 @@ from scipy.signal import lfilter
 
 import tapezoo.compare.run as run
 import tapezoo.jobs.process as process
-from tapezoo.callbacks import RunRecorder
 from tapezoo.callbacks.history import Epoch, read_history, write_history
 from tapezoo.cli import main
 from tapezoo.compare.plan import Budget
@@ -103,7 +102,6 @@ class StoppedHere(RunHere):
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(LSTMModel, "training_step", stop)
-            patch.setattr(RunRecorder, "_report", lambda *given: None)  # longer than the training
             self._play()
 
     def wait(self, timeout_s: float) -> int:
@@ -123,6 +121,7 @@ START = subprocess.Popen
 STOPPED_FIT = Path(__file__).with_name("stopped_fit.py")
 
 
+@pytest.mark.usefixtures("no_report")
 @pytest.mark.parametrize("stopped", [StoppedHere, pytest.param(stopped_apart, marks=pytest.mark.slow)])
 def test_a_comparison_is_stopped_goes_on_and_outlives_a_row_that_fails(stopped, monkeypatch, capsys):
     def start(command: list[str], *arguments: object, **options: object) -> object:
