@@ -6,7 +6,6 @@ measured on reel-to-reel machines (wow near 0.5 and 2.7 Hz, flutter near 8 Hz, a
 
 from __future__ import annotations
 
-import functools
 import math
 
 import numpy as np
@@ -64,7 +63,6 @@ def _wander(
     return np.interp(np.arange(samples) / sample_rate, np.arange(points) / rate_hz, delay_s) * sample_rate
 
 
-@functools.cache
 def _sinc_table() -> NDArray[np.float64]:
     """Kaiser-windowed sinc for _PHASES + 1 fractions of a sample; each row sums to 1."""
     fraction = np.arange(_PHASES + 1)[:, None] / _PHASES
