@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from tapezoo.data.align import channel
+from tapezoo.data.align.constant import Alignment, Peak, measured_at
 from tapezoo.data.align.timing import PairTiming, measure_timing
 from tapezoo.data.align.warp import warp
 from tapezoo.devices.program import KINDS, program_material
@@ -57,6 +59,23 @@ def test_a_delay_is_found_however_far(material: str, late_s: float, request: pyt
     assert late - 4 <= channel.constant_samples <= late
     if material == "bursts":
         assert channel.constant_samples == late
+
+
+def test_of_the_places_far_away_only_the_surest_is_measured_whole(
+    bursts: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: list[Peak] = []
+
+    def noted(dry: Samples, wet: Samples, peak: Peak) -> Alignment:
+        whole.append(peak)
+        return measured_at(dry, wet, peak)
+
+    monkeypatch.setattr(channel, "measured_at", noted)
+    late = round(2.5 * RATE)
+    (found,) = measured(bursts, np.concatenate([np.zeros(late), 0.5 * bursts])).channels
+    assert found.constant_samples == late
+    (peak,) = whole
+    assert peak.confidence > channel.SURE
 
 
 @pytest.mark.parametrize(
