@@ -52,7 +52,7 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Learns, makes, compares, and says what was written."""
     _check(options)
-    return _generate_take(options) if options.out.suffix == ".csv" else _generate_noise(options)
+    return _generate_take(options) if _suffix(options) == ".csv" else _generate_noise(options)
 
 
 def _generate_take(options: argparse.Namespace) -> int:
@@ -74,7 +74,6 @@ def _generate_take(options: argparse.Namespace) -> int:
     seconds = sum(map(len, recorded)) / POINTS_PER_S
     # a take of its own: as long as what was recorded, whatever was asked for
     distance = compare_takes(recorded, make_take(transport, max(seconds, OWN_S), options.seed + 1))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     write_delays(options.out, np.arange(len(take)) / POINTS_PER_S, take)
     longest = max(recorded, key=len)
     picture = write_png(draw_take(longest, take, distance, options.out.name), options.out.with_suffix(".png"))
@@ -102,7 +101,6 @@ def _generate_noise(options: argparse.Namespace) -> int:
     made = make_noise(noise, options.seconds, options.seed)
     seconds = sum(map(len, rests)) / rate
     distance = compare_noise(rests, make_noise(noise, seconds + 1, options.seed + 1), rate)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     write_float_wav(options.out, made, rate)
     picture = write_png(draw_noise(distance, options.out.name), options.out.with_suffix(".png"))
     hum = ", ".join(
@@ -130,30 +128,42 @@ def _say(options: argparse.Namespace, learned: str, table: Any, picture: Path, o
     )
 
 
+def _suffix(options: argparse.Namespace) -> str:
+    return str(options.out.suffix).lower()
+
+
 def _check(options: argparse.Namespace) -> None:
-    from tapezoo.errors import ArgumentsError, OutputExistsError
+    from tapezoo.errors import ArgumentsError
 
     for name, value, low, high in (
         ("--seconds", options.seconds, 1.0, LONGEST_S),
         ("--wow", options.wow, 0.0, 10.0),
         ("--flutter", options.flutter, 0.0, 10.0),
         ("--seed", options.seed, 0, 2**63),
-        ("--sample-rate", options.sample_rate or 44100, 8000, 384_000),
+        ("--sample-rate", 44100 if options.sample_rate is None else options.sample_rate, 8000, 384_000),
     ):
         if not low <= value <= high:
             raise ArgumentsError(
                 "tapezoo generate", f"{name} {value:g}, which lies outside {low:g} to {high:g}"
             )
-    if options.out.suffix not in (".csv", ".wav"):
+    if _suffix(options) not in (".csv", ".wav"):
         raise ArgumentsError(
             "tapezoo generate", f"--out {options.out}, which ends neither in .csv nor in .wav"
         )
-    if options.out.suffix == ".wav" and (options.wow, options.flutter, options.sample_rate) != (
-        1.0,
-        1.0,
-        None,
-    ):
+    of_takes = (options.wow, options.flutter, options.sample_rate)
+    if _suffix(options) == ".wav" and of_takes != (1.0, 1.0, None):
         raise ArgumentsError("tapezoo generate", "--wow, --flutter or --sample-rate with --out NOISE.wav")
+    _check_place(options)
+
+
+def _check_place(options: argparse.Namespace) -> None:
+    from tapezoo.errors import UnwritableOutputError
+    from tapezoo.render.soundfiles import check_target
+
+    try:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableOutputError(options.out, error) from error
     for path in (options.out, options.out.with_suffix(".png")):
-        if path.exists() and not options.overwrite:
-            raise OutputExistsError(path)
+        for source in options.source:
+            check_target(source, path, options.overwrite)

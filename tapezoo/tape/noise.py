@@ -13,11 +13,8 @@ from scipy.fft import irfft, rfftfreq
 from tapezoo.tape.synthesis import Line, is_steady, noise_spectrum, waves
 
 WINDOW_SAMPLES = 8192
-MAINS_HZ, MAINS_OFF, GRID = (
-    (50.0, 60.0),
-    0.004,
-    17,
-)  # nominal, by how much grids are off at most, steps of that
+MAINS_HZ = (50.0, 60.0)  # nominal
+MAINS_OFF, GRID = 0.004, 17  # by how much grids are off at most, steps of that
 FIRST_LINES, LONGEST_WINDOW_S = 4, 8.0  # by which it is told
 HIGHEST_HUM_HZ, LOW_RATE_HZ = 1000.0, 4000
 STANDS_DB = 10.0  # power of a line over that of the noise in a window
@@ -91,16 +88,22 @@ def _find_hum(rests: Sequence[Signal], rate: float, mains_hz: float) -> tuple[Li
     hertz = numbers * mains_hz * _grid_is_off(rests, rate, numbers * mains_hz)
     amplitude = _amplitudes(windows, hertz, rate)
     density = _density(windows, rate)
-    floor = np.interp(hertz * 1.25, np.linspace(0, rate / 2, len(density)), density) / HUM_WINDOW_S
+    floor = _floor(density, rate, hertz, mains_hz) / HUM_WINDOW_S
     found = []
     for number, frequency in enumerate(hertz):
         amplitudes = amplitude[:, number]
-        power = float(np.mean(np.square(amplitudes))) / 2 - HANN * float(
-            floor[number]
-        )  # without the noise there
+        # without the noise there
+        power = float(np.mean(np.square(amplitudes))) / 2 - HANN * float(floor[number])
         if is_steady(amplitudes) and power > 10 ** (STANDS_DB / 10) * floor[number]:
             found.append(Line(float(frequency), float(np.sqrt(2 * power))))
     return tuple(found)
+
+
+def _floor(density: Signal, rate: float, hertz: Signal, mains_hz: float) -> Signal:
+    """The noise under each line: the median from halfway to the line before to halfway to the next one."""
+    grid = np.linspace(0, rate / 2, len(density))
+    beside = [density[np.abs(grid - line) < mains_hz / 2] for line in hertz]
+    return np.asarray([np.median(near) for near in beside])
 
 
 def _grid_is_off(rests: Sequence[Signal], rate: float, nominal_hz: Signal) -> float:

@@ -56,6 +56,13 @@ def read_rests(sources: Sequence[Path]) -> tuple[list[Signal], int]:
 
 def _recordings(source: Path) -> Iterator[tuple[Path, list[Signal]]]:
     if not source.is_dir():
+        if source.suffix.lower() == ".csv" and source.is_file():
+            raise TapeError(
+                str(source),
+                found="a CSV file",
+                expected="a sound file of the machine playing nothing, or the folder of a data set",
+                fix="Another take of its delay is made with --out TAKE.csv.",
+            )
         inspect(source)
         # not read as a recording is: that would refuse what is under -80 dBFS as silence
         yield source, list(np.concatenate(list(read_blocks(source, READ_SAMPLES))).astype(np.float64).T)

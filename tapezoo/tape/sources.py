@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tapezoo.data.align.trajectory_csv import read_trajectory, states_its_unit
+from tapezoo.render.soundfiles import FORMATS
 from tapezoo.tape.errors import TapeError
-from tapezoo.tape.stretches import Stretch, cut_stretches
+from tapezoo.tape.stretches import Stretch, check_points, cut_stretches
 
 REPORT = "report.json"  # of a data set
 
@@ -21,7 +22,7 @@ def read_stretches(sources: Sequence[Path], sample_rate: int | None) -> list[Str
         sample_rate: Hz, for files whose delays are in samples of a rate that they do not state; None: such are refused.
 
     Raises:
-        TapeError: A source that is neither, or a file without its rate.
+        TapeError: A source that is neither, a file without its rate, or one with too few points per second.
         DataError: A file that is no trajectory.
     """
     found = []
@@ -34,7 +35,9 @@ def read_stretches(sources: Sequence[Path], sample_rate: int | None) -> list[Str
                     expected="delay_ms, delay_s, or delay_samples (44.1 kHz)",
                     fix="Say the rate of the recording: --sample-rate HZ.",
                 )
-            found += cut_stretches(path.name, read_trajectory(path, rate or 1000))
+            trajectory = read_trajectory(path, rate or 1000)
+            check_points(str(path), trajectory)
+            found += cut_stretches(path.name, trajectory)
     return found
 
 
@@ -46,6 +49,13 @@ def _files(source: Path, sample_rate: int | None) -> Iterator[tuple[Path, int | 
                 found="nothing there",
                 expected="a CSV file of a delay over time, or the folder of a data set",
                 fix="Name what `tapezoo prepare` has written.",
+            )
+        if source.suffix.lower().lstrip(".") in FORMATS:
+            raise TapeError(
+                str(source),
+                found="a sound file",
+                expected="a CSV file of a delay over time, or the folder of a data set",
+                fix="More of its noise is made with --out NOISE.wav; a delay is measured by `tapezoo prepare`.",
             )
         yield source, sample_rate
         return

@@ -32,14 +32,12 @@ class SpectralTransport:
         density: (bins,), of the relative deviation of the speed without the lines, 1/Hz.
         lines: By falling amplitude.
         lowest_hz: Below it nothing was seen: the longest stretch has one period of it.
-        mean_s: Mean delay, s.
     """
 
     frequency_hz: Real
     density: Real
     lines: tuple[Line, ...]
     lowest_hz: float
-    mean_s: float
 
 
 def learn_spectrum(stretches: Sequence[Stretch]) -> SpectralTransport:
@@ -57,7 +55,6 @@ def learn_spectrum(stretches: Sequence[Stretch]) -> SpectralTransport:
         density,
         lines,
         POINTS_PER_S / max(len(speed) for speed in speeds),
-        float(np.mean([stretch.mean_s for stretch in stretches])),
     )
 
 
@@ -76,7 +73,7 @@ def make_take(
         flutter: Factor on all above.
 
     Shape:
-        returns: (seconds * 100,), its mean that of the machine.
+        returns: (seconds * 100,), around 0: how much later a recording began is none of the machine's.
     """
     points = round(seconds * POINTS_PER_S)
     random = np.random.Generator(np.random.Philox(seed))
@@ -91,7 +88,7 @@ def make_take(
     delay[0] = 0
     if points % 2 == 0:
         delay[-1] = delay[-1].real
-    made: Real = np.fft.irfft(delay, points) + transport.mean_s
+    made: Real = np.fft.irfft(delay, points)
     return made
 
 

@@ -12,6 +12,7 @@ from tapezoo.data.align.trajectory import DelayTrajectory
 from tapezoo.tape.errors import TapeError
 
 POINTS_PER_S = 100  # flutter up to 50 Hz, as in Mikkonen et al. 2023
+LEAST_POINTS_PER_S = 40  # a spline through fewer makes lines of its own under 20 Hz
 SURE = 0.5
 GAP_S = 0.3  # a shorter stretch of unsure points is bridged by the spline
 STILL_S = 1e-9  # rounding
@@ -27,13 +28,11 @@ class Stretch:
     Args:
         name: Of the recording.
         delay_s: (points,), s, 100 points per second, without its mean and its slope.
-        mean_s: That mean, s.
-        slope: What was taken off: by how much a clock or a motor is off, relative.
+        slope: That slope: by how much a clock or a motor is off, relative.
     """
 
     name: str
     delay_s: Real
-    mean_s: float
     slope: float
 
     @property
@@ -61,6 +60,18 @@ def cut_stretches(name: str, trajectory: DelayTrajectory) -> list[Stretch]:
             if len(part) > 1 and times[part[-1]] - times[part[0]] >= LEAST_S:
                 found.append(_stretch(name, trajectory, part))
     return found
+
+
+def check_points(name: str, trajectory: DelayTrajectory) -> None:
+    """Raises TapeError where the points are too far apart to say anything of flutter."""
+    gap_s = float(np.median(np.diff(trajectory.times_s)))
+    if gap_s > 1 / LEAST_POINTS_PER_S:
+        raise TapeError(
+            name,
+            found=f"a point every {gap_s:.3g} s",
+            expected=f"{LEAST_POINTS_PER_S} points per second at least, for flutter up to half as many Hz",
+            fix="Measure the delay more often; `tapezoo prepare` does so 200 times per second.",
+        )
 
 
 def check_stretches(stretches: Sequence[Stretch], sources: str) -> None:
@@ -94,5 +105,4 @@ def _stretch(name: str, trajectory: DelayTrajectory, part: NDArray[np.int64]) ->
     delay_s = own.at_times(time_s) / own.sample_rate
     centred = time_s - time_s.mean()
     slope = float(centred @ delay_s / (centred @ centred))
-    mean_s = float(delay_s.mean())
-    return Stretch(name, delay_s - mean_s - slope * centred, mean_s, slope)
+    return Stretch(name, delay_s - delay_s.mean() - slope * centred, slope)

@@ -43,6 +43,12 @@ def test_the_spectrum_and_the_lines_of_the_mains_are_found(learned):
     assert learn_noise([hiss(3, seed, hum=()) for seed in range(5)], RATE_HZ).hum == ()
 
 
+def test_lines_beside_each_other_do_not_hide_each_other():
+    lines = tuple((50.0 * number, 4e-4) for number in range(1, 11))
+    found = learn_noise([hiss(4, seed, lines) for seed in range(4)], RATE_HZ).hum
+    assert [line.frequency_hz for line in found] == pytest.approx([hertz for hertz, _ in lines], rel=1e-3)
+
+
 def test_more_of_it_is_like_it_and_no_copy(learned):
     rests, noise = learned
     found = compare_noise(rests, make_noise(noise, 16, seed=1), RATE_HZ)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import wandering_machine as machine
 
+from tapezoo.measure.machine.wow_flutter import weighting
 from tapezoo.tape.distances import compare_takes
 from tapezoo.tape.errors import TapeError
 from tapezoo.tape.spectral import learn_spectrum, make_take
@@ -47,7 +48,16 @@ def test_a_take_is_like_the_machine_and_no_copy_of_what_was_recorded(stretches, 
     assert found.correlation < 0.1
     assert 0.35 < found.told_apart < 0.65
     assert 0.8 < found.copied < 1.3
-    assert make_take(transport, 10, seed=1).mean() == pytest.approx(transport.mean_s)
+    assert make_take(transport, 10, seed=1).mean() == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("hertz", [2.7, 16.2, 20.0])
+def test_the_wow_and_flutter_of_a_line_is_that_of_its_formula(hertz):
+    time_s = np.arange(2000) / 100
+    delay = 1e-3 * np.cos(2 * np.pi * hertz * time_s) / (2 * np.pi * hertz)
+    found = compare_takes([delay], delay).real_percent
+    two_sigma = np.sin(0.95 * np.pi / 2)  # what a sine stays under for 95 % of the time
+    assert found == pytest.approx(0.1 * weighting(np.array([hertz]))[0] * two_sigma, rel=0.02)
 
 
 def test_another_machine_is_told_apart_and_so_are_copies(stretches):
@@ -88,7 +98,7 @@ def test_wow_and_flutter_are_set_apart_at_6_hz(transport):
     assert power(slow, 0.3, 5) == pytest.approx(power(whole, 0.3, 5), rel=1e-2)
     assert power(fast, 7, 45) == pytest.approx(4 * power(whole, 7, 45), rel=1e-2)
     still = make_take(transport, 5, seed=0, wow=0.0, flutter=0.0)
-    np.testing.assert_allclose(still, transport.mean_s, atol=1e-15)
+    np.testing.assert_allclose(still, 0, atol=1e-15)
 
 
 def test_steps_unsure_points_and_a_clock_that_is_off_are_no_wow():
