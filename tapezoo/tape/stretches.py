@@ -15,6 +15,8 @@ POINTS_PER_S = 100  # flutter up to 50 Hz, as in Mikkonen et al. 2023
 LEAST_POINTS_PER_S = 40  # a spline through fewer makes lines of its own under 20 Hz
 SURE = 0.5
 GAP_S = 0.3  # a shorter stretch of unsure points is bridged by the spline
+LEAP = 7.5  # times the median deviation of the speed: five sigmas of a Gaussian
+LEAST_LEAP = 1e-4  # of a speed that hardly deviates at all
 STILL_S = 1e-9  # rounding
 LEAST_S = 3.0  # of a stretch: two periods of the slowest line that tape machines are known for
 
@@ -52,6 +54,10 @@ def cut_stretches(name: str, trajectory: DelayTrajectory) -> list[Stretch]:
     times = trajectory.times_s
     ends = np.flatnonzero(np.diff(times) == 0) + 1  # a step: samples were lost there
     sure = trajectory.confidence >= SURE
+    while (
+        leaping := _leaping(trajectory, sure)
+    ).any():  # a leap from one level to another is still one without them
+        sure &= ~leaping
     found = []
     for first, last in zip([0, *ends], [*ends, len(times)], strict=True):
         points = np.arange(first, last)[sure[first:last]]
@@ -59,6 +65,20 @@ def cut_stretches(name: str, trajectory: DelayTrajectory) -> list[Stretch]:
         for part in np.split(points, breaks):
             if len(part) > 1 and times[part[-1]] - times[part[0]] >= LEAST_S:
                 found.append(_stretch(name, trajectory, part))
+    return found
+
+
+def _leaping(trajectory: DelayTrajectory, sure: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Points at which the speed leaps: what `prepare` has measured wrongly, or an event, neither of which is wow."""
+    points = np.flatnonzero(sure)
+    gaps = np.diff(trajectory.times_s[points])
+    beside = np.flatnonzero((gaps > 0) & (gaps <= GAP_S))
+    speed = np.diff(trajectory.delay_samples[points])[beside] / gaps[beside] / trajectory.sample_rate
+    found = np.zeros(len(sure), bool)
+    if len(speed):
+        apart = np.abs(speed - np.median(speed))
+        leaps = beside[apart > max(LEAP * float(np.median(apart)), LEAST_LEAP)]
+        found[points[leaps]] = found[points[leaps + 1]] = True
     return found
 
 

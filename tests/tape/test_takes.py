@@ -120,6 +120,18 @@ def test_steps_unsure_points_and_a_clock_that_is_off_are_no_wow():
     assert [len(part.delay_s) for part in cut_stretches("unsure", unsure)] == [1200, 700]
 
 
+def test_where_the_delay_leaps_it_was_measured_wrongly_and_is_no_flutter():
+    whole = machine.recorded(30, 0)
+    largest = max(float(np.abs(part.speed).max()) for part in cut_stretches("whole", whole))
+    delay = whole.delay_samples.copy()
+    delay[500] += 20  # one point
+    delay[1500:1510] += 20  # there and back: bridged
+    delay[2200:] -= 60  # for good: the stretch ends there
+    parts = cut_stretches("leaps", dataclasses.replace(whole, delay_samples=delay))
+    assert [len(part.delay_s) / 100 for part in parts] == pytest.approx([22, 8], abs=0.4)
+    assert max(float(np.abs(part.speed).max()) for part in parts) < 1.2 * largest
+
+
 def test_where_there_is_nothing_to_learn_it_says_what_is_needed():
     with pytest.raises(TapeError, match=r"x\.csv: found no stretch of 3 s.*pilot"):
         check_stretches(cut_stretches("short", machine.recorded(2, 0)), "x.csv")
