@@ -117,7 +117,9 @@ def render_file(
     written = output_layout(layout, target)
     wander = None if delay is None else _open_transport(delay, layout.sample_rate)
     loop = None if noise is None else read_noise(noise, layout.sample_rate, noise_gain_db)
-    check_target(source, target, overwrite)
+    for read in (source, delay, noise):
+        if read is not None:
+            check_target(read, target, overwrite)
 
     reduction = Reduction()
     peak, over_samples, done = 0.0, 0, 0

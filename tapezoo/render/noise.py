@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from tapezoo.render.errors import RenderError
 from tapezoo.render.soundfiles import Interleaved, inspect, read_blocks
 
-MOST_S = 3600.0  # of a loop, which is held in memory
+LEAST_S = 0.1  # of a loop: a shorter one is a tone
+MOST_S = 3600.0  # it is held in memory
 READ_SAMPLES = 1 << 16
 
 
@@ -19,7 +20,7 @@ class NoiseLoop:
     """Noise that begins anew where it ends.
 
     Args:
-        noise: (samples,), full scale is +-1.
+        noise: (samples, channels), full scale is +-1.
         gain_db: Of it.
     """
 
@@ -27,22 +28,22 @@ class NoiseLoop:
         self.noise = np.float32(10 ** (gain_db / 20)) * noise
 
     def add(self, blocks: Iterator[Interleaved]) -> Iterator[Interleaved]:
-        """Every channel has a part of the loop of its own, so that the noise of one is not that of another.
+        """Channels have those of the noise in turn, each another part of the loop, so that no two have the same noise.
 
         Shape:
             blocks: (samples, channels) each.
         """
         done, length = 0, len(self.noise)
         for block in blocks:
-            channels = block.shape[1]
-            starts = np.arange(channels) * (length // channels)
+            turns, channels = np.divmod(np.arange(block.shape[1]), self.noise.shape[1])
+            starts = turns * (length // (turns[-1] + 1))
             places = (done + np.arange(len(block))[:, None] + starts) % length
-            yield (block + self.noise[places]).astype(block.dtype)
+            yield (block + self.noise[places, channels]).astype(block.dtype)
             done += len(block)
 
 
 def read_noise(path: Path, sample_rate: int, gain_db: float) -> NoiseLoop:
-    """The first channel of a sound file of an hour at most, resampled as a loop.
+    """A sound file of a tenth of a second to an hour, resampled as a loop.
 
     Args:
         path: The file.
@@ -51,20 +52,27 @@ def read_noise(path: Path, sample_rate: int, gain_db: float) -> NoiseLoop:
 
     Raises:
         SoundFileError: It cannot be read.
-        RenderError: It is too long.
+        RenderError: It is too short or too long, or digital silence.
     """
     layout = inspect(path)
-    if layout.samples > MOST_S * layout.sample_rate:
-        raise RenderError(
-            str(path),
-            found=f"{layout.samples / layout.sample_rate:.0f} s",
-            expected=f"a loop of noise, {MOST_S:g} s at most",
-            fix="`tapezoo generate` makes one.",
-        )
-    noise = np.concatenate([block[:, 0] for block in read_blocks(path, READ_SAMPLES)])
+    seconds = layout.samples / layout.sample_rate
+    if not LEAST_S <= seconds <= MOST_S:
+        raise _no_loop(path, f"{seconds:.3g} s")
+    noise = np.concatenate(list(read_blocks(path, READ_SAMPLES)))
+    if not noise.any():
+        raise _no_loop(path, "digital silence")
     if layout.sample_rate != sample_rate:
         noise = _resampled(noise, layout.sample_rate, sample_rate)
     return NoiseLoop(noise.astype(np.float32), gain_db)
+
+
+def _no_loop(path: Path, found: str) -> RenderError:
+    return RenderError(
+        str(path),
+        found=found,
+        expected=f"a loop of noise, {LEAST_S:g} to {MOST_S:g} s",
+        fix="`tapezoo generate` makes one.",
+    )
 
 
 def _resampled(noise: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float32]:

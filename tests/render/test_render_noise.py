@@ -43,6 +43,20 @@ def test_every_channel_has_noise_of_its_own_and_dry_has_none(tmp_path: Path) -> 
     np.testing.assert_allclose(rendered(tmp_path, stereo, NOISE, mix=0.0), stereo, atol=1e-7)
 
 
+def test_channels_have_those_of_the_noise_in_turn(tmp_path: Path) -> None:
+    noise = np.stack([NOISE, 2 * NOISE[::-1]], axis=1)
+    added = rendered(tmp_path, np.zeros((RATE, 3)), noise)
+    np.testing.assert_allclose(added[:, :2], noise[:RATE], atol=1e-7)
+    np.testing.assert_allclose(added[:, 2], NOISE[RATE:], atol=1e-7)  # the first again, half a loop later
+
+
+def test_a_file_that_is_played_along_is_never_replaced(tmp_path: Path) -> None:
+    rendered(tmp_path, DRY, NOISE)
+    files = (tmp_path / "in.wav", tmp_path / "noise.wav")
+    with pytest.raises(RenderError, match=r"noise\.wav: found the input itself"):
+        render(FIRNet(0, taps=2), RATE, [], *files, noise=tmp_path / "noise.wav", overwrite=True)
+
+
 def test_at_another_rate_it_is_resampled_without_a_seam(tmp_path: Path) -> None:
     tone = 0.1 * np.sin(2 * np.pi * 50 * np.arange(16000) / 16000)  # whole periods in a second
     added = rendered(tmp_path, 0 * DRY, tone, rate=16000)[:, 0]
@@ -53,8 +67,12 @@ def test_what_is_too_long_for_a_loop_or_empty_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tapezoo.render.noise.MOST_S", 1.0)
-    with pytest.raises(RenderError, match=r"noise\.wav: found 2 s; expected a loop of noise, 1 s at most"):
+    with pytest.raises(RenderError, match=r"noise\.wav: found 2 s; expected a loop of noise, 0\.1 to 1 s"):
         rendered(tmp_path, DRY, NOISE)
     with pytest.raises(SoundFileError, match=r"noise\.wav: found 0 samples"):
         rendered(tmp_path, DRY, np.zeros(0))
+    with pytest.raises(RenderError, match=r"found 0\.00025 s; expected a loop"):
+        rendered(tmp_path, DRY, NOISE[:2])
+    with pytest.raises(RenderError, match="found digital silence; expected a loop"):
+        rendered(tmp_path, DRY, 0 * NOISE[:RATE])
     assert not (tmp_path / "out.wav").exists()
