@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from tapezoo.report.figures import OUTPUT, TARGET, new_figure
+from tapezoo.report.figures import new_figure
+from tapezoo.report.spread import draw_spread
 from tapezoo.report.tables import Table
 from tapezoo.report.takes import COLUMNS
 from tapezoo.tape.noise_distances import NoiseDistance
@@ -38,14 +39,12 @@ def draw_noise(distance: NoiseDistance, title: str) -> Figure:
     """
     figure = new_figure(9, 5, title)
     at = figure.subplots()
-    for levels, name, colour in ((distance.real_db, "recorded", TARGET), (distance.made_db, "made", OUTPUT)):
-        mean, spread = levels
-        at.plot(distance.frequency_hz, mean, color=colour, marker=".", label=name)
-        at.fill_between(distance.frequency_hz, mean - spread, mean + spread, color=colour, alpha=0.2)
-    at.set_xscale("log")
-    at.set_xlabel("frequency (Hz)")
-    at.set_ylabel("RMS in third octaves (dB re full scale)")
+    draw_spread(
+        at,
+        distance.frequency_hz,
+        distance.real_db,
+        distance.made_db,
+        "RMS in third octaves (dB re full scale)",
+    )
     at.set_title("mean over windows of .2 s, and their spread", loc="left", fontsize="medium")
-    at.grid(alpha=0.3, which="both")
-    at.legend()
     return figure

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tapezoo.report.figures import OUTPUT, TARGET, new_figure
+from tapezoo.report.spread import draw_spread
 from tapezoo.report.tables import Column, Table
 from tapezoo.tape.distances import TakeDistance
 from tapezoo.tape.stretches import POINTS_PER_S, Real
@@ -56,16 +57,10 @@ def draw_take(recorded: Real, made: Real, distance: TakeDistance, title: str) ->
     limit_ms = 1.1e3 * max(float(np.abs(each - each.mean()).max(initial=0.0)) for each in (recorded, made))
     for at, delay, name, colour in ((first, recorded, "recorded", TARGET), (second, made, "made", OUTPUT)):
         _draw_delay(at, delay, name, colour, limit_ms)
-    for levels, name, colour in ((distance.real_db, "recorded", TARGET), (distance.made_db, "made", OUTPUT)):
-        mean, spread = levels
-        spectrum.plot(distance.frequency_hz, mean, color=colour, marker=".", label=name)
-        spectrum.fill_between(distance.frequency_hz, mean - spread, mean + spread, color=colour, alpha=0.2)
-    spectrum.set_xscale("log")
-    spectrum.set_xlabel("frequency (Hz)")
-    spectrum.set_ylabel("level of the speed (dB)")
+    draw_spread(
+        spectrum, distance.frequency_hz, distance.real_db, distance.made_db, "level of the speed (dB)"
+    )
     spectrum.set_title("in bands: mean over windows of 5 s, and their spread", loc="left", fontsize="medium")
-    spectrum.grid(alpha=0.3, which="both")
-    spectrum.legend()
     return figure
 
 
