@@ -47,6 +47,7 @@ class Scores(nn.Module):
         self.distance = MRSTFT("hybrid")
         self._kept = torch.zeros(2, dtype=torch.float64)
         self._machine: RememberedMachine | None = None
+        self._is_probed = False
 
     def names(self) -> list[str]:
         """Of all metrics, without the split's."""
@@ -89,15 +90,19 @@ class Scores(nn.Module):
         if self._machine is None or self._machine.machine is not data:
             self._machine = RememberedMachine(data)
         self.probes.update(model, self._machine, latency_samples)
+        self._is_probed = True
 
     def compute(self) -> dict[str, Tensor | float]:
         """All figures by name, `esr_delay_kept` among them if any row was added so."""
-        figures: dict[str, Tensor | float] = {**self.metrics.compute(), **self.probes.compute()}
+        # torchmetrics warns of what it is asked for without an update
+        probed = self.probes.compute() if self._is_probed else dict.fromkeys(self.probes.keys(), torch.nan)
+        figures: dict[str, Tensor | float] = {**self.metrics.compute(), **probed}
         error, energy = self._kept.tolist()
         if energy > 0:
             figures[f"{self.split}_esr_delay_kept"] = error / energy
         self.metrics.reset()
         self.probes.reset()
+        self._is_probed = False
         self._kept = torch.zeros(2, dtype=torch.float64)
         return figures
 

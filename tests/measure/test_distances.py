@@ -1,8 +1,11 @@
 """Metrics that play test signals: equal to trigonometry, and part of validation and test like any other."""
 
+import warnings
+
 import numpy as np
 import pytest
 import soundfile
+import torch
 from lightning.pytorch import Trainer
 
 from tapezoo.data import PairedAudio, VirtualDevices
@@ -10,6 +13,7 @@ from tapezoo.metrics import make_metric, metric_collection, probe_collection
 from tapezoo.metrics.probing import ProbingMetric
 from tapezoo.metrics.sampled import MetricError
 from tapezoo.models.fir import FIR
+from tapezoo.training.scores import Scores
 
 RATE_HZ = 44100
 
@@ -116,6 +120,15 @@ def test_a_metric_on_test_signals_is_refused_for_recordings_before_anything_is_t
         MetricError, match=r"the metric harmonics: found recordings, in which.*virtual device"
     ):
         trainer.fit(model, datamodule=data)
+
+
+def test_without_a_machine_there_is_no_figure_and_nothing_is_warned_of():
+    scores = Scores("test", RATE_HZ, ["thd"])
+    scores.add(torch.ones(1, 4096), torch.ones(1, 4096))
+    scores.probe(lambda rows: pytest.fail("it played"), object(), 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(scores.compute()["test_thd"])
 
 
 def test_the_split_is_not_given_to_them_nor_test_signals_to_the_others():
