@@ -51,14 +51,30 @@ class ProbingMetric(SampledMetric):
         """
 
     def update(self, model: Play, machine: Play, latency_samples: int = 0) -> None:
-        """Plays and measures, see `measure`."""
-        self.distance = torch.as_tensor(
-            self.measure(model, machine, latency_samples), dtype=torch.float64, device=self.distance.device
-        )
+        """Plays and measures, see `measure`; NaN where the model plays NaN or infinity, which ends no training."""
+        try:
+            distance = self.measure(_finite(model), machine, latency_samples)
+        except _NotFiniteError:
+            distance = float("nan")
+        self.distance = torch.as_tensor(distance, dtype=torch.float64, device=self.distance.device)
 
     def compute(self) -> Tensor:
         """The distance; NaN where nothing was played."""
         return self.distance.float()
+
+
+class _NotFiniteError(Exception):
+    """A model plays NaN or infinity."""
+
+
+def _finite(model: Play) -> Play:
+    def played(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        made = model(rows)
+        if not np.isfinite(made).all():
+            raise _NotFiniteError
+        return made
+
+    return played
 
 
 def refused_without_machine(metrics: Iterable[Metric]) -> list[MetricError]:

@@ -71,6 +71,12 @@ def test_the_response_of_a_filter_deviates_as_its_transfer_function_says_and_so_
     assert measured("group_delay", tilted, quietly) == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.parametrize("name", ["thd", "harmonics", "smpte", "aliases", "response", "group_delay"])
+@pytest.mark.parametrize("gain", [0.0, np.nan])
+def test_a_model_that_is_silent_or_has_blown_up_has_no_figure(name, gain):
+    assert np.isnan(measured(name, lambda rows: gain * rows, lambda rows: rows + 0.1 * rows**2, rate=16000))
+
+
 def test_a_clipper_without_oversampling_has_more_aliases_than_a_square():
     assert measured("aliases", lambda rows: np.clip(rows, -0.2, 0.2), lambda rows: rows + 0.1 * rows**2) > 30
     assert measured("aliases", quietly, quietly) == 0

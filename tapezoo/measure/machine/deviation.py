@@ -39,11 +39,17 @@ class Deviation:
     largest: float
 
 
+NOTHING = Deviation(math.nan, math.nan)
+
+
 def response_deviation(one: Response, other: Response) -> Deviation:
     """Of two gains over frequency, dB, from 40 Hz to 16 kHz, twelve points per octave.
 
     The median difference, the gain, is taken out first. Gains more than 60 dB under a machine's largest count as 60 dB.
+    NaN where one of them is silent.
     """
+    if one.is_silent or other.is_silent:
+        return NOTHING
     inside = _inside(one)
     gains = [
         np.maximum(response.gain_db, response.gain_db[inside].max() + HEARD_DB) for response in (one, other)
@@ -54,8 +60,10 @@ def response_deviation(one: Response, other: Response) -> Deviation:
 def delay_deviation(one: Response, other: Response) -> Deviation:
     """Of two group delays over frequency, ms, at the points of `response_deviation` where both machines are heard.
 
-    The median difference, a constant delay, is taken out first.
+    The median difference, a constant delay, is taken out first. NaN where one of them is silent.
     """
+    if one.is_silent or other.is_silent:
+        return NOTHING
     inside = _inside(one)
     for response in (one, other):
         inside &= response.gain_db > response.gain_db[_inside(response)].max() + HEARD_DB
@@ -115,7 +123,7 @@ def _inside(response: Response) -> NDArray[np.bool_]:
 
 def _without_median(apart: Real) -> Deviation:
     if not len(apart):
-        return Deviation(math.nan, math.nan)
+        return NOTHING
     apart = apart - np.median(apart)
     return Deviation(_rms(apart), float(np.abs(apart).max()))
 
