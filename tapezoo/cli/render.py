@@ -60,8 +60,8 @@ def add_parser(verbs: Any) -> None:
         help="delay over time that is applied to the output, such as the transport of a tape machine: columns "
         "time_s and delay_ms, delay_s or delay_samples (at the source's rate unless the column's name gives "
         "another), as `tapezoo prepare` writes it. The whole samples of its first delay are left out, so that "
-        "the output is aligned with the input. For a null test against the recorded wet, remove that many "
-        "samples from the beginning of wet; the report says how many",
+        "the output is aligned with the input; after its last point the delay stands still. For a null test "
+        "against the recorded wet, remove that many samples from the beginning of wet; the report says how many",
     )
     parser.add_argument(
         "--noise",

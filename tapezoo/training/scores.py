@@ -95,7 +95,8 @@ class Scores(nn.Module):
     def compute(self) -> dict[str, Tensor | float]:
         """All figures by name, `esr_delay_kept` among them if any row was added so."""
         # torchmetrics warns of what it is asked for without an update
-        probed = self.probes.compute() if self._is_probed else dict.fromkeys(self.probes.keys(), torch.nan)
+        unprobed = {str(name): torch.nan for name in self.probes.keys()}  # noqa: SIM118 - its keys alone have the prefix
+        probed: dict[str, Tensor | float] = dict(self.probes.compute()) if self._is_probed else dict(unprobed)
         figures: dict[str, Tensor | float] = {**self.metrics.compute(), **probed}
         error, energy = self._kept.tolist()
         if energy > 0:
