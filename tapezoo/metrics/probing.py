@@ -21,7 +21,7 @@ class ProbingMetric(SampledMetric):
     """How far a model is from its machine on signals that say one thing each: a sine, two tones, a sweep.
 
     It needs a machine that can be played: a virtual device. In validation and test it is updated once per pass, with
-    the controls of both at their defaults.
+    the controls of both at their defaults. A subclass has a `measure` and a `title`, and may have a `least_rate_hz`.
 
     Args:
         sample_rate: Of the signals, Hz.
@@ -33,6 +33,8 @@ class ProbingMetric(SampledMetric):
     is_differentiable = False
     higher_is_better = False
     full_state_update = False
+    title = "on test signals"
+    least_rate_hz = 0
     least_s = 0.0
     distance: Tensor
 

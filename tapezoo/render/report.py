@@ -46,10 +46,7 @@ class RenderReport:
         if self.latency_samples:
             parts.append(f"the model's latency of {self.latency_samples} samples removed")
         if self.delay_samples is not None:
-            parts.append(
-                f"played along the delay, of which the first {self.delay_samples} samples are left out: a recorded wet "
-                "is that much later"
-            )
+            parts.append("played along the delay" + _left_out(self.delay_samples))
         if self.limiter_reduction_db > 0:
             parts.append(f"limited by up to {self.limiter_reduction_db:.1f} dB")
         parts.append(f"peak {self.peak_db:.1f} dB" if math.isfinite(self.peak_db) else "digital silence")
@@ -63,3 +60,10 @@ class RenderReport:
                 "lower --output-gain-db, or pass --limiter"
             )
         return text
+
+
+def _left_out(delay_samples: int) -> str:
+    if delay_samples == 0:
+        return ""
+    beside = "later" if delay_samples > 0 else "earlier"
+    return f", of which the first {abs(delay_samples)} samples are left out: a recorded wet is that much {beside}"

@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer
 
 from tapezoo.data import PairedAudio, VirtualDevices
 from tapezoo.metrics import make_metric, metric_collection, probe_collection
-from tapezoo.metrics.probing import ProbingMetric
+from tapezoo.metrics.probing import ProbingMetric, refused_without_machine
 from tapezoo.metrics.sampled import MetricError
 from tapezoo.models.fir import FIR
 from tapezoo.training.scores import Scores
@@ -135,6 +135,18 @@ def test_without_a_machine_there_is_no_figure_and_nothing_is_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert np.isnan(scores.compute()["test_thd"])
+
+
+def test_a_strangers_metric_needs_a_measure_and_nothing_else():
+    class Loudest(ProbingMetric):
+        def measure(self, model, machine, latency_samples):
+            ones = np.ones((1, 4))
+            return float(np.abs(model(ones) - machine(ones)).max())
+
+    metric = Loudest(sample_rate=8000)
+    metric.update(lambda rows: 3 * rows, quietly)
+    assert float(metric.compute()) == 2.5
+    assert "recordings, in which test signals" in str(refused_without_machine([metric])[0])
 
 
 def test_the_split_is_not_given_to_them_nor_test_signals_to_the_others():

@@ -60,7 +60,9 @@ def test_it_is_the_recorded_wet_less_its_constant(tmp_path: Path, start: float) 
     delay = trajectory(0.9, start)
     output, report = rendered(tmp_path, dry, delay)
     assert report.delay_samples == round(start)
-    assert f"first {round(start)} samples are left out" in str(report)
+    beside = "later" if start > 0 else "earlier"
+    said = f"first {abs(round(start))} samples are left out: a recorded wet is that much {beside}"
+    assert said in str(report)
     wet = np.stack([read_delayed(channel, delay.at(0, len(dry))) for channel in dry.T], axis=1)
     assert len(output) == len(dry)
     late, early = max(0, round(start)), max(0, -round(start))
