@@ -45,6 +45,11 @@ class Filtered(Net):
         """See `Net.state_names`."""
         return (*self.net.state_names, self.past)
 
+    @property
+    def endless_states(self) -> tuple[str, ...]:
+        """See `Net.endless_states`."""
+        return self.net.endless_states
+
     def initial_state(self, controls: Tensor) -> State:
         """See `Net.initial_state`."""
         return {**self.net.initial_state(controls), **super().rest_state(controls.shape[0])}

@@ -83,6 +83,7 @@ class Net(nn.Module, ABC):
         self.receptive_field = receptive_field
         self.smoothing_samples = smoothing_samples
         self._state_names: list[str] = []
+        self._endless_states: list[str] = []
         self._glides = bool(num_controls and smoothing_samples)
         if self._glides:
             self.register_rest(KNOBS, torch.zeros(num_controls, smoothing_samples))
@@ -164,6 +165,23 @@ class Net(nn.Module, ABC):
         """Declares the state tensor `name` with its value at rest, without the batch dimension."""
         self.register_buffer(f"rest_{name}", rest)
         self._state_names.append(name)
+
+    def register_endless(self, name: str, rest: Tensor) -> None:
+        """Declares a state tensor that runs on for ever, such as the place in a loop: nobody waits until it settles.
+
+        Settling leaves it at its value at rest. It says where the net is, not what it has heard.
+
+        Args:
+            name: Of the state tensor.
+            rest: See `register_rest`; int64 counts samples exactly, float32 only up to 2^24 (6 minutes at 44.1 kHz).
+        """
+        self.register_rest(name, rest)
+        self._endless_states.append(name)
+
+    @property
+    def endless_states(self) -> tuple[str, ...]:
+        """Names of the state tensors that were declared with `register_endless`."""
+        return tuple(self._endless_states)
 
     def initial_state(self, controls: Tensor) -> State:
         """The stored rest state with the knobs at `controls` (batch, num_controls), one copy per row.

@@ -75,6 +75,8 @@ def settle(
 ) -> tuple[State, int]:
     """Feeds silence from the stored rest state until the state no longer changes; the controls glide first.
 
+    States that run on for ever (`Net.endless_states`) are as they are at rest before every block, and after the last.
+
     Args:
         net: Any net.
         controls: (batch, num_controls) in 0..1.
@@ -88,12 +90,14 @@ def settle(
         StateError: The net does not return the state it declares.
     """
     state = net.rest_state(controls.shape[0])
+    endless = {name: state[name] for name in net.endless_states}
     block = allowed_block(SETTLE_BLOCK_SAMPLES, net.hop_samples, net.max_block_samples)
     silence = torch.zeros(controls.shape[0], 1, block, device=controls.device)
     samples = 0
     while state and samples < limit_samples:
         _, after = net(silence, controls, state)
         _check_state(net, state, after)
+        after = {**after, **endless}
         samples += block
         change = max(float((after[name] - state[name]).abs().max()) for name in state)
         state = after

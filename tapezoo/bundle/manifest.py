@@ -17,6 +17,7 @@ MANIFEST = "manifest.json"
 REST_STATE = "rest_state.npz"
 GOLDEN_INPUT = "golden/input.npz"
 GRID_INDEX = "grid/index.json"
+OPTIONAL = ("endless_states",)  # left out where they are empty
 KEYS = {"degradation": "losses"}  # attributes of `Manifest` that have another name in the file
 
 
@@ -72,6 +73,8 @@ class Manifest:
             "max_abs_error" against the net, "max_esr" it was accepted under, "size_bytes".
         grid: "grid/index.json" where the bundle holds a sampled grid, see `tapezoo.bundle.grid.index`.
         max_block_samples: The longest practical block, where memory grows faster than the block; None: any length.
+        endless_states: Names of state tensors that run on for ever, such as the place in a loop of noise: a player
+            that settles leaves them as they are at rest. In the file only where there are some.
     """
 
     architecture: str
@@ -92,6 +95,7 @@ class Manifest:
     degradation: tuple[dict[str, Any], ...] = ()
     grid: str | None = None
     max_block_samples: int | None = None
+    endless_states: tuple[str, ...] = ()
 
     @property
     def state_values(self) -> int:
@@ -124,5 +128,8 @@ class Manifest:
             replace(control, switch=None).to_dict() for control in self.controls
         ]  # no part of the schema
         fields = {KEYS.get(name, name): value for name, value in asdict(self).items()}
-        document = {"schema_version": SCHEMA_VERSION, **fields, "controls": controls}
+        document: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **fields, "controls": controls}
+        for name in OPTIONAL:
+            if not document[name]:
+                del document[name]
         return json.dumps(document, indent=2, allow_nan=False) + "\n"

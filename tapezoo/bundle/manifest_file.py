@@ -29,6 +29,7 @@ from tapezoo.bundle.manifest import (
     GRID_INDEX,
     KEYS,
     MANIFEST,
+    OPTIONAL,
     REST_STATE,
     SCHEMA_VERSION,
     GoldenCase,
@@ -67,8 +68,12 @@ def manifest_of(root: Path, document: dict[str, Any]) -> Manifest:
             fix=_release_to_install(document),
         )
     try:
-        names = {KEYS.get(name, name) for name in Manifest.__dataclass_fields__}
-        fields = fields_of(document, names - set(SINCE_2) if version == 1 else names)
+        names = {KEYS.get(name, name) for name in Manifest.__dataclass_fields__} - set(OPTIONAL)
+        fields = (
+            fields_of(document, names - set(SINCE_2))
+            if version == 1
+            else fields_of(document, names, optional=OPTIONAL)
+        )
         return _read_fields({**SINCE_2, **fields})
     except (*FAULTS, TapezooError) as error:
         raise BundleError.about(root, MANIFEST, str(error), "the fields of a bundle's manifest") from error
@@ -99,6 +104,7 @@ def _read_fields(document: dict[str, Any]) -> Manifest:
         degradation=items(document["losses"], _degradation_row, most=100),
         grid=None if document["grid"] is None else documents.matching(GRID_INDEX, document["grid"]),
         max_block_samples=_optional_count(document["max_block_samples"]),
+        endless_states=items(document.get("endless_states", []), lambda name: documents.matching(NAME, name)),
     )
     _check_consistent(manifest)
     return manifest
@@ -110,6 +116,9 @@ def _check_consistent(manifest: Manifest) -> None:
     documents.distinct([case.name for case in manifest.golden])
     documents.distinct([row["target"] for row in manifest.degradation])
     documents.distinct([file.lower() for file in manifest.files])  # one file where the system ignores case
+    documents.distinct(manifest.endless_states)
+    if strangers := set(manifest.endless_states) - set(manifest.state_names):
+        raise ValueError(f"the endless state {', '.join(sorted(strangers))}, which is no state")
     if not manifest.targets and manifest.grid is None:
         raise ValueError("no target and no grid")
     if manifest.targets and not manifest.golden:

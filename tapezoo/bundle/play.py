@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,12 @@ def play_from_rest(step: Step, audio: Audio, controls: Audio, rest: StateArrays,
 
 
 def settle(
-    step: Step, controls: Audio, state: StateArrays, settle_samples: int, block_samples: int
+    step: Step,
+    controls: Audio,
+    state: StateArrays,
+    settle_samples: int,
+    block_samples: int,
+    endless: Collection[str] = (),
 ) -> StateArrays:
     """The state after silence.
 
@@ -63,8 +68,11 @@ def settle(
         state: Before it.
         settle_samples: How long the silence is, rounded up to whole blocks; 0: the state stays as it is.
         block_samples: Whole hops.
+        endless: Names of states that run on for ever, see `Manifest`: they stay as they are.
     """
+    held = {name: state[name] for name in endless}
     silence = np.zeros((len(controls), 1, block_samples), np.float32)
     for _ in blocks(settle_samples if state else 0, block_samples):
-        _, state = step(silence, controls, state)
+        _, after = step(silence, controls, state)
+        state = {**after, **held}
     return state

@@ -115,4 +115,5 @@ def describe_bundle(
         },
         grid=grid,
         max_block_samples=net.max_block_samples,
+        endless_states=net.endless_states,
     )

@@ -86,10 +86,7 @@ def export_bundle(
         default = np.array(control_vector(controls, {}), dtype=np.float32)
         progress("settling the rest state")
         frozen, settle_samples = settle_copy(net, default)
-        rest = {
-            name: value[0].numpy()
-            for name, value in frozen.initial_state(torch.from_numpy(default[np.newaxis])).items()
-        }
+        rest = {name: value[0].numpy() for name, value in frozen.rest_state(1).items()}
         write_arrays(folder / REST_STATE, rest)
         progress("writing golden files")
         cases = write_golden(frozen, programme, rest, default, folder)

@@ -66,7 +66,8 @@ class OnnxEngine:
         if not np.array_equal(controls, self._default):
             block = allowed_block(SETTLE_BLOCK_SAMPLES, manifest.hop_samples, manifest.max_block_samples)
             step = session_step(self._keeping, manifest.state_names)
-            state = settle(step, controls[np.newaxis], state, manifest.settle_samples, block)
+            asked, samples = controls[np.newaxis], manifest.settle_samples
+            state = settle(step, asked, state, samples, block, manifest.endless_states)
         self._bound = None
         self._state = {name: np.repeat(value, channels, axis=0) for name, value in state.items()}
 
