@@ -47,9 +47,9 @@ class Environment:
         line[0] = str(self.folder / "bin" / line[0])
         return subprocess.run(line, cwd=cwd, env=self.variables(), capture_output=True, text=True)
 
-    def install(self, *sources: Path, resolve: bool = True) -> None:
-        """Pip installs wheels or folders for real; to look through all of tapezoo's dependencies takes it seconds."""
-        options = ["--quiet", "--no-compile", *([] if resolve else ["--no-deps"])]
+    def install(self, *sources: Path) -> None:
+        """Pip installs wheels or folders for real; to look through all that tapezoo needs would take it seconds."""
+        options = ["--quiet", "--no-compile", "--no-deps"]
         done = self.call("pip", "install", *options, *sources, cwd=self.folder)
         assert done.returncode == 0, done.stderr
 

@@ -1,11 +1,13 @@
 """The plugins in plugins/, installed by pip as anyone's."""
 
 import shutil
+from importlib.metadata import distributions, version
 
 import numpy as np
 import pytest
 import soundfile
 from environment import ROOT, Environment
+from packaging.requirements import Requirement
 
 from tapezoo import models
 from tapezoo.cli import main
@@ -29,6 +31,16 @@ def installed(tmp_path_factory):
         shutil.copytree(ROOT / "plugins" / copy.name, copy)
     environment.install(*copies)
     return environment
+
+
+def test_what_they_need_is_there(installed):
+    """What pip would resolve, without looking through all that tapezoo needs."""
+    for _, name in PLUGINS.values():
+        [plugin] = distributions(name=name, path=[str(installed.site)])
+        needs = [Requirement(line) for line in plugin.requires or ()]
+        assert "tapezoo" in {need.name for need in needs}
+        for need in needs:
+            assert need.marker is not None or version(need.name) in need.specifier, f"{name} needs {need}"
 
 
 def test_they_are_listed(installed, tmp_path):

@@ -51,7 +51,6 @@ def zoo(tmp_path_factory):
         wheel(wheels, "zoo-broken", "Broken = zoo_broken:Broken", zoo_broken="import a_missing_module"),
         wheel(wheels, "zoo-thief", "LSTM = zoo_thief:LSTM", zoo_thief=ECHO.replace("Echo", "LSTM")),
         wheel(wheels, "zoo-odd", "Odd = zoo_odd:Odd", zoo_odd="class Odd: pass\n"),
-        resolve=False,  # `test_ours.py` has pip look for what a plugin needs
     )
     return environment
 
