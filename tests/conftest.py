@@ -17,6 +17,8 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# numba tries many types where it compiles, and words each refusal
+os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
 os.environ.setdefault("TAPEZOO_KERNEL", "numba")  # tests of C++ ask for it: compiling takes seconds
 
 from collections.abc import Mapping, Sequence
@@ -67,6 +69,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_collection_finish() -> None:
     """What is imported by now stays: walking all of torch for garbage took a tenth of the time of small tests."""
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)  # what compiles or reads recipes makes many objects and hardly a cycle
     gc.enable()
 
 

@@ -49,6 +49,9 @@ def test_a_recipe_trains(recipe, tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("TAPEZOO_CACHE", str(tmp_path_factory.getbasetemp() / "cache-of-recipes"))
     short = [*shortened(yaml.safe_load(recipe.read_text())), "--trainer.max_epochs", "1", "--threads", "1"]
     short += ["--trainer.limit_val_batches", "1", "--final_test", "false"]
+    if recipe.parent.name in ("wavenet", "hybrid"):
+        # others of their architecture are played what says whether they are steady
+        short += ["--check_steadiness", "false"]
     if "tapezoo.callbacks.Register" not in recipe.read_text():  # which needs a store
         short += ["--trainer.logger", "false"]
     assert main(["fit", "--config", str(recipe), *short, "--run_dir", "run"]) == 0
