@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from tapezoo import __version__
 from tapezoo.cli import (
+    assemble,
     bench,
     check,
     compare,
@@ -147,6 +148,7 @@ def make_parser() -> argparse.ArgumentParser:
         listen_results,
         sweep,
         export,
+        assemble,
         grid,
         verify,
         bench,

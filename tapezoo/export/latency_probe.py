@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +18,16 @@ LATE_S = 0.25e-3  # a filter answers within it; mixed with dry, this delay cuts 
 
 
 class LatencyProbe:
-    """Plays noise through the net at its controls' defaults.
+    """Plays noise through the net.
 
     A net that was trained on recordings whose delay was not removed has learned the delay, which nothing else tells.
+
+    Args:
+        settings: Values of controls by name, in user units; the others are at their defaults.
     """
+
+    def __init__(self, settings: Mapping[str, float] | None = None) -> None:
+        self._settings = dict(settings or {})
 
     def check(self, net: Net) -> None:
         """See `Part.check`: any net answers."""
@@ -36,7 +42,7 @@ class LatencyProbe:
     ) -> Manifest:
         """See `tapezoo.export.targets.target.Part`; writes no file."""
         progress("probing the latency")
-        positions = control_vector(manifest.controls, {})
+        positions = control_vector(manifest.controls, self._settings)
         found = measure_arrival(machine_of_net(net, manifest.architecture, manifest.sample_rate, positions))
         entry = {"after_declared_samples": found.found_samples, "inverted": found.inverted}
         return replace(manifest, provenance={**manifest.provenance, ENTRY: entry})

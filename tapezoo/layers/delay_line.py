@@ -49,7 +49,7 @@ def read_delayed(signal: Tensor, delay: Tensor, context: Tensor) -> tuple[Tensor
     phase = (back - delay[:, 0]) * PHASES  # 0 <= phase < PHASES: offset from the sample `back` samples ago
     row = phase.long().clamp(max=PHASES - 1)
     blend = (phase - row)[..., None]
-    table = _sinc_table().to(heard)
+    table = sinc_table().to(heard)
     weight = torch.lerp(table[row], table[row + 1], blend)  # (batch, samples, taps)
     first = torch.arange(signal.shape[-1], device=heard.device) + (before - TAPS // 2 + 1) - back.long()
     if signal.shape[-1] and (int(first.min()) < 0 or float(delay.min()) < LEAST_DELAY_SAMPLES):
@@ -85,7 +85,7 @@ def read_whole(signal: Tensor, delay: Tensor, latency_samples: int, block_sample
 
 
 @lru_cache
-def _sinc_table() -> Tensor:
+def sinc_table() -> Tensor:
     """Kaiser-windowed sinc for PHASES + 1 fractions of a sample, (PHASES + 1, TAPS); each row sums to 1."""
     with torch.inference_mode(False):  # a validation may build the table that a training step needs later
         fraction = torch.arange(PHASES + 1, dtype=torch.float64)[:, None] / PHASES

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -69,3 +73,24 @@ def steps(path: Tensor, held: Tensor, left: Tensor, smoothing_samples: int, step
     began = (sample - into + 1).clamp(min=0)  # 0: in an earlier block
     known = torch.cat([held.unsqueeze(-1), path], dim=-1)
     return known.gather(-1, began.unsqueeze(1).expand(-1, path.shape[1], -1))
+
+
+@lru_cache
+def scripted_glide() -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """`(history, controls, block) -> (path, history)` for graphs that are traced: a condition in the graph.
+
+    As `glide` over the length of `block` while a control moves; else the path is (batch, K, 1). In a traced graph
+    `glide` alone has 20 operators, as many as a small net.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`?torch\.jit", DeprecationWarning)
+        scripted: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] = torch.jit.script(_glide_or_hold)
+    return scripted
+
+
+def _glide_or_hold(history: Tensor, controls: Tensor, block: Tensor) -> tuple[Tensor, Tensor]:
+    if bool((history != controls.unsqueeze(-1)).any()):
+        path, after = glide(history, controls, block.shape[-1])
+    else:
+        path, after = controls.unsqueeze(-1), history
+    return path, after

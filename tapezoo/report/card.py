@@ -70,6 +70,7 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
         text_table(("name", "min", "max", "default", "unit", "curve"), controls)
         if controls
         else "The model has no knobs.",
+        *_tape(manifest),
         Heading("Quality"),
         "As training measured it on its validation split.",
         text_table(("metric", "value"), metrics) if metrics else "No figures were given.",
@@ -97,6 +98,25 @@ def _rest_text(manifest: Manifest, root: Path) -> str:
         f"{stored}; it is that of the controls' defaults: at other settings a player first plays "
         f"{manifest.settle_samples} samples of silence"
     )
+
+
+def _tape(manifest: Manifest) -> list[Part]:
+    """What stands behind the nonlinearity of a bundle that `tapezoo assemble` made."""
+    made_of = manifest.provenance.get("tape")
+    if made_of is None:
+        return []
+    loops = [
+        f"the {part} is a loop of {float(made_of[part]['loop_seconds']):.1f} s"
+        for part in ("transport", "noise")
+        if part in made_of
+    ]
+    return [
+        Heading("Tape"),
+        f"Behind the nonlinearity stand a tape's transport, its noise, or both: {', '.join(loops)}. Nothing random is "
+        "computed while it plays: after so long it repeats, without a seam. A host that wants another take sets the "
+        "states of `endless_states` to any number of samples, 0 or more, before the first block. Figures called "
+        "nonlinearity_ are of the nonlinearity alone.",
+    ]
 
 
 def _beside_floor(manifest: Manifest) -> list[Part]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import signal as scipy_signal
 from scipy.ndimage import median_filter
 
+from tapezoo.tape.bands import band_factors
 from tapezoo.tape.stretches import POINTS_PER_S, Real, Stretch
 from tapezoo.tape.synthesis import Line, is_steady, noise_spectrum, waves
 
@@ -20,7 +21,6 @@ MOST_LINES = 12
 STANDS_DB = 10.0  # over the noise on either side, for a peak to be sought as a line
 BESIDE_HZ = 1.5  # how far that noise is taken from
 LINE_WINDOW_S = 5.0  # in which a line has one amplitude and one phase
-SLOW_HZ = 6.0  # where wow ends and flutter begins (AES6)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def make_take(
     density = np.interp(frequency, transport.frequency_hz, transport.density)
     density[frequency < transport.lowest_hz] = 0
     speed = noise_spectrum(density, transport.lines, POINTS_PER_S, points, random)
-    speed *= np.where(frequency < SLOW_HZ, wow, flutter)
+    speed *= band_factors(frequency, wow, flutter)
     step = np.exp(2j * np.pi * frequency / POINTS_PER_S) - 1
     step[0] = 1
     delay = -speed / (POINTS_PER_S * step)

@@ -83,7 +83,7 @@ def test_a_delay_that_would_look_ahead_or_too_far_back_is_refused(delay: float, 
 def test_a_table_made_in_a_validation_serves_a_training() -> None:
     from tapezoo.layers import delay_line
 
-    delay_line._sinc_table.cache_clear()
+    delay_line.sinc_table.cache_clear()
     delay = wandering(50)
     with torch.inference_mode():
         read_delayed(torch.zeros(1, 1, 50, dtype=torch.float64), delay, silence(delay))

@@ -1,0 +1,168 @@
+"""`tapezoo assemble`: one bundle of a net, a transport and a noise, which plays as its parts do one by one."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from lightning.pytorch import Trainer
+
+from tapezoo.bundle import read_manifest
+from tapezoo.cli import main
+from tapezoo.controls import Control
+from tapezoo.data.align.trajectory_csv import write_delays
+from tapezoo.devices.transport import read_delayed, replay_delay
+from tapezoo.models.lstm import LSTM
+from tapezoo.runtime import Stream
+
+RATE_HZ = 8000
+OFF = {"wow": 0.0, "flutter": 0.0, "hiss": -60.0}
+WANDER = {"wow": 1.0, "flutter": 1.0, "hiss": -60.0}
+SETTINGS = [f"{name}={value:g}" for name, value in OFF.items()]
+
+
+def save(path, controls=()):
+    torch.manual_seed(0)
+    model = LSTM(sample_rate=RATE_HZ, controls=[control.to_dict() for control in controls], hidden_size=4)
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    trainer.strategy.connect(model)
+    model.trainer = trainer
+    trainer.save_checkpoint(path)
+
+
+def music(samples):
+    time_s = np.arange(samples) / RATE_HZ
+    return (0.2 * np.sin(2 * np.pi * 220 * time_s) + 0.1 * np.sin(2 * np.pi * 1500 * time_s)).astype(
+        np.float32
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """best.ckpt, take.csv, noise.wav and dry.wav."""
+    folder = tmp_path_factory.mktemp("assemble")
+    save(folder / "best.ckpt")
+    time_s = np.arange(200) / 100
+    delay_s = 3e-4 * np.sin(np.pi * time_s) + 2e-5 * np.sin(2 * np.pi * 10 * time_s)
+    write_delays(folder / "take.csv", time_s, delay_s)
+    noise = np.random.default_rng(0).normal(0, 0.003, RATE_HZ)
+    soundfile.write(folder / "noise.wav", noise, RATE_HZ, "FLOAT")
+    soundfile.write(folder / "dry.wav", music(12000), RATE_HZ, "FLOAT")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(folder):
+    arguments = ["--transport", folder / "take.csv", "--noise", folder / "noise.wav", "--seed", "2"]
+    assert assemble(folder, folder / "bundle", *arguments) == 0
+    return folder / "bundle"
+
+
+def assemble(folder, out, *arguments, nonlinearity="best.ckpt"):
+    line = ["assemble", "--nonlinearity", folder / nonlinearity, "--out", out, *arguments]
+    return main([str(part) for part in line])
+
+
+def played(bundle, audio, settings, block_samples):
+    stream = Stream(bundle, engine="onnx")
+    parts = [
+        stream.process(audio[..., start : start + block_samples], settings)
+        for start in range(0, audio.shape[-1], block_samples)
+    ]
+    return np.concatenate(parts, axis=-1)
+
+
+def rendered(bundle, folder, name, *arguments):
+    line = ["render", bundle, folder / "dry.wav", folder / name, "--overwrite", *arguments]
+    assert main([str(part) for part in line]) == 0
+    return soundfile.read(folder / name)[0]
+
+
+def test_the_bundle_says_what_it_is_made_of(bundle, folder):
+    manifest = read_manifest(bundle)
+    assert [control.name for control in manifest.controls] == ["wow", "flutter", "hiss"]
+    assert manifest.latency_samples == 3 + 16
+    assert manifest.endless_states == ("transport_place", "noise_place")
+    made_of = manifest.provenance["tape"]
+    assert made_of["seed"] == 2
+    assert made_of["nonlinearity"]["architecture"] == "LSTM"
+    assert made_of["transport"]["loop_seconds"] == 2
+    assert made_of["noise"]["loop_seconds"] == 1
+    assert all(len(made_of[part]["sha256"]) == 64 for part in ("nonlinearity", "transport", "noise"))
+    assert manifest.provenance["latency_probe"]["after_declared_samples"] == 0
+    card = (bundle / "MODEL_CARD.md").read_text()
+    assert "Nothing random is computed while it plays" in card
+    assert "a loop of 2.0 s" in card
+    assert main(["verify", str(bundle)]) == 0
+
+
+def test_streaming_is_one_pass_at_any_setting(bundle):
+    audio = np.stack([music(6000), music(6000)])
+    for settings in ({}, {"wow": 0.4, "hiss": 6.0}):
+        whole = played(bundle, audio, settings, 6000)
+        np.testing.assert_allclose(played(bundle, audio, settings, 64), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{}, {"wow": 0.4}], ids=["at rest", "settled elsewhere"])
+def test_channels_share_the_wander_and_each_has_noise_of_its_own(bundle, settings):
+    audio = np.stack([music(6000), music(6000)])
+    quiet = played(bundle, audio, {**settings, "hiss": -60.0}, 6000)
+    np.testing.assert_array_equal(quiet[0], quiet[1])
+    noise = played(bundle, audio, settings, 6000) - quiet
+    assert abs(np.corrcoef(noise)[0, 1]) < 0.1
+    assert noise.std() == pytest.approx(0.003, rel=0.05)
+
+
+def test_its_wander_is_that_of_the_take_played_by_render(folder, tmp_path):
+    take = folder / "take.csv"
+    assert assemble(folder, tmp_path / "bundle", "--transport", take, "--targets", "onnx") == 0
+    on = [part for name in ("wow", "flutter") for part in ("--set", f"{name}=1")]
+    off = [part for name in ("wow", "flutter") for part in ("--set", f"{name}=0")]
+    virtual = rendered(tmp_path / "bundle", folder, "on.wav", *on)
+    still = rendered(tmp_path / "bundle", folder, "off.wav", *off, "--delay", take)
+    # where the file begins its curve is no loop's
+    assert np.abs(virtual - still)[1000:11900].max() < 1e-4
+    assert np.abs(virtual - rendered(tmp_path / "bundle", folder, "still.wav", *off)).max() > 0.05
+
+
+def test_a_recorded_delay_as_automation_is_what_the_virtual_tape_did(bundle, folder):
+    delay = replay_delay(12000, RATE_HZ, 0.3, seed=1)
+    points = slice(0, 12000, 8)
+    write_delays(folder / "virtual.csv", np.arange(12000)[points] / RATE_HZ, delay[points] / RATE_HZ)
+    off = [part for setting in SETTINGS for part in ("--set", setting)]
+    still = rendered(bundle, folder, "still.wav", *off)
+    wandering = rendered(bundle, folder, "wandering.wav", *off, "--delay", folder / "virtual.csv")
+    wet = read_delayed(still, delay)
+    left_out = round(float(delay[0]))  # of the delay: whenever the recording began
+    assert np.abs(wandering[: 12000 - left_out] - wet[left_out:])[200:11800].max() < 1e-3
+    assert np.abs(wandering - still).max() > 0.02
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ([], "neither --transport nor --noise"),
+        (["--noise", "noise.wav", "--seed", "-1"], "--seed -1, which is below 0"),
+        (
+            ["--noise", "noise.wav", "--targets", "onnx,kernel"],
+            "a delay line and a loop of noise behind the net",
+        ),
+        (["--transport", "noise.wav"], "not UTF-8"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_assembled_is_said(folder, tmp_path, arguments, found, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert assemble(folder, tmp_path / "bundle", *arguments) == 2
+    assert found in capsys.readouterr().err
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_bundle_is_no_nonlinearity_and_neither_is_a_net_with_a_wow_of_its_own(
+    bundle, folder, tmp_path, capsys
+):
+    noise = ["--noise", folder / "noise.wav"]
+    assert assemble(folder, tmp_path / "a", *noise, nonlinearity="bundle") == 2
+    assert "expected the checkpoint that it was exported from" in capsys.readouterr().err
+    save(folder / "hiss.ckpt", [Control("hiss")])
+    assert assemble(folder, tmp_path / "b", *noise, nonlinearity="hiss.ckpt") == 2
+    assert "found a control called hiss" in capsys.readouterr().err
