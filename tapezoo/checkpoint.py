@@ -6,11 +6,12 @@ import re
 import warnings
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, TypeVar
 
 import torch
+from torch import nn
 
-from tapezoo import models
+from tapezoo import models, registry
 from tapezoo.archive import fault_in, oversize_fault
 from tapezoo.controls import Control, ranges_text
 from tapezoo.layers.transition_weights import WeightsByControls
@@ -20,6 +21,9 @@ from tapezoo.run_files import CheckpointError as CheckpointError
 from tapezoo.run_files import best_checkpoint as best_checkpoint
 from tapezoo.run_files import check_present
 from tapezoo.training.effect import EffectModel
+from tapezoo.training.trained import TrainedModel
+
+M = TypeVar("M", bound=TrainedModel)
 
 SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
 NEVER_STORED = frozenset({"objective", "loss", "optimizer", "lr_scheduler"})  # they would be code
@@ -127,26 +131,56 @@ def load_model(path: Path) -> EffectModel:
         RegistrationError: The distribution that provides the architecture is not installed.
     """
     content = read_checkpoint(path)
-    model_class = models.resolve(content["tapezoo"]["architecture"])
-    try:
-        model = model_class(**content["tapezoo"]["arguments"])
-    except Exception as error:  # the arguments may come from anyone, and a constructor can raise anything
-        found = f"arguments that {model_class.__name__} as installed does not accept ({error})"
-        raise _error(path, found) from error
-    _load_weights(model, content, path)
+    check_kind(path, content, "models")
+    model = build_model(models.resolve(content["tapezoo"]["architecture"]), content, path)
+    load_weights(model.net, content["state_dict"], "net.", path)
     return model.eval()
 
 
-def warm_start(model: EffectModel, path: Path) -> None:
+def check_kind(path: Path, content: dict[str, Any], kind: Literal["models", "generators"]) -> None:
+    """Raises CheckpointError where the checkpoint is known to be of the other kind.
+
+    Args:
+        path: The checkpoint.
+        content: What `read_checkpoint` returned.
+        kind: What is wanted.
+    """
+    name = content["tapezoo"]["architecture"]
+    other: Literal["models", "generators"] = "generators" if kind == "models" else "models"
+    known = {of: {entry.name for entry in registry.registrations(of)} for of in (kind, other)}
+    if name in known[other] - known[kind]:
+        is_effect = kind == "generators"
+        raise CheckpointError(
+            str(path),
+            found=f"the effect {name}" if is_effect else f"{name}, which makes a random signal",
+            expected="what makes one, such as DiffusionUNet" if is_effect else "an effect, such as LSTM",
+            fix="`tapezoo render` plays it." if is_effect else "`tapezoo generate` plays it.",
+        )
+
+
+def build_model(model_class: type[M], content: dict[str, Any], path: Path) -> M:
+    """A model with the arguments of a checkpoint and weights of its own.
+
+    Raises:
+        CheckpointError: The class as installed does not accept them.
+    """
+    try:
+        return model_class(**content["tapezoo"]["arguments"])
+    except Exception as error:  # the arguments may come from anyone, and a constructor can raise anything
+        found = f"arguments that {model_class.__name__} as installed does not accept ({error})"
+        raise _error(path, found) from error
+
+
+def warm_start(model: TrainedModel, path: Path) -> None:
     """Gives `model` the weights of a checkpoint of the same architecture and size.
 
     Raises:
         CheckpointError: Another architecture or size.
     """
-    _load_weights(model, _of_its_architecture(model, path), path)
+    load_weights(model.net, _of_its_architecture(model, path)["state_dict"], "net.", path)
 
 
-def take_over(model: EffectModel, path: Path) -> None:
+def take_over(model: TrainedModel, path: Path) -> None:
     """Gives `model` the weights of a checkpoint of the same data, to be scored or trained further.
 
     The weights were trained on positions 0..1. With another range, or another control, they would be tested at
@@ -156,6 +190,12 @@ def take_over(model: EffectModel, path: Path) -> None:
         CheckpointError: Another architecture, size, sample rate, or other controls.
     """
     content = _of_its_architecture(model, path)
+    if isinstance(model, EffectModel):
+        _check_same_machine(model, content, path)
+    load_weights(model.net, content["state_dict"], "net.", path)
+
+
+def _check_same_machine(model: EffectModel, content: dict[str, Any], path: Path) -> None:
     arguments = content["tapezoo"]["arguments"]
     try:
         controls = [Control(**section) for section in arguments["controls"] or []]
@@ -174,10 +214,9 @@ def take_over(model: EffectModel, path: Path) -> None:
                 fix="Pass the data it was trained on, where hold_out keeps settings for the test; "
                 "to train on other data, --warm_start takes the weights alone.",
             )
-    _load_weights(model, content, path)
 
 
-def _of_its_architecture(model: EffectModel, path: Path) -> dict[str, Any]:
+def _of_its_architecture(model: TrainedModel, path: Path) -> dict[str, Any]:
     content = read_checkpoint(path)
     architecture, wanted = content["tapezoo"]["architecture"], type(model).__name__
     if architecture != wanted:
@@ -220,10 +259,21 @@ def _code_in(error: Exception) -> str:
     return f", but a pickle that names {named[1]}, which reading it would have run" if named else ""
 
 
-def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> None:
-    """Loads the net's weights. Only a resumed training needs the objective's, and Lightning loads those."""
-    weights = {name: value for name, value in content["state_dict"].items() if name.startswith("net.")}
-    unfitted = _errors_of_tables(model)
+def load_weights(net: nn.Module, saved: dict[str, Any], prefix: str, path: Path) -> None:
+    """Loads the weights whose names begin with `prefix`. Those of the objective only a resumed training needs.
+
+    Args:
+        net: What they are for.
+        saved: The checkpoint's `state_dict`.
+        prefix: With its dot.
+        path: The checkpoint.
+
+    Raises:
+        NonFiniteWeightsError: NaN or infinite values among them.
+        CheckpointError: Weights of another size.
+    """
+    weights = {name: value for name, value in saved.items() if name.startswith(prefix)}
+    unfitted = _errors_of_tables(net, prefix)
     for name, value in weights.items():
         if torch.is_tensor(value) and not _is_fine(value, may_be_infinite=name in unfitted):
             raise NonFiniteWeightsError(
@@ -234,7 +284,7 @@ def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> No
                 "learning rate.",
             )
     try:
-        model.net.load_state_dict({name.removeprefix("net."): value for name, value in weights.items()})
+        net.load_state_dict({name.removeprefix(prefix): value for name, value in weights.items()})
     except (RuntimeError, TypeError, AttributeError) as error:
         # torch lists every tensor; the first is enough
         mismatch = " ".join(" ".join(str(error).splitlines()[:2][-1:]).split())
@@ -243,9 +293,9 @@ def _load_weights(model: EffectModel, content: dict[str, Any], path: Path) -> No
         ) from error
 
 
-def _errors_of_tables(model: EffectModel) -> set[str]:
+def _errors_of_tables(net: nn.Module, prefix: str) -> set[str]:
     """Tensors in which infinity marks a net that was never fitted, as in a shard or a training that was cut short."""
-    modules = model.net.named_modules(prefix="net")
+    modules = net.named_modules(prefix=prefix.rstrip("."))
     return {f"{name}.errors" for name, module in modules if isinstance(module, WeightsByControls)}
 
 

@@ -1,4 +1,5 @@
-"""Models, objectives, losses, metrics and devices by name, found through entry points; listing imports none.
+"""Models, generators, objectives, losses, metrics and devices by name, found through entry points; listing imports
+none.
 
 Each kind is an entry-point group, `tapezoo.KIND`, open to every distribution; the built-in ones use it as well.
 """
@@ -21,9 +22,10 @@ from tapezoo.extras import missing_packages
 from tapezoo.nearest import nearest_names
 from tapezoo.renamed import describe_rename
 
-Kind = Literal["models", "objectives", "losses", "metrics", "devices"]
+Kind = Literal["models", "generators", "objectives", "losses", "metrics", "devices"]
 KINDS: dict[Kind, str] = {
     "models": "model",
+    "generators": "generator",
     "objectives": "objective",
     "losses": "loss",
     "metrics": "metric",
@@ -101,7 +103,7 @@ def check_installed(kind: Kind, name: str) -> None:
 
 
 def class_name(found: type) -> str:
-    """The name of models, objectives and losses in a recipe."""
+    """The name of models, generators, objectives and losses in a recipe."""
     return found.__name__
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from tapezoo.data.batch import Batch
 from tapezoo.training.errors import TrainingError
+from tapezoo.training.trained import TrainedModel
 
 
 class AudioBudget(Callback):
@@ -37,10 +37,10 @@ class AudioBudget(Callback):
         self._end_if_spent(trainer)
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Adds the batch's audio, and ends the training once the budget is used."""
-        self.trained_s += audio_seconds_of(batch, pl_module)
+        self.trained_s += pl_module.seconds_of(batch) if isinstance(pl_module, TrainedModel) else 0.0
         self._end_if_spent(trainer)
 
     def state_dict(self) -> dict[str, Any]:
@@ -53,8 +53,3 @@ class AudioBudget(Callback):
 
     def _end_if_spent(self, trainer: Trainer) -> None:
         trainer.should_stop = trainer.should_stop or self.fraction_done() >= 1.0
-
-
-def audio_seconds_of(batch: Batch, model: Any) -> float:
-    """Length of the input of all rows together, s."""
-    return batch.input.shape[0] * batch.input.shape[-1] / float(model.sample_rate)

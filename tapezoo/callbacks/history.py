@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from tapezoo.callbacks.budget import audio_seconds_of
-from tapezoo.data.batch import Batch
 from tapezoo.staging import replaced_file
+from tapezoo.training.trained import TrainedModel
 
 HISTORY = "history.csv"
 
@@ -64,10 +63,10 @@ class History(Callback):
             self._run_clocks()
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Counts the audio."""
-        self._audio_s += audio_seconds_of(batch, pl_module)
+        self._audio_s += pl_module.seconds_of(batch) if isinstance(pl_module, TrainedModel) else 0.0
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Adds a row and writes the table."""

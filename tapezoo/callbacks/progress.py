@@ -14,8 +14,8 @@ from tapezoo.callbacks.checkpointing import best_and_last
 from tapezoo.measure.steadiness import Steadiness
 from tapezoo.screen import Progress as Bar
 from tapezoo.screen import Screen, TaskID, wide_bar
-from tapezoo.training.effect import EffectModel
 from tapezoo.training.length import TrainingLength, training_length
+from tapezoo.training.trained import TrainedModel
 
 LINE_INTERVAL_S = 15.0  # a log of a training of ten minutes keeps some forty lines
 
@@ -75,7 +75,7 @@ class Progress(ProgressBar):
     ) -> None:
         """Moves the bar; shows what the objective has to tell in the middle of an epoch."""
         told = None
-        if isinstance(pl_module, EffectModel):
+        if isinstance(pl_module, TrainedModel):
             told = pl_module.objective.progress_text(pl_module.net)
         if self._bar is not None:
             self._move(trainer, batch_idx + 1)

@@ -15,6 +15,7 @@ from tapezoo.callbacks.checkpointing import STEADINESS
 from tapezoo.callbacks.data_report import DataReport
 from tapezoo.callbacks.run_report import RunReport
 from tapezoo.checkpoint import BEST, read_checkpoint, score_of
+from tapezoo.data.described import DescribedData
 from tapezoo.data.module import PairsDataModule
 from tapezoo.errors import UnwritableOutputError
 from tapezoo.net import Net
@@ -24,6 +25,7 @@ from tapezoo.tracking import TrackedRun, collect_versions
 from tapezoo.tracking.recipe_settings import recipe_settings
 from tapezoo.training.effect import EffectModel
 from tapezoo.training.errors import NonFiniteLossError, TrainingError
+from tapezoo.training.trained import TrainedModel
 
 log = logging.getLogger(__name__)
 
@@ -70,19 +72,19 @@ class RunRecorder(Callback):
         with replaced_file(self.run_dir / CONFIG) as part:
             part.write_text(self.config_text, encoding="utf-8")
         origin = collect_versions(Path.cwd())
-        data = _data(trainer)
-        if data is not None:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if isinstance(data, DescribedData):
             origin |= data.origin()
         run = _tracked(trainer)
         run_id = run.begin() if run is not None else None
-        if isinstance(pl_module, EffectModel):  # goes into every checkpoint, and from there into bundles
+        if isinstance(pl_module, TrainedModel):  # goes into every checkpoint, and from there into bundles
             source = {"run_id": run_id} if run_id else {}
             pl_module.provenance = {**pl_module.provenance, **origin, **source}
         if run is not None:
             run.log_text(self.config_text, CONFIG)
             run.log_settings(recipe_settings(self.config_text))
             architecture = type(pl_module).__name__
-            if data is not None:
+            if isinstance(data, PairsDataModule):
                 run.log_dataset(origin["recordings"], origin["dataset_hash"], data.profile())
             facts = {"architecture": architecture, "status": "running"}
             if isinstance(pl_module, EffectModel):

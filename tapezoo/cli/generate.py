@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 EPILOG = """
---out TAKE.csv: another take of the machine's wow and flutter. SOURCE is the folder of a data set that `tapezoo prepare`
-made, or a CSV file of a delay over time. `tapezoo render MODEL IN OUT --delay TAKE.csv` plays music along it.
+--out TAKE.csv: another take of the machine's wow and flutter. SOURCE is the folder of a data set that `tapezoo
+prepare` made, or a CSV file of a delay over time. `tapezoo render MODEL IN OUT --delay TAKE.csv` plays along it.
 --out NOISE.wav: more of its noise, hiss and hum. SOURCE is the folder of a data set, of which the pauses count, or a
 sound file of the machine playing nothing. `tapezoo render MODEL IN OUT --noise NOISE.wav` adds it.
-Both have the spectrum and the lines of what was recorded, and phases of their own: another --seed, another take; where
-one ends, it can begin anew without a seam. A picture beside it and a table show how alike they are (docs/tape.md).
+Both have the spectrum and the lines of what was recorded, and phases of their own: another --seed, another take;
+where one ends, it can begin anew without a seam. A picture beside it and a table show how alike they are.
+With the best.ckpt of a generator that `tapezoo fit` has trained as SOURCE, that makes it; --against compares it with
+recordings (docs/tape.md).
 """
 LONGEST_S = 3600.0
+MOST_TRAINED_SEED = (1 << 31) - 1
 OWN_S = 120.0  # of what is made to be compared, at least
 
 
@@ -45,12 +48,20 @@ def add_parser(verbs: Any) -> None:
         metavar="HZ",
         help="of the recordings, for CSV files whose delays are in samples of a rate that they do not state",
     )
+    parser.add_argument(
+        "--against",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="SOURCE",
+        help="recordings to compare with, where SOURCE is a checkpoint",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     parser.set_defaults(verb=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Learns, makes, compares, and says what was written."""
+    """Learns or loads, makes, compares, and says what was written."""
     _check(options)
     return _generate_take(options) if _suffix(options) == ".csv" else _generate_noise(options)
 
@@ -58,72 +69,68 @@ def run(options: argparse.Namespace) -> int:
 def _generate_take(options: argparse.Namespace) -> int:
     import numpy as np
 
+    from tapezoo.cli.generate_sources import learned_take, trained
     from tapezoo.data.align.trajectory_csv import write_delays
     from tapezoo.report.figures import write_png
-    from tapezoo.report.takes import distance_table, draw_take
+    from tapezoo.report.takes import draw_take, take_table
     from tapezoo.tape.distances import compare_takes
-    from tapezoo.tape.sources import read_stretches
-    from tapezoo.tape.spectral import learn_spectrum, make_take
-    from tapezoo.tape.stretches import POINTS_PER_S, check_stretches
+    from tapezoo.tape.parts import wow_and_flutter
+    from tapezoo.tape.stretches import POINTS_PER_S
 
-    stretches = read_stretches(options.source, options.sample_rate)
-    check_stretches(stretches, ", ".join(map(str, options.source)))
-    transport = learn_spectrum(stretches)
-    take = make_take(transport, options.seconds, options.seed, options.wow, options.flutter)
-    recorded = [stretch.delay_s for stretch in stretches]
-    seconds = sum(map(len, recorded)) / POINTS_PER_S
-    # a take of its own: as long as what was recorded, whatever was asked for
-    distance = compare_takes(recorded, make_take(transport, max(seconds, OWN_S), options.seed + 1))
+    source = trained(options, "speed") if _is_trained(options) else learned_take(options)
+    wow, flutter = wow_and_flutter(source.make(options.seconds, options.seed))
+    take = options.wow * wow + options.flutter * flutter
+    table = written = None
+    if source.recorded:
+        seconds = sum(map(len, source.recorded)) / POINTS_PER_S
+        # a take of its own: as long as what was recorded, whatever was asked for
+        distance = compare_takes(source.recorded, source.make(max(seconds, OWN_S), options.seed + 1))
+        table = take_table({"made": distance})
+        longest = max(source.recorded, key=len)
+        drawn = draw_take(longest, take, distance, options.out.name)
     write_delays(options.out, np.arange(len(take)) / POINTS_PER_S, take)
-    longest = max(recorded, key=len)
-    picture = write_png(draw_take(longest, take, distance, options.out.name), options.out.with_suffix(".png"))
-    lines = ", ".join(
-        f"{line.frequency_hz:.2f} Hz (+-{100 * line.amplitude:.2g} %)" for line in transport.lines
-    )
-    learned = f"from {seconds:.0f} s in {len(stretches)} stretch{'es' * (len(stretches) != 1)}"
-    learned += f"; steady lines: {lines or 'none'}"
-    _say(options, learned, distance_table(distance), picture, "--delay")
+    if table is not None:
+        written = write_png(drawn, options.out.with_suffix(".png"))
+    _say(options, source.learned, table, written, "--delay")
     return 0
 
 
 def _generate_noise(options: argparse.Namespace) -> int:
-    import numpy as np
-
+    from tapezoo.cli.generate_sources import learned_noise, trained
     from tapezoo.render.soundfiles import write_float_wav
     from tapezoo.report.figures import write_png
     from tapezoo.report.noise import draw_noise, noise_table
-    from tapezoo.tape.noise import learn_noise, make_noise
     from tapezoo.tape.noise_distances import compare_noise
-    from tapezoo.tape.rests import read_rests
 
-    rests, rate = read_rests(options.source)
-    noise = learn_noise(rests, rate)
-    made = make_noise(noise, options.seconds, options.seed)
-    seconds = sum(map(len, rests)) / rate
-    distance = compare_noise(rests, make_noise(noise, seconds + 1, options.seed + 1), rate)
-    write_float_wav(options.out, made, rate)
-    picture = write_png(draw_noise(distance, options.out.name), options.out.with_suffix(".png"))
-    hum = ", ".join(
-        f"{line.frequency_hz:.1f} Hz ({20 * np.log10(line.amplitude / np.sqrt(2)):.0f} dB)"
-        for line in noise.hum
-    )
-    learned = (
-        f"from {seconds:.1f} s in {len(rests)} part{'s' * (len(rests) != 1)}, {rate} Hz; hum: {hum or 'none'}"
-    )
-    _say(options, learned, noise_table(distance), picture, "--noise")
+    source = trained(options, "noise") if _is_trained(options) else learned_noise(options)
+    table = written = None
+    if source.recorded:
+        seconds = sum(map(len, source.recorded)) / source.rate_hz
+        distance = compare_noise(source.recorded, source.make(seconds + 1, options.seed + 1), source.rate_hz)
+        table = noise_table({"made": distance})
+        drawn = draw_noise(distance, options.out.name)
+    write_float_wav(options.out, source.make(options.seconds, options.seed), source.rate_hz)
+    if table is not None:
+        written = write_png(drawn, options.out.with_suffix(".png"))
+    _say(options, source.learned, table, written, "--noise")
     return 0
 
 
-def _say(options: argparse.Namespace, learned: str, table: Any, picture: Path, option: str) -> None:
+def _is_trained(options: argparse.Namespace) -> bool:
+    return any(source.suffix == ".ckpt" for source in options.source)
+
+
+def _say(options: argparse.Namespace, learned: str, table: Any, picture: Path | None, option: str) -> None:
     from tapezoo.report.tables import screen_table
     from tapezoo.screen import Screen
     from tapezoo.terminal import shell
 
     console = Screen()
     console.say(f"learned      {learned}")
-    console.print(screen_table(table))
+    if table is not None:
+        console.print(screen_table(table))
     console.say(
-        f"written to   {options.out}, {options.seconds:g} s; {picture}",
+        f"written to   {options.out}, {options.seconds:g} s{f'; {picture}' if picture else ''}",
         f"hear it      {shell('tapezoo', 'render', 'tape', 'IN.wav', 'OUT.wav', option, options.out)}",
     )
 
@@ -153,6 +160,17 @@ def _check(options: argparse.Namespace) -> None:
     of_takes = (options.wow, options.flutter, options.sample_rate)
     if _suffix(options) == ".wav" and of_takes != (1.0, 1.0, None):
         raise ArgumentsError("tapezoo generate", "--wow, --flutter or --sample-rate with --out NOISE.wav")
+    if _is_trained(options):
+        if len(options.source) > 1:
+            raise ArgumentsError(
+                "tapezoo generate", "a checkpoint beside another source; --against SOURCE compares them"
+            )
+        if options.seed >= MOST_TRAINED_SEED:
+            raise ArgumentsError(
+                "tapezoo generate", f"--seed {options.seed} of a checkpoint, above {MOST_TRAINED_SEED - 1}"
+            )
+    elif options.against:
+        raise ArgumentsError("tapezoo generate", "--against without a checkpoint; it is compared with SOURCE")
     _check_place(options)
 
 
@@ -165,5 +183,5 @@ def _check_place(options: argparse.Namespace) -> None:
     except OSError as error:
         raise UnwritableOutputError(options.out, error) from error
     for path in (options.out, options.out.with_suffix(".png")):
-        for source in options.source:
+        for source in (*options.source, *options.against):
             check_target(source, path, options.overwrite)

@@ -17,7 +17,7 @@ def add_parser(verbs: Any) -> None:
     """Adds both verbs to the command line."""
     parser = verbs.add_parser(
         "list",
-        help="list registered models, objectives, losses, metrics, devices, targets and shipped bundles",
+        help="list registered models, generators, objectives, losses, metrics, devices, targets and shipped bundles",
     )
     parser.add_argument(
         "kind",

@@ -13,6 +13,7 @@ from tapezoo.cli.recipe_text import check_flow_value, read_recipe
 from tapezoo.cli.shipped_recipes import find_recipe
 from tapezoo.cli.training_options import ALLOW_IMPORT
 from tapezoo.errors import UsageError
+from tapezoo.registry import registrations
 from tapezoo.run_files import CONFIG, check_present
 from tapezoo.yamltext import YamlError
 
@@ -81,9 +82,9 @@ def expand(arguments: list[str], tell: Callable[[str], None] = lambda line: None
         option, _, value = argument.partition("=")
         before = arguments[position - 1] if position else ""
         if before in NAMED and _is_name(argument):
-            argument = f"{NAMED[before]}.{argument}"
+            argument = f"{_package(before, argument)}.{argument}"
         elif option in NAMED and _is_name(value):
-            argument = f"{option}={NAMED[option]}.{value}"
+            argument = f"{option}={_package(option, value)}.{value}"
         expanded.append(argument)
         after = arguments[position + 1] if position + 1 < len(arguments) else "--"
         if argument == OVERWRITE and after.startswith("-"):
@@ -109,6 +110,13 @@ def expand(arguments: list[str], tell: Callable[[str], None] = lambda line: None
         recipe = read_recipe(beside)
     _check_recordings(expanded, recipe)
     return _with_objective(expanded, recipe)
+
+
+def _package(option: str, name: str) -> str:
+    """Where the class of this name is: `--model` takes generators as well."""
+    if NAMED[option] == "tapezoo.models" and any(found.name == name for found in registrations("generators")):
+        return "tapezoo.tape"
+    return NAMED[option]
 
 
 def check_complete(arguments: list[str]) -> None:

@@ -20,7 +20,7 @@ from tapezoo.cli.training_cli import ReadingCLI, TrainingCLI
 from tapezoo.cli.training_options import PRINT_CONFIG
 from tapezoo.errors import TapezooError
 from tapezoo.terminal import complain, say
-from tapezoo.training.effect import EffectModel
+from tapezoo.training.trained import TrainedModel
 from tapezoo.yamltext import parse_yaml
 
 
@@ -68,7 +68,7 @@ def start(
     allow_imports(trusted)
     torch.set_float32_matmul_precision("highest")
     return cli_class(
-        EffectModel,
+        TrainedModel,
         LightningDataModule,
         subclass_mode_model=True,
         subclass_mode_data=True,

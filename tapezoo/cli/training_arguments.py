@@ -13,11 +13,14 @@ from jsonargparse import Namespace
 
 from tapezoo.cli.errors import RecipeError
 from tapezoo.cli.faults import as_user_errors
+from tapezoo.data.module import PairsDataModule
 from tapezoo.training.effect import EffectModel
 from tapezoo.training.errors import TrainingError
+from tapezoo.training.trained import TrainedModel
 
 MOST_THREADS = max(256, os.cpu_count() or 1)  # far above, OpenMP ends the process without a word
 DECLARED_BY_DATA = ("sample_rate", "controls", "burn_in_samples")
+DECLARED_BY_WINDOWS = ("rate_hz", "quantity", "window_points")  # to a generator
 MOST_SEED = (1 << 32) - 1  # numpy's
 ONE_BY_ONE = "tapezoo trains in one process on one device"
 Test = Callable[[Any], bool]
@@ -98,9 +101,9 @@ def check_agreement(config: Namespace, said: Namespace, data: Any) -> None:
             fix="Leave trainer.logger out; tracking.uri says where the run is tracked.",
         )
     # jsonargparse overrides the target of a link without a word
-    for name in DECLARED_BY_DATA:
+    for name in (*DECLARED_BY_DATA, *DECLARED_BY_WINDOWS):
         wanted = said.get(f"model.init_args.{name}")
-        declared = getattr(data, name)
+        declared = getattr(data, name, None)
         if wanted is not None and wanted != declared:
             raise RecipeError(
                 f"model.{name}",
@@ -110,7 +113,33 @@ def check_agreement(config: Namespace, said: Namespace, data: Any) -> None:
             )
 
 
-def check_optimizer(model: EffectModel) -> None:
+def check_data_of(model: TrainedModel, data: Any, verb: str) -> None:
+    """Refuses an effect on windows of a random signal, a generator on pairs, and verbs that a generator has no use for.
+
+    Raises:
+        RecipeError: Names the two.
+    """
+    is_effect, is_paired = isinstance(model, EffectModel), isinstance(data, PairsDataModule)
+    name, data_name = type(model).__name__, type(data).__name__
+    if is_effect != is_paired:
+        raise RecipeError(
+            f"--model {name}",
+            found=f"--data {data_name}",
+            expected="dry and wet recordings, such as PairedAudio or VirtualDevices"
+            if is_effect
+            else "windows of a signal: VirtualTransport, MeasuredTransport or MeasuredNoise of tapezoo.tape",
+            fix="Correct one of the two in the recipe.",
+        )
+    if not is_effect and verb != "fit":
+        raise RecipeError(
+            f"tapezoo {verb}",
+            found=f"{name}, which makes a random signal: there is none to compare point by point",
+            expected="an effect",
+            fix="`tapezoo generate CKPT --out TAKE.csv --against SOURCE` compares what it makes with recordings.",
+        )
+
+
+def check_optimizer(model: TrainedModel) -> None:
     """Makes the recipe's optimizer and schedule, and one step on a parameter of no consequence.
 
     Raises:

@@ -40,10 +40,24 @@ from tapezoo.cli.recipe_text import read_recipes_strictly
 from tapezoo.cli.run_folder import belongs_to, claim_folder, clear, run_dir_of
 from tapezoo.cli.short_forms import has_option, is_said
 from tapezoo.cli.stopping import EXIT_TERMINATED
-from tapezoo.cli.training_arguments import DECLARED_BY_DATA, check_agreement, check_arguments, check_optimizer
+from tapezoo.cli.training_arguments import (
+    DECLARED_BY_DATA,
+    DECLARED_BY_WINDOWS,
+    check_agreement,
+    check_arguments,
+    check_data_of,
+    check_optimizer,
+)
 from tapezoo.cli.training_options import ALLOW_IMPORT, ENSEMBLE, OWN, PRINT_CONFIG
-from tapezoo.cli.training_report import registers, say_result, say_what_is_left, say_what_is_resumed
+from tapezoo.cli.training_report import (
+    registers,
+    say_generator_result,
+    say_result,
+    say_what_is_left,
+    say_what_is_resumed,
+)
 from tapezoo.data import HysteresisCells, PairedAudio, VirtualDevices  # noqa: F401  (the line may name them alone)
+from tapezoo.data.described import DescribedData
 from tapezoo.data.module import PairsDataModule
 from tapezoo.errors import OutputExistsError
 from tapezoo.measure.test_split import TestScore, score_test_split
@@ -54,6 +68,7 @@ from tapezoo.terminal import shell
 from tapezoo.tracking import Tracking, check_server, make_run_logger, tracking_uri
 from tapezoo.tracking.pictures import log_figures, log_pictures
 from tapezoo.training.effect import EffectModel
+from tapezoo.training.trained import TrainedModel
 
 OWN_TYPES: dict[str, tuple[Any, Any]] = {  # and defaults, of what `OWN` describes
     "run_dir": (str | None, None),
@@ -92,7 +107,7 @@ class TrainingCLI(LightningCLI):
             f"{ALLOW_IMPORT} PACKAGE (only on the command line; may be repeated) lets the recipe name classes "
             f"and functions of that package; without it they come from {', '.join(ALLOWED_IMPORTS)} and plugins."
         )
-        for name in DECLARED_BY_DATA:
+        for name in (*DECLARED_BY_DATA, *DECLARED_BY_WINDOWS):  # of which each class takes those that it has
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -147,13 +162,14 @@ class TrainingCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the run's folder, its tracking and its callbacks to the recipe's trainer."""
         config = self.config_init[self.subcommand]
+        check_data_of(self.model, self.datamodule, str(self.subcommand))
         check_agreement(config, self.said, self.datamodule)
         checkpoint_path = self.config[self.subcommand].get("ckpt_path")
         named = self._named_run_dir()
         self.run_dir = run_dir_of(named, checkpoint_path, type(self.model).__name__)
         callbacks: list[Any] = [Progress()]
         if self.subcommand == "fit":
-            if config.check_steadiness:
+            if config.check_steadiness and isinstance(self.model, EffectModel):
                 callbacks.insert(0, SteadinessCheck())  # the progress shows what it finds
             if not config.trainer.fast_dev_run:  # before the data, which take long
                 is_named = named is not None or checkpoint_path is not None
@@ -167,11 +183,17 @@ class TrainingCLI(LightningCLI):
             # what was parsed here needs no second check
             text = self._parser(self.subcommand).dump(recipe, skip_none=False, skip_validation=True)
             self.data_report = DataReport(self.console)
-            cells = CellReport(self.run_dir, self.console)
-            callbacks += [self.data_report, cells, RunRecorder(self.run_dir, text), History(self.run_dir)]
+            recorder, history = RunRecorder(self.run_dir, text), History(self.run_dir)
+            if isinstance(self.model, EffectModel):
+                callbacks += [self.data_report, CellReport(self.run_dir, self.console), recorder, history]
+            else:
+                from tapezoo.callbacks.takes import TakeReport  # what it needs takes a second to import
+
+                callbacks += [recorder, history, TakeReport(self.run_dir, self.console)]
             objective = self.model.objective
             callbacks += [BestAndLast(self.run_dir, objective.monitor, objective.mode), TimeLimit()]
-            if config.warm_start is not None or self.model.filter_taps.filters:
+            has_filters = isinstance(self.model, EffectModel) and bool(self.model.filter_taps.filters)
+            if config.warm_start is not None or has_filters:
                 # what it starts from is worth something: it is scored first, and has to be beaten
                 kwargs = {"num_sanity_val_steps": -1, **kwargs}
         elif self.subcommand == "test":
@@ -204,7 +226,7 @@ class TrainingCLI(LightningCLI):
         return trainer.logger is not False and not trainer.fast_dev_run
 
     def fit(
-        self, model: EffectModel, datamodule: LightningDataModule, ckpt_path: str | None, **kwargs: Any
+        self, model: TrainedModel, datamodule: LightningDataModule, ckpt_path: str | None, **kwargs: Any
     ) -> None:
         """Trains, then says what came out and what to do with it, however the run ended."""
         warm_start = self.config[self.subcommand].warm_start
@@ -226,7 +248,7 @@ class TrainingCLI(LightningCLI):
                 self.config_init[self.subcommand].tracking,
                 belongs_to(self.run_dir, ckpt_path),
             )
-            if isinstance(datamodule, PairsDataModule) and tracking.run_name is None:
+            if isinstance(datamodule, DescribedData) and tracking.run_name is None:
                 tracking = replace(tracking, run_name=f"{datamodule.title}, {self.run_dir.name}")
             self.trainer.loggers = [make_run_logger(tracking, self.run_dir, is_resumed)]
         if not belongs_to(self.run_dir, ckpt_path) and not self._is_trial():
@@ -246,10 +268,13 @@ class TrainingCLI(LightningCLI):
             raise
         uri = tracking_uri(self.config_init[self.subcommand].tracking) if self.trainer.loggers else None
         tested = self._final_test(datamodule) if self.config_init[self.subcommand].final_test else None
-        said = shell("tapezoo", *self.line)
-        say_result(
-            self.console, self.run_dir, self.trainer, self.data_report.linear_floors, uri, tested, said
-        )
+        if isinstance(model, EffectModel):
+            said = shell("tapezoo", *self.line)
+            say_result(
+                self.console, self.run_dir, self.trainer, self.data_report.linear_floors, uri, tested, said
+            )
+        else:
+            say_generator_result(self.console, self.run_dir, self.trainer, uri)
         for recorder in self._recorders():
             recorder.check()
         for register in registers(self.trainer):

@@ -17,6 +17,7 @@ from tapezoo.callbacks.ends import reason_of_end
 from tapezoo.callbacks.history import HISTORY, read_history
 from tapezoo.callbacks.steadiness import steadiness_check
 from tapezoo.cli.run_folder import belongs_to
+from tapezoo.data.described import DescribedData
 from tapezoo.data.module import PairsDataModule
 from tapezoo.errors import TapezooError
 from tapezoo.measure.metric_units import metrics_text
@@ -35,12 +36,13 @@ from tapezoo.screen import Screen
 from tapezoo.terminal import shell
 from tapezoo.tracking import TrackedRun
 from tapezoo.training.effect import EffectModel
+from tapezoo.training.trained import TrainedModel
 
 log = logging.getLogger(__name__)
 
 
 def say_what_is_resumed(
-    console: Screen, run_dir: Path, resumed: Path, model: EffectModel, datamodule: LightningDataModule
+    console: Screen, run_dir: Path, resumed: Path, model: TrainedModel, datamodule: LightningDataModule
 ) -> None:
     """In its own folder a training has to beat the best.ckpt there, which another data set could not be."""
     if not belongs_to(run_dir, str(resumed)):
@@ -48,7 +50,7 @@ def say_what_is_resumed(
         console.say(text)
         return
     best = run_dir / checkpoint.BEST
-    if isinstance(datamodule, PairsDataModule):
+    if isinstance(datamodule, DescribedData):
         for path in (resumed, best) if best.is_file() else (resumed,):
             checkpoint.check_same_data(path, datamodule.dataset_hash)
     if not best.is_file():
@@ -132,6 +134,33 @@ def say_result(
             f"all runs     tapezoo runs; with pictures: "
             f"{store if served else shell('mlflow', 'ui', '--backend-store-uri', store)}"
         )
+    console.say(*lines)
+
+
+def say_generator_result(console: Screen, run_dir: Path, trainer: Trainer, store: str | None) -> None:
+    """What came out of the training of a generator, and what to do with it.
+
+    Args:
+        console: Where to say it.
+        run_dir: The run's folder.
+        trainer: Whose training has ended.
+        store: URI of what tracks the run; None: nothing does.
+    """
+    best, callback = run_dir / checkpoint.BEST, best_and_last(trainer)
+    if callback is None or callback.best_model_score is None:
+        return
+    model = trainer.lightning_module
+    is_noise = getattr(model, "quantity", "") == "noise"
+    made = "NOISE.wav" if is_noise else "TAKE.csv"
+    lines = [
+        f"ended after {trainer.global_step} updates: {reason_of_end(trainer)}",
+        f"best {callback.monitor} {float(callback.best_model_score):.5f}",
+        f"checkpoint   {best}",
+        f"report       {run_dir / 'report'}: a table, a picture, and what it makes",
+        f"make more    {shell('tapezoo', 'generate', best)} --out {made}",
+    ]
+    if store is not None:
+        lines.append("all runs     tapezoo runs")
     console.say(*lines)
 
 

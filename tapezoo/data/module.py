@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
@@ -20,6 +19,7 @@ from tapezoo.data.arguments import BYTES_PER_SAMPLE, check_epoch, check_range, c
 from tapezoo.data.batch import Batch
 from tapezoo.data.cache import Store, check_room, content_hash, open_store, write_store
 from tapezoo.data.checks import check_region
+from tapezoo.data.described import DescribedData
 from tapezoo.data.findings import Finding
 from tapezoo.data.prepared import PreparedRow
 from tapezoo.data.segments import (
@@ -67,7 +67,7 @@ class Passage(NamedTuple):
     setting: Setting
 
 
-class PairsDataModule(LightningDataModule, ABC):
+class PairsDataModule(DescribedData):
     """Loaders over prepared pairs; a subclass says what to prepare and what makes it unique.
 
     Args:
@@ -126,11 +126,6 @@ class PairsDataModule(LightningDataModule, ABC):
         self._cache_root: Path = cache_root(cache_dir)
         self._store: Store | None = None
         self._pieces: list[Pieces] = []
-
-    @property
-    def title(self) -> str:
-        """What the recordings are of, for people: tracked runs are named after it."""
-        return type(self).__name__
 
     @abstractmethod
     def fingerprint(self) -> dict[str, Any]:

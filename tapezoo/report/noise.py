@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from tapezoo.report.distances import Figure, distance_table
 from tapezoo.report.figures import new_figure
 from tapezoo.report.spread import draw_spread
 from tapezoo.report.tables import Table
-from tapezoo.report.takes import COLUMNS
 from tapezoo.tape.noise_distances import NoiseDistance
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
 
-def noise_table(distance: NoiseDistance) -> Table:
-    """The figures, with what they are where nothing can be told apart."""
-    rows = [
+def noise_figures(distance: NoiseDistance) -> list[Figure]:
+    """What the table shows of one way of making noise."""
+    return [
         ("level (dB re full scale)", distance.made_level_db, f"{distance.level_db:.4g} recorded"),
         ("level in third octaves, largest difference (dB)", distance.level_apart_db, "under 1"),
         ("its spread over windows, the same (dB)", distance.spread_apart_db, "under 1"),
@@ -25,12 +25,16 @@ def noise_table(distance: NoiseDistance) -> Table:
         ("windows told apart by the nearest", distance.told_apart, ".5"),
         ("distance to the nearest recorded, ratio", distance.copied, "1; copied far below"),
     ]
-    shown = [(text, None if math.isnan(value) else value, meaning) for text, value, meaning in rows]
-    caption = f"{distance.windows} recorded windows of .2 s; a dash: too few for it"
-    return Table(COLUMNS, shown, caption=caption, empty="-")
 
 
-def draw_noise(distance: NoiseDistance, title: str) -> Figure:
+def noise_table(distances: Mapping[str, NoiseDistance]) -> Table:
+    """The figures of each way of making noise, from the same recorded one."""
+    windows = next(iter(distances.values())).windows
+    made = {name: noise_figures(distance) for name, distance in distances.items()}
+    return distance_table(made, f"{windows} recorded windows of .2 s")
+
+
+def draw_noise(distance: NoiseDistance, title: str) -> Drawn:
     """Levels in third octaves of what was recorded and made, with their spread over windows of .2 s.
 
     Args:

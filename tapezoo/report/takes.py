@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tapezoo.report.distances import Figure, distance_table
 from tapezoo.report.figures import OUTPUT, TARGET, new_figure
 from tapezoo.report.spread import draw_spread
-from tapezoo.report.tables import Column, Table
+from tapezoo.report.tables import Table
 from tapezoo.tape.distances import TakeDistance
 from tapezoo.tape.stretches import POINTS_PER_S, Real
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
 SHOWN_S = 20.0
-COLUMNS = (
-    Column("figure", "made against recorded"),
-    Column("value", "", shown=".4g", is_number=True),
-    Column("meaning", "if they are alike"),
-)
 
 
-def distance_table(distance: TakeDistance) -> Table:
-    """The figures, with what they are where nothing can be told apart."""
+def take_figures(distance: TakeDistance) -> list[Figure]:
+    """What the table shows of one way of making takes."""
     aes6 = "wow and flutter, AES6 weighted (%)"
-    rows = [
+    return [
         (aes6, distance.made_percent, _recorded(distance.real_percent)),
         ("RMS deviation of the speed, ratio", distance.deviation_ratio, "1"),
         ("level in bands, largest difference (dB)", distance.level_apart_db, "under 1"),
@@ -38,12 +35,16 @@ def distance_table(distance: TakeDistance) -> Table:
         ("windows told apart by the nearest", distance.told_apart, ".5"),
         ("distance to the nearest recorded, ratio", distance.copied, "1; copied far below"),
     ]
-    shown = [(text, None if math.isnan(value) else value, meaning) for text, value, meaning in rows]
-    caption = f"{distance.windows} recorded windows; a dash: too few or too short for it"
-    return Table(COLUMNS, shown, caption=caption, empty="-")
 
 
-def draw_take(recorded: Real, made: Real, distance: TakeDistance, title: str) -> Figure:
+def take_table(distances: Mapping[str, TakeDistance]) -> Table:
+    """The figures of each way of making takes, from the same recorded ones."""
+    windows = next(iter(distances.values())).windows
+    made = {name: take_figures(distance) for name, distance in distances.items()}
+    return distance_table(made, f"{windows} recorded windows")
+
+
+def draw_take(recorded: Real, made: Real, distance: TakeDistance, title: str) -> Drawn:
     """Delay over time of a recorded stretch and of the take, and the spectra of both.
 
     Args:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scipy import signal as scipy_signal
 from scipy.ndimage import median_filter
 
-from tapezoo.tape.bands import band_factors
 from tapezoo.tape.stretches import POINTS_PER_S, Real, Stretch
 from tapezoo.tape.synthesis import Line, is_steady, noise_spectrum, waves
 
@@ -58,9 +57,7 @@ def learn_spectrum(stretches: Sequence[Stretch]) -> SpectralTransport:
     )
 
 
-def make_take(
-    transport: SpectralTransport, seconds: float, seed: int, wow: float = 1.0, flutter: float = 1.0
-) -> Real:
+def make_take(transport: SpectralTransport, seconds: float, seed: int) -> Real:
     """Another take of the machine: a delay over time, in s, which begins anew without a seam where it ends.
 
     The noise is Gaussian with the measured spectrum, the lines have their amplitudes and any phase: `noise_spectrum`.
@@ -69,8 +66,6 @@ def make_take(
         transport: What was learned.
         seconds: Length, s.
         seed: Of the take.
-        wow: Factor on all under 6 Hz.
-        flutter: Factor on all above.
 
     Shape:
         returns: (seconds * 100,), around 0: how much later a recording began is none of the machine's.
@@ -81,7 +76,6 @@ def make_take(
     density = np.interp(frequency, transport.frequency_hz, transport.density)
     density[frequency < transport.lowest_hz] = 0
     speed = noise_spectrum(density, transport.lines, POINTS_PER_S, points, random)
-    speed *= band_factors(frequency, wow, flutter)
     step = np.exp(2j * np.pi * frequency / POINTS_PER_S) - 1
     step[0] = 1
     delay = -speed / (POINTS_PER_S * step)

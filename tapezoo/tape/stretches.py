@@ -44,6 +44,16 @@ class Stretch:
         return deviation
 
 
+def delay_of(speed: Real) -> Real:
+    """The delay, s, of a relative deviation of the speed without its mean; it begins and ends at 0.
+
+    Shape:
+        speed: (points,), 100 per second; returns: likewise.
+    """
+    delay: Real = -np.cumsum(speed - speed.mean()) / POINTS_PER_S
+    return delay
+
+
 def cut_stretches(name: str, trajectory: DelayTrajectory) -> list[Stretch]:
     """The parts that are sure, without steps, and three seconds or longer.
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 from tapezoo import registry
 
 if TYPE_CHECKING:
-    from tapezoo.training.objective import Objective
+    from tapezoo.training.aim import Aim
 
 OWN_MODULES = {"CosineDecay": "schedules", "EffectModel": "effect", "Objective": "objective", "SOAP": "soap"}
 """Names that are not objectives, and where they are defined."""
 
 
-def resolve(name: str) -> type[Objective]:
+def resolve(name: str) -> type[Aim]:
     """The objective registered as `name`. Raises RegistrationError like `tapezoo.registry.resolve`."""
-    from tapezoo.training.objective import Objective
+    from tapezoo.training.aim import Aim
 
-    return registry.resolve("objectives", name, Objective)  # type: ignore[type-abstract]
+    return registry.resolve("objectives", name, Aim)
 
 
 def _resolve_any(name: str) -> type:

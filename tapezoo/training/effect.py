@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 import torch
-from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.cli import ReduceLROnPlateau as MonitoringPlateau
-from torch import Tensor
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from tapezoo.controls import Control
 from tapezoo.data.batch import Batch
@@ -20,8 +18,7 @@ from tapezoo.metrics.sampled import MetricError
 from tapezoo.net import Net, State
 from tapezoo.play import play, settle
 from tapezoo.training.constructor import make_constructor
-from tapezoo.training.errors import NonFiniteLossError, TrainingError
-from tapezoo.training.length import TrainingLength, training_length
+from tapezoo.training.errors import TrainingError
 from tapezoo.training.long_path import (
     add_filters,
     check_filter_rate,
@@ -31,10 +28,10 @@ from tapezoo.training.long_path import (
 )
 from tapezoo.training.objective import Objective, Progress, Step
 from tapezoo.training.probing import play_model
-from tapezoo.training.schedules import CosineDecay
 from tapezoo.training.scores import Scores
 from tapezoo.training.scoring import in_pieces, scored_rows
 from tapezoo.training.supervised import Supervised
+from tapezoo.training.trained import TrainedModel
 
 OF_THE_TRAINING = ("objective", "optimizer", "lr_scheduler", "metrics", "filter_learning_rate")
 VALIDATION_BLOCK_SAMPLES = 16384
@@ -42,7 +39,7 @@ VALIDATION_BLOCK_SAMPLES = 16384
 VALIDATION_SETTLE_SAMPLES = 1 << 15
 
 
-class EffectModel(LightningModule):
+class EffectModel(TrainedModel):
     """Trains a Net on (input, target, controls) with an objective.
 
     A subclass only names its net in `net_class`. Its constructor then takes the net's arguments and the ones
@@ -75,10 +72,8 @@ class EffectModel(LightningModule):
     net_class: ClassVar[type[Net]]
     """The net that the constructor builds, given the number of controls and the constructor's own arguments."""
     net: Net
-    provenance: dict[str, str]
-    """Where the weights come from (data set hash, versions); RunRecorder sets it, checkpoints store it."""
-    _length: TrainingLength
-    _optimized: list[str]
+    objective: Objective
+    watched = ("val_esr",)
 
     def __init__(
         self,
@@ -95,21 +90,15 @@ class EffectModel(LightningModule):
         filter_lead_samples: int = 0,
         filter_learning_rate: float = 0.003,
     ) -> None:
-        super().__init__()
+        super().__init__(objective or Supervised(), optimizer, lr_scheduler)
         # these belong to the training: loading a checkpoint must not require them
         self.save_hyperparameters(ignore=OF_THE_TRAINING, logger=False)
-        # several optimizer steps per batch
-        self.automatic_optimization = False
-        self.provenance = {}
         self.sample_rate = sample_rate
         self.controls = [Control(**control) for control in controls or []]
         self.burn_in_samples = burn_in_samples
         self.score_after_samples = score_after_samples
         self.filter_taps = check_filter_taps(filter_beside_taps, filter_before_taps, filter_lead_samples)
         self.filter_learning_rate = check_filter_rate(filter_learning_rate)
-        self.objective = objective or Supervised()
-        self.make_optimizer = optimizer
-        self.make_lr_scheduler = lr_scheduler
         asked_for = [*(metrics or []), *registered_metric(self.objective.monitor)]
         self.val_scores = Scores("val", sample_rate, asked_for)
         self.test_scores = Scores("test", sample_rate, asked_for)
@@ -147,8 +136,12 @@ class EffectModel(LightningModule):
         output, state = self.net(input, controls, state)
         return output, state
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One pass of the objective over a batch of segments."""
+    def train_on(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """See `TrainedModel.train_on`.
+
+        Raises:
+            TrainingError: Data that give a delay, which the objective does not use.
+        """
         if batch.delay is not None and not self.objective.reads_delay:
             raise TrainingError(
                 f"the objective {type(self.objective).__name__}",
@@ -156,40 +149,11 @@ class EffectModel(LightningModule):
                 expected="an objective with reads_delay, such as tapezoo.training.Supervised",
                 fix="Pass --data.delay remove, or choose another objective.",
             )
-        done = self.current_epoch + batch_idx / self.trainer.num_training_batches
-        progress = Progress(self.current_epoch, lambda: self._length.fraction_done(done))
-        losses = self.objective.step(Step(self.net, batch, self.burn_in_samples, progress, self._update))
-        for name, loss in losses.items():
-            if not torch.isfinite(loss):
-                where = f"training, epoch {self.current_epoch}, batch {batch_idx}"
-                raise _non_finite(where, f"a {name.removeprefix('train_')} of {float(loss)}")
-            self.log(
-                name,
-                loss,
-                on_step=False,
-                on_epoch=True,
-                prog_bar=name == "train_loss",
-                batch_size=batch.input.shape[0],
-            )
-        return losses["train_loss"]
+        return self.objective.step(Step(self.net, batch, self.burn_in_samples, progress, self._update))
 
-    def on_train_epoch_end(self) -> None:
-        """Steps the schedulers, since optimization is manual; stops the training before a broken net is saved."""
-        for name in ("val_esr", self.objective.monitor):
-            figure = self._figure(name)
-            if figure is not None and not torch.isfinite(figure):
-                raise _non_finite(f"validation, epoch {self.current_epoch}", f"a {name} of {float(figure)}")
-        self._length.choose_limit(self.current_epoch + 1)
-        for scheduler in self._schedulers():
-            if isinstance(scheduler, ReduceLROnPlateau):
-                own = scheduler.monitor if isinstance(scheduler, MonitoringPlateau) else None
-                figure = self._figure(own or self.objective.monitor)
-                if figure is not None:
-                    scheduler.step(figure)
-            elif isinstance(scheduler, CosineDecay):
-                scheduler.reach(self._length.fraction_done(self.current_epoch + 1))
-            else:
-                scheduler.step()
+    def seconds_of(self, batch: Batch) -> float:
+        """Length of the input of all rows together, s."""
+        return batch.input.shape[0] * batch.input.shape[-1] / float(self.sample_rate)
 
     def on_validation_start(self) -> None:
         """Settles the rest state for the current weights."""
@@ -270,17 +234,9 @@ class EffectModel(LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         return scores.unmeasured(data, self._start_samples + self.net.latency_samples)
 
-    def configure_optimizers(self) -> Any:
-        """An optimizer of the recipe for each set of parameters that the objective trains, and their schedulers."""
-        sets = self.objective.optimized_parameters(self.net)
-        self._optimized = list(sets)
-        optimizers = [
-            make_optimizer(self.make_optimizer, self.net, parameters, self.filter_learning_rate)
-            for parameters in sets.values()
-        ]
-        if self.make_lr_scheduler is None:
-            return optimizers
-        return optimizers, [self.make_lr_scheduler(optimizer) for optimizer in optimizers]
+    def make_optimizer_of(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """See `TrainedModel`; filters beside the net learn at a rate of their own."""
+        return make_optimizer(self.make_optimizer, self.net, parameters, self.filter_learning_rate)
 
     def on_fit_start(self) -> None:
         """Refuses metrics without enough audio; initialises long filters by least squares, unless they were loaded."""
@@ -288,74 +244,11 @@ class EffectModel(LightningModule):
             raise error
         start_filters(self.net, self.filter_taps, self.trainer.datamodule)  # type: ignore[attr-defined]
 
-    def on_train_start(self) -> None:
-        """Determines which limit ends the training, and how far a resumed one has got."""
-        self._length = training_length(self.trainer)
-        self._length.choose_limit(self.current_epoch)
-        self._move_cosines(self.current_epoch)
-
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Advances the schedules that span the whole training."""
-        self._move_cosines(self.current_epoch + (batch_idx + 1) / self.trainer.num_training_batches)
-
-    def _move_cosines(self, epochs_done: float) -> None:
-        for scheduler in self._schedulers():
-            if isinstance(scheduler, CosineDecay):
-                scheduler.reach(self._length.fraction_done(epochs_done))
-
-    def _schedulers(self) -> list[LRScheduler | ReduceLROnPlateau]:
-        found = self.lr_schedulers()
-        return found if isinstance(found, list) else [] if found is None else [found]
-
-    def _update(self, loss: Tensor, name: str = "net", clip_norm: float | None = None) -> None:
-        """See `Update`."""
-        optimizers = self.optimizers()
-        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
-        optimizer = optimizers[self._optimized.index(name)]
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        if clip_norm is not None:
-            parameters = [each for group in optimizer.param_groups for each in group["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
-        optimizer.step()
-
-    def _figure(self, name: str) -> Tensor | None:
-        """A figure of the last validation; None before the first one."""
-        figures: Mapping[str, Tensor] = self.trainer.callback_metrics
-        if name not in figures and "val_esr" in figures:
-            raise TrainingError(
-                "the monitor",
-                found=f"{name}, which validation does not measure",
-                expected=f"one of {', '.join(sorted(figures))}",
-                fix="Correct it in the recipe or in the objective, or ask for a metric: --model.metrics '[NAME]'.",
-            )
-        return figures.get(name)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Stores what `tapezoo.checkpoint.load_model` needs to rebuild this model.
-
-        Lightning's own copy of the arguments is dropped: LightningCLI would merge it into the recipe of a resumed
-        training and override that recipe.
-        """
-        arguments = checkpoint.pop("hyper_parameters", {})
-        checkpoint["tapezoo"] = {
-            "architecture": type(self).__name__,
-            "arguments": {name: value for name, value in arguments.items() if not name.startswith("_")},
-            "metrics": self._finite_metrics(),
-            "monitor": self.objective.monitor,
-            "mode": self.objective.mode,
-            "provenance": self.provenance,
-        }
-
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Reads older checkpoints, in which the loss belongs to the model."""
         weights: dict[str, Any] = checkpoint["state_dict"]
         for name in [name for name in weights if name.startswith("loss.")]:
             weights[f"objective.{name}"] = weights.pop(name)
-
-    def _finite_metrics(self) -> dict[str, float]:
-        metrics: Mapping[str, Tensor] = self.trainer.callback_metrics
-        return {name: float(value) for name, value in metrics.items() if torch.isfinite(value)}
 
     def metric_names(self) -> list[str]:
         """Of all metrics that validation and test measure."""
@@ -367,12 +260,3 @@ class EffectModel(LightningModule):
         scores.probe(play_model(self.run, self.default_controls(), latency), data, latency)
         for name, value in scores.compute().items():
             self.log(name, value, prog_bar=name == self.objective.monitor)
-
-
-def _non_finite(where: str, found: str) -> NonFiniteLossError:
-    return NonFiniteLossError(
-        where,
-        found=found,
-        expected="a finite one",
-        fix="Lower the learning rate or gradient_clip_norm and start again; the best checkpoint so far is kept.",
-    )

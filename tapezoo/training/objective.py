@@ -1,51 +1,19 @@
-"""The contract of every objective: how a net is trained."""
+"""The contract of every objective of an effect: how a net is trained."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from tapezoo.data.batch import Batch
 from tapezoo.net import Net
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a training has progressed, for stages and for weights that change over time.
-
-    Args:
-        epoch: The current epoch, counted from 0.
-        measure: See `fraction_done`.
-    """
-
-    epoch: int
-    measure: Callable[[], float]
-
-    @property
-    def fraction_done(self) -> float:
-        """0 at the start of the training, 1 at its end.
-
-        Raises:
-            TrainingError: Nothing ends the training.
-        """
-        return self.measure()
-
-
-class Update(Protocol):
-    """One optimizer step: clears the gradients, backpropagates `loss`, clips, steps."""
-
-    def __call__(self, loss: Tensor, name: str = "net", clip_norm: float | None = None) -> None:
-        """Updates the parameters that `Objective.optimized_parameters` calls `name`.
-
-        Args:
-            loss: Scalar.
-            name: Which optimizer.
-            clip_norm: Largest norm of the gradient of its parameters; None: unlimited.
-        """
+from tapezoo.training.aim import Aim
+from tapezoo.training.aim import Progress as Progress
+from tapezoo.training.aim import Update as Update
 
 
 @dataclass(frozen=True)
@@ -67,19 +35,15 @@ class Step:
     update: Update
 
 
-class Objective(nn.Module, ABC):
-    """How a net is trained: the step, the losses, further trained parameters, and the monitored metric.
+class Objective(Aim):
+    """How an effect's net is trained: the step, the losses, further trained parameters, and the monitored metric.
 
     `EffectModel` owns the net, makes the optimizers that the objective asks for, and calls it from Lightning's hooks.
-    Modules and buffers of an objective are saved in checkpoints, so that a training resumes with them; a
-    trained net can be loaded without them.
     """
 
     monitor: str = "val_esr"
     """The figure that selects the best checkpoint: `val_` plus the name of a metric, which is then computed, or a
     name that `validation_losses` returns."""
-    mode: Literal["min", "max"] = "min"
-    """Whether a lower or a higher figure is better."""
     reads_delay: ClassVar[bool] = False
     """Whether `step` applies `Batch.delay` to the output before comparing it with the target. Those that do not are
     refused if the data give a delay."""
@@ -103,10 +67,3 @@ class Objective(nn.Module, ABC):
         One of them is "val_loss", which should mean the same in every epoch; it is absent for a row that is too short
         for the loss.
         """
-
-    def progress_text(self, net: Net) -> str | None:
-        """Text to show during an epoch, beside the progress; None: nothing.
-
-        For objectives with long epochs, or with information that is not a figure of one batch.
-        """
-        return None

@@ -84,7 +84,7 @@ def _move(parameter: Tensor, state: dict[str, Any], group: dict[str, Any]) -> No
         for axis in _turned_axes(state):
             covariance = torch.nan_to_num(state[f"covariance_{axis}"])  # the training itself reports NaN
             scale = covariance.diagonal().mean() + NOTHING
-            state[f"basis_{axis}"] = torch.linalg.eigh(covariance / scale).eigenvectors.flip(1)
+            state[f"basis_{axis}"] = _eigenvectors(covariance / scale)
         return
     state["step"] += 1
     beta_1, beta_2 = group["betas"]
@@ -129,3 +129,13 @@ def _adjust(state: dict[str, Any]) -> None:
         state["square"] = state["square"].index_select(axis, order)
         product = covariance @ basis[:, order]
         state[f"basis_{axis}"] = torch.linalg.qr(product / (product.norm() + NOTHING)).Q
+
+
+def _eigenvectors(covariance: Tensor) -> Tensor:
+    """By falling eigenvalue."""
+    try:
+        found = torch.linalg.eigh(covariance).eigenvectors
+    except RuntimeError:  # torch's LinAlgError: many equal eigenvalues are too much for single precision
+        found = torch.linalg.eigh(covariance.double()).eigenvectors.to(covariance)
+    turned: Tensor = found.flip(1)
+    return turned

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tapezoo.report.noise import draw_noise, noise_table
-from tapezoo.report.takes import distance_table, draw_take
+from tapezoo.report.takes import draw_take, take_table
 from tapezoo.tape.distances import compare_takes
 from tapezoo.tape.noise_distances import compare_noise
 
@@ -22,7 +22,8 @@ def test_a_take_is_drawn_below_what_was_recorded_and_their_spectra_over_each_oth
     np.testing.assert_allclose(lines_of(second)["made"], 1e3 * (made - made.mean()))
     np.testing.assert_array_equal(lines_of(spectrum)["recorded"], distance.real_db[0])
     np.testing.assert_array_equal(lines_of(spectrum)["made"], distance.made_db[0])
-    cells = {row[0]: distance_table(distance).shown_cells(row)[1] for row in distance_table(distance).rows}
+    table = take_table({"made": distance})
+    cells = {row[0]: table.shown_cells(row)[1] for row in table.rows}
     assert cells["windows told apart by the nearest"] == "-"
     assert float(cells["RMS deviation of the speed, ratio"]) > 0
 
@@ -33,7 +34,7 @@ def test_a_noise_is_drawn_over_what_was_recorded():
     (at,) = draw_noise(distance, "noise").axes
     np.testing.assert_array_equal(lines_of(at)["recorded"], distance.real_db[0])
     np.testing.assert_array_equal(lines_of(at)["made"], distance.made_db[0])
-    table = noise_table(distance)
+    table = noise_table({"made": distance})
     assert table.shown_cells(table.rows[0])[1:] == [
         f"{distance.made_level_db:.4g}",
         f"{distance.level_db:.4g} recorded",

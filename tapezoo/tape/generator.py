@@ -1,0 +1,142 @@
+"""The contract of what makes a random signal: a pure function of its state, which counts what was made."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from tapezoo.tape.errors import TapeError
+
+State = dict[str, Tensor]
+MOST_SEED = (1 << 31) - 1
+
+
+class Generator(nn.Module, ABC):
+    """`block, state = generator(state)`: the next block of a signal that never ends, from nothing but the state.
+
+    The state holds the seed, how many blocks were made, and the end of the last one. So the signal is the same
+    however it is fetched, and another seed gives another one.
+
+    Args:
+        window_points: Length of what the generator makes at once, its context included.
+        context_points: How much of a window is known from the one before.
+
+    Raises:
+        TapeError: A context that leaves less than half of a window.
+    """
+
+    scale: Tensor
+
+    def __init__(self, window_points: int, context_points: int) -> None:
+        super().__init__()
+        if not 1 <= context_points <= window_points // 4:
+            raise TapeError(
+                "--model.context_points",
+                found=str(context_points),
+                expected=f"1 to {window_points // 4}, a quarter of the window",
+                fix="Correct it.",
+            )
+        self.window_points, self.context_points = window_points, context_points
+        self.register_buffer("scale", torch.ones(()))
+        """Standard deviation of the signal, in its unit: `fill` works on what has 1."""
+
+    @property
+    def block_points(self) -> int:
+        """Length of a block."""
+        return self.window_points - self.context_points
+
+    @abstractmethod
+    def fill(self, known: Tensor, is_known: Tensor, random: torch.Generator) -> Tensor:
+        """A window that agrees with what is known of it; random numbers come from `random` alone.
+
+        Shape:
+            known: (batch, 1, window_points), 0 where nothing is known.
+            is_known: The same, 1 where it is, else 0.
+        """
+
+    def initial_state(self, seed: int) -> State:
+        """The state before the first block.
+
+        Args:
+            seed: 0 to 2^31 - 1; another one, another signal.
+        """
+        return {
+            "seed": torch.tensor(seed),
+            "blocks": torch.tensor(0),
+            "before": torch.zeros(self.context_points),
+        }
+
+    @torch.no_grad()
+    def forward(self, state: State) -> tuple[Tensor, State]:
+        """The next block, (block_points,) in the signal's unit, and the state after it."""
+        known, is_known = self._nothing()
+        if state["blocks"] > 0:
+            known[..., : self.context_points], is_known[..., : self.context_points] = state["before"], 1
+        window = self.fill(known, is_known, _random(state))[0, 0]
+        after = {
+            "seed": state["seed"],
+            "blocks": state["blocks"] + 1,
+            "before": window[-self.context_points :],
+        }
+        return window[self.context_points :] * self.scale, after
+
+    @torch.no_grad()
+    def join(self, loop: Tensor, points: int, state: State) -> Tensor:
+        """What leads from the end of a signal to its beginning.
+
+        Args:
+            loop: (window_points / 2 or more,), in the signal's unit.
+            points: How many are wanted, 1 to window_points - 2 * context_points.
+            state: Of the block that this is.
+
+        Shape:
+            returns: (points,).
+        """
+        known, is_known = self._nothing()
+        first, last = self.context_points, self.context_points + points
+        known[..., :first] = loop[-first:] / self.scale
+        known[..., last:] = loop[: self.window_points - last] / self.scale
+        is_known[..., :first] = is_known[..., last:] = 1
+        window = self.fill(known, is_known, _random(state))[0, 0]
+        return window[first:last] * self.scale
+
+    def _nothing(self) -> tuple[Tensor, Tensor]:
+        return torch.zeros(1, 1, self.window_points), torch.zeros(1, 1, self.window_points)
+
+
+def _random(state: State) -> torch.Generator:
+    """Of this block alone: the numbers of a block are a function of the seed and its place."""
+    return torch.Generator().manual_seed((int(state["seed"]) << 32) + int(state["blocks"]))
+
+
+def make_loop(generator: Generator, points: int, seed: int) -> Tensor:
+    """A signal of any length that begins anew without a seam where it ends.
+
+    Args:
+        generator: What makes it.
+        points: At least two windows.
+        seed: See `Generator.initial_state`.
+
+    Shape:
+        returns: (points,).
+
+    Raises:
+        TapeError: Too short.
+    """
+    least, longest_join = 2 * generator.window_points, generator.window_points - 2 * generator.context_points
+    if points < least:
+        raise TapeError(
+            "a loop",
+            found=f"{points} points",
+            expected=f"{least} at least, two windows",
+            fix="Ask for a longer one.",
+        )
+    state, left = generator.initial_state(seed), points
+    made = torch.zeros(0)
+    while left > longest_join:
+        block, state = generator(state)
+        made = torch.cat([made, block[: left - longest_join // 2]])  # something is left to be joined
+        left = points - len(made)
+    return torch.cat([made, generator.join(made, left, state)])

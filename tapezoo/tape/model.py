@@ -1,0 +1,91 @@
+"""The LightningModule around a generator: its objective, its weights averaged over the training, and its figures."""
+
+from __future__ import annotations
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from tapezoo.tape.denoising import Denoising, GenerativeObjective
+from tapezoo.tape.errors import TapeError
+from tapezoo.tape.generator import Generator
+from tapezoo.tape.windows import Quantity
+from tapezoo.training.aim import Progress
+from tapezoo.training.trained import TrainedModel
+
+OF_THE_TRAINING = ("generator", "objective", "optimizer", "lr_scheduler", "ema_decay")
+
+
+AVERAGED = "averaged.module."  # begins the names of the mean's weights in a checkpoint
+
+
+class GeneratorModel(TrainedModel):
+    """Trains a generator on windows of the signal that it is to make.
+
+    A subclass has a constructor with the generator's arguments, hands the ones below on, and sets `self.generator`.
+    What plays, and is validated, is the mean of its weights over the last updates.
+
+    Args:
+        generator: What is trained.
+        rate_hz: Points per second; declared by the data.
+        quantity: What the signal is; declared by the data.
+        objective: How the generator is trained.
+        optimizer: See `TrainedModel`.
+        lr_scheduler: See `TrainedModel`.
+        ema_decay: What remains of the mean of the weights after an update, 0 to 1; 0: the last weights.
+
+    Raises:
+        TapeError: A decay out of its range.
+    """
+
+    net: Generator
+    objective: GenerativeObjective
+
+    def __init__(
+        self,
+        generator: Generator,
+        rate_hz: int,
+        quantity: Quantity,
+        objective: GenerativeObjective | None = None,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        ema_decay: float = 0.999,
+    ) -> None:
+        super().__init__(objective or Denoising(), optimizer, lr_scheduler)
+        self.save_hyperparameters(ignore=OF_THE_TRAINING, logger=False)
+        if not 0 <= ema_decay < 1:
+            raise TapeError(
+                "--model.ema_decay", found=f"{ema_decay:g}", expected="0 or more, below 1", fix="Correct it."
+            )
+        self.rate_hz, self.quantity = rate_hz, quantity
+        self.net = generator
+        self.averaged = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))  # type: ignore[no-untyped-call]
+
+    @property
+    def playing(self) -> Generator:
+        """The generator with the mean of its weights."""
+        averaged = self.averaged.module
+        assert isinstance(averaged, Generator)
+        return averaged
+
+    def on_fit_start(self) -> None:
+        """Takes the signal's scale from the data; the mean of the weights begins where they do."""
+        self.net.scale.fill_(float(self.trainer.datamodule.scale))  # type: ignore[attr-defined]
+        if not self.averaged.n_averaged:
+            self.playing.load_state_dict(self.net.state_dict())
+
+    def train_on(self, batch: Tensor, progress: Progress) -> dict[str, Tensor]:
+        """See `TrainedModel.train_on`."""
+        losses = self.objective.step(self.net, batch / self.net.scale, progress, self._update)
+        self.averaged.update_parameters(self.net)
+        return losses
+
+    def seconds_of(self, batch: Tensor) -> float:
+        """Length of all windows together, s."""
+        return batch.shape[0] * batch.shape[-1] / self.rate_hz
+
+    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+        """The objective's losses on windows of the validation."""
+        losses = self.objective.validation_losses(self.playing, batch / self.playing.scale)
+        self.log_dict(losses, batch_size=len(batch), prog_bar=True)
