@@ -26,6 +26,7 @@ NAMED = {
     "--model.objective.loss": "tapezoo.losses",
     "--model.objective.loss.help": "tapezoo.losses",
 }
+DENOISING = "tapezoo.training.Denoising"  # the default objective of generators
 RECORDINGS = ("--data.dry", "--data.wet", "--data.pairs")
 OVERWRITE = "--overwrite"
 RECIPE_OPTIONS = ("--config", "-c")
@@ -223,7 +224,14 @@ def _with_objective(arguments: list[str], recipe: Any) -> list[str]:
     first = next((at for at, each in enumerate(arguments) if each.startswith("--model.objective.")), None)
     if named or first is None or is_said(arguments, "--model.objective"):
         return arguments
-    return [*arguments[:first], "--model.objective", SUPERVISED, *arguments[first:]]
+    said = _option(arguments, "--model") or _option(arguments, "--model.class_path")
+    is_generator = str(said or model.get("class_path")).startswith("tapezoo.tape.")
+    return [
+        *arguments[:first],
+        "--model.objective",
+        DENOISING if is_generator else SUPERVISED,
+        *arguments[first:],
+    ]
 
 
 def _is_name(text: str) -> bool:

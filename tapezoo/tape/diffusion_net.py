@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -67,14 +68,14 @@ class DiffusionNet(Generator):
         clean: Tensor = noisy / root**2 + wide / root * found
         return clean
 
-    def fill(self, known: Tensor, is_known: Tensor, random: torch.Generator) -> Tensor:
+    def fill(self, known: Tensor, is_known: Tensor, random: np.random.Generator) -> Tensor:
         """A window around what is known of it; pure in the state of `random`.
 
         Shape:
             known, is_known, returns: (batch, 1, samples).
         """
         levels = self._levels(known)
-        noisy = levels[0] * torch.randn(known.shape, generator=random, dtype=known.dtype)
+        noisy = levels[0] * torch.from_numpy(random.standard_normal(known.shape)).to(known)
         for sigma, lower in itertools.pairwise(levels):
             slope = (noisy - self._at(noisy, sigma, known, is_known)) / sigma
             stepped = noisy + (lower - sigma) * slope

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -48,7 +49,7 @@ class Generator(nn.Module, ABC):
         return self.window_points - self.context_points
 
     @abstractmethod
-    def fill(self, known: Tensor, is_known: Tensor, random: torch.Generator) -> Tensor:
+    def fill(self, known: Tensor, is_known: Tensor, random: np.random.Generator) -> Tensor:
         """A window that agrees with what is known of it; random numbers come from `random` alone.
 
         Shape:
@@ -106,9 +107,9 @@ class Generator(nn.Module, ABC):
         return torch.zeros(1, 1, self.window_points), torch.zeros(1, 1, self.window_points)
 
 
-def _random(state: State) -> torch.Generator:
-    """Of this block alone: the numbers of a block are a function of the seed and its place."""
-    return torch.Generator().manual_seed((int(state["seed"]) << 32) + int(state["blocks"]))
+def _random(state: State) -> np.random.Generator:
+    """Of this block alone: counter-based (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011)."""
+    return np.random.Generator(np.random.Philox(key=[int(state["seed"]), int(state["blocks"])]))
 
 
 def make_loop(generator: Generator, points: int, seed: int) -> Tensor:

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from tapezoo.tape.errors import TapeError
+
 EMBEDDED = 32  # values of the noise level's embedding
 FREQUENCIES = 16
+MOST_CHANNELS, MOST_LAYERS = 1024, 64
 HALF = 2**-0.5  # keeps the variance of a sum
 
 
@@ -30,6 +33,9 @@ class UNet(nn.Module):
         layers: Dilated layers of each block, 1 or more; their reach doubles.
         taps: Of a layer, odd.
 
+    Raises:
+        TapeError: Sizes that do not fit together.
+
     Shape:
         signal: (batch, inputs, samples), a multiple of the product of the strides.
         level: (batch,), of the noise; about -1 to 1.
@@ -48,6 +54,7 @@ class UNet(nn.Module):
         taps: int = 5,
     ) -> None:
         super().__init__()
+        _check(window_points, channels, strides, layers)
         self.register_buffer("frequencies", torch.randn(FREQUENCIES))
         self.embedding = nn.Sequential(
             nn.Linear(2 * FREQUENCIES, EMBEDDED), nn.GELU(), nn.Linear(EMBEDDED, EMBEDDED), nn.GELU()
@@ -79,6 +86,34 @@ class UNet(nn.Module):
             features = block(torch.cat([faster(features), beside.pop()], dim=1), embedded)
         output: Tensor = self.last(gelu(features)).squeeze(2)
         return output
+
+
+def _check(window_points: int, channels: Sequence[int], strides: Sequence[int], layers: int) -> None:
+    by = math.prod(strides)
+    for name, value, is_fine, expected in (
+        ("channels", channels, len(channels) == len(strides) + 1, "one more than the strides"),
+        (
+            "channels",
+            channels,
+            all(1 <= wide <= MOST_CHANNELS for wide in channels),
+            f"1 to {MOST_CHANNELS} each",
+        ),
+        ("strides", strides, len(strides) > 0 and min(strides) >= 2, "2 or more each, one at least"),
+        ("layers", layers, 1 <= layers <= MOST_LAYERS, f"1 to {MOST_LAYERS}"),
+        (
+            "window_points",
+            window_points,
+            window_points % max(by, 1) == 0,
+            f"a multiple of {by}, of all strides",
+        ),
+    ):
+        if not is_fine:
+            raise TapeError(
+                f"--{'data' if name == 'window_points' else 'model'}.{name}",
+                found=str(value),
+                expected=expected,
+                fix="Correct it.",
+            )
 
 
 class Block(nn.Module):

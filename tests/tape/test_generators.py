@@ -1,4 +1,4 @@
-"""Generators: pure functions of a seed and a place, loops without a seam, and a denoiser that finds what can be found."""
+"""Generators: pure functions of a seed and a place, loops without a seam, a denoiser that finds what can be found."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ class Line(Generator):
     def fill(self, known, is_known, random):
         given = torch.nonzero(is_known[0, 0])[:, 0].numpy()
         places = np.arange(self.window_points)
-        noise = torch.randn(known.shape, generator=random)
+        noise = torch.from_numpy(random.standard_normal(known.shape)).float()
         if len(given) == 0:
             return noise
         drawn = np.interp(places, given, known[0, 0].numpy()[given])
@@ -74,7 +74,7 @@ def test_what_is_known_is_kept():
     net = tiny()
     known, is_known = torch.zeros(1, 1, WINDOW), torch.zeros(1, 1, WINDOW)
     known[..., :CONTEXT], is_known[..., :CONTEXT] = 0.5, 1
-    made = net.fill(known, is_known, torch.Generator().manual_seed(0))
+    made = net.fill(known, is_known, np.random.default_rng(0))
     assert torch.equal(made[..., :CONTEXT], known[..., :CONTEXT])
     assert not torch.allclose(made[..., CONTEXT:], known[..., CONTEXT:])
 
@@ -87,13 +87,15 @@ class Exact(DiffusionNet):
 
 
 def test_the_sampler_makes_white_noise_from_its_exact_denoiser():
-    net = Exact(WINDOW, CONTEXT, channels=(4, 4), strides=(4,), layers=1, least_sigma=0.002, most_sigma=80.0, steps=40)
+    net = Exact(
+        WINDOW, CONTEXT, channels=(4, 4), strides=(4,), layers=1, least_sigma=0.002, most_sigma=80.0, steps=40
+    )
     nothing = torch.zeros(4096, 1, WINDOW)
-    made = net.fill(nothing, nothing, torch.Generator().manual_seed(0))
+    made = net.fill(nothing, nothing, np.random.default_rng(0))
     assert float(made.std()) == pytest.approx(1, abs=0.01)
     # in the exact flow a point keeps its rank: x(0) = x(sigma) / sqrt(1 + sigma^2)
-    begun = 80 * torch.randn(nothing.shape, generator=torch.Generator().manual_seed(0))
-    np.testing.assert_allclose(made, begun / np.sqrt(1 + 80**2), atol=0.02)
+    begun = 80 * np.random.default_rng(0).standard_normal(nothing.shape)
+    np.testing.assert_allclose(made, begun / np.sqrt(1 + 80**2), rtol=0.01, atol=1e-3)
 
 
 def test_the_objective_is_1_for_a_net_that_knows_nothing_and_what_theory_says_for_the_best_one():
@@ -129,5 +131,9 @@ def test_no_layer_of_the_net_reaches_past_the_signal_and_every_weight_learns():
     output.square().mean().backward()
     silent = [name for name, each in net.named_parameters() if not each.grad.abs().amax() > 0]
     assert silent == []
-    taps = [module for module in net.modules() if isinstance(module, torch.nn.Conv2d) and module.kernel_size[1] == 5]
+    taps = [
+        module
+        for module in net.modules()
+        if isinstance(module, torch.nn.Conv2d) and module.kernel_size[1] == 5
+    ]
     assert all((tap.weight.grad.abs().amax(dim=(0, 1, 2)) > 0).all() for tap in taps)
