@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from tapezoo.tape.denoising import Denoising, GenerativeObjective
 from tapezoo.tape.errors import TapeError
@@ -60,7 +63,7 @@ class GeneratorModel(TrainedModel):
             )
         self.rate_hz, self.quantity = rate_hz, quantity
         self.net = generator
-        self.averaged = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))  # type: ignore[no-untyped-call]
+        self.averaged = AveragedModel(generator, multi_avg_fn=_mean_of_the_last(ema_decay))
 
     @property
     def playing(self) -> Generator:
@@ -89,3 +92,14 @@ class GeneratorModel(TrainedModel):
         """The objective's losses on windows of the validation."""
         losses = self.objective.validation_losses(self.playing, batch / self.playing.scale)
         self.log_dict(losses, batch_size=len(batch), prog_bar=True)
+
+
+def _mean_of_the_last(decay: float) -> Callable[[Any, Any, Any], None]:
+    """For `AveragedModel`: an exponential mean that forgets the first weights quickly while there are few."""
+
+    @torch.no_grad()
+    def average(averaged: Any, current: Any, updates: Any) -> None:
+        count = int(updates)
+        torch._foreach_lerp_(list(averaged), list(current), 1 - min(decay, (1 + count) / (10 + count)))
+
+    return average

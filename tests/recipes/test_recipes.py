@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import yaml
 
 import tapezoo.devices
 from tapezoo import registry
 from tapezoo.callbacks import RunRecorder
+from tapezoo.callbacks.takes import TakeReport
 from tapezoo.cli import main
 
 FOLDER = Path(__file__).parents[2] / "recipes"
@@ -22,11 +24,22 @@ def cheap(monkeypatch):
     for found in registry.registrations("devices"):
         machine = tapezoo.devices.resolve(found.name)
         monkeypatch.setattr(machine, "render", lambda self, dry, *rest: np.tanh(3 * dry).astype(np.float32))
-    monkeypatch.setattr(RunRecorder, "_report", lambda *arguments: None)
+    for callback in (RunRecorder, TakeReport):
+        monkeypatch.setattr(callback, "_report", lambda *arguments: None)
 
 
 def shortened(recipe):
     """What makes a recipe's data small, and its training a few steps."""
+    if recipe["data"]["class_path"].startswith("tapezoo.tape."):
+        return [
+            "--data.batches_per_epoch",
+            "1",
+            "--data.batch_size",
+            "2",
+            "--model.steps",
+            "1",
+            *recorded(recipe),
+        ]
     if not recipe["data"]["class_path"].endswith("HysteresisCells"):
         return [
             *("--data.batches_per_epoch", "1", "--data.seconds", "10"),
@@ -39,6 +52,20 @@ def shortened(recipe):
     short += ["--model.objective.starts", "1", "--model.objective.iterations", "1"]
     short += ["--data.rows", "2", "--data.segment_samples", "100"]
     return [*short, "--data.val_rows", "1", "--data.val_samples", "400"]
+
+
+def recorded(recipe):
+    """A short recording for the recipes of generators, in the working directory."""
+    name = recipe["data"]["class_path"].rpartition(".")[2]
+    if name == "MeasuredTransport":
+        time_s = np.arange(1500) / 100
+        rows = np.column_stack([time_s, np.sin(2 * np.pi * 3 * time_s)])
+        np.savetxt("delay.csv", rows, delimiter=",", header="time_s,delay_ms", comments="")
+        return ["--data.sources", "[delay.csv]"]
+    if name == "MeasuredNoise":
+        soundfile.write("blank.wav", 1e-3 * np.random.default_rng(0).standard_normal(16000), 8000)
+        return ["--data.sources", "[blank.wav]", "--model.channels", "[2, 2, 2, 2]"]
+    return ["--data.recordings", "1"]
 
 
 @pytest.mark.usefixtures("cheap")
@@ -63,7 +90,9 @@ def test_a_recipe_says_what_it_reached(recipe):
     header = [line for line in recipe.read_text().splitlines() if line.startswith("#")]
     for word in ("device:", "paper:", "reached:"):
         assert any(word in line for line in header), f"{recipe.name} has no {word} line in its header"
-    assert yaml.safe_load(recipe.read_text())["model"]["class_path"].startswith("tapezoo.models.")
+    assert yaml.safe_load(recipe.read_text())["model"]["class_path"].startswith(
+        ("tapezoo.models.", "tapezoo.tape.")
+    )
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: str(path.relative_to(FOLDER)))
