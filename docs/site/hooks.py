@@ -39,12 +39,24 @@ REFERENCE: dict[str, tuple[str, tuple[str, ...]]] = {
     "api/training.md": (
         "Training",
         (
+            "tapezoo.training.trained.TrainedModel",
             "tapezoo.training.effect.EffectModel",
+            "tapezoo.training.aim.Aim",
             "tapezoo.training.objective.Objective",
             "tapezoo.training.supervised.Supervised",
             "tapezoo.training.schedules.CosineDecay",
             "tapezoo.data.paired_audio.PairedAudio",
             "tapezoo.data.virtual_devices.VirtualDevices",
+        ),
+    ),
+    "api/generators.md": (
+        "Generators",
+        (
+            "tapezoo.tape.generator",
+            "tapezoo.tape.model.GeneratorModel",
+            "tapezoo.tape.denoising",
+            "tapezoo.tape.diffusion_net.DiffusionNet",
+            "tapezoo.tape.windows.SignalWindows",
         ),
     ),
     "api/parts.md": (

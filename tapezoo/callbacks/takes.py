@@ -17,7 +17,7 @@ from tapezoo.report.tables import Table, screen_table, write_csv
 from tapezoo.report.takes import draw_take, take_table
 from tapezoo.screen import Screen
 from tapezoo.tape.checkpoints import load_generator
-from tapezoo.tape.judged import MADE, judge_noise, judge_takes
+from tapezoo.tape.judged import MADE, MOST_TAKE_S, judge_noise, judge_takes
 from tapezoo.tape.model import GeneratorModel
 from tapezoo.tape.stretches import POINTS_PER_S
 from tapezoo.tape.windows import SignalWindows
@@ -25,6 +25,7 @@ from tapezoo.tracking import TrackedRun
 
 log = logging.getLogger(__name__)
 FOLDER = "report"
+SHORT_S = 60.0
 
 
 class TakeReport(Callback):
@@ -44,13 +45,13 @@ class TakeReport(Callback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """After a training that ran to its end."""
-        self._report(trainer)
+        self._report(trainer, MOST_TAKE_S)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """After one that was interrupted or failed."""
-        self._report(trainer)
+        """After one that was interrupted or failed: a short one, since somebody waits."""
+        self._report(trainer, SHORT_S)
 
-    def _report(self, trainer: Trainer) -> None:
+    def _report(self, trainer: Trainer, most_s: float) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]
         best = self.run_dir / BEST
         is_trial = trainer.fast_dev_run  # type: ignore[attr-defined]
@@ -59,7 +60,7 @@ class TakeReport(Callback):
         folder = self.run_dir / FOLDER
         try:
             folder.mkdir(exist_ok=True)
-            files, table = _write(load_generator(best), data, folder)
+            files, table = _write(load_generator(best), data, folder, most_s)
         except Exception as error:  # whatever it is, it must neither hide the cause nor fail a good run
             log.warning("the run's report could not be written: %s: %s", type(error).__name__, error)
             return
@@ -70,10 +71,12 @@ class TakeReport(Callback):
                     logger.log_file(path, FOLDER if path.parent == folder else "checkpoints")
 
 
-def _write(model: GeneratorModel, data: SignalWindows, folder: Path) -> tuple[list[Path], Table]:
+def _write(
+    model: GeneratorModel, data: SignalWindows, folder: Path, most_s: float
+) -> tuple[list[Path], Table]:
     train, held_out = data.stretches["train"], data.stretches["val"]
     if model.quantity == "speed":
-        takes = judge_takes(model.playing, train, held_out)
+        takes = judge_takes(model.playing, train, held_out, most_s=most_s)
         sound = folder / "take.csv"
         write_delays(sound, np.arange(len(takes.made)) / POINTS_PER_S, takes.made)
         table = take_table(takes.distances)

@@ -13,7 +13,10 @@ from tapezoo.tape.noise_distances import NoiseDistance, compare_noise
 from tapezoo.tape.spectral import learn_spectrum, make_take
 from tapezoo.tape.stretches import POINTS_PER_S, Real, Stretch, delay_of
 
-MOST_TAKE_S, MOST_NOISE_S = 600.0, 4.0  # that are made to be compared: it is neither long nor left out
+MOST_TAKE_S, MOST_NOISE_S = (
+    600.0,
+    4.0,
+)  # that are made to be compared: a minute of takes takes some six seconds
 MADE, SIMPLE = "made", "spectral model"
 
 Distance = TypeVar("Distance", TakeDistance, NoiseDistance)
@@ -36,17 +39,22 @@ class Judged(Generic[Distance]):
 
 
 def judge_takes(
-    generator: Generator, learned_from: Sequence[Real], held_out: Sequence[Real], seed: int = 0
+    generator: Generator,
+    learned_from: Sequence[Real],
+    held_out: Sequence[Real],
+    seed: int = 0,
+    most_s: float = MOST_TAKE_S,
 ) -> Judged[TakeDistance]:
     """Compares delays.
 
     Args:
         generator: Of a speed.
         learned_from: Speeds, (points,) each.
-        held_out: Likewise; up to ten minutes of them are compared.
+        held_out: Likewise.
         seed: Of what is made.
+        most_s: How much of them is compared, s.
     """
-    real = [delay_of(speed) for speed in _up_to(held_out, round(MOST_TAKE_S * POINTS_PER_S))]
+    real = [delay_of(speed) for speed in _up_to(held_out, round(most_s * POINTS_PER_S))]
     points = max(sum(map(len, real)), 2 * generator.window_points)
     made = delay_of(make_loop(generator, points, seed).double().numpy())
     simple = learn_spectrum([Stretch("", delay_of(speed), 0.0) for speed in learned_from])

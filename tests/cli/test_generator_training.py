@@ -12,6 +12,7 @@ from command_lines import kept_process
 from tapezoo.callbacks.history import read_history
 from tapezoo.cli import main
 from tapezoo.tape.checkpoints import load_generator
+from tapezoo.tape.model import GeneratorModel
 
 TINY = """
 seed_everything: 0
@@ -158,3 +159,26 @@ def test_a_training_on_measured_delays_and_one_on_noise(trained, tmp_path, capsy
     ]
     assert main(made) == 0
     assert soundfile.info(out).samplerate == 8000
+
+
+def test_an_interrupted_training_keeps_its_best_and_says_so(trained, tmp_path, monkeypatch, capsys):
+    whole, seen = GeneratorModel.train_on, []
+
+    def interrupted(self, batch, progress):
+        seen.append(batch)
+        if len(seen) > 4:  # in the second epoch
+            raise KeyboardInterrupt
+        return whole(self, batch, progress)
+
+    monkeypatch.setattr("tapezoo.tape.model.GeneratorModel.train_on", interrupted)
+    assert main(["fit", "--config", str(trained / "recipe.yaml"), "--run_dir", str(tmp_path / "run")]) == 130
+    said = capsys.readouterr()
+    assert "interrupted; kept" in said.out + said.err
+    assert (tmp_path / "run" / "best.ckpt").is_file()
+    assert (tmp_path / "run" / "report" / "take.csv").is_file()
+
+
+def test_weights_that_diverge_end_the_training(trained, tmp_path, capsys):
+    line = ["fit", "--config", str(trained / "recipe.yaml"), "--run_dir", str(tmp_path / "run")]
+    assert main([*line, "--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", "1e30"]) == 2
+    assert "a loss of" in capsys.readouterr().err

@@ -31,15 +31,8 @@ def cheap(monkeypatch):
 def shortened(recipe):
     """What makes a recipe's data small, and its training a few steps."""
     if recipe["data"]["class_path"].startswith("tapezoo.tape."):
-        return [
-            "--data.batches_per_epoch",
-            "1",
-            "--data.batch_size",
-            "2",
-            "--model.steps",
-            "1",
-            *recorded(recipe),
-        ]
+        short = ["--data.batches_per_epoch", "1", "--data.batch_size", "2", "--model.steps", "1"]
+        return [*short, *recorded(recipe)]
     if not recipe["data"]["class_path"].endswith("HysteresisCells"):
         return [
             *("--data.batches_per_epoch", "1", "--data.seconds", "10"),
