@@ -73,12 +73,12 @@ def _generate_take(options: argparse.Namespace) -> int:
     from tapezoo.data.align.trajectory_csv import write_delays
     from tapezoo.report.figures import write_png
     from tapezoo.report.takes import draw_take, take_table
+    from tapezoo.tape.bands import split_bands
     from tapezoo.tape.distances import compare_takes
-    from tapezoo.tape.parts import wow_and_flutter
     from tapezoo.tape.stretches import POINTS_PER_S
 
     source = trained(options, "speed") if _is_trained(options) else learned_take(options)
-    wow, flutter = wow_and_flutter(source.make(options.seconds, options.seed))
+    wow, flutter = split_bands(source.make(options.seconds, options.seed), POINTS_PER_S)
     take = options.wow * wow + options.flutter * flutter
     table = written = None
     if source.recorded:

@@ -9,11 +9,6 @@ Real = NDArray[np.float64]
 SLOW_HZ = 6.0  # where wow ends and flutter begins (AES6)
 
 
-def band_factors(frequency_hz: Real, wow: float, flutter: float) -> Real:
-    """What each frequency is multiplied by, given factors on wow and on flutter."""
-    return np.where(frequency_hz < SLOW_HZ, wow, flutter)
-
-
 def split_bands(delay: Real, points_per_s: float) -> Real:
     """Wow and flutter of a delay that is a loop, (2, points), each around 0; without the mean, they add up to it.
 
@@ -23,6 +18,5 @@ def split_bands(delay: Real, points_per_s: float) -> Real:
     """
     spectrum = np.fft.rfft(delay)
     spectrum[0] = 0
-    frequency_hz = np.fft.rfftfreq(len(delay), 1 / points_per_s).astype(np.float64)
-    bands = [spectrum * band_factors(frequency_hz, *factors) for factors in ((1, 0), (0, 1))]
-    return np.stack([np.fft.irfft(band, len(delay)) for band in bands])
+    is_slow = np.fft.rfftfreq(len(delay), 1 / points_per_s) < SLOW_HZ
+    return np.stack([np.fft.irfft(spectrum * band, len(delay)) for band in (is_slow, ~is_slow)])

@@ -7,9 +7,9 @@ import pytest
 import wandering_machine as machine
 
 from tapezoo.measure.machine.wow_flutter import weighting
+from tapezoo.tape.bands import split_bands
 from tapezoo.tape.distances import compare_takes
 from tapezoo.tape.errors import TapeError
-from tapezoo.tape.parts import wow_and_flutter
 from tapezoo.tape.spectral import learn_spectrum, make_take
 from tapezoo.tape.stretches import check_stretches, cut_stretches
 
@@ -93,7 +93,7 @@ def test_wow_and_flutter_are_set_apart_at_6_hz(transport):
         return spectrum[(hertz > low) & (hertz < high)].sum()
 
     whole = make_take(transport, 60, seed=0)
-    slow, fast = wow_and_flutter(whole)
+    slow, fast = split_bands(whole, 100)
     assert power(slow, 7, 45) < 1e-3 * power(whole, 7, 45)
     assert power(slow, 0.3, 5) == pytest.approx(power(whole, 0.3, 5), rel=1e-2)
     assert power(fast, 7, 45) == pytest.approx(power(whole, 7, 45), rel=1e-2)
