@@ -238,6 +238,9 @@ def _unknown(kind: Kind, name: str) -> UnknownNameError:
     known = sorted({entry.name for entry in registrations(kind)})
     nearest = nearest_names(name, known, cutoff=0.4)
     hint = f"Did you mean {nearest[0]}? " if nearest else ""
+    for other, word in KINDS.items():
+        if other != kind and any(entry.name == name for entry in registrations(other)):
+            hint = f"It is a registered {word}. "
     return UnknownNameError(
         f"{KINDS[kind]} {name!r}",
         found="no installed distribution that registers it",

@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.cli.short_forms import split_allowed
     from tapezoo.cli.training_options import ALLOW_IMPORT
     from tapezoo.compare.folder import COMPARISON, HASH, check_unchanged
-    from tapezoo.compare.plan import Budget, check_rates, name_rows, plan_rows
+    from tapezoo.compare.plan import Budget, check_effects, check_rates, name_rows, plan_rows
     from tapezoo.compare.row import Row
     from tapezoo.compare.run import OWN_FILES, Comparison, make_caption, run_serially, run_with_ray
     from tapezoo.compare.seeds import with_seeds
@@ -117,6 +117,7 @@ def run(options: argparse.Namespace) -> int:
     recipe_of: dict[str, str] = {}
     if options.seeds is not None:
         recipes, recipe_of = with_seeds(recipes, options.seeds, OWN_FILES)
+    check_effects(recipes)
     rows = plan_rows(recipes, budget)
     first_name = next(iter(rows))
     first = rows[first_name]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tapezoo import tape
 from tapezoo.cli.early_answers import MAX_TIME, check_length, check_max_time, check_options
 from tapezoo.cli.errors import RecipeError
 from tapezoo.cli.old_spellings import SUPERVISED, check_option, renew_recipe
@@ -21,6 +22,8 @@ from tapezoo.yamltext import YamlError
 NAMED = {
     "--model": "tapezoo.models",
     "--model.help": "tapezoo.models",
+    "--data": "tapezoo.data",
+    "--data.help": "tapezoo.data",
     "--model.objective": "tapezoo.training",
     "--model.objective.help": "tapezoo.training",
     "--model.objective.loss": "tapezoo.losses",
@@ -83,9 +86,9 @@ def expand(arguments: list[str], tell: Callable[[str], None] = lambda line: None
         option, _, value = argument.partition("=")
         before = arguments[position - 1] if position else ""
         if before in NAMED and _is_name(argument):
-            argument = f"{_package(before, argument)}.{argument}"
+            argument = _whole_name(before, argument)
         elif option in NAMED and _is_name(value):
-            argument = f"{option}={_package(option, value)}.{value}"
+            argument = f"{option}={_whole_name(option, value)}"
         expanded.append(argument)
         after = arguments[position + 1] if position + 1 < len(arguments) else "--"
         if argument == OVERWRITE and after.startswith("-"):
@@ -113,11 +116,16 @@ def expand(arguments: list[str], tell: Callable[[str], None] = lambda line: None
     return _with_objective(expanded, recipe)
 
 
-def _package(option: str, name: str) -> str:
-    """Where the class of this name is: `--model` takes generators as well."""
-    if NAMED[option] == "tapezoo.models" and any(found.name == name for found in registrations("generators")):
-        return "tapezoo.tape"
-    return NAMED[option]
+def _whole_name(option: str, name: str) -> str:
+    """The class path of a name alone: `--model` and `--data` take what `tapezoo.tape` has as well."""
+    package = NAMED[option]
+    if package == "tapezoo.models" and any(found.name == name for found in registrations("generators")):
+        package = "tapezoo.tape"
+    if package == "tapezoo.data":
+        if name not in tape.OWN_MODULES:
+            return name  # the parser knows those of tapezoo.data by their names
+        package = "tapezoo.tape"
+    return f"{package}.{name}"
 
 
 def check_complete(arguments: list[str]) -> None:
@@ -210,6 +218,11 @@ def _check_recordings(arguments: list[str], recipe: Any) -> None:
         from tapezoo.data.named_recordings import named_pairs, read_headers  # brings numpy and soundfile
 
         read_headers(named_pairs(*map(given.get, RECORDINGS)))
+    if given and name in tape.OWN_MODULES:
+        raise UsageError(
+            " ".join(["tapezoo", *arguments[:1]]),
+            f"{', '.join(given)} for a recipe of a generator; MeasuredTransport and MeasuredNoise take --data.sources",
+        )
     if given and said is None and name == "VirtualDevices":
         raise UsageError(
             " ".join(["tapezoo", *arguments[:1]]),

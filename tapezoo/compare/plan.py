@@ -12,6 +12,7 @@ from pathlib import Path
 from tapezoo.compare.errors import CompareError
 from tapezoo.filenames import unique_file_names
 from tapezoo.jobs.settings import Config
+from tapezoo.registry import registrations
 
 # of the data's arguments: how a recipe trains, not on which data
 OF_TRAINING = ("batch_size", "segment_samples", "batches_per_epoch", "burn_in_samples", "seed")
@@ -113,6 +114,24 @@ def plan_rows(recipes: Mapping[str, Config], budget: Budget) -> dict[str, Config
 def longest_burn_in(recipes: Mapping[str, Config]) -> int:
     """After how many samples of a region all rows are scored."""
     return max(recipe["data"]["init_args"].get("burn_in_samples") or 0 for recipe in recipes.values())
+
+
+def check_effects(recipes: Mapping[str, Config]) -> None:
+    """Refuses recipes of generators, which have no output to compare with a target.
+
+    Raises:
+        CompareError: Names the recipe.
+    """
+    generators = {found.name for found in registrations("generators")}
+    for name, recipe in recipes.items():
+        model = recipe["model"]["class_path"].rpartition(".")[2]
+        if model in generators:
+            raise CompareError(
+                name,
+                found=f"{model}, which makes a random signal",
+                expected="recipes of effects",
+                fix="Leave it out: `fit` compares what it makes with recordings and with the simple model of them.",
+            )
 
 
 def check_rates(declared: Mapping[str, int | None], sample_rate: int) -> None:

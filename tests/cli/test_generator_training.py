@@ -119,6 +119,9 @@ def test_a_checkpoint_makes_takes_and_is_compared_with_recordings(trained, tmp_p
         (["fit", "--config", "RECIPE", "--model.objective.spread_log_sigma", "0"], "above 0, 10 at most"),
         (["fit", "--config", "RECIPE", "--model.objective", "Supervised"], "GenerativeObjective"),
         (["fit", "--config", "RECIPE", "--data.recording_s", "0.5"], "1 to 600 s"),
+        (["compare", "RECIPE", "--minutes", "1", "--out", "c"], "expected recipes of effects"),
+        (["check", "DiffusionUNet"], "It is a registered generator"),
+        (["fit", "--config", "RECIPE", "--data.dry", "RECIPE", "--data.wet", "RECIPE"], "MeasuredTransport"),
     ],
 )
 def test_what_cannot_be_is_said_before_any_work(line, said, trained, tmp_path, monkeypatch, capsys):
@@ -159,6 +162,32 @@ def test_a_training_on_measured_delays_and_one_on_noise(trained, tmp_path, capsy
     ]
     assert main(made) == 0
     assert soundfile.info(out).samplerate == 8000
+
+
+def test_names_alone_stand_for_generators_and_their_data_on_the_line(tmp_path):
+    sizes = [
+        "--model.channels",
+        "[2, 2]",
+        "--model.strides",
+        "[4]",
+        "--model.layers",
+        "1",
+        "--model.context_points",
+        "8",
+    ]
+    data = ["--data.recordings", "1", "--data.recording_s", "4", "--data.window_points", "64"]
+    line = [
+        "fit",
+        "--model",
+        "DiffusionUNet",
+        "--data=VirtualTransport",
+        *sizes,
+        *data,
+        "--trainer.max_epochs",
+        "1",
+    ]
+    line += ["--data.batches_per_epoch", "1", "--data.batch_size", "1", "--trainer.logger", "false"]
+    assert main([*line, "--model.objective.mean_log_sigma", "-1", "--run_dir", str(tmp_path / "run")]) == 0
 
 
 def test_an_interrupted_training_keeps_its_best_and_says_so(trained, tmp_path, monkeypatch, capsys):
