@@ -12,6 +12,7 @@ from tapezoo.checkpoint import BEST
 from tapezoo.data.align.trajectory_csv import write_delays
 from tapezoo.render.soundfiles import write_float_wav
 from tapezoo.report.figures import write_png
+from tapezoo.report.html.generator_page import DISTANCES, FOLDER, NOISE, TAKE, write_generator_page
 from tapezoo.report.noise import draw_noise, noise_table
 from tapezoo.report.tables import Table, screen_table, write_csv
 from tapezoo.report.takes import draw_take, take_table
@@ -24,7 +25,6 @@ from tapezoo.tape.windows import SignalWindows
 from tapezoo.tracking import TrackedRun
 
 log = logging.getLogger(__name__)
-FOLDER = "report"
 SHORT_S = 60.0
 
 
@@ -61,6 +61,7 @@ class TakeReport(Callback):
         try:
             folder.mkdir(exist_ok=True)
             files, table = _write(load_generator(best), data, folder, most_s)
+            files.append(write_generator_page(self.run_dir))
         except Exception as error:  # whatever it is, it must neither hide the cause nor fail a good run
             log.warning("the run's report could not be written: %s: %s", type(error).__name__, error)
             return
@@ -77,18 +78,15 @@ def _write(
     train, held_out = data.stretches["train"], data.stretches["val"]
     if model.quantity == "speed":
         takes = judge_takes(model.playing, train, held_out, most_s=most_s)
-        sound = folder / "take.csv"
+        sound = folder / f"{TAKE}.csv"
         write_delays(sound, np.arange(len(takes.made)) / POINTS_PER_S, takes.made)
         table = take_table(takes.distances)
         drawn = draw_take(takes.recorded, takes.made, takes.distances[MADE], data.title)
     else:
         noise = judge_noise(model.playing, train, held_out, model.rate_hz)
-        sound = folder / "noise.wav"
+        sound = folder / f"{NOISE}.wav"
         write_float_wav(sound, noise.made, model.rate_hz)
         table = noise_table(noise.distances)
         drawn = draw_noise(noise.distances[MADE], data.title)
-    return [
-        sound,
-        write_png(drawn, sound.with_suffix(".png")),
-        write_csv(table, folder / "distances.csv"),
-    ], table
+    files = [sound, write_png(drawn, sound.with_suffix(".png")), write_csv(table, folder / DISTANCES)]
+    return files, table

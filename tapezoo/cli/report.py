@@ -29,12 +29,15 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Writes it and says where."""
     from tapezoo.recordings.dataset import is_dataset
+    from tapezoo.report.html.generator_page import is_generator_run, write_generator_page
     from tapezoo.run_files import BEST, MEASUREMENT, CheckpointError
     from tapezoo.terminal import say
 
     folder: Path = options.folder.parent if options.folder.name == BEST else options.folder
     write: Callable[[Path], Path]
-    if (folder / BEST).is_file():
+    if is_generator_run(folder):
+        write = write_generator_page
+    elif (folder / BEST).is_file():
         from tapezoo.report.html.run_page import write_run_page
 
         write = write_run_page

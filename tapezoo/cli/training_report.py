@@ -156,7 +156,7 @@ def say_generator_result(console: Screen, run_dir: Path, trainer: Trainer, store
         f"ended after {trainer.global_step} updates: {reason_of_end(trainer)}",
         f"best {callback.monitor} {float(callback.best_model_score):.5f}",
         f"checkpoint   {best}",
-        f"report       {run_dir / 'report'}: a table, a picture, and what it makes",
+        f"report       {run_dir / 'report'}: a page, its table and picture, and what it makes",
         f"make more    {shell('tapezoo', 'generate', best)} --out {made}",
     ]
     if store is not None:

@@ -51,6 +51,22 @@ def test_a_training_leaves_a_take_and_its_distances_beside_those_of_the_simple_m
     ]
 
 
+def test_the_page_has_the_table_and_is_written_anew(trained, tmp_path, capsys):
+    page = trained / "run" / "report" / "report.html"
+    text = page.read_text()
+    assert "wow and flutter, AES6 weighted" in text
+    assert "spectral model" in text
+    assert "VirtualTransport" in text  # of the recipe
+    page.unlink()
+    assert main(["report", str(trained / "run")]) == 0
+    assert page.read_text() == text
+    broken = tmp_path / "run" / "report"
+    broken.mkdir(parents=True)
+    (broken / "distances.csv").write_text("")
+    assert main(["report", str(tmp_path / "run")]) == 2
+    assert "no table of distances" in capsys.readouterr().err
+
+
 def test_what_plays_is_the_mean_of_the_weights(trained):
     best = trained / "run" / "best.ckpt"
     saved = torch.load(best, weights_only=True)["state_dict"]
