@@ -21,6 +21,7 @@ from tapezoo.run_files import CheckpointError as CheckpointError
 from tapezoo.run_files import best_checkpoint as best_checkpoint
 from tapezoo.run_files import check_present
 from tapezoo.training.effect import EffectModel
+from tapezoo.training.own_noise import with_own_noise
 from tapezoo.training.trained import TrainedModel
 
 M = TypeVar("M", bound=TrainedModel)
@@ -174,10 +175,14 @@ def build_model(model_class: type[M], content: dict[str, Any], path: Path) -> M:
 def warm_start(model: TrainedModel, path: Path) -> None:
     """Gives `model` the weights of a checkpoint of the same architecture and size.
 
+    A net with noise of its own can start from one without.
+
     Raises:
         CheckpointError: Another architecture or size.
     """
-    load_weights(model.net, _of_its_architecture(model, path)["state_dict"], "net.", path)
+    saved = _of_its_architecture(model, path)["state_dict"]
+    weights = {name: value for name, value in saved.items() if name.startswith("net.")}
+    load_weights(model.net, with_own_noise(model.net, weights, "net."), "net.", path)
 
 
 def take_over(model: TrainedModel, path: Path) -> None:

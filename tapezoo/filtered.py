@@ -13,6 +13,7 @@ from tapezoo.architecture import Architecture, Convolution, Dense, SkipStack
 from tapezoo.layers.long_filter import LongFilter
 from tapezoo.layers.responses import Explained, Response, fir_magnitude
 from tapezoo.net import Net, State, UndescribableError
+from tapezoo.noisy import Noisy
 
 
 class Filtered(Net):
@@ -177,6 +178,7 @@ class FilterBefore(Filtered):
 def long_filters(net: Net) -> list[LongFilter]:
     """The filters around a net, the outermost first."""
     found = []
+    net = net.net if isinstance(net, Noisy) else net
     while isinstance(net, Filtered):
         found.append(net.filter)
         net = net.net

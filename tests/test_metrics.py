@@ -203,6 +203,14 @@ def test_the_noise_distance_is_that_of_the_pauses_alone():
     assert scored("esr", (missing, target)) < 1e-4
 
 
+def test_the_average_spectrum_is_that_of_all_that_is_played():
+    random = np.random.default_rng(0)
+    target = np.concatenate([0.2 * random.standard_normal(32000), 1e-3 * random.standard_normal(32000)])
+    output = np.concatenate([1.3 * target[:32000], 10 * target[32000:]])
+    assert scored("ltas", (output, target), rate=16000) == pytest.approx(20 * np.log10(1.3), abs=0.1)
+    assert scored("noise_spectrum", (output, target), rate=16000) == pytest.approx(20, abs=0.1)
+
+
 def test_a_hum_in_one_band_counts_as_one_of_all_bands():
     target = pauses(-60)
     time = np.arange(len(target)) / 16000

@@ -37,6 +37,25 @@ class Judgement(NamedTuple):
     features: list[Tensor]
 
 
+def levels_db(signal: Tensor, window: Tensor) -> Tensor:
+    """The level in every bin of a short-time spectrum, where white noise has its RMS level, dB re full scale.
+
+    Args:
+        signal: (batch, 1, samples), at least a window.
+        window: (window_samples,); the hop is a quarter of it.
+
+    Shape:
+        returns: (batch, bins, frames).
+    """
+    samples = window.shape[-1]
+    spectrum = torch.stft(
+        signal[:, 0], samples, samples // HOPS_PER_WINDOW, window=window, center=False, return_complex=True
+    )
+    power = (spectrum.real.square() + spectrum.imag.square()) / window.square().sum()
+    # added, not clamped: silence still has a gradient
+    return 10 * torch.log10(power + 10 ** (FLOOR_DB / 10))
+
+
 class SpectrogramDiscriminator(nn.Module):
     """Convolutions over a level spectrogram at one resolution.
 
@@ -68,24 +87,9 @@ class SpectrogramDiscriminator(nn.Module):
         )
         self.head = weight_norm(nn.Conv2d(channels, 1, 3, padding=1))
 
-    def levels(self, signal: Tensor) -> Tensor:
-        """(batch, 1, samples) -> (batch, bins, frames): dB, of white noise its RMS level, scaled to about +-1."""
-        spectrum = torch.stft(
-            signal[:, 0],
-            self.window_samples,
-            self.window_samples // HOPS_PER_WINDOW,
-            window=self.window,
-            center=False,
-            return_complex=True,
-        )
-        power = (spectrum.real.square() + spectrum.imag.square()) / self.window.square().sum()
-        # added, not clamped: silence still has a gradient
-        level_db = 10 * torch.log10(power + 10 ** (FLOOR_DB / 10))
-        return (level_db - MIDDLE_DB) / SPREAD_DB
-
     def forward(self, signal: Tensor) -> Judgement:
         """Judges (batch, 1, samples), at least a window."""
-        levels = self.levels(signal)
+        levels = (levels_db(signal, self.window) - MIDDLE_DB) / SPREAD_DB
         frequency = self.frequency[:, None].expand_as(levels)
         hidden, features = torch.stack([levels, frequency], dim=1), []
         for layer in self.layers:

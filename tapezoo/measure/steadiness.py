@@ -21,6 +21,7 @@ from tapezoo.blocks import allowed_block, blocks
 from tapezoo.data.least_squares import LinearFilter, least_squares_fir
 from tapezoo.measure.unlike import PLAIN, QUIETER, Material
 from tapezoo.net import Net, State
+from tapezoo.noisy import Noisy
 
 BLOCK_SAMPLES = 4096
 ROUNDING_SAMPLES = 4096
@@ -125,12 +126,14 @@ class Steadiness:
 def measure_steadiness(net: Net, material: Material) -> Steadiness:
     """Plays all the material at once, in blocks, then the plain part of it in double precision.
 
-    The net starts from its stored rest state, and is left as it is, but for being on the CPU or another device.
+    The net starts from its stored rest state, and is left as it is, but for being on the CPU or another device. Noise
+    that is added to its output (`tapezoo.noisy.Noisy`) is left out: it is in no loop, and goes on in silence.
 
     Args:
         net: On any device.
         material: See `tapezoo.measure.unlike.choose_material`.
     """
+    net = net.net if isinstance(net, Noisy) else net
     short = 2 * (net.hop_samples + net.latency_samples) - material.input.shape[-1]
     if short > 0:  # a net with hops longer than the stretches
         material = replace(material, input=np.pad(material.input, ((0, 0), (0, short)), mode="wrap"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -38,6 +39,8 @@ class NoiseSpectrumDistance(SampledMetric):
     higher_is_better = False
     full_state_update = False
     title = "noise_spectrum"
+    share: ClassVar[float] = QUIET_SHARE
+    """Of the windows, the target's quietest ones, which are compared."""
     least_rate_hz = 8000
     least_s = 2.0  # ten windows
     powers: list[Tensor]  # each (windows, 2, bands), of output and target
@@ -90,9 +93,25 @@ class NoiseSpectrumDistance(SampledMetric):
         powers, loudness = powers[~(loudness < least)], loudness[~(loudness < least)]
         if not len(powers) or not powers.isfinite().all():
             return torch.tensor(torch.nan)
-        quiet = loudness.argsort()[: math.ceil(QUIET_SHARE * len(loudness))]
-        levels = 10 * powers[quiet].double().mean(dim=0).clamp(min=least).log10()
+        judged = loudness.argsort()[: math.ceil(self.share * len(loudness))]
+        levels = 10 * powers[judged].double().mean(dim=0).clamp(min=least).log10()
         return (levels[0] - levels[1]).square().mean().sqrt().float()
+
+
+class LongTermSpectrumDistance(NoiseSpectrumDistance):
+    """RMS difference in dB of the long-term average spectra (LTAS), in third octaves, of output and target.
+
+    As `NoiseSpectrumDistance`, of all windows: the balance of bass and treble over the whole set.
+
+    Args:
+        sample_rate: Hz, 8000 or more.
+
+    Raises:
+        MetricError: A lower rate.
+    """
+
+    title = "ltas"
+    share = 1.0
 
 
 def _hertz(number: float) -> float:

@@ -45,6 +45,8 @@ def check_folded(model: EffectModel) -> None:
             raise LawBroken(f"folding changes {name} of the original")
     expect_same_form(points, net.rest_state(1))
     state, _ = settle(net, positions, limit_samples=FOLDED_SETTLE_SAMPLES)
+    begun = net.initial_state(positions)  # at rest each row would begin a loop as the first one
+    state |= {name: begun[name] for name in net.endless_states}
     states = [{name: state[name][[row]] for name in point.rest_state(1)} for row, point in enumerate(points)]
     nothing = torch.zeros(1, 0)
     for number, input in enumerate(_programme(net.hop_samples)):

@@ -27,6 +27,7 @@ from tapezoo.training.long_path import (
     start_filters,
 )
 from tapezoo.training.objective import Objective, Progress, Step
+from tapezoo.training.own_noise import add_noise, check_has_noise, check_noise_taps
 from tapezoo.training.probing import play_model
 from tapezoo.training.scores import Scores
 from tapezoo.training.scoring import in_pieces, scored_rows
@@ -65,6 +66,8 @@ class EffectModel(TrainedModel):
         filter_learning_rate: Learning rate of these filters as a share of the optimizer's, 0 to 1; 0: they stay as
             initialised. ESR on two held-out clips of real tape: .00677 and .0919 at 0, .00657 and .0918 at .003, .00668
             and .0879 at .03, where training was less stable.
+        noise_taps: Length of a trained filter of noise that the net adds to its output, in samples, 1 to 4096; 0: no
+            noise (`tapezoo.noisy.Noisy`). For the objective Adversarial; losses of waveforms make it quieter.
         metrics: Names of further registered metrics, beside esr, mae, si_sdr, mrstft and the one that the objective
             monitors; `tapezoo list metrics` lists them.
     """
@@ -89,6 +92,7 @@ class EffectModel(TrainedModel):
         filter_before_taps: int = 0,
         filter_lead_samples: int = 0,
         filter_learning_rate: float = 0.003,
+        noise_taps: int = 0,
     ) -> None:
         super().__init__(objective or Supervised(), optimizer, lr_scheduler)
         # these belong to the training: loading a checkpoint must not require them
@@ -99,6 +103,7 @@ class EffectModel(TrainedModel):
         self.score_after_samples = score_after_samples
         self.filter_taps = check_filter_taps(filter_beside_taps, filter_before_taps, filter_lead_samples)
         self.filter_learning_rate = check_filter_rate(filter_learning_rate)
+        self.noise_taps = check_noise_taps(noise_taps)
         asked_for = [*(metrics or []), *registered_metric(self.objective.monitor)]
         self.val_scores = Scores("val", sample_rate, asked_for)
         self.test_scores = Scores("test", sample_rate, asked_for)
@@ -118,8 +123,8 @@ class EffectModel(TrainedModel):
         return self.net_class(self.num_controls, **arguments)
 
     def with_filters(self, net: Net) -> Net:
-        """Adds the requested filters to the net; a subclass with its own constructor passes its net through this."""
-        return add_filters(net, self.filter_taps)
+        """Adds the requested filters and noise; a subclass with its own constructor passes its net through this."""
+        return add_noise(add_filters(net, self.filter_taps), self.noise_taps)
 
     @property
     def num_controls(self) -> int:
@@ -242,6 +247,7 @@ class EffectModel(TrainedModel):
         """Refuses metrics without enough audio; initialises long filters by least squares, unless they were loaded."""
         for error in self.unmeasured("val"):
             raise error
+        check_has_noise(self.net, self.noise_taps)
         start_filters(self.net, self.filter_taps, self.trainer.datamodule)  # type: ignore[attr-defined]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

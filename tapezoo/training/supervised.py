@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -13,7 +15,26 @@ from tapezoo.losses.esr import ESR
 from tapezoo.net import Net, State
 from tapezoo.training.arguments import require
 from tapezoo.training.errors import TrainingError
-from tapezoo.training.objective import Objective, Step
+from tapezoo.training.objective import Objective, Step, Update
+
+MOST_PLACE = 1 << 40  # samples into a loop; many times the length of any, so that all places are alike
+
+
+@dataclass(frozen=True)
+class Played:
+    """What the net made of one chunk, with its gradient, and what it should have made.
+
+    Args:
+        output: (batch, 1, samples), at the delay of the data.
+        target: As output.
+        scale: Factor of both before a loss, (batch, 1, 1); see `Batch`.
+        penalty: See `Supervised.penalty`.
+    """
+
+    output: Tensor
+    target: Tensor
+    scale: Tensor | float
+    penalty: Tensor | None
 
 
 class Supervised(Objective):
@@ -48,18 +69,14 @@ class Supervised(Objective):
         # a negative norm would reverse gradients
         is_limit = gradient_clip_norm is None or gradient_clip_norm > 0
         require("gradient_clip_norm", gradient_clip_norm, is_limit, "a number above 0, or null for no limit")
-        if tbptt_samples is not None and tbptt_samples < self.loss.min_samples:
-            raise TrainingError(
-                "--model.objective.tbptt_samples",
-                found=str(tbptt_samples),
-                expected=f"at least {self.loss.min_samples}, which {type(self.loss).__name__} needs",
-                fix="Raise tbptt_samples, or choose a loss that works on shorter blocks.",
-            )
+        self._check_chunk(
+            self.loss.min_samples, type(self.loss).__name__, "choose a loss that works on shorter blocks"
+        )
 
     def step(self, step: Step) -> dict[str, Tensor]:
         """See `Objective.step`: one optimizer step per `tbptt_samples`."""
         net, (input, target, controls, *_) = step.net, step.batch
-        state = net.initial_state(controls)
+        state = begin_anywhere(net, net.initial_state(controls))
         hop, latency = net.hop_samples, net.latency_samples
         unscored = whole_hops(max(step.burn_in_samples, latency), hop)
         scored = (input.shape[-1] - unscored) // hop * hop
@@ -76,24 +93,40 @@ class Supervised(Objective):
             needed = context_samples(delay)
             context = pad(heard, (max(0, needed - unscored), 0))[..., -needed:]
 
-        losses: list[Tensor] = []
-        penalties: list[Tensor] = []
+        learned: list[dict[str, Tensor]] = []
         for chunk in blocks(scored, whole_hops(self.tbptt_samples or scored, hop)):
-            if losses and chunk.stop - chunk.start < self.loss.min_samples:
+            if learned and chunk.stop - chunk.start < self.min_samples:
                 continue  # too short for the loss
             heard, before = self.disturbed(net, input[..., chunk], state)
             output, state = net(heard, controls, before)
             if delay is not None:
                 output, context = read_delayed(output, delay[..., chunk], context.detach())
-            loss = self.loss(output * scale, target[..., chunk] * scale)
             penalty = self.penalty(net, heard, controls, before, state)
-            step.update(loss if penalty is None else loss + penalty, clip_norm=self.gradient_clip_norm)
+            learned.append(self.learn(step.update, Played(output, target[..., chunk], scale, penalty)))
             state = {name: value.detach() for name, value in state.items()}
-            losses.append(loss.detach())
-            if penalty is not None:
-                penalties.append(penalty.detach())
-        logged = {"train_penalty": torch.stack(penalties).mean()} if penalties else {}
-        return {"train_loss": torch.stack(losses).mean(), **logged}
+        return {name: torch.stack([each[name] for each in learned]).mean() for name in learned[0]}
+
+    @property
+    def min_samples(self) -> int:
+        """The shortest chunk that can be learned from."""
+        return self.loss.min_samples
+
+    def learn(self, update: Update, played: Played) -> dict[str, Tensor]:
+        """The optimizer step for one chunk.
+
+        Args:
+            update: Makes it.
+            played: The chunk.
+
+        Returns:
+            Scalars to log, without gradient, "train_loss" among them.
+        """
+        loss = self.loss(played.output * played.scale, played.target * played.scale)
+        if played.penalty is None:
+            update(loss, clip_norm=self.gradient_clip_norm)
+            return {"train_loss": loss.detach()}
+        update(loss + played.penalty, clip_norm=self.gradient_clip_norm)
+        return {"train_loss": loss.detach(), "train_penalty": played.penalty.detach()}
 
     def disturbed(self, net: Net, input: Tensor, state: State) -> tuple[Tensor, State]:
         """The input chunk and state that the net receives in training; here unchanged.
@@ -122,3 +155,30 @@ class Supervised(Objective):
         if target.shape[-1] < self.loss.min_samples:
             return {}
         return {"val_loss": self.loss(output, target)}
+
+    def _check_chunk(self, needed_samples: int, who: str, or_else: str) -> None:
+        """Raises TrainingError if `tbptt_samples` is shorter than what `who` needs."""
+        if self.tbptt_samples is not None and self.tbptt_samples < needed_samples:
+            raise TrainingError(
+                "--model.objective.tbptt_samples",
+                found=str(self.tbptt_samples),
+                expected=f"at least {needed_samples}, which {who} needs",
+                fix=f"Raise tbptt_samples, or {or_else}.",
+            )
+
+
+def begin_anywhere(net: Net, state: State) -> State:
+    """The state with every row at another place of the loops that the net reads, such as noise.
+
+    From the stored place, every batch would hear the same few pieces of a loop.
+
+    Args:
+        net: The net in training.
+        state: At rest.
+    """
+    places = {
+        name: torch.randint(0, MOST_PLACE, value.shape, device=value.device, dtype=value.dtype)
+        for name, value in state.items()
+        if name in net.endless_states and not value.is_floating_point()
+    }
+    return {**state, **places}
