@@ -56,7 +56,7 @@ class Taped(Net):
             self.latency_samples += delay.latency_samples
             if self.receptive_field is not None:
                 self.receptive_field += delay.past_samples
-            self.register_rest(PAST, torch.zeros(delay.past_samples))
+            self.register_rest(PAST, torch.zeros(1, delay.past_samples))
             # the first sample behind the latency is delayed as the loops begin
             begin = (int(transport.rest) - self.latency_samples) % transport.length_samples
             self.register_endless(PLACE_IN_TRANSPORT, torch.tensor(begin))
@@ -74,15 +74,15 @@ class Taped(Net):
         of_net = {name: value for name, value in state.items() if name not in own}
         output, after = self.net(input, controls[:, :known], of_net)
         path, history = self._smoothed_own(controls[:, known:], state[HISTORY], input)
-        output, after = output[:, 0], {**after, HISTORY: history}
+        after = {**after, HISTORY: history}
         if self.transport is not None and self.delay is not None:
             curves, after[PLACE_IN_TRANSPORT] = self.transport(state[PLACE_IN_TRANSPORT], samples)
             deviation = (curves * path[:, :2].transpose(1, 2)).sum(-1)
             output, after[PAST] = self.delay(output, deviation, state[PAST])
         if self.noise is not None:
             noise, after[PLACE_IN_NOISE] = self.noise(state[PLACE_IN_NOISE], samples)
-            output = output + hiss_gain(path[:, -1]) * noise
-        return output[:, None], after
+            output = output + (hiss_gain(path[:, -1]) * noise)[:, None]
+        return output, after
 
     @property
     def state_names(self) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ class LoopedCurves(nn.Module):
         """
         number = place[:, None] + torch.arange(samples, device=place.device)
         point = torch.div(number, self.hop_samples, rounding_mode="trunc")
-        weights = self.weights[number - point * self.hop_samples]
+        weights = self.weights[number % self.hop_samples]
         windows = self.windows[point % len(self.windows)]
         return (windows * weights) @ self.sums, (place + samples) % self.length_samples
 

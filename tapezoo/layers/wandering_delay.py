@@ -47,21 +47,21 @@ class WanderingDelay(nn.Module):
             past: Samples before the block, oldest first.
 
         Shape:
-            input, output, deviation: (batch, samples); past: (batch, past_samples).
+            input, output: (batch, 1, samples); deviation: (batch, samples); past: (batch, 1, past_samples).
         """
         heard = torch.cat([past, input], dim=-1)
-        filtered = conv1d(heard[:, None], self.filters)  # (batch, powers, past + samples - taps + 1)
+        filtered = conv1d(heard, self.filters)  # (batch, powers, past + samples - taps + 1)
         ahead = self.reach_samples - deviation  # of the latest sample that any deviation waits for, 0 or more
         whole = ahead.long()
         fraction = (ahead - whole).to(input.dtype)[:, None]
-        places = whole + torch.arange(input.shape[-1], device=input.device)
+        places = whole + torch.arange(deviation.shape[-1], device=input.device)
         near = filtered.gather(2, places[:, None].expand(-1, POWERS, -1))
         # Estrin's scheme: a graph of a third fewer operators than Horner's
         squared = fraction * fraction
         for power in (squared * squared, squared, fraction):
             low, high = torch.split(near, near.shape[1] // 2, dim=1)
             near = low + power * high
-        return near[:, 0], heard[:, heard.shape[-1] - self.past_samples :]
+        return near, heard[..., -self.past_samples :]
 
 
 @lru_cache

@@ -9,10 +9,10 @@ from tapezoo.layers.wandering_delay import WanderingDelay
 
 
 def read(line, input, deviation, blocks):
-    parts, past = [], torch.zeros(len(input), line.past_samples, dtype=input.dtype)
+    parts, past = [], torch.zeros(len(input), 1, line.past_samples, dtype=input.dtype)
     for piece, wander in zip(input.split(blocks, dim=1), deviation.split(blocks, dim=1), strict=True):
-        part, past = line(piece, wander, past)
-        parts.append(part)
+        part, past = line(piece[:, None], wander, past)
+        parts.append(part[:, 0])
     return torch.cat(parts, dim=1)
 
 
