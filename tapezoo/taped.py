@@ -6,9 +6,18 @@ import math
 from typing import NoReturn
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapezoo.architecture import Architecture
+from tapezoo.architecture.tape import (
+    HISS_MOST_DB,
+    HISS_OFF_DB,
+    HISTORY,
+    OWN_STATES,
+    PAST,
+    PLACE_IN_NOISE,
+    PLACE_IN_TRANSPORT,
+)
 from tapezoo.controls import Control
 from tapezoo.layers.looped_curves import LoopedCurves
 from tapezoo.layers.looped_table import LoopedTable
@@ -16,12 +25,9 @@ from tapezoo.layers.smoothing import fill_history, glide, moves, scripted_glide
 from tapezoo.layers.wandering_delay import WanderingDelay
 from tapezoo.net import SMOOTHING_SAMPLES, Net, State, UndescribableError, UnfoldableError
 
-HISS_OFF_DB, HISS_MOST_DB = -60.0, 20.0
 WOW = Control("wow", 0.0, 1.0, 1.0)
 FLUTTER = Control("flutter", 0.0, 1.0, 1.0)
 HISS = Control("hiss", HISS_OFF_DB, HISS_MOST_DB, 0.0, "dB")
-PLACE_IN_TRANSPORT, PLACE_IN_NOISE = "transport_place", "noise_place"
-PAST, HISTORY = "tape_past", "tape_control_history"
 
 
 class Taped(Net):
@@ -50,7 +56,7 @@ class Taped(Net):
         self.max_block_samples, self.remains = net.max_block_samples, net.remains
         self.net, self.transport, self.noise = net, transport, noise
         self.register_rest(HISTORY, torch.zeros(len(self.controls), SMOOTHING_SAMPLES))
-        self.delay: nn.Module | None = None
+        self.delay: WanderingDelay | None = None
         if transport is not None:
             self.delay = delay = WanderingDelay(reach_samples(transport))
             self.latency_samples += delay.latency_samples
@@ -70,8 +76,7 @@ class Taped(Net):
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
         samples, known = input.shape[-1], self.net.num_controls
-        own = {HISTORY, PAST, PLACE_IN_TRANSPORT, PLACE_IN_NOISE}
-        of_net = {name: value for name, value in state.items() if name not in own}
+        of_net = {name: value for name, value in state.items() if name not in OWN_STATES}
         output, after = self.net(input, controls[:, :known], of_net)
         path, history = self._smoothed_own(controls[:, known:], state[HISTORY], input)
         after = {**after, HISTORY: history}

@@ -46,7 +46,7 @@ def add_parser(verbs: Any) -> None:
         default=0,
         help="where in the loops it begins: another one, another take (default: 0)",
     )
-    parser.add_argument("--targets", help="file formats, separated by commas (default: onnx,torchscript)")
+    parser.add_argument("--targets", help="file formats, separated by commas (default: as of export)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing bundle")
     parser.set_defaults(verb=run)
 
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     import_filters()
     import torch
 
-    from tapezoo.export import DEFAULT_TARGETS, load_targets
+    from tapezoo.export import load_targets
     from tapezoo.export.latency_probe import latency_text, probed
     from tapezoo.export.taped import ENTRY, assemble_checkpoint
     from tapezoo.screen import Screen
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
             seed=options.seed,
             overwrite=options.overwrite,
             progress=lambda step: status.update(step),
-            targets=DEFAULT_TARGETS if names is None else load_targets(names),
+            targets=None if names is None else load_targets(names),
         )
     manifest = verification.manifest
     lines = [f"{options.out}: {manifest.architecture} from {path}"]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tapezoo.architecture.tape import HISS_OFF_DB
 from tapezoo.bundle import Verification
 from tapezoo.checkpoint import load_model, read_checkpoint
 from tapezoo.controls import Control
@@ -18,13 +19,13 @@ from tapezoo.export.build import export_bundle
 from tapezoo.export.errors import ExportError
 from tapezoo.export.latency_probe import LatencyProbe
 from tapezoo.export.pictures import Pictures
-from tapezoo.export.targets import DEFAULT_TARGETS
+from tapezoo.export.targets import default_targets
 from tapezoo.export.targets.target import Part, Target
 from tapezoo.export.trained import programme
 from tapezoo.layers.looped_curves import LoopedCurves
 from tapezoo.layers.looped_table import LoopedTable
 from tapezoo.tape.loops import TransportLoop, read_noise_loop, read_transport_loop
-from tapezoo.taped import HISS_OFF_DB, Taped, reach_samples, tape_controls
+from tapezoo.taped import Taped, reach_samples, tape_controls
 
 ENTRY = "tape"  # of the manifest's provenance
 TAKES_APART = 0.4142135624  # of a loop, from one seed to the next; rows are apart by another share
@@ -41,7 +42,7 @@ def assemble_checkpoint(
     audio: NDArray[np.float32] | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda step: None,
-    targets: Sequence[Target] = DEFAULT_TARGETS,
+    targets: Sequence[Target] | None = None,
 ) -> Verification:
     """Exports a checkpoint with a tape behind it, see `tapezoo.taped.Taped`.
 
@@ -54,7 +55,7 @@ def assemble_checkpoint(
         audio: See `export_checkpoint`.
         overwrite: Replace a bundle at `out`.
         progress: Called with each step's name.
-        targets: File formats to write.
+        targets: File formats to write; None: see `default_targets`.
 
     Raises:
         CheckpointError: See `load_model`.
@@ -85,8 +86,9 @@ def assemble_checkpoint(
         LatencyProbe({control.name: OFF[control.name] for control in added}),
         Pictures(),
     ]
+    net = Taped(model.net, curves, table)
     return export_bundle(
-        Taped(model.net, curves, table),
+        net,
         architecture=f"Taped{own['architecture']}",
         sample_rate=model.sample_rate,
         controls=(*model.controls, *added),
@@ -97,7 +99,7 @@ def assemble_checkpoint(
         provenance={**own["provenance"], ENTRY: made_of},
         overwrite=overwrite,
         progress=progress,
-        targets=targets,
+        targets=default_targets(net) if targets is None else targets,
         parts=parts,
     )
 

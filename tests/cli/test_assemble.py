@@ -62,8 +62,8 @@ def assemble(folder, out, *arguments, nonlinearity="best.ckpt"):
     return main([str(part) for part in line])
 
 
-def played(bundle, audio, settings, block_samples):
-    stream = Stream(bundle, engine="onnx")
+def played(bundle, audio, settings, block_samples, engine="onnx"):
+    stream = Stream(bundle, engine=engine)
     parts = [
         stream.process(audio[..., start : start + block_samples], settings)
         for start in range(0, audio.shape[-1], block_samples)
@@ -95,11 +95,12 @@ def test_the_bundle_says_what_it_is_made_of(bundle, folder):
     assert main(["verify", str(bundle)]) == 0
 
 
-def test_streaming_is_one_pass_at_any_setting(bundle):
+@pytest.mark.parametrize("engine", ["onnx", "kernel_numba"])
+def test_streaming_is_one_pass_at_any_setting_in_every_engine(bundle, engine):
     audio = np.stack([music(6000), music(6000)])
     for settings in ({}, {"wow": 0.4, "hiss": 6.0}):
         whole = played(bundle, audio, settings, 6000)
-        np.testing.assert_allclose(played(bundle, audio, settings, 64), whole, atol=1e-6)
+        np.testing.assert_allclose(played(bundle, audio, settings, 64, engine), whole, atol=2e-6)
 
 
 @pytest.mark.parametrize("settings", [{}, {"wow": 0.4}], ids=["at rest", "settled elsewhere"])
@@ -143,7 +144,7 @@ def test_a_recorded_delay_as_automation_is_what_the_virtual_tape_did(bundle, fol
         ([], "neither --transport nor --noise"),
         (["--noise", "noise.wav", "--seed", "-1"], "--seed -1, which is below 0"),
         (
-            ["--noise", "noise.wav", "--targets", "onnx,kernel"],
+            ["--noise", "noise.wav", "--targets", "onnx,cpp"],
             "a delay line and a loop of noise behind the net",
         ),
         (["--transport", "noise.wav"], "not UTF-8"),

@@ -136,7 +136,7 @@ def test_another_beginning_is_another_take():
 
 def test_formats_of_layers_and_weights_are_refused_with_the_reason():
     net = perturbed(TapedLSTM, []).net
-    found, fix = load_target("kernel").refusal(net)
+    found, fix = load_target("cpp").refusal(net)
     assert "a delay line and a loop of noise behind the net" in found
     assert "onnx and torchscript" in fix
     with pytest.raises(UndescribableError):

@@ -8,10 +8,12 @@ from tapezoo.architecture import ControlledRecurrent
 from tapezoo.bundle.targets import TARGETS
 from tapezoo.export.errors import ExportError
 from tapezoo.export.targets.kernel_forms import fit_kernel
+from tapezoo.export.targets.kernel_tape import with_tape
 from tapezoo.export.targets.target import Graph, Target
 from tapezoo.export.targets.transition_forms import WIDEST_STEPS
 from tapezoo.net import Net, UndescribableError
 from tapezoo.runtime.kernels.file import KernelFile, write_kernel
+from tapezoo.taped import Taped
 
 EVERY_NET = "Export the targets onnx and torchscript, which express every net."
 PLAIN = "Export the targets onnx and torchscript, which express every net; or train with --model.conditioning concat."
@@ -27,7 +29,9 @@ class KernelTarget(Target):
     spec = TARGETS["kernel"]
 
     def refusal(self, net: Net) -> tuple[str, str] | None:
-        """See `Target.refusal`."""
+        """See `Target.refusal`; a tape behind a net has a loop of its own."""
+        if isinstance(net, Taped):
+            return self.refusal(net.net)
         try:
             architecture = net.described()
         except UndescribableError as error:
@@ -48,11 +52,12 @@ class KernelTarget(Target):
 
     def write(self, graph: Graph, path: Path) -> None:
         """See `Target.write`."""
-        net = graph.net.net
+        whole = graph.net.net
+        net = whole.net if isinstance(whole, Taped) else whole
         form = fit_kernel(net.described())
         if form is None:
             raise ExportError.about_target(self.name, f"a {type(net).__name__}", EVERY_NET)
         weights = {name: weight.detach() for name, weight in net.state_dict().items()}
         arrays = {name: array.numpy() for name, array in form.arrays(weights).items()}
         file = KernelFile(form.kernel, net.num_controls, net.smoothing_samples, form.settings(), arrays)
-        write_kernel(file, path, graph.metadata)
+        write_kernel(with_tape(file, whole) if isinstance(whole, Taped) else file, path, graph.metadata)

@@ -13,6 +13,7 @@ from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.kernels.file import file_error
 from tapezoo.runtime.kernels.player import KernelPlayer
 from tapezoo.runtime.kernels.step import channel_step
+from tapezoo.runtime.kernels.tape import begun_rows
 from tapezoo.runtime.kernels.voices import channel_maker
 from tapezoo.runtime.player import QuickEngine
 
@@ -50,11 +51,17 @@ class KernelEngine(QuickEngine):
         if not np.array_equal(controls, self._default):
             step = channel_step(self._make(), self._manifest.state_names)
             state = settle(
-                step, controls[np.newaxis], state, self._manifest.settle_samples, SETTLE_BLOCK_SAMPLES
+                step,
+                controls[np.newaxis],
+                state,
+                self._manifest.settle_samples,
+                SETTLE_BLOCK_SAMPLES,
+                self._manifest.endless_states,
             )
+        state = begun_rows({name: np.repeat(value, channels, axis=0) for name, value in state.items()})
         made = [self._make() for _ in range(channels)]
-        for channel in made:
-            channel.load({name: value[0] for name, value in state.items()})
+        for row, channel in enumerate(made):
+            channel.load({name: value[row] for name, value in state.items()})
         self.player = KernelPlayer(made, controls, self._behind)
         for channel in made:
             channel.aim(controls)

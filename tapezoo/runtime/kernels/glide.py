@@ -64,6 +64,11 @@ class HistoryGlide:
             self._glide.turn(controls)
             self._target = controls.copy()
 
+    @property
+    def has_arrived(self) -> bool:
+        """Whether the path stands still until the next `aim`."""
+        return bool(self._glide.has_arrived)
+
     def follow(self, path: Audio) -> None:
         """See `Glide.follow`."""
         path[:] = self._target[:, np.newaxis]

@@ -10,6 +10,7 @@ import numpy as np
 from tapezoo.bundle.play import Audio
 from tapezoo.runtime.kernels.behind import finish, power
 from tapezoo.runtime.kernels.channel import Channel
+from tapezoo.runtime.kernels.tape import TapedChannel
 from tapezoo.runtime.player import LEFT_BOUNDS, MOST_POWER, PLAYED, UNFIT, Behind, Player
 
 
@@ -22,7 +23,7 @@ class KernelPlayer(Player):
         behind: See there.
     """
 
-    def __init__(self, channels: Sequence[Channel], controls: Audio, behind: Behind) -> None:
+    def __init__(self, channels: Sequence[Channel | TapedChannel], controls: Audio, behind: Behind) -> None:
         super().__init__(len(channels), controls)
         self._channels = tuple(channels)
         blocks, limits = behind.pole is not None, behind.knee is not None

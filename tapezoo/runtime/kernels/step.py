@@ -10,6 +10,7 @@ import numpy as np
 
 from tapezoo.bundle import StateArrays, Step
 from tapezoo.bundle.play import Audio
+from tapezoo.runtime.kernels.tape import begun_rows
 from tapezoo.runtime.kernels.voices import channel_maker
 
 
@@ -39,7 +40,7 @@ def channel_step(channel: Remembering, state_names: Sequence[str]) -> Step:
     """One channel, whose buffers serve every row in turn, as a `Step`."""
 
     def step(input: Audio, controls: Audio, state: StateArrays) -> tuple[Audio, StateArrays]:
-        output = np.empty(input.shape, np.float32)
+        output, state = np.empty(input.shape, np.float32), begun_rows(state)
         after = {name: np.empty_like(state[name]) for name in state_names}
         for row in range(len(input)):
             channel.load({name: state[name][row] for name in state_names})

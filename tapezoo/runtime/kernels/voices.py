@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,6 +13,8 @@ from tapezoo.runtime.kernels.filter import FilteredVoice
 from tapezoo.runtime.kernels.glide import GLIDES, Glide, SteppedGlide
 from tapezoo.runtime.kernels.gru import gru_voice
 from tapezoo.runtime.kernels.lstm import lstm_voice
+from tapezoo.runtime.kernels.tape import KERNEL as TAPED
+from tapezoo.runtime.kernels.tape import NONLINEARITY, TapedChannel
 from tapezoo.runtime.kernels.transition import TransitionVoice
 from tapezoo.runtime.kernels.transition_controlled import PolynomialVoice, TableVoice
 from tapezoo.runtime.kernels.wavenet import WaveNetVoice
@@ -29,7 +32,7 @@ VOICES: Mapping[str, Callable[[KernelFile], Voice]] = MappingProxyType(
 )
 
 
-def channel_maker(path: Path) -> Callable[[], Channel]:
+def channel_maker(path: Path) -> Callable[[], Channel | TapedChannel]:
     """What makes a channel of this file; each has buffers of its own.
 
     Raises:
@@ -52,7 +55,13 @@ def check_kernel(path: Path, file: KernelFile) -> None:
         raise file_error(path, error) from error
 
 
-def _channel(file: KernelFile) -> Channel:
+def _channel(file: KernelFile) -> Channel | TapedChannel:
+    if file.kernel == TAPED:
+        return TapedChannel(_plain_channel(replace(file, kernel=file.settings[NONLINEARITY])), file)
+    return _plain_channel(file)
+
+
+def _plain_channel(file: KernelFile) -> Channel:
     voice = VOICES[file.kernel](file)
     return Channel(voice, file.num_controls, _glide(file, voice.chunk_samples))
 
