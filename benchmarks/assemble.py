@@ -12,6 +12,7 @@ the speed. An architecture by name has fresh weights, which cost what trained on
 from __future__ import annotations
 
 import argparse
+import random
 import statistics
 import tempfile
 import time
@@ -75,14 +76,13 @@ def measure(name: str, rounds: int, seconds: float) -> None:
         }
         has_kernel = "kernel" in read_manifest(bundles["net alone"]).targets
         engines = ["onnx", *(["kernel_numba"] if has_kernel else [])]
-        streams = {
-            (engine, label): Stream(bundle, engine=engine)
-            for engine in engines
-            for label, bundle in bundles.items()
-        }
+        players = {(engine, label): bundle for engine in engines for label, bundle in bundles.items()}
         spent: dict[tuple[str, str, int], list[float]] = {}
+        order, dice = list(players.items()), random.Random(0)
         for _ in range(rounds):
-            for (engine, label), stream in streams.items():
+            dice.shuffle(order)  # who follows whom matters to caches and clocks
+            for (engine, label), bundle in order:
+                stream = Stream(bundle, verify=False, engine=engine)  # where its memory lies matters too
                 for block in BLOCKS_SAMPLES:
                     took = microseconds(stream, block, seconds)
                     spent.setdefault((engine, label, block), []).append(took)
@@ -90,7 +90,7 @@ def measure(name: str, rounds: int, seconds: float) -> None:
         f"\n{type(model).__name__}, {model.sample_rate} Hz; microseconds of CPU time per block, and over the net alone"
     )
     print(f"{'':<32}" + "".join(f"{f'block {block}':>12}{'ratio':>8}" for block in BLOCKS_SAMPLES))
-    for engine, label in streams:
+    for engine, label in players:
         row = f"{engine + ', ' + label:<32}"
         for block in BLOCKS_SAMPLES:
             own, alone = spent[engine, label, block], spent[engine, "net alone", block]

@@ -106,14 +106,14 @@ def _tape(manifest: Manifest) -> list[Part]:
     if made_of is None:
         return []
     loops = [
-        f"the {part} is a loop of {float(made_of[part]['loop_seconds']):.1f} s"
+        f"the {part}, a loop of {float(made_of[part]['loop_seconds']):.1f} s"
         for part in ("transport", "noise")
         if part in made_of
     ]
     return [
         Heading("Tape"),
-        f"Behind the nonlinearity stand a tape's transport, its noise, or both: {', '.join(loops)}. Nothing random is "
-        "computed while it plays: after so long it repeats, without a seam. A host that wants another take sets the "
+        f"Behind the nonlinearity: {'; '.join(loops)}. Nothing random is computed while it plays: after so long a "
+        "loop begins anew, without a seam. A host that wants another take sets the "
         "states of `endless_states` to any number of samples, 0 or more, before the first block. Figures called "
         "nonlinearity_ are of the nonlinearity alone.",
     ]

@@ -103,12 +103,13 @@ def test_streaming_is_one_pass_at_any_setting_in_every_engine(bundle, engine):
         np.testing.assert_allclose(played(bundle, audio, settings, 64, engine), whole, atol=2e-6)
 
 
+@pytest.mark.parametrize("engine", ["onnx", "kernel_numba"])
 @pytest.mark.parametrize("settings", [{}, {"wow": 0.4}], ids=["at rest", "settled elsewhere"])
-def test_channels_share_the_wander_and_each_has_noise_of_its_own(bundle, settings):
+def test_channels_share_the_wander_and_each_has_noise_of_its_own(bundle, settings, engine):
     audio = np.stack([music(6000), music(6000)])
-    quiet = played(bundle, audio, {**settings, "hiss": -60.0}, 6000)
+    quiet = played(bundle, audio, {**settings, "hiss": -60.0}, 6000, engine)
     np.testing.assert_array_equal(quiet[0], quiet[1])
-    noise = played(bundle, audio, settings, 6000) - quiet
+    noise = played(bundle, audio, settings, 6000, engine) - quiet
     assert abs(np.corrcoef(noise)[0, 1]) < 0.1
     assert noise.std() == pytest.approx(0.003, rel=0.05)
 

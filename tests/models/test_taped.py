@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from export.nets import HopNet
 from small_nets import perturbed
 from taped_lstm import HOP_SAMPLES, TapedLSTM, curves, noise
 
@@ -10,6 +11,7 @@ from tapezoo import checkpoint, testing
 from tapezoo.controls import Control
 from tapezoo.devices.transport import read_delayed
 from tapezoo.export.targets import load_target
+from tapezoo.filtered import FilterBeside
 from tapezoo.layers.looped_curves import LoopedCurves
 from tapezoo.layers.looped_table import LoopedTable
 from tapezoo.models.fir import FIRNet
@@ -82,6 +84,22 @@ def test_with_everything_off_it_is_the_net_delayed_by_the_latency_to_the_bit():
     off = out_of(model.net, input, [[0.0, 0.0, 0.0]])
     assert late == 8 + 16
     assert torch.equal(off[..., late:], alone[..., :-late])
+
+
+@pytest.mark.parametrize(
+    "inner", [HopNet(), FilterBeside(FIRNet(0, taps=9), 60, lead_samples=40)], ids=["hops", "lookahead"]
+)
+def test_a_net_with_hops_or_a_latency_of_its_own_keeps_both(inner):
+    net = Taped(inner, LoopedCurves(curves(), HOP_SAMPLES), None)
+    input, late = signal(2000), net.latency_samples
+    assert net.hop_samples == inner.hop_samples
+    assert late == inner.latency_samples + 24
+    state = inner.initial_state(NONE)
+    with torch.no_grad():
+        alone = play(inner, input, NONE, state, 400)
+    assert torch.equal(out_of(net, input, [[0.0, 0.0]], 400)[..., 24:], alone[..., :-24])
+    whole = out_of(net, input, [[1.0, 1.0]], 2000)
+    torch.testing.assert_close(out_of(net, input, [[1.0, 1.0]], 60), whole, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(("wow", "flutter"), [(1.0, 1.0), (0.5, 0.0), (0.0, 1.0)])

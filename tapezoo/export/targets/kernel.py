@@ -23,7 +23,8 @@ class KernelTarget(Target):
     """Weights alone, in safetensors, for nets that `tapezoo.runtime.kernels` has a compiled loop for.
 
     A net that describes itself as LSTM or GRU layers with an output layer, as a WaveNet or as a state transition net,
-    whose controls, if any, stand beside the signal; of the others those that are folded to such a net.
+    whose controls, if any, stand beside the signal; of the others those that are folded to such a net. Each of them
+    may have a tape behind it (`tapezoo.taped`).
     """
 
     spec = TARGETS["kernel"]

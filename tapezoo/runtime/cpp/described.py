@@ -47,14 +47,18 @@ class Described:
     shapes: Mapping[str, tuple[int, ...]]
 
 
+def has_description(kernel: str) -> bool:
+    """Whether the nets of this kernel can be described; a tape behind a net can not."""
+    return kernel in _DESCRIBERS
+
+
 def describe(file: KernelFile) -> Described:
     """The net that a kernel's file holds; `tapezoo.runtime.kernels.voices` has checked that it is one.
 
     Raises:
-        ValueError: A kernel or settings that only numba's loops support.
+        ValueError: Settings that only numba's loops support.
+        KeyError: A kernel without a description, see `has_description`.
     """
-    if file.kernel not in _DESCRIBERS:
-        raise ValueError(f"the kernel {file.kernel}, of which there is no C++ yet")
     if file.num_controls and file.glide != "mean":
         raise ValueError(f"controls that glide as a {file.glide}")
     architecture, weights, shapes = _DESCRIBERS[file.kernel](file)

@@ -13,7 +13,7 @@ from tapezoo.controls import Control, control_vector
 from tapezoo.cpp import Facts, program_of, unwritable, write_header
 from tapezoo.runtime.cpp.cache import built_library
 from tapezoo.runtime.cpp.compiler import CompilerError
-from tapezoo.runtime.cpp.described import Described, describe
+from tapezoo.runtime.cpp.described import Described, describe, has_description
 from tapezoo.runtime.cpp.library import Instance, Library
 from tapezoo.runtime.cpp.player import CompiledPlayer
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
@@ -123,8 +123,11 @@ def compiled_maker(path: Path) -> tuple[Callable[[], CompiledChannel], float]:
 
 def _described(path: Path, file: KernelFile) -> Described:
     found: str | None = None
-    if file.num_controls > MOST_CONTROLS or sum(array.size for array in file.arrays.values()) > MOST_NUMBERS:
-        found = f"{file.num_controls} controls and {sum(a.size for a in file.arrays.values())} numbers"
+    numbers = sum(array.size for array in file.arrays.values())
+    if not has_description(file.kernel):
+        found = f"the kernel {file.kernel!r}"
+    elif file.num_controls > MOST_CONTROLS or numbers > MOST_NUMBERS:
+        found = f"{file.num_controls} controls and {numbers} numbers"
     else:
         try:
             described = describe(file)
