@@ -85,8 +85,11 @@ def test_it_logs_its_parts_and_steps_both_optimizers_once_per_chunk():
     assert model.objective.told_apart != 0.5
 
 
-def test_without_a_word_from_the_discriminators_it_is_supervised():
+@pytest.mark.parametrize("delay_samples", [None, 20.0])
+def test_without_a_word_from_the_discriminators_it_is_supervised(delay_samples):
     batches = [hissing(4, 0)]
+    if delay_samples is not None:
+        batches[0] = batches[0]._replace(delay=torch.full_like(batches[0].input, delay_samples))
     own = Adversarial(adversarial_weight=1e-30, matching_weight=0.0, tbptt_samples=128, **TINY)
     (ours, _), (plain, _) = trained(own, batches), trained(Supervised(tbptt_samples=128), batches)
     torch.testing.assert_close(ours.net.state_dict(), plain.net.state_dict())
