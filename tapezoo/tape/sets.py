@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tapezoo.data.arguments import check_range
+from tapezoo.tape.errors import TapeError
 from tapezoo.tape.rests import read_rests
 from tapezoo.tape.sources import read_stretches
 from tapezoo.tape.stretches import POINTS_PER_S, Real, check_stretches
@@ -79,17 +81,17 @@ class MeasuredTransport(SignalWindows):
         seed: int = 0,
     ) -> None:
         super().__init__("speed", POINTS_PER_S, window_points, batch_size, batches_per_epoch, seed)
-        self.sources, self.recorded_hz = [Path(source) for source in sources], sample_rate
+        self.sources, self.recorded_hz = _paths(sources), sample_rate
 
     @property
     def title(self) -> str:
         """What the signal is of."""
-        return ", ".join(map(str, self.sources))
+        return _named(self.sources)
 
     def read(self) -> tuple[list[Real], list[Real]]:
         """See `SignalWindows`."""
         stretches = read_stretches(self.sources, self.recorded_hz)
-        check_stretches(stretches, self.title)
+        check_stretches(stretches, ", ".join(map(str, self.sources)))
         return [stretch.speed for stretch in stretches], []
 
 
@@ -115,15 +117,32 @@ class MeasuredNoise(SignalWindows):
         batches_per_epoch: int = 50,
         seed: int = 0,
     ) -> None:
-        self.sources = [Path(source) for source in sources]
+        self.sources = _paths(sources)
         self._rests, rate = read_rests(self.sources)
         super().__init__("noise", rate, window_points, batch_size, batches_per_epoch, seed)
 
     @property
     def title(self) -> str:
         """What the signal is of."""
-        return ", ".join(map(str, self.sources))
+        return _named(self.sources)
 
     def read(self) -> tuple[list[Real], list[Real]]:
         """See `SignalWindows`."""
         return list(self._rests), []
+
+
+def _paths(sources: Sequence[str]) -> list[Path]:
+    if not sources:
+        raise TapeError(
+            "--data.sources",
+            found="none",
+            expected="files, or the folders of data sets",
+            fix="Name one: --data.sources '[dataset]'.",
+        )
+    return [Path(source) for source in sources]
+
+
+def _named(sources: Sequence[Path]) -> str:
+    """The first by its name, and how many more there are."""
+    more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
+    return f"{sources[0].name}{more}"

@@ -135,6 +135,8 @@ def test_a_checkpoint_makes_takes_and_is_compared_with_recordings(trained, tmp_p
         (["fit", "--config", "RECIPE", "--model.objective.spread_log_sigma", "0"], "above 0, 10 at most"),
         (["fit", "--config", "RECIPE", "--model.objective", "Supervised"], "GenerativeObjective"),
         (["fit", "--config", "RECIPE", "--data.recording_s", "0.5"], "1 to 600 s"),
+        (["fit", "--config", "RECIPE", "--data", "MeasuredNoise", "--data.sources", "[]"], "found none"),
+        (["fit", "--config", "RECIPE", "--data", "MeasuredTransport", "--data.sources", "[]"], "found none"),
         (["compare", "RECIPE", "--minutes", "1", "--out", "c"], "expected recipes of effects"),
         (["check", "DiffusionUNet"], "It is a registered generator"),
         (["fit", "--config", "RECIPE", "--data.dry", "RECIPE", "--data.wet", "RECIPE"], "MeasuredTransport"),
@@ -158,7 +160,7 @@ def test_a_training_on_measured_delays_and_one_on_noise(trained, tmp_path, capsy
     recipe = str(trained / "recipe.yaml")
     line = ["fit", "--config", recipe, "--data", "MeasuredTransport", "--data.sources", f"[{dataset}]"]
     assert main([*line, "--run_dir", str(tmp_path / "run")]) == 0
-    assert "train 9 s in 1 stretch, val 1 s in 1 stretch" in capsys.readouterr().out
+    assert "dataset: train 9 s in 1 stretch, val 1 s in 1 stretch" in capsys.readouterr().out
     blank = tmp_path / "blank.wav"
     soundfile.write(blank, 1e-3 * np.random.default_rng(0).standard_normal(16000), 8000)
     line = ["fit", "--config", recipe, "--data", "MeasuredNoise", "--data.sources", f"[{blank}]"]
