@@ -14,6 +14,9 @@ the noise as recorded, where -60 dB is off. Nothing random is computed while it 
 """
 
 
+LONGEST_S = 600.0
+
+
 def add_parser(verbs: Any) -> None:
     """Adds the verb to the command line."""
     parser = verbs.add_parser(
@@ -34,17 +37,22 @@ def add_parser(verbs: Any) -> None:
         "--transport",
         type=Path,
         metavar="TAKE.csv",
-        help="a delay over time, as `tapezoo generate` writes it",
+        help="a delay over time, as `tapezoo generate` writes it, or the best.ckpt of a generator",
     )
-    parser.add_argument(
-        "--noise", type=Path, metavar="NOISE.wav", help="a loop of noise, as `tapezoo generate` writes it"
-    )
+    parser.add_argument("--noise", type=Path, metavar="NOISE.wav", help="a loop of noise, likewise")
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder of the bundle")
     parser.add_argument(
         "--seed",
         type=int,
         default=0,
         help="where in the loops it begins: another one, another take (default: 0)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="length of the loops that generators make (default: 60)",
     )
     parser.add_argument("--targets", help="file formats, separated by commas (default: as of export)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing bundle")
@@ -82,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
             transport=options.transport,
             noise=options.noise,
             seed=options.seed,
+            loop_s=options.seconds,
             overwrite=options.overwrite,
             progress=lambda step: status.update(step),
             targets=None if names is None else load_targets(names),
@@ -129,6 +138,8 @@ def _check(options: argparse.Namespace) -> None:
             "tapezoo assemble",
             "neither --transport nor --noise: `tapezoo export` writes the nonlinearity alone",
         )
+    if not 1 <= options.seconds <= LONGEST_S:
+        raise ArgumentsError("tapezoo assemble", f"--seconds {options.seconds:g}, outside 1 to {LONGEST_S:g}")
     if options.seed < 0:
         raise ArgumentsError("tapezoo assemble", f"--seed {options.seed}, which is below 0")
     if is_bundle(options.nonlinearity):

@@ -24,11 +24,18 @@ from tapezoo.export.targets.target import Part, Target
 from tapezoo.export.trained import programme
 from tapezoo.layers.looped_curves import LoopedCurves
 from tapezoo.layers.looped_table import LoopedTable
-from tapezoo.tape.loops import TransportLoop, read_noise_loop, read_transport_loop
+from tapezoo.tape.loops import (
+    TransportLoop,
+    make_noise_loop,
+    make_transport_loop,
+    read_noise_loop,
+    read_transport_loop,
+)
 from tapezoo.taped import Taped, reach_samples, tape_controls
 
 ENTRY = "tape"  # of the manifest's provenance
 TAKES_APART = 0.4142135624  # of a loop, from one seed to the next; rows are apart by another share
+LOOP_S = 60.0
 OFF = {"wow": 0.0, "flutter": 0.0, "hiss": HISS_OFF_DB}
 
 
@@ -39,6 +46,7 @@ def assemble_checkpoint(
     transport: Path | None = None,
     noise: Path | None = None,
     seed: int = 0,
+    loop_s: float = LOOP_S,
     audio: NDArray[np.float32] | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda step: None,
@@ -49,9 +57,11 @@ def assemble_checkpoint(
     Args:
         path: The checkpoint of the nonlinearity.
         out: The bundle's folder; its parent must exist.
-        transport: A CSV file of a delay over time, see `read_transport_loop`; None: no delay line.
-        noise: A sound file, see `read_noise_loop`; None: no noise.
-        seed: Of the take: where in the loops it begins, 0 or more.
+        transport: A CSV file of a delay over time, see `read_transport_loop`, or the checkpoint of a generator, see
+            `make_transport_loop`; None: no delay line.
+        noise: A sound file, see `read_noise_loop`, or the checkpoint of a generator; None: no noise.
+        seed: Of the take: what generators make, and where in the loops it begins, 0 or more.
+        loop_s: Length of what generators make, s.
         audio: See `export_checkpoint`.
         overwrite: Replace a bundle at `out`.
         progress: Called with each step's name.
@@ -72,7 +82,11 @@ def assemble_checkpoint(
     }
     curves = table = None
     if transport is not None:
-        loop = read_transport_loop(transport, model.sample_rate)
+        loop = (
+            make_transport_loop(transport, model.sample_rate, loop_s, seed)
+            if is_checkpoint(transport)
+            else read_transport_loop(transport, model.sample_rate)
+        )
         curves = loop_curves(loop, seed)
         made_of["transport"] = {
             **_file(transport),
@@ -80,7 +94,12 @@ def assemble_checkpoint(
             "reach_samples": reach_samples(curves),
         }
     if noise is not None:
-        table = loop_table(read_noise_loop(noise, model.sample_rate), seed)
+        made = (
+            make_noise_loop(noise, model.sample_rate, loop_s, seed)
+            if is_checkpoint(noise)
+            else read_noise_loop(noise, model.sample_rate)
+        )
+        table = loop_table(made, seed)
         made_of["noise"] = {**_file(noise), "loop_seconds": len(table.table) / model.sample_rate}
     parts: list[Part] = [
         LatencyProbe({control.name: OFF[control.name] for control in added}),
@@ -102,6 +121,11 @@ def assemble_checkpoint(
         targets=default_targets(net) if targets is None else targets,
         parts=parts,
     )
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether it is named like the checkpoint of a generator."""
+    return path.suffix == ".ckpt"
 
 
 def loop_curves(loop: TransportLoop, seed: int) -> LoopedCurves:

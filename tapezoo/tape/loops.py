@@ -13,8 +13,12 @@ from tapezoo.render.noise import LEAST_S as LEAST_NOISE_S
 from tapezoo.render.noise import read_noise
 from tapezoo.render.soundfiles import inspect
 from tapezoo.tape.bands import Real, split_bands
+from tapezoo.tape.checkpoints import load_generator
 from tapezoo.tape.errors import TapeError
-from tapezoo.tape.stretches import GAP_S, STILL_S, SURE, check_points
+from tapezoo.tape.generator import make_loop
+from tapezoo.tape.model import GeneratorModel
+from tapezoo.tape.stretches import GAP_S, STILL_S, SURE, check_points, delay_of
+from tapezoo.tape.windows import Quantity
 
 LEAST_S, MOST_S = 1.0, 3600.0  # of a take
 MOST_NOISE_S = 600.0  # 106 MB at 44.1 kHz, in every target of a bundle
@@ -80,6 +84,32 @@ def read_transport_loop(path: Path, sample_rate: int) -> TransportLoop:
     trajectory = read_trajectory(path, sample_rate)
     check_points(str(path), trajectory)
     _check_whole(path, trajectory)
+    return _transport_loop(path, trajectory)
+
+
+def make_transport_loop(path: Path, sample_rate: int, seconds: float, seed: int) -> TransportLoop:
+    """A take of a trained generator as a loop.
+
+    Args:
+        path: Its checkpoint.
+        sample_rate: Of the artifact, Hz.
+        seconds: Length of the loop.
+        seed: Of the take.
+
+    Raises:
+        CheckpointError: See `load_generator`.
+        TapeError: It makes noise; or the loop is too short, or too long.
+    """
+    model = _generator(path, "speed")
+    delay = delay_of(make_loop(model.playing, round(seconds * model.rate_hz), seed).double().numpy())
+    times_s = np.arange(len(delay)) / model.rate_hz
+    return _transport_loop(
+        path, DelayTrajectory(times_s, delay * sample_rate, np.ones(len(delay)), sample_rate)
+    )
+
+
+def _transport_loop(path: Path, trajectory: DelayTrajectory) -> TransportLoop:
+    sample_rate = trajectory.sample_rate
     gap_s = float(np.median(np.diff(trajectory.times_s)))
     period_s = float(trajectory.times_s[-1] - trajectory.times_s[0]) + gap_s
     if not LEAST_S <= period_s <= MOST_S:
@@ -134,6 +164,42 @@ def read_noise_loop(path: Path, sample_rate: int) -> np.ndarray[tuple[int], np.d
     if not joins(noise.astype(np.float64)):
         raise _fault(path, "an end that does not join its beginning", "a loop without a seam", generate)
     return noise
+
+
+def make_noise_loop(
+    path: Path, sample_rate: int, seconds: float, seed: int
+) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """Noise of a trained generator as a loop, (samples,).
+
+    Args:
+        path: Its checkpoint.
+        sample_rate: Of the artifact, Hz.
+        seconds: Length of the loop.
+        seed: Of the noise.
+
+    Raises:
+        CheckpointError: See `load_generator`.
+        TapeError: It makes delays, or noise at another rate; or the loop is too short.
+    """
+    model = _generator(path, "noise")
+    if model.rate_hz != sample_rate:
+        fix = f"`tapezoo generate {path} --out NOISE.wav`, and pass that: it is resampled."
+        raise _fault(path, f"noise at {model.rate_hz} Hz", f"{sample_rate} Hz", fix)
+    made: np.ndarray[tuple[int], np.dtype[np.float32]] = make_loop(
+        model.playing, round(seconds * sample_rate), seed
+    ).numpy()
+    return made
+
+
+def _generator(path: Path, quantity: Quantity) -> GeneratorModel:
+    model = load_generator(path)
+    if model.quantity != quantity:
+        found, option = (
+            f"a generator of {model.quantity}",
+            "noise" if model.quantity == "noise" else "transport",
+        )
+        raise _fault(path, found, f"one of {quantity}", f"Pass it as --{option}.")
+    return model
 
 
 def joins(values: Real) -> bool:

@@ -5,6 +5,7 @@ import pytest
 import soundfile
 import torch
 from lightning.pytorch import Trainer
+from tiny_generator import save_generator
 
 from tapezoo.bundle import read_manifest
 from tapezoo.cli import main
@@ -155,6 +156,44 @@ def test_a_recorded_delay_as_automation_is_what_the_virtual_tape_did(bundle, fol
 def test_what_cannot_be_assembled_is_said(folder, tmp_path, arguments, found, capsys, monkeypatch):
     monkeypatch.chdir(folder)
     assert assemble(folder, tmp_path / "bundle", *arguments) == 2
+    assert found in capsys.readouterr().err
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_generators_make_the_loops_another_seed_others(folder, tmp_path):
+    transport = save_generator(tmp_path / "transport.ckpt")
+    noise = save_generator(tmp_path / "noise.ckpt", "noise", RATE_HZ, scale=1e-3)
+    arguments = ["--transport", transport, "--noise", noise, "--seconds", "2", "--targets", "onnx"]
+    played = {}
+    for seed in (0, 1):
+        out = tmp_path / f"bundle{seed}"
+        assert assemble(folder, out, *arguments, "--seed", seed) == 0
+        played[seed] = Stream(out).process(np.zeros((1, 4000), np.float32))
+    assert read_manifest(out).provenance["tape"]["transport"]["loop_seconds"] == pytest.approx(2)
+    assert np.abs(played[0]).max() > 0
+    assert np.abs(played[0] - played[1]).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("option", "kind", "rate", "seconds", "found"),
+    [
+        ("--noise", "speed", 100, 2, "a generator of speed; expected one of noise. Pass it as --transport."),
+        (
+            "--transport",
+            "noise",
+            RATE_HZ,
+            2,
+            "a generator of noise; expected one of speed. Pass it as --noise.",
+        ),
+        ("--noise", "noise", 44100, 2, "noise at 44100 Hz; expected 8000 Hz"),
+        ("--transport", "speed", 100, 1, "at least, two windows"),
+    ],
+)
+def test_a_generator_that_does_not_fit_is_refused(
+    option, kind, rate, seconds, found, folder, tmp_path, capsys
+):
+    generator = save_generator(tmp_path / "best.ckpt", kind, rate)
+    assert assemble(folder, tmp_path / "bundle", option, generator, "--seconds", seconds) == 2
     assert found in capsys.readouterr().err
     assert not (tmp_path / "bundle").exists()
 
