@@ -48,6 +48,10 @@ class Taped(Net):
     def __init__(self, net: Net, transport: LoopedCurves | None, noise: LoopedTable | None) -> None:
         if transport is None and noise is None:
             raise ValueError("neither transport nor noise: nothing stands behind the net")
+        if taken := OWN_STATES.intersection(net.state_names):
+            raise ValueError(
+                f"a net with a state called {', '.join(sorted(taken))}: is there a tape behind it already?"
+            )
         super().__init__(net.num_controls, net.receptive_field, smoothing_samples=0)  # see `_smoothed_own`
         self.controls = tape_controls(transport is not None, noise is not None)
         self.num_controls = net.num_controls + len(self.controls)

@@ -168,6 +168,11 @@ def test_a_tape_of_nothing_is_refused():
         Taped(bare(), None, None)
 
 
+def test_a_tape_behind_a_tape_is_refused():
+    with pytest.raises(ValueError, match="a tape behind it already"):
+        Taped(Taped(bare(), None, LoopedTable(noise())), None, LoopedTable(noise()))
+
+
 def test_the_tape_s_controls_stand_behind_those_of_the_net():
     model = perturbed(TapedLSTM, [Control("gain").to_dict()])
     assert [control.name for control in model.controls] == ["gain", "wow", "flutter", "hiss"]
