@@ -13,6 +13,7 @@ from tapezoo.layers.spectrogram_discriminator import Judgement
 from tapezoo.losses import MRSTFT
 from tapezoo.models.fir import FIR
 from tapezoo.models.lstm import LSTM
+from tapezoo.noisy import PLACE
 from tapezoo.training import Adversarial, Supervised
 from tapezoo.training.adversarial import (
     adversarial_loss,
@@ -74,6 +75,16 @@ def test_hiss_that_waveforms_average_away_is_learned():
     # the machine's is at -48 dB, the start at -60 dB
     assert levels_db["waveform"] < -62
     assert levels_db["adversarial"] == pytest.approx(-48, abs=3)
+
+
+def test_every_batch_hears_another_part_of_the_noise():
+    adversarial = Adversarial(tbptt_samples=128, **TINY)
+    model = FIR(taps=2, burn_in_samples=64, objective=adversarial, noise_taps=1)
+    places = []
+    model.net.register_forward_pre_hook(lambda net, heard: places.append(heard[2][PLACE].tolist()))
+    trainer(limit_val_batches=0).fit(model, datamodule=Fixed([hissing(2, 0, samples=192)] * 2))
+    assert len(places) == 4  # burn-in and a chunk, twice
+    assert places[0] != places[2]
 
 
 def test_it_logs_its_parts_and_steps_both_optimizers_once_per_chunk():
