@@ -176,9 +176,10 @@ def begin_anywhere(net: Net, state: State) -> State:
         net: The net in training.
         state: At rest.
     """
-    places = {
-        name: torch.randint(0, MOST_PLACE, value.shape, device=value.device, dtype=value.dtype)
-        for name, value in state.items()
-        if name in net.endless_states and not value.is_floating_point()
-    }
-    return {**state, **places}
+    begun = dict(state)
+    for name in net.endless_states:
+        place = state[name]
+        if not place.is_floating_point():
+            most = min(MOST_PLACE, torch.iinfo(place.dtype).max)
+            begun[name] = torch.randint(0, most, place.shape, device=place.device, dtype=place.dtype)
+    return begun
