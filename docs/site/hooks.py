@@ -44,6 +44,7 @@ REFERENCE: dict[str, tuple[str, tuple[str, ...]]] = {
             "tapezoo.training.aim.Aim",
             "tapezoo.training.objective.Objective",
             "tapezoo.training.supervised.Supervised",
+            "tapezoo.training.adversarial.Adversarial",
             "tapezoo.training.schedules.CosineDecay",
             "tapezoo.data.paired_audio.PairedAudio",
             "tapezoo.data.virtual_devices.VirtualDevices",
