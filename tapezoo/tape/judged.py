@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from tapezoo.tape.classical import learn_classical
 from tapezoo.tape.distances import TakeDistance, compare_takes
 from tapezoo.tape.generator import Generator, make_loop
 from tapezoo.tape.noise import learn_noise, make_noise
@@ -17,7 +18,7 @@ MOST_TAKE_S, MOST_NOISE_S = (
     600.0,
     4.0,
 )  # that are made to be compared: a minute of takes takes some six seconds
-MADE, SIMPLE = "made", "spectral model"
+MADE, SIMPLE, CLASSICAL = "made", "spectral model", "classical"
 
 Distance = TypeVar("Distance", TakeDistance, NoiseDistance)
 
@@ -29,8 +30,8 @@ class Judged(Generic[Distance]):
     Args:
         made: (points,): a delay, s, or a noise.
         recorded: The longest stretch that it was compared with.
-        distances: Of what the generator makes, and of what the simple model of the same recordings does, both from
-            recordings that neither has learned from.
+        distances: Of what the generator makes, and of what simpler models of the same recordings do, from recordings
+            that none of them has learned from.
     """
 
     made: Real
@@ -57,9 +58,10 @@ def judge_takes(
     real = [delay_of(speed) for speed in _up_to(held_out, round(most_s * POINTS_PER_S))]
     points = max(sum(map(len, real)), 2 * generator.window_points)
     made = delay_of(make_loop(generator, points, seed).double().numpy())
-    simple = learn_spectrum([Stretch("", delay_of(speed), 0.0) for speed in learned_from])
-    beside = make_take(simple, points / POINTS_PER_S, seed)
-    distances = {MADE: compare_takes(real, made), SIMPLE: compare_takes(real, beside)}
+    distances = {MADE: compare_takes(real, made)}
+    stretches = [Stretch("", delay_of(speed), 0.0) for speed in learned_from]
+    for name, learn in ((SIMPLE, learn_spectrum), (CLASSICAL, learn_classical)):
+        distances[name] = compare_takes(real, make_take(learn(stretches), points / POINTS_PER_S, seed))
     return Judged(made, max(real, key=len), distances)
 
 

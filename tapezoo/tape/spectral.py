@@ -89,19 +89,16 @@ def make_take(transport: SpectralTransport, seconds: float, seed: int) -> Real:
 def _take_lines(speeds: Sequence[Real]) -> tuple[tuple[Line, ...], list[Real]]:
     """The lines, and the speeds without them."""
     longest = max(len(speed) for speed in speeds)
-    window = min(WINDOW_POINTS, longest)
     candidates, left = [], list(speeds)
     for _ in range(MOST_LINES):
-        hertz, density = _density(left, window, FINE * window)
-        width = 2 * round(BESIDE_HZ / hertz[1]) + 1
-        floor = median_filter(density, width, mode="nearest")
+        hertz, whole = over_floor(left)
         lowest = int(np.searchsorted(hertz, 2.5 * POINTS_PER_S / longest))
-        over = density[lowest:] / np.maximum(floor[lowest:], 1e-30)
+        over = whole[lowest:]
         peak = lowest + int(np.argmax(over))
         if 10 * np.log10(over.max(initial=1e-30)) < STANDS_DB:
             break
         frequency = float(hertz[peak])
-        pairs = [_fit(speed, frequency) for speed in left]
+        pairs = [fit_line(speed, frequency) for speed in left]
         amplitudes = np.concatenate([amplitude for amplitude, _ in pairs])
         left = [without for _, without in pairs]
         candidates.append(
@@ -113,7 +110,15 @@ def _take_lines(speeds: Sequence[Real]) -> tuple[tuple[Line, ...], list[Real]]:
     return tuple(sorted(lines, key=lambda line: -line.amplitude)), clean
 
 
-def _fit(speed: Real, frequency_hz: float) -> tuple[Real, Real]:
+def over_floor(speeds: Sequence[Real]) -> tuple[Real, Real]:
+    """Frequencies, Hz, and how many times the density there is that of the noise on either side."""
+    window = min(WINDOW_POINTS, max(len(speed) for speed in speeds))
+    hertz, density = _density(speeds, window, FINE * window)
+    floor = median_filter(density, 2 * round(BESIDE_HZ / hertz[1]) + 1, mode="nearest")
+    return hertz, density / np.maximum(floor, 1e-30)
+
+
+def fit_line(speed: Real, frequency_hz: float) -> tuple[Real, Real]:
     """Amplitudes of one line in windows of five seconds, and the speed without it."""
     left, amplitudes = speed.copy(), []
     for piece in _windows(len(speed)):

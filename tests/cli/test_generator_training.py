@@ -40,7 +40,7 @@ def test_a_training_leaves_a_take_and_its_distances_beside_those_of_the_simple_m
     report = trained / "run" / "report"
     with (report / "distances.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {"figure", "made", "spectral_model", "alike"} == set(rows[0])
+    assert {"figure", "made", "spectral_model", "classical", "alike"} == set(rows[0])
     assert float(rows[1]["spectral_model"]) == pytest.approx(
         1, rel=0.5
     )  # RMS of the speed, of one short recording

@@ -17,8 +17,9 @@ DISTANCES = "distances.csv"
 TAKE, NOISE = "take", "noise"
 TEXT_COLUMNS = ("figure", "alike")
 COMPARED = (
-    "What the generator makes (made) and what the simple model of the same recordings makes, a spectrum with lines, "
-    "both against recordings that neither has learned from. `docs/tape.md` says what the figures are."
+    "What the generator makes (made), and what simpler models of the same recordings make: a spectrum with lines, and "
+    "of wow and flutter the classical one, a line that wavers and a capstan's harmonics. All of it against recordings "
+    "that none has learned from. `docs/tape.md` says what the figures are."
 )
 CAPTIONS = {
     TAKE: "Delay over time, recorded and made; level of the speed in bands, and its spread over windows.",
