@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tapezoo.measure.machine.distortion import SILENT_DB, Distortion
+from tapezoo.measure.machine.modulation_noise import ModulationNoise
 from tapezoo.measure.machine.noise import Noise
 from tapezoo.measure.machine.response import Response
 from tapezoo.measure.machine.wow_flutter import WowFlutter
@@ -134,6 +135,19 @@ def noise_figures(noise: Noise) -> list[Figure]:
         Figure("hum_hz", "hum", noise.hum_hz or NOTHING, "Hz", 0),
         Figure("hum_db", "its level", noise.hum_db if noise.hum_hz else NOTHING, "dB", 1),
     ]
+
+
+def modulation_figures(modulation: ModulationNoise) -> list[Figure]:
+    """How much tones waver, by their level."""
+    figures = []
+    for level_db, depth_db in zip(modulation.level_db.tolist(), modulation.depth_db.tolist(), strict=True):
+        text = f"modulation noise of 1 kHz at {level_db:g} dB, re the tone"
+        figure = Figure(f"modulation_{-level_db:g}_db", text, depth_db, "dB", 1)
+        missing = silent_where(math.isnan(depth_db)) or (
+            "none beyond the noise" if depth_db == -math.inf else ""
+        )
+        figures.append(without_value(figure, missing))
+    return figures
 
 
 def flutter_figures(flutter: WowFlutter | None) -> list[Figure]:

@@ -29,6 +29,7 @@ from tapezoo.measure.machine.figures import (
     distortion_figures,
     flutter_figures,
     hertz_text,
+    modulation_figures,
     noise_figures,
     response_figures,
     silent_where,
@@ -43,6 +44,7 @@ from tapezoo.measure.machine.intermodulation import (
 )
 from tapezoo.measure.machine.loop import Loops, measure_loops
 from tapezoo.measure.machine.machine import Machine, MeasureError
+from tapezoo.measure.machine.modulation_noise import ModulationNoise, measure_modulation_noise
 from tapezoo.measure.machine.noise import Noise, measure_noise
 from tapezoo.measure.machine.response import Response, measure_response
 from tapezoo.measure.machine.wow_flutter import WowFlutter, measure_wow_flutter
@@ -57,6 +59,7 @@ STEPS = (
     "loops",
     "dynamics",
     "noise",
+    "modulation",
     "flutter",
     "aliases",
 )
@@ -75,6 +78,7 @@ class Measured:
     loops: Loops
     dynamics: Dynamics
     noise: Noise
+    modulation: ModulationNoise
     wow_flutter: WowFlutter | None
     aliasing: Aliasing
 
@@ -110,6 +114,7 @@ def measure_machine(machine: Machine, step: Callable[[str], None] = lambda name:
     loops = measure_loops(told("loops"))
     dynamics = measure_dynamics(told("dynamics"))
     noise = measure_noise(told("noise"))
+    modulation = measure_modulation_noise(told("modulation"))
     try:
         flutter = measure_wow_flutter(told("flutter"))
     except MeasureError:
@@ -117,7 +122,7 @@ def measure_machine(machine: Machine, step: Callable[[str], None] = lambda name:
     aliasing = measure_aliasing(told("aliases"))
     return Measured(
         machine.name, machine.sample_rate, arrival, response, distortion, intermodulation, loops, dynamics, noise,
-        flutter, aliasing,
+        modulation, flutter, aliasing,
     )  # fmt: skip
 
 
@@ -177,6 +182,7 @@ def figures_of(measured: Measured) -> list[Figure]:
         Figure("attack_ms", "attack (63 %)", dynamics.attack_ms, "ms", 1),
         Figure("release_ms", "release (63 %)", dynamics.release_ms, "ms", 1),
         *noise_figures(measured.noise),
+        *modulation_figures(measured.modulation),
         *flutter_figures(measured.wow_flutter),
     ]
     for hertz, level in zip(
