@@ -19,6 +19,7 @@ from tapezoo.export.build import export_bundle
 from tapezoo.export.errors import ExportError
 from tapezoo.export.latency_probe import LatencyProbe
 from tapezoo.export.pictures import Pictures
+from tapezoo.export.tape_picture import TapePicture
 from tapezoo.export.targets import default_targets
 from tapezoo.export.targets.target import Part, Target
 from tapezoo.export.trained import programme
@@ -104,6 +105,7 @@ def assemble_checkpoint(
     parts: list[Part] = [
         LatencyProbe({control.name: OFF[control.name] for control in added}),
         Pictures(),
+        TapePicture(OFF),
     ]
     net = Taped(model.net, curves, table)
     return export_bundle(

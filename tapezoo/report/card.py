@@ -14,9 +14,10 @@ from tapezoo.report.page import Heading, Part, Picture, page_markdown
 from tapezoo.report.steadiness import verdict_text
 from tapezoo.report.tables import text_table
 
-PICTURES = {  # drawn by `tapezoo.export.pictures`
+PICTURES = {  # drawn by `tapezoo.export.pictures` and `tape_picture`
     "pictures/waveforms.png": "The golden audio, dry and through the net",
     "pictures/spectrograms.png": "Spectrograms of the golden audio, dry and through the net",
+    "pictures/tape.png": "The golden audio through the nonlinearity alone, then with the delay, then with the noise",
     "pictures/transfer_curve.png": "Output over input for one period of a sine at several levels",
 }
 

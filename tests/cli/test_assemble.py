@@ -12,8 +12,10 @@ from tapezoo.cli import main
 from tapezoo.controls import Control
 from tapezoo.data.align.trajectory_csv import write_delays
 from tapezoo.devices.transport import read_delayed, replay_delay
+from tapezoo.export.tape_picture import stages
 from tapezoo.models.lstm import LSTM
 from tapezoo.runtime import Stream
+from tapezoo.taped import tape_controls
 
 RATE_HZ = 8000
 OFF = {"wow": 0.0, "flutter": 0.0, "hiss": -60.0}
@@ -158,6 +160,22 @@ def test_what_cannot_be_assembled_is_said(folder, tmp_path, arguments, found, ca
     assert assemble(folder, tmp_path / "bundle", *arguments) == 2
     assert found in capsys.readouterr().err
     assert not (tmp_path / "bundle").exists()
+
+
+def test_the_card_shows_the_tapes_parts_one_after_another(bundle):
+    assert (bundle / "pictures" / "tape.png").is_file()
+    assert "(pictures/tape.png)" in (bundle / "MODEL_CARD.md").read_text()
+    controls = [Control("drive"), *tape_controls(True, True)]
+    assert stages(controls, OFF) == {
+        "nonlinearity": OFF,
+        "with the delay": {"hiss": -60.0},
+        "with the noise": {},
+    }
+    assert list(stages(tape_controls(False, True), OFF).items())[-1] == ("with the noise", {})
+    assert stages(tape_controls(True, False), OFF) == {
+        "nonlinearity": {"wow": 0.0, "flutter": 0.0},
+        "with the delay": {},
+    }
 
 
 def test_generators_make_the_loops_another_seed_others(folder, tmp_path):
