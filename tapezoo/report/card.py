@@ -14,11 +14,13 @@ from tapezoo.report.page import Heading, Part, Picture, page_markdown
 from tapezoo.report.steadiness import verdict_text
 from tapezoo.report.tables import text_table
 
-PICTURES = {  # drawn by `tapezoo.export.pictures` and `tape_picture`
+PICTURES = {  # drawn by `tapezoo.export.pictures`
     "pictures/waveforms.png": "The golden audio, dry and through the net",
     "pictures/spectrograms.png": "Spectrograms of the golden audio, dry and through the net",
-    "pictures/tape.png": "The golden audio through the nonlinearity alone, then with the delay, then with the noise",
     "pictures/transfer_curve.png": "Output over input for one period of a sine at several levels",
+}
+OF_TAPES = {  # by `tapezoo.export.tape_picture`
+    "pictures/tape.png": "The golden audio through the nonlinearity alone, then with the delay, then with the noise",
 }
 
 
@@ -66,7 +68,7 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
         Heading(manifest.architecture, level=1),
         "Written from `manifest.json` by `tapezoo export`.",
         text_table(("", ""), facts),
-        *(Picture(file, text) for file, text in PICTURES.items() if (root / file).is_file()),
+        *(Picture(file, text) for file, text in {**PICTURES, **OF_TAPES}.items() if (root / file).is_file()),
         Heading("Controls"),
         text_table(("name", "min", "max", "default", "unit", "curve"), controls)
         if controls

@@ -19,6 +19,7 @@ from tapezoo.tape.generator import make_loop
 from tapezoo.tape.model import GeneratorModel
 from tapezoo.tape.stretches import GAP_S, STILL_S, SURE, check_points, delay_of
 from tapezoo.tape.windows import Quantity
+from tapezoo.terminal import shell
 
 LEAST_S, MOST_S = 1.0, 3600.0  # of a take
 MOST_NOISE_S = 600.0  # 106 MB at 44.1 kHz, in every target of a bundle
@@ -153,7 +154,7 @@ def read_noise_loop(path: Path, sample_rate: int) -> np.ndarray[tuple[int], np.d
         TapeError: It has several channels, is too long, or its end does not join its beginning.
     """
     layout = inspect(path)
-    generate = f"`tapezoo generate {path.name} --out NOISE.wav` learns one of it."
+    generate = f"`{shell('tapezoo', 'generate', path)} --out NOISE.wav` learns one of it."
     if layout.channels > 1:
         expected = "one: every channel that is played hears another part of it"
         raise _fault(path, f"{layout.channels} channels", expected, generate)
@@ -183,7 +184,7 @@ def make_noise_loop(
     """
     model = _generator(path, "noise")
     if model.rate_hz != sample_rate:
-        fix = f"`tapezoo generate {path} --out NOISE.wav`, and pass that: it is resampled."
+        fix = f"`{shell('tapezoo', 'generate', path)} --out NOISE.wav`, and pass that: it is resampled."
         raise _fault(path, f"noise at {model.rate_hz} Hz", f"{sample_rate} Hz", fix)
     made: np.ndarray[tuple[int], np.dtype[np.float32]] = make_loop(
         model.playing, round(seconds * sample_rate), seed
