@@ -18,8 +18,7 @@ class DiffusionNet(Generator):
     NeurIPS 2022).
 
     The net is told what comes before a window, and at the seam of a loop what comes after it: it learns to fill the
-    gap. Mikkonen et al. 2023 train without and overwrite what is known at every step of the sampling; a net that was
-    trained with it needs no such repair.
+    gap. The model of Mikkonen et al. 2023 is unconditional, and longer outputs are outpainted with an overlap of 1 s.
 
     Args:
         window_points: Of a window; a multiple of the product of the strides.
