@@ -13,7 +13,7 @@ from tapezoo.architecture.hyper import ControlledRecurrent
 from tapezoo.architecture.layers import Activation, Convolution, Dense, Modulation, Recurrent
 from tapezoo.architecture.net import VERSION, Architecture, Layer
 from tapezoo.architecture.shapes import Shape, Shapes
-from tapezoo.architecture.stacks import ResidualBlock, SkipLayer, SkipStack, StateSpaceBlock
+from tapezoo.architecture.stacks import LEAK, ResidualBlock, SkipLayer, SkipStack, StateSpaceBlock
 from tapezoo.architecture.transitions import (
     ControlledTransition,
     PolynomialWeights,
@@ -23,6 +23,7 @@ from tapezoo.architecture.transitions import (
 )
 
 __all__ = [
+    "LEAK",
     "VERSION",
     "Activation",
     "Architecture",

@@ -8,6 +8,9 @@ from typing import Literal
 from tapezoo.architecture.layers import Activation, Convolution, Dense, Modulation
 from tapezoo.architecture.shapes import Shapes, all_shapes
 
+LEAK = 0.01
+"""Slope of "leaky_relu" below 0, PyTorch's default."""
+
 
 @dataclass(frozen=True)
 class SkipLayer:
@@ -15,14 +18,15 @@ class SkipLayer:
 
     Args:
         convolution: From y to u.
-        activation: f: "tanh", or "gated": tanh of the first half of the channels, times the sigmoid of the second.
+        activation: f: "tanh"; "gated": tanh of the first half of the channels, times the sigmoid of the second;
+            "leaky_relu": u above 0, `LEAK` u below.
         residual: 1x1. If y has one channel, it is added to every channel of the result.
         mix: 1x1, from the net's input and, if the controls are appended to it, the controls.
         modulation: None: there is no modulation.
     """
 
     convolution: Convolution
-    activation: Literal["tanh", "gated"]
+    activation: Literal["tanh", "gated", "leaky_relu"]
     residual: Convolution
     mix: Convolution | None = None
     modulation: Modulation | None = None
@@ -42,7 +46,7 @@ class SkipStack:
 
     Args:
         layers: In order.
-        head: 1x1, from the z.
+        head: From the z; 1x1, but in the last stack it may have more taps, of dilation 1, and then a state.
         skips: What the head receives: the sum of all z, or all z side by side.
         state: The y before the block of every layer, as in `Convolution.state`, one layer after another along time.
         widen: 1x1, from the previous y; None: y unchanged.

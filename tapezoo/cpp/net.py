@@ -84,7 +84,14 @@ def _follows(layer: Layer, before: Layer | None, last: bool) -> bool:
         return isinstance(before, Dense | StateSpaceBlock)
     if isinstance(layer, SkipStack):
         alone = layer.skips == "sum" or (before is None and last)
-        return isinstance(before, SkipStack | None) and alone and (layer.head.outputs == 1 or not last)
+        one_tap = layer.head.kernel_size == 1
+        written = one_tap or (last and layer.skips == "sum" and layer.head.dilation == 1)
+        return (
+            isinstance(before, SkipStack | None)
+            and alone
+            and written
+            and (layer.head.outputs == 1 or not last)
+        )
     if isinstance(layer, ResidualBlock):
         return isinstance(before, ResidualBlock | None) and layer.activation.function != "sigmoid"
     if isinstance(layer, Convolution):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tapezoo.architecture import SkipLayer, SkipStack
+from tapezoo.architecture import Convolution, SkipLayer, SkipStack
 from tapezoo.cpp.convolutions import (
     Past,
     add_convolution,
@@ -41,7 +41,8 @@ def add_stack(program: Program, stack: SkipStack, index: int, before: Rows, last
         program.say(f"std::memset({head}, 0, sizeof {head});")
     _open(program, stack, names[0], index, before)
     pasts = []
-    parts = one_tap(program, stack.head)
+    taps = stack.head.kernel_size
+    parts = one_tap(program, stack.head) if taps == 1 else None
     for number, (layer, name) in enumerate(zip(stack.layers, names, strict=True)):
         table = _add_layer(program, layer, name, summed and layer.modulation is None)
         program.say(f"{name}.play(signal, {z}, {head}, samples);")
@@ -50,6 +51,7 @@ def add_stack(program: Program, stack: SkipStack, index: int, before: Rows, last
             if summed:
                 program.say(f"add_rows<{channels}>({head}, {z});")
         if not summed:
+            assert parts is not None
             weight, bias = parts[0][:, number * channels : (number + 1) * channels], parts[1]
             mixed = add_mix_down(program, f"{table}Head", weight, bias)
             more = "true" if number else "false"
@@ -66,14 +68,34 @@ def add_stack(program: Program, stack: SkipStack, index: int, before: Rows, last
         reach = (convolution.kernel_size - 1) * convolution.dilation
         pasts.append(Past(f"{name}.dilated", convolution.inputs, reach))
     remember_pasts(program, stack.state, pasts)
-    if summed and last:
+    if summed and last and parts is None:
+        _read_taps(program, stack.head, head, index)
+    elif summed and last:
+        assert parts is not None
         mixed = add_mix_down(program, f"Head{index}", *parts)
         program.say(f"mix_down({program.held(mixed)}, {head}, CHUNK, out, false, samples);")
     elif summed:
+        assert parts is not None
         mixed = add_product(program, f"Head{index}", *parts)
         program.buffer(f"head_{index + 1}", whole_groups(stack.head.outputs))
         program.say(f"product({program.held(mixed)}, {head}, CHUNK, head_{index + 1}, CHUNK, samples);")
     return Rows("out", 1) if last else Rows(f"y_{index}", channels)
+
+
+def _read_taps(program: Program, layer: Convolution, head: str, index: int) -> None:
+    """Writes `out` by a head of several taps."""
+    weight = program.weight(layer.weight, (layer.outputs, layer.inputs, layer.kernel_size))
+    bias = program.weight(layer.bias, (layer.outputs,))
+    name = f"read_{index}"
+    table = add_convolution(program, f"Head{index}", weight, bias, layer.dilation)
+    program.member(f"Convolution<{table}>", name)
+    program.say(f"copy_rows<{layer.inputs}>({head}, {name}.open(), {name}.STRIDE);")
+    row = program.buffer(f"rows_{index}", whole_groups(layer.outputs))
+    program.say(f"{name}.play({row}, samples);")
+    program.say(f"{name}.close(samples);")
+    program.say(f"copy_rows<1>({row}, out, CHUNK);")
+    assert layer.state is not None
+    remember_pasts(program, (layer.state,), [Past(name, layer.inputs, layer.kernel_size - 1)])
 
 
 def _open(program: Program, stack: SkipStack, first: str, index: int, before: Rows) -> None:
@@ -109,7 +131,7 @@ def _add_layer(program: Program, layer: SkipLayer, name: str, summed: bool) -> s
         "Residual": add_product(program, f"{table}Residual", *one_tap(program, layer.residual)),
     }
     others = [f"typedef {kind} {part};" for part, kind in parts.items()]
-    flags = {"gated": is_gated, "summed": summed}
+    flags = {"gated": is_gated, "leaky": layer.activation == "leaky_relu", "summed": summed}
     others += [
         f"static constexpr bool {key} = {'true' if value else 'false'};" for key, value in flags.items()
     ]

@@ -17,6 +17,8 @@ from llvmlite import binding, ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, overload, register_model
 
+from tapezoo.architecture import LEAK
+
 BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
 
 CONTRACT = ("contract",)  # a product may be fused with the addition that follows it, with one rounding
@@ -221,6 +223,29 @@ def sigmoid_of_twice(typing: Any, x: Any) -> Any:
         half = _constant(args[0], 0.5)
         bent = builder.fmul(_tanh(builder, args[0]), half, flags=CONTRACT)
         return builder.fadd(bent, half, flags=CONTRACT)
+
+    return x(x), code
+
+
+@instruction
+def leaky_relu(typing: Any, x: Any) -> Any:
+    """The number itself above 0, `LEAK` of it below; NaN stays NaN."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        small = builder.fmul(args[0], _constant(args[0], LEAK))
+        above = builder.fcmp_ordered(">", args[0], _constant(args[0], 0.0))
+        return builder.select(above, args[0], small)
+
+    return x(x), code
+
+
+@instruction
+def leaky_slope(typing: Any, x: Any) -> Any:
+    """The slope of `leaky_relu`, from its argument or, since the two have one sign, its result."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        above = builder.fcmp_ordered(">", args[0], _constant(args[0], 0.0))
+        return builder.select(above, _constant(args[0], 1.0), _constant(args[0], LEAK))
 
     return x(x), code
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from tapezoo.layers.stack_gradients import stack_backward
 from tapezoo.layers.stack_loops import stack_forward
 from tapezoo.layers.stack_tiles import CHANNELS, VECTORS
 
+Activation = Literal["tanh", "gated", "leaky_relu"]
 _LINE = 16  # numbers in a cache line, or a multiple of it
 
 
@@ -36,9 +37,15 @@ class StackWeights(NamedTuple):
 
 
 def run_skip_stack(
-    y: Tensor, told: Tensor, past: Tensor, weights: StackWeights, dilations: list[int], summed: bool
+    y: Tensor,
+    told: Tensor,
+    past: Tensor,
+    weights: StackWeights,
+    dilations: list[int],
+    activation: Activation,
+    summed: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Layers of `z = f(W * y + V c + b)`, `y' = y + R z + r`, f tanh or, if W has twice the channels, gated.
+    """Layers of `z = f(W * y + V c + b)`, `y' = y + R z + r`.
 
     Faster than the same in matrix products, gradient included: see `tapezoo.layers.stack_loops`;
     `benchmarks/train.py` compares whole nets. No gradient is computed for the `past`, see `runs_stack`.
@@ -49,6 +56,7 @@ def run_skip_stack(
         past: Every layer's left context, (taps - 1) dilation samples each, one after another.
         weights: Weights of the layers.
         dilations: One per layer.
+        activation: f, see `tapezoo.architecture.SkipLayer`.
         summed: Whether to return the sum of z over the layers, or every layer's z, one after another.
 
     Returns:
@@ -58,7 +66,9 @@ def run_skip_stack(
         y: (batch, C, samples); told: (batch, K, samples); past: (batch, C, of all layers);
         z: (batch, C, samples), or (batch, layers C, samples).
     """
-    result: tuple[Tensor, Tensor, Tensor] = _SkipStack.apply(y, told, past, dilations, summed, *weights)  # type: ignore[no-untyped-call]
+    result: tuple[Tensor, Tensor, Tensor] = _SkipStack.apply(
+        y, told, past, dilations, activation, summed, *weights
+    )  # type: ignore[no-untyped-call]
     return result
 
 
@@ -102,6 +112,7 @@ class _Sizes(NamedTuple):
     row_context: int
     lanes: int
     gated: int
+    leaky: int
     summed: int
 
 
@@ -123,7 +134,14 @@ def _apart(count: int) -> int:
     return _LINE * (lines + 1 - lines % 2)
 
 
-def _plan(y: Tensor, told: Tensor, weights: StackWeights, dilations: list[int], summed: bool) -> _Plan:
+def _plan(
+    y: Tensor,
+    told: Tensor,
+    weights: StackWeights,
+    dilations: list[int],
+    activation: Activation,
+    summed: bool,
+) -> _Plan:
     samples, lanes = y.shape[-1], lanes_like(y)
     layers, width, own_channels, taps = weights.dilated.shape
     channels = _up_to(own_channels, CHANNELS)
@@ -146,7 +164,8 @@ def _plan(y: Tensor, told: Tensor, weights: StackWeights, dilations: list[int], 
         wide=_apart(padded + VECTORS * lanes),
         row_context=begin,
         lanes=lanes,
-        gated=int(width > own_channels),
+        gated=int(activation == "gated"),
+        leaky=int(activation == "leaky_relu"),
         summed=int(summed),
     )
     return _Plan(np.array(places, np.int64).reshape(-1), np.array(dilations, np.int64), sizes)
@@ -207,10 +226,17 @@ def _halve_sigmoids(weights: Tensor, gated: int) -> Tensor:
 class _SkipStack(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, y: Tensor, told: Tensor, past: Tensor, dilations: list[int], summed: bool, *given: Tensor
+        ctx: Any,
+        y: Tensor,
+        told: Tensor,
+        past: Tensor,
+        dilations: list[int],
+        activation: Activation,
+        summed: bool,
+        *given: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         own = StackWeights(*given)
-        plan = _plan(y, told, own, dilations, summed)
+        plan = _plan(y, told, own, dilations, activation, summed)
         sizes, rows, kept = plan.sizes, y.shape[0], any(ctx.needs_input_grad)
         parts, channels = shares(rows), sizes.channels
         places = rows if kept else len(parts)
@@ -276,4 +302,4 @@ class _SkipStack(torch.autograd.Function):
             offset=offset[:, :width],
         )
         for_c = for_told[:, : own.mix.shape[2], :samples] if wanted else None
-        return for_input[:, :width, :samples], for_c, None, None, None, *for_weights
+        return for_input[:, :width, :samples], for_c, None, None, None, None, *for_weights

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tapezoo.layers.lane_tiles import add_dots, add_products, store_tile
-from tapezoo.layers.lanes import load, ones, total, zeros
+from tapezoo.layers.lanes import leaky_slope, load, ones, total, zeros
 from tapezoo.layers.stack_tiles import (
     TILES,
     VECTORS,
@@ -58,6 +58,11 @@ def _through_tanh(gradient, z):  # type: ignore[no-untyped-def]
 
 
 @inlined
+def _through_leak(gradient, z):  # type: ignore[no-untyped-def]
+    return times(gradient, (leaky_slope(z[0]), leaky_slope(z[1]), leaky_slope(z[2])))
+
+
+@inlined
 def _through_sigmoid(gradient, s):  # type: ignore[no-untyped-def]
     """The gradient with respect to the sigmoid's argument before it is halved (`sigmoid_of_twice`)."""
     one = ones(s[0])
@@ -71,7 +76,7 @@ def _through_sigmoid(gradient, s):  # type: ignore[no-untyped-def]
 @compiled
 def _straighten(  # type: ignore[no-untyped-def]
     layer, begin, end, d_heads, d_heads_at, residual, d_y, d_y_at, heard, z, z_at, bent, bent_at, d_u, d_u_at, wide,
-    channels, lanes, gated,
+    channels, lanes, gated, leaky,
 ):  # fmt: skip
     """The gradient of u from `begin` to `end`, from those of the skip and, if `heard`, of y'."""
     for i in range(0, channels, 4):
@@ -94,12 +99,20 @@ def _straighten(  # type: ignore[no-untyped-def]
                     store_tile(d_u, to + 4 * half * wide, wide, four)
             else:
                 a, b, c, d = load_tile(z, z_at + i * wide + t, wide)
-                four = (
-                    _through_tanh(tile[0], a),
-                    _through_tanh(tile[1], b),
-                    _through_tanh(tile[2], c),
-                    _through_tanh(tile[3], d),
-                )
+                if leaky:
+                    four = (
+                        _through_leak(tile[0], a),
+                        _through_leak(tile[1], b),
+                        _through_leak(tile[2], c),
+                        _through_leak(tile[3], d),
+                    )
+                else:
+                    four = (
+                        _through_tanh(tile[0], a),
+                        _through_tanh(tile[1], b),
+                        _through_tanh(tile[2], c),
+                        _through_tanh(tile[3], d),
+                    )
                 store_tile(d_u, d_u_at + i * wide + t, wide, four)
 
 
@@ -107,8 +120,8 @@ def _straighten(  # type: ignore[no-untyped-def]
 def stack_backward(  # type: ignore[no-untyped-def]
     given_y, given_heads, given_after, told, into, weights, residual, context, z, bent, d_y, d_heads, d_u, for_into,
     for_weights, for_residual, for_offset, for_input, for_told, places, dilations, layers, taps, own_channels,
-    channels, width, columns, samples, padded, wide, row_context, lanes, gated, summed, heard, carried, first, last,
-    share, wanted,
+    channels, width, columns, samples, padded, wide, row_context, lanes, gated, leaky, summed, heard, carried, first,
+    last, share, wanted,
 ):  # fmt: skip
     """The gradient, row by row, from the last layer back to the first.
 
@@ -153,7 +166,7 @@ def stack_backward(  # type: ignore[no-untyped-def]
             for start in range(0, padded, TILES * step):
                 _straighten(
                     layer, start, min(start + TILES * step, padded), d_heads, d_heads_at, residual, d_y, d_y_at,
-                    reached, z, z_at, bent, bent_at, d_u, d_u_at, wide, channels, lanes, gated,
+                    reached, z, z_at, bent, bent_at, d_u, d_u_at, wide, channels, lanes, gated, leaky,
                 )  # fmt: skip
             if reached:
                 _add_correlations(

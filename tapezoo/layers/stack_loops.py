@@ -1,6 +1,6 @@
 """The compiled loops of a stack of dilated convolutions with skips: forward, row by row.
 
-    u = W * y + V c,   z = tanh(u) or tanh(u_1) sigmoid(u_2),   y' = y + R z + r
+    u = W * y + V c,   z = tanh(u), leaky_relu(u) or tanh(u_1) sigmoid(u_2),   y' = y + R z + r
 
 Each row of the batch is computed through all layers before the next row, so that a layer's results are still in the
 cache when the next layer reads them. In each layer, a few channels are computed at once, for as many samples as
@@ -12,7 +12,7 @@ that channels do not compete for the same cache sets.
 from __future__ import annotations
 
 from tapezoo.layers.lane_tiles import add_products, store_tile
-from tapezoo.layers.lanes import sigmoid_of_twice, tanh
+from tapezoo.layers.lanes import leaky_relu, sigmoid_of_twice, tanh
 from tapezoo.layers.stack_tiles import (
     TILES,
     VECTORS,
@@ -39,6 +39,11 @@ def _sigmoids(three):  # type: ignore[no-untyped-def]
 
 
 @inlined
+def _leaks(three):  # type: ignore[no-untyped-def]
+    return leaky_relu(three[0]), leaky_relu(three[1]), leaky_relu(three[2])
+
+
+@inlined
 def _keep(heads, at, z, lanes, first):  # type: ignore[no-untyped-def]
     if not first:
         before = load_three(heads, at, lanes)
@@ -49,7 +54,7 @@ def _keep(heads, at, z, lanes, first):  # type: ignore[no-untyped-def]
 @compiled
 def _bend(  # type: ignore[no-untyped-def]
     layer, begin, end, told, told_at, told_step, columns, into, y, y_at, y_step, weights, taps, dilation, bent,
-    bent_at, z, z_at, heads, heads_at, wide, channels, width, lanes, gated, summed,
+    bent_at, z, z_at, heads, heads_at, wide, channels, width, lanes, gated, leaky, summed,
 ):  # fmt: skip
     """The z from `begin` to `end`, from the layer's y; its newest tap at the block's first sample is at `y_at`."""
     for g in range(0, width, 4):
@@ -72,7 +77,10 @@ def _bend(  # type: ignore[no-untyped-def]
                     _keep(heads, heads_at + o, one, lanes, layer == 0)
                     _keep(heads, heads_at + o + wide, two, lanes, layer == 0)
             else:
-                one, two, third, four = _tanhs(tile[0]), _tanhs(tile[1]), _tanhs(tile[2]), _tanhs(tile[3])
+                if leaky:
+                    one, two, third, four = _leaks(tile[0]), _leaks(tile[1]), _leaks(tile[2]), _leaks(tile[3])
+                else:
+                    one, two, third, four = _tanhs(tile[0]), _tanhs(tile[1]), _tanhs(tile[2]), _tanhs(tile[3])
                 o = g * wide + t
                 store_tile(z, z_at + o, wide, (one, two, third, four))
                 if summed:
@@ -86,7 +94,7 @@ def _bend(  # type: ignore[no-untyped-def]
 def stack_forward(  # type: ignore[no-untyped-def]
     input, past, told, into, weights, residual, offset, context, z, bent, heads, output, after, places,
     dilations, layers, taps, own_channels, channels, width, columns, samples, padded, wide, row_context, lanes, gated,
-    summed, first, last, kept, share,
+    leaky, summed, first, last, kept, share,
 ):  # fmt: skip
     """Fills `context` with every layer's y, `z`, `bent`, and `heads` with the sum of z over the layers.
 
@@ -148,7 +156,7 @@ def stack_forward(  # type: ignore[no-untyped-def]
                 _bend(
                     layer, start, stop, told, row * columns * padded, padded, columns, into, context, y_at, stride,
                     weights, taps, dilations[layer], bent, bent_at, z, z_at, heads, row * channels * wide, wide,
-                    channels, width, lanes, gated, summed,
+                    channels, width, lanes, gated, leaky, summed,
                 )  # fmt: skip
                 for o in range(0, channels, 4):
                     for t in range(start, stop, step):

@@ -176,7 +176,7 @@ class GCNNet(Net):
         weights = stack_weights([layer.dilated for layer in layers], [layer.mix for layer in layers])
         nothing = h.new_zeros(h.shape[0], 0, h.shape[-1])
         dilations = [layer.dilation for layer in layers]
-        _, skips, past = run_skip_stack(h, nothing, past, weights, dilations, summed=False)
+        _, skips, past = run_skip_stack(h, nothing, past, weights, dilations, "gated", summed=False)
         return skips, past
 
     def described(self) -> Architecture:

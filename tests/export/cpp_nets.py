@@ -90,6 +90,9 @@ _MAKERS = {
         2, [5, 3, 2], [1, 3, 700], 2, "gated", 1.0, "concat"
     ),
     "wavenet, three channels, six taps": lambda: WaveNetNet(0, [3], [1, 3, 7, 17, 41, 101, 239], 6),
+    "wavenet, leaky, taps of their own": lambda: WaveNetNet(
+        1, [5, 3], [1, 3, 2, 40], [2, 6, 6, 3], "leaky_relu", head_taps=16
+    ),
     "wavenet, film": lambda: WaveNetNet(2, [5, 3], [1, 2], 3, "tanh", 1.0, "film"),
     "wavenet, gated, film_glu": lambda: WaveNetNet(2, [5, 3], [1, 2], 3, "gated", 1.0, "film_glu"),
     "wavenet folded": lambda: WaveNetNet(2, [6], [1, 5], 3, "tanh", 1.0, "concat").folded(POINT),

@@ -52,6 +52,16 @@ def random_net(name):
         return perturbed(NETS[name](), seed=1).eval()
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [{"activation": "leaky_relu"}, {"kernel_size": [3, 2]}, {"head_taps": 2}],
+    ids=lambda shape: next(iter(shape)),
+)
+def test_a_wavenet_that_the_kernel_cannot_say_is_refused_with_what_it_can(shape):
+    found, _ = KernelTarget().refusal(WaveNetNet(0, [3], [1, 3], **shape))
+    assert "WaveNet with tanh or gates, one kernel size and a head of one tap" in found
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_a_kernel_is_the_net_from_any_state_in_any_blocks_with_controls_on_their_way(name, tmp_path):
     net, target = random_net(name), KernelTarget()

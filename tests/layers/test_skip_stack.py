@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import conv1d
+from torch.nn.functional import conv1d, leaky_relu
 
 from tapezoo.layers.skip_stack import StackWeights, run_skip_stack
 from tapezoo.models.gcn import GCNNet
@@ -13,7 +13,13 @@ from tapezoo.models.wavenet import WaveNetNet
 
 
 def plain_stack(
-    y: Tensor, told: Tensor, past: Tensor, weights: StackWeights, dilations: list[int], summed: bool
+    y: Tensor,
+    told: Tensor,
+    past: Tensor,
+    weights: StackWeights,
+    dilations: list[int],
+    activation: str,
+    summed: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The formulas of `run_skip_stack`, one layer after another."""
     skips, after, channels = [], [], y.shape[1]
@@ -22,8 +28,8 @@ def plain_stack(
         W, V, b, R, r = (each[layer] for each in weights)
         context = torch.cat([before, y], dim=-1)
         u = conv1d(context, W, b, dilation=dilations[layer]) + V @ told
-        z = torch.tanh(u[:, :channels])
-        if u.shape[1] > channels:
+        z = leaky_relu(u, 0.01) if activation == "leaky_relu" else torch.tanh(u[:, :channels])
+        if activation == "gated":
             z = z * torch.sigmoid(u[:, channels:])
         y = y + R @ z + r.unsqueeze(-1)
         skips.append(z)
@@ -31,11 +37,13 @@ def plain_stack(
     return y, sum(skips) if summed else torch.cat(skips, dim=1), torch.cat(after, dim=-1)
 
 
-def fresh(dtype: torch.dtype, gated: bool, rows: int, sizes: tuple[int, ...], dilations: list[int]) -> list:
+def fresh(
+    dtype: torch.dtype, activation: str, rows: int, sizes: tuple[int, ...], dilations: list[int]
+) -> list:
     """What `run_skip_stack` is given; sizes: channels, of c, samples, taps."""
     torch.manual_seed(0)
     channels, columns, samples, taps = sizes
-    layers, width = len(dilations), channels * (1 + gated)
+    layers, width = len(dilations), channels * (1 + (activation == "gated"))
 
     def noise(*shape: int) -> Tensor:
         return (0.5 * torch.randn(*shape, dtype=torch.float64)).to(dtype).requires_grad_()
@@ -48,7 +56,14 @@ def fresh(dtype: torch.dtype, gated: bool, rows: int, sizes: tuple[int, ...], di
         noise(layers, channels),
     )
     past = noise(rows, channels, (taps - 1) * sum(dilations)).detach()
-    return [noise(rows, channels, samples), noise(rows, columns, samples), past, weights, dilations]
+    return [
+        noise(rows, channels, samples),
+        noise(rows, columns, samples),
+        past,
+        weights,
+        dilations,
+        activation,
+    ]
 
 
 def results(run, given: list, summed: bool) -> list[Tensor]:
@@ -62,6 +77,7 @@ def results(run, given: list, summed: bool) -> list[Tensor]:
     return [y, skips, after, *both, *alone]
 
 
+ACTIVATIONS = ["tanh", "gated", "leaky_relu"]
 # channels, knobs and samples that fill tiles and that do not, contexts longer than the block
 CASES = [
     (3, (5, 3, 150, 3), [1, 3, 160]),
@@ -71,23 +87,23 @@ CASES = [
 
 
 @pytest.mark.slow  # compiled anew for double precision; in single precision below
-@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("summed", [False, True])
 @pytest.mark.parametrize(("rows", "sizes", "dilations"), CASES)
-def test_outputs_and_gradients_are_those_of_torch(gated, summed, rows, sizes, dilations):
-    given = fresh(torch.float64, gated, rows, sizes, dilations)
+def test_outputs_and_gradients_are_those_of_torch(activation, summed, rows, sizes, dilations):
+    given = fresh(torch.float64, activation, rows, sizes, dilations)
     for own, expected in zip(
         results(run_skip_stack, given, summed), results(plain_stack, given, summed), strict=True
     ):
         torch.testing.assert_close(own, expected, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("summed", [False, True])
 @pytest.mark.parametrize(("rows", "sizes", "dilations"), CASES)
-def test_single_precision_is_near_to_double(gated, summed, rows, sizes, dilations):
-    exact = results(plain_stack, fresh(torch.float64, gated, rows, sizes, dilations), summed)
-    single = results(run_skip_stack, fresh(torch.float32, gated, rows, sizes, dilations), summed)
+def test_single_precision_is_near_to_double(activation, summed, rows, sizes, dilations):
+    exact = results(plain_stack, fresh(torch.float64, activation, rows, sizes, dilations), summed)
+    single = results(run_skip_stack, fresh(torch.float32, activation, rows, sizes, dilations), summed)
     for own, expected in zip(single, exact, strict=True):
         assert own.dtype == torch.float32
         assert (own.double() - expected).norm() <= 3e-6 * expected.norm()
@@ -95,7 +111,7 @@ def test_single_precision_is_near_to_double(gated, summed, rows, sizes, dilation
 
 @pytest.mark.parametrize("summed", [False, True])
 def test_without_a_gradient_and_in_two_threads_it_is_the_same(summed, monkeypatch):
-    given = fresh(torch.float32, True, 17, (8, 1, 70, 3), [1, 30])
+    given = fresh(torch.float32, "gated", 17, (8, 1, 70, 3), [1, 30])
     alone = results(run_skip_stack, given, summed)
     with torch.no_grad():
         played = run_skip_stack(*given, summed)
@@ -110,7 +126,7 @@ def test_without_a_gradient_and_in_two_threads_it_is_the_same(summed, monkeypatc
 
 
 def test_blocks_with_the_past_carried_are_one_pass():
-    y, told, past, *others = fresh(torch.float32, False, 3, (4, 1, 90, 3), [1, 20])
+    y, told, past, *others = fresh(torch.float32, "tanh", 3, (4, 1, 90, 3), [1, 20])
     with torch.no_grad():
         whole = run_skip_stack(y, told, past, *others, True)
         parts = []
@@ -123,8 +139,9 @@ def test_blocks_with_the_past_carried_are_one_pass():
     torch.testing.assert_close(past, whole[2], rtol=0, atol=1e-6)
 
 
-def test_what_is_not_finite_stays_in_its_row_and_is_not_hidden():
-    given = fresh(torch.float32, False, 3, (4, 1, 60, 3), [1, 2])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_what_is_not_finite_stays_in_its_row_and_is_not_hidden(activation):
+    given = fresh(torch.float32, activation, 3, (4, 1, 60, 3), [1, 2])
     with torch.no_grad():
         given[0][1, 2, 20] = torch.nan
         y, skips, _ = run_skip_stack(*given, True)
@@ -137,6 +154,7 @@ def test_what_is_not_finite_stays_in_its_row_and_is_not_hidden():
 NETS = [
     lambda: WaveNetNet(0, [6, 4], [1, 2, 40]),
     lambda: WaveNetNet(2, [5], [1, 9], activation="gated"),
+    lambda: WaveNetNet(0, [3], [1, 3, 13, 1], [3, 3, 7, 3], "leaky_relu", head_taps=5),
     lambda: GCNNet(0, channels=5, num_layers=4),
 ]
 

@@ -66,6 +66,9 @@ TAPEZOO_INLINE vec power_of_two(vec x) {
   return fma(series * f, power, power);
 }
 
+// x above 0, .01 x below.
+TAPEZOO_INLINE vec leaky_relu(vec x) { return max(x, x * fill(0.01f)); }
+
 // 1 / (1 + 2^x)
 TAPEZOO_INLINE vec sigmoid(vec x) { return fill(1.0f) / (fill(1.0f) + power_of_two(x)); }
 

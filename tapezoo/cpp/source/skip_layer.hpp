@@ -1,10 +1,10 @@
 // u = W * y + V signal, z = f(u), y' = y + R z. W::Dilated, W::Mix (of W::Mix::columns rows of the signal), W::Residual.
 //
-// f is tanh, or gated: then a group of four rows of u is two for the tanh and the two gates beside them. Layers of one shape
+// f is tanh, a leaky rectifier, or gated: then a group of four rows of u is two for the tanh and the two gates beside them. Layers of one shape
 // share their code.
 
 // One group and tile of z, and with SUMMED its sum with what is in `head`.
-template <int T, int COLUMNS, int TAPS, int MIXED, bool GATED, bool SUMMED>
+template <int T, int COLUMNS, int TAPS, int MIXED, bool GATED, bool LEAKY, bool SUMMED>
 TAPEZOO_APART void bend(const float* bias, const float* weight, const float* y, int stride, int dilation, const float* mix,
                         const float* signal, float* z, float* head) noexcept {
   Tile<T> sums;
@@ -19,6 +19,8 @@ TAPEZOO_APART void bend(const float* bias, const float* weight, const float* y, 
       vec made;
       if constexpr (GATED)
         made = gated(sums[r][t], sums[r + 2][t]);
+      else if constexpr (LEAKY)
+        made = leaky_relu(sums[r][t]);
       else
         made = tanh(sums[r][t]);
       store(z + at, made);
@@ -58,7 +60,7 @@ class SkipLayer : public W::Mix, public W::Residual {
     each_tile(samples, [=](auto size, int n) {
       for (int row = 0; row < D::rows; row += 4) {
         const int at = row / 4 * MADE * CHUNK + n;
-        bend<size.vectors, D::columns, D::taps, M::columns, W::gated, W::summed>(
+        bend<size.vectors, D::columns, D::taps, M::columns, W::gated, W::leaky, W::summed>(
             bias + row, weight + row * D::taps * D::columns, y + n, STRIDE, D::dilation, mix + row * M::columns, signal + n,
             z + at, W::summed ? head + at : nullptr);
       }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tapezoo.architecture import ControlledRecurrent
+from tapezoo.architecture import ControlledRecurrent, SkipStack
 from tapezoo.bundle.targets import TARGETS
 from tapezoo.export.errors import ExportError
 from tapezoo.export.targets.kernel_forms import fit_kernel
@@ -22,7 +22,8 @@ PLAIN = "Export the targets onnx and torchscript, which express every net; or tr
 class KernelTarget(Target):
     """Weights alone, in safetensors, for nets that `tapezoo.runtime.kernels` has a compiled loop for.
 
-    A net that describes itself as LSTM or GRU layers with an output layer, as a WaveNet or as a state transition net,
+    A net that describes itself as LSTM or GRU layers with an output layer, as a WaveNet (of tanh or gates, one kernel
+    size and a head of one tap) or as a state transition net,
     whose controls, if any, stand beside the signal; of the others those that are folded to such a net. Each of them
     may have a tape behind it (`tapezoo.taped`).
     """
@@ -42,6 +43,10 @@ class KernelTarget(Target):
         form = fit_kernel(architecture)
         if form is None:
             kernels = f"there are kernels for LSTM, GRU, WaveNet and STN of up to {WIDEST_STEPS} units"
+            if any(isinstance(layer, SkipStack) for layer in architecture.layers):
+                kernels = (
+                    "there is a kernel for WaveNet with tanh or gates, one kernel size and a head of one tap"
+                )
             return f"a {type(net).__name__}; {kernels}", EVERY_NET
         modulation = next(architecture.modulations(), None)
         if modulation is not None:

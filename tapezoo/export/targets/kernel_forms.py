@@ -185,6 +185,8 @@ def _are_wavenet(stacks: Sequence[SkipStack], architecture: Architecture) -> boo
         stack.widen is not None
         and stack.widen.bias is None
         and stack.skips == "sum"
+        and stack.head.kernel_size == 1
+        and all(layer.activation != "leaky_relu" for layer in stack.layers)
         and all(layer.mix is not None and layer.mix.bias is None for layer in stack.layers)
         for stack in stacks
     )
