@@ -15,6 +15,7 @@ from tapezoo.architecture.tape import (
     HISTORY,
     OWN_STATES,
     PAST,
+    PLACE_IN_MODULATION,
     PLACE_IN_NOISE,
     PLACE_IN_TRANSPORT,
 )
@@ -27,38 +28,49 @@ from tapezoo.net import SMOOTHING_SAMPLES, Net, State, UndescribableError, Unfol
 
 WOW = Control("wow", 0.0, 1.0, 1.0)
 FLUTTER = Control("flutter", 0.0, 1.0, 1.0)
+MODULATION_NOISE = Control("modulation_noise", HISS_OFF_DB, HISS_MOST_DB, 0.0, "dB")
 HISS = Control("hiss", HISS_OFF_DB, HISS_MOST_DB, 0.0, "dB")
 
 
 class Taped(Net):
-    """`y[n] = v[n - latency - wow w[n] - flutter f[n]] + hiss h[n]`, v the net's output; w, f and h are loops.
+    """`y[n] = v[n - latency - wow w[n] - flutter f[n]] + hiss h[n]`, `v[n] = u[n] (1 + modulation_noise m[n])`.
 
-    Behind the net's own controls it has `wow` and `flutter`, 0 (off) to 1 (as recorded), and `hiss`, in dB over the
-    noise as recorded; its lowest value, -60 dB, is off. They glide as all controls do. With all of them off the output
-    is that of the net, delayed by the latency, to the last bit.
+    u is the net's output; w, f, h and m are loops. The modulation noise is the unevenness of the coating: it lies on
+    the tape, so that it wanders with it.
 
-    All rows of a batch hear the same wander, and each another part of the noise: the channels of one tape.
+    Behind the net's own controls it has `wow` and `flutter`, 0 (off) to 1 (as recorded), `modulation_noise` and `hiss`,
+    in dB over the noise as recorded; their lowest value, -60 dB, is off. They glide as all controls do. With all of
+    them off the output is that of the net, delayed by the latency, to the last bit.
+
+    All rows of a batch hear the same wander, and each another part of either noise: the channels of one tape.
 
     Args:
         net: Any net; its state tensors keep their names.
         transport: The loops of wow and flutter, in samples of delay around 0; None: no delay line, and neither control.
         noise: The loop of the noise, full scale is +-1; None: neither noise nor its control.
+        modulation: The loop of the modulation noise, relative deviation of the gain; None: likewise.
     """
 
-    def __init__(self, net: Net, transport: LoopedCurves | None, noise: LoopedTable | None) -> None:
-        if transport is None and noise is None:
+    def __init__(
+        self,
+        net: Net,
+        transport: LoopedCurves | None,
+        noise: LoopedTable | None,
+        modulation: LoopedTable | None = None,
+    ) -> None:
+        if transport is None and noise is None and modulation is None:
             raise ValueError("neither transport nor noise: nothing stands behind the net")
         if taken := OWN_STATES.intersection(net.state_names):
             raise ValueError(
                 f"a net with a state called {', '.join(sorted(taken))}: is there a tape behind it already?"
             )
         super().__init__(net.num_controls, net.receptive_field, smoothing_samples=0)  # see `_smoothed_own`
-        self.controls = tape_controls(transport is not None, noise is not None)
+        self.controls = tape_controls(transport is not None, noise is not None, modulation is not None)
         self.num_controls = net.num_controls + len(self.controls)
         self.smoothing_samples = SMOOTHING_SAMPLES
         self.latency_samples, self.hop_samples = net.latency_samples, net.hop_samples
         self.max_block_samples, self.remains = net.max_block_samples, net.remains
-        self.net, self.transport, self.noise = net, transport, noise
+        self.net, self.transport, self.noise, self.modulation = net, transport, noise, modulation
         self.register_rest(HISTORY, torch.zeros(len(self.controls), SMOOTHING_SAMPLES))
         self.delay: WanderingDelay | None = None
         if transport is not None:
@@ -71,6 +83,9 @@ class Taped(Net):
             begin = (int(transport.rest) - self.latency_samples) % transport.length_samples
             self.register_endless(PLACE_IN_TRANSPORT, torch.tensor(begin))
         cannot_keep = dict(net.cannot_keep)
+        if modulation is not None:
+            self.register_endless(PLACE_IN_MODULATION, modulation.rest)
+            cannot_keep["rest"] = "the offset of the net's output wavers, as all of it does"
         if noise is not None:
             self.register_endless(PLACE_IN_NOISE, noise.rest)
             cannot_keep["rest"] = "the noise goes on in silence"
@@ -84,13 +99,17 @@ class Taped(Net):
         output, after = self.net(input, controls[:, :known], of_net)
         path, history = self._smoothed_own(controls[:, known:], state[HISTORY], input)
         after = {**after, HISTORY: history}
+        if self.modulation is not None:
+            unevenness, after[PLACE_IN_MODULATION] = self.modulation(state[PLACE_IN_MODULATION], samples)
+            knob = 0 if self.transport is None else 2
+            output = output * (1 + noise_gain(path[:, knob]) * unevenness)[:, None]
         if self.transport is not None and self.delay is not None:
             curves, after[PLACE_IN_TRANSPORT] = self.transport(state[PLACE_IN_TRANSPORT], samples)
             deviation = (curves * path[:, :2].transpose(1, 2)).sum(-1)
             output, after[PAST] = self.delay(output, deviation, state[PAST])
         if self.noise is not None:
             noise, after[PLACE_IN_NOISE] = self.noise(state[PLACE_IN_NOISE], samples)
-            output = output + (hiss_gain(path[:, -1]) * noise)[:, None]
+            output = output + (noise_gain(path[:, -1]) * noise)[:, None]
         return output, after
 
     @property
@@ -104,12 +123,14 @@ class Taped(Net):
         return (*self.net.endless_states, *super().endless_states)
 
     def initial_state(self, controls: Tensor) -> State:
-        """See `Net.initial_state`; every row has its place in the noise already."""
+        """See `Net.initial_state`; every row has its place in the noises already."""
         known = self.net.num_controls
         state = {**self.net.initial_state(controls[:, :known]), **super().rest_state(controls.shape[0])}
         state[HISTORY] = fill_history(controls[:, known:], SMOOTHING_SAMPLES)
         if self.noise is not None:
             state[PLACE_IN_NOISE] = self.noise.begun(state[PLACE_IN_NOISE])
+        if self.modulation is not None:
+            state[PLACE_IN_MODULATION] = self.modulation.begun(state[PLACE_IN_MODULATION])
         return state
 
     def rest_state(self, rows: int) -> State:
@@ -132,7 +153,7 @@ class Taped(Net):
 
     def described(self) -> Architecture:
         """See `Net.described`: it cannot be."""
-        raise UndescribableError(self, "a delay line and a loop of noise behind the net")
+        raise UndescribableError(self, "a delay line and loops of noise behind the net")
 
     def _smoothed_own(self, controls: Tensor, history: Tensor, input: Tensor) -> tuple[Tensor, Tensor]:
         """See `Net.smoothed`; of the controls behind those of the net."""
@@ -144,13 +165,17 @@ class Taped(Net):
         return glide(history, controls, input.shape[-1])
 
 
-def tape_controls(has_transport: bool, has_noise: bool) -> tuple[Control, ...]:
+def tape_controls(has_transport: bool, has_noise: bool, has_modulation: bool = False) -> tuple[Control, ...]:
     """The controls of what stands behind the net."""
-    return (*((WOW, FLUTTER) if has_transport else ()), *((HISS,) if has_noise else ()))
+    return (
+        *((WOW, FLUTTER) if has_transport else ()),
+        *((MODULATION_NOISE,) if has_modulation else ()),
+        *((HISS,) if has_noise else ()),
+    )
 
 
-def hiss_gain(position: Tensor) -> Tensor:
-    """The gain of the noise at a position of `HISS`; exactly 0 at its lowest."""
+def noise_gain(position: Tensor) -> Tensor:
+    """The gain of a noise at a position of `HISS` or `MODULATION_NOISE`; exactly 0 at its lowest."""
     octave = math.log(10) / 20
     level = position * ((HISS_MOST_DB - HISS_OFF_DB) * octave) + HISS_OFF_DB * octave
     return torch.exp(level) * (position > 0)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 EPILOG = """\
-The order is that of a machine: the nonlinearity, which holds the record and replay equalisation, then the delay
-line, then the noise. Each has a control of its own: wow and flutter from 0 (off) to 1 (as recorded), hiss in dB over
-the noise as recorded, where -60 dB is off. Nothing random is computed while it plays: the bundle carries the loops
-(docs/tape.md).
+The order is that of a machine: the nonlinearity, which holds the record and replay equalisation, then the modulation
+noise, which lies on the tape, then the delay line, then the noise. Each has a control of its own: wow and flutter from
+0 (off) to 1 (as recorded), modulation_noise and hiss in dB over the noise as recorded, where -60 dB is off. Nothing
+random is computed while it plays: the bundle carries the loops (docs/tape.md).
 """
 
 
@@ -22,7 +22,7 @@ def add_parser(verbs: Any) -> None:
     parser = verbs.add_parser(
         "assemble",
         help="one bundle of a trained model, a tape's wow and flutter, and its noise",
-        description="Exports a trained model with a tape's wow, flutter and noise behind it, as one verified bundle.",
+        description="Exports a trained model with a tape's wow, flutter and noises behind it, as one verified bundle.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -40,6 +40,12 @@ def add_parser(verbs: Any) -> None:
         help="a delay over time, as `tapezoo generate` writes it, or the best.ckpt of a generator",
     )
     parser.add_argument("--noise", type=Path, metavar="NOISE.wav", help="a loop of noise, likewise")
+    parser.add_argument(
+        "--modulation-noise",
+        type=Path,
+        metavar="NOISE.wav",
+        help="a loop of the unevenness of the tape, as `tapezoo generate --modulation-noise` writes it",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder of the bundle")
     parser.add_argument(
         "--seed",
@@ -89,6 +95,7 @@ def run(options: argparse.Namespace) -> int:
             options.out,
             transport=options.transport,
             noise=options.noise,
+            modulation_noise=options.modulation_noise,
             seed=options.seed,
             loop_s=options.seconds,
             overwrite=options.overwrite,
@@ -101,11 +108,10 @@ def run(options: argparse.Namespace) -> int:
         parity = f"parity {target.max_abs_error:.1e} over {len(target.results)} golden cases"
         lines.append(f"{target.target:<12} {target.file:<18} {parity}")
     made_of = manifest.provenance[ENTRY]
-    for part in ("transport", "noise"):
+    for part in ("modulation_noise", "transport", "noise"):
         if part in made_of:
-            lines.append(
-                f"{part:<12} a loop of {made_of[part]['loop_seconds']:.1f} s, from {made_of[part]['file']}"
-            )
+            label, own = part.removesuffix("_noise"), made_of[part]
+            lines.append(f"{label:<12} a loop of {own['loop_seconds']:.1f} s, from {own['file']}")
     arrival = probed(manifest)
     if arrival is not None:
         lines.append(f"latency      {latency_text(arrival, manifest.sample_rate)}")
@@ -133,10 +139,10 @@ def _check(options: argparse.Namespace) -> None:
     from tapezoo.errors import ArgumentsError
     from tapezoo.run_files import CheckpointError
 
-    if options.transport is None and options.noise is None:
+    if options.transport is options.noise is options.modulation_noise is None:
         raise ArgumentsError(
             "tapezoo assemble",
-            "neither --transport nor --noise: `tapezoo export` writes the nonlinearity alone",
+            "no --transport, --noise or --modulation-noise: `tapezoo export` writes the nonlinearity alone",
         )
     if not 1 <= options.seconds <= LONGEST_S:
         raise ArgumentsError("tapezoo assemble", f"--seconds {options.seconds:g}, outside 1 to {LONGEST_S:g}")

@@ -12,7 +12,11 @@ prepare` made, or a CSV file of a delay over time. `tapezoo render MODEL IN OUT 
 --out NOISE.wav: more of its noise, hiss and hum. SOURCE is the folder of a data set, of which the pauses count, or a
 sound file of the machine playing nothing. `tapezoo render MODEL IN OUT --noise NOISE.wav` adds it.
 Both have the spectrum and the lines of what was recorded, and phases of their own: another --seed, another take;
-where one ends, it can begin anew without a seam. A picture beside it and a table show how alike they are.
+where one ends, it can begin anew without a seam.
+--modulation-noise --out NOISE.wav: how the unevenness of a tape makes its gain waver. SOURCE is a sound file of a
+steady tone that the machine plays, such as 1 or 3.15 kHz, half a minute. `tapezoo assemble` and `tapezoo render` play
+it (--modulation-noise NOISE.wav).
+A picture beside it and a table show how alike they are.
 With the best.ckpt of a generator that `tapezoo fit` has trained as SOURCE, that makes it; --against compares it with
 recordings (docs/tape.md).
 """
@@ -34,6 +38,11 @@ def add_parser(verbs: Any) -> None:
         "source", nargs="+", type=Path, metavar="SOURCE", help="data sets or files, see below"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="TAKE.csv or NOISE.wav")
+    parser.add_argument(
+        "--modulation-noise",
+        action="store_true",
+        help="learn from a recorded tone how its level wavers, and make more of that",
+    )
     parser.add_argument("--seconds", type=float, default=60.0, metavar="S", help="length (default: 60)")
     parser.add_argument("--seed", type=int, default=0, help="another one, another take (default: 0)")
     parser.add_argument(
@@ -63,6 +72,8 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Learns or loads, makes, compares, and says what was written."""
     _check(options)
+    if options.modulation_noise:
+        return _generate_modulation(options)
     return _generate_take(options) if _suffix(options) == ".csv" else _generate_noise(options)
 
 
@@ -116,6 +127,25 @@ def _generate_noise(options: argparse.Namespace) -> int:
     return 0
 
 
+def _generate_modulation(options: argparse.Namespace) -> int:
+    from tapezoo.cli.generate_sources import learned_modulation
+    from tapezoo.render.soundfiles import write_float_wav
+    from tapezoo.report.figures import write_png
+    from tapezoo.report.noise import draw_noise, noise_table
+    from tapezoo.tape.noise_distances import MODULATION, compare_noise
+    from tapezoo.tape.steady_tones import POINTS_PER_S
+
+    source = learned_modulation(options)
+    seconds = sum(map(len, source.recorded)) / POINTS_PER_S
+    heard = source.heard(seconds + 1, options.seed + 1)
+    distance = compare_noise(source.recorded, heard, POINTS_PER_S, MODULATION)
+    write_float_wav(options.out, source.make(options.seconds, options.seed), source.rate_hz)
+    title = f"{options.out.name}, with the hiss beside the tone"
+    written = write_png(draw_noise(distance, title), options.out.with_suffix(".png"))
+    _say(options, source.learned, noise_table({"made": distance}), written, "--modulation-noise")
+    return 0
+
+
 def _is_trained(options: argparse.Namespace) -> bool:
     return any(source.suffix == ".ckpt" for source in options.source)
 
@@ -160,6 +190,11 @@ def _check(options: argparse.Namespace) -> None:
     of_takes = (options.wow, options.flutter, options.sample_rate)
     if _suffix(options) == ".wav" and of_takes != (1.0, 1.0, None):
         raise ArgumentsError("tapezoo generate", "--wow, --flutter or --sample-rate with --out NOISE.wav")
+    if options.modulation_noise and (_suffix(options) == ".csv" or _is_trained(options)):
+        what = "a checkpoint" if _is_trained(options) else f"--out {options.out}"
+        raise ArgumentsError(
+            "tapezoo generate", f"--modulation-noise with {what}: it makes NOISE.wav of a tone"
+        )
     if _is_trained(options):
         if len(options.source) > 1:
             raise ArgumentsError(

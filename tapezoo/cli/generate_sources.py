@@ -11,10 +11,13 @@ from typing import Any
 from tapezoo.errors import ArgumentsError
 from tapezoo.tape.checkpoints import load_generator
 from tapezoo.tape.generator import make_loop
+from tapezoo.tape.modulation import heard_deviation, learn_modulation, make_modulation
 from tapezoo.tape.noise import learn_noise, make_noise
 from tapezoo.tape.rests import read_rests
 from tapezoo.tape.sources import read_stretches
 from tapezoo.tape.spectral import learn_spectrum, make_take
+from tapezoo.tape.steady_tones import LOWEST_HZ, read_tones
+from tapezoo.tape.steady_tones import POINTS_PER_S as TONE_POINTS_PER_S
 from tapezoo.tape.stretches import POINTS_PER_S, check_stretches, delay_of
 
 
@@ -63,6 +66,38 @@ def learned_noise(options: argparse.Namespace) -> Source:
     parts = f"{len(rests)} part{'s' * (len(rests) != 1)}"
     learned = f"from {seconds:.1f} s in {parts}, {rate} Hz; hum: {hum or 'none'}"
     return Source(lambda length_s, seed: make_noise(noise, length_s, seed), rests, rate, learned)
+
+
+@dataclass(frozen=True)
+class ToneSource(Source):
+    """A source of modulation noise, which is heard beside hiss.
+
+    Args:
+        heard: (seconds, seed) -> modulation noise and hiss as the tones have them, at `TONE_POINTS_PER_S`.
+    """
+
+    heard: Callable[[float, int], Any]
+
+
+def learned_modulation(options: argparse.Namespace) -> ToneSource:
+    """By the spectrum of what the level of recorded tones does."""
+    tones, rate = read_tones(options.source)
+    modulation = learn_modulation(tones, ", ".join(map(str, options.source)))
+    with_hiss = modulation.heard_with_hiss
+    seconds = sum(tone.seconds for tone in tones)
+    tones_hz = ", ".join(sorted({f"{tone.frequency_hz:.0f}" for tone in tones}, key=int))
+    learned = (
+        f"from {seconds:.1f} s of {tones_hz} Hz in {len(tones)} part{'s' * (len(tones) != 1)}, {rate} Hz: "
+        f"{modulation.level_db():.1f} dB re the tone from {LOWEST_HZ:g} to {modulation.highest_hz:.0f} Hz, "
+        f"{modulation.level_db(5, 200):.1f} dB from 5 to 200 Hz, without the hiss beside it"
+    )
+    return ToneSource(
+        lambda length_s, seed: make_modulation(modulation, length_s, rate, seed),
+        [heard_deviation(tone, modulation.highest_hz) for tone in tones],
+        rate,
+        learned,
+        lambda length_s, seed: make_modulation(with_hiss, length_s, TONE_POINTS_PER_S, seed),
+    )
 
 
 def trained(options: argparse.Namespace, quantity: str) -> Source:

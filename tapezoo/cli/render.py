@@ -74,6 +74,13 @@ def add_parser(verbs: Any) -> None:
         "--noise-gain-db", type=float, default=0.0, metavar="DB", help="gain of --noise (default: 0)"
     )
     parser.add_argument(
+        "--modulation-noise",
+        type=Path,
+        metavar="WAV",
+        help="how the gain of a tape wavers, such as `tapezoo generate --modulation-noise` makes: a loop that "
+        "multiplies the output before --delay, with a part of its own for every channel",
+    )
+    parser.add_argument(
         "--mix", type=float, default=1.0, help="share of the effect: 0 is dry, 1 is wet (default: 1)"
     )
     parser.add_argument(
@@ -129,6 +136,7 @@ def run(options: argparse.Namespace) -> int:
             delay=options.delay,
             noise=options.noise,
             noise_gain_db=options.noise_gain_db,
+            modulation_noise=options.modulation_noise,
             overwrite=options.overwrite,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )

@@ -1,4 +1,4 @@
-"""The picture of what stands behind a net: one passage through the net, then its delay, then its noise."""
+"""The picture of what stands behind a net: a passage through the net, then with one part of the tape after another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ from tapezoo.report.figures import new_figure, write_png
 from tapezoo.report.waveforms import draw_spectrograms
 
 PICTURE = "pictures/tape.png"
-SIZE_IN = (8, 7)
+WIDTH_IN, ROW_IN = 8, 2.3
+ADDED = {  # in the order of a machine, by the control of each that is off or not
+    "modulation_noise": "with the modulation noise",
+    "wow": "with the delay",
+    "hiss": "with the noise",
+}
 
 
 class TapePicture:
@@ -58,15 +63,18 @@ class TapePicture:
                 most_frames=COLUMNS,
                 rows=ROWS,
             )
-        figure = new_figure(*SIZE_IN, f"{manifest.architecture}, golden audio")
+        figure = new_figure(WIDTH_IN, ROW_IN * len(shown), f"{manifest.architecture}, golden audio")
         write_png(draw_spectrograms(shown, figure, RANGE_DB), folder / PICTURE)
         return manifest
 
 
 def stages(controls: Sequence[Control], off: dict[str, float]) -> dict[str, dict[str, float]]:
-    """What is switched off, by what is then heard: the net alone, with the delay, with everything there is."""
-    own = {name: low for name, low in off.items() if any(control.name == name for control in controls)}
-    found = {"nonlinearity": own}
-    if "wow" in own and "hiss" in own:
-        found["with the delay"] = {"hiss": own["hiss"]}
-    return {**found, "with the noise" if "hiss" in own else "with the delay": {}}
+    """What is switched off, by what is then heard: the net alone, then with one part after another."""
+    left = {name: low for name, low in off.items() if any(control.name == name for control in controls)}
+    found = {"nonlinearity": dict(left)}
+    for name, added in ADDED.items():
+        if name in left:
+            for control in (name, "flutter") if name == "wow" else (name,):
+                del left[control]
+            found[added] = dict(left)
+    return found

@@ -29,6 +29,7 @@ from tapezoo.tape.loops import (
     TransportLoop,
     make_noise_loop,
     make_transport_loop,
+    read_modulation_loop,
     read_noise_loop,
     read_transport_loop,
 )
@@ -37,7 +38,7 @@ from tapezoo.taped import Taped, reach_samples, tape_controls
 ENTRY = "tape"  # of the manifest's provenance
 TAKES_APART = 0.4142135624  # of a loop, from one seed to the next; rows are apart by another share
 LOOP_S = 60.0
-OFF = {"wow": 0.0, "flutter": 0.0, "hiss": HISS_OFF_DB}
+OFF = {"wow": 0.0, "flutter": 0.0, "modulation_noise": HISS_OFF_DB, "hiss": HISS_OFF_DB}
 
 
 def assemble_checkpoint(
@@ -46,6 +47,7 @@ def assemble_checkpoint(
     *,
     transport: Path | None = None,
     noise: Path | None = None,
+    modulation_noise: Path | None = None,
     seed: int = 0,
     loop_s: float = LOOP_S,
     audio: NDArray[np.float32] | None = None,
@@ -61,6 +63,7 @@ def assemble_checkpoint(
         transport: A CSV file of a delay over time, see `read_transport_loop`, or the checkpoint of a generator, see
             `make_transport_loop`; None: no delay line.
         noise: A sound file, see `read_noise_loop`, or the checkpoint of a generator; None: no noise.
+        modulation_noise: A sound file, see `read_modulation_loop`; None: none.
         seed: Of the take: what generators make, and where in the loops it begins, 0 or more.
         loop_s: Length of what generators make, s.
         audio: See `export_checkpoint`.
@@ -75,13 +78,13 @@ def assemble_checkpoint(
     """
     model = load_model(path)
     own = read_checkpoint(path)["tapezoo"]
-    added = tape_controls(transport is not None, noise is not None)
+    added = tape_controls(transport is not None, noise is not None, modulation_noise is not None)
     check_names(path, model.controls, added)
     made_of: dict[str, Any] = {
         "nonlinearity": {"architecture": own["architecture"], **_file(path)},
         "seed": seed,
     }
-    curves = table = None
+    curves = table = unevenness = None
     if transport is not None:
         loop = (
             make_transport_loop(transport, model.sample_rate, loop_s, seed)
@@ -102,12 +105,18 @@ def assemble_checkpoint(
         )
         table = loop_table(made, seed)
         made_of["noise"] = {**_file(noise), "loop_seconds": len(table.table) / model.sample_rate}
+    if modulation_noise is not None:
+        unevenness = loop_table(read_modulation_loop(modulation_noise, model.sample_rate), seed)
+        made_of["modulation_noise"] = {
+            **_file(modulation_noise),
+            "loop_seconds": len(unevenness.table) / model.sample_rate,
+        }
     parts: list[Part] = [
         LatencyProbe({control.name: OFF[control.name] for control in added}),
         Pictures(),
         TapePicture(OFF),
     ]
-    net = Taped(model.net, curves, table)
+    net = Taped(model.net, curves, table, unevenness)
     return export_bundle(
         net,
         architecture=f"Taped{own['architecture']}",

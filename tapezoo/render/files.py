@@ -15,7 +15,7 @@ from tapezoo.render.automation import Constant, ControlPath
 from tapezoo.render.effect import play_effect
 from tapezoo.render.flow import copy_blocks, mix_with_dry
 from tapezoo.render.limiter import Limiter, Reduction, limit
-from tapezoo.render.noise import read_noise
+from tapezoo.render.noise import read_modulation, read_noise
 from tapezoo.render.player import Player
 from tapezoo.render.report import RenderReport
 from tapezoo.render.soundfiles import (
@@ -45,6 +45,7 @@ class RenderOptions(TypedDict, total=False):
     delay: Path | None
     noise: Path | None
     noise_gain_db: float
+    modulation_noise: Path | None
     block_samples: int
     overwrite: bool
     progress: Callable[[int, int], None] | None
@@ -63,6 +64,7 @@ def render_file(
     delay: Path | None = None,
     noise: Path | None = None,
     noise_gain_db: float = 0.0,
+    modulation_noise: Path | None = None,
     block_samples: int = 8192,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -94,6 +96,8 @@ def render_file(
         noise: Sound file of the machine's noise, such as `tapezoo generate` makes: a loop, which is added to the
             effect, not to the dry part.
         noise_gain_db: Of the noise, dB.
+        modulation_noise: Sound file of the relative deviation of a gain, such as `tapezoo generate --modulation-noise`
+            makes: a loop, by which the effect wavers before the delay.
         block_samples: Samples read at a time, at least 1.
         overwrite: Replace what is at `target`.
         progress: Called with samples done and samples in all.
@@ -105,7 +109,7 @@ def render_file(
         OutputExistsError, UnwritableOutputError: Nothing was written.
         ControlError: Not as many controls as the player has.
         DataError: The delay's file is no trajectory.
-        SoundFileError, RenderError: The noise cannot be read, or is too long for a loop.
+        SoundFileError, RenderError: A noise cannot be read, is too long for a loop, or is none of its kind.
     """
     started_s = time.monotonic()
     path = controls if isinstance(controls, ControlPath) else Constant(controls)
@@ -117,7 +121,8 @@ def render_file(
     written = output_layout(layout, target)
     wander = None if delay is None else _open_transport(delay, layout.sample_rate)
     loop = None if noise is None else read_noise(noise, layout.sample_rate, noise_gain_db)
-    for read in (source, delay, noise):
+    modulation = None if modulation_noise is None else read_modulation(modulation_noise, layout.sample_rate)
+    for read in (source, delay, noise, modulation_noise):
         if read is not None:
             check_target(read, target, overwrite)
 
@@ -129,6 +134,8 @@ def render_file(
         if mix < 1:
             blocks = copy_blocks(blocks, dry)
         output = play_effect(player, path, blocks, layout, input_gain_db, block_samples)
+        if modulation is not None:
+            output = modulation.modulate(output)
         if wander is not None:
             output = wander.read(output, layout.samples, layout.channels)
         if loop is not None:

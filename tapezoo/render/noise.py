@@ -1,4 +1,4 @@
-"""A machine's noise on a render: a loop of it, added block by block."""
+"""A machine's noise on a render: a loop of it, added block by block, or by which a gain wavers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from tapezoo.render.soundfiles import Interleaved, inspect, read_blocks
 
 LEAST_S = 0.1  # of a loop: a shorter one is a tone
 MOST_S = 3600.0  # it is held in memory
+SLOW_HZ, SLOW_SHARE = 1000.0, 0.9  # where the power of a modulation noise lies, and how much of it at least
 READ_SAMPLES = 1 << 16
+OF_TONES = "`tapezoo generate TONE.wav --modulation-noise --out NOISE.wav` makes it of a recorded tone."
 
 
 class NoiseLoop:
@@ -33,12 +35,21 @@ class NoiseLoop:
         Shape:
             blocks: (samples, channels) each.
         """
+        for block, noise in self._beside(blocks):
+            yield (block + noise).astype(block.dtype)
+
+    def modulate(self, blocks: Iterator[Interleaved]) -> Iterator[Interleaved]:
+        """As `add`, but the noise is the relative deviation of a gain."""
+        for block, noise in self._beside(blocks):
+            yield (block * (1 + noise)).astype(block.dtype)
+
+    def _beside(self, blocks: Iterator[Interleaved]) -> Iterator[tuple[Interleaved, NDArray[np.float32]]]:
         done, length = 0, len(self.noise)
         for block in blocks:
             turns, channels = np.divmod(np.arange(block.shape[1]), self.noise.shape[1])
             starts = turns * (length // (turns[-1] + 1))
             places = (done + np.arange(len(block))[:, None] + starts) % length
-            yield (block + self.noise[places, channels]).astype(block.dtype)
+            yield block, self.noise[places, channels]
             done += len(block)
 
 
@@ -64,6 +75,36 @@ def read_noise(path: Path, sample_rate: int, gain_db: float) -> NoiseLoop:
     if layout.sample_rate != sample_rate:
         noise = _resampled(noise, layout.sample_rate, sample_rate)
     return NoiseLoop(noise.astype(np.float32), gain_db)
+
+
+def read_modulation(path: Path, sample_rate: int) -> NoiseLoop:
+    """The relative deviation of a gain as a loop; else as `read_noise`.
+
+    Args:
+        path: The file.
+        sample_rate: Of the render, Hz.
+
+    Raises:
+        SoundFileError: See `read_noise`.
+        RenderError: See `read_noise`; or it is hiss or another sound: the gain would fall below 0, or is not slow.
+    """
+    loop = read_noise(path, sample_rate, 0.0)
+    peak = float(np.abs(loop.noise).max())
+    if peak >= 1:
+        expected = "the relative deviation of a gain, under 100 %"
+        raise RenderError(
+            str(path), found=f"a deviation of {100 * peak:.0f} %", expected=expected, fix=OF_TONES
+        )
+    power = np.square(np.abs(np.fft.rfft(loop.noise, axis=0))).sum(axis=1)
+    slow = float(power[np.fft.rfftfreq(len(loop.noise), 1 / sample_rate) <= SLOW_HZ].sum() / power.sum())
+    if slow < SLOW_SHARE:
+        raise RenderError(
+            str(path),
+            found=f"{slow:.0%} of its power at up to {SLOW_HZ:g} Hz, as of hiss",
+            expected=f"a gain that wavers slowly, {SLOW_SHARE:.0%} or more",
+            fix=f"Pass hiss as --noise. {OF_TONES}",
+        )
+    return loop
 
 
 def _no_loop(path: Path, found: str) -> RenderError:

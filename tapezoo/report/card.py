@@ -20,7 +20,7 @@ PICTURES = {  # drawn by `tapezoo.export.pictures`
     "pictures/transfer_curve.png": "Output over input for one period of a sine at several levels",
 }
 OF_TAPES = {  # by `tapezoo.export.tape_picture`
-    "pictures/tape.png": "The golden audio through the nonlinearity alone, then with the delay, then with the noise",
+    "pictures/tape.png": "The golden audio through the nonlinearity alone, then with one part after another",
 }
 
 
@@ -109,8 +109,8 @@ def _tape(manifest: Manifest) -> list[Part]:
     if made_of is None:
         return []
     loops = [
-        f"the {part}, a loop of {float(made_of[part]['loop_seconds']):.1f} s"
-        for part in ("transport", "noise")
+        f"the {part.replace('_', ' ')}, a loop of {float(made_of[part]['loop_seconds']):.1f} s"
+        for part in ("modulation_noise", "transport", "noise")
         if part in made_of
     ]
     return [

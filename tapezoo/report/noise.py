@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 def noise_figures(distance: NoiseDistance) -> list[Figure]:
     """What the table shows of one way of making noise."""
     return [
-        ("level (dB re full scale)", distance.made_level_db, f"{distance.level_db:.4g} recorded"),
+        (
+            f"level (dB re {distance.scale.reference})",
+            distance.made_level_db,
+            f"{distance.level_db:.4g} recorded",
+        ),
         ("level in third octaves, largest difference (dB)", distance.level_apart_db, "under 1"),
         ("its spread over windows, the same (dB)", distance.spread_apart_db, "under 1"),
         ("distribution of the samples (sigmas)", distance.shape, "under .05"),
@@ -29,13 +33,13 @@ def noise_figures(distance: NoiseDistance) -> list[Figure]:
 
 def noise_table(distances: Mapping[str, NoiseDistance]) -> Table:
     """The figures of each way of making noise, from the same recorded one."""
-    windows = next(iter(distances.values())).windows
+    first = next(iter(distances.values()))
     made = {name: noise_figures(distance) for name, distance in distances.items()}
-    return distance_table(made, f"{windows} recorded windows of .2 s")
+    return distance_table(made, f"{first.windows} recorded windows of {first.scale.window_s:g} s")
 
 
 def draw_noise(distance: NoiseDistance, title: str) -> Drawn:
-    """Levels in third octaves of what was recorded and made, with their spread over windows of .2 s.
+    """Levels in third octaves of what was recorded and made, with their spread over windows.
 
     Args:
         distance: Of what was made from what was recorded.
@@ -48,7 +52,9 @@ def draw_noise(distance: NoiseDistance, title: str) -> Drawn:
         distance.frequency_hz,
         distance.real_db,
         distance.made_db,
-        "RMS in third octaves (dB re full scale)",
+        f"RMS in third octaves (dB re {distance.scale.reference})",
     )
-    at.set_title("mean over windows of .2 s, and their spread", loc="left", fontsize="medium")
+    at.set_title(
+        f"mean over windows of {distance.scale.window_s:g} s, and their spread", loc="left", fontsize="medium"
+    )
     return figure

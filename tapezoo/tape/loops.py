@@ -10,7 +10,7 @@ import numpy as np
 from tapezoo.data.align.trajectory import NEIGHBOUR_POINTS, DelayTrajectory
 from tapezoo.data.align.trajectory_csv import read_trajectory, states_its_unit
 from tapezoo.render.noise import LEAST_S as LEAST_NOISE_S
-from tapezoo.render.noise import read_noise
+from tapezoo.render.noise import OF_TONES, NoiseLoop, read_modulation, read_noise
 from tapezoo.render.soundfiles import inspect
 from tapezoo.tape.bands import Real, split_bands
 from tapezoo.tape.checkpoints import load_generator
@@ -153,18 +153,25 @@ def read_noise_loop(path: Path, sample_rate: int) -> np.ndarray[tuple[int], np.d
         RenderError: It is digital silence, or shorter than a tenth of a second.
         TapeError: It has several channels, is too long, or its end does not join its beginning.
     """
-    layout = inspect(path)
-    generate = f"`{shell('tapezoo', 'generate', path)} --out NOISE.wav` learns one of it."
-    if layout.channels > 1:
-        expected = "one: every channel that is played hears another part of it"
-        raise _fault(path, f"{layout.channels} channels", expected, generate)
-    seconds = layout.samples / layout.sample_rate
-    if seconds > MOST_NOISE_S:
-        raise _fault(path, f"{seconds:.0f} s", f"{LEAST_NOISE_S:g} to {MOST_NOISE_S:g} s", generate)
-    noise = read_noise(path, sample_rate, 0.0).noise[:, 0]
-    if not joins(noise.astype(np.float64)):
-        raise _fault(path, "an end that does not join its beginning", "a loop without a seam", generate)
-    return noise
+    fix = f"`{shell('tapezoo', 'generate', path)} --out NOISE.wav` learns one of it."
+    _check_layout(path, fix)
+    return _joined(path, read_noise(path, sample_rate, 0.0), fix)
+
+
+def read_modulation_loop(path: Path, sample_rate: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """A sound file of modulation noise as a loop, (samples,), relative deviation of a gain; else as `read_noise_loop`.
+
+    Args:
+        path: One channel, such as `tapezoo generate --modulation-noise` writes.
+        sample_rate: Of the artifact, Hz.
+
+    Raises:
+        SoundFileError: See `read_noise_loop`.
+        RenderError: See `read_noise_loop` and `read_modulation`.
+        TapeError: See `read_noise_loop`.
+    """
+    _check_layout(path, OF_TONES)
+    return _joined(path, read_modulation(path, sample_rate), OF_TONES)
 
 
 def make_noise_loop(
@@ -190,6 +197,23 @@ def make_noise_loop(
         model.playing, round(seconds * sample_rate), seed
     ).numpy()
     return made
+
+
+def _check_layout(path: Path, fix: str) -> None:
+    layout = inspect(path)
+    if layout.channels > 1:
+        expected = "one: every channel that is played hears another part of it"
+        raise _fault(path, f"{layout.channels} channels", expected, fix)
+    seconds = layout.samples / layout.sample_rate
+    if seconds > MOST_NOISE_S:
+        raise _fault(path, f"{seconds:.0f} s", f"{LEAST_NOISE_S:g} to {MOST_NOISE_S:g} s", fix)
+
+
+def _joined(path: Path, loop: NoiseLoop, fix: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    noise = loop.noise[:, 0]
+    if not joins(noise.astype(np.float64)):
+        raise _fault(path, "an end that does not join its beginning", "a loop without a seam", fix)
+    return noise
 
 
 def _generator(path: Path, quantity: Quantity) -> GeneratorModel:

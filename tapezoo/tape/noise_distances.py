@@ -12,11 +12,30 @@ from scipy.stats import wasserstein_distance
 from tapezoo.measure.third_octaves import third_octaves
 from tapezoo.tape.two_samples import LEAST_WINDOWS, compare_windows, mean_and_spread
 
-WINDOW_S = 0.2
-LOWEST_BAND, HIGHEST_BAND = -10, 12  # third octaves from 100 Hz to 16 kHz
-SILENT = 1e-14  # power in a band: -140 dB re full scale
+SILENT = 1e-14  # power in a band: -140 dB
 
 Signal = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a noise is looked at.
+
+    Args:
+        window_s: Length of a window, s.
+        lowest_band: Number of the lowest third octave, see `third_octaves`.
+        highest_band: Of the highest.
+        reference: What 0 dB is.
+    """
+
+    window_s: float
+    lowest_band: int
+    highest_band: int
+    reference: str
+
+
+NOISE = Scale(0.2, -10, 12, "full scale")  # 100 Hz to 16 kHz
+MODULATION = Scale(1.0, -23, -7, "the tone")  # 5 to 200 Hz, as it is measured (`tapezoo.measure`)
 
 
 @dataclass(frozen=True)
@@ -24,10 +43,11 @@ class NoiseDistance:
     """Of made noise from recorded; NaN where there is too little of it.
 
     Args:
+        scale: How they were looked at.
         frequency_hz: (bands,), middles of third octaves, Hz.
-        real_db: (2, bands), level in windows of .2 s, dB re full scale: mean, and spread over the windows.
+        real_db: (2, bands), level in windows, dB: mean, and spread over the windows.
         made_db: The same of what was made.
-        level_db: RMS of what was recorded, dB re full scale.
+        level_db: RMS of what was recorded, dB.
         made_level_db: Of what was made.
         shape: Wasserstein distance of the distributions of the samples, over the standard deviation.
         told_apart: See `compare_windows`.
@@ -35,6 +55,7 @@ class NoiseDistance:
         windows: Recorded windows that were compared.
     """
 
+    scale: Scale
     frequency_hz: Signal
     real_db: Signal
     made_db: Signal
@@ -61,21 +82,25 @@ class NoiseDistance:
         return float(np.abs(self.made_db[row] - self.real_db[row]).max())
 
 
-def compare_noise(rests: Sequence[Signal], made: Signal, sample_rate: int) -> NoiseDistance:
-    """Compares windows of .2 s of recorded noise with windows of what was made.
+def compare_noise(
+    rests: Sequence[Signal], made: Signal, sample_rate: int, scale: Scale = NOISE
+) -> NoiseDistance:
+    """Compares windows of recorded noise with windows of what was made.
 
     Args:
-        rests: Without their means, one of .2 s at least.
+        rests: Without their means, one of a window at least.
         made: (samples,), as long as all of them together or longer.
         sample_rate: Hz.
+        scale: How they are looked at.
     """
-    window = round(WINDOW_S * sample_rate)
+    window = round(scale.window_s * sample_rate)
     real = np.concatenate([_windows(rest, window) for rest in rests])
-    frequency, levels = _levels(real, sample_rate)
-    _, made_levels = _levels(_windows(made, window), sample_rate)
+    frequency, levels = _levels(real, sample_rate, scale)
+    _, made_levels = _levels(_windows(made, window), sample_rate, scale)
     told_apart, copied = compare_windows(levels, made_levels)
     deviation = float(real.std())
     return NoiseDistance(
+        scale,
         frequency,
         mean_and_spread(levels),
         mean_and_spread(made_levels),
@@ -93,12 +118,12 @@ def _windows(signal: Signal, window: int) -> Signal:
     return signal[: count * window].reshape(count, window)
 
 
-def _levels(windows: Signal, rate: int) -> tuple[Signal, Signal]:
+def _levels(windows: Signal, rate: int, scale: Scale) -> tuple[Signal, Signal]:
     """Middles of the bands, and levels, (windows, bands), dB."""
     taper = np.hanning(windows.shape[1])
     power = (
         np.square(np.abs(np.fft.rfft(windows * taper, axis=1))) * 2 / (len(taper) * np.square(taper).sum())
     )
     hertz = np.fft.rfftfreq(windows.shape[1], 1 / rate).astype(np.float64)
-    bands = [third_octaves(row, hertz, LOWEST_BAND, HIGHEST_BAND) for row in power]
+    bands = [third_octaves(row, hertz, scale.lowest_band, scale.highest_band) for row in power]
     return bands[0][0], 10 * np.log10(np.maximum(np.stack([band for _, band in bands]), SILENT))

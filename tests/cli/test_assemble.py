@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import soundfile
-import torch
-from lightning.pytorch import Trainer
 from tiny_generator import save_generator
+from tiny_lstm import RATE_HZ, save
 
 from tapezoo.bundle import read_manifest
 from tapezoo.cli import main
@@ -13,23 +12,11 @@ from tapezoo.controls import Control
 from tapezoo.data.align.trajectory_csv import write_delays
 from tapezoo.devices.transport import read_delayed, replay_delay
 from tapezoo.export.tape_picture import stages
-from tapezoo.models.lstm import LSTM
 from tapezoo.runtime import Stream
 from tapezoo.taped import tape_controls
 
-RATE_HZ = 8000
-OFF = {"wow": 0.0, "flutter": 0.0, "hiss": -60.0}
-WANDER = {"wow": 1.0, "flutter": 1.0, "hiss": -60.0}
+OFF = {"wow": 0.0, "flutter": 0.0, "modulation_noise": -60.0, "hiss": -60.0}
 SETTINGS = [f"{name}={value:g}" for name, value in OFF.items()]
-
-
-def save(path, controls=()):
-    torch.manual_seed(0)
-    model = LSTM(sample_rate=RATE_HZ, controls=[control.to_dict() for control in controls], hidden_size=4)
-    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
-    trainer.strategy.connect(model)
-    model.trainer = trainer
-    trainer.save_checkpoint(path)
 
 
 def music(samples):
@@ -49,6 +36,9 @@ def folder(tmp_path_factory):
     write_delays(folder / "take.csv", time_s, delay_s)
     noise = np.random.default_rng(0).normal(0, 0.003, RATE_HZ)
     soundfile.write(folder / "noise.wav", noise, RATE_HZ, "FLOAT")
+    slow = np.fft.rfft(np.random.default_rng(1).normal(0, 0.05, 2 * RATE_HZ))
+    slow[400:] = 0
+    soundfile.write(folder / "modulation.wav", np.fft.irfft(slow), RATE_HZ, "FLOAT")
     soundfile.write(folder / "dry.wav", music(12000), RATE_HZ, "FLOAT")
     return folder
 
@@ -56,6 +46,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def bundle(folder):
     arguments = ["--transport", folder / "take.csv", "--noise", folder / "noise.wav", "--seed", "2"]
+    arguments += ["--modulation-noise", folder / "modulation.wav"]
     assert assemble(folder, folder / "bundle", *arguments) == 0
     return folder / "bundle"
 
@@ -82,19 +73,21 @@ def rendered(bundle, folder, name, *arguments):
 
 def test_the_bundle_says_what_it_is_made_of(bundle, folder):
     manifest = read_manifest(bundle)
-    assert [control.name for control in manifest.controls] == ["wow", "flutter", "hiss"]
+    assert [control.name for control in manifest.controls] == ["wow", "flutter", "modulation_noise", "hiss"]
     assert manifest.latency_samples == 3 + 16
-    assert manifest.endless_states == ("transport_place", "noise_place")
+    assert manifest.endless_states == ("transport_place", "modulation_place", "noise_place")
     made_of = manifest.provenance["tape"]
     assert made_of["seed"] == 2
     assert made_of["nonlinearity"]["architecture"] == "LSTM"
     assert made_of["transport"]["loop_seconds"] == 2
     assert made_of["noise"]["loop_seconds"] == 1
-    assert all(len(made_of[part]["sha256"]) == 64 for part in ("nonlinearity", "transport", "noise"))
+    assert made_of["modulation_noise"]["loop_seconds"] == 2
+    parts = ("nonlinearity", "transport", "noise", "modulation_noise")
+    assert all(len(made_of[part]["sha256"]) == 64 for part in parts)
     assert manifest.provenance["latency_probe"]["after_declared_samples"] == 0
     card = (bundle / "MODEL_CARD.md").read_text()
     assert "Nothing random is computed while it plays" in card
-    assert "a loop of 2.0 s" in card
+    assert "the modulation noise, a loop of 2.0 s; the transport, a loop of 2.0 s" in card
     assert main(["verify", str(bundle)]) == 0
 
 
@@ -110,9 +103,12 @@ def test_streaming_is_one_pass_at_any_setting_in_every_engine(bundle, engine):
 @pytest.mark.parametrize("settings", [{}, {"wow": 0.4}], ids=["at rest", "settled elsewhere"])
 def test_channels_share_the_wander_and_each_has_noise_of_its_own(bundle, settings, engine):
     audio = np.stack([music(6000), music(6000)])
-    quiet = played(bundle, audio, {**settings, "hiss": -60.0}, 6000, engine)
+    even = {**settings, "modulation_noise": -60.0}
+    quiet = played(bundle, audio, {**even, "hiss": -60.0}, 6000, engine)
     np.testing.assert_array_equal(quiet[0], quiet[1])
-    noise = played(bundle, audio, settings, 6000, engine) - quiet
+    uneven = played(bundle, audio, {**settings, "hiss": -60.0}, 6000, engine)
+    assert np.abs(np.diff(uneven - quiet, axis=0)).max() > 1e-3
+    noise = played(bundle, audio, even, 6000, engine) - quiet
     assert abs(np.corrcoef(noise)[0, 1]) < 0.1
     assert noise.std() == pytest.approx(0.003, rel=0.05)
 
@@ -145,13 +141,14 @@ def test_a_recorded_delay_as_automation_is_what_the_virtual_tape_did(bundle, fol
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
-        ([], "neither --transport nor --noise"),
+        ([], "no --transport, --noise or --modulation-noise"),
         (["--noise", "noise.wav", "--seed", "-1"], "--seed -1, which is below 0"),
         (
             ["--noise", "noise.wav", "--targets", "onnx,cpp"],
-            "a delay line and a loop of noise behind the net",
+            "a delay line and loops of noise behind the net",
         ),
         (["--transport", "noise.wav"], "not UTF-8"),
+        (["--modulation-noise", "noise.wav"], "as of hiss"),
     ],
     ids=str,
 )
@@ -165,9 +162,10 @@ def test_what_cannot_be_assembled_is_said(folder, tmp_path, arguments, found, ca
 def test_the_card_shows_the_tapes_parts_one_after_another(bundle):
     assert (bundle / "pictures" / "tape.png").is_file()
     assert "(pictures/tape.png)" in (bundle / "MODEL_CARD.md").read_text()
-    controls = [Control("drive"), *tape_controls(True, True)]
+    controls = [Control("drive"), *tape_controls(True, True, True)]
     assert stages(controls, OFF) == {
         "nonlinearity": OFF,
+        "with the modulation noise": {"wow": 0.0, "flutter": 0.0, "hiss": -60.0},
         "with the delay": {"hiss": -60.0},
         "with the noise": {},
     }

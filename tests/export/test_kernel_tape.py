@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from models.taped_lstm import HOP_SAMPLES, curves, noise
+from models.taped_lstm import HOP_SAMPLES, curves, noise, unevenness
 
 from tapezoo.export.rounding import net_step
 from tapezoo.export.targets.kernel import KernelTarget
@@ -23,10 +23,15 @@ from tapezoo.taped import Taped
 FILE = KernelTarget().file
 
 
-def taped(num_controls=0, has_transport=True, has_noise=True):
+def taped(num_controls=0, has_transport=True, has_noise=True, has_modulation=True):
     torch.manual_seed(0)
     transport = LoopedCurves(curves(), HOP_SAMPLES) if has_transport else None
-    return Taped(LSTMNet(num_controls, 4), transport, LoopedTable(noise(3000)) if has_noise else None).eval()
+    hiss = LoopedTable(noise(3000)) if has_noise else None
+    modulation = LoopedTable(unevenness()) if has_modulation else None
+    return Taped(LSTMNet(num_controls, 4), transport, hiss, modulation).eval()
+
+
+EVERYTHING = (1, True, True, True)
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +41,16 @@ def path(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("parts", [(1, True, True), (0, True, False), (0, False, True)], ids=str)
+@pytest.mark.parametrize(
+    "parts", [EVERYTHING, (0, True, False, False), (0, False, True, True), (0, False, False, True)], ids=str
+)
 def test_it_is_the_net_in_any_blocks_with_controls_on_their_way(parts, tmp_path):
     net = taped(*parts)
     KernelTarget().write(graph_of(net, {}), tmp_path / FILE)
     mine = {name: value.numpy() for name, value in net.rest_state(3).items()}
     theirs, random = dict(mine), np.random.default_rng(0)
     kernel, reference = open_kernel(tmp_path / FILE, list(mine)), net_step(net)
-    for length in (1, 5, 700, 64, 18000, 2):  # over the end of both loops
+    for length in (1, 5, 700, 64, 18000, 2):  # over the end of all loops
         audio = (0.3 * random.standard_normal((3, 1, length))).astype(np.float32)
         controls = random.random((3, net.num_controls), dtype=np.float32)
         output, mine = kernel(audio, controls, mine)
@@ -59,7 +66,7 @@ def test_off_is_the_nonlinearity_to_the_bit(path, tmp_path):
     KernelTarget().write(graph_of(net.net, {}), tmp_path / FILE)
     audio = (0.3 * np.random.default_rng(0).standard_normal((1, 1, 900))).astype(np.float32)
     played = []
-    for file, one, controls in ((tmp_path / FILE, net.net, 0), (path, net, 3)):
+    for file, one, controls in ((tmp_path / FILE, net.net, 0), (path, net, 4)):
         state = {name: value.numpy() for name, value in one.rest_state(1).items()}
         output, _ = open_kernel(file, list(state))(audio, np.zeros((1, controls), np.float32), state)
         played.append(output[0, 0])

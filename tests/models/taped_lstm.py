@@ -20,14 +20,25 @@ def noise(samples=5000, level=0.02):
     return level * torch.randn(samples, generator=torch.Generator().manual_seed(3))
 
 
+def unevenness(samples=7000, depth=0.05):
+    """Of a gain: slow noise."""
+    slow = torch.fft.rfft(noise(samples, 1.0))
+    slow[samples // 100 :] = 0
+    made = torch.fft.irfft(slow, samples)
+    return depth * made / made.std()
+
+
 class TapedLSTM(LSTM):
     """Its controls come before those of the tape."""
 
     net_class = LSTMNet
 
-    def build_net(self, has_transport: bool = True, has_noise: bool = True, **arguments):
+    def build_net(
+        self, has_transport: bool = True, has_noise: bool = True, has_modulation: bool = False, **arguments
+    ):
         net = LSTMNet(self.num_controls, **{**arguments, "hidden_size": 4})
         transport = LoopedCurves(curves(), HOP_SAMPLES) if has_transport else None
-        taped = Taped(net, transport, LoopedTable(noise()) if has_noise else None)
+        hiss = LoopedTable(noise()) if has_noise else None
+        taped = Taped(net, transport, hiss, LoopedTable(unevenness()) if has_modulation else None)
         self.controls = [*self.controls, *taped.controls]
         return taped

@@ -5,7 +5,7 @@ import pytest
 import torch
 from export.nets import HopNet
 from small_nets import perturbed
-from taped_lstm import HOP_SAMPLES, TapedLSTM, curves, noise
+from taped_lstm import HOP_SAMPLES, TapedLSTM, curves, noise, unevenness
 
 from tapezoo import checkpoint, testing
 from tapezoo.controls import Control
@@ -17,7 +17,7 @@ from tapezoo.layers.looped_table import LoopedTable
 from tapezoo.models.fir import FIRNet
 from tapezoo.net import UndescribableError, UnfoldableError
 from tapezoo.play import play, settle
-from tapezoo.taped import HISS, Taped, hiss_gain
+from tapezoo.taped import HISS, MODULATION_NOISE, Taped, noise_gain
 
 NONE = torch.zeros(1, 0)
 KEPT = [
@@ -36,10 +36,13 @@ KEPT = [
 @pytest.mark.parametrize("law", KEPT)
 def test_law(law, monkeypatch):
     monkeypatch.setattr(checkpoint.models, "resolve", lambda name: TapedLSTM)
-    testing.CHECKS[law](perturbed(TapedLSTM, testing.CONTROLS))
+    testing.CHECKS[law](perturbed(TapedLSTM, testing.CONTROLS, has_modulation=True))
 
 
-@pytest.mark.parametrize("parts", [{"has_noise": False}, {"has_transport": False}], ids=str)
+ALONE = {"has_transport": False, "has_noise": False, "has_modulation": True}
+
+
+@pytest.mark.parametrize("parts", [{"has_noise": False}, {"has_transport": False}, ALONE], ids=str)
 @pytest.mark.parametrize("law", ["streaming", "pure", "export"])
 def test_law_with_one_part_alone(law, parts):
     testing.CHECKS[law](perturbed(TapedLSTM, [], **parts))
@@ -53,6 +56,7 @@ def test_only_what_the_noise_forbids_is_declared():
     assert list(hissing.net.cannot_keep) == ["rest"]
     with pytest.raises(testing.LawBroken):
         testing.CHECKS["rest"](hissing)
+    assert list(perturbed(TapedLSTM, [], **ALONE).net.cannot_keep) == ["rest"]
 
 
 def bare():
@@ -75,13 +79,14 @@ def out_of(net, input, positions, block_samples=333):
         return play(net, input, controls, net.initial_state(controls), block_samples)
 
 
-def test_with_everything_off_it_is_the_net_delayed_by_the_latency_to_the_bit():
-    model = perturbed(TapedLSTM, [])
+@pytest.mark.parametrize("has_modulation", [False, True])
+def test_with_everything_off_it_is_the_net_delayed_by_the_latency_to_the_bit(has_modulation):
+    model = perturbed(TapedLSTM, [], has_modulation=has_modulation)
     input, late = signal(4000, 2), model.net.latency_samples
     inner = model.net.net
     with torch.no_grad():
         alone = play(inner, input, torch.zeros(2, 0), inner.initial_state(torch.zeros(2, 0)), 333)
-    off = out_of(model.net, input, [[0.0, 0.0, 0.0]])
+    off = out_of(model.net, input, [[0.0] * model.net.num_controls])
     assert late == 8 + 16
     assert torch.equal(off[..., late:], alone[..., :-late])
 
@@ -122,8 +127,26 @@ def test_the_noise_is_the_table_at_the_level_that_hiss_says():
     for row, place in enumerate((618, 1236 % 1000, 1854 % 1000)):
         expected = 10 ** (6 / 20) * noise(1000).roll(-place).repeat(2)[:1500]
         torch.testing.assert_close(output[row], expected)
-    assert float(hiss_gain(torch.tensor(0.0))) == 0
-    assert float(hiss_gain(torch.tensor(HISS.normalize(0.0)))) == pytest.approx(1)
+    assert float(noise_gain(torch.tensor(0.0))) == 0
+    assert float(noise_gain(torch.tensor(HISS.normalize(0.0)))) == pytest.approx(1)
+
+
+def test_modulation_noise_is_a_gain_for_every_row_another_that_wanders_with_the_tape():
+    plus_six, input = MODULATION_NOISE.normalize(6.0), signal(9000, 2)
+    made = out_of(Taped(bare(), None, None, LoopedTable(unevenness())), input, [[plus_six]])
+    for row, place in enumerate((4326, 2 * 4326 - 7000)):
+        gain = 1 + 10 ** (6 / 20) * unevenness().roll(-place).repeat(2)[:9000]
+        torch.testing.assert_close(made[row], input[row] * gain)
+    curve = LoopedCurves(curves(), HOP_SAMPLES)
+    wandering = out_of(Taped(bare(), curve, None, LoopedTable(unevenness())), input, [[1.0, 1.0, plus_six]])
+    late = out_of(Taped(bare(), curve, None), made, [[1.0, 1.0]])
+    torch.testing.assert_close(wandering, late)
+
+
+def test_where_there_is_no_signal_there_is_no_modulation_noise():
+    net = Taped(bare(), None, LoopedTable(noise()), LoopedTable(unevenness()))
+    silence = torch.zeros(1, 1, 3000)
+    assert torch.equal(out_of(net, silence, [[1.0, 0.5]]), out_of(net, silence, [[0.0, 0.5]]))
 
 
 def test_rows_share_the_wander_and_not_the_noise():
@@ -155,7 +178,7 @@ def test_another_beginning_is_another_take():
 def test_formats_of_layers_and_weights_are_refused_with_the_reason():
     net = perturbed(TapedLSTM, []).net
     found, fix = load_target("cpp").refusal(net)
-    assert "a delay line and a loop of noise behind the net" in found
+    assert "a delay line and loops of noise behind the net" in found
     assert "onnx and torchscript" in fix
     with pytest.raises(UndescribableError):
         net.described()

@@ -76,3 +76,28 @@ def test_what_is_too_long_for_a_loop_or_empty_is_refused(
     with pytest.raises(RenderError, match="found digital silence; expected a loop"):
         rendered(tmp_path, DRY, 0 * NOISE[:RATE])
     assert not (tmp_path / "out.wav").exists()
+
+
+def test_modulation_noise_multiplies_the_effect_every_channel_another_part_of_it(tmp_path: Path) -> None:
+    deviation = 0.1 * np.sin(2 * np.pi * 3 * np.arange(2 * RATE) / RATE)
+    soundfile.write(tmp_path / "modulation.wav", deviation, RATE, "DOUBLE")
+    files = (write_dry(tmp_path, np.stack([DRY, DRY], axis=1)), tmp_path / "out.wav")
+    render(
+        FIRNet(0, taps=2), RATE, [], *files, modulation_noise=tmp_path / "modulation.wav", block_samples=700
+    )
+    output = soundfile.read(tmp_path / "out.wav")[0]
+    for channel, start in enumerate((0, RATE)):
+        expected = DRY * (1 + np.resize(np.roll(deviation, -start), len(DRY)))
+        np.testing.assert_allclose(output[:, channel], expected, atol=1e-7)
+
+
+def test_hiss_is_no_modulation_noise(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "hiss.wav", NOISE, RATE, "FLOAT")
+    files = (write_dry(tmp_path, DRY), tmp_path / "out.wav")
+    with pytest.raises(RenderError, match=r"as of hiss; .*Pass hiss as --noise"):
+        render(FIRNet(0, taps=2), RATE, [], *files, modulation_noise=tmp_path / "hiss.wav")
+
+
+def write_dry(folder: Path, dry: np.ndarray) -> Path:
+    soundfile.write(folder / "in.wav", dry, RATE, "FLOAT")
+    return folder / "in.wav"

@@ -8,7 +8,7 @@ from tapezoo.data.align.trajectory_csv import write_delays
 from tapezoo.data.errors import DataError
 from tapezoo.render.errors import RenderError
 from tapezoo.tape.errors import TapeError
-from tapezoo.tape.loops import read_noise_loop, read_transport_loop
+from tapezoo.tape.loops import read_modulation_loop, read_noise_loop, read_transport_loop
 
 RATE_HZ = 8000
 WOW_S, FLUTTER_S = 3e-4, 2e-5
@@ -134,3 +134,23 @@ def test_a_noise_that_is_no_loop_is_refused(tmp_path, noise, error, found):
     soundfile.write(tmp_path / "noise.wav", noise, RATE_HZ, "FLOAT")
     with pytest.raises(error, match=found):
         read_noise_loop(tmp_path / "noise.wav", RATE_HZ)
+
+
+@pytest.mark.parametrize(
+    ("modulation", "found"),
+    [
+        (0.01 * np.random.default_rng(0).standard_normal(8000), "as of hiss; .*Pass hiss as --noise"),
+        (1.5 * np.sin(2 * np.pi * 5 * np.arange(8000) / 8000), "a deviation of 150 %"),
+    ],
+    ids=["hiss", "music"],
+)
+def test_a_modulation_noise_that_is_no_slow_gain_is_refused(tmp_path, modulation, found):
+    soundfile.write(tmp_path / "noise.wav", modulation, RATE_HZ, "FLOAT")
+    with pytest.raises(RenderError, match=found):
+        read_modulation_loop(tmp_path / "noise.wav", RATE_HZ)
+
+
+def test_a_modulation_noise_is_read_as_it_is(tmp_path):
+    slow = 0.01 * np.sin(2 * np.pi * 5 * np.arange(8000) / 8000).astype(np.float32)
+    soundfile.write(tmp_path / "noise.wav", slow, RATE_HZ, "FLOAT")
+    np.testing.assert_array_equal(read_modulation_loop(tmp_path / "noise.wav", RATE_HZ), slow)

@@ -35,4 +35,6 @@ def with_tape(file: KernelFile, net: Taped) -> KernelFile:
         }
     if net.noise is not None:
         arrays["tape.noise"] = net.noise.table.numpy()
+    if net.modulation is not None:
+        arrays["tape.modulation"] = net.modulation.table.numpy()
     return replace(file, kernel=KERNEL, arrays=arrays, settings=settings)

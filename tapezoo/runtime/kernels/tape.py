@@ -13,6 +13,7 @@ from tapezoo.architecture.tape import (
     HISS_OFF_DB,
     HISTORY,
     PAST,
+    PLACE_IN_MODULATION,
     PLACE_IN_NOISE,
     PLACE_IN_TRANSPORT,
 )
@@ -35,8 +36,8 @@ class TapedChannel:
     """See `Channel`.
 
     Arrays of the file beside those of the nonlinearity: "tape.curves" and "tape.curves_rest" (points, 2), which add up
-    to the spline coefficients of wow and flutter in samples, and "tape.sinc" (phases + 1, taps); "tape.noise" (N,).
-    Settings: "tape_hop_samples", "tape_reach_samples" and "tape_smoothing_samples".
+    to the spline coefficients of wow and flutter in samples, and "tape.sinc" (phases + 1, taps); "tape.noise" (N,);
+    "tape.modulation" (M,). Settings: "tape_hop_samples", "tape_reach_samples" and "tape_smoothing_samples".
 
     Args:
         inner: The channel of the nonlinearity.
@@ -55,12 +56,15 @@ class TapedChannel:
         self._noise = np.zeros(0, np.float32)
         if "tape.noise" in file.arrays:
             self._noise = file.array("tape.noise", None)
-        own = 2 * bool(len(self._curves)) + bool(len(self._noise))
+        self._modulation = np.zeros(0, np.float32)
+        if "tape.modulation" in file.arrays:
+            self._modulation = file.array("tape.modulation", None)
+        own = 2 * bool(len(self._curves)) + bool(len(self._modulation)) + bool(len(self._noise))
         if not own:
             raise ValueError("a tape with neither transport nor noise")
         slope = (HISS_MOST_DB - HISS_OFF_DB) * NEPERS_PER_DB
         self._numbers = np.array(
-            [self._hop, self._reach, taps, HISS_OFF_DB * NEPERS_PER_DB, slope, -1, 0], np.float64
+            [self._hop, self._reach, taps, HISS_OFF_DB * NEPERS_PER_DB, slope, -1, 0, -1, 0], np.float64
         )
         self._heard = np.zeros(self._past + CHUNK_SAMPLES, np.float32)
         smoothing_samples = int(file.settings["tape_smoothing_samples"])
@@ -69,7 +73,7 @@ class TapedChannel:
         self._glide = HistoryGlide(own, smoothing_samples, CHUNK_SAMPLES)
         self._path = np.zeros((own, CHUNK_SAMPLES), np.float32)
         self._stands = False  # the whole path is where the knobs are
-        self._places = np.zeros(2, np.int64)
+        self._places = np.zeros(3, np.int64)
 
     def load(self, state: StateArrays) -> None:
         """See `Channel.load`; a row without a place in the noise is the first one, see `begun_rows`."""
@@ -81,6 +85,8 @@ class TapedChannel:
             self._places[0] = int(state[PLACE_IN_TRANSPORT]) % (self._hop * (len(self._curves) - 3))
         if len(self._noise):
             self._places[1] = abs(int(state[PLACE_IN_NOISE])) % len(self._noise)
+        if len(self._modulation):
+            self._places[2] = abs(int(state[PLACE_IN_MODULATION])) % len(self._modulation)
 
     def save(self) -> StateArrays:
         """See `Channel.save`."""
@@ -90,6 +96,8 @@ class TapedChannel:
             state[PLACE_IN_TRANSPORT] = self._places[0].copy()
         if len(self._noise):
             state[PLACE_IN_NOISE] = self._places[1].copy()
+        if len(self._modulation):
+            state[PLACE_IN_MODULATION] = self._places[2].copy()
         return state
 
     def play(self, input: Audio, controls: Audio, output: Audio) -> None:
@@ -122,6 +130,7 @@ class TapedChannel:
             self._curves,
             self._sinc,
             self._noise,
+            self._modulation,
             self._path,
             self._heard,
             self._places,
@@ -167,11 +176,12 @@ class TapedChannel:
 
 
 def begun_rows(state: StateArrays) -> StateArrays:
-    """The state with a place in the noise for every row, see `tapezoo.layers.looped_table.LoopedTable.begun`."""
-    place = state.get(PLACE_IN_NOISE)
-    if place is None:
-        return state
-    return {**state, PLACE_IN_NOISE: np.maximum(place, 0) - np.cumsum(np.minimum(place, 0), axis=0)}
+    """The state with a place in the noises for every row, see `tapezoo.layers.looped_table.LoopedTable.begun`."""
+    begun = dict(state)
+    for name in (PLACE_IN_NOISE, PLACE_IN_MODULATION):
+        if name in state:
+            begun[name] = np.maximum(state[name], 0) - np.cumsum(np.minimum(state[name], 0), axis=0)
+    return begun
 
 
 def _play_all(chunks: list[Callable[[], object]]) -> None:

@@ -1,4 +1,4 @@
-"""The loop of a tape behind a kernel: a delay that wanders, and noise, in one call."""
+"""The loop of a tape behind a kernel: a gain that wavers, a delay that wanders, and noise, in one call."""
 
 from __future__ import annotations
 
@@ -8,25 +8,43 @@ import numpy as np
 
 from tapezoo.runtime.kernels.vector import LANES, compiled, fill, fma, load, sub, total
 
-# columns of the numbers; the last two are where the knob of the noise was last, and the gain there
-HOP, REACH, TAPS, GAIN_FIRST, GAIN_SLOPE, LAST_LEVEL, LAST_GAIN = range(7)
+# columns of the numbers; the last four are where the knobs of hiss and modulation noise were last, and the gains there
+HOP, REACH, TAPS, GAIN_FIRST, GAIN_SLOPE, LAST_LEVEL, LAST_GAIN, LAST_DEPTH, LAST_SHARE = range(9)
 
 
 @compiled
-def play_tape(numbers, curves, sinc, noise, path, heard, places, output):  # type: ignore[no-untyped-def]
-    """Delays what is heard, and adds noise; everything moves on by the samples of the output.
+def play_tape(numbers, curves, sinc, noise, modulation, path, heard, places, output):  # type: ignore[no-untyped-def]
+    """Makes what is heard waver, delays it, and adds noise; everything moves on by the samples of the output.
 
     Args:
         numbers: See the columns' names.
         curves: (points + 3, 2), spline coefficients of wow and flutter: the last, all, the first two; none: no delay.
         sinc: (phases + 2) rows of `TAPS`, flat, the last one twice; whole vectors each.
         noise: (length,); none: nothing is added.
-        path: (knobs, samples) at least: wow and flutter if there are curves, then the noise's if there is any.
+        modulation: (length,); none: the gain is 1.
+        path: (knobs, samples) at least: wow and flutter if there are curves, then the modulation's and the noise's if
+            there is any.
         heard: Begins with the samples before the chunk, then the chunk itself; not read if there are no curves.
-        places: (2,), where in the loops of the curves and of the noise the chunk begins.
+        places: (3,), where in the loops of the curves, the noise and the modulation the chunk begins.
         output: (samples,); holds the chunk if there are no curves.
     """
     samples = len(output)
+    if len(modulation):
+        knob, first, at = 0, 0, places[2]
+        if len(curves):
+            knob, first = 2, 2 * int(numbers[REACH]) + int(numbers[TAPS]) - 1
+        for n in range(samples):
+            level = path[knob, n]
+            if level != numbers[LAST_DEPTH]:
+                gain = math.exp(numbers[GAIN_FIRST] + numbers[GAIN_SLOPE] * level)
+                numbers[LAST_DEPTH], numbers[LAST_SHARE] = level, gain if level > 0 else 0.0
+            wavers = np.float32(1) + np.float32(numbers[LAST_SHARE]) * modulation[at]
+            if len(curves):
+                heard[first + n] *= wavers
+            else:
+                output[n] *= wavers
+            at = 0 if at + 1 == len(modulation) else at + 1
+        places[2] = at
     if len(curves):
         taps, hop, reach = int(numbers[TAPS]), int(numbers[HOP]), int(numbers[REACH])
         phases, points = len(sinc) // taps - 2, len(curves) - 3
