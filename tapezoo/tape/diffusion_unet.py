@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tapezoo.tape.diffusion_net import DiffusionNet
+from tapezoo.tape.lines import Quantity
 from tapezoo.tape.model import GeneratorModel
-from tapezoo.tape.windows import Quantity
 
 
 class DiffusionUNet(GeneratorModel):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from tapezoo.tape.errors import TapeError
+from tapezoo.tape.synthesis import Line
 
 State = dict[str, Tensor]
 MOST_SEED = (1 << 31) - 1
+MOST_LINES = 32
+OF_LINES = 1 << 62  # in place of a block's number, where the phases of the lines are drawn
 
 
 class Generator(nn.Module, ABC):
@@ -19,6 +23,9 @@ class Generator(nn.Module, ABC):
 
     The state holds the seed, how many blocks were made, and the end of the last one. So the signal is the same
     however it is fetched, and another seed gives another one.
+
+    What is periodic in the signal, a capstan or the mains, is not random: it is measured (`set_lines`), kept out of
+    what `fill` is trained to make, and added to it, with phases that the seed draws.
 
     Args:
         window_points: Length of what the generator makes at once, its context included.
@@ -29,6 +36,8 @@ class Generator(nn.Module, ABC):
     """
 
     scale: Tensor
+    line_turns: Tensor
+    line_amplitudes: Tensor
 
     def __init__(self, window_points: int, context_points: int) -> None:
         super().__init__()
@@ -41,12 +50,46 @@ class Generator(nn.Module, ABC):
             )
         self.window_points, self.context_points = window_points, context_points
         self.register_buffer("scale", torch.ones(()))
-        """Standard deviation of the signal, in its unit: `fill` works on what has 1."""
+        """Standard deviation of the signal without its lines, in its unit: `fill` works on what has 1."""
+        self.register_buffer("line_turns", torch.zeros(MOST_LINES, dtype=torch.float64))
+        """Of each line, per point."""
+        self.register_buffer("line_amplitudes", torch.zeros(MOST_LINES, dtype=torch.float64))
 
     @property
     def block_points(self) -> int:
         """Length of a block."""
         return self.window_points - self.context_points
+
+    def set_lines(self, lines: Sequence[Line], rate_hz: float) -> None:
+        """What is periodic in the signal; of more than 32 lines the first.
+
+        Args:
+            lines: Of the signal.
+            rate_hz: Its points per second.
+        """
+        self.line_turns.zero_()
+        self.line_amplitudes.zero_()
+        for number, line in enumerate(lines[:MOST_LINES]):
+            self.line_turns[number] = line.frequency_hz / rate_hz
+            self.line_amplitudes[number] = line.amplitude
+
+    def lines(self, seed: int, first: int, points: int, period: int | None = None) -> Tensor:
+        """The periodic part of the signal of this seed.
+
+        Args:
+            seed: Of the signal.
+            first: Its point at which this begins.
+            points: How many.
+            period: Of a loop: every line is moved to the next rate of which it holds whole turns; None: none is.
+
+        Shape:
+            returns: (points,).
+        """
+        turns = self.line_turns if period is None else (self.line_turns * period).round() / period
+        phases = torch.from_numpy(_numbers(seed, OF_LINES).random(MOST_LINES))
+        place = torch.arange(first, first + points, dtype=torch.float64)
+        angle = 2 * np.pi * ((place[:, None] * turns) % 1 + phases)
+        return (angle.sin() @ self.line_amplitudes).float()
 
     @abstractmethod
     def fill(self, known: Tensor, is_known: Tensor, random: np.random.Generator) -> Tensor:
@@ -72,6 +115,13 @@ class Generator(nn.Module, ABC):
     @torch.no_grad()
     def forward(self, state: State) -> tuple[Tensor, State]:
         """The next block, (block_points,) in the signal's unit, and the state after it."""
+        first = int(state["blocks"]) * self.block_points
+        block, after = self.aperiodic(state)
+        return block + self.lines(int(state["seed"]), first, self.block_points), after
+
+    @torch.no_grad()
+    def aperiodic(self, state: State) -> tuple[Tensor, State]:
+        """The same without the lines."""
         known, is_known = self._nothing()
         if state["blocks"] > 0:
             known[..., : self.context_points], is_known[..., : self.context_points] = state["before"], 1
@@ -85,7 +135,7 @@ class Generator(nn.Module, ABC):
 
     @torch.no_grad()
     def join(self, loop: Tensor, points: int, state: State) -> Tensor:
-        """What leads from the end of a signal to its beginning.
+        """What leads from the end of a signal without lines to its beginning.
 
         Args:
             loop: (window_points / 2 or more,), in the signal's unit.
@@ -108,8 +158,12 @@ class Generator(nn.Module, ABC):
 
 
 def _random(state: State) -> np.random.Generator:
-    """Of this block alone: counter-based (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011)."""
-    return np.random.Generator(np.random.Philox(key=[int(state["seed"]), int(state["blocks"])]))
+    return _numbers(int(state["seed"]), int(state["blocks"]))
+
+
+def _numbers(seed: int, block: int) -> np.random.Generator:
+    """Of one block alone: counter-based (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011)."""
+    return np.random.Generator(np.random.Philox(key=[seed, block]))
 
 
 def make_loop(generator: Generator, points: int, seed: int) -> Tensor:
@@ -137,7 +191,8 @@ def make_loop(generator: Generator, points: int, seed: int) -> Tensor:
     state, left = generator.initial_state(seed), points
     made = torch.zeros(0)
     while left > longest_join:
-        block, state = generator(state)
+        block, state = generator.aperiodic(state)
         made = torch.cat([made, block[: left - longest_join // 2]])  # something is left to be joined
         left = points - len(made)
-    return torch.cat([made, generator.join(made, left, state)])
+    loop = torch.cat([made, generator.join(made, left, state)])
+    return loop + generator.lines(seed, 0, points, period=points)

@@ -16,9 +16,9 @@ from tapezoo.tape.bands import Real, split_bands
 from tapezoo.tape.checkpoints import load_generator
 from tapezoo.tape.errors import TapeError
 from tapezoo.tape.generator import make_loop
+from tapezoo.tape.lines import Quantity
 from tapezoo.tape.model import GeneratorModel
 from tapezoo.tape.stretches import GAP_S, STILL_S, SURE, check_points, delay_of
-from tapezoo.tape.windows import Quantity
 from tapezoo.terminal import shell
 
 LEAST_S, MOST_S = 1.0, 3600.0  # of a take

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 from tapezoo.tape.denoising import Denoising, GenerativeObjective
 from tapezoo.tape.errors import TapeError
 from tapezoo.tape.generator import Generator
-from tapezoo.tape.windows import Quantity
+from tapezoo.tape.lines import Quantity
 from tapezoo.training.aim import Progress
 from tapezoo.training.trained import TrainedModel
 
@@ -73,8 +73,10 @@ class GeneratorModel(TrainedModel):
         return averaged
 
     def on_fit_start(self) -> None:
-        """Takes the signal's scale from the data; the mean of the weights begins where they do."""
-        self.net.scale.fill_(float(self.trainer.datamodule.scale))  # type: ignore[attr-defined]
+        """Takes the signal's scale and lines from the data; the mean of the weights begins where they do."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.net.scale.fill_(float(data.scale))
+        self.net.set_lines(data.lines, data.rate_hz)
         if not self.averaged.n_averaged:
             self.playing.load_state_dict(self.net.state_dict())
 

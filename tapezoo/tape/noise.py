@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import signal as scipy_signal
 from scipy.fft import irfft, rfftfreq
 
-from tapezoo.tape.synthesis import Line, is_steady, noise_spectrum, waves
+from tapezoo.tape.synthesis import Line, is_steady, noise_spectrum, without_lines
 
 WINDOW_SAMPLES = 8192
 MAINS_HZ = (50.0, 60.0)  # nominal
@@ -45,14 +45,29 @@ def learn_noise(rests: Sequence[Signal], sample_rate: int) -> MachineNoise:
         rests: Of the machine, see `tapezoo.tape.rests`.
         sample_rate: Hz.
     """
+    hum = find_hum(rests, sample_rate)
+    left = [without_hum(rest, hum, sample_rate) for rest in rests]
+    return MachineNoise(sample_rate, _density(left, sample_rate), hum)
+
+
+def find_hum(rests: Sequence[Signal], sample_rate: int) -> tuple[Line, ...]:
+    """The lines of the mains that stand out.
+
+    Args:
+        rests: See `learn_noise`.
+        sample_rate: Hz.
+    """
     step = max(1, sample_rate // LOW_RATE_HZ)  # hum is low
     low = [scipy_signal.resample_poly(rest, 1, step) for rest in rests]
-    hum = max(
+    return max(
         (_find_hum(low, sample_rate / step, mains) for mains in MAINS_HZ),
         key=lambda lines: sum(line.amplitude**2 for line in lines),
     )
-    left = [_without(rest, [line.frequency_hz for line in hum], sample_rate) for rest in rests]
-    return MachineNoise(sample_rate, _density(left, sample_rate), hum)
+
+
+def without_hum(rest: Signal, hum: Sequence[Line], sample_rate: int) -> Signal:
+    """What is left of it without these lines."""
+    return without_lines(rest, hum, sample_rate, round(HUM_WINDOW_S * sample_rate))
 
 
 def make_noise(noise: MachineNoise, seconds: float, seed: int) -> Signal:
@@ -125,18 +140,6 @@ def _amplitudes(windows: Sequence[Signal], hertz: Signal, rate: float) -> Signal
     turns = np.exp(-2j * np.pi / rate * np.arange(len(taper))[:, None] * hertz) * taper[:, None]
     found: Signal = np.abs(np.stack(windows) @ turns) * 2 / taper.sum()
     return found
-
-
-def _without(rest: Signal, frequencies_hz: Sequence[float], rate: int) -> Signal:
-    if not frequencies_hz:
-        return rest
-    left, window = rest.copy(), round(HUM_WINDOW_S * rate)
-    for first in range(0, len(rest), window):
-        piece = slice(first, min(first + window, len(rest)))
-        own = waves(piece, frequencies_hz, rate)
-        share, *_ = np.linalg.lstsq(own, rest[piece], rcond=None)
-        left[piece] -= own[:, :-1] @ share[:-1]
-    return left
 
 
 def _density(rests: Sequence[Signal], rate: float) -> Signal:

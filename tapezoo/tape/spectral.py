@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,14 +11,14 @@ from scipy import signal as scipy_signal
 from scipy.ndimage import median_filter
 
 from tapezoo.tape.stretches import POINTS_PER_S, Real, Stretch
-from tapezoo.tape.synthesis import Line, is_steady, noise_spectrum, waves
+from tapezoo.tape.synthesis import Line, is_steady, noise_spectrum, pieces, waves, without_lines
 
 WINDOW_POINTS = 1024  # 10 s, of longer stretches: a grid of .1 Hz
 FINE = 8  # times finer is the grid on which lines are sought
 MOST_LINES = 12
 STANDS_DB = 10.0  # over the noise on either side, for a peak to be sought as a line
 BESIDE_HZ = 1.5  # how far that noise is taken from
-LINE_WINDOW_S = 5.0  # in which a line has one amplitude and one phase
+LINE_WINDOW_POINTS = 500  # 5 s, in which a line has one amplitude and one phase
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,8 @@ def learn_spectrum(stretches: Sequence[Stretch]) -> SpectralTransport:
         stretches: One at least, see `tapezoo.tape.stretches.check_stretches`.
     """
     speeds = [stretch.speed for stretch in stretches]
-    lines, left = _take_lines(speeds)
+    lines = find_lines(speeds)
+    left = [without_steady(speed, lines) for speed in speeds]
     window = min(WINDOW_POINTS, max(len(speed) for speed in speeds))
     frequency, density = _density(left, window, window)
     return SpectralTransport(
@@ -86,8 +86,12 @@ def make_take(transport: SpectralTransport, seconds: float, seed: int) -> Real:
     return made
 
 
-def _take_lines(speeds: Sequence[Real]) -> tuple[tuple[Line, ...], list[Real]]:
-    """The lines, and the speeds without them."""
+def find_lines(speeds: Sequence[Real]) -> tuple[Line, ...]:
+    """The steady ones, by falling amplitude.
+
+    Args:
+        speeds: (points,) each, 100 per second.
+    """
     longest = max(len(speed) for speed in speeds)
     candidates, left = [], list(speeds)
     for _ in range(MOST_LINES):
@@ -105,9 +109,13 @@ def _take_lines(speeds: Sequence[Real]) -> tuple[tuple[Line, ...], list[Real]]:
             (Line(frequency, float(np.sqrt(np.mean(np.square(amplitudes))))), is_steady(amplitudes))
         )
     lines = [line for line, steady in candidates if steady]
-    # narrow noise is no line: it goes back into the spectrum
-    clean = [_without(speed, [line.frequency_hz for line in lines]) for speed in speeds]
-    return tuple(sorted(lines, key=lambda line: -line.amplitude)), clean
+    # narrow noise is no line: it stays in the spectrum
+    return tuple(sorted(lines, key=lambda line: -line.amplitude))
+
+
+def without_steady(speed: Real, lines: Sequence[Line]) -> Real:
+    """What is left of it without these lines."""
+    return without_lines(speed, lines, POINTS_PER_S, LINE_WINDOW_POINTS)
 
 
 def over_floor(speeds: Sequence[Real]) -> tuple[Real, Real]:
@@ -121,29 +129,12 @@ def over_floor(speeds: Sequence[Real]) -> tuple[Real, Real]:
 def fit_line(speed: Real, frequency_hz: float) -> tuple[Real, Real]:
     """Amplitudes of one line in windows of five seconds, and the speed without it."""
     left, amplitudes = speed.copy(), []
-    for piece in _windows(len(speed)):
+    for piece in pieces(len(speed), LINE_WINDOW_POINTS):
         own = waves(piece, [frequency_hz], POINTS_PER_S)
         share, *_ = np.linalg.lstsq(own, speed[piece], rcond=None)
         amplitudes.append(float(np.hypot(share[0], share[1])))
         left[piece] -= own[:, :2] @ share[:2]
     return np.asarray(amplitudes), left
-
-
-def _without(speed: Real, frequencies_hz: Sequence[float]) -> Real:
-    """The speed without lines, all fitted at once."""
-    left = speed.copy()
-    for piece in _windows(len(speed)):
-        own = waves(piece, frequencies_hz, POINTS_PER_S)
-        share, *_ = np.linalg.lstsq(own, speed[piece], rcond=None)
-        left[piece] -= own[:, :-1] @ share[:-1]
-    return left
-
-
-def _windows(points: int) -> list[slice]:
-    """Of five seconds, the rest shared out among them."""
-    count = max(1, int(points / (LINE_WINDOW_S * POINTS_PER_S)))
-    edges = np.linspace(0, points, count + 1).round().astype(int).tolist()
-    return [slice(first, last) for first, last in itertools.pairwise(edges)]
 
 
 def _density(speeds: Sequence[Real], window: int, grid: int) -> tuple[Real, NDArray[np.float64]]:

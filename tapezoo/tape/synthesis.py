@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,27 @@ def waves(points: slice, frequencies_hz: Sequence[float], rate_hz: float) -> Rea
     turns = 2 * np.pi / rate_hz * np.arange(points.start, points.stop)[:, None] * np.asarray(frequencies_hz)
     columns = np.stack([np.cos(turns), np.sin(turns)], axis=-1).reshape(len(turns), -1)
     return np.concatenate([columns, np.ones((len(turns), 1))], axis=1)
+
+
+def pieces(points: int, window_points: int) -> list[slice]:
+    """Windows side by side, the rest shared out among them."""
+    count = max(1, points // window_points)
+    edges = np.linspace(0, points, count + 1).round().astype(int).tolist()
+    return [slice(first, last) for first, last in itertools.pairwise(edges)]
+
+
+def without_lines(signal: Real, lines: Sequence[Line], rate_hz: float, window_points: int) -> Real:
+    """The signal without lines, all fitted at once by least squares in windows of so many points.
+
+    Shape:
+        signal, returns: (points,).
+    """
+    left = signal.copy()
+    for piece in pieces(len(signal), window_points) if lines else []:
+        own = waves(piece, [line.frequency_hz for line in lines], rate_hz)
+        share, *_ = np.linalg.lstsq(own, signal[piece], rcond=None)
+        left[piece] -= own[:, :-1] @ share[:-1]
+    return left
 
 
 def noise_spectrum(

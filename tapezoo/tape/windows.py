@@ -15,17 +15,18 @@ from torch.utils.data import DataLoader, Dataset
 from tapezoo.data.arguments import check_range
 from tapezoo.data.described import DescribedData
 from tapezoo.tape.errors import TapeError
+from tapezoo.tape.lines import Quantity, find_periodic, without_periodic
 from tapezoo.tape.stretches import Real
+from tapezoo.tape.synthesis import Line
 
-Quantity = Literal["speed", "noise"]
-"""What a signal is: the relative deviation of a transport's speed, or a noise, re full scale."""
 Split = Literal["train", "val"]
 VAL_SHARE = 0.1  # of the windows, at the end of the stretches
 MOST_VAL_WINDOWS = 512
+LEAST_SCALE = 1e-12  # where all of it is lines
 
 
 class SignalWindows(DescribedData):
-    """Windows of stretches of one signal: at random places in training, side by side in validation.
+    """Windows of stretches of one signal without its lines: at random places in training, side by side in validation.
 
     Args:
         quantity: What the signal is.
@@ -57,6 +58,9 @@ class SignalWindows(DescribedData):
         self.rate_hz, self.window_points = rate_hz, window_points
         self.batch_size, self.batches_per_epoch, self.seed = batch_size, batches_per_epoch, seed
         self.stretches: dict[Split, list[Real]] = {}
+        self.lines: tuple[Line, ...] = ()
+        """What is periodic in the stretches that are trained on; after `setup`."""
+        self._left: dict[Split, list[Real]] = {}
 
     @abstractmethod
     def read(self) -> tuple[list[Real], list[Real]]:
@@ -64,8 +68,8 @@ class SignalWindows(DescribedData):
 
     @property
     def scale(self) -> float:
-        """Standard deviation of what is trained on."""
-        return float(np.concatenate(self.stretches["train"]).std())
+        """Standard deviation of what is trained on, without the lines."""
+        return max(float(np.concatenate(self._left["train"]).std()), LEAST_SCALE)
 
     def setup(self, stage: str | None = None) -> None:
         """Reads everything.
@@ -91,6 +95,11 @@ class SignalWindows(DescribedData):
                     fix="Record longer, or shorten --data.window_points.",
                 )
         self.stretches = {"train": long["train"], "val": long["val"]}
+        self.lines = find_periodic(self.quantity, long["train"], self.rate_hz)
+        self._left = {
+            split: [without_periodic(self.quantity, each, self.lines, self.rate_hz) for each in own]
+            for split, own in self.stretches.items()
+        }
         digest = hashlib.sha256()
         for stretch in (*long["train"], *long["val"]):
             digest.update(stretch.astype(np.float32).tobytes())
@@ -98,12 +107,15 @@ class SignalWindows(DescribedData):
 
     def describe(self) -> str:
         """What there is, for people; after `setup`."""
-        parts = []
+        parts, lines = [], ""
         for split, own in self.stretches.items():
             seconds = sum(map(len, own)) / self.rate_hz
             parts.append(f"{split} {seconds:.0f} s in {len(own)} stretch{'es' * (len(own) != 1)}")
+        if self.lines:
+            lines = "; lines at " + ", ".join(f"{line.frequency_hz:.4g}" for line in self.lines) + " Hz"
         window_s = self.window_points / self.rate_hz
-        return f"{self.title}: {', '.join(parts)}; windows of {window_s:.3g} s, RMS {self.scale:.3g}"
+        rms = f"RMS {self.scale:.3g}{' without them' * bool(lines)}"
+        return f"{self.title}: {', '.join(parts)}{lines}; windows of {window_s:.3g} s, {rms}"
 
     def origin(self) -> dict[str, str]:
         """See `DescribedData`."""
@@ -111,12 +123,12 @@ class SignalWindows(DescribedData):
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         """(batch, 1, window_points), from random places; every epoch has its own."""
-        data = RandomWindows(self.stretches["train"], self.window_points, self.batch_size, self.seed)
+        data = RandomWindows(self._left["train"], self.window_points, self.batch_size, self.seed)
         return DataLoader(data, batch_size=None, sampler=_Epochs(self.batches_per_epoch))
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         """All of them side by side, up to 512, in one batch."""
-        windows = side_by_side(self.stretches["val"], self.window_points)[:MOST_VAL_WINDOWS]
+        windows = side_by_side(self._left["val"], self.window_points)[:MOST_VAL_WINDOWS]
         return DataLoader(_Whole(windows), batch_size=None)
 
     def _long(self, stretches: Sequence[Real]) -> list[Real]:

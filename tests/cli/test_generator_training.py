@@ -22,7 +22,7 @@ model:
   init_args: {channels: [4, 4], strides: [4], layers: 2, context_points: 16, steps: 2}
 data:
   class_path: tapezoo.tape.VirtualTransport
-  init_args: {recordings: 2, recording_s: 4, window_points: 64, batch_size: 4, batches_per_epoch: 3}
+  init_args: {recordings: 8, recording_s: 4, window_points: 64, batch_size: 4, batches_per_epoch: 3}
 trainer: {accelerator: cpu, max_epochs: 2, logger: false}
 """
 
@@ -74,7 +74,10 @@ def test_what_plays_is_the_mean_of_the_weights(trained):
     name = "unet.first.weight"
     assert torch.equal(model.playing.state_dict()[name], saved[f"averaged.module.{name}"])
     assert not torch.equal(saved[f"averaged.module.{name}"], saved[f"net.{name}"])
-    assert float(model.playing.scale) == pytest.approx(6e-4, rel=0.3)  # the machine's RMS, 5.9e-4
+    # what plays has the machine's lines, capstan and pinch roller, and the RMS of the rest
+    assert model.playing.line_turns[:2].numpy() == pytest.approx([0.0808, 0.027], abs=1e-3)
+    assert model.playing.line_amplitudes[:2].numpy() == pytest.approx([5e-4, 4e-4], rel=0.1)
+    assert float(model.playing.scale) == pytest.approx(4.2e-4, rel=0.3)
 
 
 def test_a_training_goes_on_where_it_ended(trained, tmp_path):

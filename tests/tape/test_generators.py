@@ -8,12 +8,13 @@ from tapezoo.tape.denoising import Denoising, known_parts
 from tapezoo.tape.diffusion_net import DiffusionNet
 from tapezoo.tape.errors import TapeError
 from tapezoo.tape.generator import Generator, make_loop
+from tapezoo.tape.synthesis import Line
 from tapezoo.tape.unet import UNet
 
 WINDOW, CONTEXT = 64, 8
 
 
-class Line(Generator):
+class Drawn(Generator):
     """Draws straight lines between what is known, and random steps where nothing is."""
 
     def fill(self, known, is_known, random):
@@ -31,7 +32,7 @@ def tiny(**options):
     return DiffusionNet(WINDOW, CONTEXT, channels=(4, 4), strides=(4,), layers=2, steps=3, **options)
 
 
-@pytest.fixture(params=[lambda: Line(WINDOW, CONTEXT), tiny], ids=["line", "diffusion"])
+@pytest.fixture(params=[lambda: Drawn(WINDOW, CONTEXT), tiny], ids=["drawn", "diffusion"])
 def generator(request):
     return request.param()
 
@@ -51,13 +52,48 @@ def test_the_next_block_is_a_function_of_the_state_alone(generator):
 
 @pytest.mark.parametrize("points", [128, 129, 170, 175, 176, 177, 1000])
 def test_a_loop_has_its_length_and_leads_back_to_its_beginning(points):
-    generator = Line(WINDOW, CONTEXT)
+    generator = Drawn(WINDOW, CONTEXT)
     generator.scale.fill_(2.0)
     loop = make_loop(generator, points, seed=1)
     assert loop.shape == (points,)
     # lines join what is known: no step at the seam is larger than those of the noise on them
     joined = torch.cat([loop[-WINDOW // 4 :], loop[:1]])
     assert float(joined.diff().abs().max()) < 2 * 0.5
+
+
+class Silent(Generator):
+    def fill(self, known, is_known, random):
+        return torch.zeros_like(known)
+
+
+@pytest.fixture
+def turning():
+    generator = Silent(WINDOW, CONTEXT)
+    generator.set_lines([Line(8.085, 0.5), Line(2.695, 0.2)], rate_hz=100)
+    return generator
+
+
+def test_lines_run_through_all_blocks_with_phases_of_the_seed(turning):
+    state, blocks = turning.initial_state(3), []
+    for _ in range(40):
+        block, state = turning(state)
+        blocks.append(block)
+    signal = torch.cat(blocks).double().numpy()
+    turns = 2j * np.pi * np.arange(len(signal))[:, None] * [0.08085, 0.02695]
+    # two lines and nothing else
+    waves = np.exp(turns)
+    share, *_ = np.linalg.lstsq(np.concatenate([waves.real, waves.imag], axis=1), signal, rcond=None)
+    assert np.hypot(share[:2], share[2:]) == pytest.approx([0.5, 0.2], abs=1e-5)
+    np.testing.assert_allclose(np.concatenate([waves.real, waves.imag], axis=1) @ share, signal, atol=1e-5)
+    assert not torch.allclose(blocks[0], turning(turning.initial_state(4))[0], atol=0.05)
+
+
+def test_a_loop_holds_whole_turns_of_its_lines(turning):
+    loop = make_loop(turning, 1000, seed=3).double().numpy()
+    spectrum = np.abs(np.fft.rfft(loop)) / 500
+    assert spectrum[[81, 27]] == pytest.approx([0.5, 0.2], abs=1e-5)
+    spectrum[[81, 27]] = 0
+    assert spectrum.max() < 1e-5
 
 
 def test_a_loop_that_is_too_short_is_refused(generator):
@@ -67,7 +103,7 @@ def test_a_loop_that_is_too_short_is_refused(generator):
 
 def test_a_context_that_leaves_nothing_to_make_is_refused():
     with pytest.raises(TapeError, match="a quarter of the window"):
-        Line(64, 17)
+        Drawn(64, 17)
 
 
 def test_what_is_known_is_kept():
@@ -113,7 +149,7 @@ def test_the_objective_is_1_for_a_net_that_knows_nothing_and_what_theory_says_fo
 
 
 def test_a_window_is_known_before_on_both_sides_or_not_at_all():
-    net = Line(WINDOW, CONTEXT)
+    net = Drawn(WINDOW, CONTEXT)
     masks = known_parts(4000, net, torch.Generator().manual_seed(0))[:, 0]
     before, after = masks[:, CONTEXT - 1] > 0, masks[:, -1] > 0
     assert float(before.float().mean()) == pytest.approx(0.75, abs=0.03)

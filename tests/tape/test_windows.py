@@ -42,6 +42,25 @@ def test_windows_come_from_one_stretch_each_and_from_every_place_alike():
     assert (again[1][:, 0].numpy() != windows).any()
 
 
+def test_lines_are_measured_and_kept_out_of_what_is_trained_on():
+    data = VirtualTransport(recordings=8, recording_s=20.48, batch_size=256)
+    data.setup()
+    found = sorted(line.frequency_hz for line in data.lines)
+    lines = [virtual.pinch_roller_hz(), *(number * virtual.capstan_hz() for number in (1, 2, 3))]
+    assert found == pytest.approx(lines, abs=0.02)
+    density = {}
+    for name, windows in (("left", data.train_dataloader().dataset[0]), ("val", data.val_dataloader().dataset[0])):
+        hertz, each = welch(windows[:, 0].numpy(), 100, nperseg=512)
+        density[name] = each.mean(axis=0)
+    _, density["whole"] = welch(np.concatenate(data.stretches["train"]), 100, nperseg=512)
+    for line in found[:3]:  # the fourth hardly stands out of this short window
+        near, own = np.abs(hertz - line) < 0.15, virtual.friction_density(np.array([line]))
+        assert density["whole"][near].max() > 10 * own
+        assert density["left"][near].max() < 2 * own
+        assert density["val"][near].max() < 3 * own
+    assert "lines at 8.0" in data.describe()
+
+
 def test_epochs_go_on_and_a_resumed_one_goes_on_where_it_was():
     data = VirtualTransport(recordings=1, recording_s=2.0, window_points=64, batches_per_epoch=3)
     data.setup()
