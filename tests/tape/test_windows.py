@@ -49,7 +49,10 @@ def test_lines_are_measured_and_kept_out_of_what_is_trained_on():
     lines = [virtual.pinch_roller_hz(), *(number * virtual.capstan_hz() for number in (1, 2, 3))]
     assert found == pytest.approx(lines, abs=0.02)
     density = {}
-    for name, windows in (("left", data.train_dataloader().dataset[0]), ("val", data.val_dataloader().dataset[0])):
+    for name, windows in (
+        ("left", data.train_dataloader().dataset[0]),
+        ("val", data.val_dataloader().dataset[0]),
+    ):
         hertz, each = welch(windows[:, 0].numpy(), 100, nperseg=512)
         density[name] = each.mean(axis=0)
     _, density["whole"] = welch(np.concatenate(data.stretches["train"]), 100, nperseg=512)
