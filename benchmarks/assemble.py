@@ -4,9 +4,9 @@
     python benchmarks/assemble.py LSTM runs/LSTM-...       these architectures and checkpoints
 
 Both are exported as bundles and played by `Stream` on one thread, in blocks of 64 and 2048 samples, in turns; printed
-are medians over the rounds, for the ONNX target and, where the net has one, the kernel in numba (the nonlinearity alone
-has C++ too, of which there is none with a tape). The loops last a minute; the wander has lines of .1 to .02 % of
-the speed. An architecture by name has fresh weights, which cost what trained ones do.
+are medians over the rounds, for the ONNX target and, where the net has one, the kernel as C++ and in numba. The loops
+last a minute; the wander has lines of .1 to .02 % of the speed. An architecture by name has fresh weights, which cost
+what trained ones do.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def measure(name: str, rounds: int, seconds: float) -> None:
             for number, (label, net) in enumerate(nets.items())
         }
         has_kernel = "kernel" in read_manifest(bundles["net alone"]).targets
-        engines = ["onnx", *(["kernel_numba"] if has_kernel else [])]
+        engines = ["onnx", *(["kernel_cpp", "kernel_numba"] if has_kernel else [])]
         players = {(engine, label): bundle for engine in engines for label, bundle in bundles.items()}
         spent: dict[tuple[str, str, int], list[float]] = {}
         order, dice = list(players.items()), random.Random(0)

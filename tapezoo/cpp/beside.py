@@ -14,9 +14,11 @@ from tapezoo.bundle import Manifest
 from tapezoo.bundle.arrays import read_arrays
 from tapezoo.bundle.golden import read_golden_input, tolerance_of
 from tapezoo.bundle.play import Audio
+from tapezoo.cpp.tape import LOOPS
 
 FILES = ("model_test.cpp", "CMakeLists.txt", "README.md")
 GRID_FILES = (*FILES[:2], "GRID.md")
+TAPE_FILES = (*FILES[:2], "TAPE.md")
 GOLDEN = "golden.bin"
 LONGEST_SAMPLES = 1 << 13  # longest case in C++; export and `tapezoo verify --compile` replay all samples
 
@@ -48,7 +50,8 @@ def write_beside(root: Path, place: str, manifest: Manifest) -> None:
         place: Bundle path of the header's folder.
         manifest: The bundle's manifest.
     """
-    _write(root / place, FILES, list(_golden_cases(root, manifest)))
+    names = TAPE_FILES if (root / place / LOOPS).exists() else FILES
+    _write(root / place, names, list(_golden_cases(root, manifest)))
 
 
 def write_beside_grid(folder: Path, cases: Sequence[Replayed]) -> None:
@@ -59,7 +62,7 @@ def write_beside_grid(folder: Path, cases: Sequence[Replayed]) -> None:
 def _write(folder: Path, names: Sequence[str], cases: Sequence[Replayed]) -> None:
     for name in names:
         text = (files("tapezoo.cpp") / "beside" / name).read_bytes()
-        (folder / name.replace("GRID", "README")).write_bytes(text)
+        (folder / ("README.md" if name.endswith(".md") else name)).write_bytes(text)
     (folder / GOLDEN).write_bytes(golden_bytes(cases))
 
 

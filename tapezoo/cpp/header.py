@@ -51,7 +51,7 @@ def write_header(program: Program, facts: Facts, rest: Mapping[str, Numbers]) ->
         f"constexpr int CHUNK = {CHUNK_SAMPLES};  // samples computed at once",
         *(piece(name) for name in (*FIRST, *program.pieces)),
         "// ---- this net",
-        "\n".join(_facts(facts, rest)),
+        "\n".join(_facts(facts, program.num_controls, rest)),
         *map(constant_text, program.tables),
         "\n".join(state_lines(program, list(rest), constants)),
         piece("model.hpp"),
@@ -107,11 +107,12 @@ def _title(facts: Facts) -> str:
     )
 
 
-def _facts(facts: Facts, rest: Mapping[str, Numbers]) -> Iterator[str]:
+def _facts(facts: Facts, net_controls: int, rest: Mapping[str, Numbers]) -> Iterator[str]:
     yield "namespace facts {"
     for name in ("sample_rate", "latency_samples", "settle_samples", "smoothing_samples"):
         yield f"constexpr int {name} = {getattr(facts, name)};"
     yield f"constexpr int num_controls = {len(facts.controls)};"
+    yield f"constexpr int net_controls = {net_controls};  // the first of them; a tape's come behind"
     yield f"constexpr int state_values = {sum(prod(value.shape) for value in rest.values())};"
     yield from control_lines(facts.controls)
     for name, value in rest.items():

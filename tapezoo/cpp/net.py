@@ -32,6 +32,7 @@ from tapezoo.cpp.program import Program, Rows, Sequenced, Signal
 from tapezoo.cpp.recurrent import add_readout, add_recurrent, spread
 from tapezoo.cpp.stacks import add_stack
 from tapezoo.cpp.state_spaces import add_lift, add_state_space
+from tapezoo.cpp.tape import Tape, add_no_tape, add_tape, with_tape
 from tapezoo.cpp.text import Numbers
 from tapezoo.cpp.transitions import add_controlled, add_transition, unwritable_transition
 
@@ -104,7 +105,10 @@ def _follows(layer: Layer, before: Layer | None, last: bool) -> bool:
 
 
 def program_of(
-    architecture: Architecture, weights: Mapping[str, Numbers], shapes: Mapping[str, tuple[int, ...]]
+    architecture: Architecture,
+    weights: Mapping[str, Numbers],
+    shapes: Mapping[str, tuple[int, ...]],
+    tape: Tape | None = None,
 ) -> Program:
     """The code of a net whose description `unwritable` accepts.
 
@@ -112,10 +116,11 @@ def program_of(
         architecture: The net's description.
         weights: Its state dict, in double precision.
         shapes: Shapes of its state tensors.
+        tape: What stands behind it.
     """
     knobs = architecture.num_controls
     program = Program(weights, shapes, knobs)
-    _add_knobs(program, architecture)
+    _add_knobs(program, architecture, tape)
     aside = []
     if architecture.beside is not None:
         aside.append(program.buffer("aside", 1))
@@ -141,26 +146,35 @@ def program_of(
     for row in aside:
         program.use("rows.hpp")
         program.say(f"add(out, {row});")
+    if tape is None:
+        add_no_tape(program)
+    else:
+        add_tape(program, tape)
     return program
 
 
-def _add_knobs(program: Program, architecture: Architecture) -> None:
+def _add_knobs(program: Program, architecture: Architecture, tape: Tape | None) -> None:
+    kind = _knobs(program, architecture)
+    program.knobs(kind if tape is None else with_tape(program, kind, tape))
+    if architecture.num_controls:
+        program.remember(HISTORY, ("knobs", ""))
+
+
+def _knobs(program: Program, architecture: Architecture) -> str:
+    """The type of what follows the net's own."""
     knobs, [first, *_] = architecture.num_controls, architecture.layers
     if not knobs:
         program.use("still.hpp")
-        program.knobs("Still")
-        return
+        return "Still"
     program.use("glide.hpp")
     sizes = f"{knobs}, {architecture.smoothing_samples}"
     if isinstance(first, ControlledTransition):
         program.use("stepped.hpp")
-        program.knobs(f"Stepped<{sizes}, {first.step_samples}>")
-    elif isinstance(first, ControlledRecurrent):
+        return f"Stepped<{sizes}, {first.step_samples}>"
+    if isinstance(first, ControlledRecurrent):
         program.use("stepped.hpp", "recurrent.hpp", "hyper.hpp")
-        program.knobs(f"GlideAndSteps<{sizes}, {first.step_samples}>")
-    else:
-        program.knobs(f"Glide<{sizes}>")
-    program.remember(HISTORY, ("knobs", ""))
+        return f"GlideAndSteps<{sizes}, {first.step_samples}>"
+    return f"Glide<{sizes}>"
 
 
 def _add(

@@ -143,10 +143,6 @@ def test_a_recorded_delay_as_automation_is_what_the_virtual_tape_did(bundle, fol
     [
         ([], "no --transport, --noise or --modulation-noise"),
         (["--noise", "noise.wav", "--seed", "-1"], "--seed -1, which is below 0"),
-        (
-            ["--noise", "noise.wav", "--targets", "onnx,cpp"],
-            "a delay line and loops of noise behind the net",
-        ),
         (["--transport", "noise.wav"], "not UTF-8"),
         (["--modulation-noise", "noise.wav"], "as of hiss"),
     ],

@@ -5,11 +5,14 @@ import copy
 import numpy as np
 import torch
 from export.nets import knobs, perturbed
+from models.taped_lstm import HOP_SAMPLES, curves, noise, unevenness
 
 from tapezoo.export.rounding import net_step
 from tapezoo.export.targets.cpp import CppTarget
 from tapezoo.export.targets.target import graph_of
 from tapezoo.filtered import FilterBefore, FilterBeside
+from tapezoo.layers.looped_curves import LoopedCurves
+from tapezoo.layers.looped_table import LoopedTable
 from tapezoo.models.fir import FIRNet
 from tapezoo.models.gcn import GCNNet
 from tapezoo.models.grey_box import GreyBoxNet
@@ -23,6 +26,7 @@ from tapezoo.models.tcn import TCNNet
 from tapezoo.models.wavenet import WaveNetNet
 from tapezoo.models.wiener_hammerstein import WienerHammersteinNet
 from tapezoo.runtime.cpp import open_cpp
+from tapezoo.taped import Taped
 
 SHORT = 4.0, 50.0  # samples: single precision rounds the poles of long memories in the net itself
 POINT = torch.tensor([0.3, 0.9])
@@ -131,9 +135,34 @@ _MAKERS = {
 NETS = {name: _seeded(make) for name, make in _MAKERS.items()}
 
 
+def _taped(make, has_transport=True, has_noise=True, has_modulation=True):
+    transport = LoopedCurves(curves(), HOP_SAMPLES) if has_transport else None
+    hiss = LoopedTable(noise(3000)) if has_noise else None
+    modulation = LoopedTable(unevenness()) if has_modulation else None
+    return lambda: Taped(make(), transport, hiss, modulation)
+
+
+TAPED = {
+    "lstm, one knob, taped": _seeded(_taped(lambda: LSTMNet(1, 5, 1, 1, 100.0))),
+    "lstm, transport": _seeded(
+        _taped(lambda: LSTMNet(0, 4, 1, 1, 100.0), has_noise=False, has_modulation=False)
+    ),
+    "fir, noise": _seeded(_taped(lambda: FIRNet(0, 5), has_transport=False, has_modulation=False)),
+    "fir, both noises": _seeded(_taped(lambda: FIRNet(1, 5), has_transport=False)),
+    "lstm, hyper, taped": _seeded(_taped(NETS["lstm, hyper, small"])),
+    "stn table, taped": _seeded(_taped(NETS["stn table"])),
+}
+"""With a tape behind them, whose places in loops no random state holds: `follows` is not for these."""
+
+
+def controls_of(net):
+    """As many as it has."""
+    return [*knobs(net.net), *net.controls] if isinstance(net, Taped) else knobs(net)
+
+
 def write_header_of(net, path):
     """Its header; returns the names of its state."""
-    graph = graph_of(net, {"architecture": "Small", "sample_rate": "44100"}, knobs(net), 4096)
+    graph = graph_of(net, {"architecture": "Small", "sample_rate": "44100"}, controls_of(net), 4096)
     CppTarget().write(graph, path)
     return graph.net.state_names
 

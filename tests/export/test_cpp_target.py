@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from bundle.small_bundle import forge
-from export.cpp_nets import NETS, follows, step_of, write_header_of
+from export.cpp_nets import NETS, TAPED, follows, step_of, write_header_of
 from export.nets import HopNet, arguments, lstm, perturbed
 
 from tapezoo.bundle import BundleError, read_manifest
@@ -178,6 +178,8 @@ EXPORTED = (
     "gru behind a long filter",
     "s4d, seven modes",
     "grey box, level, two knobs",
+    "lstm, one knob, taped",
+    "fir, noise",
 )
 
 
@@ -185,14 +187,14 @@ EXPORTED = (
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXPORTED)
 def test_its_own_test_finds_nothing_under_sanitizers_and_without_exceptions(name, tmp_path):
-    net, out = NETS[name](), tmp_path / "bundle"
+    net, out = {**NETS, **TAPED}[name](), tmp_path / "bundle"
     controls = [Control(f"knob {number}") for number in range(net.num_controls)]
     targets = [OnnxTarget(), CppTarget()]
     export_bundle(net, **{**arguments(net, out), "controls": controls}, targets=targets)
     for options in (SANITIZED, STRICT, ("-O2", "-DTAPEZOO_PLAIN"), ("-O2", "-DTAPEZOO_LANES=16")):
         program = tmp_path / "model_test"
         compilers.find_compiler().compile(out / "cpp" / "model_test.cpp", program, options)
-        run = [str(program), str(out / "cpp" / "golden.bin")]
+        run = [str(program), str(out / "cpp" / "golden.bin"), str(out / "cpp" / "loops.bin")]
         done = subprocess.run(run, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (options, done.stdout, done.stderr)
 

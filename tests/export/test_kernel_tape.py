@@ -14,8 +14,6 @@ from tapezoo.layers.looped_curves import LoopedCurves
 from tapezoo.layers.looped_table import LoopedTable
 from tapezoo.models.fir import FIRNet
 from tapezoo.models.lstm import LSTMNet
-from tapezoo.runtime.cpp.compiler import CompilerError
-from tapezoo.runtime.cpp.engine import compiled_maker
 from tapezoo.runtime.errors import EngineError
 from tapezoo.runtime.kernels import open_kernel, read_kernel, write_kernel
 from tapezoo.taped import Taped
@@ -92,8 +90,3 @@ def test_a_file_that_would_read_outside_its_arrays_is_refused(path, tmp_path):
         write_kernel(replace(file, **changes), tmp_path / FILE, {})
         with pytest.raises(EngineError):
             open_kernel(tmp_path / FILE, [])
-
-
-def test_there_is_no_cpp_of_it_yet_and_the_caller_is_told(path):
-    with pytest.raises(CompilerError, match="kernel_numba"):
-        compiled_maker(path)

@@ -1,11 +1,13 @@
 // Plays the golden samples of the bundle through model.hpp, and what a host may do to it. Prints what is wrong; 0: nothing.
 //
-// c++ -std=c++17 -O2 model_test.cpp -o model_test && ./model_test golden.bin
+// c++ -std=c++17 -O2 model_test.cpp -o model_test && ./model_test golden.bin        a net with a tape: golden.bin loops.bin
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <limits>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "model.hpp"
@@ -45,6 +47,22 @@ static Floats noise(int samples, std::uint32_t seed) {
   return values;
 }
 
+static std::vector<char> loops;  // of a tape behind the net
+
+// A model, as this channel of a tape where there is one.
+template <class M>
+static std::unique_ptr<M> made_as(int channel) {
+  if constexpr (std::is_default_constructible<M>::value) {
+    (void)channel;
+    return std::make_unique<M>();
+  } else {
+    auto model = std::make_unique<M>(typename M::Loops(loops.data(), loops.size()));
+    model->go_to(M::places_of(channel));
+    return model;
+  }
+}
+static std::unique_ptr<Model> made(int channel = 0) { return made_as<Model>(channel); }
+
 static Floats positions(float at) { return Floats(Model::num_controls + 1, at); }  // one more, so that it is never empty
 
 static Floats played(Model& model, const Floats& in, int block, const float* controls = nullptr) {
@@ -75,7 +93,7 @@ static void replay(std::FILE* file) {
       return expect(false, "golden.bin ends early");
     Floats out(in.size());
     for (int row = 0; row < rows; ++row) {
-      auto model = std::make_unique<Model>();
+      auto model = made(row);
       for (int at = 0, number = 0; at < samples; at += block, ++number) {
         const int setting = number < settings ? number : settings - 1;
         const std::size_t place = std::size_t(row) * samples + at;
@@ -91,7 +109,7 @@ static void replay(std::FILE* file) {
 
 static void check_blocks() {
   const Floats in = noise(65536, 1);
-  auto one = std::make_unique<Model>(), other = std::make_unique<Model>();
+  auto one = made(), other = made();
   const Floats ends = positions(1.0f);
   const Floats whole = played(*one, in, 65536, ends.data());
   other->process(in.data(), nullptr, 0, ends.data());  // a block of nothing is nothing
@@ -104,7 +122,7 @@ static void check_blocks() {
 
 static void check_what_hosts_send() {
   const float none = std::numeric_limits<float>::quiet_NaN(), endless = std::numeric_limits<float>::infinity();
-  auto one = std::make_unique<Model>(), other = std::make_unique<Model>();
+  auto one = made(), other = made();
   Floats bad = noise(512, 2), good = bad;
   bad[7] = none, good[7] = 0.0f;
   bad[99] = -endless, good[99] = 0.0f;
@@ -122,7 +140,7 @@ static void check_what_hosts_send() {
 
 static void check_instances() {
   const Floats in = noise(5000, 4), low = positions(0.0f), high = positions(1.0f);
-  auto one = std::make_unique<Model>(), other = std::make_unique<Model>(), alone = std::make_unique<Model>();
+  auto one = made(), other = made(), alone = made();
   const Floats wanted = played(*alone, in, 64, high.data());
   Floats out(in.size()), unheard(in.size());
   for (int at = 0; at < 5000; at += 50) {
@@ -144,7 +162,7 @@ static void check_instances() {
 template <class Model, int = Model::state_values>
 static void check_restoring(int) {
   const Floats in = noise(3000, 5), ends = positions(1.0f);
-  auto one = std::make_unique<Model>(), other = std::make_unique<Model>();
+  auto one = made(), other = made();
   played(*one, in, 64, ends.data());
   std::vector<double> good(Model::state_values + 1);
   one->save(good.data());
@@ -176,11 +194,46 @@ static void check_restoring(int) {
 template <class Model>
 static void check_restoring(long) {}
 
+// What stands behind a net, where something does.
+template <class M>
+static void check_tape() {
+  if constexpr (!std::is_default_constructible<M>::value) {
+    expect(typename M::Loops(loops.data(), loops.size()).fit(), "loops.bin is of another model");
+    expect(!typename M::Loops(loops.data(), loops.size() - 1).fit(), "loops that are too short are taken");
+    std::vector<char> others = loops;
+    others[0] = static_cast<char>(others[0] + 1);
+    M silent(typename M::Loops(others.data(), others.size()));
+    const Floats in = noise(3000, 6);
+    Floats out(in.size(), 1.0f);
+    expect(!silent.process(in.data(), out.data(), 3000), "loops of another model are played");
+    expect(out == Floats(in.size()), "loops of another model are heard");
+    std::vector<char> moved(loops.size() + 1);  // at an odd address
+    std::memcpy(moved.data() + 1, loops.data(), loops.size());
+    auto one = made_as<M>(0), far = std::make_unique<M>(typename M::Loops(moved.data() + 1, loops.size()));
+    const Floats wanted = played(*one, in, 64);
+    expect(played(*far, in, 64) == wanted, "loops elsewhere in memory sound differently");
+    const auto there = one->places();
+    one->settle(positions(0.5f).data());
+    const auto later = one->places();
+    expect(later.transport == there.transport && later.noise == there.noise && later.modulation == there.modulation,
+           "settling moves the loops");
+    one->reset();
+    expect(played(*one, in, 64) == wanted, "reset does not begin the loops again");
+    one->go_to(M::places_of(1 << 20));
+    expect(finite(played(*one, in, 64)), "a far channel plays no audio");
+  }
+}
+
 int main(int count, char** arguments) {
   std::FILE* file = std::fopen(count > 1 ? arguments[1] : "golden.bin", "rb");
   if (!file) {
     std::printf("WRONG: no golden.bin; give its path\n");
     return 1;
+  }
+  if (std::FILE* of_tape = std::fopen(count > 2 ? arguments[2] : "loops.bin", "rb")) {
+    char part[4096];
+    for (std::size_t got; (got = std::fread(part, 1, sizeof part, of_tape)) > 0;) loops.insert(loops.end(), part, part + got);
+    std::fclose(of_tape);
   }
   replay(file);
   std::fclose(file);
@@ -188,6 +241,7 @@ int main(int count, char** arguments) {
   check_what_hosts_send();
   check_instances();
   check_restoring<Model>(0);
+  check_tape<Model>();
   std::printf(faults ? "%d faults\n" : "all right\n", faults);
   return faults != 0;
 }

@@ -15,20 +15,39 @@ class Model {
     Positions(const float* positions) noexcept : at(positions) {}
   };
 
-  Model() noexcept { reset(); }
+  // What a tape behind the net reads, see `Loops`, and where in it a channel is; both are empty for a net without one.
+  using Loops = decltype(State::tape)::Loops;
+  using Places = decltype(State::tape)::Places;
 
-  // At rest, with the controls at their defaults.
+  // A net with a tape behind it has no other constructor.
+  explicit Model(const Loops& loops) noexcept {
+    state_.tape.use(loops);
+    reset();
+  }
+  template <class L = Loops, class = std::enable_if_t<std::is_default_constructible<L>::value>>
+  Model() noexcept : Model(L()) {}
+
+  // At rest, with the controls at their defaults, and where the first channel of a tape begins.
   void reset() noexcept {
     Runs rest(facts::rest);
     state_.restore(rest);
   }
 
-  // At rest with the controls held at these positions: plays `settle_samples` of silence, so not while audio runs.
+  // Where loops are read next, in samples, any numbers of 0 or more: others are another take. All channels of a tape hear
+  // the same transport, and each another part of the noise; `places_of` are those that a channel begins with.
+  Places places() const noexcept { return state_.tape.places(); }
+  void go_to(Places places) noexcept { state_.tape.go_to(places); }
+  static Places places_of(int channel) noexcept { return decltype(State::tape)::places_of(channel); }
+
+  // At rest with the controls held at these positions: plays `settle_samples` of silence, so not while audio runs. Loops
+  // are read on from where they were.
   void settle(Positions controls) noexcept {
+    const Places kept = places();
     reset();
-    if (!num_controls || !controls.at) return;
     alignas(64) float silence[CHUNK] = {}, unheard[CHUNK];
-    for (int done = 0; done < settle_samples; done += CHUNK) process(silence, unheard, CHUNK, controls);
+    const int count = num_controls && controls.at ? settle_samples : 0;
+    for (int done = 0; done < count; done += CHUNK) process(silence, unheard, CHUNK, controls);
+    go_to(kept);
   }
   template <int COUNT>
   void settle(const float (&controls)[COUNT]) noexcept {
@@ -43,27 +62,29 @@ class Model {
   // infinite is heard as silence, one over 1e6 as 1e6.
   //
   // False: the net left all bounds, as from a restored state that no sound leads to. It is at rest again, and its controls
-  // go where they went; what it had no number for is silence.
+  // go where they went; what it had no number for is silence. So is everything with loops that are not this model's.
   bool process(const float* in, float* out, int samples, Positions controls = nullptr) noexcept {
     const NoDenormals guard;
     bool well = true;
     state_.knobs.aim(controls.at);
-    alignas(64) float signal[(1 + num_controls) * CHUNK], heard[CHUNK];
+    alignas(64) float signal[(1 + facts::net_controls) * CHUNK], heard[CHUNK];
     for (int start = 0; start < samples; start += CHUNK) {
       const int length = samples - start < CHUNK ? samples - start : CHUNK;
       for (int n = 0; n < length; ++n) signal[n] = sane(in[start + n]);
       for (int n = length; n < CHUNK; ++n) signal[n] = 0.0f;
       const bool still = !state_.knobs.moves();
       state_.knobs.follow(signal + CHUNK, CHUNK, still ? CHUNK : length);
-      for (int row = 1; row <= num_controls && !still; ++row)
+      for (int row = 1; row <= facts::net_controls && !still; ++row)
         for (int n = length; n < CHUNK; ++n) signal[row * CHUNK + n] = signal[row * CHUNK + length - 1];
       state_.play(signal, still, heard, length);
       if (!finite(heard, length)) {
         well = false;
         for (int n = 0; n < length; ++n) heard[n] = finite(heard + n, 1) ? heard[n] : 0.0f;
         const auto knobs = state_.knobs;
+        const Places kept = places();
         reset();
         state_.knobs = knobs;
+        go_to(kept);
       }
       std::memcpy(out + start, heard, length * sizeof(float));
     }

@@ -6,35 +6,30 @@ from dataclasses import replace
 
 import numpy as np
 
-from tapezoo.layers.delay_line import sinc_table
+from tapezoo.export.targets.tape_parts import tape_of
 from tapezoo.runtime.kernels.file import KernelFile
 from tapezoo.runtime.kernels.tape import KERNEL, NONLINEARITY
 from tapezoo.taped import Taped
 
-SILENT = 1e-12  # what sin(pi) leaves of a tap that is 0
-
 
 def with_tape(file: KernelFile, net: Taped) -> KernelFile:
     """The file of the nonlinearity and of what stands behind it; see `tapezoo.runtime.kernels.tape.TapedChannel`."""
-    arrays = dict(file.arrays)
+    tape, arrays = tape_of(net), dict(file.arrays)
     settings = {
         **file.settings,
         NONLINEARITY: file.kernel,
-        "tape_smoothing_samples": str(net.smoothing_samples),
+        "tape_smoothing_samples": str(tape.smoothing_samples),
     }
-    if net.transport is not None and net.delay is not None:
-        # the second of the four coefficients around a point is its own
-        curves = net.transport.windows[:, 1::4].numpy()
-        sinc = sinc_table().numpy()
-        arrays["tape.curves"] = curves.astype(np.float32)
-        arrays["tape.curves_rest"] = (curves - arrays["tape.curves"]).astype(np.float32)
-        arrays["tape.sinc"] = np.where(np.abs(sinc) < SILENT, 0.0, sinc).astype(np.float32)
+    if len(tape.curves):
+        arrays["tape.curves"] = tape.curves.astype(np.float32)
+        arrays["tape.curves_rest"] = (tape.curves - arrays["tape.curves"]).astype(np.float32)
+        arrays["tape.sinc"] = tape.sinc
         settings |= {
-            "tape_hop_samples": str(net.transport.hop_samples),
-            "tape_reach_samples": str(net.delay.reach_samples),
+            "tape_hop_samples": str(tape.hop_samples),
+            "tape_reach_samples": str(tape.reach_samples),
         }
-    if net.noise is not None:
-        arrays["tape.noise"] = net.noise.table.numpy()
-    if net.modulation is not None:
-        arrays["tape.modulation"] = net.modulation.table.numpy()
+    if len(tape.noise):
+        arrays["tape.noise"] = tape.noise
+    if len(tape.modulation):
+        arrays["tape.modulation"] = tape.modulation
     return replace(file, kernel=KERNEL, arrays=arrays, settings=settings)

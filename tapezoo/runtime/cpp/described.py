@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
@@ -22,7 +22,10 @@ from tapezoo.architecture import (
     TableWeights,
     Transition,
 )
+from tapezoo.cpp import Tape
 from tapezoo.runtime.kernels.file import KernelFile
+from tapezoo.runtime.kernels.tape import KERNEL as TAPED
+from tapezoo.runtime.kernels.tape import NONLINEARITY
 
 STATE = ("field", "slope", "output")
 HELD = "step_controls"
@@ -40,15 +43,17 @@ class Described:
         architecture: What it is made of.
         weights: By the names in it, float64.
         shapes: Of the tensors that it remembers, its glide included.
+        tape: What stands behind it.
     """
 
     architecture: Architecture
     weights: Mapping[str, Numbers]
     shapes: Mapping[str, tuple[int, ...]]
+    tape: Tape | None = None
 
 
 def has_description(kernel: str) -> bool:
-    """Whether the nets of this kernel can be described; a tape behind a net can not."""
+    """Whether the nets of this kernel can be described."""
     return kernel in _DESCRIBERS
 
 
@@ -59,6 +64,9 @@ def describe(file: KernelFile) -> Described:
         ValueError: Settings that only numba's loops support.
         KeyError: A kernel without a description, see `has_description`.
     """
+    if file.kernel == TAPED:
+        net, tape = describe(replace(file, kernel=file.settings[NONLINEARITY])), _tape(file)
+        return replace(net, shapes={**net.shapes, **tape.shapes}, tape=tape)
     if file.num_controls and file.glide != "mean":
         raise ValueError(f"controls that glide as a {file.glide}")
     architecture, weights, shapes = _DESCRIBERS[file.kernel](file)
@@ -66,6 +74,20 @@ def describe(file: KernelFile) -> Described:
         shapes[HISTORY] = (file.num_controls, file.smoothing_samples)
     doubles = {name: np.asarray(array, np.float64) for name, array in weights.items()}
     return Described(architecture, doubles, shapes)
+
+
+def _tape(file: KernelFile) -> Tape:
+    """What `tapezoo.runtime.kernels.tape.TapedChannel` has checked."""
+    curves, sinc = np.zeros((0, 2)), np.zeros((2, 16), np.float32)
+    hop = reach = 0
+    if "tape.curves" in file.arrays:
+        curves = file.arrays["tape.curves"].astype(np.float64) + file.arrays["tape.curves_rest"]
+        sinc = file.arrays["tape.sinc"]
+        hop, reach = (int(file.settings[f"tape_{name}_samples"]) for name in ("hop", "reach"))
+    noise, modulation = (
+        file.arrays.get(f"tape.{name}", np.zeros(0, np.float32)) for name in ("noise", "modulation")
+    )
+    return Tape(curves, hop, reach, sinc, noise, modulation, int(file.settings["tape_smoothing_samples"]))
 
 
 _Parts = tuple[Architecture, dict[str, Numbers], Shapes]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tapezoo.architecture.tape import PLACE_IN_MODULATION, PLACE_IN_NOISE, PLACE_IN_TRANSPORT
 from tapezoo.bundle import Manifest, StateArrays, read_rest
 from tapezoo.bundle.play import Audio, repeat_rows, settle
 from tapezoo.controls import Control, control_vector
@@ -19,12 +20,17 @@ from tapezoo.runtime.cpp.player import CompiledPlayer
 from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.kernels.file import KernelFile, file_error, read_kernel
 from tapezoo.runtime.kernels.step import channel_step
+from tapezoo.runtime.kernels.tape import KERNEL as TAPED
+from tapezoo.runtime.kernels.tape import NONLINEARITY, begun_rows
 from tapezoo.runtime.kernels.voices import check_kernel
 from tapezoo.runtime.player import QuickEngine
 
 MOST_NUMBERS = 1 << 20  # as text: more take a compiler minutes
 MOST_STATEMENTS = 2000
 MOST_CONTROLS = 64
+MOST_TAPE_SAMPLES = 1 << 17  # of its delay line and its glide: a channel holds several times as many numbers
+NO_TEXT = ("tape.curves", "tape.curves_rest", "tape.noise", "tape.modulation")
+COUNTERS = (PLACE_IN_TRANSPORT, PLACE_IN_MODULATION, PLACE_IN_NOISE)
 
 
 class CompiledChannel:
@@ -48,10 +54,11 @@ class CompiledChannel:
 
     def save(self) -> StateArrays:
         """The state as it stands, in new arrays."""
-        values, state = self.instance.save().astype(np.float32), {}
+        values, state = self.instance.save(), {}
         for name, shape in self._shapes.items():
             size = int(np.prod(shape))
-            state[name], values = values[:size].reshape(shape), values[size:]
+            kind = np.int64 if name in COUNTERS else np.float32
+            state[name], values = values[:size].reshape(shape).astype(kind), values[size:]
         return state
 
     def play(self, input: Audio, controls: Audio, output: Audio) -> None:
@@ -97,11 +104,17 @@ class CompiledEngine(QuickEngine):
         if not np.array_equal(controls, self._default):
             step = channel_step(self._make(), self._manifest.state_names)
             state = settle(
-                step, controls[np.newaxis], state, self._manifest.settle_samples, SETTLE_BLOCK_SAMPLES
+                step,
+                controls[np.newaxis],
+                state,
+                self._manifest.settle_samples,
+                SETTLE_BLOCK_SAMPLES,
+                self._manifest.endless_states,
             )
+        state = begun_rows({name: np.repeat(value, channels, axis=0) for name, value in state.items()})
         made = [self._make() for _ in range(channels)]
-        for channel in made:
-            channel.load({name: value[0] for name, value in state.items()})
+        for row, channel in enumerate(made):
+            channel.load({name: value[row] for name, value in state.items()})
         self.player = CompiledPlayer([channel.instance for channel in made], controls, self._behind)
 
 
@@ -118,16 +131,22 @@ def compiled_maker(path: Path) -> tuple[Callable[[], CompiledChannel], float]:
     text = _written(described)
     library_path, seconds = built_library(text)
     library = _opened(library_path)
-    return lambda: CompiledChannel(library.make(), described.shapes), seconds
+    tape = described.tape
+    loops = None if tape is None else np.frombuffer(tape.loops, np.uint8)
+    return lambda: CompiledChannel(library.make(loops), described.shapes), seconds
 
 
 def _described(path: Path, file: KernelFile) -> Described:
     found: str | None = None
-    numbers = sum(array.size for array in file.arrays.values())
-    if not has_description(file.kernel):
-        found = f"the kernel {file.kernel!r}"
+    numbers = sum(array.size for name, array in file.arrays.items() if name not in NO_TEXT)
+    kernel = file.settings[NONLINEARITY] if file.kernel == TAPED else file.kernel
+    longest = max(int(file.settings.get(f"tape_{name}_samples", 0)) for name in ("reach", "smoothing"))
+    if not has_description(kernel):
+        found = f"the kernel {kernel!r}"
     elif file.num_controls > MOST_CONTROLS or numbers > MOST_NUMBERS:
         found = f"{file.num_controls} controls and {numbers} numbers"
+    elif longest > MOST_TAPE_SAMPLES:
+        found = f"a tape that reaches {longest} samples far"
     else:
         try:
             described = describe(file)
@@ -146,7 +165,7 @@ def _described(path: Path, file: KernelFile) -> Described:
 
 def _written(described: Described) -> str:
     architecture = described.architecture
-    program = program_of(architecture, described.weights, described.shapes)
+    program = program_of(architecture, described.weights, described.shapes, described.tape)
     if len(program.statements) > MOST_STATEMENTS:
         raise CompilerError(
             "a kernel's file",
@@ -154,7 +173,8 @@ def _written(described: Described) -> str:
             expected=f"{MOST_STATEMENTS} at most",
             fix="Play it with the engine kernel_numba.",
         )
-    knobs = tuple(Control(f"knob {number}") for number in range(architecture.num_controls))
+    count = architecture.num_controls + (0 if described.tape is None else described.tape.num_controls)
+    knobs = tuple(Control(f"knob {number}") for number in range(count))
     facts = Facts("kernel", 0, 0, 0, architecture.smoothing_samples, knobs)
     rest = {name: np.zeros(shape, np.float32) for name, shape in described.shapes.items()}
     return write_header(program, facts, rest)

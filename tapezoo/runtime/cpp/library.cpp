@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 #include <new>
+#include <type_traits>
 
 #include "model.hpp"
 
@@ -107,6 +108,23 @@ auto saved(const M* model, double* to) -> decltype(model->save(to)) {
 }
 [[maybe_unused]] static void saved(...) {}
 
+// A net with a tape behind it reads loops, memory of the caller's that outlives it.
+template <class M>
+long long loops_bytes() {
+  if constexpr (std::is_default_constructible<M>::value)
+    return 0;
+  else
+    return static_cast<long long>(M::Loops::bytes);
+}
+template <class M>
+void make(void* memory, const void* loops) {
+  if constexpr (std::is_default_constructible<M>::value)
+    new (memory) M;
+  else
+    new (memory) M(typename M::Loops(loops, M::Loops::bytes));
+  (void)loops;
+}
+
 // all else stays inside: the linker would give two libraries one table where their names are the same
 #pragma GCC visibility push(default)
 extern "C" {
@@ -114,7 +132,8 @@ int tapezoo_size() { return static_cast<int>(sizeof(Model)); }
 int tapezoo_alignment() { return static_cast<int>(alignof(Model)); }
 int tapezoo_state_values() { return values_of<Model>(0); }
 int tapezoo_num_controls() { return Model::num_controls; }
-void tapezoo_make(void* memory) { new (memory) Model; }
+long long tapezoo_loops_bytes() { return loops_bytes<Model>(); }
+void tapezoo_make(void* memory, const void* loops) { make<Model>(memory, loops); }
 void tapezoo_reset(Model* model) { model->reset(); }
 void tapezoo_settle(Model* model, const float* controls) { model->settle(controls); }
 int tapezoo_restore(Model* model, const double* from, int count) { return restored(model, from, count); }

@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 
 from tapezoo.bundle import StateArrays, Step
 from tapezoo.bundle.play import Audio
+from tapezoo.cpp import LOOPS
 from tapezoo.runtime.cpp.compiler import FAST, SHARED, Compiler, find_compiler
+from tapezoo.runtime.errors import EngineError
+from tapezoo.runtime.kernels.tape import begun_rows
 
 ANSWERS = ("restore", "process", "play")
 # until the process ends: if a loaded library's file is removed, the loader may take a new file for the old one
@@ -37,7 +40,7 @@ class Library:
         self._calls = ctypes.CDLL(str(path))
         pointer, number = ctypes.c_void_p, ctypes.c_int
         for name, arguments in {
-            "make": [pointer],
+            "make": [pointer, pointer],
             "reset": [pointer],
             "settle": [pointer, pointer],
             "restore": [pointer, pointer, number],
@@ -50,21 +53,37 @@ class Library:
         self.state_values: int = self._calls.tapezoo_state_values()
         self.num_controls: int = self._calls.tapezoo_num_controls()
         self.model_bytes: int = self._calls.tapezoo_size()
+        self._calls.tapezoo_loops_bytes.restype = ctypes.c_longlong
+        self.loops_bytes: int = self._calls.tapezoo_loops_bytes()
+        """Of the loops that a tape behind the net reads; 0: there is none."""
 
-    def make(self) -> Instance:
-        """A channel at rest."""
-        return Instance(self._calls, self.state_values)
+    def make(self, loops: NDArray[np.uint8] | None = None) -> Instance:
+        """A channel at rest.
+
+        Args:
+            loops: What a tape behind the net reads, `loops_bytes` of them; channels may share them.
+
+        Raises:
+            ValueError: Another number of bytes.
+        """
+        found = 0 if loops is None else loops.nbytes
+        if found != self.loops_bytes:
+            raise ValueError(f"loops of {found} bytes, not {self.loops_bytes}")
+        return Instance(self._calls, self.state_values, loops)
 
 
 class Instance:
     """One channel of a compiled model; made by `Library.make`."""
 
-    def __init__(self, calls: Any, state_values: int) -> None:
+    def __init__(self, calls: Any, state_values: int, loops: NDArray[np.uint8] | None) -> None:
         self._calls, self._state_values = calls, state_values
+        self._loops = (
+            None if loops is None else np.ascontiguousarray(loops)
+        )  # as long as the model reads them
         alignment = int(calls.tapezoo_alignment())
         self._memory = np.zeros(int(calls.tapezoo_size()) + alignment, np.uint8)
         self._model = self._memory.ctypes.data + -self._memory.ctypes.data % alignment
-        calls.tapezoo_make(self._model)
+        calls.tapezoo_make(self._model, None if self._loops is None else self._loops.ctypes.data)
         self.play_job: Callable[[int], int] = calls.tapezoo_play
 
     @property
@@ -137,16 +156,33 @@ def _load(compiler: Compiler, text: bytes, options: Sequence[str]) -> Library:
     return Library(library)
 
 
+def _loops_beside(header: Path, count: int) -> NDArray[np.uint8] | None:
+    if not count:
+        return None
+    path = header.parent / LOOPS
+    found = path.stat().st_size if path.is_file() else 0
+    if found != count:
+        raise EngineError(
+            str(path),
+            found=f"{found} bytes" if found else "no file",
+            expected=f"the {count} bytes of the loops that {header.name} reads",
+            fix="Export the bundle again, or play its ONNX target.",
+        )
+    return np.fromfile(path, np.uint8)
+
+
 def open_cpp(path: Path, state_names: Sequence[str], options: Sequence[str] = FAST) -> Step:
     """The compiled header as a `Step`; one channel serves every row in turn.
 
     Raises:
         CompilerError: There is no compiler, or it refuses.
+        EngineError: The loops of a tape behind the net are not beside the header, or have another length.
     """
     library = open_library(path, options)
-    channel = library.make()
+    channel = library.make(_loops_beside(path, library.loops_bytes))
 
     def step(input: Audio, controls: Audio, state: StateArrays) -> tuple[Audio, StateArrays]:
+        state = begun_rows(state)
         output = np.empty(input.shape, np.float32)
         after = {name: np.empty_like(state[name]) for name in state_names}
         for row in range(len(input)):
