@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable
 
 CUTOFF = 0.6  # of difflib's ratio: below it names have little in common
@@ -20,7 +21,11 @@ def nearest_names(name: str, known: Iterable[str], most: int = 1, cutoff: float 
         most: How many at most.
         cutoff: 0 to 1; lower ones find more.
     """
-    every = list(known)
+    return list(_nearest(name, tuple(known), most, cutoff))
+
+
+@functools.lru_cache  # parsing one recipe asks some forty times for a dozen names
+def _nearest(name: str, every: tuple[str, ...], most: int, cutoff: float) -> tuple[str, ...]:
     folded = name.lower()
     near = set(difflib.get_close_matches(folded, [one.lower() for one in every], 10, cutoff))
 
@@ -28,7 +33,7 @@ def nearest_names(name: str, known: Iterable[str], most: int = 1, cutoff: float 
         ratio = difflib.SequenceMatcher(None, folded, one.lower()).ratio()
         return slips(folded, one.lower()), abs(len(one) - len(name)), -ratio
 
-    return sorted((one for one in every if one.lower() in near), key=order)[:most]
+    return tuple(sorted((one for one in every if one.lower() in near), key=order)[:most])
 
 
 def slips(first: str, second: str) -> int:

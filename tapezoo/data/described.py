@@ -13,6 +13,10 @@ class DescribedData(LightningDataModule, ABC):
     dataset_hash: str = ""
     """Of all that is trained on; after `setup`."""
 
+    def __str__(self) -> str:
+        """The title. Lightning's counts what is in every loader: it would prepare all, and jsonargparse asks."""
+        return self.title
+
     @property
     def title(self) -> str:
         """What the recordings are of, for people: tracked runs are named after it."""

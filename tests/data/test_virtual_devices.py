@@ -91,6 +91,12 @@ def test_it_declares_rate_and_no_controls_before_anything_is_rendered() -> None:
     assert Shaper.rendered == 0
 
 
+def test_it_is_named_without_being_prepared() -> None:
+    module = VirtualDevices(device="shaper", seconds=12.0)
+    assert str(module) == module.title == "shaper"
+    assert Shaper.rendered == 0
+
+
 def test_solver_and_oversampling_reach_the_device_and_make_another_data_set() -> None:
     dry = (0.5 * np.random.default_rng(0).standard_normal(300)).astype(np.float32)
     usual = VirtualDevices(device="hysteresis")
