@@ -1,5 +1,6 @@
 """Every recipe that is shipped runs, for a few steps."""
 
+import inspect
 import itertools
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import pytest
 import soundfile
 import yaml
 
+import tapezoo.data
 import tapezoo.devices
 from tapezoo import registry
 from tapezoo.callbacks import RunRecorder
 from tapezoo.callbacks.takes import TakeReport
 from tapezoo.cli import main
+from tapezoo.data.arguments import check_sizes
 
 FOLDER = Path(__file__).parents[2] / "recipes"
 RECIPES = sorted(FOLDER.rglob("*.yaml"))
@@ -36,7 +39,7 @@ def shortened(recipe):
     if not recipe["data"]["class_path"].endswith("HysteresisCells"):
         return [
             *("--data.batches_per_epoch", "1", "--data.seconds", "10"),
-            *("--data.segment_samples", "2048", "--data.burn_in_samples", "256"),
+            *("--data.segment_samples", "2048", "--data.burn_in_samples", "256", "--data.batch_size", "4"),
         ]
     axes = recipe["data"]["init_args"]["axes"]
     short = ["--data.axes", str(dict.fromkeys(axes, 2)), "--data.cells_per_batch", "8"]
@@ -76,6 +79,17 @@ def test_a_recipe_trains(recipe, tmp_path, tmp_path_factory, monkeypatch):
         short += ["--trainer.logger", "false"]
     assert main(["fit", "--config", str(recipe), *short, "--run_dir", "run"]) == 0
     assert (tmp_path / "run" / "best.ckpt").is_file()
+
+
+PAIRED = [path for path in RECIPES if "tapezoo.data.VirtualDevices" in path.read_text()]
+
+
+@pytest.mark.parametrize("recipe", PAIRED, ids=lambda path: path.stem)
+def test_the_batches_of_a_recipe_are_ones_that_data_take(recipe):
+    """Those trained above are smaller."""
+    given = yaml.safe_load(recipe.read_text())["data"]["init_args"]
+    usual = inspect.signature(tapezoo.data.VirtualDevices).parameters
+    check_sizes(*(given.get(name, usual[name].default) for name in inspect.signature(check_sizes).parameters))
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
