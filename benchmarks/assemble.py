@@ -68,7 +68,7 @@ def measure(name: str, rounds: int, seconds: float) -> None:
         "and transport": Taped(model.net, curves, None),
         "and noise": Taped(model.net, None, table),
         "and both": Taped(model.net, curves, table),
-        "and modulation noise": Taped(model.net, curves, table, table),
+        "and modulation noise": Taped(model.net, curves, table, loop_table(noise, 1)),
     }
     with tempfile.TemporaryDirectory() as folder:
         bundles = {

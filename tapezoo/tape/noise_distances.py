@@ -35,7 +35,7 @@ class Scale:
 
 
 NOISE = Scale(0.2, -10, 12, "full scale")  # 100 Hz to 16 kHz
-MODULATION = Scale(1.0, -23, -7, "the tone")  # 5 to 200 Hz, as it is measured (`tapezoo.measure`)
+MODULATION = Scale(1.0, -20, -7, "the tone")  # 10 to 200 Hz: bands under them hold one or two bins of 1 Hz
 
 
 @dataclass(frozen=True)
