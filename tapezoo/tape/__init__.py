@@ -1,4 +1,4 @@
-"""What is random in a tape machine: wow, flutter and hiss, learned from recordings and made anew.
+"""What is random in a tape machine: wow, flutter, hiss and modulation noise, learned from recordings and made anew.
 
 `class_path: tapezoo.tape.DiffusionUNet` in a recipe and `from tapezoo.tape import DiffusionUNet` both ask the
 registry for a generator of that name, whoever ships it.
