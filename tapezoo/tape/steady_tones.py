@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal as scipy_signal
 
-from tapezoo.data.audio import read_header
 from tapezoo.data.checks import CLIPPED_RUNS, count_clipped
 from tapezoo.render.soundfiles import inspect, read_blocks
 from tapezoo.tape.errors import TapeError
@@ -77,27 +76,32 @@ def read_tones(sources: Sequence[Path]) -> tuple[list[Tone], int]:
             more than one sample rate.
         TapezooError: What cannot be read.
     """
-    tones: list[Tone] = []
+    rate = _common_rate(sources)
+    tones = [
+        tone
+        for source in sources
+        for name, channel in _channels(source)
+        for tone in _tones(name, channel, rate)
+    ]
+    seconds = sum(tone.seconds for tone in tones)
+    if seconds < ENOUGH_S:
+        raise _fault(", ".join(map(str, sources)), f"{seconds:.1f} s of a steady tone", WANTED)
+    return tones, rate
+
+
+def _common_rate(sources: Sequence[Path]) -> int:
     rates: dict[int, Path] = {}
     for source in sources:
         if source.is_dir() or source.suffix.lower() == ".csv":
             kind = "a folder" if source.is_dir() else "a CSV file"
             raise _fault(str(source), kind, f"a sound file: {WANTED}")
-        inspect(source)
-        rate = read_header(source).sample_rate
-        rates.setdefault(rate, source)
-        for name, channel in _channels(source):
-            tones += _tones(name, channel, rate)
+        rates.setdefault(inspect(source).sample_rate, source)
     if len(rates) > 1:
         rate, other = sorted(rates)[:2]
         found = f"{other} Hz, and {rate} Hz in {rates[rate]}"
-        raise TapeError(
-            str(rates[other]), found=found, expected="one sample rate", fix="Learn from one of them alone."
-        )
-    seconds = sum(tone.seconds for tone in tones)
-    if seconds < ENOUGH_S:
-        raise _fault(", ".join(map(str, sources)), f"{seconds:.1f} s of a steady tone", WANTED)
-    return tones, next(iter(rates))
+        fix = "Learn from one of them alone."
+        raise TapeError(str(rates[other]), found=found, expected="one sample rate", fix=fix)
+    return next(iter(rates))
 
 
 def _channels(source: Path) -> Iterator[tuple[str, Signal]]:
