@@ -17,11 +17,13 @@ SIZES = {
     "GreyBox": {"peaks": 1, "followers": 2},
     "GRU": {"hidden_size": 3, "linear_taps": 3, "memory_samples": 200.0},
     "LSTM": {"hidden_size": 3, "num_layers": 2, "linear_taps": 3, "memory_samples": 200.0},
+    "Mamba": {"channels": 3, "modes": 2, "num_blocks": 2, "kernel_size": 2},
     "S4D": {"channels": 3, "modes": 2, "num_blocks": 2, "longest_memory_samples": 200.0},
     "STN": {"size": "2x3"},
     "STNGrid": {"size": "2x3"},
     "STNPolynomial": {"size": "1x3", "degree": 2},
     "TCN": {"channels": 3, "num_blocks": 2, "kernel_size": 3, "cond_dim": 4},
+    "Transformer": {"channels": 4, "heads": 2, "num_blocks": 2, "window_frames": 5, "hop_samples": 8},
     "WaveNet": {"channels": [4, 3], "dilations": [1, 3]},
     "WienerHammerstein": {"taps": 9, "units": 3},
 }

@@ -72,6 +72,23 @@ WRONG = {
         "block_samples": [*SIZES, 48, 64.0, 2048],
         "conditioning": [*WORDS, "affine"],
     },
+    "Mamba": {
+        "channels": SIZES,
+        "modes": SIZES,
+        "num_blocks": SIZES,
+        "kernel_size": SIZES,
+        "shortest_memory_samples": [0.0, 0.5, 2000.0, NAN, INFINITE],
+        "longest_memory_samples": [0.0, NAN, INFINITE],
+        "conditioning": [*WORDS, "affine"],
+    },
+    "Transformer": {
+        "channels": SIZES,
+        "heads": [*SIZES, 3],
+        "num_blocks": SIZES,
+        "window_frames": [*SIZES, 1, 1 << 19],
+        "hop_samples": SIZES,
+        "conditioning": [*WORDS, "affine"],
+    },
     "STN": {
         "size": [*WORDS, "2x0", "0x4", "2x4x1", "-2x4", "2 x 4", "999x4", "2x9999", 8],
         "step": [*WORDS, "tanh"],

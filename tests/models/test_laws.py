@@ -18,7 +18,7 @@ OURS = [found.name for found in registry.registrations("models") if found.distri
 
 
 # at their own sizes these play for half a minute in the blocks of the gate; small ones take a tenth of that
-LONG_EXPORTS = ("GCN", "GreyBox", "S4D", "TCN", "WaveNet")
+LONG_EXPORTS = ("GCN", "GreyBox", "Mamba", "S4D", "TCN", "Transformer", "WaveNet")
 ALL_LAWS = [(name, law) for name in OURS for law in testing.laws(models.resolve(name))]
 # the graph with controls takes ten seconds, and holds what the one without has
 CONTROLLED_EXPORTS = ("STNGrid", "STNPolynomial", "EDLSTM", "BlockEDLSTM", "GRU")
@@ -100,7 +100,9 @@ SMALL = {
     "BlockEDLSTM": {"hidden_size": 3, "hop_samples": 24},
     "EDLSTM": {"hidden_size": 3, "window_samples": 9},
     "GCN": {"channels": 3, "num_layers": 2},
+    "Mamba": {"channels": 3, "modes": 2, "num_blocks": 1, "kernel_size": 2},
     "TCN": {"channels": 3, "num_blocks": 2, "kernel_size": 3, "cond_dim": 4},
+    "Transformer": {"channels": 4, "heads": 2, "num_blocks": 1, "window_frames": 3, "hop_samples": 4},
     "S4D": {"channels": 3, "modes": 2, "num_blocks": 1, "longest_memory_samples": 200.0},
     "WaveNet": {"channels": [3], "dilations": [1, 3]},
 }
