@@ -126,7 +126,7 @@ class MambaNet(Net):
         channels: Features, d, 1 or more; the state spaces have twice as many.
         modes: States per channel, N, 1 or more.
         num_blocks: Blocks in series, P, 1 or more.
-        kernel_size: Taps of the convolution before each state space, k, 1 or more.
+        kernel_size: Taps of the convolution before each state space, k, 2 or more.
         shortest_memory_samples: Time constant of the fastest channel at the start of training, in samples.
         longest_memory_samples: Time constant of the slowest channel.
         conditioning: "film", or another of `tapezoo.layers.CONDITIONERS`.
@@ -152,7 +152,7 @@ class MambaNet(Net):
         require_whole("channels", channels, 1, WIDEST)
         require_whole("modes", modes, 1, WIDEST)
         require_whole("num_blocks", num_blocks, 1, DEEPEST)
-        require_whole("kernel_size", kernel_size, 1, WIDEST)
+        require_whole("kernel_size", kernel_size, 2, WIDEST)
         require_number("shortest_memory_samples", shortest_memory_samples, 1, LONGEST_SAMPLES)
         require_number("longest_memory_samples", longest_memory_samples, 1, LONGEST_SAMPLES)
         if shortest_memory_samples > longest_memory_samples:

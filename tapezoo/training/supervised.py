@@ -80,6 +80,13 @@ class Supervised(Objective):
         hop, latency = net.hop_samples, net.latency_samples
         unscored = whole_hops(max(step.burn_in_samples, latency), hop)
         scored = (input.shape[-1] - unscored) // hop * hop
+        if not scored:
+            raise TrainingError(
+                "--data.segment_samples",
+                found=f"rows of {input.shape[-1]} samples, of which {unscored} are not scored: less than a hop is left",
+                expected=f"a segment of at least one hop of the net, {hop} samples",
+                fix="Raise it, or choose a shorter hop: --model.hop_samples.",
+            )
         heard = input[..., :0]
         if unscored:
             with torch.no_grad():

@@ -76,7 +76,7 @@ WRONG = {
         "channels": SIZES,
         "modes": SIZES,
         "num_blocks": SIZES,
-        "kernel_size": SIZES,
+        "kernel_size": [*SIZES, 1],
         "shortest_memory_samples": [0.0, 0.5, 2000.0, NAN, INFINITE],
         "longest_memory_samples": [0.0, NAN, INFINITE],
         "conditioning": [*WORDS, "affine"],

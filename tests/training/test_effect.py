@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 from tapezoo.callbacks import BestAndLast
 from tapezoo.data.batch import Batch
 from tapezoo.losses import MRSTFT
+from tapezoo.models.block_edlstm import BlockEDLSTM
 from tapezoo.models.fir import FIR, FIRNet
 from tapezoo.models.lstm import LSTM, LSTMNet
 from tapezoo.training.errors import NonFiniteLossError, TrainingError
@@ -52,6 +53,14 @@ def test_truncated_backpropagation_makes_one_step_per_chunk_after_an_unscored_bu
     run = trainer()
     run.fit(model, datamodule=Fixed([batch(samples=256 + 2 * 512)] * 3))
     assert run.global_step == 3 * 2
+
+
+def test_a_segment_shorter_than_a_hop_is_refused_in_words():
+    model = BlockEDLSTM(hidden_size=2, hop_samples=256)
+    with pytest.raises(
+        TrainingError, match="segment_samples: .* 200 samples, .* at least one hop of the net, 256"
+    ):
+        trainer().fit(model, datamodule=Fixed([batch(samples=200)]))
 
 
 def test_the_chunked_loop_equals_a_loop_written_out_by_hand():
