@@ -58,7 +58,7 @@ def test_truncated_backpropagation_makes_one_step_per_chunk_after_an_unscored_bu
 def test_a_segment_shorter_than_a_hop_is_refused_in_words():
     model = BlockEDLSTM(hidden_size=2, hop_samples=256)
     with pytest.raises(
-        TrainingError, match="segment_samples: .* 200 samples, .* at least one hop of the net, 256"
+        TrainingError, match=r"segment_samples: .* 200 samples, .* at least one hop of the net, 256"
     ):
         trainer().fit(model, datamodule=Fixed([batch(samples=200)]))
 
