@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+OUTSIDE = -1e30  # its softmax is 0; minus infinity is refused in bundles, where it could be a broken weight
 PIECE_FRAMES = 16  # queries computed together; changes the speed, not the result
 
 
@@ -64,11 +65,11 @@ def _heads(features: Tensor, heads: int) -> Tensor:
 
 
 def _by_distance(bias: Tensor, before: int) -> Tensor:
-    """The bias of every query and key of a piece, minus infinity outside the window: (heads, PIECE_FRAMES, keys)."""
+    """The bias of every query and key of a piece, OUTSIDE beyond the window: (heads, PIECE_FRAMES, keys)."""
     query = torch.arange(PIECE_FRAMES, device=bias.device) + before * PIECE_FRAMES
     distance = query.unsqueeze(1) - torch.arange((before + 1) * PIECE_FRAMES, device=bias.device)
     window = bias.shape[1]
     inside = (distance >= 0) & (distance < window)
     # an index that is looked up, rather than computed, in a traced graph
     values = bias.index_select(1, distance.clamp(0, window - 1).flatten()).reshape(-1, *distance.shape)
-    return values.masked_fill(~inside, -torch.inf)
+    return values.masked_fill(~inside, OUTSIDE)

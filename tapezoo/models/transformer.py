@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -90,6 +91,11 @@ class TransformerNet(Net):
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
+
+    cannot_keep: ClassVar[dict[str, str]] = {
+        "rest": "every sample of a frame has weights of its own: in silence every frame has the same few samples, a "
+        "faint tone instead of a constant"
+    }
 
     def __init__(
         self,

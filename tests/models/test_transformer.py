@@ -13,6 +13,7 @@ from tapezoo.data.batch import Batch
 from tapezoo.models.arguments import ModelArgumentError
 from tapezoo.models.transformer import Transformer, TransformerNet
 from tapezoo.net import UndescribableError
+from tapezoo.play import settle
 
 
 def by_torch(net: TransformerNet, x: Tensor, path: Tensor) -> Tensor:
@@ -73,6 +74,18 @@ def test_a_sound_a_whole_number_of_frames_later_is_the_same():
         now, _ = net(x, nothing, net.initial_state(nothing))
         later, _ = net(pad(x, (24 * 8, 0)), nothing, net.initial_state(nothing))
     torch.testing.assert_close(later[..., 24 * 8 :], now, atol=1e-5, rtol=1e-5)
+
+
+def test_silence_from_rest_repeats_every_frame_from_the_first_on():
+    net = perturbed(
+        Transformer, testing.CONTROLS, channels=4, heads=2, num_blocks=2, window_frames=5, hop_samples=8
+    ).net
+    controls = torch.full((1, 2), 0.5)
+    with torch.no_grad():
+        state = settle(net, controls)[0]
+        output, _ = net(torch.zeros(1, 1, 160), controls, state)
+    frames = output.reshape(20, 8)
+    torch.testing.assert_close(frames, frames[-1:].expand_as(frames), atol=1e-5, rtol=1e-5)
 
 
 def test_heads_that_do_not_share_the_channels_evenly_are_refused():
