@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 
 GROUP = 8  # unrolled: eight times eight samples are two nests of short loops, in a traced graph too
 PIECE_SAMPLES = GROUP * GROUP
+CACHED_SAMPLES = 512  # computed together: every sample has states of its own for as long
 
 
 def selective_scan(
@@ -46,7 +47,13 @@ def selective_scan(
     if torch.is_grad_enabled() and not tracing:
         y, after = _ScanBySamples.apply(x, delta, A, B, C, state.to(x.dtype))  # type: ignore[no-untyped-call]
         return y, after.to(state.dtype)
-    return _scan_in_pieces(x, delta, A, B, C, state)
+    if tracing:
+        return _scan_in_pieces(x, delta, A, B, C, state)
+    parts = []
+    for some in zip(*(each.split(CACHED_SAMPLES) for each in (x, delta, B, C)), strict=True):
+        y, state = _scan_in_pieces(*some[:2], A, *some[2:], state)
+        parts.append(y)
+    return torch.cat(parts), state
 
 
 class _ScanBySamples(torch.autograd.Function):
@@ -121,7 +128,7 @@ def _within(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 # scripted, so that in a traced graph too its loop runs as often as the signal requires
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
 def _starts(over: Tensor, gained: Tensor, state: Tensor) -> Tensor:
-    """H before every piece: h <- over h + gained from one to the next."""
+    """The states before every piece: h <- over h + gained from one to the next."""
     place = torch.arange(over.shape[0], device=over.device).reshape(-1, 1, 1, 1)
     starts = state.unsqueeze(0).expand(over.shape[0], -1, -1, -1)
     piece = 1

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from tapezoo.layers.selective_scan import PIECE_SAMPLES, selective_scan
+from tapezoo.layers.selective_scan import CACHED_SAMPLES, PIECE_SAMPLES, selective_scan
 
-LENGTHS = [1, 7, PIECE_SAMPLES, PIECE_SAMPLES + 1, 3 * PIECE_SAMPLES - 5]
+LENGTHS = [1, 7, PIECE_SAMPLES, PIECE_SAMPLES + 1, 3 * PIECE_SAMPLES - 5, CACHED_SAMPLES + 3]
 
 
 def given(samples: int, dtype: torch.dtype = torch.float64, longest: float = 1.0) -> list[Tensor]:
