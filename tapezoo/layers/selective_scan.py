@@ -50,8 +50,9 @@ def selective_scan(
     if tracing:
         return _scan_in_pieces(x, delta, A, B, C, state)
     parts = []
-    for some in zip(*(each.split(CACHED_SAMPLES) for each in (x, delta, B, C)), strict=True):
-        y, state = _scan_in_pieces(*some[:2], A, *some[2:], state)
+    for some in range(0, x.shape[0], CACHED_SAMPLES):
+        part = slice(some, some + CACHED_SAMPLES)
+        y, state = _scan_in_pieces(x[part], delta[part], A, B[part], C[part], state)
         parts.append(y)
     return torch.cat(parts), state
 

@@ -61,7 +61,8 @@ def pieces_of(frames: int) -> int:
 
 def _heads(features: Tensor, heads: int) -> Tensor:
     """(batch, pieces, frames, heads e) -> (batch, pieces, heads, frames, e)."""
-    return features.unflatten(-1, (heads, -1)).transpose(2, 3)
+    rows, pieces, frames, width = features.shape
+    return features.reshape(rows, pieces, frames, heads, int(width) // heads).transpose(2, 3)
 
 
 def _by_distance(bias: Tensor, before: int) -> Tensor:
