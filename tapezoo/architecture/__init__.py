@@ -10,7 +10,14 @@ from tapezoo.architecture.grey_box import (
     PerceptronCurve,
 )
 from tapezoo.architecture.hyper import ControlledRecurrent
-from tapezoo.architecture.layers import Activation, Convolution, Dense, Modulation, Recurrent
+from tapezoo.architecture.layers import (
+    Activation,
+    Convolution,
+    DelayedRecurrent,
+    Dense,
+    Modulation,
+    Recurrent,
+)
 from tapezoo.architecture.net import VERSION, Architecture, Layer
 from tapezoo.architecture.shapes import Shape, Shapes
 from tapezoo.architecture.stacks import LEAK, ResidualBlock, SkipLayer, SkipStack, StateSpaceBlock
@@ -32,6 +39,7 @@ __all__ = [
     "ControlledTransition",
     "Convolution",
     "Curve",
+    "DelayedRecurrent",
     "Dense",
     "DriveCurve",
     "Equaliser",

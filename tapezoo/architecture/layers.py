@@ -100,6 +100,26 @@ class Recurrent:
 
 
 @dataclass(frozen=True)
+class DelayedRecurrent:
+    """A recurrent layer that hears, in place of its last state, a weighted sum of its last states.
+
+    Args:
+        layer: Its state tensors are (layers, depth, H), oldest first.
+        depth: How many of them.
+        taps: Their weights, of h and c alike, (1, 1, depth).
+    """
+
+    layer: Recurrent
+    depth: int
+    taps: str
+    kind: Literal["delayed_recurrent"] = "delayed_recurrent"
+
+    def shapes(self) -> Shapes:
+        """Its tensors, and their shapes."""
+        return {**self.layer.shapes(), self.taps: (1, 1, self.depth)}
+
+
+@dataclass(frozen=True)
 class Activation:
     """A function of every value.
 

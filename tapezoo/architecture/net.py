@@ -11,7 +11,14 @@ from typing import Any, Literal
 from tapezoo.architecture.filters import ControlledFilter, Curve
 from tapezoo.architecture.grey_box import GreyBoxChain
 from tapezoo.architecture.hyper import ControlledRecurrent
-from tapezoo.architecture.layers import Activation, Convolution, Dense, Modulation, Recurrent
+from tapezoo.architecture.layers import (
+    Activation,
+    Convolution,
+    DelayedRecurrent,
+    Dense,
+    Modulation,
+    Recurrent,
+)
 from tapezoo.architecture.shapes import Shapes, all_shapes, bias_shape
 from tapezoo.architecture.stacks import ResidualBlock, SkipLayer, SkipStack, StateSpaceBlock
 from tapezoo.architecture.transitions import ControlledTransition, Transition
@@ -22,6 +29,7 @@ Layer = (
     Dense
     | Convolution
     | Recurrent
+    | DelayedRecurrent
     | Activation
     | Modulation
     | SkipStack

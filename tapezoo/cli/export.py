@@ -38,6 +38,13 @@ def add_parser(verbs: Any) -> None:
         help="refuse onnx_int8 or onnx_fp16 if its error against the net is larger (default: 1e-3, 30 dB below "
         "the output, which is less than the error of most trained models)",
     )
+    parser.add_argument(
+        "--sample-rate",
+        type=_parse_rate,
+        metavar="HZ",
+        help="of the bundle (default: that of the training). An LSTM or a GRU also plays at higher rates, with its "
+        "weights; for all others resample the audio, as `tapezoo render` does",
+    )
     add_grid_arguments(parser)
     parser.set_defaults(verb=run)
 
@@ -61,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.export import export_checkpoint, load_targets
     from tapezoo.export.latency_probe import LatencyProbe, latency_text, probed
     from tapezoo.export.pictures import Pictures
+    from tapezoo.models.other_rate import at_sample_rate
     from tapezoo.screen import Screen
     from tapezoo.terminal import shell
 
@@ -71,7 +79,9 @@ def run(options: argparse.Namespace) -> int:
     grid = grid_part(options, model.controls)
     if grid is not None:
         parts.append(grid)
-    audio = None if options.audio is None else _read_programme(options.audio, model.sample_rate)
+    rate = model.sample_rate if options.sample_rate is None else options.sample_rate
+    at_sample_rate(model.net, model.sample_rate, rate)  # what it cannot is said before any file is read
+    audio = None if options.audio is None else _read_programme(options.audio, rate)
     console = Screen()
     with console.status("exporting") as status:
         verification = export_checkpoint(
@@ -83,6 +93,7 @@ def run(options: argparse.Namespace) -> int:
             targets=targets,
             parts=parts,
             max_degradation_esr=options.max_loss,
+            sample_rate=rate,
         )
     lines = [f"{options.out}: {verification.manifest.architecture} from {path}"]
     lines += [_describe_target(target, verification, options.out) for target in verification.targets]
@@ -109,7 +120,9 @@ def _quality(manifest: Manifest) -> list[str]:
     esr, floor = manifest.metrics.get("val_esr"), manifest.provenance.get("linear_floor")
     if esr is None or floor is None:
         return []
-    return [f"quality      val_esr {esr:.5f}: {beside_floor_text(esr, float(floor))}"]
+    trained = manifest.provenance.get("trained_sample_rate")
+    where = "" if trained is None else f" at {trained} Hz"
+    return [f"quality      val_esr {esr:.5f}{where}: {beside_floor_text(esr, float(floor))}"]
 
 
 def _names(asked: str, is_grid: bool) -> list[str]:
@@ -159,6 +172,14 @@ def _read_programme(file: Path, sample_rate: int) -> Any:
     return (
         audio if header.sample_rate == sample_rate else soxr.resample(audio, header.sample_rate, sample_rate)
     )
+
+
+def _parse_rate(text: str) -> int:
+    if not (text.isdigit() and 1000 <= int(text) <= 1_000_000):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a sample rate: give a whole number of Hz from 1000 to 1000000, such as 96000"
+        )
+    return int(text)
 
 
 def _parse_esr(text: str) -> float:

@@ -13,6 +13,7 @@ from tapezoo.architecture import (
     ControlledTransition,
     Convolution,
     Curve,
+    DelayedRecurrent,
     Dense,
     GreyBoxChain,
     Layer,
@@ -68,11 +69,11 @@ def unwritable(architecture: Architecture) -> str | None:
 
 def _follows(layer: Layer, before: Layer | None, last: bool) -> bool:
     """Whether one layer can be written after the other."""
-    if isinstance(layer, Recurrent):
-        return isinstance(before, Recurrent | None)
+    if isinstance(layer, Recurrent | DelayedRecurrent):
+        return isinstance(before, type(layer) | None)
     if isinstance(layer, Modulation):
         filtered = isinstance(before, Convolution | ControlledFilter) and layer.channels == 1
-        return isinstance(before, Recurrent) or filtered
+        return isinstance(before, Recurrent | DelayedRecurrent) or filtered
     if isinstance(layer, Curve):
         return isinstance(before, Convolution | ControlledFilter | Modulation)
     if isinstance(layer, ControlledFilter):
@@ -80,7 +81,8 @@ def _follows(layer: Layer, before: Layer | None, last: bool) -> bool:
     if isinstance(layer, Dense):
         if before is None:
             return layer.inputs == 1 and not last
-        return layer.outputs == 1 and isinstance(before, Recurrent | Modulation | StateSpaceBlock) and last
+        features = isinstance(before, Recurrent | DelayedRecurrent | Modulation | StateSpaceBlock)
+        return layer.outputs == 1 and features and last
     if isinstance(layer, StateSpaceBlock):
         return isinstance(before, Dense | StateSpaceBlock)
     if isinstance(layer, SkipStack):
@@ -180,7 +182,7 @@ def _knobs(program: Program, architecture: Architecture) -> str:
 def _add(
     program: Program, layer: Layer, before: Layer | None, signal: Signal, index: int, last: bool
 ) -> Signal:
-    if isinstance(layer, Recurrent):
+    if isinstance(layer, Recurrent | DelayedRecurrent):
         return add_recurrent(program, layer, signal)
     if isinstance(layer, SkipStack):
         assert isinstance(signal, Rows)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tapezoo.architecture import Dense, Recurrent
+from tapezoo.architecture import DelayedRecurrent, Dense, Recurrent
 from tapezoo.cpp.program import Program, Rows, Sequenced, Signal
 from tapezoo.cpp.text import Numbers
 
@@ -14,10 +14,14 @@ WIDEST_LANES = 16
 LOGISTIC = -1 / math.log(2)  # factor on logistic arguments: the function is played as a power of two
 
 
-def add_recurrent(program: Program, layer: Recurrent, before: Signal, samples: str = "samples") -> Sequenced:
+def add_recurrent(
+    program: Program, layer: Recurrent | DelayedRecurrent, before: Signal, samples: str = "samples"
+) -> Sequenced:
     """One layer; the first one reads the rows of `before`, with constant controls separate. `samples`: how many."""
-    program.use("recurrent.hpp", f"{layer.kind}.hpp")
-    index = sum(kind.startswith(("Lstm<", "Gru<")) for kind in program.members)
+    delayed = layer if isinstance(layer, DelayedRecurrent) else None
+    layer = layer.layer if isinstance(layer, DelayedRecurrent) else layer
+    program.use("recurrent.hpp", "delayed.hpp" if delayed else f"{layer.kind}.hpp")
+    index = sum(kind.startswith(("Lstm<", "Gru<", "Delayed")) for kind in program.members)
     name = f"layer_{index}"
     columns = {
         "input": program.weight(layer.weight_ih, (-1, layer.inputs)),
@@ -26,8 +30,11 @@ def add_recurrent(program: Program, layer: Recurrent, before: Signal, samples: s
     biases = [program.weights[key] for key in (layer.bias_ih, layer.bias_hh)]
     make = lstm_tables if layer.kind == "lstm" else gru_tables
     sizes = {"inputs": layer.inputs, "units": layer.units}
-    table = program.table(f"Layer{index}", sizes, make(columns["input"], columns["hidden"], *biases))
-    program.member(f"{layer.kind.capitalize()}<{table}>", name)
+    tables = make(columns["input"], columns["hidden"], *biases)
+    if delayed is not None:
+        sizes["depth"], tables["taps"] = delayed.depth, program.weight(delayed.taps, (-1,))
+    table = program.table(f"Layer{index}", sizes, tables)
+    program.member(f"{'Delayed' if delayed else ''}{layer.kind.capitalize()}<{table}>", name)
     if isinstance(before, Sequenced):
         heard = f"{before.member}.features.of(0), {before.member}.UNITS, 1, {layer.inputs}"
     else:

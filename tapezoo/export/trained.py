@@ -17,6 +17,9 @@ from tapezoo.export.latency_probe import LatencyProbe
 from tapezoo.export.pictures import Pictures
 from tapezoo.export.targets import default_targets
 from tapezoo.export.targets.target import Part, Target
+from tapezoo.models.other_rate import at_sample_rate
+
+TRAINED_RATE = "trained_sample_rate"  # in the provenance of a bundle for another sample rate, in Hz
 
 
 def export_checkpoint(
@@ -28,37 +31,45 @@ def export_checkpoint(
     targets: Sequence[Target] | None = None,
     parts: Sequence[Part] = (LatencyProbe(), Pictures()),
     max_degradation_esr: float = MAX_DEGRADATION_ESR,
+    sample_rate: int | None = None,
 ) -> Verification:
     """Exports a checkpoint with the metrics and the provenance it holds, and pictures for its card.
 
     Args:
         path: The checkpoint.
         out: The bundle's folder; its parent must exist.
-        audio: (samples,) for golden files and the parity gate; None: one second of each kind of synthetic audio.
+        audio: (samples,), at the bundle's sample rate, for golden files and the parity gate; None: one second of each
+            kind of synthetic audio.
         overwrite: Replace a bundle at `out`, after the new one was verified.
         progress: Called with each step's name.
         targets: File formats to write; None: see `default_targets`.
         parts: Further contents of the bundle.
         max_degradation_esr: Largest ESR of lossy targets against the net, see `measure_degradation`.
+        sample_rate: Of the bundle, in Hz; None: that of the training. Another one is for an LSTM or a GRU, see
+            `tapezoo.models.other_rate`.
 
     Raises:
         CheckpointError: See `load_model`.
+        OtherRateError: The net cannot play at `sample_rate`.
         ExportError, ParityError: See `export_bundle`.
     """
     model = load_model(path)
     own = read_checkpoint(path)["tapezoo"]
+    rate = model.sample_rate if sample_rate is None else sample_rate
+    net = at_sample_rate(model.net, model.sample_rate, rate)
+    trained = {} if rate == model.sample_rate else {TRAINED_RATE: model.sample_rate}
     return export_bundle(
-        model.net,
+        net,
         architecture=own["architecture"],
-        sample_rate=model.sample_rate,
+        sample_rate=rate,
         controls=model.controls,
         out=out,
-        audio=programme(model.sample_rate) if audio is None else audio,
+        audio=programme(rate) if audio is None else audio,
         metrics=own["metrics"],
-        provenance=own["provenance"],
+        provenance={**own["provenance"], **trained},
         overwrite=overwrite,
         progress=progress,
-        targets=default_targets(model.net) if targets is None else targets,
+        targets=default_targets(net) if targets is None else targets,
         parts=parts,
         max_degradation_esr=max_degradation_esr,
     )

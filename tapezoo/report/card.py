@@ -75,7 +75,7 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
         else "The model has no knobs.",
         *_tape(manifest),
         Heading("Quality"),
-        "As training measured it on its validation split.",
+        _measured_where(manifest),
         text_table(("metric", "value"), metrics) if metrics else "No figures were given.",
         *_beside_floor(manifest),
         *([f"Steadiness: {verdict_text(steadiness)}"] if steadiness is not None else []),
@@ -88,6 +88,17 @@ def card_parts(manifest: Manifest, root: Path) -> list[Part]:
         Heading("Provenance"),
         text_table(("", ""), _flatten(manifest.provenance)),
     ]
+
+
+def _measured_where(manifest: Manifest) -> str:
+    """On what, and at which sample rate if it is not the bundle's."""
+    trained = manifest.provenance.get("trained_sample_rate")
+    if trained is None:
+        return "As training measured it on its validation split."
+    return (
+        f"As training measured it on its validation split, at {trained} Hz. The bundle plays the same weights at "
+        f"{manifest.sample_rate} Hz, where the error was not measured."
+    )
 
 
 def _rest_text(manifest: Manifest, root: Path) -> str:

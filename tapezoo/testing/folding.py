@@ -22,8 +22,8 @@ from tapezoo.testing.conditions import (
 )
 from tapezoo.training.effect import EffectModel
 
-# from any state: the controls must be constant, other memory need not be settled
-FOLDED_SETTLE_SAMPLES = 2 * SMOOTHING_SAMPLES
+# glides from any state: the controls must be constant, other memory need not be settled
+FOLDED_SETTLE_GLIDES = 2
 FOLDED_BLOCKS_SAMPLES = (1, 64, 333, 1000)
 
 
@@ -44,7 +44,9 @@ def check_folded(model: EffectModel) -> None:
         if not torch.equal(value, before[name]):
             raise LawBroken(f"folding changes {name} of the original")
     expect_same_form(points, net.rest_state(1))
-    state, _ = settle(net, positions, limit_samples=FOLDED_SETTLE_SAMPLES)
+    state, _ = settle(
+        net, positions, limit_samples=FOLDED_SETTLE_GLIDES * max(SMOOTHING_SAMPLES, net.smoothing_samples)
+    )
     begun = net.initial_state(positions)  # at rest each row would begin a loop as the first one
     state |= {name: begun[name] for name in net.endless_states}
     states = [{name: state[name][[row]] for name in point.rest_state(1)} for row, point in enumerate(points)]

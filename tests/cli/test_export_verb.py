@@ -78,6 +78,20 @@ def test_asked_for_targets_are_written_with_what_they_lose(
     ]
 
 
+def test_a_bundle_for_another_sample_rate_says_where_its_error_was_measured(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bundle"
+    options = ("--audio", folder / "dry.wav", "--targets", "onnx,cpp", "--sample-rate", 2 * RATE)
+    code, _, errors = run(capsys, folder / "gru.ckpt", "--out", out, *options)
+    assert code == 0, errors
+    manifest = read_manifest(out)
+    assert (manifest.sample_rate, manifest.provenance["trained_sample_rate"]) == (2 * RATE, RATE)
+    assert {tensor.name: tensor.shape for tensor in manifest.state} == {"hidden": (1, 4, 16)}
+    card = (out / "MODEL_CARD.md").read_text()
+    assert f"at {RATE} Hz. The bundle plays the same weights at {2 * RATE} Hz" in " ".join(card.split())
+
+
 @pytest.mark.parametrize(
     ("checkpoint", "options", "says"),
     [
@@ -88,6 +102,8 @@ def test_asked_for_targets_are_written_with_what_they_lose(
         ("best.ckpt", ("--targets", "onnx,,"), "'onnx,,': found a comma without a name"),
         ("gru.ckpt", ("--targets", "onnx,onnx_int8"), "no int8 operator for"),
         ("best.ckpt", ("--targets", "onnx,onnx_fp16", "--max-loss", "1e-30"), "an ESR of"),
+        ("best.ckpt", ("--sample-rate", str(RATE // 2)), "would have to be extrapolated"),
+        ("best.ckpt", ("--sample-rate", "96k"), "'96k' is not a sample rate"),
         ("best.ckpt", ("--max-loss", "-1"), "is not an ESR"),
         ("best.ckpt", ("--max-loss", "nan"), "is not an ESR"),
         ("best.ckpt", ("--max-loss", "little"), "is not an ESR"),

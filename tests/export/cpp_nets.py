@@ -18,6 +18,7 @@ from tapezoo.models.gcn import GCNNet
 from tapezoo.models.grey_box import GreyBoxNet
 from tapezoo.models.gru import GRUNet, HyperGRUNet
 from tapezoo.models.lstm import HyperLSTMNet, LSTMNet
+from tapezoo.models.other_rate import RecurrentAtRate
 from tapezoo.models.s4d import S4DNet
 from tapezoo.models.stn import STNNet
 from tapezoo.models.stn_grid import STNGridNet
@@ -83,6 +84,11 @@ _MAKERS = {
     "lstm, hyper without a path, blended": lambda: HyperLSTMNet(2, 5, 1, 0, 100.0, 1, "hyper_blend"),
     "gru, hyper, two layers": lambda: HyperGRUNet(2, 17, 2, 2, 100.0, 1),
     "gru, hyper, beside a long filter": lambda: FilterBeside(HyperGRUNet(1, 5, 1, 1, 100.0, 0), 90),
+    "lstm at another rate": lambda: RecurrentAtRate(LSTMNet(0, 32, 1, 1, 100.0), 96 / 44.1),
+    "lstm at another rate, odd, two layers, two knobs, a path": lambda: RecurrentAtRate(
+        LSTMNet(2, 5, 2, 7, 100.0), 48 / 44.1
+    ),
+    "gru at another rate, odd, film": lambda: RecurrentAtRate(GRUNet(1, 19, 1, 1, 100.0, "film"), 5.0),
     "fir": lambda: FIRNet(0, 33),
     "fir, two knobs": lambda: FIRNet(2, 200),
     "wiener hammerstein": lambda: WienerHammersteinNet(0, 33, 3),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tapezoo.architecture import ControlledRecurrent, SkipStack
+from tapezoo.architecture import ControlledRecurrent, DelayedRecurrent, SkipStack
 from tapezoo.bundle.targets import TARGETS
 from tapezoo.export.errors import ExportError
 from tapezoo.export.targets.kernel_forms import fit_kernel
@@ -17,6 +17,8 @@ from tapezoo.taped import Taped
 
 EVERY_NET = "Export the targets onnx and torchscript, which express every net."
 PLAIN = "Export the targets onnx and torchscript, which express every net; or train with --model.conditioning concat."
+
+BETWEEN = "Export the targets onnx, torchscript and cpp; cpp plays it several times as fast as onnx."
 
 
 class KernelTarget(Target):
@@ -40,6 +42,8 @@ class KernelTarget(Target):
             return f"a {type(net).__name__}: {error.found}", error.fix
         if any(isinstance(layer, ControlledRecurrent) for layer in architecture.layers):
             return f"a {type(net).__name__}, whose weights follow the controls", PLAIN
+        if any(isinstance(layer, DelayedRecurrent) for layer in architecture.layers):
+            return f"a {type(net).__name__}, whose state is read between the samples", BETWEEN
         form = fit_kernel(architecture)
         if form is None:
             kernels = f"there are kernels for LSTM, GRU, WaveNet and STN of up to {WIDEST_STEPS} units"
