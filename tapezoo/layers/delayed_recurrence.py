@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from tapezoo.layers.delayed_loops import gru_rows, lstm_rows
+from tapezoo.layers.row_blocks import runs_compiled
 
 
 def delay_taps(delay_samples: float, order: int = 3) -> Tensor:
@@ -49,9 +52,6 @@ def spread_taps(taps: Tensor, ratio: float) -> Tensor:
     return spread
 
 
-# both are scripted, so that in a traced graph too the loops run once for every sample; finished samples are joined in
-# pieces of 64, so that a long block is not copied at every sample
-@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
 def run_delayed_lstm(
     sums: Tensor, hidden: Tensor, cell: Tensor, recurrent: Tensor, taps: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -70,23 +70,17 @@ def run_delayed_lstm(
     Shape:
         sums: (batch, samples, 4 H); hidden, cell: (batch, taps, H); recurrent: (H, 4 H); taps: (1, 1, taps).
     """
+    if not _only_plays(sums):
+        output: tuple[Tensor, Tensor, Tensor] = _loop_lstm(sums, hidden, cell, recurrent, taps)
+        return output
     length = taps.shape[2]
-    features = sums[:, :0, : hidden.shape[2]]
-    for first in range(0, sums.shape[1], 64):
-        piece = sums[:, first : first + 64]
-        for n in range(piece.shape[1]):
-            gates = piece[:, n] + torch.matmul(torch.matmul(taps, hidden[:, n : n + length])[:, 0], recurrent)
-            let_in, kept, candidate, shown = gates.chunk(4, dim=1)
-            before = torch.matmul(taps, cell[:, n : n + length])[:, 0]
-            now = torch.sigmoid(kept) * before + torch.sigmoid(let_in) * torch.tanh(candidate)
-            cell = torch.cat([cell, now.unsqueeze(1)], dim=1)
-            hidden = torch.cat([hidden, (torch.sigmoid(shown) * torch.tanh(now)).unsqueeze(1)], dim=1)
-        features = torch.cat([features, hidden[:, length:]], dim=1)
-        hidden, cell = hidden[:, -length:], cell[:, -length:]
-    return features, hidden, cell
+    states = [nn.functional.pad(state, (0, 0, 0, sums.shape[1])).contiguous() for state in (hidden, cell)]
+    work = sums.new_empty(hidden.shape[2]), sums.new_empty(sums.shape[2])
+    given = sums.contiguous(), *states, recurrent.contiguous(), taps[0, 0].contiguous(), *work
+    lstm_rows(*(value.detach().numpy() for value in given))
+    return states[0][:, length:], states[0][:, -length:], states[1][:, -length:]
 
 
-@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
 def run_delayed_gru(
     sums: Tensor, hidden: Tensor, recurrent: Tensor, bias: Tensor, taps: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -105,6 +99,50 @@ def run_delayed_gru(
     Shape:
         sums: (batch, samples, 3 H); hidden: (batch, taps, H); recurrent: (H, 3 H); bias: (3 H,); taps: (1, 1, taps).
     """
+    if not _only_plays(sums):
+        output: tuple[Tensor, Tensor] = _loop_gru(sums, hidden, recurrent, bias, taps)
+        return output
+    length = taps.shape[2]
+    states = nn.functional.pad(hidden, (0, 0, 0, sums.shape[1])).contiguous()
+    work = sums.new_empty(hidden.shape[2]), sums.new_empty(sums.shape[2])
+    given = sums.contiguous(), states, recurrent.contiguous(), bias, taps[0, 0].contiguous(), *work
+    gru_rows(*(value.detach().numpy() for value in given))
+    return states[:, length:], states[:, -length:]
+
+
+def _only_plays(sums: Tensor) -> bool:
+    """Whether the compiled loops run: without a gradient, which they have none for."""
+    return not torch.is_grad_enabled() and runs_compiled(sums)
+
+
+# both are scripted, so that in a traced graph too the loops run once for every sample; finished samples are joined in
+# pieces of 64, so that a long block is not copied at every sample
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def _loop_lstm(
+    sums: Tensor, hidden: Tensor, cell: Tensor, recurrent: Tensor, taps: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `run_delayed_lstm`."""
+    length = taps.shape[2]
+    features = sums[:, :0, : hidden.shape[2]]
+    for first in range(0, sums.shape[1], 64):
+        piece = sums[:, first : first + 64]
+        for n in range(piece.shape[1]):
+            gates = piece[:, n] + torch.matmul(torch.matmul(taps, hidden[:, n : n + length])[:, 0], recurrent)
+            let_in, kept, candidate, shown = gates.chunk(4, dim=1)
+            before = torch.matmul(taps, cell[:, n : n + length])[:, 0]
+            now = torch.sigmoid(kept) * before + torch.sigmoid(let_in) * torch.tanh(candidate)
+            cell = torch.cat([cell, now.unsqueeze(1)], dim=1)
+            hidden = torch.cat([hidden, (torch.sigmoid(shown) * torch.tanh(now)).unsqueeze(1)], dim=1)
+        features = torch.cat([features, hidden[:, length:]], dim=1)
+        hidden, cell = hidden[:, -length:], cell[:, -length:]
+    return features, hidden, cell
+
+
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def _loop_gru(
+    sums: Tensor, hidden: Tensor, recurrent: Tensor, bias: Tensor, taps: Tensor
+) -> tuple[Tensor, Tensor]:
+    """See `run_delayed_gru`."""
     length = taps.shape[2]
     features = sums[:, :0, : hidden.shape[2]]
     for first in range(0, sums.shape[1], 64):

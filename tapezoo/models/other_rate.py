@@ -101,12 +101,8 @@ class RecurrentAtRate(Net):
         )
         if isinstance(self.recurrent, nn.LSTM):
             sums = nn.functional.linear(signal, W, b + c)
-            lstm: tuple[Tensor, ...] = run_delayed_lstm(sums, *before, U.t(), self.taps)
-            return lstm
-        gru: tuple[Tensor, ...] = run_delayed_gru(
-            nn.functional.linear(signal, W, b), *before, U.t(), c, self.taps
-        )
-        return gru
+            return run_delayed_lstm(sums, before[0], before[1], U.t(), self.taps)
+        return run_delayed_gru(nn.functional.linear(signal, W, b), before[0], U.t(), c, self.taps)
 
     def described(self) -> Architecture:
         """See `Net.described`."""

@@ -54,6 +54,7 @@ LAWS = [
     "streaming",
     "pure",
     "causal",
+    "gradients",
     "controls",
     "finite",
     "rest",
