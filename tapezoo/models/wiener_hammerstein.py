@@ -10,15 +10,16 @@ from tapezoo.layers.conditioner import Conditioner
 from tapezoo.layers.conditioning import FiLM
 from tapezoo.layers.convolution import controlled_fir, fold_taps, identity_taps
 from tapezoo.layers.described import describe_modulation
-from tapezoo.layers.nonlinearities import TanhSum
+from tapezoo.layers.nonlinearities import CURVES
 from tapezoo.layers.responses import Response, fir_magnitude
-from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, require_whole
+from tapezoo.models.arguments import LONGEST_SAMPLES, WIDEST, require_one_of, require_whole
 from tapezoo.models.modulation import hold_conditioner
-from tapezoo.net import Net, State
+from tapezoo.net import Net, State, UndescribableError
 from tapezoo.training.effect import EffectModel
 
 CURVE_REACH = 1.5  # input range of the displayed static curve, in units of full scale
 CURVE_POINTS = 301
+CURVE_PAST = "curve_past"  # in the state: the last w, if the curve is antialiased
 
 
 class ControlledFIR(nn.Module):
@@ -62,40 +63,53 @@ class WienerHammersteinNet(Net):
     descent instead of by correlation. All taps are affine in the controls; gamma and beta are a FiLM. How the gain is
     shared among g, the curve and h is arbitrary; the output does not depend on it.
 
-    Receptive field: `2 taps - 1` samples. Latency: 0. Parameters with K controls, U tanh units:
-    `2 taps (1 + K) + 3 U + 1`, plus `2 (1 + K)` for the FiLM if K > 0; 539 at taps = 257, U = 8, K = 0.
+    With `curve` "antialiased" z[n] is the mean of that curve over the straight line from w[n-1] to w[n]
+    (`tapezoo.layers.nonlinearities.AntialiasedTanhSum`), half a sample late. The net then declares a latency of 1
+    sample, of which h has the other half to reach back.
+
+    Receptive field: `2 taps - 1` samples, antialiased `2 taps`. Latency: 0, antialiased 1 sample. Parameters with K
+    controls, U tanh units: `2 taps (1 + K) + 3 U + 1`, plus `2 (1 + K)` for the FiLM if K > 0; 539 at taps = 257,
+    U = 8, K = 0.
 
     Args:
         num_controls: Number of knobs, K.
         taps: Length of each of the two filters in samples, 2 or more.
         units: Tanh units of the static curve, 1 or more.
+        curve: "tanh_sum", or "antialiased".
 
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
 
-    def __init__(self, num_controls: int, taps: int = 257, units: int = 8) -> None:
+    def __init__(self, num_controls: int, taps: int = 257, units: int = 8, curve: str = "tanh_sum") -> None:
         require_whole("taps", taps, 2, LONGEST_SAMPLES // 2)
         require_whole("units", units, 1, WIDEST)
-        super().__init__(num_controls, receptive_field=2 * taps - 1)
+        require_one_of("curve", curve, [*CURVES])
+        super().__init__(num_controls, receptive_field=2 * taps - 1 + CURVES[curve].past_samples)
         self.first = ControlledFIR(num_controls, taps)
         self.drive: Conditioner = FiLM(num_controls, channels=1)
-        self.curve = TanhSum(units)
+        self.curve = CURVES[curve](units)
+        self.latency_samples = self.curve.latency_samples
         self.second = ControlledFIR(num_controls, taps)
         self.register_rest("first_past", torch.zeros(1, taps - 1))
         self.register_rest("second_past", torch.zeros(1, taps - 1))
+        if self.curve.past_samples:
+            self.register_rest(CURVE_PAST, torch.zeros(1, self.curve.past_samples))
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Net.forward`."""
         trajectory, knobs = self.smoothed(controls, state, input.shape[-1])
         v, first_past = self.first(input, trajectory, state["first_past"])
         w, _ = self.drive(v, trajectory, {})
-        z = self.curve(w)
+        z, curve_past = self.curve.play(w, state.get(CURVE_PAST, w[..., :0]))
         y, second_past = self.second(z, trajectory, state["second_past"])
-        return y, {"first_past": first_past, "second_past": second_past, **knobs}
+        after = {"first_past": first_past, "second_past": second_past, **knobs}
+        return y, after | ({CURVE_PAST: curve_past} if CURVE_PAST in state else {})
 
     def described(self) -> Architecture:
-        """See `Net.described`."""
+        """See `Net.described`; an antialiased curve cannot be described."""
+        if self.curve.past_samples:
+            raise UndescribableError(self, "a curve that is averaged between the samples")
         modulation = describe_modulation("drive", self.drive, 1)
         units = self.curve.amount.shape[0]
         curve = Curve(units, "curve.linear", "curve.amount", "curve.slope", "curve.offset")

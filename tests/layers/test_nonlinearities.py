@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tapezoo.layers.nonlinearities import AsymmetricTanh, MLPCurve, TanhSum
+from tapezoo.layers.nonlinearities import AntialiasedTanhSum, AsymmetricTanh, MLPCurve, TanhSum, mean_tanh
 
 X = torch.linspace(-2, 2, 41)[None, None]
 
@@ -28,6 +28,42 @@ def test_a_sum_of_tanh():
     for a, c, b in zip(w["amount"], w["slope"], w["offset"], strict=True):
         expected = expected + a * (np.tanh(c * x + b) - np.tanh(b))
     np.testing.assert_allclose(curve(X)[0, 0].detach(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 0.02, 0.5, 3.0, 40.0])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-9)])
+def test_the_mean_of_tanh_between_samples_is_the_integral(size, dtype, tolerance):
+    u = torch.from_numpy(size * np.random.default_rng(0).uniform(-1, 1, 60) + 0.3).to(dtype).requires_grad_()
+    nodes, parts = np.polynomial.legendre.leggauss(400)
+    u64 = u.detach().double().numpy()
+    middle, step = (u64[1:] + u64[:-1]) / 2, (u64[1:] - u64[:-1]) / 2
+    expected = np.tanh(middle + np.outer(nodes, step)).T @ parts / 2
+    means = mean_tanh(u)
+    np.testing.assert_allclose(means.detach(), expected, atol=tolerance)
+    slopes = torch.autograd.grad(means.sum(), u)[0]  # its gradient with respect to all but the ends
+    weights = (1 + nodes) / 2 * (parts / 2)
+    slope = 1 - np.tanh(middle + np.outer(nodes, step)) ** 2
+    by_later, by_earlier = weights @ slope, (parts / 2 - weights) @ slope
+    np.testing.assert_allclose(slopes[1:-1], by_later[:-1] + by_earlier[1:], atol=1e3 * tolerance)
+
+
+def folded_level(curve):
+    """Below an eighth of the sample rate, what a hard bent tone of 1.1 kHz at 44.1 kHz folds back there."""
+    samples, cycles = 4096, 101
+    tone = 0.9 * np.sin(2 * np.pi * cycles * np.arange(2 * samples) / samples)
+    curve = curve.double()
+    with torch.no_grad():
+        for parameter, value in ((curve.linear, 0.0), (curve.amount, 1.0), (curve.slope, 8.0)):
+            parameter.fill_(value)
+        past = torch.zeros(1, 1, curve.past_samples, dtype=torch.float64)
+        output, _ = curve.play(torch.from_numpy(tone)[None, None], past)
+    spectrum = np.abs(np.fft.rfft(output[0, 0, samples:].numpy()))
+    lines = [abs((k * cycles + samples // 2) % samples - samples // 2) for k in range(21, 200, 2)]
+    return np.sqrt(sum(spectrum[line] ** 2 for line in lines if line < samples // 8))
+
+
+def test_the_mean_over_a_period_folds_less_back():
+    assert folded_level(AntialiasedTanhSum(1)) < 0.2 * folded_level(TanhSum(1))
 
 
 def test_a_perceptron_with_two_hidden_layers():

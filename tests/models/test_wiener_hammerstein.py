@@ -8,10 +8,9 @@ from scipy.signal import freqz, lfilter
 
 from tapezoo import testing
 from tapezoo.layers.responses import Explained
-from tapezoo.models.wiener_hammerstein import (
-    WienerHammerstein,
-    WienerHammersteinNet,
-)
+from tapezoo.models.arguments import ModelArgumentError
+from tapezoo.models.wiener_hammerstein import WienerHammerstein, WienerHammersteinNet
+from tapezoo.net import UndescribableError
 
 
 def trained(num_controls=0, taps=6, units=3, seed=0):
@@ -110,3 +109,39 @@ def test_the_smallest_one_keeps_the_laws(law):
             super().__init__(taps=2, units=1, **training)
 
     testing.CHECKS[law](testing.perturbed(Smallest, testing.CONTROLS))
+
+
+ANTIALIASED = {"taps": 5, "units": 2, "curve": "antialiased"}
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        "streaming",
+        "pure",
+        "causal",
+        "gradients",
+        "controls",
+        "finite",
+        "rest",
+        "checkpoint",
+        "folded",
+        "export",
+    ],
+)
+def test_an_antialiased_one_keeps_the_laws(law):
+    testing.CHECKS[law](testing.perturbed(WienerHammerstein, testing.CONTROLS, **ANTIALIASED))
+
+
+def test_an_antialiased_one_is_a_sample_late_and_says_that_no_format_of_layers_has_it():
+    net = WienerHammersteinNet(0, **ANTIALIASED)
+    assert (net.latency_samples, net.receptive_field) == (1, 10)
+    with pytest.raises(UndescribableError, match="averaged between the samples"):
+        net.described()
+
+
+def test_a_curve_nobody_knows_is_refused():
+    with pytest.raises(
+        ModelArgumentError, match=r"^model.curve: found 'soft'; expected one of tanh_sum, antialiased"
+    ):
+        WienerHammersteinNet(0, curve="soft")
