@@ -47,6 +47,18 @@ def test_the_mean_of_tanh_between_samples_is_the_integral(size, dtype, tolerance
     np.testing.assert_allclose(slopes[1:-1], by_later[:-1] + by_earlier[1:], atol=1e3 * tolerance)
 
 
+def test_an_antialiased_curve_plays_its_mean_from_sample_to_sample():
+    curve = moved(AntialiasedTanhSum(3)).double()
+    x = torch.from_numpy(np.random.default_rng(0).uniform(-1.5, 1.5, 41))
+    nodes, parts = np.polynomial.legendre.leggauss(200)
+    lines = (x[1:] + x[:-1]) / 2 + torch.from_numpy(nodes)[:, None] * (x[1:] - x[:-1]) / 2
+    with torch.no_grad():
+        expected = torch.from_numpy(parts / 2) @ curve(lines[:, None])[:, 0]
+        output, past = curve.play(x[None, None, 1:], x[None, None, :1])
+    torch.testing.assert_close(output[0, 0], expected, atol=1e-9, rtol=0)
+    assert past.tolist() == [[[float(x[-1])]]]
+
+
 def folded_level(curve):
     """Below an eighth of the sample rate, what a hard bent tone of 1.1 kHz at 44.1 kHz folds back there."""
     samples, cycles = 4096, 101
