@@ -35,8 +35,8 @@ NETS = {
     "GRU-64": lambda: GRUNet(0, 64),
     "WaveNet": lambda: WaveNetNet(0),
     "WaveNet-A2": lambda: WaveNetNet(
-        0, [8], [*A2, *A2, 1, 13, *A2], 6
-    ),  # that shape; its activation is another
+        0, [8], [*A2, *A2, 1, 13, *A2], [*[6] * 14, 15, 15, *[6] * 7], "leaky_relu", head_taps=16
+    ),  # recipes/wavenet/a2-full.yaml
     "GCN": lambda: GCNNet(0),
     "TCN": lambda: TCNNet(0),
     "S4D": lambda: S4DNet(0),
