@@ -14,6 +14,8 @@ from tapezoo.render.soundfiles import Interleaved, inspect, read_blocks
 LEAST_S = 0.1  # of a loop: a shorter one is a tone
 MOST_S = 3600.0  # it is held in memory
 SLOW_HZ, SLOW_SHARE = 1000.0, 0.9  # where the power of a modulation noise lies, and how much of it at least
+# a recorded tone, passed in place of what is made of it: so much of the power, so near to its frequency
+LOWEST_TONE_HZ, TONE_SHARE, TONE_WANDERS = 100.0, 0.5, 0.02
 READ_SAMPLES = 1 << 16
 OF_TONES = "`tapezoo generate TONE.wav --modulation-noise --out NOISE.wav` makes it of a recorded tone."
 
@@ -86,7 +88,8 @@ def read_modulation(path: Path, sample_rate: int) -> NoiseLoop:
 
     Raises:
         SoundFileError: See `read_noise`.
-        RenderError: See `read_noise`; or it is hiss or another sound: the gain would fall below 0, or is not slow.
+        RenderError: See `read_noise`; or it is hiss, a tone or another sound: the gain would fall below 0, or is not
+            slow.
     """
     loop = read_noise(path, sample_rate, 0.0)
     peak = float(np.abs(loop.noise).max())
@@ -96,7 +99,17 @@ def read_modulation(path: Path, sample_rate: int) -> NoiseLoop:
             str(path), found=f"a deviation of {100 * peak:.0f} %", expected=expected, fix=OF_TONES
         )
     power = np.square(np.abs(np.fft.rfft(loop.noise, axis=0))).sum(axis=1)
-    slow = float(power[np.fft.rfftfreq(len(loop.noise), 1 / sample_rate) <= SLOW_HZ].sum() / power.sum())
+    hertz = np.fft.rfftfreq(len(loop.noise), 1 / sample_rate)
+    tone_hz = float(hertz[np.argmax(np.where(hertz >= LOWEST_TONE_HZ, power, 0))])
+    alone = float(power[np.abs(hertz - tone_hz) <= TONE_WANDERS * tone_hz].sum() / power.sum())
+    if alone > TONE_SHARE:
+        raise RenderError(
+            str(path),
+            found=f"a tone of {tone_hz:.0f} Hz",
+            expected="what such a tone's level does, as the relative deviation of a gain",
+            fix=OF_TONES,
+        )
+    slow = float(power[hertz <= SLOW_HZ].sum() / power.sum())
     if slow < SLOW_SHARE:
         raise RenderError(
             str(path),

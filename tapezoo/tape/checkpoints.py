@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tapezoo import tape
 from tapezoo.checkpoint import build_model, check_kind, load_weights, read_checkpoint
+from tapezoo.tape.generator import LINES
 from tapezoo.tape.model import AVERAGED, GeneratorModel
 
 
@@ -21,5 +22,7 @@ def load_generator(path: Path) -> GeneratorModel:
     content = read_checkpoint(path)
     check_kind(path, content, "generators")
     model = build_model(tape.resolve(content["tapezoo"]["architecture"]), content, path)
-    load_weights(model.playing, content["state_dict"], AVERAGED, path)
+    # one from before lines were measured learned them with all else: beside what it makes there are none
+    lines = {f"{AVERAGED}{name}": model.playing.get_buffer(name) for name in LINES}
+    load_weights(model.playing, lines | content["state_dict"], AVERAGED, path)
     return model.eval()

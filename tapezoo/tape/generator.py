@@ -15,6 +15,7 @@ from tapezoo.tape.synthesis import Line
 State = dict[str, Tensor]
 MOST_SEED = (1 << 31) - 1
 MOST_LINES = 32
+LINES = ("line_turns", "line_amplitudes")  # the buffers that hold them
 OF_LINES = 1 << 62  # in place of a block's number, where the phases of the lines are drawn
 
 
@@ -80,7 +81,8 @@ class Generator(nn.Module, ABC):
             seed: Of the signal.
             first: Its point at which this begins.
             points: How many.
-            period: Of a loop: every line is moved to the next rate of which it holds whole turns; None: none is.
+            period: Of a loop: every line is moved to the next rate of which it holds whole turns, and left out where
+                that is 0, which would be an offset; None: none is.
 
         Shape:
             returns: (points,).
@@ -89,7 +91,7 @@ class Generator(nn.Module, ABC):
         phases = torch.from_numpy(_numbers(seed, OF_LINES).random(MOST_LINES))
         place = torch.arange(first, first + points, dtype=torch.float64)
         angle = 2 * np.pi * ((place[:, None] * turns) % 1 + phases)
-        return (angle.sin() @ self.line_amplitudes).float()
+        return (angle.sin() @ torch.where(turns > 0, self.line_amplitudes, 0)).float()
 
     @abstractmethod
     def fill(self, known: Tensor, is_known: Tensor, random: np.random.Generator) -> Tensor:

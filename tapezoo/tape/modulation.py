@@ -76,7 +76,8 @@ def learn_modulation(tones: Sequence[Tone], sources: str) -> ModulationSpectrum:
     seen = hertz >= LOWEST_HZ
     still = (hertz >= STILL_SHARE[0] * band_hz) & (hertz <= STILL_SHARE[1] * band_hz)
     hiss = float(phase[still].mean())
-    _check_lines(sources, hertz, amplitude)
+    if float(amplitude[seen].sum()) * hertz[1] >= 10 ** (LEAST_DB / 10):  # less is rounding, which may beat
+        _check_lines(sources, hertz, amplitude)
     smooth = _smoothed(amplitude)
     own = np.where(seen & (smooth - hiss > LEAST_SHARE * smooth), smooth - hiss, 0)
     found = ModulationSpectrum(hertz, own, hiss)

@@ -120,6 +120,8 @@ def _tones(name: str, channel: Signal, rate: int) -> list[Tone]:
         if runs >= CLIPPED_RUNS:
             found = f"a clipped signal: {flat} samples in {runs} flat runs at {peak:+.3f}"
             raise _fault(name, found, WANTED, f"Turn the recorder down. {RECORD}")
+    if len(channel) < LEAST_S * rate:
+        raise _fault(name, f"{len(channel) / rate:.2g} s", WANTED)
     stretches = list(_steady(channel, rate))
     if not stretches:
         found = f"no {LEAST_S:g} s in which the level stays within {STEADY_DB:g} dB, as of music"
@@ -151,6 +153,8 @@ def _frequency(name: str, stretch: Signal, rate: int) -> float:
     hertz, density = scipy_signal.welch(stretch, rate, nperseg=window)
     density[hertz < 2 * hertz[1]] = 0  # an offset
     tone = float(hertz[np.argmax(density)])
+    if tone == 0:
+        raise _fault(name, "an offset alone", WANTED)
     order = np.maximum(np.round(hertz / tone), 1)
     near = np.abs(hertz - order * tone) <= np.maximum(WANDERS * hertz, 3 * hertz[1])
     own, elsewhere = float(density[near & (order == 1)].sum()), float(density[~near].sum())
@@ -174,7 +178,9 @@ def _around_tone(stretch: Signal, near_hz: float, rate: int) -> Tone:
     band_hz = min(HIGHEST_HZ, BAND_SHARE * near_hz)
     reach = int(band_hz * seconds)
     spectrum = np.zeros(points, np.complex128)
-    spectrum[np.arange(-reach, reach + 1)] = np.fft.rfft(stretch)[middle - reach : middle + reach + 1]
+    # in and out over the edges that are cut off below: a step there would ring at the band's end all along
+    faded = stretch * scipy_signal.windows.tukey(len(stretch), 2 * EDGE_S / seconds)
+    spectrum[np.arange(-reach, reach + 1)] = np.fft.rfft(faded)[middle - reach : middle + reach + 1]
     edge = round(EDGE_S * POINTS_PER_S)
     around = np.fft.ifft(spectrum)[edge:-edge]
     amplitude, phase = np.abs(around), np.unwrap(np.angle(around))

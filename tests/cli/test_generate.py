@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 import soundfile
+import torch
+from tiny_generator import save_generator
 
 from tapezoo.cli import main
 from tapezoo.data.align.trajectory import DelayTrajectory
@@ -129,3 +131,15 @@ def test_more_of_a_blank_tape_is_written_and_shown(tmp_path, capsys):
     assert (len(made), rate) == (32000, 16000)
     assert made.std() == pytest.approx(1e-3, rel=0.03)
     assert out.with_suffix(".png").is_file()
+
+
+def test_a_generator_from_before_lines_were_measured_makes_what_it_made(tmp_path):
+    save_generator(tmp_path / "best.ckpt")
+    content = torch.load(tmp_path / "best.ckpt", weights_only=True)
+    kept = {name: value for name, value in content["state_dict"].items() if "line_" not in name}
+    assert len(kept) == len(content["state_dict"]) - 4  # of what is trained, and of the mean
+    torch.save({**content, "state_dict": kept}, tmp_path / "old.ckpt")
+    for name in ("best", "old"):
+        line = ["generate", tmp_path / f"{name}.ckpt", "--out", tmp_path / f"{name}.csv", "--seconds", "2"]
+        assert main([str(part) for part in line]) == 0
+    assert (tmp_path / "old.csv").read_bytes() == (tmp_path / "best.csv").read_bytes()

@@ -98,6 +98,15 @@ def test_hiss_is_no_modulation_noise(tmp_path: Path) -> None:
         render(FIRNet(0, taps=2), RATE, [], *files, modulation_noise=tmp_path / "hiss.wav")
 
 
+def test_the_recorded_tone_itself_is_no_modulation_noise(tmp_path: Path) -> None:
+    tone = 0.3 * np.sin(2 * np.pi * 700 * np.arange(2 * RATE) / RATE)
+    soundfile.write(tmp_path / "tone.wav", tone, RATE, "FLOAT")
+    files = (write_dry(tmp_path, DRY), tmp_path / "out.wav")
+    with pytest.raises(RenderError, match=r"found a tone of 700 Hz; .*makes it of a recorded tone"):
+        render(FIRNet(0, taps=2), RATE, [], *files, modulation_noise=tmp_path / "tone.wav")
+    assert not (tmp_path / "out.wav").exists()
+
+
 def write_dry(folder: Path, dry: np.ndarray) -> Path:
     soundfile.write(folder / "in.wav", dry, RATE, "FLOAT")
     return folder / "in.wav"

@@ -96,6 +96,13 @@ def test_a_loop_holds_whole_turns_of_its_lines(turning):
     assert spectrum.max() < 1e-5
 
 
+def test_a_line_that_is_slower_than_a_loop_is_no_offset_of_it():
+    generator = Drawn(WINDOW, CONTEXT)
+    without = make_loop(generator, 200, 0)
+    generator.set_lines([Line(0.1, 5.0)], rate_hz=100)  # a fifth of a turn
+    assert torch.equal(make_loop(generator, 200, 0), without)
+
+
 def test_a_loop_that_is_too_short_is_refused(generator):
     with pytest.raises(TapeError, match="at least, two windows"):
         make_loop(generator, 2 * WINDOW - 1, 0)
