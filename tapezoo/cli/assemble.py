@@ -15,6 +15,7 @@ random is computed while it plays: the bundle carries the loops (docs/tape.md).
 
 
 LONGEST_S = 600.0
+MOST_SEED = (1 << 31) - 1  # as of generators
 
 
 def add_parser(verbs: Any) -> None:
@@ -146,8 +147,8 @@ def _check(options: argparse.Namespace) -> None:
         )
     if not 1 <= options.seconds <= LONGEST_S:
         raise ArgumentsError("tapezoo assemble", f"--seconds {options.seconds:g}, outside 1 to {LONGEST_S:g}")
-    if options.seed < 0:
-        raise ArgumentsError("tapezoo assemble", f"--seed {options.seed}, which is below 0")
+    if not 0 <= options.seed <= MOST_SEED:
+        raise ArgumentsError("tapezoo assemble", f"--seed {options.seed}, outside 0 to {MOST_SEED}")
     if is_bundle(options.nonlinearity):
         raise CheckpointError(
             str(options.nonlinearity),

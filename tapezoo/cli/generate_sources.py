@@ -10,7 +10,6 @@ from typing import Any
 
 from tapezoo.errors import ArgumentsError
 from tapezoo.tape.checkpoints import load_generator
-from tapezoo.tape.generator import make_loop
 from tapezoo.tape.modulation import heard_deviation, learn_modulation, make_modulation
 from tapezoo.tape.noise import learn_noise, make_noise
 from tapezoo.tape.rests import read_rests
@@ -118,7 +117,7 @@ def trained(options: argparse.Namespace, quantity: str) -> Source:
             )
 
     def make(seconds: float, seed: int) -> Any:
-        made = make_loop(model.playing, round(seconds * model.rate_hz), seed).double().numpy()
+        made = model.loop(seconds, seed).double().numpy()
         return delay_of(made) if quantity == "speed" else made
 
     learned = f"by {path} ({type(model).__name__})"

@@ -64,7 +64,7 @@ def assemble_checkpoint(
             `make_transport_loop`; None: no delay line.
         noise: A sound file, see `read_noise_loop`, or the checkpoint of a generator; None: no noise.
         modulation_noise: A sound file, see `read_modulation_loop`; None: none.
-        seed: Of the take: what generators make, and where in the loops it begins, 0 or more.
+        seed: Of the take: what generators make, and where in the loops it begins, 0 to 2^31 - 1.
         loop_s: Length of what generators make, s.
         audio: See `export_checkpoint`.
         overwrite: Replace a bundle at `out`.

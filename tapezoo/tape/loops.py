@@ -15,7 +15,6 @@ from tapezoo.render.soundfiles import inspect
 from tapezoo.tape.bands import Real, split_bands
 from tapezoo.tape.checkpoints import load_generator
 from tapezoo.tape.errors import TapeError
-from tapezoo.tape.generator import make_loop
 from tapezoo.tape.lines import Quantity
 from tapezoo.tape.model import GeneratorModel
 from tapezoo.tape.stretches import GAP_S, STILL_S, SURE, check_points, delay_of
@@ -102,7 +101,7 @@ def make_transport_loop(path: Path, sample_rate: int, seconds: float, seed: int)
         TapeError: It makes noise; or the loop is too short, or too long.
     """
     model = _generator(path, "speed")
-    delay = delay_of(make_loop(model.playing, round(seconds * model.rate_hz), seed).double().numpy())
+    delay = delay_of(model.loop(seconds, seed).double().numpy())
     times_s = np.arange(len(delay)) / model.rate_hz
     return _transport_loop(
         path, DelayTrajectory(times_s, delay * sample_rate, np.ones(len(delay)), sample_rate)
@@ -170,6 +169,8 @@ def read_modulation_loop(path: Path, sample_rate: int) -> np.ndarray[tuple[int],
         RenderError: See `read_noise_loop` and `read_modulation`.
         TapeError: See `read_noise_loop`.
     """
+    if path.suffix == ".ckpt":
+        raise _fault(path, "a checkpoint: no generator makes modulation noise", "a sound file", OF_TONES)
     _check_layout(path, OF_TONES)
     return _joined(path, read_modulation(path, sample_rate), OF_TONES)
 
@@ -193,9 +194,7 @@ def make_noise_loop(
     if model.rate_hz != sample_rate:
         fix = f"`{shell('tapezoo', 'generate', path)} --out NOISE.wav`, and pass that: it is resampled."
         raise _fault(path, f"noise at {model.rate_hz} Hz", f"{sample_rate} Hz", fix)
-    made: np.ndarray[tuple[int], np.dtype[np.float32]] = make_loop(
-        model.playing, round(seconds * sample_rate), seed
-    ).numpy()
+    made: np.ndarray[tuple[int], np.dtype[np.float32]] = model.loop(seconds, seed).numpy()
     return made
 
 

@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from tapezoo.tape.denoising import Denoising, GenerativeObjective
 from tapezoo.tape.errors import TapeError
-from tapezoo.tape.generator import Generator
+from tapezoo.tape.generator import Generator, make_loop
 from tapezoo.tape.lines import Quantity
 from tapezoo.training.aim import Progress
 from tapezoo.training.trained import TrainedModel
@@ -71,6 +71,26 @@ class GeneratorModel(TrainedModel):
         averaged = self.averaged.module
         assert isinstance(averaged, Generator)
         return averaged
+
+    def loop(self, seconds: float, seed: int) -> Tensor:
+        """A signal that begins anew without a seam where it ends, (seconds * rate_hz,), in its unit.
+
+        Args:
+            seconds: Length, two windows at least.
+            seed: See `Generator.initial_state`.
+
+        Raises:
+            TapeError: Too short.
+        """
+        least_s = 2 * self.playing.window_points / self.rate_hz
+        if round(seconds * self.rate_hz) < 2 * self.playing.window_points:
+            raise TapeError(
+                f"a loop by {type(self).__name__}",
+                found=f"{seconds:g} s",
+                expected=f"{least_s:.3g} s at least, two of its windows",
+                fix="Ask for a longer one (--seconds).",
+            )
+        return make_loop(self.playing, round(seconds * self.rate_hz), seed)
 
     def on_fit_start(self) -> None:
         """Takes the signal's scale and lines from the data; the mean of the weights begins where they do."""

@@ -142,7 +142,8 @@ def test_a_recorded_delay_as_automation_is_what_the_virtual_tape_did(bundle, fol
     ("arguments", "found"),
     [
         ([], "no --transport, --noise or --modulation-noise"),
-        (["--noise", "noise.wav", "--seed", "-1"], "--seed -1, which is below 0"),
+        (["--noise", "noise.wav", "--seed", "-1"], "--seed -1, outside 0 to 2147483647"),
+        (["--noise", "noise.wav", "--seed", "2147483648"], "--seed 2147483648, outside 0"),
         (["--transport", "noise.wav"], "not UTF-8"),
         (["--modulation-noise", "noise.wav"], "as of hiss"),
     ],
@@ -198,7 +199,7 @@ def test_generators_make_the_loops_another_seed_others(folder, tmp_path):
             "a generator of noise; expected one of speed. Pass it as --noise.",
         ),
         ("--noise", "noise", 44100, 2, "noise at 44100 Hz; expected 8000 Hz"),
-        ("--transport", "speed", 100, 1, "at least, two windows"),
+        ("--transport", "speed", 100, 1, "found 1 s; expected 1.28 s at least"),
     ],
 )
 def test_a_generator_that_does_not_fit_is_refused(

@@ -154,3 +154,8 @@ def test_a_modulation_noise_is_read_as_it_is(tmp_path):
     slow = 0.01 * np.sin(2 * np.pi * 5 * np.arange(8000) / 8000).astype(np.float32)
     soundfile.write(tmp_path / "noise.wav", slow, RATE_HZ, "FLOAT")
     np.testing.assert_array_equal(read_modulation_loop(tmp_path / "noise.wav", RATE_HZ), slow)
+
+
+def test_a_checkpoint_is_no_modulation_noise(tmp_path):
+    with pytest.raises(TapeError, match=r"no generator makes modulation noise; .*of a recorded tone"):
+        read_modulation_loop(tmp_path / "best.ckpt", RATE_HZ)
