@@ -14,12 +14,14 @@ from tapezoo.bundle import Manifest
 from tapezoo.bundle.arrays import read_arrays
 from tapezoo.bundle.golden import read_golden_input, tolerance_of
 from tapezoo.bundle.play import Audio
+from tapezoo.controls import Control, control_vector
 from tapezoo.cpp.tape import LOOPS
 
 FILES = ("model_test.cpp", "CMakeLists.txt", "README.md")
 GRID_FILES = (*FILES[:2], "GRID.md")
 TAPE_FILES = (*FILES[:2], "TAPE.md")
 GOLDEN = "golden.bin"
+KNOBS = "@KNOBS@"  # in the READMEs: the line that declares the array that `process` is given
 LONGEST_SAMPLES = 1 << 13  # longest case in C++; export and `tapezoo verify --compile` replay all samples
 
 
@@ -51,19 +53,34 @@ def write_beside(root: Path, place: str, manifest: Manifest) -> None:
         manifest: The bundle's manifest.
     """
     names = TAPE_FILES if (root / place / LOOPS).exists() else FILES
-    _write(root / place, names, list(_golden_cases(root, manifest)))
+    _write(root / place, names, list(_golden_cases(root, manifest)), manifest.controls)
 
 
-def write_beside_grid(folder: Path, cases: Sequence[Replayed]) -> None:
+def write_beside_grid(folder: Path, cases: Sequence[Replayed], controls: Sequence[Control]) -> None:
     """Writes the same files for the header of a grid, to its folder."""
-    _write(folder, GRID_FILES, cases)
+    _write(folder, GRID_FILES, cases, controls)
 
 
-def _write(folder: Path, names: Sequence[str], cases: Sequence[Replayed]) -> None:
+def _write(
+    folder: Path, names: Sequence[str], cases: Sequence[Replayed], controls: Sequence[Control]
+) -> None:
     for name in names:
         text = (files("tapezoo.cpp") / "beside" / name).read_bytes()
-        (folder / ("README.md" if name.endswith(".md") else name)).write_bytes(text)
+        if name.endswith(".md"):
+            text, name = text.replace(KNOBS.encode(), _knobs(controls).encode()), "README.md"
+        (folder / name).write_bytes(text)
     (folder / GOLDEN).write_bytes(golden_bytes(cases))
+
+
+def _knobs(controls: Sequence[Control]) -> str:
+    """C++ that declares the controls at their defaults: an array of another length would not compile."""
+    if not controls:
+        return "const float* knobs = nullptr;                             // this model has no controls"
+    positions = ", ".join(f"{float(f'{position:.6g}')}f" for position in control_vector(controls, {}))
+    names = ", ".join(control.name for control in controls)
+    return (
+        f"float knobs[] = {{{positions}}};  // positions 0..1 of {names}, see tapezoo_model::facts::controls"
+    )
 
 
 def golden_bytes(cases: Sequence[Replayed]) -> bytes:

@@ -202,3 +202,18 @@ def follows(step, net):
             np.testing.assert_allclose(
                 mine[key], theirs[key], atol=4e-6 * max(1.0, np.abs(theirs[key]).max())
             )
+
+
+def program_of_readme(folder):
+    """Writes the code of the README in a bundle's `cpp` as a program beside it, and returns its path."""
+    lines = (folder / "README.md").read_text().splitlines()
+    code = [line for line in lines if line.startswith("    ") and "#include" not in line]
+    arguments = "const void* bytes, std::size_t size, const float* in, float* out, int samples"
+    ignored = "(void)bytes; (void)size;"
+    path = folder / "readme.cpp"
+    path.write_text(
+        f'#include <memory>\n#include "model.hpp"\nvoid play({arguments}) {{\n{ignored}\n'
+        + "\n".join(code)
+        + "\n}\nint main() {}\n"
+    )
+    return path

@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 from bundle.small_bundle import forge
-from export.cpp_nets import TAPED, controls_of, write_header_of
+from export.cpp_nets import TAPED, controls_of, program_of_readme, write_header_of
 from export.nets import arguments, programme
 
 from tapezoo.bundle import BundleError, read_manifest
@@ -99,6 +99,12 @@ def test_the_gate_held_it_to_the_net_and_its_loops_are_a_file(bundle):
     assert "cpp/loops.bin" in manifest.files
     assert (bundle / "cpp" / "model.hpp").stat().st_size < 500_000
     assert "loops.fit()" in (bundle / "cpp" / "README.md").read_text()
+
+
+def test_the_code_of_its_readme_compiles_with_as_many_knobs_as_it_has(bundle, tmp_path):
+    folder = shutil.copytree(bundle / "cpp", tmp_path / "cpp")
+    compilers.find_compiler().compile(program_of_readme(folder), tmp_path / "readme", ("-O0",))
+    assert "hiss, see" in (folder / "README.md").read_text()
 
 
 def test_its_own_test_passes_with_its_loops_and_fails_with_others(bundle, tmp_path):

@@ -16,6 +16,7 @@ from export.nets import HopNet, arguments, lstm, perturbed
 from tapezoo.bundle import BundleError, read_manifest
 from tapezoo.cli import main
 from tapezoo.controls import Control
+from tapezoo.cpp import write_beside_grid
 from tapezoo.cpp.text import double_text, float_text, quoted, runs
 from tapezoo.export import ExportError, export_bundle, openers
 from tapezoo.export.targets.cpp import CppTarget
@@ -144,6 +145,22 @@ def test_the_gate_held_it_to_the_tolerance(bundle):
     assert {file.name for file in (bundle / "cpp").iterdir()} == {
         "model.hpp", "model_test.cpp", "golden.bin", "CMakeLists.txt", "README.md",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("controls", "said"),
+    [
+        ((), "const float* knobs = nullptr; "),
+        (
+            (Control("gain", -10.0, 10.0, 0.0), Control("hf", 100.0, 10000.0, 1000.0, curve="log")),
+            "= {0.5f, 0.5f}; ",
+        ),
+        ((Control("bias", 0.0, 1.0, 1.0), Control("gap", 0.0, 1.0, 1 / 3)), "= {1.0f, 0.333333f}; "),
+    ],
+)
+def test_the_readme_declares_the_models_controls_at_their_defaults(controls, said, tmp_path):
+    write_beside_grid(tmp_path, [], controls)
+    assert said in (tmp_path / "README.md").read_text()
 
 
 def test_its_own_test_passes_and_fails_where_a_sample_is_wrong(bundle, tmp_path):

@@ -99,7 +99,7 @@ def write_grid_cpp(
     model_bytes = max(library.model_bytes for library in libraries.values())
     # what was compiled, with its size in the comment that it begins with
     path.write_text(write_grid_header(grid, facts, model_bytes), encoding="utf-8")
-    write_beside_grid(path.parent, cases)
+    write_beside_grid(path.parent, cases, manifest.controls)
     return tuple(rows)
 
 
