@@ -162,7 +162,7 @@ static void check_instances() {
 template <class Model, int = Model::state_values>
 static void check_restoring(int) {
   const Floats in = noise(3000, 5), ends = positions(1.0f);
-  auto one = made(), other = made();
+  auto one = made_as<Model>(0), other = made_as<Model>(0);
   played(*one, in, 64, ends.data());
   std::vector<double> good(Model::state_values + 1);
   one->save(good.data());
