@@ -123,7 +123,7 @@ def test_a_checkpoint_makes_takes_and_is_compared_with_recordings(trained, tmp_p
     [
         (["generate", "BEST", "--out", "x.wav"], "which makes TAKE.csv"),
         (["generate", "BEST", "BEST", "--out", "x.csv"], "a checkpoint beside another source"),
-        (["generate", "BEST", "--out", "x.csv", "--seconds", "1"], "128 at least"),
+        (["generate", "BEST", "--out", "x.csv", "--seconds", "1"], "1.28 s at least"),
         (["generate", "BEST", "--out", "x.csv", "--seed", str(1 << 31)], "above 2147483646"),
         (["generate", "a.csv", "--against", "b.csv", "--out", "x.csv"], "--against without a checkpoint"),
         (["test", "--ckpt_path", "BEST"], "makes a random signal"),

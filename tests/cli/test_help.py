@@ -95,7 +95,7 @@ COMPLETIONS = {
     "tapezoo verif": {"verify"},
     "tapezoo fit --config stn/g": {"stn/grid", "stn/gru"},
     "tapezoo compare lstm hybrid/k": {"hybrid/knobs"},
-    "tapezoo recipes copy s4": {"s4d"},
+    "tapezoo recipes copy s4": {"s4d", "s4d-temporal-film"},
     "tapezoo fit --model Wav": {"WaveNet"},
     "tapezoo fit --final": {"--final_test"},
     "tapezoo list obj": {"objectives"},

@@ -45,6 +45,7 @@ WRONG = {
         "activation": [*WORDS, "prelu"],
         "head_scale": [NAN, INFINITE, -INFINITE, 0.0],
         "conditioning": [*WORDS, "hyper"],
+        "head_taps": SIZES,
     },
     "TCN": {
         "channels": SIZES,

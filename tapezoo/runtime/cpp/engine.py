@@ -21,8 +21,9 @@ from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.kernels.file import KernelFile, file_error, read_kernel
 from tapezoo.runtime.kernels.step import channel_step
 from tapezoo.runtime.kernels.tape import KERNEL as TAPED
-from tapezoo.runtime.kernels.tape import NONLINEARITY, begun_rows
+from tapezoo.runtime.kernels.tape import NONLINEARITY
 from tapezoo.runtime.kernels.voices import check_kernel
+from tapezoo.runtime.loops import begun_rows
 from tapezoo.runtime.player import QuickEngine
 
 MOST_NUMBERS = 1 << 20  # as text: more take a compiler minutes

@@ -21,7 +21,7 @@ from tapezoo.bundle.play import Audio
 from tapezoo.cpp import LOOPS
 from tapezoo.runtime.cpp.compiler import FAST, SHARED, Compiler, find_compiler
 from tapezoo.runtime.errors import EngineError
-from tapezoo.runtime.kernels.tape import begun_rows
+from tapezoo.runtime.loops import begun_rows
 
 ANSWERS = ("restore", "process", "play")
 # until the process ends: if a loaded library's file is removed, the loader may take a new file for the old one

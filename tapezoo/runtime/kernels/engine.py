@@ -13,8 +13,8 @@ from tapezoo.runtime.engine import SETTLE_BLOCK_SAMPLES
 from tapezoo.runtime.kernels.file import file_error
 from tapezoo.runtime.kernels.player import KernelPlayer
 from tapezoo.runtime.kernels.step import channel_step
-from tapezoo.runtime.kernels.tape import begun_rows
 from tapezoo.runtime.kernels.voices import channel_maker
+from tapezoo.runtime.loops import begun_rows
 from tapezoo.runtime.player import QuickEngine
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from tapezoo.bundle import StateArrays, Step
 from tapezoo.bundle.play import Audio
-from tapezoo.runtime.kernels.tape import begun_rows
 from tapezoo.runtime.kernels.voices import channel_maker
+from tapezoo.runtime.loops import begun_rows
 
 
 class Remembering(Protocol):

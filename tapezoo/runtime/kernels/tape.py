@@ -175,15 +175,6 @@ class TapedChannel:
         return taps
 
 
-def begun_rows(state: StateArrays) -> StateArrays:
-    """The state with a place in the noises for every row, see `tapezoo.layers.looped_table.LoopedTable.begun`."""
-    begun = dict(state)
-    for name in (PLACE_IN_NOISE, PLACE_IN_MODULATION):
-        if name in state:
-            begun[name] = np.maximum(state[name], 0) - np.cumsum(np.minimum(state[name], 0), axis=0)
-    return begun
-
-
 def _play_all(chunks: list[Callable[[], object]]) -> None:
     for play in chunks:
         play()
