@@ -97,7 +97,8 @@ class Taped(Net):
         samples, known = input.shape[-1], self.net.num_controls
         of_net = {name: value for name, value in state.items() if name not in OWN_STATES}
         output, after = self.net(input, controls[:, :known], of_net)
-        path, history = self._smoothed_own(controls[:, known:], state[HISTORY], input)
+        own = controls[:, known:] if known else controls  # each operator of a graph costs a microsecond
+        path, history = self._smoothed_own(own, state[HISTORY], input)
         after = {**after, HISTORY: history}
         if self.modulation is not None:
             unevenness, after[PLACE_IN_MODULATION] = self.modulation(state[PLACE_IN_MODULATION], samples)
@@ -106,7 +107,7 @@ class Taped(Net):
         if self.transport is not None and self.delay is not None:
             curves, after[PLACE_IN_TRANSPORT] = self.transport(state[PLACE_IN_TRANSPORT], samples)
             deviation = (curves * path[:, :2].transpose(1, 2)).sum(-1)
-            output, after[PAST] = self.delay(output, deviation, state[PAST])
+            output, after[PAST] = self.delay(output, deviation, state[PAST], samples)
         if self.noise is not None:
             noise, after[PLACE_IN_NOISE] = self.noise(state[PLACE_IN_NOISE], samples)
             output = output + (noise_gain(path[:, -1]) * noise)[:, None]
@@ -176,9 +177,8 @@ def tape_controls(has_transport: bool, has_noise: bool, has_modulation: bool = F
 
 def noise_gain(position: Tensor) -> Tensor:
     """The gain of a noise at a position of `HISS` or `MODULATION_NOISE`; exactly 0 at its lowest."""
-    octave = math.log(10) / 20
-    level = position * ((HISS_MOST_DB - HISS_OFF_DB) * octave) + HISS_OFF_DB * octave
-    return torch.exp(level) * (position > 0)
+    first, ratio = 10 ** (HISS_OFF_DB / 20), 10 ** ((HISS_MOST_DB - HISS_OFF_DB) / 20)
+    return torch.where(position > 0, first, 0.0) * torch.pow(ratio, position)
 
 
 def reach_samples(transport: LoopedCurves) -> int:

@@ -38,13 +38,14 @@ class WanderingDelay(nn.Module):
         """Length of the context that the state carries."""
         self.register_buffer("filters", sinc_powers().float())
 
-    def forward(self, input: Tensor, deviation: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, input: Tensor, deviation: Tensor, past: Tensor, samples: int) -> tuple[Tensor, Tensor]:
         """The output and the context for the next block.
 
         Args:
             input: One block.
             deviation: Of the delay from its centre, in samples, float64; positive: later.
             past: Samples before the block, oldest first.
+            samples: Length of the block; given, so that graphs do not ask for it again.
 
         Shape:
             input, output: (batch, 1, samples); deviation: (batch, samples); past: (batch, 1, past_samples).
@@ -53,8 +54,8 @@ class WanderingDelay(nn.Module):
         filtered = conv1d(heard, self.filters)  # (batch, powers, past + samples - taps + 1)
         ahead = self.reach_samples - deviation  # of the latest sample that any deviation waits for, 0 or more
         whole = ahead.long()
-        fraction = (ahead - whole).to(input.dtype)[:, None]
-        places = whole + torch.arange(deviation.shape[-1], device=input.device)
+        fraction = torch.fmod(ahead, 1.0).to(input.dtype)[:, None]
+        places = whole + torch.arange(samples, device=input.device)
         near = filtered.gather(2, places[:, None].expand(-1, POWERS, -1))
         # Estrin's scheme: a graph of a third fewer operators than Horner's
         squared = fraction * fraction

@@ -11,7 +11,7 @@ from tapezoo.layers.wandering_delay import WanderingDelay
 def read(line, input, deviation, blocks):
     parts, past = [], torch.zeros(len(input), 1, line.past_samples, dtype=input.dtype)
     for piece, wander in zip(input.split(blocks, dim=1), deviation.split(blocks, dim=1), strict=True):
-        part, past = line(piece[:, None], wander, past)
+        part, past = line(piece[:, None], wander, past, piece.shape[1])
         parts.append(part[:, 0])
     return torch.cat(parts, dim=1)
 

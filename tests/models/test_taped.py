@@ -175,11 +175,11 @@ def test_another_beginning_is_another_take():
     torch.testing.assert_close(early[..., 100:], late[..., 100:], atol=1e-5, rtol=0)
 
 
-def test_formats_of_layers_and_weights_are_refused_with_the_reason():
-    net = perturbed(TapedLSTM, []).net
-    found, fix = load_target("cpp").refusal(net)
-    assert "a delay line and loops of noise behind the net" in found
+def test_what_its_net_has_no_format_for_is_refused_with_the_reason():
+    found, fix = load_target("cpp").refusal(Taped(HopNet(), None, LoopedTable(noise())))
+    assert "HopNet" in found
     assert "onnx and torchscript" in fix
+    net = perturbed(TapedLSTM, []).net
     with pytest.raises(UndescribableError):
         net.described()
     with pytest.raises(UnfoldableError, match="Sample the nonlinearity alone"):
