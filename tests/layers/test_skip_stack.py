@@ -163,13 +163,14 @@ NETS = [
 def test_a_net_in_training_takes_it_and_learns_and_plays_the_same(make, monkeypatch):
     torch.manual_seed(0)
     net = make()
+    module = "tapezoo.models." + ("wavenet_arrays" if isinstance(net, WaveNetNet) else "gcn")
     calls = []
 
     def counted(*args, **more):
         calls.append(args)
         return run_skip_stack(*args, **more)
 
-    monkeypatch.setattr("tapezoo.models.wavenet_arrays.run_skip_stack", counted)
+    monkeypatch.setattr(f"{module}.run_skip_stack", counted)
     input, start, aim = (
         torch.randn(2, 1, 120),
         torch.rand(2, net.num_controls),
