@@ -116,7 +116,7 @@ WRONG = {
         "memory": WORDS,
         "nonlinearity": [*WORDS, "relu"],
     },
-    "WienerHammerstein": {"taps": [*SIZES, 1], "units": SIZES},
+    "WienerHammerstein": {"taps": [*SIZES, 1], "units": SIZES, "curve": [*WORDS, "hard"]},
 }
 CASES = [
     pytest.param(model, name, value, id=f"{model} {name} {str(value)[:20]}")
