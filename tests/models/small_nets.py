@@ -25,6 +25,7 @@ SIZES = {
     "TCN": {"channels": 3, "num_blocks": 2, "kernel_size": 3, "cond_dim": 4},
     "Transformer": {"channels": 4, "heads": 2, "num_blocks": 2, "window_frames": 5, "hop_samples": 8},
     "WaveNet": {"channels": [4, 3], "dilations": [1, 3]},
+    "WaveUNet": {"channels": 2, "num_levels": 2, "kernel_size": 4},
     "WienerHammerstein": {"taps": 9, "units": 3},
 }
 NAMES = sorted(found.name for found in registry.registrations("models") if found.distribution == "tapezoo")

@@ -90,6 +90,15 @@ WRONG = {
         "hop_samples": SIZES,
         "conditioning": [*WORDS, "affine"],
     },
+    "WaveUNet": {
+        "channels": SIZES,
+        "num_levels": [*SIZES, 17],
+        "kernel_size": [*SIZES, 1],
+        "up_kernel_size": [*SIZES, 1],
+        "lookahead_samples": [-1, 217, HUGE, 1.5],
+        "conditioning": [*WORDS, "affine"],
+        "input_scale": [0.0, -1.0, HUGE, NAN, INFINITE],
+    },
     "STN": {
         "size": [*WORDS, "2x0", "0x4", "2x4x1", "-2x4", "2 x 4", "999x4", "2x9999", 8],
         "step": [*WORDS, "tanh"],

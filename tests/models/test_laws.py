@@ -18,7 +18,7 @@ OURS = [found.name for found in registry.registrations("models") if found.distri
 
 
 # at their own sizes these play for half a minute in the blocks of the gate; small ones take a tenth of that
-LONG_EXPORTS = ("GCN", "GreyBox", "Mamba", "S4D", "TCN", "Transformer", "WaveNet")
+LONG_EXPORTS = ("GCN", "GreyBox", "Mamba", "S4D", "TCN", "Transformer", "WaveNet", "WaveUNet")
 ALL_LAWS = [(name, law) for name in OURS for law in testing.laws(models.resolve(name))]
 # the graph with controls takes ten seconds, and holds what the one without has
 CONTROLLED_EXPORTS = ("STNGrid", "STNPolynomial", "EDLSTM", "BlockEDLSTM", "GRU")
@@ -105,6 +105,7 @@ SMALL = {
     "Transformer": {"channels": 4, "heads": 2, "num_blocks": 1, "window_frames": 3, "hop_samples": 4},
     "S4D": {"channels": 3, "modes": 2, "num_blocks": 1, "longest_memory_samples": 200.0},
     "WaveNet": {"channels": [3], "dilations": [1, 3]},
+    "WaveUNet": {"channels": 2, "num_levels": 1, "kernel_size": 2, "up_kernel_size": 2},
 }
 OTHERS = [
     (name, conditioning)
