@@ -22,6 +22,7 @@ SIZES = {
     "STN": {"size": "2x3"},
     "STNGrid": {"size": "2x3"},
     "STNPolynomial": {"size": "1x3", "degree": 2},
+    "SubBand": {"bands": 4, "seen_bands": 3, "channels": 2, "dilations": [1, 2]},
     "TCN": {"channels": 3, "num_blocks": 2, "kernel_size": 3, "cond_dim": 4},
     "Transformer": {"channels": 4, "heads": 2, "num_blocks": 2, "window_frames": 5, "hop_samples": 8},
     "WaveNet": {"channels": [4, 3], "dilations": [1, 3]},

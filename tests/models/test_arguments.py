@@ -99,6 +99,16 @@ WRONG = {
         "conditioning": [*WORDS, "affine"],
         "input_scale": [0.0, -1.0, HUGE, NAN, INFINITE],
     },
+    "SubBand": {
+        "bands": [*SIZES, 1],
+        "overlap": [*WORDS, 0, 1, 3, NAN],
+        "seen_bands": [*SIZES, 17],
+        "channels": SIZES,
+        "kernel_size": [*SIZES, 1],
+        "dilations": [[], [0], [1, HUGE], [1 << 16], [-1], [1] * 300],
+        "linear_frames": SIZES,
+        "input_scale": [0.0, -1.0, HUGE, NAN, INFINITE],
+    },
     "STN": {
         "size": [*WORDS, "2x0", "0x4", "2x4x1", "-2x4", "2 x 4", "999x4", "2x9999", 8],
         "step": [*WORDS, "tanh"],
