@@ -35,6 +35,7 @@ class Filtered(Net):
         super().__init__(net.num_controls, receptive_field, smoothing_samples=0)  # the net has the controls
         self.smoothing_samples = net.smoothing_samples
         self.latency_samples, self.hop_samples = net.latency_samples, net.hop_samples
+        self.own_phase = net.own_phase
         self.max_block_samples, self.remains = net.max_block_samples, net.remains
         self.net, self.filter, self.past = net, filter, past
         self.register_rest(past, torch.zeros(1, filter.past_samples))

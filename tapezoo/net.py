@@ -67,6 +67,9 @@ class Net(nn.Module, ABC):
     """The longest block that is sensible where memory grows faster than the block; None: any."""
     remains: bool = False
     """In silence the output stays at its last value, as a magnetisation does; a constant output is then memory."""
+    own_phase: str = ""
+    """Why the waveform is not the target's although the sound is to be, such as a vocoder's; empty: waveforms agree.
+    Such a net is trained and judged by spectra; what compares waveforms (ESR, linear floor, delay) refuses it."""
     num_controls: int
     cannot_keep: ClassVar[dict[str, str]] = {}
     """Laws of `tapezoo.testing` that this architecture cannot keep by design: name of the law -> reason."""

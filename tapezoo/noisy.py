@@ -42,6 +42,7 @@ class Noisy(Net):
         self.smoothing_samples = net.smoothing_samples
         self.latency_samples, self.hop_samples = net.latency_samples, net.hop_samples
         self.max_block_samples, self.remains = net.max_block_samples, net.remains
+        self.own_phase = net.own_phase
         self.net = net
         self.taps = nn.Parameter(10 ** ((START_DB - LOOP_DB) / 20) * identity_taps(0, taps))
         white = torch.randn(LOOP_SAMPLES, generator=torch.Generator().manual_seed(LOOP_SEED))

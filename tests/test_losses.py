@@ -1,9 +1,12 @@
 """Losses against closed forms."""
 
+import numpy as np
 import pytest
+import scipy.signal
 import torch
 
-from tapezoo.losses import DC, ESR, L1, MRSTFT, MSE, BandESR, WeightedSum
+from tapezoo.losses import DC, ESR, L1, MRSTFT, MSE, BandESR, MelSTFT, WeightedSum
+from tapezoo.losses.mel_filters import MelFilterError, mel_filters
 
 
 @pytest.fixture
@@ -95,3 +98,53 @@ def test_bands_hold_all_of_the_energy_and_silence_is_finite(pair):
     assert torch.isfinite(silence.grad).all()
     with pytest.raises(ValueError, match="2 or more"):
         BandESR(bands=1)
+
+
+def mel_levels_db(signal, window, bands, rate_hz, top_hz):
+    """By numpy, and triangles interpolated between their corners."""
+    frames = np.lib.stride_tricks.sliding_window_view(signal, window)[:: window // 4]
+    power = np.abs(np.fft.rfft(frames * scipy.signal.get_window("hann", window))).T ** 2 / (window / 4) ** 2
+    corners = 700 * (10 ** (np.linspace(0, np.log10(1 + top_hz / 700), bands + 2)) - 1)
+    hz = np.arange(window // 2 + 1) * rate_hz / window
+    triangles = np.array([np.interp(hz, corners[band : band + 3], [0, 1, 0]) for band in range(bands)])
+    return 10 * np.log10((triangles / triangles.sum(axis=1, keepdims=True)) @ power + 1e-9)
+
+
+def test_the_mel_distance_is_that_of_an_independent_computation(pair):
+    output, target = (one[:1] * scale for one, scale in zip(pair, (0.1, 0.002), strict=True))
+    sizes = [(256, 12), (1024, 40)]
+    expected = [
+        np.abs(
+            mel_levels_db(output[0, 0].double().numpy(), *size, 32000, 15000.0)
+            - mel_levels_db(target[0, 0].double().numpy(), *size, 32000, 15000.0)
+        ).mean()
+        for size in sizes
+    ]
+    loss = MelSTFT([256, 1024], [12, 40], 32000, 15000.0)
+    torch.testing.assert_close(
+        loss(output, target), torch.tensor(np.mean(expected), dtype=torch.float32), rtol=1e-4, atol=0
+    )
+
+
+def test_the_mel_distance_knows_no_sign_and_has_a_gradient_in_silence():
+    loss = MelSTFT()
+    tone = torch.sin(torch.arange(4096) * 0.3).reshape(1, 1, -1)
+    assert loss(-tone, tone) == 0
+    silence = torch.zeros(1, 1, 4096, requires_grad=True)
+    loss(silence, tone).backward()
+    assert torch.isfinite(silence.grad).all()
+
+
+def test_bands_that_no_bin_fills_are_refused_with_the_most_that_are_possible():
+    with pytest.raises(
+        MelFilterError, match=r"bands: found 200, of which 8 lie .* 43.1 Hz apart.* at most 115 for"
+    ):
+        mel_filters(1024, 200, 44100, 22050.0)
+    assert mel_filters(2048, 200, 44100, 22050.0).amax(dim=0).gt(0).all()
+
+
+def test_a_band_above_half_the_rate_is_refused_with_what_is_possible():
+    with pytest.raises(
+        MelFilterError, match=r"top_hz: found 20000 Hz at .* 32000 Hz; expected .* at most 16000 Hz"
+    ):
+        MelSTFT(sample_rate=32000)

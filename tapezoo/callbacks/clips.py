@@ -17,10 +17,11 @@ from tapezoo.report.clips import clip_table
 from tapezoo.report.tables import screen_table, write_csv
 from tapezoo.report.worst_rows import worst_rows
 from tapezoo.screen import Screen
+from tapezoo.training.effect import EffectModel
 
 
 class ClipTable(Callback):
-    """Prints and writes the ESR of every clip of the test split, beside its linear floor.
+    """Prints and writes the ESR of every clip of the test split, beside its linear floor; or says why there is none.
 
     Args:
         folder: Where `test_clips.csv` goes.
@@ -45,6 +46,12 @@ class ClipTable(Callback):
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes and shows the table."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if isinstance(pl_module, EffectModel) and pl_module.net.own_phase:
+            self.console.say(
+                "no table of clips or settings: they have errors of waveforms, which say nothing of this model, since "
+                f"{pl_module.net.own_phase}. What spectra say of the split is below"
+            )
+            return
         floor = fit_floor(data.split_arrays("train"))
         energies, kept = (
             {name: (float(pair[0]), float(pair[1])) for name, pair in collected.items()}

@@ -17,7 +17,7 @@ class DataReport(Callback):
     """Shows the checks' findings, and fits the linear floor (`tapezoo.measure.floor`), scored on validation.
 
     It has 257 taps; where the model has a longer filter, there is one of that length too. `floors` holds them
-    afterwards, by length, and `linear_floors` their scores.
+    afterwards, by length, and `linear_floors` their scores. For a net with a phase of its own there is none.
 
     Args:
         console: Where to show it.
@@ -32,6 +32,9 @@ class DataReport(Callback):
         """Describes, fits and logs `linear_floor`, and `linear_floor_long` where there is one."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         self._say(data.describe())
+        if isinstance(pl_module, EffectModel) and pl_module.net.own_phase:
+            self._say(f"no linear floor, which is an error of waveforms, and {pl_module.net.own_phase}")
+            return
         train, val = data.split_arrays("train"), data.split_arrays("val")
         own = pl_module.filter_taps if isinstance(pl_module, EffectModel) else None
         names = {(LINEAR_FLOOR_TAPS, 0): "linear_floor"}

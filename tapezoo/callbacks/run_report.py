@@ -71,6 +71,8 @@ Item = TypeVar("Item")
 class RunReport:
     """Writes the report of one net, file by file; `files` are those written so far.
 
+    Of a net with a phase of its own there are passages to listen to and their spectrograms, and no errors.
+
     Args:
         folder: Where; it exists.
         net: On the CPU, with its trained weights.
@@ -109,16 +111,17 @@ class RunReport:
             found = measure_steadiness(self._net, choose_material(rows, self._sample_rate))
             self.files.append(write_csv(steadiness_table(found), self._folder / "steadiness.csv"))
         excerpts = self._write_excerpts(passages, excerpt_s, recordings)
-        if excerpts:
-            self._write_error(excerpts, rows)
-        self._write_gain(list(excerpts.values()))
-        self._write_transfer(passages)
+        if not self._net.own_phase:  # else what is coherent with the input or the target is chance
+            if excerpts:
+                self._write_error(excerpts, rows)
+            self._write_gain(list(excerpts.values()))
+            self._write_transfer(passages)
         if isinstance(self._net, Explained):
             self._write_blocks(self._net)
 
     def _write_learning_curve(self, linear_floor: float | None) -> None:
         table = self._folder.parent / HISTORY
-        if not table.is_file():
+        if not table.is_file() or self._net.own_phase:
             return
         validated = [row for row in read_history(table) if row.val_esr is not None]
         figure = draw_learning_curve(

@@ -47,6 +47,8 @@ from tapezoo.training.effect import EffectModel
 class SettingsReport(Callback):
     """Errors by setting as table, file and picture, and a ranking of settings to record next.
 
+    A net with a phase of its own has none (`ClipTable` says so).
+
     Leaves test_settings.csv; where the data has controls also test_settings.png and capture_next.csv.
 
     Args:
@@ -77,7 +79,7 @@ class SettingsReport(Callback):
         """Writes and shows both reports."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         controls = [Control(**control) for control in data.controls]
-        if not self.rows or not isinstance(pl_module, EffectModel):
+        if not self.rows or not isinstance(pl_module, EffectModel) or pl_module.net.own_phase:
             return
         tested = data.split_arrays("test")
         settings = {row.name: row.setting for row in tested}

@@ -282,7 +282,12 @@ class TrainingCLI(LightningCLI):
 
     def _final_test(self, datamodule: LightningDataModule) -> TestScore | None:
         best = self.run_dir / checkpoint.BEST
-        if self._is_trial() or not best.is_file() or not isinstance(datamodule, PairsDataModule):
+        if (
+            self._is_trial()
+            or self._has_own_phase()
+            or not best.is_file()
+            or not isinstance(datamodule, PairsDataModule)
+        ):
             return None
         try:
             datamodule.setup("test")
@@ -295,6 +300,10 @@ class TrainingCLI(LightningCLI):
             uri = self.config_init[self.subcommand].tracking.uri
             log_figures(run_id, {"test_esr": tested.esr}, uri)
         return tested
+
+    def _has_own_phase(self) -> bool:
+        """Whether an error of waveforms would say nothing."""
+        return isinstance(self.model, EffectModel) and bool(self.model.net.own_phase)
 
     def _is_trial(self) -> bool:
         return bool(self.config_init[self.subcommand].trainer.fast_dev_run)

@@ -78,7 +78,7 @@ def say_result(
         console: Where to say it.
         run_dir: The run's folder.
         trainer: Whose training has ended.
-        linear_floors: The val_esr of the best filters, by their length.
+        linear_floors: The val_esr of the best filters, by their length; none for a net with a phase of its own.
         store: URI of what tracks the run; None: nothing does.
         tested: What the best checkpoint reached on the test split.
         command: With which it was trained.
@@ -96,9 +96,19 @@ def say_result(
     found = Steadiness.of_metrics(measured)
     check = steadiness_check(trainer)
     advised = list(_advice(run_dir, trainer, score, floor, tested))
-    lines = [
+    model = trainer.lightning_module
+    own_phase = model.net.own_phase if isinstance(model, EffectModel) else ""
+    quality = [
         f"best {monitored}val_esr {score:.5f}; linear floor {floors_text(linear_floors)}",
         f"             {beside_floor_text(score, floor)}",
+    ]
+    if own_phase:
+        quality = [
+            f"best {monitored.removesuffix('; ')}",
+            f"             no ESR and no linear floor, which compare waveforms: {own_phase}",
+        ]
+    lines = [
+        *quality,
         *(_test_lines(tested) if tested is not None and not math.isnan(tested.esr) else ()),
         *_metric_lines(run_dir, trainer, measured),
         *([f"steadiness   {verdict_text(found)}"] if found is not None else []),
@@ -117,7 +127,7 @@ def say_result(
     ended = f"{updates}: {reason_of_end(trainer)}"
     lines.insert(0, f"ended after {ended}")
     steadiness = verdict_text(found) if found is not None else ""
-    figures = {"validation": (score, floor)}
+    figures = {} if own_phase else {"validation": (score, floor)}
     if tested is not None:
         figures["test"] = (tested.esr, min(tested.linear_floors.values(), default=math.nan))
     recordings = _recordings(trainer)

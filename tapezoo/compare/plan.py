@@ -12,6 +12,8 @@ from pathlib import Path
 from tapezoo.compare.errors import CompareError
 from tapezoo.filenames import unique_file_names
 from tapezoo.jobs.settings import Config
+from tapezoo.models import resolve
+from tapezoo.net import Net
 from tapezoo.registry import registrations
 
 # of the data's arguments: how a recipe trains, not on which data
@@ -117,7 +119,7 @@ def longest_burn_in(recipes: Mapping[str, Config]) -> int:
 
 
 def check_effects(recipes: Mapping[str, Config]) -> None:
-    """Refuses recipes of generators, which have no output to compare with a target.
+    """Refuses what a table of errors has no place for: generators, and nets with a phase of their own.
 
     Raises:
         CompareError: Names the recipe.
@@ -132,6 +134,21 @@ def check_effects(recipes: Mapping[str, Config]) -> None:
                 expected="recipes of effects",
                 fix="Leave it out: `fit` compares what it makes with recordings and with the simple model of them.",
             )
+        if own_phase := _own_phase(model):
+            raise CompareError(
+                name,
+                found=f"{model}, whose waveform is not its target's: {own_phase}",
+                expected="recipes of models that have an ESR, by which the table is ordered",
+                fix="Leave it out, and compare the metrics of spectra (lsd, mcd, mushra) that `fit` and `test` show "
+                "of each model.",
+            )
+
+
+def _own_phase(model: str) -> str:
+    """See `Net.own_phase`; of a model that names no net, and of an unknown one, nothing is known."""
+    if not any(found.name == model for found in registrations("models")):
+        return ""
+    return str(getattr(resolve(model), "net_class", Net).own_phase)
 
 
 def check_rates(declared: Mapping[str, int | None], sample_rate: int) -> None:

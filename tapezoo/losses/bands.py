@@ -30,6 +30,8 @@ class BandESR(Loss):
         ValueError: An argument is out of its range.
     """
 
+    compares_waveforms = True
+
     def __init__(self, bands: int = 4, floor_db: float = -40.0, weight: float = 0.5) -> None:
         super().__init__()
         if bands < 2 or not floor_db < 0 or not 0 < weight <= 1:

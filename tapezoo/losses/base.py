@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -17,6 +18,8 @@ class Loss(nn.Module, ABC):
     """
 
     min_samples: int = 1
+    compares_waveforms: ClassVar[bool] = False
+    """Whether it is meaningless where output and target differ in phase."""
 
     @abstractmethod
     def forward(self, output: Tensor, target: Tensor) -> Tensor:

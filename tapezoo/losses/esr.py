@@ -18,6 +18,8 @@ class ESR(Loss):
         pre_emphasis: Coefficient of the first-order high-pass before the comparison, 0 (none) to 1.
     """
 
+    compares_waveforms = True
+
     def __init__(self, pre_emphasis: float = 0.0) -> None:
         super().__init__()
         self.pre_emphasis = pre_emphasis

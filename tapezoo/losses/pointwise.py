@@ -10,6 +10,8 @@ from tapezoo.losses.base import Loss
 class L1(Loss):
     """Mean absolute error."""
 
+    compares_waveforms = True
+
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """(batch, 1, samples) twice -> scalar."""
         return nn.functional.l1_loss(output, target)
@@ -17,6 +19,8 @@ class L1(Loss):
 
 class MSE(Loss):
     """Mean squared error."""
+
+    compares_waveforms = True
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """(batch, 1, samples) twice -> scalar."""

@@ -29,7 +29,7 @@ class Excerpt:
         kind: "typical" or "worst".
         start_s: Where it begins in the recording, s.
         validation_s: Begin and end of what belongs to the validation split, s in the recording.
-        esr: Error energy over target energy within that; NaN where the target is silent.
+        esr: Error energy over target energy within that; NaN where the target is silent, or the net's phase its own.
         input: (samples,)
         target: (samples,)
         output: (samples,), of the net, its latency taken out.
@@ -69,7 +69,8 @@ def typical_and_worst(found: Sequence[Excerpt]) -> list[Excerpt]:
     heard = [one for one in found if float(np.sum(np.square(one.target))) >= QUIETEST * loudest]
     ranked = sorted(heard, key=lambda one: one.esr if np.isfinite(one.esr) else -1.0)
     typical = ranked[(len(ranked) - 1) // 2]
-    return [typical] if ranked[-1] is typical else [typical, replace(ranked[-1], kind=WORST)]
+    is_alone = ranked[-1] is typical or not np.isfinite(ranked[-1].esr)
+    return [typical] if is_alone else [typical, replace(ranked[-1], kind=WORST)]
 
 
 def even_starts(room: int, samples: int, most: int) -> list[int]:
@@ -106,7 +107,7 @@ def _played(net: Net, passage: Passage, start: int, samples: int, sample_rate: i
         TYPICAL,
         start / sample_rate,
         (begin / sample_rate, end / sample_rate),
-        esr(error, energy),
+        np.nan if net.own_phase else esr(error, energy),
         input[start - played_from :],
         target,
         output,

@@ -147,7 +147,7 @@ def measure_steadiness(net: Net, material: Material) -> Steadiness:
     finally:
         net.train(was_training)
     level = _rms(played.output[: material.plain])
-    excess = _excess(material, played, net.latency_samples)
+    excess = _excess(material, played, net.latency_samples, bool(net.own_phase))
     growth_db, half_life = _growth(played, level)
     ringing_db = _ringing_db(net, played, material, level)
     return Steadiness(rounding_db, growth_db, max(excess.values()), ringing_db, excess, half_life)
@@ -242,8 +242,12 @@ def _rounding_db(net: Net, material: Material, output: NDArray[np.float64]) -> f
     return _decibels(_rms(single - exact[:, 0].numpy()), _rms(single))
 
 
-def _excess(material: Material, played: _Played, latency_samples: int) -> dict[str, float]:
+def _excess(
+    material: Material, played: _Played, latency_samples: int, has_own_phase: bool
+) -> dict[str, float]:
     """By kind of material: output energy over what the filter that explains the plain output would give.
+
+    No filter explains an output with a phase of its own: there it is the gain of the plain stretch.
 
     What that filter leaves unexplained of the plain output, distortion and offset, is allowed to all material; quieter
     material may be as loud as the plain one, which is what a limiter makes of it.
@@ -261,6 +265,8 @@ def _excess(material: Material, played: _Played, latency_samples: int) -> dict[s
             continue
         gain, plain, unexplained = stretches[stretch]
         allowed = _energy(_filtered(gain, x)) + unexplained
+        if has_own_phase:
+            allowed = _energy(x) * plain / (_energy(input[stretch]) + SILENT)
         if kind in QUIETER:
             allowed = max(allowed, plain)
         silent = SILENT * samples

@@ -15,6 +15,13 @@ from torchmetrics import Metric, MetricCollection
 from tapezoo import registry
 from tapezoo.metrics.probing import ProbingMetric
 
+OF_WAVEFORMS = (
+    "esr",
+    "mae",
+    "si_sdr",
+    "si_snr",
+    "snr",
+)  # meaningless where output and target differ in phase
 ALWAYS = ("esr", "mae", "si_sdr", "mrstft")  # si_sdr in dB, mean over rows
 
 

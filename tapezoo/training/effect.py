@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from tapezoo.controls import Control
 from tapezoo.data.batch import Batch
 from tapezoo.layers.delay_line import read_whole
-from tapezoo.metrics import registered_metric
+from tapezoo.metrics import OF_WAVEFORMS, registered_metric
 from tapezoo.metrics.sampled import MetricError
 from tapezoo.net import Net, State
 from tapezoo.play import play, settle
@@ -28,6 +28,7 @@ from tapezoo.training.long_path import (
 )
 from tapezoo.training.objective import Objective, Progress, Step
 from tapezoo.training.own_noise import add_noise, check_has_noise, check_noise_taps
+from tapezoo.training.own_phase import check_own_phase
 from tapezoo.training.probing import play_model
 from tapezoo.training.scores import Scores
 from tapezoo.training.scoring import in_pieces, scored_rows
@@ -76,7 +77,7 @@ class EffectModel(TrainedModel):
     """The net that the constructor builds, given the number of controls and the constructor's own arguments."""
     net: Net
     objective: Objective
-    watched = ("val_esr",)
+    watched: tuple[str, ...] = ("val_esr",)
 
     def __init__(
         self,
@@ -104,7 +105,8 @@ class EffectModel(TrainedModel):
         self.filter_taps = check_filter_taps(filter_beside_taps, filter_before_taps, filter_lead_samples)
         self.filter_learning_rate = check_filter_rate(filter_learning_rate)
         self.noise_taps = check_noise_taps(noise_taps)
-        asked_for = [*(metrics or []), *registered_metric(self.objective.monitor)]
+        self.asked_for = list(metrics or [])
+        asked_for = [*self.asked_for, *registered_metric(self.objective.monitor)]
         self.val_scores = Scores("val", sample_rate, asked_for)
         self.test_scores = Scores("test", sample_rate, asked_for)
 
@@ -135,6 +137,18 @@ class EffectModel(TrainedModel):
         """(1, num_controls): every knob at its default."""
         positions = [control.normalize(control.default) for control in self.controls]
         return torch.tensor([positions], device=self.device).reshape(1, self.num_controls)
+
+    def setup(self, stage: str) -> None:
+        """Measures no waveforms of a net that has a phase of its own."""
+        if self.net.own_phase:
+            self.watched = ()
+            for scores in (self.val_scores, self.test_scores):
+                scores.leave_out(OF_WAVEFORMS)
+
+    def configure_optimizers(self) -> Any:
+        """See `TrainedModel.configure_optimizers`; refuses to compare waveforms that cannot agree."""
+        check_own_phase(self.net, self.objective, self.asked_for, bool(self.filter_taps.filters))
+        return super().configure_optimizers()
 
     def forward(self, input: Tensor, controls: Tensor, state: State) -> tuple[Tensor, State]:
         """The net itself."""

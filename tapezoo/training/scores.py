@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -54,6 +54,12 @@ class Scores(nn.Module):
         return sorted(
             str(name) for group in (self.metrics, self.probes) for name in group.keys(keep_base=True)
         )
+
+    def leave_out(self, names: Iterable[str]) -> None:
+        """Measures these metrics no longer."""
+        for name in names:
+            if name in self.metrics.keys(keep_base=True):
+                del self.metrics[name]
 
     def add(self, output: Tensor, target: Tensor) -> None:
         """Adds a row, or a piece of one: (1, samples) each."""

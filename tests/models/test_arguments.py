@@ -82,6 +82,16 @@ WRONG = {
         "longest_memory_samples": [0.0, NAN, INFINITE],
         "conditioning": [*WORDS, "affine"],
     },
+    "MelVocoder": {
+        "bands": [*SIZES, 113],
+        "channels": SIZES,
+        "machine_blocks": SIZES,
+        "vocoder_blocks": SIZES,
+        "kernel_size": [*SIZES, 1],
+        "window_samples": [*SIZES, 1023],
+        "hop_samples": [*SIZES, 1024, 300],
+        "top_hz": [0.0, NAN, INFINITE, 22051.0],
+    },
     "Transformer": {
         "channels": SIZES,
         "heads": [*SIZES, 3],
@@ -178,7 +188,7 @@ def default_net(model: str, hyper: bool) -> tuple[type, dict[str, object]]:
         del given["hyper_units"]
     if model == "WaveNet":
         given |= {"channels": [16, 8], "dilations": [1, 2]}
-    if model in ("GreyBox", "STN", "STNGrid", "STNPolynomial"):
+    if model in ("GreyBox", "MelVocoder", "STN", "STNGrid", "STNPolynomial"):
         given["sample_rate"] = 44100
     return type(built.net), given
 

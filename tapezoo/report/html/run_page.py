@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -109,9 +110,11 @@ def _listening(folder: Path) -> Iterator[str]:
         markup, quieter_db = player(*found, labels={})
         quieter = f", played {quieter_db:.1f} dB quieter to fit" if quieter_db else ""
         alone = "; there is no room for a second one" if times[row["recording"]] == 1 else ""
+        error = _number(folder, row, "validation_esr")
+        scored = "" if math.isnan(error) else f"; ESR {error:.5f} in its validation part"
         yield paragraph(
-            f"{_number(folder, row, 'start_s'):.1f} to {_number(folder, row, 'end_s'):.1f} s of the recording; ESR "
-            f"{_number(folder, row, 'validation_esr'):.5f} in its validation part{alone}{quieter}"
+            f"{_number(folder, row, 'start_s'):.1f} to {_number(folder, row, 'end_s'):.1f} s of the recording"
+            f"{scored}{alone}{quieter}"
         )
         yield markup
         for kind, text in (
