@@ -73,6 +73,10 @@ class Net(nn.Module, ABC):
     num_controls: int
     cannot_keep: ClassVar[dict[str, str]] = {}
     """Laws of `tapezoo.testing` that this architecture cannot keep by design: name of the law -> reason."""
+    cannot_follow: ClassVar[str] = ""
+    """Why its controls cannot follow the signal (`follow`), as the rest of a sentence; empty: they can."""
+    num_followed: int = 0
+    """The last so many controls come as a value for every sample, and do not glide; see `follow`."""
     dead_parameters: ClassVar[dict[str, str]] = {}
     """Parameters that by construction receive no gradient: name -> reason."""
 
@@ -159,9 +163,7 @@ class Net(nn.Module, ABC):
         net = copy.deepcopy(self)
         net.num_controls = 0
         if self._glides:
-            net._glides = False
-            net._state_names.remove(KNOBS)
-            delattr(net, f"rest_{KNOBS}")
+            net._drop_history()
         return net
 
     def register_rest(self, name: str, rest: Tensor) -> None:
@@ -197,6 +199,25 @@ class Net(nn.Module, ABC):
             state[KNOBS] = fill_history(controls, self.smoothing_samples)
         return state
 
+    def follow(self, num_followed: int) -> None:
+        """Makes the last `num_followed` controls values for every sample, such as features of the signal.
+
+        `forward` then takes its controls as (batch, num_controls, samples), the knobs constant over the block. The
+        knobs alone glide and have a history; `initial_state` takes them alone. A net whose `forward` uses controls
+        otherwise than by `smoothed` says so in `cannot_follow`.
+        """
+        self.num_followed = num_followed
+        knobs = self.num_controls - num_followed
+        if self._glides and knobs:
+            self.register_buffer(f"rest_{KNOBS}", torch.zeros(knobs, self.smoothing_samples))
+        elif self._glides:
+            self._drop_history()
+
+    def _drop_history(self) -> None:
+        self._glides = False
+        self._state_names.remove(KNOBS)
+        delattr(self, f"rest_{KNOBS}")
+
     def rest_state(self, rows: int) -> State:
         """The stored rest state, including the controls, one copy per row."""
         state = {}
@@ -209,13 +230,21 @@ class Net(nn.Module, ABC):
         """The path of the controls over a block, and their part of the state after it.
 
         Args:
-            controls: (batch, K), target positions of the knobs.
+            controls: (batch, K), target positions of the knobs; (batch, K, samples) where some `follow` the signal.
             state: State of the net before the block.
             samples: Length of the block.
 
         Shape:
             path: (batch, K, samples); (batch, K, 1) where no row moves, except in a graph being traced.
         """
+        if self.num_followed:
+            knobs = self.num_controls - self.num_followed
+            path, after = self._glided(controls[:, :knobs, 0], state, samples)
+            return torch.cat([path.expand(-1, -1, samples), controls[:, knobs:]], dim=1), after
+        return self._glided(controls, state, samples)
+
+    def _glided(self, controls: Tensor, state: State, samples: int) -> tuple[Tensor, State]:
+        """`smoothed` of the knobs alone."""
         if not self._glides:
             return controls.unsqueeze(-1), {}
         tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]

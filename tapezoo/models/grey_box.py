@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
@@ -70,6 +70,8 @@ class GreyBoxNet(Net):
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
+
+    cannot_follow: ClassVar[str] = "whose equalisers and time constants take one setting for a whole block"
 
     def __init__(
         self,

@@ -117,4 +117,4 @@ class GRU(EffectModel):
 
     def build_net(self, hyper_units: int = 0, **arguments: Any) -> Net:
         """See `EffectModel.build_net`."""
-        return make_plain_or_hyper(GRUNet, HyperGRUNet, self.num_controls, hyper_units, **arguments)
+        return make_plain_or_hyper(GRUNet, HyperGRUNet, self.net_controls, hyper_units, **arguments)

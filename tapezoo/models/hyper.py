@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +57,10 @@ class HyperNet(Net):
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
+
+    cannot_follow: ClassVar[str] = (
+        "whose weights follow the controls in steps of 32 samples from each new target on"
+    )
 
     def __init__(
         self,

@@ -106,4 +106,4 @@ class LSTM(EffectModel):
 
     def build_net(self, hyper_units: int = 0, **arguments: Any) -> Net:
         """See `EffectModel.build_net`."""
-        return make_plain_or_hyper(LSTMNet, HyperLSTMNet, self.num_controls, hyper_units, **arguments)
+        return make_plain_or_hyper(LSTMNet, HyperLSTMNet, self.net_controls, hyper_units, **arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import Any, Literal, Protocol, TypeVar, get_args
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +67,8 @@ class STNNet(Net):
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
+
+    cannot_follow: ClassVar[str] = "which is fitted at settings that hold still"
 
     limit: Tensor
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Literal, Self, get_args
+from typing import ClassVar, Literal, Self, get_args
 
 import torch
 from torch import Tensor
@@ -43,6 +43,10 @@ class ControlledSTNNet(Net):
     Raises:
         ModelArgumentError: An argument is out of its range.
     """
+
+    cannot_follow: ClassVar[str] = (
+        "whose weights follow the controls in steps of 16 samples from each new target on"
+    )
 
     by_controls: WeightsByControls
 

@@ -27,6 +27,7 @@ from tapezoo.training.long_path import (
     start_filters,
 )
 from tapezoo.training.objective import Objective, Progress, Step
+from tapezoo.training.own_features import add_features, check_features, check_has_features
 from tapezoo.training.own_noise import add_noise, check_has_noise, check_noise_taps
 from tapezoo.training.own_phase import check_own_phase
 from tapezoo.training.probing import play_model
@@ -69,6 +70,8 @@ class EffectModel(TrainedModel):
             and .0879 at .03, where training was less stable.
         noise_taps: Length of a trained filter of noise that the net adds to its output, in samples, 1 to 4096; 0: no
             noise (`tapezoo.noisy.Noisy`). For the objective Adversarial; losses of waveforms make it quieter.
+        features: Measures of the signal that the net is told as further controls, of the last 50 ms: "loudness" (LUFS),
+            "crest" (peak over RMS, dB), "centroid" (Hz) (`tapezoo.featured.Featured`); None: none.
         metrics: Names of further registered metrics, beside esr, mae, si_sdr, mrstft and the one that the objective
             monitors; `tapezoo list metrics` lists them.
     """
@@ -94,6 +97,7 @@ class EffectModel(TrainedModel):
         filter_lead_samples: int = 0,
         filter_learning_rate: float = 0.003,
         noise_taps: int = 0,
+        features: list[str] | None = None,
     ) -> None:
         super().__init__(objective or Supervised(), optimizer, lr_scheduler)
         # these belong to the training: loading a checkpoint must not require them
@@ -105,6 +109,7 @@ class EffectModel(TrainedModel):
         self.filter_taps = check_filter_taps(filter_beside_taps, filter_before_taps, filter_lead_samples)
         self.filter_learning_rate = check_filter_rate(filter_learning_rate)
         self.noise_taps = check_noise_taps(noise_taps)
+        self.features = check_features(features)
         self.asked_for = list(metrics or [])
         asked_for = [*self.asked_for, *registered_metric(self.objective.monitor)]
         self.val_scores = Scores("val", sample_rate, asked_for)
@@ -122,16 +127,22 @@ class EffectModel(TrainedModel):
 
         Further named arguments of an override become arguments of the constructor too.
         """
-        return self.net_class(self.num_controls, **arguments)
+        return self.net_class(self.net_controls, **arguments)
 
     def with_filters(self, net: Net) -> Net:
-        """Adds the requested filters and noise; a subclass with its own constructor passes its net through this."""
-        return add_noise(add_filters(net, self.filter_taps), self.noise_taps)
+        """Adds the requested features, filters and noise; a subclass with its own constructor passes its net here."""
+        told = add_features(net, self.features, self.sample_rate, self.num_controls)
+        return add_noise(add_filters(told, self.filter_taps), self.noise_taps)
 
     @property
     def num_controls(self) -> int:
         """The number of knobs of the net."""
         return len(self.controls)
+
+    @property
+    def net_controls(self) -> int:
+        """The number of controls that the net itself is built for: knobs, then features."""
+        return len(self.controls) + len(self.features)
 
     def default_controls(self) -> Tensor:
         """(1, num_controls): every knob at its default."""
@@ -262,6 +273,7 @@ class EffectModel(TrainedModel):
         for error in self.unmeasured("val"):
             raise error
         check_has_noise(self.net, self.noise_taps)
+        check_has_features(self.net, self.features)
         start_filters(self.net, self.filter_taps, self.trainer.datamodule)  # type: ignore[attr-defined]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
