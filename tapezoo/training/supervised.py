@@ -87,6 +87,14 @@ class Supervised(Objective):
                 expected=f"a segment of at least one hop of the net, {hop} samples",
                 fix="Raise it, or choose a shorter hop: --model.hop_samples.",
             )
+        if scored < self.min_samples:
+            raise TrainingError(
+                "--data.segment_samples",
+                found=f"rows of {input.shape[-1]} samples, of which {scored} are scored, after the burn-in and the "
+                "net's latency",
+                expected=f"at least {self.min_samples} scored samples, which the objective and its loss need",
+                fix="Raise it, or choose a loss that works on shorter blocks.",
+            )
         heard = input[..., :0]
         if unscored:
             with torch.no_grad():

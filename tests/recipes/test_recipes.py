@@ -37,9 +37,10 @@ def shortened(recipe):
         short = ["--data.batches_per_epoch", "1", "--data.batch_size", "2", "--model.steps", "1"]
         return [*short, *recorded(recipe)]
     if not recipe["data"]["class_path"].endswith("HysteresisCells"):
+        segment = "4096" if recipe["model"]["class_path"].endswith("MelVocoder") else "2048"  # it is 768 late
         return [
             *("--data.batches_per_epoch", "1", "--data.seconds", "10"),
-            *("--data.segment_samples", "2048", "--data.burn_in_samples", "256", "--data.batch_size", "4"),
+            *("--data.segment_samples", segment, "--data.burn_in_samples", "256", "--data.batch_size", "4"),
         ]
     axes = recipe["data"]["init_args"]["axes"]
     short = ["--data.axes", str(dict.fromkeys(axes, 2)), "--data.cells_per_batch", "8"]

@@ -7,6 +7,7 @@ import torch
 
 from tapezoo.compare.errors import CompareError
 from tapezoo.compare.plan import check_effects
+from tapezoo.data.batch import Batch
 from tapezoo.export.latency_probe import LatencyProbe
 from tapezoo.losses import ESR, L1, MSE, BandESR, MelSTFT, WeightedSum
 from tapezoo.measure.excerpts import TYPICAL, Excerpt, typical_and_worst
@@ -88,6 +89,14 @@ def test_no_passage_is_called_the_worst_where_there_is_no_error():
     heard = torch.ones(4).double().numpy()
     found = [Excerpt(TYPICAL, at, (at, at + 1), float("nan"), heard, heard, heard) for at in range(3)]
     assert [one.kind for one in typical_and_worst(found)] == [TYPICAL]
+
+
+def test_a_segment_without_enough_samples_for_the_loss_after_the_latency_is_refused_in_words():
+    model, row = MelVocoder(**SMALL, objective=Spectral(loss=MelSTFT([2048], [64]))), torch.zeros(1, 1, 2080)
+    batch = Batch(row, row, torch.zeros(1, 0), torch.tensor([2080]), ["row"])
+    said = "segment_samples: found rows of 2080 samples, of which 2032 are scored, .* expected at least 2048 "
+    with pytest.raises(TrainingError, match=said):
+        model.train_on(batch, None)
 
 
 def test_no_latency_is_probed_by_waveform():
