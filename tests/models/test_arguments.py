@@ -32,6 +32,15 @@ RECURRENT = {
     "input_scale": [0.0, -1.0, HUGE, NAN, INFINITE],
     "hyper_units": [-1, HUGE, 1.5],
 }
+SPECTRAL = {
+    "channels": [[], [8, 0], [HUGE], [2.5], [1] * 300],
+    "kernel_frames": [*SIZES, 1],
+    "window_samples": [*SIZES, 250, 4096],
+    "hop_samples": [*SIZES, 96, 256],
+    "synthesis_samples": [0, -1, HUGE, 2.5, True, 64, 192],
+    "lookahead_frames": [-1, HUGE, 1.5, 4096 * 5],
+    "head": [*WORDS, "masked"],
+}
 WRONG = {
     "FIR": {"taps": [*SIZES, 1, -8]},
     "LSTM": RECURRENT,
@@ -119,11 +128,16 @@ WRONG = {
         "linear_frames": SIZES,
         "input_scale": [0.0, -1.0, HUGE, NAN, INFINITE],
     },
+    "SpectralUNet": {**SPECTRAL, "input_scale": [0.0, -1.0, HUGE, NAN, INFINITE]},
     "STN": {
         "size": [*WORDS, "2x0", "0x4", "2x4x1", "-2x4", "2 x 4", "999x4", "2x9999", 8],
         "step": [*WORDS, "tanh"],
         "inputs": [*WORDS, "langevin"],
         "alpha": [-0.1, 1.0, NAN, INFINITE, "long"],
+    },
+    "TwoBranch": {
+        **{name: RECURRENT[name] for name in ("hidden_size", "memory_samples", "input_scale")},
+        **SPECTRAL,
     },
     "STNGrid": {
         "axes": [[1], [-1], [65], [3, 3], [], [2.5], "3"],

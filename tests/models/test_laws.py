@@ -19,7 +19,8 @@ OURS = [found.name for found in registry.registrations("models") if found.distri
 
 # at their own sizes these play for half a minute in the blocks of the gate; small ones take a tenth of that
 LONG_EXPORTS = (
-    *("GCN", "GreyBox", "Mamba", "MelVocoder", "S4D", "SubBand", "TCN", "Transformer", "WaveNet", "WaveUNet"),
+    *("GCN", "GreyBox", "Mamba", "MelVocoder", "S4D", "SpectralUNet"),
+    *("SubBand", "TCN", "Transformer", "TwoBranch", "WaveNet", "WaveUNet"),
 )
 ALL_LAWS = [(name, law) for name in OURS for law in testing.laws(models.resolve(name))]
 # the graph with controls takes ten seconds, and holds what the one without has
