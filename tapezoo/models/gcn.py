@@ -15,7 +15,15 @@ from tapezoo.layers.conditioning import FiLM, conditioner
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.layers.described import describe_convolution, describe_modulation
 from tapezoo.layers.skip_stack import run_skip_stack, runs_stack, stack_weights
-from tapezoo.models.arguments import DEEPEST, LONGEST_SAMPLES, WIDEST, require_reach, require_whole
+from tapezoo.models.arguments import (
+    DEEPEST,
+    INPUT_SCALES,
+    LONGEST_SAMPLES,
+    WIDEST,
+    require_number,
+    require_reach,
+    require_whole,
+)
 from tapezoo.models.modulation import Modulations, hold_conditioner, is_identity, require_conditioning
 from tapezoo.net import Net, State
 from tapezoo.training.effect import EffectModel
@@ -96,6 +104,8 @@ class GCNNet(Net):
         dilation_growth: Ratio of the dilations of two successive layers, 1 or more.
         conditioning: Modulation of each layer's z: "film", or another of `tapezoo.layers.CONDITIONERS`;
             "temporal_film" gives the paper's GCNTF.
+        input_scale: Factor on F_0 and G_0 at the start of training, 0.01 to 1000: how loud the signal is for the fresh
+            first layer. Fresh layers are nearly linear at low levels.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -115,6 +125,7 @@ class GCNNet(Net):
         kernel_size: int = 3,
         dilation_growth: int = 2,
         conditioning: str = "film",
+        input_scale: float = 1.0,
     ) -> None:
         require_whole("channels", channels, 1, WIDEST)
         require_whole("num_blocks", num_blocks, 1, DEEPEST)
@@ -122,6 +133,7 @@ class GCNNet(Net):
         require_whole("kernel_size", kernel_size, 2, WIDEST)
         require_whole("dilation_growth", dilation_growth, 1, LONGEST_SAMPLES)
         require_conditioning(conditioning)
+        require_number("input_scale", input_scale, *INPUT_SCALES)
         dilations = num_blocks * [dilation_growth**layer for layer in range(num_layers)]
         receptive_field = 1 + (kernel_size - 1) * sum(dilations)
         require_reach("dilation_growth", dilation_growth, receptive_field)
@@ -133,6 +145,8 @@ class GCNNet(Net):
             layer = Layer(num_controls, in_channels, channels, kernel_size, dilation, conditioning)
             self.layers[name] = layer
             layers.append((name, layer.modulation))
+        with torch.no_grad():
+            next(iter(self.layers.values())).get_parameter("dilated.weight").mul_(input_scale)
         self.output = nn.Conv1d(len(dilations) * channels, 1, 1)  # o
         # two state tensors for all layers: each further one would cost more in streaming than its samples do
         self.past_samples = [(kernel_size - 1) * dilation for dilation in dilations]

@@ -13,6 +13,7 @@ from tapezoo.layers.conditioning import FiLM, conditioner
 from tapezoo.layers.selective_scan import selective_scan
 from tapezoo.models.arguments import (
     DEEPEST,
+    INPUT_SCALES,
     LONGEST_SAMPLES,
     WIDEST,
     ModelArgumentError,
@@ -130,6 +131,8 @@ class MambaNet(Net):
         shortest_memory_samples: Time constant of the fastest channel at the start of training, in samples.
         longest_memory_samples: Time constant of the slowest channel.
         conditioning: "film", or another of `tapezoo.layers.CONDITIONERS`.
+        input_scale: Factor on w, and divisor of u, at the start of training, 0.01 to 1000: how loud the signal is for
+            fresh blocks, which are nearly linear at low levels.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -148,6 +151,7 @@ class MambaNet(Net):
         shortest_memory_samples: float = 4.0,
         longest_memory_samples: float = 1000.0,
         conditioning: str = "film",
+        input_scale: float = 1.0,
     ) -> None:
         require_whole("channels", channels, 1, WIDEST)
         require_whole("modes", modes, 1, WIDEST)
@@ -162,6 +166,7 @@ class MambaNet(Net):
                 expected=f"no more than longest_memory_samples, {longest_memory_samples!r}",
             )
         require_conditioning(conditioning)
+        require_number("input_scale", input_scale, *INPUT_SCALES)
         super().__init__(num_controls, receptive_field=None)
         self.lift = nn.Linear(1, channels)
         memories = shortest_memory_samples, longest_memory_samples
@@ -171,6 +176,9 @@ class MambaNet(Net):
         ]
         self.blocks = nn.ModuleList(blocks)
         self.head = nn.Linear(channels, 1)
+        with torch.no_grad():
+            self.lift.weight *= input_scale
+            self.head.weight /= input_scale
         inner = EXPAND * channels
         self.register_rest("past", torch.zeros(num_blocks, kernel_size - 1, inner))
         self.register_rest("modes", torch.zeros(num_blocks, inner, modes, dtype=torch.float64))

@@ -24,6 +24,7 @@ from tapezoo.layers.recurrence import (
 from tapezoo.layers.state_space_stack import StateSpaceWeights, run_state_spaces, runs_state_spaces
 from tapezoo.models.arguments import (
     DEEPEST,
+    INPUT_SCALES,
     LONGEST_SAMPLES,
     WIDEST,
     ModelArgumentError,
@@ -176,6 +177,8 @@ class S4DNet(Net):
         block_samples: Length of the blocks used to compute the filters, a power of two up to 1024; changes the speed,
             not the sound.
         conditioning: "film", as in the paper, or another of `tapezoo.layers.CONDITIONERS`.
+        input_scale: Factor on w, and divisor of u, at the start of training, 0.01 to 1000: how loud the signal is for
+            fresh blocks, which are nearly linear at low levels.
 
     Raises:
         ModelArgumentError: An argument is out of its range.
@@ -191,6 +194,7 @@ class S4DNet(Net):
         longest_memory_samples: float = 1000.0,
         block_samples: int = 64,
         conditioning: str = "film",
+        input_scale: float = 1.0,
     ) -> None:
         require_whole("channels", channels, 1, WIDEST)
         require_whole("modes", modes, 1, WIDEST)
@@ -206,6 +210,7 @@ class S4DNet(Net):
         require_whole("block_samples", block_samples, 1, BLOCK_SAMPLES[-1])
         require_one_of("block_samples", block_samples, BLOCK_SAMPLES)
         require_conditioning(conditioning)
+        require_number("input_scale", input_scale, *INPUT_SCALES)
         super().__init__(num_controls, receptive_field=None)
         self.lift = nn.Linear(1, channels)
         blocks = [S4DBlock(num_controls, channels, conditioning) for _ in range(num_blocks)]
@@ -216,6 +221,9 @@ class S4DNet(Net):
         # x of every filter, as (Re, Im); see `recur` for the type
         self.register_rest("modes", torch.zeros(num_blocks, channels, modes, 2, dtype=torch.float64))
         self.head = nn.Linear(channels, 1)
+        with torch.no_grad():
+            self.lift.weight *= input_scale
+            self.head.weight /= input_scale
         layers = ((str(index), block.modulation) for index, block in enumerate(blocks))
         self.modulations = Modulations(self, layers)
 

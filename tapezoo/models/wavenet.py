@@ -11,10 +11,12 @@ from tapezoo.architecture import Architecture, SkipLayer, SkipStack
 from tapezoo.layers.convolution import causal_convolution, convolution
 from tapezoo.layers.described import describe_convolution, describe_modulation
 from tapezoo.models.arguments import (
+    INPUT_SCALES,
     LONGEST_SAMPLES,
     WIDEST,
     ModelArgumentError,
     require_factor,
+    require_number,
     require_one_of,
     require_reach,
     require_whole,
@@ -80,6 +82,8 @@ class WaveNetNet(Net):
             channels.
         head_scale: Factor on the output, not 0.
         head_taps: Taps of the last head, 1 or more.
+        input_scale: Factor on the weights of the signal (in the first E, and in V) at the start of training, 0.01 to
+            1000: how loud it is for fresh layers, which are nearly linear at low levels.
         conditioning: "concat", the paper's and Neural Amp Modeler's, or another of `tapezoo.layers.CONDITIONERS`.
 
     Raises:
@@ -101,6 +105,7 @@ class WaveNetNet(Net):
         head_scale: float = 0.02,
         conditioning: str = NATIVE,
         head_taps: int = 1,
+        input_scale: float = 1.0,
     ) -> None:
         channels = [16, 8] if channels is None else channels
         dilations = NAM_DILATIONS if dilations is None else dilations
@@ -111,6 +116,7 @@ class WaveNetNet(Net):
         require_factor("head_scale", head_scale)
         require_conditioning(conditioning)
         require_whole("head_taps", head_taps, 1, WIDEST)
+        require_number("input_scale", input_scale, *INPUT_SCALES)
         past_samples = sum(
             (taps - 1) * dilation for taps, dilation in zip(kernel_sizes, dilations, strict=True)
         )
@@ -137,6 +143,10 @@ class WaveNetNet(Net):
             self.arrays[name] = array
             self.register_rest(f"past_{name}", torch.zeros(channels[index], past_samples))
             layers += [(f"{name}_{layer}", modulation) for layer, modulation in array.conditioners]
+        with torch.no_grad():
+            self.arrays[name_parts(len(channels))[0]].get_parameter("widen.weight").mul_(input_scale)
+            for mix in (layer.mix for layer in self.modules() if isinstance(layer, Layer)):
+                mix.weight[:, 0] *= input_scale
         if head_taps > 1:
             self.register_rest(HEAD_PAST, torch.zeros(channels[-1], head_taps - 1))
         self.modulations = Modulations(self, layers)

@@ -21,6 +21,7 @@ from tapezoo.training.effect import EffectModel
 
 NAN, INFINITE = float("nan"), float("inf")
 HUGE = 10**9
+SCALES = [0.0, -1.0, HUGE, NAN, INFINITE]
 SIZES = [0, -1, HUGE, 2.5, True, NAN]  # wrong for every size of 1 or more
 WORDS = ["elephant", "", None]
 RECURRENT = {
@@ -29,7 +30,7 @@ RECURRENT = {
     "linear_taps": [-1, HUGE, 1.0],
     "memory_samples": [0, 1, -5.0, 1.99, NAN, INFINITE, "long"],
     "conditioning": [*WORDS, "affine"],
-    "input_scale": [0.0, -1.0, HUGE, NAN, INFINITE],
+    "input_scale": SCALES,
     "hyper_units": [-1, HUGE, 1.5],
 }
 SPECTRAL = {
@@ -55,6 +56,7 @@ WRONG = {
         "head_scale": [NAN, INFINITE, -INFINITE, 0.0],
         "conditioning": [*WORDS, "hyper"],
         "head_taps": SIZES,
+        "input_scale": SCALES,
     },
     "TCN": {
         "channels": SIZES,
@@ -72,6 +74,7 @@ WRONG = {
         "kernel_size": [*SIZES, 1],
         "dilation_growth": [*SIZES, 5],
         "conditioning": [*WORDS, "affine"],
+        "input_scale": SCALES,
     },
     "S4D": {
         "channels": SIZES,
@@ -81,6 +84,7 @@ WRONG = {
         "longest_memory_samples": [0.0, NAN, INFINITE],
         "block_samples": [*SIZES, 48, 64.0, 2048],
         "conditioning": [*WORDS, "affine"],
+        "input_scale": SCALES,
     },
     "Mamba": {
         "channels": SIZES,
@@ -90,6 +94,7 @@ WRONG = {
         "shortest_memory_samples": [0.0, 0.5, 2000.0, NAN, INFINITE],
         "longest_memory_samples": [0.0, NAN, INFINITE],
         "conditioning": [*WORDS, "affine"],
+        "input_scale": SCALES,
     },
     "MelVocoder": {
         "bands": [*SIZES, 113],
