@@ -7,6 +7,7 @@ from tapezoo.callbacks.clips import ClipTable, WritePredictions
 from tapezoo.callbacks.data_report import DataReport
 from tapezoo.callbacks.history import HISTORY, History
 from tapezoo.callbacks.metrics import MetricTable
+from tapezoo.callbacks.packed import PackedScores
 from tapezoo.callbacks.progress import Progress
 from tapezoo.callbacks.recorder import RunRecorder
 from tapezoo.callbacks.register import Register
@@ -24,6 +25,7 @@ __all__ = [
     "DataReport",
     "History",
     "MetricTable",
+    "PackedScores",
     "Progress",
     "Register",
     "RunRecorder",

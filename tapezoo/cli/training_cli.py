@@ -24,6 +24,7 @@ from tapezoo.callbacks import (
     DataReport,
     History,
     MetricTable,
+    PackedScores,
     Progress,
     RunRecorder,
     SettingsReport,
@@ -36,6 +37,7 @@ from tapezoo.cli.ensemble import load_ensemble
 from tapezoo.cli.errors import RecipeError
 from tapezoo.cli.faults import as_user_errors
 from tapezoo.cli.memory import keep_memory
+from tapezoo.cli.packed_report import packed_lines
 from tapezoo.cli.recipe_text import read_recipes_strictly
 from tapezoo.cli.run_folder import belongs_to, claim_folder, clear, run_dir_of
 from tapezoo.cli.short_forms import has_option, is_said
@@ -68,6 +70,7 @@ from tapezoo.terminal import shell
 from tapezoo.tracking import Tracking, check_server, make_run_logger, tracking_uri
 from tapezoo.tracking.pictures import log_figures, log_pictures
 from tapezoo.training.effect import EffectModel
+from tapezoo.training.packed import Packed
 from tapezoo.training.trained import TrainedModel
 
 OWN_TYPES: dict[str, tuple[Any, Any]] = {  # and defaults, of what `OWN` describes
@@ -192,6 +195,8 @@ class TrainingCLI(LightningCLI):
                 callbacks += [recorder, history, TakeReport(self.run_dir, self.console)]
             objective = self.model.objective
             callbacks += [BestAndLast(self.run_dir, objective.monitor, objective.mode), TimeLimit()]
+            if isinstance(objective, Packed):
+                callbacks.append(PackedScores(self.run_dir, objective))
             has_filters = isinstance(self.model, EffectModel) and bool(self.model.filter_taps.filters)
             if config.warm_start is not None or has_filters:
                 # what it starts from is worth something: it is scored first, and has to be beaten
@@ -273,6 +278,9 @@ class TrainingCLI(LightningCLI):
             say_result(
                 self.console, self.run_dir, self.trainer, self.data_report.linear_floors, uri, tested, said
             )
+            if isinstance(model.objective, Packed):
+                data = datamodule if tested is not None and isinstance(datamodule, PairsDataModule) else None
+                self.console.say(*packed_lines(self.run_dir, model.objective, data))
         else:
             say_generator_result(self.console, self.run_dir, self.trainer, uri)
         for recorder in self._recorders():

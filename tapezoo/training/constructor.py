@@ -44,6 +44,7 @@ def make_constructor(model_class: type, net_class: type, build_net: Callable[...
         train(self, **given.arguments)
         self.hparams.update(arguments)
         self.net = self.with_filters(self.build_net(**arguments))
+        self.objective.begin(self)
 
     own = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
     __init__.__signature__ = signature.replace(  # type: ignore[attr-defined]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -47,6 +47,13 @@ class Objective(Aim):
     reads_delay: ClassVar[bool] = False
     """Whether `step` applies `Batch.delay` to the output before comparing it with the target. Those that do not are
     refused if the data give a delay."""
+
+    def begin(self, model: Any) -> None:
+        """Makes what else is trained, if that depends on the model; called once, when its net has been built.
+
+        Args:
+            model: The `EffectModel`. One with a constructor of its own does not call this.
+        """
 
     def optimized_parameters(self, net: Net) -> dict[str, Iterable[nn.Parameter]]:
         """Name -> parameters, one optimizer for each name; called before the data are read, and may refuse the net."""

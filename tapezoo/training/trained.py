@@ -172,18 +172,32 @@ class TrainedModel(LightningModule):
         training and override that recipe.
         """
         arguments = checkpoint.pop("hyper_parameters", {})
-        checkpoint["tapezoo"] = {
-            "architecture": type(self).__name__,
-            "arguments": {name: value for name, value in arguments.items() if not name.startswith("_")},
-            "metrics": self._finite_metrics(),
-            "monitor": self.objective.monitor,
-            "mode": self.objective.mode,
-            "provenance": self.provenance,
-        }
+        checkpoint["tapezoo"] = stored(self, arguments, self._finite_metrics(), self.provenance)
 
     def _finite_metrics(self) -> dict[str, float]:
         metrics: Mapping[str, Tensor] = self.trainer.callback_metrics
         return {name: float(value) for name, value in metrics.items() if torch.isfinite(value)}
+
+
+def stored(
+    model: TrainedModel, arguments: Mapping[str, Any], metrics: dict[str, float], provenance: dict[str, str]
+) -> dict[str, Any]:
+    """What a checkpoint says of the model that it holds, for `tapezoo.checkpoint`.
+
+    Args:
+        model: The model.
+        arguments: Of its constructor, as plain values; those of Lightning begin with "_" and are left out.
+        metrics: Of its last validation, finite.
+        provenance: Where the weights come from.
+    """
+    return {
+        "architecture": type(model).__name__,
+        "arguments": {name: value for name, value in arguments.items() if not name.startswith("_")},
+        "metrics": metrics,
+        "monitor": model.objective.monitor,
+        "mode": model.objective.mode,
+        "provenance": provenance,
+    }
 
 
 def _non_finite(where: str, found: str) -> NonFiniteLossError:
