@@ -10,6 +10,7 @@ from tapezoo.measure.steadiness import NUDGE, Steadiness, measure_steadiness
 from tapezoo.measure.unlike import PLAIN, Material, choose_material
 from tapezoo.models.fir import FIRNet
 from tapezoo.models.lstm import LSTMNet
+from tapezoo.models.mel_vocoder import MelVocoderNet
 from tapezoo.net import Net
 
 RATE = 16000
@@ -329,3 +330,14 @@ def test_what_was_logged_gives_the_verdict_back():
     assert (back.figure, back.reason) == (found.figure, found.reason)
     assert Steadiness.of_metrics({"val_esr": 0.1}) is None
     assert NUDGE == 1e-3
+
+
+def test_an_output_with_a_phase_of_its_own_is_held_against_a_gain_and_no_filter(material):
+    """It is incoherent with the input, so a filter would allow other material hardly more than the plain output."""
+    torch.manual_seed(0)
+    net = MelVocoderNet(0, 20, 4, 1, 1, 2, 256, 64, top_hz=8000.0, sample_rate=RATE)
+    assert measure_steadiness(net, material).is_steady
+    net.own_phase = ""
+    excess_db = measure_steadiness(net, material).excess_db
+    net.own_phase = "it is a vocoder"
+    assert measure_steadiness(net, material).excess_db < excess_db - 3
