@@ -153,15 +153,23 @@ class Centroid(Feature):
 
     def rest(self) -> State:
         """See `Feature.rest`."""
-        return {"past": torch.zeros(1, self.window_samples + CENTROID_TAPS - 2)}
+        window = torch.zeros(1, self.window_samples - 1)
+        return {"heard": torch.zeros(1, CENTROID_TAPS - 1), "past": window, "rising": window.clone()}
 
     def measure(self, input: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Feature.measure`."""
+        heard = torch.cat([state["heard"], input], dim=-1)
         context = torch.cat([state["past"], input], dim=-1)
-        rising = self.mean_square(nn.functional.conv1d(context, self.taps))
-        power = self.mean_square(context[..., CENTROID_TAPS - 1 :])
+        filtered = torch.cat([state["rising"], nn.functional.conv1d(heard, self.taps)], dim=-1)
+        power, rising = self.mean_square(context), self.mean_square(filtered)
         centroid_hz = 0.5 * self.sample_rate * rising / (power + FLOOR_POWER)
-        return centroid_hz, {"past": context[..., 2 - self.window_samples - CENTROID_TAPS :]}
+        kept = 1 - self.window_samples
+        after = {
+            "heard": heard[..., 1 - CENTROID_TAPS :],
+            "past": context[..., kept:],
+            "rising": filtered[..., kept:],
+        }
+        return centroid_hz, after
 
     def position(self, value: Tensor) -> Tensor:
         """See `Feature.position`: by octaves."""
