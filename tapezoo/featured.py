@@ -36,6 +36,7 @@ class Featured(Net):
         net.follow(len(measures))
         self.smoothing_samples = net.smoothing_samples
         self.latency_samples, self.hop_samples = net.latency_samples, net.hop_samples
+        self.own_phase = net.own_phase
         self.max_block_samples, self.remains = net.max_block_samples, net.remains
         self.net, self.measures = net, nn.ModuleList(measures)
         self.told: dict[str, list[str]] = {}

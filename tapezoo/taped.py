@@ -69,6 +69,7 @@ class Taped(Net):
         self.num_controls = net.num_controls + len(self.controls)
         self.smoothing_samples = SMOOTHING_SAMPLES
         self.latency_samples, self.hop_samples = net.latency_samples, net.hop_samples
+        self.own_phase = net.own_phase
         self.max_block_samples, self.remains = net.max_block_samples, net.remains
         self.net, self.transport, self.noise, self.modulation = net, transport, noise, modulation
         self.register_rest(HISTORY, torch.zeros(len(self.controls), SMOOTHING_SAMPLES))

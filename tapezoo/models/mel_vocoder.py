@@ -211,4 +211,4 @@ class MelVocoder(EffectModel):
 
     def build_net(self, **arguments: Any) -> Net:
         """See `EffectModel.build_net`; the mel bands depend on the sample rate."""
-        return MelVocoderNet(self.num_controls, sample_rate=self.sample_rate, **arguments)
+        return MelVocoderNet(self.net_controls, sample_rate=self.sample_rate, **arguments)

@@ -29,6 +29,7 @@ def expect_refused(said, **arguments):
 def test_an_objective_that_chooses_by_the_esr_is_refused():
     expect_refused(f"--model.objective: found Supervised, .* val_esr, which {WHY}; expected .* Spectral")
     expect_refused("found Supervised, .* val_esr", noise_taps=4)
+    expect_refused("found Supervised, .* val_esr", features=["loudness"])
     loss = MelSTFT()
     expect_refused("found Supervised, .* val_esr", objective=Supervised(loss))
 
