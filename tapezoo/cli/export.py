@@ -45,6 +45,14 @@ def add_parser(verbs: Any) -> None:
         help="of the bundle (default: that of the training). An LSTM or a GRU also plays at higher rates, with its "
         "weights; for all others resample the audio, as `tapezoo render` does",
     )
+    parser.add_argument(
+        "--oversample",
+        type=int,
+        choices=(2, 4, 8),
+        default=1,
+        help="play the net, with its weights, at so many times the sample rate between two filters, against aliases: "
+        "latency 72 samples more (default: as it was trained)",
+    )
     add_grid_arguments(parser)
     parser.set_defaults(verb=run)
 
@@ -69,6 +77,7 @@ def run(options: argparse.Namespace) -> int:
     from tapezoo.export.latency_probe import LatencyProbe, latency_text, probed
     from tapezoo.export.pictures import Pictures
     from tapezoo.models.other_rate import at_sample_rate
+    from tapezoo.models.oversampled import oversampled
     from tapezoo.screen import Screen
     from tapezoo.terminal import shell
 
@@ -80,7 +89,8 @@ def run(options: argparse.Namespace) -> int:
     if grid is not None:
         parts.append(grid)
     rate = model.sample_rate if options.sample_rate is None else options.sample_rate
-    at_sample_rate(model.net, model.sample_rate, rate)  # what it cannot is said before any file is read
+    # what it cannot is said before any file is read
+    oversampled(at_sample_rate(model.net, model.sample_rate, rate), options.oversample)
     audio = None if options.audio is None else _read_programme(options.audio, rate)
     console = Screen()
     with console.status("exporting") as status:
@@ -94,6 +104,7 @@ def run(options: argparse.Namespace) -> int:
             parts=parts,
             max_degradation_esr=options.max_loss,
             sample_rate=rate,
+            oversample=options.oversample,
         )
     lines = [f"{options.out}: {verification.manifest.architecture} from {path}"]
     lines += [_describe_target(target, verification, options.out) for target in verification.targets]
@@ -122,6 +133,7 @@ def _quality(manifest: Manifest) -> list[str]:
         return []
     trained = manifest.provenance.get("trained_sample_rate")
     where = "" if trained is None else f" at {trained} Hz"
+    where += " without oversampling" if manifest.provenance.get("oversampled") else ""
     return [f"quality      val_esr {esr:.5f}{where}: {beside_floor_text(esr, float(floor))}"]
 
 

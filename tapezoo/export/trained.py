@@ -18,7 +18,9 @@ from tapezoo.export.pictures import Pictures
 from tapezoo.export.targets import default_targets
 from tapezoo.export.targets.target import Part, Target
 from tapezoo.models.other_rate import at_sample_rate
+from tapezoo.models.oversampled import oversampled
 
+OVERSAMPLED = "oversampled"  # in the provenance of a bundle whose net plays at so many times the sample rate
 TRAINED_RATE = "trained_sample_rate"  # in the provenance of a bundle for another sample rate, in Hz
 
 
@@ -32,6 +34,7 @@ def export_checkpoint(
     parts: Sequence[Part] = (LatencyProbe(), Pictures()),
     max_degradation_esr: float = MAX_DEGRADATION_ESR,
     sample_rate: int | None = None,
+    oversample: int = 1,
 ) -> Verification:
     """Exports a checkpoint with the metrics and the provenance it holds, and pictures for its card.
 
@@ -47,17 +50,21 @@ def export_checkpoint(
         max_degradation_esr: Largest ESR of lossy targets against the net, see `measure_degradation`.
         sample_rate: Of the bundle, in Hz; None: that of the training. Another one is for an LSTM or a GRU, see
             `tapezoo.models.other_rate`.
+        oversample: Times its rate at which the net plays between two filters, 1, 2, 4 or 8; see
+            `tapezoo.models.oversampled`.
 
     Raises:
         CheckpointError: See `load_model`.
         OtherRateError: The net cannot play at `sample_rate`.
+        OversampleError: It cannot be oversampled so.
         ExportError, ParityError: See `export_bundle`.
     """
     model = load_model(path)
     own = read_checkpoint(path)["tapezoo"]
     rate = model.sample_rate if sample_rate is None else sample_rate
-    net = at_sample_rate(model.net, model.sample_rate, rate)
+    net = oversampled(at_sample_rate(model.net, model.sample_rate, rate), oversample)
     trained = {} if rate == model.sample_rate else {TRAINED_RATE: model.sample_rate}
+    trained |= {} if oversample == 1 else {OVERSAMPLED: oversample}
     return export_bundle(
         net,
         architecture=own["architecture"],

@@ -92,6 +92,19 @@ def test_a_bundle_for_another_sample_rate_says_where_its_error_was_measured(
     assert f"at {RATE} Hz. The bundle plays the same weights at {2 * RATE} Hz" in " ".join(card.split())
 
 
+def test_an_oversampled_bundle_declares_its_latency_and_what_its_error_was_measured_of(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bundle"
+    options = ("--audio", folder / "dry.wav", "--targets", "onnx", "--oversample", 2)
+    code, said, errors = run(capsys, folder / "best.ckpt", "--out", out, *options)
+    assert code == 0, errors
+    manifest = read_manifest(out)
+    assert (manifest.latency_samples, manifest.provenance["oversampled"]) == (72, 2)
+    assert {tensor.name: tensor.shape for tensor in manifest.state}["hidden"] == (2, 1, 16)
+    assert "declared 72 samples, and the response is largest there" in " ".join(said.split())
+
+
 @pytest.mark.parametrize(
     ("checkpoint", "options", "says"),
     [
