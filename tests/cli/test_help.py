@@ -96,7 +96,7 @@ COMPLETIONS = {
     "tapezoo fit --config stn/g": {"stn/grid", "stn/gru"},
     "tapezoo compare lstm hybrid/k": {"hybrid/knobs"},
     "tapezoo recipes copy s4": {"s4d", "s4d-temporal-film"},
-    "tapezoo fit --model Wav": {"WaveNet"},
+    "tapezoo fit --model Wav": {"WaveNet", "WaveUNet"},
     "tapezoo fit --final": {"--final_test"},
     "tapezoo list obj": {"objectives"},
 }

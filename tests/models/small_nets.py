@@ -44,7 +44,7 @@ SIZES = {
         "hop_samples": 8,
     },
     "WaveNet": {"channels": [4, 3], "dilations": [1, 3]},
-    "WaveUNet": {"channels": 2, "num_levels": 2, "kernel_size": 4},
+    "WaveUNet": {"channels": 2, "num_levels": 2, "kernel_size": 4, "lookahead_samples": 9},
     "WienerHammerstein": {"taps": 9, "units": 3},
 }
 NAMES = sorted(found.name for found in registry.registrations("models") if found.distribution == "tapezoo")

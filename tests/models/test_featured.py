@@ -48,7 +48,7 @@ def test_law(name, law):
     testing.CHECKS[law](perturbed(models.resolve(name), testing.CONTROLS, **LAWS[name][0]))
 
 
-@pytest.mark.parametrize("controls", [0, 2])
+@pytest.mark.parametrize("controls", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_it_is_exported(controls):
     testing.CHECKS["export"](perturbed(LSTM, testing.CONTROLS[:controls], features=ALL, **SMALL))
 

@@ -143,7 +143,17 @@ def test_it_says_why_there_is_no_kernel():
         SpectralUNetNet(0, **SMALL).described()
 
 
-@pytest.mark.parametrize("name", ["streaming", "pure", "causal", "gradients", "fading_memory", "export"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "streaming",
+        "pure",
+        "causal",
+        "gradients",
+        "fading_memory",
+        pytest.param("export", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.usefixtures("few_splits")
 def test_with_lookahead_and_a_mapping_it_keeps_the_laws(name):
     testing.CHECKS[name](perturbed(SpectralUNet, testing.CONTROLS, **SMALL, **LATER))

@@ -123,7 +123,10 @@ def test_it_says_why_there_is_no_kernel():
         SubBandNet(0, **SMALL).described()
 
 
-@pytest.mark.parametrize("name", ["streaming", "pure", "causal", "gradients", "folded", "export"])
+@pytest.mark.parametrize(
+    "name",
+    ["streaming", "pure", "causal", "gradients", "folded", pytest.param("export", marks=pytest.mark.slow)],
+)
 @pytest.mark.usefixtures("few_splits")
 def test_a_small_one_with_the_longer_window_keeps_the_laws(name):
     testing.CHECKS[name](perturbed(SubBand, testing.CONTROLS, **SMALL))

@@ -160,7 +160,9 @@ def test_it_says_why_there_is_no_kernel():
         WaveUNetNet(0, 1, 1).described()
 
 
-@pytest.mark.parametrize("name", ["streaming", "pure", "causal", "gradients", "folded", "export"])
+@pytest.mark.parametrize(
+    "name", ["streaming", "pure", "causal", "gradients", "folded"]
+)  # its graph: test_laws.py
 @pytest.mark.usefixtures("few_splits")
 def test_with_lookahead_it_keeps_the_laws(name):
     small = {"channels": 2, "num_levels": 2, "kernel_size": 4, "lookahead_samples": 9}
